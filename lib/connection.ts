@@ -1,0 +1,306 @@
+// The state of one connection: connecting, open, closing, closed; pings, the closing handshake, keepalive, and the timers of all
+// these. Sees control frames and the ends of the wire; knows no bytes and no streams.
+
+import { HandshakeError, WebSocketError } from './errors.js'
+import type { Settings } from './options.js'
+import { type CloseBody, CloseCode, isSendable, readCloseBody, writeCloseBody } from './protocol/close-code.js'
+import { Opcode } from './protocol/opcode.js'
+
+export type Role = 'server' | 'client'
+export type ReadyState = 'connecting' | 'open' | 'closing' | 'closed'
+
+/** How a connection ended (RFC 6455 §7.1). */
+export interface CloseInfo {
+  /** The code of the peer's Close frame; 1005 where it had none, 1006 where no Close came; or the code with which this side failed the connection. */
+  readonly code: number
+  /** The reason along with it. */
+  readonly reason: string
+  /** Whether both Close frames were exchanged, and no rule was broken. */
+  readonly wasClean: boolean
+  /** Which side began to end the connection. */
+  readonly initiator: 'local' | 'peer'
+}
+
+/** What a connection asks of its surroundings. */
+export interface Surroundings {
+  /** Sends a Ping or Pong; false where a Pong already waited. */
+  sendControl(opcode: Opcode, payload: Buffer): boolean
+  /** Sends a Close behind what waits; no frame goes out after it. */
+  sendClose(payload: Buffer): void
+  /** Ends the wire behind what waits. */
+  endWire(): void
+  /** Gives up the wire at once. */
+  dropWire(): void
+  /** Takes no more frames from the wire: the rest is dropped. */
+  stopReading(): void
+  /** Whether the application, or this library, keeps the peer from writing at present. */
+  holdsInput(): boolean
+  /** Lets input go on that `control` asked to wait. */
+  resumeInput(): void
+  /** No more messages will come, behind those that have arrived. */
+  messagesEnded(): void
+  /** Tells the application. */
+  notify(event: 'ping' | 'pong', payload: Buffer): void
+  /** Tells the application why the connection ends. */
+  notifyError(error: Error): void
+}
+
+interface Waiting {
+  payload: Buffer
+  since: number
+  resolve(milliseconds: number): void
+  reject(error: Error): void
+}
+
+const EMPTY = Buffer.alloc(0)
+
+export class Connection {
+  state: ReadyState = 'connecting'
+  /** Something came from the wire, or went into it, since keepalive last looked. */
+  heard = false
+
+  private closeSent = false
+  private closeReceived: CloseBody | null = null
+  private initiator: 'local' | 'peer' | null = null
+  /** Why the connection ends other than cleanly; null while nothing is wrong. */
+  failure: WebSocketError | null = null
+  private queuedClose: Buffer | null = null
+  private waiting: Waiting[] | null = null
+  private inputWaits = false
+  private wireEnded = false
+  private timer: NodeJS.Timeout | null = null
+
+  constructor(
+    readonly role: Role,
+    private readonly settings: Settings,
+    private readonly around: Surroundings
+  ) {}
+
+  /** Runs `late` unless the handshake is done within `handshakeTimeout`. */
+  expectHandshake(late: () => void): void {
+    this.startTimer(this.settings.handshakeTimeout, late)
+  }
+
+  /** The handshake is done. */
+  opened(): void {
+    this.state = 'open'
+    this.stopTimer()
+    if (this.settings.keepalive !== undefined) this.watch(this.settings.keepalive.interval, false)
+  }
+
+  /** After the handshake and what the application does at once: a close that was asked for before may go out. */
+  ready(): void {
+    if (this.queuedClose !== null && this.state === 'open') this.startClose(this.queuedClose)
+  }
+
+  /** Whether messages can still be sent, or will be once the handshake is done. */
+  get takesMessages(): boolean {
+    return this.state === 'open' || (this.state === 'connecting' && this.queuedClose === null)
+  }
+
+  // the peer has said that nothing more comes, or is no longer listened to
+  private get inputIsOver(): boolean {
+    return this.closeReceived !== null || this.failure !== null
+  }
+
+  /** What there is to say once all is over. */
+  get closeInfo(): CloseInfo {
+    const { closeReceived, failure } = this
+    const initiator = this.initiator ?? 'peer'
+    if (failure !== null) {
+      return { code: failure.closeCode, reason: closeReason(failure), wasClean: false, initiator }
+    }
+    const { code, reason } = closeReceived ?? { code: CloseCode.Abnormal, reason: '' }
+    return { code, reason, wasClean: this.closeSent && closeReceived !== null, initiator }
+  }
+
+  /** Begins the closing handshake (RFC 6455 §7.1.2), behind the messages that wait; a second call does nothing. */
+  close(body: Buffer): void {
+    if (this.state === 'connecting') this.queuedClose ??= body
+    else if (this.state === 'open') this.startClose(body)
+  }
+
+  private startClose(body: Buffer): void {
+    this.initiator = 'local'
+    this.beginClosing()
+    this.closeSent = true
+    this.around.sendClose(body)
+  }
+
+  /** Sends a Ping; the promise gives the time until its Pong in ms (RFC 6455 §5.5.2). */
+  ping(payload: Buffer): Promise<number> {
+    const promise = new Promise<number>((resolve, reject) => {
+      if (this.state !== 'open') throw new WebSocketError('WS_ERR_NOT_OPEN')
+      this.waiting ??= []
+      this.waiting.push({ payload, since: performance.now(), resolve, reject })
+      this.around.sendControl(Opcode.Ping, payload)
+    })
+    // who does not want the answer need not handle its absence
+    promise.catch(() => {})
+    return promise
+  }
+
+  /** Sends a Pong that nobody asked for; false where nothing more can be sent. */
+  pong(payload: Buffer): boolean {
+    if (this.state !== 'open') return false
+    this.around.sendControl(Opcode.Pong, payload)
+    return true
+  }
+
+  /** Acts on a control frame (RFC 6455 §5.5); false asks for no more input until `resumeInput`. */
+  control(opcode: Opcode, payload: Buffer): boolean {
+    // frames that had arrived when the wire broke: their messages still count
+    if (this.failure !== null) return true
+    if (opcode === Opcode.Close) this.receiveClose(payload)
+    else if (opcode === Opcode.Ping) return this.receivePing(payload)
+    else this.receivePong(payload)
+    return true
+  }
+
+  private receivePing(payload: Buffer): boolean {
+    this.around.notify('ping', payload)
+    if (this.closeSent || this.state === 'closed') return true
+    // a peer that pings and does not read is not read from either
+    this.inputWaits = !this.around.sendControl(Opcode.Pong, payload)
+    return !this.inputWaits
+  }
+
+  private receivePong(payload: Buffer): void {
+    const { waiting } = this
+    if (waiting !== null) {
+      const index = waiting.findIndex(ping => ping.payload.equals(payload))
+      // RFC 6455 §5.5.3: a peer may answer only the newest of several
+      for (const ping of waiting.splice(0, index + 1)) ping.resolve(performance.now() - ping.since)
+    }
+    this.around.notify('pong', payload)
+  }
+
+  // RFC 6455 §5.5.1
+  private receiveClose(payload: Buffer): void {
+    try {
+      this.closeReceived = readCloseBody(payload)
+    } catch (error) {
+      this.fail(error as WebSocketError)
+      return
+    }
+    this.around.stopReading()
+    this.initiator ??= 'peer'
+    if (!this.closeSent) {
+      this.beginClosing()
+      this.closeSent = true
+      this.around.sendClose(payload)
+    }
+    this.around.messagesEnded()
+    // §7.1.1: the server ends the wire first; a client waits for that
+    if (this.role === 'server' || this.wireEnded) this.around.endWire()
+  }
+
+  /** Fails the connection (RFC 6455 §7.1.7): says why, ends the wire, and listens to nothing more. */
+  fail(error: WebSocketError): void {
+    if (this.state === 'closed' || this.failure !== null) {
+      this.around.messagesEnded()
+      return
+    }
+    this.failure = error
+    this.initiator ??= 'local'
+    this.around.stopReading()
+    this.beginClosing()
+    if (!this.closeSent && !(error instanceof HandshakeError) && isSendable(error.closeCode)) {
+      this.closeSent = true
+      this.around.sendClose(writeCloseBody(error.closeCode, closeReason(error)))
+    }
+    this.around.notifyError(error)
+    this.around.messagesEnded()
+    this.around.endWire()
+  }
+
+  /** All that the wire brought has been delivered; nothing more will be. */
+  inputDelivered(): void {
+    if (this.state === 'closed') return
+    if (!this.inputIsOver) this.lose(new WebSocketError('WS_ERR_CONNECTION_LOST'))
+    if (this.wireEnded) this.around.endWire()
+  }
+
+  /** The peer ended the wire; what it sent before may still be on its way to the application. */
+  inputEnded(): void {
+    this.wireEnded = true
+    if (this.inputIsOver && this.state !== 'closed') this.around.endWire()
+  }
+
+  /** The wire is gone, with an error or without. */
+  wireLost(cause?: unknown): void {
+    if (this.state === 'closed' || this.inputIsOver) return
+    this.lose(new WebSocketError('WS_ERR_CONNECTION_LOST', { cause }))
+  }
+
+  /** Ends the connection without a word to the peer. */
+  abandon(error: WebSocketError): void {
+    if (this.state === 'closed') return
+    this.initiator ??= 'local'
+    if (!this.inputIsOver) this.lose(error)
+    this.around.dropWire()
+  }
+
+  // 1006: no Close frame came (RFC 6455 §7.1.5)
+  private lose(error: WebSocketError): void {
+    this.failure = error
+    this.initiator ??= 'peer'
+    this.beginClosing()
+    if (error.code !== 'WS_ERR_DESTROYED') this.around.notifyError(error)
+    this.around.messagesEnded()
+  }
+
+  /** All is over. */
+  over(): CloseInfo {
+    this.state = 'closed'
+    this.stopTimer()
+    const { waiting } = this
+    this.waiting = null
+    for (const ping of waiting ?? []) ping.reject(new WebSocketError('WS_ERR_NOT_OPEN'))
+    return this.closeInfo
+  }
+
+  /** The wire takes bytes again. */
+  drained(): void {
+    this.heard = true
+    if (!this.inputWaits) return
+    this.inputWaits = false
+    this.around.resumeInput()
+  }
+
+  private beginClosing(): void {
+    if (this.state === 'closing') return
+    this.state = 'closing'
+    this.startTimer(this.settings.closeTimeout, () => this.abandon(new WebSocketError('WS_ERR_CLOSE_TIMEOUT')))
+  }
+
+  private watch(delay: number, pinged: boolean): void {
+    const { interval, timeout } = this.settings.keepalive!
+    this.startTimer(delay, () => {
+      const alive = this.heard || this.around.holdsInput()
+      this.heard = false
+      if (!alive && pinged) {
+        this.initiator = 'local'
+        this.abandon(new WebSocketError('WS_ERR_KEEPALIVE_TIMEOUT'))
+        return
+      }
+      if (!alive) this.around.sendControl(Opcode.Ping, EMPTY)
+      this.watch(alive ? interval : timeout, !alive)
+    })
+  }
+
+  private startTimer(delay: number, run: () => void): void {
+    this.stopTimer()
+    if (delay !== Number.POSITIVE_INFINITY) this.timer = setTimeout(run, delay)
+  }
+
+  private stopTimer(): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
+  }
+}
+
+/** The text of an error as far as a Close frame has room: 123 bytes (RFC 6455 §5.5). Our texts are ASCII. */
+function closeReason(error: WebSocketError): string {
+  return error.message.slice(0, 123)
+}

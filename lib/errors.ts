@@ -1,0 +1,118 @@
+// Every error this library reports, in one table: code, text, close code, whose fault, and the section that asks for it.
+
+interface Entry {
+  readonly text: string
+  /** The code that a Close frame for this error carries, or 1006 where none is sent. */
+  readonly close: number
+  readonly fault: 'local' | 'peer'
+}
+
+const peer = (close: number, text: string): Entry => ({ close, text, fault: 'peer' })
+const local = (close: number, text: string): Entry => ({ close, text, fault: 'local' })
+
+const ERRORS = {
+  // Frames: RFC 6455 §5
+  WS_ERR_UNEXPECTED_RSV: peer(1002, 'a reserved bit is set that no extension negotiated'), // §5.2
+  WS_ERR_INVALID_OPCODE: peer(1002, 'unknown opcode'), // §5.2
+  WS_ERR_EXPECTED_MASK: peer(1002, 'a frame from a client must be masked'), // §5.1
+  WS_ERR_UNEXPECTED_MASK: peer(1002, 'a frame from a server must not be masked'), // §5.1
+  WS_ERR_INVALID_LENGTH: peer(1002, 'a payload length is not in its shortest form, or its top bit is set'), // §5.2
+  WS_ERR_FRAME_TOO_LARGE: peer(1009, 'a frame is larger than maxFrameSize'), // §10.4
+  WS_ERR_CONTROL_FRAGMENTED: peer(1002, 'a control frame must not be fragmented'), // §5.5
+  WS_ERR_CONTROL_TOO_LARGE: peer(1002, 'a control frame carries more than 125 bytes'), // §5.5
+  WS_ERR_UNEXPECTED_CONTINUATION: peer(1002, 'a continuation frame came outside a message'), // §5.4
+  WS_ERR_EXPECTED_CONTINUATION: peer(1002, 'a new message began before the last one ended'), // §5.4
+
+  // Messages: RFC 6455 §5.6, §8.1, §10.4
+  WS_ERR_INVALID_UTF8: peer(1007, 'text is not valid UTF-8'), // §8.1
+  WS_ERR_MESSAGE_TOO_LARGE: peer(1009, 'a message is larger than maxMessageSize'), // §10.4
+  WS_ERR_TOO_MANY_FRAGMENTS: peer(1008, 'a message has more fragments than maxFragments'), // §10.4
+
+  // Close: RFC 6455 §5.5.1, §7
+  WS_ERR_INVALID_CLOSE_PAYLOAD: peer(1002, 'a close frame carries a single byte'), // §5.5.1
+  WS_ERR_INVALID_CLOSE_CODE: peer(1002, 'a close frame carries a code that must not be sent'), // §7.4
+  WS_ERR_CONNECTION_LOST: peer(1006, 'the wire ended without a closing handshake'), // §7.1.5
+  WS_ERR_CLOSE_TIMEOUT: peer(1006, 'the closing handshake was not finished in time'), // §7.1.1
+  WS_ERR_KEEPALIVE_TIMEOUT: peer(1006, 'the peer did not answer a keepalive ping in time'), // §5.5.2
+  WS_ERR_DESTROYED: local(1006, 'the connection was destroyed'),
+  WS_ERR_NOT_OPEN: local(1006, 'the connection no longer takes messages'), // §5.5.1
+  WS_ERR_EXTENSION: local(1011, 'an extension failed'), // RFC 7692 §7, or whatever the extension says
+
+  // Handshake: RFC 6455 §4, RFC 9110, RFC 9112
+  WS_ERR_MALFORMED_HEAD: peer(1006, 'malformed HTTP head'), // RFC 9112 §2.2
+  WS_ERR_TARGET_TOO_LONG: peer(1006, 'the request target is too long'), // RFC 9110 §15.5.15
+  WS_ERR_HEAD_TOO_LARGE: peer(1006, 'the HTTP head is too large'), // RFC 6585 §5
+  WS_ERR_HTTP_VERSION: peer(1006, 'HTTP/1.1 is required'), // §4.1
+  WS_ERR_METHOD: peer(1006, 'the method must be GET'), // §4.1
+  WS_ERR_UPGRADE_REQUIRED: peer(1006, 'not a WebSocket handshake'), // §4.2.1
+  WS_ERR_UNSUPPORTED_VERSION: peer(1006, 'unsupported WebSocket version'), // §4.2.2
+  WS_ERR_BAD_REQUEST: peer(1006, 'malformed WebSocket handshake'), // §4.2.1
+  WS_ERR_FORBIDDEN_ORIGIN: peer(1006, 'this origin is not allowed'), // §10.2
+  WS_ERR_HANDSHAKE_TIMEOUT: peer(1006, 'the handshake was not finished in time'),
+  WS_ERR_REJECTED: local(1006, 'the application rejected the handshake'), // §4.2.2
+  WS_ERR_UNEXPECTED_STATUS: peer(1006, 'the server did not answer 101'), // §4.1
+  WS_ERR_BAD_RESPONSE: peer(1006, 'the answer to the handshake is wrong'), // §4.1
+  WS_ERR_ABORTED: local(1006, 'the handshake was aborted')
+} as const satisfies Record<string, Entry>
+
+/** The stable name of an error, in `error.code`. */
+export type ErrorCode = keyof typeof ERRORS
+
+export interface WebSocketErrorOptions {
+  /** What happened in particular, put behind the general text. */
+  detail?: string
+  cause?: unknown
+  fault?: 'local' | 'peer'
+}
+
+/** Whatever ends a connection other than cleanly. */
+export class WebSocketError extends Error {
+  /** A stable name, `WS_ERR_…`. */
+  readonly code: ErrorCode
+  /** The code of the Close frame this error asks for (RFC 6455 §7.4); 1006 where no frame is sent for it. */
+  readonly closeCode: number
+  /** Who broke the rules: this side, or the peer. */
+  readonly fault: 'local' | 'peer'
+
+  constructor(code: ErrorCode, options: WebSocketErrorOptions = {}) {
+    const { text, close, fault } = ERRORS[code]
+    super(options.detail === undefined ? text : `${text}: ${options.detail}`, { cause: options.cause })
+    this.code = code
+    this.closeCode = close
+    this.fault = options.fault ?? fault
+  }
+
+  override get name(): string {
+    return 'WebSocketError'
+  }
+}
+
+/** Header fields by lower-case name, as `node:http` gives them. */
+export type Headers = { [name: string]: string | string[] | undefined }
+
+export interface HandshakeErrorOptions extends WebSocketErrorOptions {
+  status?: number
+  headers?: Headers
+  body?: Buffer
+}
+
+/** A handshake that failed: refused by this side, or answered otherwise than with 101 by the other. */
+export class HandshakeError extends WebSocketError {
+  /** The HTTP status that was sent (server) or received (client); 0 where there was none. */
+  readonly status: number
+  /** The header fields sent or received along with it. */
+  readonly headers: Headers
+  /** The body sent or received along with it, up to a limit. */
+  readonly body: Buffer
+
+  constructor(code: ErrorCode, options: HandshakeErrorOptions = {}) {
+    super(code, options)
+    this.status = options.status ?? 0
+    this.headers = options.headers ?? {}
+    this.body = options.body ?? Buffer.alloc(0)
+  }
+
+  override get name(): string {
+    return 'HandshakeError'
+  }
+}

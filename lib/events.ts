@@ -1,0 +1,56 @@
+// The events of a WebSocketStream, and EventEmitter's methods typed with them.
+
+import type { CloseInfo } from './connection.js'
+import type { OpenInfo } from './opening.js'
+import type { UpgradeRequest } from './options.js'
+import type { Message } from './protocol/message-joiner.js'
+
+/** What a WebSocketStream emits, beside the events of any Duplex. */
+export interface WebSocketStreamEvents {
+  /** Server: a right request has arrived. With a listener, it is the application that accepts or rejects it. */
+  request: [request: UpgradeRequest]
+  /** The opening handshake is done. */
+  open: [info: OpenInfo]
+  /** A whole message: a string for text, a Buffer for binary. */
+  message: [message: Message]
+  /** A Ping has arrived, and was answered (RFC 6455 §5.5.2). */
+  ping: [payload: Buffer]
+  /** A Pong has arrived (RFC 6455 §5.5.3). */
+  pong: [payload: Buffer]
+  /** Something ended the connection other than cleanly: a WebSocketError, or what `destroy` was given. Ignored without a listener. */
+  error: [error: Error]
+  /** All is over; once for each connection. */
+  close: [info: CloseInfo]
+}
+
+/** EventEmitter's methods, for these events and for all others. */
+export interface TypedEmitter<Self> {
+  on<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): Self
+  on(event: string | symbol, listener: (...args: any[]) => void): Self
+  once<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): Self
+  once(event: string | symbol, listener: (...args: any[]) => void): Self
+  off<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): Self
+  off(event: string | symbol, listener: (...args: any[]) => void): Self
+  addListener<E extends keyof WebSocketStreamEvents>(
+    event: E,
+    listener: (...args: WebSocketStreamEvents[E]) => void
+  ): Self
+  addListener(event: string | symbol, listener: (...args: any[]) => void): Self
+  removeListener<E extends keyof WebSocketStreamEvents>(
+    event: E,
+    listener: (...args: WebSocketStreamEvents[E]) => void
+  ): Self
+  removeListener(event: string | symbol, listener: (...args: any[]) => void): Self
+  prependListener<E extends keyof WebSocketStreamEvents>(
+    event: E,
+    listener: (...args: WebSocketStreamEvents[E]) => void
+  ): Self
+  prependListener(event: string | symbol, listener: (...args: any[]) => void): Self
+  prependOnceListener<E extends keyof WebSocketStreamEvents>(
+    event: E,
+    listener: (...args: WebSocketStreamEvents[E]) => void
+  ): Self
+  prependOnceListener(event: string | symbol, listener: (...args: any[]) => void): Self
+  emit<E extends keyof WebSocketStreamEvents>(event: E, ...args: WebSocketStreamEvents[E]): boolean
+  emit(event: string | symbol, ...args: any[]): boolean
+}

@@ -1,0 +1,61 @@
+// A URL as people write it comes in; what a handshake needs of it comes out: RFC 6455 §3, §4.1.
+
+export interface Target {
+  /** `ws:` or `wss:`, without a user's name and password. */
+  url: string
+  /** For `Host`: with the port, unless it is the scheme's own. */
+  host: string
+  /** Path and query. */
+  path: string
+  /** For `Authorization`, where the URL names a user; else ''. */
+  authorization: string
+}
+
+const SCHEMES: ReadonlyMap<string, string> = new Map([
+  ['ws:', 'ws:'],
+  ['wss:', 'wss:'],
+  ['http:', 'ws:'],
+  ['https:', 'wss:']
+])
+
+/**
+ * @throws SyntaxError where it is no URL, has another scheme than ws, wss, http and https, or a fragment
+ * @throws TypeError where it is neither a string nor a URL, or has control characters in it
+ */
+export function readUrl(given: string | URL): Target {
+  const url = parse(given)
+  const scheme = SCHEMES.get(url.protocol)
+  if (scheme === undefined) throw new SyntaxError(`the scheme of a WebSocket URL is ws or wss, not ${url.protocol}`)
+  // RFC 6455 §3: not even an empty one
+  if (url.href.includes('#')) throw new SyntaxError('a WebSocket URL has no fragment')
+  const authorization = basic(url)
+  url.protocol = scheme
+  url.username = ''
+  url.password = ''
+  return { url: url.href, host: url.host, path: url.pathname + url.search, authorization }
+}
+
+function parse(given: unknown): URL {
+  if (given instanceof URL) return new URL(given.href)
+  if (typeof given !== 'string') throw new TypeError('the URL must be a string or a URL')
+  // new URL() would drop some of these in silence
+  if (/[\x00-\x1f\x7f]/.test(given)) throw new TypeError('the URL has control characters in it')
+  try {
+    return new URL(given)
+  } catch (cause) {
+    throw new SyntaxError(`not a URL: ${JSON.stringify(given)}`, { cause })
+  }
+}
+
+/** RFC 7617 §2 */
+function basic({ username, password }: URL): string {
+  if (username === '' && password === '') return ''
+  const user = percentDecode(username)
+  if (user.includes(':')) throw new SyntaxError("a user's name has no colon in it")
+  return `Basic ${Buffer.from(`${user}:${percentDecode(password)}`, 'latin1').toString('base64')}`
+}
+
+/** The bytes that percent signs stand for, one in each character; a percent sign that stands for none is itself. */
+function percentDecode(text: string): string {
+  return text.replace(/%([0-9A-Fa-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
+}

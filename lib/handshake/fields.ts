@@ -1,0 +1,33 @@
+// What may stand in an HTTP header field (RFC 9110 §5). Names and values of the application pass here before anything is sent.
+
+/** RFC 9110 §5.6.2 */
+export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+/** RFC 9110 §5.5, without surrounding white space: visible characters, obs-text, and blanks between them. */
+export const FIELD_VALUE = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/
+
+// The handshake writes these itself: RFC 6455 §4.1, §4.2.2, and RFC 9112 §6 for the framing of a body
+const RESERVED = new Set([
+  'connection',
+  'upgrade',
+  'content-length',
+  'transfer-encoding',
+  'sec-websocket-accept',
+  'sec-websocket-extensions',
+  'sec-websocket-key',
+  'sec-websocket-key1',
+  'sec-websocket-key2',
+  'sec-websocket-protocol',
+  'sec-websocket-version'
+])
+
+/** @throws TypeError where `value` is not a token */
+export function checkToken(value: string, what: string): void {
+  if (!TOKEN.test(value)) throw new TypeError(`${what} must be a token: ${JSON.stringify(value)}`)
+}
+
+/** @throws TypeError where a header field cannot be sent as it is, or belongs to the handshake */
+export function checkField(name: unknown, value: unknown): void {
+  if (typeof name !== 'string' || !TOKEN.test(name)) throw new TypeError(`invalid header name: ${JSON.stringify(name)}`)
+  if (typeof value !== 'string' || !FIELD_VALUE.test(value)) throw new TypeError(`invalid value of header '${name}'`)
+  if (RESERVED.has(name.toLowerCase())) throw new TypeError(`header '${name}' is written by the handshake itself`)
+}

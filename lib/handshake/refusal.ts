@@ -1,0 +1,110 @@
+// A status comes in, the bytes of the answer that refuses a handshake come out. Knows nothing of why.
+
+import type { HandshakeError, Headers } from '../errors.js'
+import { type HeaderFields, readHeaders } from '../options.js'
+import { FIELD_VALUE } from './fields.js'
+import { type Field, replaceFields, toHeaders, writeHead } from './header-fields.js'
+
+export interface RefusalOptions {
+  /** More header fields; a `Content-Type` among them replaces the default. */
+  headers?: HeaderFields | undefined
+  /** Default: the reason. */
+  body?: string | Uint8Array | undefined
+  /** The reason phrase behind the status; default: the usual one. */
+  reason?: string | undefined
+}
+
+export interface Refusal {
+  /** The whole answer as it goes on the wire. */
+  bytes: Buffer
+  status: number
+  headers: Headers
+  body: Buffer
+}
+
+const REASONS: Record<number, string> = {
+  300: 'Multiple Choices',
+  301: 'Moved Permanently',
+  302: 'Found',
+  303: 'See Other',
+  304: 'Not Modified',
+  307: 'Temporary Redirect',
+  308: 'Permanent Redirect',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  407: 'Proxy Authentication Required',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  410: 'Gone',
+  414: 'URI Too Long',
+  418: "I'm a teapot",
+  421: 'Misdirected Request',
+  426: 'Upgrade Required',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  451: 'Unavailable For Legal Reasons',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  505: 'HTTP Version Not Supported'
+}
+
+// Fields without which the answer would be incomplete
+const DEMANDED: Record<number, readonly Field[]> = {
+  // RFC 9110 §10.2.1
+  405: [['Allow', 'GET']],
+  // RFC 9110 §7.8, RFC 6455 §4.4
+  426: [
+    ['Upgrade', 'websocket'],
+    ['Sec-WebSocket-Version', '13, 8, 7']
+  ]
+}
+
+/** The fields that an answer of this status cannot go without. */
+export function demandedFields(status: number): readonly Field[] {
+  return DEMANDED[status] ?? []
+}
+
+/**
+ * Writes an answer that refuses a handshake: it closes the connection, and has a body in plain text that says why.
+ * @throws RangeError where the status is not a whole number from 300 to 599
+ * @throws TypeError where a header field, the reason or the body cannot be sent
+ */
+export function refusal(status: number, options: RefusalOptions = {}): Refusal {
+  if (!Number.isInteger(status) || status < 300 || status > 599) {
+    throw new RangeError('the status of a refusal must be a whole number from 300 to 599')
+  }
+  const { reason = REASONS[status] ?? '' } = options
+  if (typeof reason !== 'string' || !FIELD_VALUE.test(reason)) throw new TypeError('reason must be a line of text')
+  // RFC 9110 §15.4.5: what is not modified is not sent
+  const body = status === 304 ? Buffer.alloc(0) : readBody(options.body ?? (reason || String(status)))
+  const own: Field[] = [
+    // RFC 9110 §7.8: whoever sends Upgrade names it in Connection
+    ['Connection', status === 426 ? 'close, Upgrade' : 'close'],
+    ...demandedFields(status)
+  ]
+  if (!(options.body instanceof Uint8Array) && status !== 304) own.push(['Content-Type', 'text/plain; charset=utf-8'])
+  // RFC 9110 §8.6: of a 304 it would tell the length of something else
+  if (status !== 304) own.push(['Content-Length', String(body.length)])
+  const fields = options.headers === undefined ? own : replaceFields(own, readHeaders(options.headers))
+  const head = writeHead(`HTTP/1.1 ${status} ${reason}`, fields)
+  return { bytes: Buffer.concat([head, body]), status, headers: toHeaders(fields), body }
+}
+
+/** The answer to a request that failed with `error`: its status, the fields that go with it, and its message as the body. */
+export function refusalFor(error: HandshakeError): Refusal {
+  return refusal(error.status || 400, { body: error.message })
+}
+
+function readBody(body: unknown): Buffer {
+  if (typeof body === 'string') return Buffer.from(body)
+  // a copy: the application may use its bytes again
+  if (body instanceof Uint8Array) return Buffer.from(body)
+  throw new TypeError('the body of a refusal must be a string or a Uint8Array')
+}

@@ -1,0 +1,75 @@
+// Looks at a request as HTTP alone: its version, its fields that can stand only once, its target and its Host. Comes before
+// any rule of WebSocket, and serves a request of node:http as well as one of our own parser.
+
+import { HandshakeError } from '../errors.js'
+import type { UpgradeRequest } from '../options.js'
+
+// Fields of which a second line would leave open which one holds: RFC 9110 §5.3, RFC 6455 §11.3
+const ONCE: ReadonlySet<string> = new Set([
+  'host',
+  'origin',
+  'content-length',
+  'transfer-encoding',
+  'sec-websocket-key',
+  'sec-websocket-origin',
+  'sec-websocket-version'
+])
+
+// RFC 9110 §7.2, RFC 3986 §3.2.2: a name or address, and a port
+const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z\-._~!$&'()*+,;=%]+)(?::\d{0,5})?$/
+// RFC 9112 §3.2.1, §3.2.2, and RFC 6455 §3: no fragment
+const PATH = /^\/[\x21\x22\x24-\x7e]*$/
+const ABSOLUTE = /^(?:https?|wss?):\/\/([^/?#]+)(.*)$/i
+
+/** @throws HandshakeError where HTTP itself is violated */
+export function checkSyntax(request: UpgradeRequest): void {
+  if (typeof request !== 'object' || request === null) malformed('no request')
+  if (typeof request.headers !== 'object' || request.headers === null) malformed('no header fields')
+  const { httpVersion } = request
+  // RFC 6455 §4.1
+  if (httpVersion !== undefined && (typeof httpVersion !== 'string' || !/^1\.[1-9]$/.test(httpVersion))) {
+    throw new HandshakeError('WS_ERR_HTTP_VERSION', { status: 505 })
+  }
+  checkRepeated(request)
+}
+
+function checkRepeated({ headers, rawHeaders }: UpgradeRequest): void {
+  for (const name of ONCE) if (Array.isArray(headers[name])) malformed(`${name} is repeated`)
+  if (!Array.isArray(rawHeaders)) return
+  const seen: string[] = []
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = String(rawHeaders[i]).toLowerCase()
+    if (!ONCE.has(name)) continue
+    if (seen.includes(name)) malformed(`${name} is repeated`)
+    seen.push(name)
+  }
+}
+
+/**
+ * The URL that was asked for.
+ * @throws HandshakeError where the target or Host is malformed
+ */
+export function requestUrl(request: UpgradeRequest, secure: boolean): string {
+  const { url, headers, socket } = request
+  // RFC 9112 §3.2
+  const host: unknown = headers['host']
+  if (typeof host !== 'string' || !isHost(host)) malformed('Host')
+  if (typeof url !== 'string') malformed('the target')
+  const encrypted = secure || (socket as { encrypted?: unknown } | null | undefined)?.encrypted === true
+  const scheme = encrypted ? 'wss' : 'ws'
+  if (PATH.test(url)) return `${scheme}://${host}${url}`
+  // RFC 9112 §3.2.2: the host of an absolute target counts, and not Host
+  const [, authority = '', path = ''] = ABSOLUTE.exec(url) ?? []
+  const rooted = path.startsWith('/') ? path : `/${path}`
+  if (!isHost(authority) || !PATH.test(rooted)) malformed('the target')
+  return `${scheme}://${authority}${rooted}`
+}
+
+/** What passes here also passes through `new URL()`, so that nobody's handler is surprised by it. */
+function isHost(host: string): boolean {
+  return HOST.test(host) && URL.canParse(`ws://${host}/`)
+}
+
+function malformed(detail: string): never {
+  throw new HandshakeError('WS_ERR_BAD_REQUEST', { status: 400, detail })
+}

@@ -1,0 +1,108 @@
+// The head of an answer and the bytes behind it come in, the body comes out, up to a limit (RFC 9112 §6.3, §7.1). Knows not
+// what the answer was to; it must not have been to HEAD or CONNECT.
+
+import { ByteStore } from './byte-store.js'
+import type { ResponseHead } from './head-parser.js'
+import { countLines } from './header-fields.js'
+import { listTokens } from './header-lists.js'
+
+/** How the end of the body is found; 'none' also where that cannot be known for sure. */
+type Framing = 'none' | 'length' | 'chunked' | 'until-end'
+
+// RFC 9112 §7.1: a size of at most 8 hexadecimal digits; what extensions say is of no interest
+const CHUNK_SIZE = /^([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r$/
+const MAX_CHUNK_LINE = 1024
+// A chunk of one byte is wrapped in five others; whoever takes more than this for each byte that is kept says nothing
+const MAX_OVERHEAD = 8
+
+export class ResponseBody {
+  readonly #framing: Framing
+  readonly #limit: number
+  readonly #store = new ByteStore()
+  /** Bytes that may still come, of the body or of this chunk of it. */
+  #left: number
+  /** What comes next in a chunked body. */
+  #expected: 'size' | 'data' | 'data-end' | 'nothing' = 'size'
+  #line = ''
+  /** Bytes that were not data. */
+  #overhead = 0
+
+  /** `limit`: bytes of body that are kept. */
+  constructor(head: ResponseHead, limit: number) {
+    this.#framing = framingOf(head)
+    this.#limit = limit
+    this.#left = this.#framing === 'length' ? Number(head.headers['content-length']) : Number.POSITIVE_INFINITY
+  }
+
+  /** The body as far as it came. */
+  get bytes(): Buffer {
+    return Buffer.from(this.#store.bytes())
+  }
+
+  /** Takes the next bytes, and says whether the body is over: at its end, at the limit, or where it is malformed. */
+  write(chunk: Buffer): boolean {
+    if (this.#framing === 'chunked') return this.#writeChunked(chunk)
+    if (this.#framing !== 'none') this.#keep(chunk)
+    return this.#framing === 'none' || this.#left === 0 || this.#full
+  }
+
+  get #full(): boolean {
+    return this.#store.length === this.#limit
+  }
+
+  /** Keeps what belongs to the body and is within the limit, and says how much of the chunk is dealt with. */
+  #keep(chunk: Buffer): number {
+    const length = Math.min(chunk.length, this.#left)
+    this.#store.push(chunk.subarray(0, Math.min(length, this.#limit - this.#store.length)))
+    this.#left -= length
+    return length
+  }
+
+  #writeChunked(chunk: Buffer): boolean {
+    let at = 0
+    while (at < chunk.length && this.#expected !== 'nothing') {
+      if (this.#expected === 'data') {
+        at += this.#keep(chunk.subarray(at))
+        if (this.#full) return true
+        if (this.#left === 0) this.#expected = 'data-end'
+      } else {
+        this.#takeMark(chunk[at++]!)
+      }
+    }
+    return this.#expected === 'nothing'
+  }
+
+  /** A byte of a line that is not data. */
+  #takeMark(byte: number): void {
+    this.#overhead++
+    if (byte !== 0x0a) {
+      this.#line += String.fromCharCode(byte)
+      if (this.#line.length > MAX_CHUNK_LINE || this.#overhead > this.#limit * MAX_OVERHEAD) this.#expected = 'nothing'
+      return
+    }
+    this.#expected = this.#expected === 'size' ? this.#readSize() : this.#line === '\r' ? 'size' : 'nothing'
+    this.#line = ''
+  }
+
+  #readSize(): 'data' | 'nothing' {
+    const size = CHUNK_SIZE.exec(this.#line)
+    // The trailers behind the last chunk are not waited for: the connection serves for nothing else
+    if (size === null) return 'nothing'
+    this.#left = Number.parseInt(size[1]!, 16)
+    return this.#left === 0 ? 'nothing' : 'data'
+  }
+}
+
+/** RFC 9112 §6.3 */
+function framingOf({ status, headers, rawHeaders }: ResponseHead): Framing {
+  if (status === 204 || status === 304) return 'none'
+  const coding = headers['transfer-encoding'] as string | undefined
+  const length = headers['content-length'] as string | undefined
+  if (coding !== undefined) {
+    // both together are what smuggling is made of
+    if (length !== undefined) return 'none'
+    return listTokens(coding)?.at(-1)?.toLowerCase() === 'chunked' ? 'chunked' : 'until-end'
+  }
+  if (length === undefined) return 'until-end'
+  return /^\d{1,15}$/.test(length) && countLines(rawHeaders, 'content-length') === 1 ? 'length' : 'none'
+}

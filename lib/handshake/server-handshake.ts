@@ -1,0 +1,206 @@
+// A request that is parsed already comes in, the 101 answer that accepts it comes out, or an error with the status that
+// refuses it: RFC 6455 §4.2 and the drafts hybi-7 and hybi-8. Knows neither streams nor how the request was parsed.
+
+import { type ErrorCode, HandshakeError, type Headers } from '../errors.js'
+import { type HeaderFields, readHeaders, type Settings, type UpgradeRequest } from '../options.js'
+import { acceptValue, isKey } from './accept-key.js'
+import { FIELD_VALUE } from './fields.js'
+import { type Field, replaceFields, setField, toHeaders, writeHead } from './header-fields.js'
+import { hasToken, listTokens, readExtensionList } from './header-lists.js'
+import { demandedFields } from './refusal.js'
+import { checkSyntax, requestUrl } from './request-target.js'
+
+export { type Refusal, type RefusalOptions, refusal, refusalFor } from './refusal.js'
+
+export type HybiVersion = 'hybi-13' | 'hybi-8' | 'hybi-7'
+
+export interface AcceptOptions {
+  /** The subprotocol, one of those offered; '' for none. Default: what `settings.protocols` chooses. */
+  protocol?: string | undefined
+  /** More header fields of the answer. */
+  headers?: HeaderFields | undefined
+  /** What was negotiated, as it goes into `Sec-WebSocket-Extensions`. */
+  extensions?: string | undefined
+}
+
+export interface Accepted {
+  /** The 101 answer as it goes on the wire. */
+  bytes: Buffer
+  status: 101
+  /** The header fields of that answer. */
+  headers: Headers
+  /** The chosen subprotocol, '' for none. */
+  protocol: string
+  version: HybiVersion
+  url: string
+}
+
+const VERSIONS: ReadonlyMap<string | undefined, HybiVersion> = new Map([
+  ['13', 'hybi-13'],
+  ['8', 'hybi-8'],
+  ['7', 'hybi-7']
+])
+
+/** Whether an HTTP/1.1 request asks for a WebSocket: a GET whose `Upgrade` and `Connection` say so. Never throws. */
+export function isWebSocket(request: UpgradeRequest): boolean {
+  const { method, headers } = ((request as unknown) ?? {}) as Partial<UpgradeRequest>
+  if (method !== 'GET' || typeof headers !== 'object' || headers === null) return false
+  return names(headers['upgrade'], 'websocket') && names(headers['connection'], 'upgrade')
+}
+
+function names(value: unknown, token: string): boolean {
+  if (typeof value === 'string') return hasToken(value, token)
+  return Array.isArray(value) && value.some(line => typeof line === 'string' && hasToken(line, token))
+}
+
+export class ServerHandshake {
+  readonly version: HybiVersion
+  /** `ws://host/path`, or `wss:` where the wire is encrypted. */
+  readonly url: string
+  readonly offeredProtocols: readonly string[]
+  /** In their plainest form, '' where there are none; `checkExtensionList` holds for it. */
+  readonly offeredExtensions: string
+
+  readonly #request: UpgradeRequest
+  readonly #settings: Settings
+  readonly #key: string
+  #fields: readonly Field[]
+
+  /**
+   * Checks the request.
+   * @throws HandshakeError with the status that refuses it
+   */
+  constructor(request: UpgradeRequest, settings: Settings, secure = false) {
+    checkSyntax(request)
+    this.#request = request
+    this.#settings = settings
+    this.#fields = settings.headers
+    this.url = requestUrl(request, secure)
+    this.#checkUpgrade()
+    this.version = this.#readVersion()
+    this.#key = this.#readKey()
+    this.offeredProtocols = this.#readProtocols()
+    this.offeredExtensions = this.#readExtensions()
+    this.#checkOrigin()
+  }
+
+  /**
+   * Puts a field into the 101 answer, in the place of an earlier one of that name; an array makes several lines.
+   * @throws TypeError where it cannot be sent, or belongs to the handshake
+   */
+  setHeader(name: string, value: string | readonly string[]): void {
+    this.#fields = setField(this.#fields, name, value)
+  }
+
+  /**
+   * Writes the answer that opens the connection.
+   * @throws TypeError where the subprotocol was not offered, or a field cannot be sent
+   */
+  accept(options: AcceptOptions = {}): Accepted {
+    const protocol = this.#chooseProtocol(options.protocol)
+    const fields: Field[] = [
+      ['Upgrade', 'websocket'],
+      ['Connection', 'Upgrade'],
+      ['Sec-WebSocket-Accept', acceptValue(this.#key)]
+    ]
+    if (protocol !== '') fields.push(['Sec-WebSocket-Protocol', protocol])
+    if (options.extensions) {
+      if (!FIELD_VALUE.test(options.extensions)) throw new TypeError('invalid value of Sec-WebSocket-Extensions')
+      fields.push(['Sec-WebSocket-Extensions', options.extensions])
+    }
+    fields.push(...(options.headers ? replaceFields(this.#fields, readHeaders(options.headers)) : this.#fields))
+    const bytes = writeHead('HTTP/1.1 101 Switching Protocols', fields)
+    return { bytes, status: 101, headers: toHeaders(fields), protocol, version: this.version, url: this.url }
+  }
+
+  #checkUpgrade(): void {
+    const request = this.#request
+    // RFC 6455 §4.1
+    if (request.method !== 'GET') refuse('WS_ERR_METHOD', 405)
+    // RFC 6455 §4.2.1
+    const upgrade = names(request.headers['upgrade'], 'websocket')
+    const connection = names(request.headers['connection'], 'upgrade')
+    if (!upgrade && !connection) refuse('WS_ERR_UPGRADE_REQUIRED', 426)
+    if (!upgrade) refuse('WS_ERR_BAD_REQUEST', 400, 'Upgrade does not contain websocket')
+    if (!connection) refuse('WS_ERR_BAD_REQUEST', 400, 'Connection does not contain upgrade')
+    // The body would be taken for frames
+    if (request.headers['transfer-encoding'] !== undefined || (this.#field('content-length') ?? '0') !== '0') {
+      refuse('WS_ERR_BAD_REQUEST', 400, 'the request has a body')
+    }
+  }
+
+  #readVersion(): HybiVersion {
+    // RFC 6455 §4.4
+    return VERSIONS.get(this.#field('sec-websocket-version')) ?? refuse('WS_ERR_UNSUPPORTED_VERSION', 426)
+  }
+
+  #readKey(): string {
+    const key = this.#field('sec-websocket-key')
+    // RFC 6455 §4.2.1
+    if (key === undefined || !isKey(key)) refuse('WS_ERR_BAD_REQUEST', 400, 'Sec-WebSocket-Key')
+    return key
+  }
+
+  #readProtocols(): readonly string[] {
+    const value = this.#field('sec-websocket-protocol')
+    if (value === undefined) return []
+    const tokens = listTokens(value)
+    // RFC 6455 §4.1: at least one, each a token, none twice
+    if (tokens === null || tokens.length === 0 || new Set(tokens).size !== tokens.length) {
+      refuse('WS_ERR_BAD_REQUEST', 400, 'Sec-WebSocket-Protocol')
+    }
+    return tokens
+  }
+
+  #readExtensions(): string {
+    const value = this.#field('sec-websocket-extensions')
+    if (value === undefined) return ''
+    // RFC 6455 §9.1
+    const items = readExtensionList(value)
+    if (items === null) refuse('WS_ERR_BAD_REQUEST', 400, 'Sec-WebSocket-Extensions')
+    // an offer that nobody can accept is declined here, before a parser is confused by it
+    const offers = items.filter(item => !item.poisoned)
+    return offers.map(item => item.text).join(', ')
+  }
+
+  #checkOrigin(): void {
+    const { origins } = this.#settings
+    if (origins === undefined) return
+    // RFC 6455 §10.2; the drafts had a name of their own for it
+    const origin = this.#field(this.version === 'hybi-13' ? 'origin' : 'sec-websocket-origin')
+    const allowed =
+      typeof origins === 'function' ? origins(origin, this.#request) : origin !== undefined && origins.includes(origin)
+    // A promise, for one, is not a yes
+    if (allowed !== true) refuse('WS_ERR_FORBIDDEN_ORIGIN', 403)
+  }
+
+  /** RFC 6455 §4.2.2: one of those offered, or none. */
+  #chooseProtocol(given: string | undefined): string {
+    const { protocols } = this.#settings
+    const offered = this.offeredProtocols
+    let choice: unknown = given
+    if (given === undefined) {
+      if (typeof protocols !== 'function') return offered.find(name => protocols.includes(name)) ?? ''
+      if (offered.length === 0) return ''
+      choice = protocols([...offered], this.#request)
+    }
+    if (choice === undefined || choice === null || choice === false || choice === '') return ''
+    if (!(offered as readonly unknown[]).includes(choice)) {
+      throw new TypeError(`the subprotocol ${JSON.stringify(choice)} was not offered by the client`)
+    }
+    return choice as string
+  }
+
+  /** The value of a field, its lines joined; undefined where there is none. */
+  #field(name: string): string | undefined {
+    const value: unknown = this.#request.headers[name]
+    if (typeof value === 'string' || value === undefined) return value
+    if (Array.isArray(value) && value.every(line => typeof line === 'string')) return value.join(', ')
+    refuse('WS_ERR_BAD_REQUEST', 400, name)
+  }
+}
+
+function refuse(code: ErrorCode, status: number, detail?: string): never {
+  const headers = toHeaders(demandedFields(status))
+  throw new HandshakeError(code, detail === undefined ? { status, headers } : { status, headers, detail })
+}

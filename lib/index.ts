@@ -1,0 +1,36 @@
+// What is public, and nothing else.
+
+export type { CloseInfo, ReadyState, Role } from './connection.js'
+export {
+  type ErrorCode,
+  HandshakeError,
+  type HandshakeErrorOptions,
+  type Headers,
+  WebSocketError,
+  type WebSocketErrorOptions
+} from './errors.js'
+export type { TypedEmitter, WebSocketStreamEvents } from './events.js'
+export { type AcceptOptions, type HybiVersion, isWebSocket, type RefusalOptions } from './handshake/server-handshake.js'
+export type { OpenInfo } from './opening.js'
+export type {
+  HeaderFields,
+  Keepalive,
+  OriginCheck,
+  ProtocolChooser,
+  UpgradeRequest,
+  WebSocketOptions
+} from './options.js'
+export { CloseCode } from './protocol/close-code.js'
+export { Frame } from './protocol/frame.js'
+export type { Message } from './protocol/message-joiner.js'
+export type { Sendable } from './protocol/message-splitter.js'
+export { Opcode } from './protocol/opcode.js'
+export { ExtensionTransform, type ExtensionTransformOptions } from './stages/extension-transform.js'
+export { FrameDecoder, type FrameDecoderOptions } from './stages/frame-decoder.js'
+export { FrameEncoder, type FrameEncoderOptions } from './stages/frame-encoder.js'
+export { type HandshakeReader, HandshakeTransform } from './stages/handshake-transform.js'
+export { MessageAssembler, type MessageAssemblerOptions } from './stages/message-assembler.js'
+export { MessageFragmenter, type MessageFragmenterOptions } from './stages/message-fragmenter.js'
+export type { Batch } from './stages/stage.js'
+export type { MessagesView } from './views/messages.js'
+export { WebSocketStream } from './websocket-stream.js'

@@ -1,0 +1,224 @@
+// The opening handshake as something that happens: who speaks first, who decides, what is answered. Bytes are made and read by the
+// codecs in handshake/; here they are put in order, for a server and for a client.
+
+import { HandshakeError, type Headers } from './errors.js'
+import { ClientHandshake, type Established } from './handshake/client-handshake.js'
+import { checkField } from './handshake/fields.js'
+import { HeadParser, REQUEST, type RequestHead } from './handshake/head-parser.js'
+import {
+  type Accepted,
+  type AcceptOptions,
+  type HybiVersion,
+  type RefusalOptions,
+  refusal,
+  refusalFor,
+  ServerHandshake
+} from './handshake/server-handshake.js'
+import type { Settings, UpgradeRequest } from './options.js'
+import type { HandshakeReader } from './stages/handshake-transform.js'
+
+/** What was agreed in the opening handshake. */
+export interface OpenInfo {
+  /** The protocol version. */
+  readonly version: HybiVersion
+  /** The subprotocol, '' for none (RFC 6455 §1.9). */
+  readonly protocol: string
+  /** The extensions as in `Sec-WebSocket-Extensions`, '' for none (RFC 6455 §9). */
+  readonly extensions: string
+  readonly url: string
+  /** The status of the server's answer. */
+  readonly status: number
+  /** The header fields of the server's answer. */
+  readonly headers: Headers
+}
+
+/** What an opening asks of its surroundings. */
+export interface OpeningOwner {
+  /** Shows a right request to the application; false where it leaves the answer to the library. */
+  offer(request: UpgradeRequest): boolean
+  /** Writes this side's head. */
+  sendHead(bytes: Buffer): void
+  handshakeDone(info: OpenInfo): void
+  /** The handshake failed; an answer, where one is due, was sent. */
+  handshakeFailed(error: HandshakeError): void
+}
+
+/** One side's opening handshake. */
+export interface Opening extends HandshakeReader {
+  readonly request: UpgradeRequest | null
+  /** The wire is there. */
+  begin(): void
+  setHeader(name: string, value: string | readonly string[]): void
+  accept(options?: AcceptOptions): boolean
+  reject(status: number, options?: RefusalOptions): boolean
+  /** The peer's head broke a rule, or did not come. */
+  fault(error: HandshakeError): void
+  /** `handshakeTimeout` has passed. */
+  late(): void
+}
+
+export class ServerOpening implements Opening {
+  request: UpgradeRequest | null
+  private readonly parser: HeadParser<RequestHead> | null
+  private handshake: ServerHandshake | null = null
+  private done = false
+  // what the application did before there was a request to answer
+  private readonly fields: [string, string | readonly string[]][] = []
+  private decision: (() => void) | null = null
+
+  constructor(
+    private readonly owner: OpeningOwner,
+    private readonly settings: Settings,
+    request: UpgradeRequest | null
+  ) {
+    this.request = request
+    this.parser = request === null ? new HeadParser(REQUEST, settings) : null
+  }
+
+  begin(): void {
+    if (this.parser === null) this.examine()
+  }
+
+  receive(chunk: Buffer): Buffer | null {
+    this.request = this.parser!.parse(chunk)
+    return this.request === null ? null : this.parser!.rest
+  }
+
+  complete(): void {
+    this.examine()
+  }
+
+  end(): never {
+    throw new HandshakeError('WS_ERR_CONNECTION_LOST')
+  }
+
+  setHeader(name: string, value: string | readonly string[]): void {
+    if (this.handshake !== null) {
+      this.handshake.setHeader(name, value)
+      return
+    }
+    for (const line of typeof value === 'string' ? [value] : value) checkField(name, line)
+    this.fields.push([name, value])
+  }
+
+  accept(options?: AcceptOptions): boolean {
+    if (this.done) return false
+    if (this.handshake === null) this.decision = () => this.accept(options)
+    else this.open(this.handshake.accept(options))
+    return true
+  }
+
+  reject(status: number, options?: RefusalOptions): boolean {
+    const answer = refusal(status, options)
+    if (this.done) return false
+    const refuse = (): void => {
+      this.owner.sendHead(answer.bytes)
+      this.fail(new HandshakeError('WS_ERR_REJECTED', { ...answer, detail: String(status) }))
+    }
+    if (this.handshake === null) this.decision = refuse
+    else refuse()
+    return true
+  }
+
+  fault(error: HandshakeError): void {
+    if (this.done) return
+    if (error.status === 0) {
+      this.fail(error)
+      return
+    }
+    const answer = refusalFor(error)
+    this.owner.sendHead(answer.bytes)
+    this.fail(error)
+  }
+
+  late(): void {
+    this.fault(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 408 }))
+  }
+
+  // RFC 6455 §4.2
+  private examine(): void {
+    if (this.done) return
+    try {
+      this.handshake = new ServerHandshake(this.request!, this.settings)
+      for (const [name, value] of this.fields) this.handshake.setHeader(name, value)
+      if (this.decision !== null) this.decision()
+      else if (!this.owner.offer(this.request!)) this.accept()
+    } catch (cause) {
+      if (cause instanceof HandshakeError) this.fault(cause)
+      // a function among the options threw, or chose what was not offered
+      else this.fault(new HandshakeError('WS_ERR_REJECTED', { status: 500, detail: 'an option failed', cause }))
+    }
+  }
+
+  private open(accepted: Accepted): void {
+    this.done = true
+    const { bytes, headers, protocol, version, url } = accepted
+    this.owner.sendHead(bytes)
+    this.owner.handshakeDone({ version, protocol, extensions: '', url, status: 101, headers })
+  }
+
+  private fail(error: HandshakeError): void {
+    this.done = true
+    this.owner.handshakeFailed(error)
+  }
+}
+
+export class ClientOpening implements Opening {
+  readonly request = null
+  private readonly handshake: ClientHandshake
+  private established: Established | null = null
+  private done = false
+
+  constructor(
+    private readonly owner: OpeningOwner,
+    url: string | URL,
+    settings: Settings
+  ) {
+    this.handshake = new ClientHandshake(url, settings)
+  }
+
+  get url(): string {
+    return this.handshake.url
+  }
+
+  begin(): void {
+    this.owner.sendHead(this.handshake.request())
+  }
+
+  receive(chunk: Buffer): Buffer | null {
+    this.established = this.handshake.receive(chunk)
+    return this.established?.rest ?? null
+  }
+
+  complete(): void {
+    this.done = true
+    const { version, protocol, extensions, url, status, headers } = this.established!
+    this.owner.handshakeDone({ version, protocol, extensions, url, status, headers })
+  }
+
+  end(): never {
+    return this.handshake.end()
+  }
+
+  setHeader(name: string, value: string | readonly string[]): void {
+    this.handshake.setHeader(name, value)
+  }
+
+  accept(): boolean {
+    return false
+  }
+
+  reject(): boolean {
+    return false
+  }
+
+  fault(error: HandshakeError): void {
+    if (this.done) return
+    this.done = true
+    this.owner.handshakeFailed(error)
+  }
+
+  late(): void {
+    this.fault(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT'))
+  }
+}

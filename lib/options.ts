@@ -1,0 +1,253 @@
+// Options as people give them come in, settings that hold come out. Every wrong name, type or number is an error here, at once.
+
+import { checkField, checkToken } from './handshake/fields.js'
+
+/** A request to open a WebSocket: what `node:http` hands to an `upgrade` listener, or what this library parsed. */
+export interface UpgradeRequest {
+  method?: string | undefined
+  url?: string | undefined
+  headers: { [name: string]: string | string[] | undefined }
+  rawHeaders?: string[]
+  httpVersion?: string
+  /** Where there is one; `encrypted` tells `wss:` from `ws:`. */
+  socket?: object | undefined
+}
+
+/** Header fields of a handshake: an object, or pairs of name and value. */
+export type HeaderFields = Record<string, string | readonly string[]> | Iterable<readonly [string, string]>
+
+/** Picks one of the offered subprotocols, or none. */
+export type ProtocolChooser = (offered: string[], request: UpgradeRequest) => string | false | null | undefined
+
+/** Says whether a page of this origin may connect; `undefined` where the request names no origin. */
+export type OriginCheck = (origin: string | undefined, request: UpgradeRequest) => boolean
+
+export interface Keepalive {
+  /** Milliseconds of silence after which the peer is pinged. */
+  interval: number
+  /** Milliseconds in which anything must arrive after that ping; default: `interval`. */
+  timeout?: number
+}
+
+/**
+ * The options of a connection. An unknown name or a wrong type is a TypeError, NaN or a number out of range a RangeError;
+ * `undefined` means the default, and `Infinity` lifts a limit.
+ */
+export interface WebSocketOptions {
+  /** Subprotocols (RFC 6455 §1.9): what a client offers, what a server speaks, or a server's function that chooses one. */
+  protocols?: string | readonly string[] | ProtocolChooser | undefined
+  /** More header fields for this side's part of the handshake. */
+  headers?: HeaderFields | undefined
+  /** Client: the `Origin` field (`Sec-WebSocket-Origin` in versions 7 and 8). */
+  origin?: string | undefined
+  /** Server: origins that may connect, compared exactly, or a function; anything else gets 403. Default: no check. */
+  origins?: string | readonly string[] | OriginCheck | undefined
+  /** Extensions, in the form of `websocket-extensions`. Default: none. */
+  extensions?: readonly object[] | undefined
+  /** Server: accept hixie-75 and hixie-76 too. Default: false. */
+  allowDrafts?: boolean | undefined
+  /** Client: the protocol version to speak. Default: 13. */
+  version?: 13 | 8 | 7 | undefined
+  /** Bytes of one message, after inflation, summed over its fragments; beyond it the connection fails with 1009. Default: 2^26-1. */
+  maxMessageSize?: number | undefined
+  /** Bytes of one frame's payload on the wire; beyond it the connection fails with 1009. Default: 2^26-1. */
+  maxFrameSize?: number | undefined
+  /** Fragments of one message, empty ones counted; beyond it the connection fails with 1008. Default: 16384. */
+  maxFragments?: number | undefined
+  /** Bytes of the peer's HTTP head. Default: 16384. */
+  maxHeaderSize?: number | undefined
+  /** Header fields of the peer's HTTP head. Default: 100. */
+  maxHeaders?: number | undefined
+  /** Milliseconds for the opening handshake. Default: 10000. */
+  handshakeTimeout?: number | undefined
+  /** Milliseconds for the closing handshake, the end of the wire included. Default: 10000. */
+  closeTimeout?: number | undefined
+  /** Pings a silent peer, and ends the connection if nothing comes back. Default: off. */
+  keepalive?: Keepalive | false | undefined
+  /** Bytes of payload in an outgoing frame; longer messages are sent in fragments. Default: no splitting. */
+  fragmentSize?: number | undefined
+  /** Bytes held in each direction before backpressure. Default: 65536. */
+  highWaterMark?: number | undefined
+  /** Aborts the handshake at once; once open, closes the connection. */
+  signal?: AbortSignal | undefined
+}
+
+/** The options of one connection, checked and complete. */
+export interface Settings {
+  readonly protocols: readonly string[] | ProtocolChooser
+  readonly headers: readonly (readonly [string, string])[]
+  readonly origin: string | undefined
+  readonly origins: readonly string[] | OriginCheck | undefined
+  readonly extensions: readonly object[]
+  readonly allowDrafts: boolean
+  readonly version: 13 | 8 | 7
+  readonly maxMessageSize: number
+  readonly maxFrameSize: number
+  readonly maxFragments: number
+  readonly maxHeaderSize: number
+  readonly maxHeaders: number
+  readonly handshakeTimeout: number
+  readonly closeTimeout: number
+  readonly keepalive: Required<Keepalive> | undefined
+  readonly fragmentSize: number
+  readonly highWaterMark: number
+  readonly signal: AbortSignal | undefined
+}
+
+const DEFAULTS: Settings = Object.freeze({
+  protocols: [],
+  headers: [],
+  origin: undefined,
+  origins: undefined,
+  extensions: [],
+  allowDrafts: false,
+  version: 13,
+  maxMessageSize: 2 ** 26 - 1,
+  maxFrameSize: 2 ** 26 - 1,
+  maxFragments: 16384,
+  maxHeaderSize: 16384,
+  maxHeaders: 100,
+  handshakeTimeout: 10000,
+  closeTimeout: 10000,
+  keepalive: undefined,
+  fragmentSize: Number.POSITIVE_INFINITY,
+  highWaterMark: 65536,
+  signal: undefined
+})
+
+type Reader = (value: unknown, name: string) => unknown
+
+const READERS: { readonly [K in keyof Settings]: Reader } = {
+  protocols: readProtocols,
+  headers: value => readHeaders(value),
+  origin: readFieldValue,
+  origins: readOrigins,
+  extensions: readExtensions,
+  allowDrafts: readBoolean,
+  version: readVersion,
+  maxMessageSize: value => readNumber(value, 'maxMessageSize', 0),
+  maxFrameSize: value => readNumber(value, 'maxFrameSize', 0),
+  maxFragments: value => readNumber(value, 'maxFragments', 1),
+  maxHeaderSize: value => readNumber(value, 'maxHeaderSize', 0),
+  maxHeaders: value => readNumber(value, 'maxHeaders', 0),
+  handshakeTimeout: value => readTime(value, 'handshakeTimeout'),
+  closeTimeout: value => readTime(value, 'closeTimeout'),
+  keepalive: readKeepalive,
+  fragmentSize: value => readNumber(value, 'fragmentSize', 1),
+  highWaterMark: value => readNumber(value, 'highWaterMark', 0),
+  signal: readSignal
+}
+
+/** Checks options and fills in the defaults. */
+export function readOptions(options: WebSocketOptions | undefined): Settings {
+  if (options === undefined) return DEFAULTS
+  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
+  let settings: Record<string, unknown> | undefined
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(READERS, name)) throw new TypeError(`unknown option '${name}'`)
+    const value = options[name as keyof WebSocketOptions]
+    if (value === undefined) continue
+    settings ??= { ...DEFAULTS }
+    settings[name] = READERS[name as keyof Settings](value, name)
+  }
+  // without options, thousands of connections share one object
+  return (settings as unknown as Settings | undefined) ?? DEFAULTS
+}
+
+function readNumber(value: unknown, name: string, least: number): number {
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number`)
+  if (!(value >= least) || (value !== Number.POSITIVE_INFINITY && !Number.isSafeInteger(value))) {
+    throw new RangeError(`${name} must be a whole number of at least ${least}, or Infinity`)
+  }
+  return value
+}
+
+// setTimeout fires at once for what does not fit in 31 bits
+const LONGEST_TIME = 2 ** 31 - 1
+
+function readTime(value: unknown, name: string): number {
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number of milliseconds`)
+  if (!(value >= 0)) throw new RangeError(`${name} must not be negative or NaN`)
+  if (value > LONGEST_TIME && value !== Number.POSITIVE_INFINITY) {
+    throw new RangeError(`${name} must be at most ${LONGEST_TIME}, or Infinity`)
+  }
+  return value
+}
+
+function readBoolean(value: unknown, name: string): boolean {
+  if (typeof value !== 'boolean') throw new TypeError(`${name} must be a boolean`)
+  return value
+}
+
+function readVersion(value: unknown): number {
+  if (typeof value !== 'number') throw new TypeError('version must be a number')
+  if (value !== 13 && value !== 8 && value !== 7) throw new RangeError('version must be 13, 8 or 7')
+  return value
+}
+
+function readProtocols(value: unknown): readonly string[] | ProtocolChooser {
+  if (typeof value === 'function') return value as ProtocolChooser
+  const list = readStrings(value, 'protocols')
+  for (const token of list) checkToken(token, 'a subprotocol')
+  // RFC 6455 §4.1: unique
+  if (new Set(list).size !== list.length) throw new TypeError('protocols must not repeat a name')
+  return list
+}
+
+function readOrigins(value: unknown): readonly string[] | OriginCheck {
+  return typeof value === 'function' ? (value as OriginCheck) : readStrings(value, 'origins')
+}
+
+function readStrings(value: unknown, name: string): readonly string[] {
+  const list = typeof value === 'string' ? [value] : value
+  if (!Array.isArray(list) || !list.every(item => typeof item === 'string')) {
+    throw new TypeError(`${name} must be a function, a string or an array of strings`)
+  }
+  return [...list]
+}
+
+function readFieldValue(value: unknown, name: string): string {
+  if (typeof value !== 'string') throw new TypeError(`${name} must be a string`)
+  checkField(name, value)
+  return value
+}
+
+function readExtensions(value: unknown): readonly object[] {
+  if (!Array.isArray(value) || !value.every(item => typeof item === 'object' && item !== null)) {
+    throw new TypeError('extensions must be an array of extensions')
+  }
+  return [...value]
+}
+
+function readKeepalive(value: unknown): Required<Keepalive> | undefined {
+  if (value === false) return undefined
+  if (typeof value !== 'object' || value === null) throw new TypeError('keepalive must be { interval, timeout }')
+  for (const name of Object.keys(value)) {
+    if (name !== 'interval' && name !== 'timeout') throw new TypeError(`unknown option 'keepalive.${name}'`)
+  }
+  const { interval, timeout = interval } = value as Keepalive
+  return { interval: readTime(interval, 'keepalive.interval'), timeout: readTime(timeout, 'keepalive.timeout') }
+}
+
+function readSignal(value: unknown): AbortSignal {
+  if (typeof value !== 'object' || value === null || typeof (value as AbortSignal).aborted !== 'boolean') {
+    throw new TypeError('signal must be an AbortSignal')
+  }
+  return value as AbortSignal
+}
+
+/** Turns header fields of either form into checked pairs. */
+export function readHeaders(value: unknown): readonly (readonly [string, string])[] {
+  if (typeof value !== 'object' || value === null) throw new TypeError('headers must be an object, or pairs')
+  const pairs = Symbol.iterator in value ? (value as Iterable<[string, string]>) : Object.entries(value)
+  const fields: [string, string][] = []
+  for (const [name, given] of pairs as Iterable<[string, unknown]>) {
+    if (given === undefined) continue
+    for (const item of Array.isArray(given) ? given : [given]) {
+      if (typeof item === 'number') throw new TypeError(`header '${name}' must be a string`)
+      checkField(name, item)
+      fields.push([name, item as string])
+    }
+  }
+  return fields
+}

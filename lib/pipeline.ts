@@ -1,0 +1,421 @@
+// One connection put together: the stages, the wire on one side, the application on the other, and the Connection that acts on
+// control frames. Everything that has to reach across the pipeline passes here, and is decided elsewhere.
+
+import { type CloseInfo, Connection, type Role, type Surroundings } from './connection.js'
+import { Deferred } from './deferred.js'
+import { HandshakeError, type WebSocketError } from './errors.js'
+import type { OpenInfo, Opening, OpeningOwner } from './opening.js'
+import type { Settings, UpgradeRequest } from './options.js'
+import { writeCloseBody } from './protocol/close-code.js'
+import type { Message } from './protocol/message-joiner.js'
+import type { Sendable } from './protocol/message-splitter.js'
+import type { Opcode } from './protocol/opcode.js'
+import { FrameDecoder } from './stages/frame-decoder.js'
+import { FrameEncoder } from './stages/frame-encoder.js'
+import { HandshakeTransform } from './stages/handshake-transform.js'
+import { MessageAssembler } from './stages/message-assembler.js'
+import { MessageFragmenter } from './stages/message-fragmenter.js'
+import { link } from './stages/stage.js'
+import { Delivery, type DeliveryOwner } from './views/delivery.js'
+import { type MessagesOwner, MessagesView } from './views/messages.js'
+import { PipedWire, type Wire, type WireUser } from './wire.js'
+
+/** What the pipeline tells the WebSocketStream around it. */
+export interface PipelineUser {
+  /** Calls the listeners of an event; false where there are none. */
+  tell(event: 'request' | 'open' | 'message' | 'ping' | 'pong' | 'error' | 'close', value: unknown): boolean
+  /** Whether an event has listeners. */
+  hears(event: string): boolean
+  /** Nothing more will come or go. */
+  allOver(): void
+}
+
+/** The handshake in progress, and the two stages that hold back the wire for it. */
+interface Handshake {
+  readonly opening: Opening
+  readonly inbound: HandshakeTransform
+  readonly outbound: HandshakeTransform
+}
+
+/** What few connections need, or need for a short time only. */
+interface Rare {
+  opened?: Deferred<OpenInfo>
+  closed?: Deferred<CloseInfo>
+  openError?: Error
+  error?: Error
+  closeBody?: Buffer
+  closeSent?: () => void
+  abort?: () => void
+}
+
+const NORMAL = writeCloseBody(1000, '')
+
+export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningOwner, MessagesOwner {
+  readonly connection: Connection
+  /** What the handshake agreed on; null before. */
+  info: OpenInfo | null = null
+  /** How it all ended; undefined before. */
+  closeInfo: CloseInfo | undefined = undefined
+  request: UpgradeRequest | null = null
+
+  private readonly decoder: FrameDecoder
+  private readonly encoder: FrameEncoder
+  private readonly fragmenter: MessageFragmenter
+  private readonly delivery = new Delivery(this)
+  private handshake: Handshake | null = null
+  private wire: Wire | null = null
+  private view: MessagesView | null = null
+  private rare: Rare | null = null
+
+  /**
+   *     wire → HandshakeTransform → FrameDecoder → MessageAssembler → delivery → view
+   *     wire ← HandshakeTransform ← FrameEncoder ← MessageFragmenter ← view
+   */
+  constructor(
+    private readonly user: PipelineUser,
+    role: Role,
+    readonly settings: Settings,
+    makeOpening: (owner: OpeningOwner) => Opening
+  ) {
+    const opening = makeOpening(this)
+    const inbound = new HandshakeTransform(opening.request === null ? opening : null)
+    const outbound = new HandshakeTransform()
+    const assembler = new MessageAssembler(settings)
+    this.connection = new Connection(role, settings, this)
+    this.decoder = new FrameDecoder({ role, maxFrameSize: settings.maxFrameSize })
+    this.encoder = new FrameEncoder({ role, highWaterMark: settings.highWaterMark })
+    this.fragmenter = new MessageFragmenter(settings)
+    this.handshake = { opening, inbound, outbound }
+    this.request = opening.request
+
+    inbound.pipe(this.decoder).pipe(assembler)
+    link(assembler, this.delivery)
+    this.fragmenter.pipe(this.encoder).pipe(outbound)
+
+    inbound.listener = { fail: error => opening.fault(error as HandshakeError) }
+    assembler.listener = this.connection
+    this.decoder.listener = this.connection
+    this.encoder.listener = this
+    this.encoder.block()
+    this.connection.expectHandshake(() => this.handshake?.opening.late())
+    if (settings.signal !== undefined) this.obey(settings.signal)
+  }
+
+  // The wire
+
+  /** Joins the pipeline to the wire, once. Whoever answers the handshake has the rest of this turn to be set up. */
+  join(wire: Wire, ownsInput: boolean): void {
+    this.wire = wire
+    this.decoder.ownsInput = ownsInput
+    const { handshake } = this
+    link<Buffer>(wire, handshake === null ? this.decoder : handshake.inbound)
+    link<Buffer>(handshake === null ? this.encoder : handshake.outbound, wire)
+    process.nextTick(() => this.handshake?.opening.begin())
+  }
+
+  get isJoined(): boolean {
+    return this.wire !== null
+  }
+
+  /** The wire, where it is pipes. */
+  get pipes(): PipedWire | undefined {
+    return this.wire instanceof PipedWire ? this.wire : undefined
+  }
+
+  /** Bytes behind a request that somebody else has read. */
+  keepHead(head: Buffer): void {
+    this.handshake!.inbound.keep(head)
+  }
+
+  wireInput(chunk: Buffer): boolean {
+    const { encoder } = this
+    this.connection.heard = true
+    // what the application answers to this chunk leaves as one write, at the end of it (benchmarks/echo.js)
+    encoder.hold()
+    try {
+      return this.wire!.next!.receive([chunk])
+    } finally {
+      encoder.release()
+    }
+  }
+
+  wireEnded(): void {
+    this.connection.inputEnded()
+    this.wire!.next!.finish()
+  }
+
+  wireLost(cause?: unknown): void {
+    if (this.handshake !== null) {
+      this.handshake.opening.fault(new HandshakeError('WS_ERR_CONNECTION_LOST', { cause }))
+    } else {
+      this.connection.wireLost(cause)
+    }
+  }
+
+  wireClosed(): void {
+    this.user.allOver()
+  }
+
+  /** All bytes of this side, its end included, are on their way. */
+  outputEnded(): void {
+    this.tellError()
+  }
+
+  /** Ends the connection without a word to the peer. */
+  abandon(error: WebSocketError): void {
+    if (this.handshake !== null) this.failOpening(new HandshakeError('WS_ERR_ABORTED', { cause: error.cause }))
+    this.connection.abandon(error)
+  }
+
+  /** The streams in between are gone, whoever did it. Says how it ended; once. */
+  over(): void {
+    if (this.closeInfo !== undefined) return
+    const { rare } = this
+    if (this.handshake !== null) this.failOpening(new HandshakeError('WS_ERR_CONNECTION_LOST'))
+    this.connection.wireLost()
+    this.closeInfo = this.connection.over()
+    if (rare?.abort !== undefined) this.settings.signal!.removeEventListener('abort', rare.abort)
+    this.tellCloseSent()
+    this.view?.connectionOver()
+    this.wire?.inputDone()
+    process.nextTick(() => this.tellOver())
+  }
+
+  private tellOver(): void {
+    this.tellError()
+    this.rare?.closed?.resolve(this.closeInfo!)
+    this.user.tell('close', this.closeInfo)
+  }
+
+  // The opening handshake
+
+  get opening(): Opening | null {
+    return this.handshake?.opening ?? null
+  }
+
+  get opened(): Promise<OpenInfo> {
+    this.rare ??= {}
+    const { rare } = this
+    if (rare.opened === undefined) {
+      rare.opened = new Deferred()
+      if (this.info !== null) rare.opened.resolve(this.info)
+      else if (rare.openError !== undefined) rare.opened.reject(rare.openError)
+    }
+    return rare.opened.promise
+  }
+
+  offer(request: UpgradeRequest): boolean {
+    this.request = request
+    return this.user.tell('request', request)
+  }
+
+  sendHead(bytes: Buffer): void {
+    this.handshake!.outbound.send(bytes)
+  }
+
+  handshakeDone(info: OpenInfo): void {
+    const { inbound, outbound } = this.handshake!
+    this.handshake = null
+    this.info = info
+    this.connection.opened()
+    this.rare?.opened?.resolve(info)
+    this.user.tell('open', info)
+    outbound.open()
+    this.connection.ready()
+    inbound.open()
+  }
+
+  handshakeFailed(error: HandshakeError): void {
+    this.failOpening(error)
+    this.connection.fail(error)
+    // a client has nothing more to say, and nothing to hear
+    if (this.connection.role === 'client') this.connection.abandon(error)
+  }
+
+  private failOpening(error: Error): void {
+    this.rare ??= {}
+    this.rare.openError ??= error
+    this.rare.opened?.reject(error)
+  }
+
+  // Messages
+
+  /** The application's view of messages; made when it is first asked for. */
+  get messages(): MessagesView {
+    if (this.view === null) {
+      this.view = new MessagesView(this)
+      link(this.view, this.fragmenter)
+      this.delivery.attach(this.view)
+      if (this.closeInfo !== undefined) this.view.connectionOver()
+    }
+    return this.view
+  }
+
+  get takesMessages(): boolean {
+    return this.connection.takesMessages
+  }
+
+  /** Sends a message behind all that wait. False asks to wait, or says that nothing more can be sent. */
+  send(message: Sendable): boolean {
+    if (!this.connection.takesMessages) return false
+    if (this.view === null) return this.sendMessage(message)
+    return !this.view.writableEnded && this.view.write(message)
+  }
+
+  sendMessage(message: Sendable): boolean {
+    return this.fragmenter.receive([message])
+  }
+
+  wantMessages(): void {
+    this.delivery.proceed()
+  }
+
+  /** Somebody new takes messages, from the next turn on. */
+  wantMessagesSoon(): void {
+    if (this.delivery.isBlocked) process.nextTick(() => this.delivery.proceed())
+  }
+
+  endMessages(callback: () => void): void {
+    this.connection.close(this.rare?.closeBody ?? NORMAL)
+    if (this.encoder.isBlocked && this.closeInfo === undefined) {
+      this.rare ??= {}
+      this.rare.closeSent = callback
+    } else {
+      callback()
+    }
+  }
+
+  messagesDestroyed(error: Error | null): void {
+    this.delivery.discard()
+    this.connection.close(error === null ? NORMAL : writeCloseBody(1011, ''))
+  }
+
+  announce(message: Message): boolean {
+    return this.user.tell('message', message)
+  }
+
+  inputDelivered(): void {
+    this.connection.inputDelivered()
+    this.delivery.complete(this.connection.failure)
+    this.wire?.inputDone()
+  }
+
+  /** Begins the closing handshake behind the messages that wait. */
+  close(body: Buffer): void {
+    // where nobody reads, the peer's answer must not wait behind messages that nobody wants
+    if (this.view === null && !this.user.hears('message')) this.delivery.discard()
+    if (this.view === null || this.view.writableLength === 0) {
+      this.connection.close(body)
+      this.view?.end()
+    } else if (!this.view.writableEnded) {
+      this.rare ??= {}
+      this.rare.closeBody = body
+      this.view.end()
+    }
+  }
+
+  get closed(): Promise<CloseInfo> {
+    this.rare ??= {}
+    const { rare } = this
+    if (rare.closed === undefined) {
+      rare.closed = new Deferred()
+      if (this.closeInfo !== undefined) rare.closed.resolve(this.closeInfo)
+    }
+    return rare.closed.promise
+  }
+
+  /** Bytes taken from the application that the wire has not taken. */
+  get bufferedAmount(): number {
+    let amount = this.encoder.size + (this.wire?.bufferedAmount ?? 0)
+    for (const { chunk } of this.view === null ? [] : waitingWrites(this.view)) {
+      amount += typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
+    }
+    return amount
+  }
+
+  // What the Connection asks for
+
+  sendControl(opcode: Opcode, payload: Buffer): boolean {
+    return this.encoder.control(opcode, payload)
+  }
+
+  sendClose(payload: Buffer): void {
+    this.encoder.close(payload)
+  }
+
+  endWire(): void {
+    if (this.handshake === null) this.encoder.finish()
+    else this.handshake.outbound.finish()
+  }
+
+  dropWire(): void {
+    if (this.wire === null) this.user.allOver()
+    else this.wire.drop()
+  }
+
+  stopReading(): void {
+    this.handshake?.inbound.discard()
+    this.decoder.stop()
+  }
+
+  holdsInput(): boolean {
+    return this.decoder.isBlocked
+  }
+
+  resumeInput(): void {
+    this.decoder.proceed()
+  }
+
+  /** The end goes down the pipeline behind what is still to be delivered. */
+  messagesEnded(): void {
+    this.decoder.finish()
+  }
+
+  notify(event: 'ping' | 'pong', payload: Buffer): void {
+    this.user.tell(event, payload)
+  }
+
+  notifyError(error: Error): void {
+    this.rare ??= {}
+    this.rare.error ??= error
+  }
+
+  drained(): void {
+    this.connection.drained()
+    this.tellCloseSent()
+  }
+
+  private tellCloseSent(): void {
+    const callback = this.rare?.closeSent
+    if (callback === undefined) return
+    delete this.rare!.closeSent
+    callback()
+  }
+
+  // An error is told when the Close frame that names it has left: whoever hears of it may tear the wire down
+  private tellError(): void {
+    const error = this.rare?.error
+    if (error === undefined) return
+    delete this.rare!.error
+    if (this.user.hears('error')) this.user.tell('error', error)
+  }
+
+  private obey(signal: AbortSignal): void {
+    const abort = (): void => {
+      const { handshake } = this
+      if (handshake === null) this.close(NORMAL)
+      else this.abandon(new HandshakeError('WS_ERR_ABORTED', { cause: signal.reason }))
+    }
+    if (signal.aborted) {
+      process.nextTick(abort)
+      return
+    }
+    this.rare ??= {}
+    this.rare.abort = abort
+    signal.addEventListener('abort', abort)
+  }
+}
+
+function waitingWrites(view: MessagesView): { chunk: Sendable }[] {
+  return (view as unknown as { writableBuffer: { chunk: Sendable }[] }).writableBuffer
+}

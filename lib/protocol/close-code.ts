@@ -1,0 +1,66 @@
+// Close codes and the body of a Close frame (RFC 6455 §5.5.1, §7.4, and the IANA registry).
+
+import { isUtf8 } from 'node:buffer'
+import { WebSocketError } from '../errors.js'
+
+/** Close codes (RFC 6455 §7.4.1 and the IANA close code registry). */
+export const CloseCode = {
+  Normal: 1000,
+  GoingAway: 1001,
+  ProtocolError: 1002,
+  UnsupportedData: 1003,
+  /** Never sent: the peer's Close frame had no code. */
+  NoStatus: 1005,
+  /** Never sent: there was no Close frame. */
+  Abnormal: 1006,
+  InvalidPayload: 1007,
+  PolicyViolation: 1008,
+  MessageTooBig: 1009,
+  MandatoryExtension: 1010,
+  InternalError: 1011,
+  ServiceRestart: 1012,
+  TryAgainLater: 1013,
+  BadGateway: 1014,
+  /** Never sent: TLS failed. */
+  TlsHandshake: 1015
+} as const
+
+/** A close code that the registry names; 3000 to 4999 are for libraries and applications. */
+export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode]
+
+/** What a Close frame says. */
+export interface CloseBody {
+  readonly code: number
+  readonly reason: string
+}
+
+const NO_STATUS: CloseBody = Object.freeze({ code: CloseCode.NoStatus, reason: '' })
+
+/** RFC 6455 §7.4 */
+export function isSendable(code: number): boolean {
+  return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999)
+}
+
+/** @throws WebSocketError where the peer must not have sent this */
+export function readCloseBody(payload: Buffer): CloseBody {
+  if (payload.length === 0) return NO_STATUS
+  if (payload.length === 1) throw new WebSocketError('WS_ERR_INVALID_CLOSE_PAYLOAD') // RFC 6455 §5.5.1
+  const code = payload.readUInt16BE(0)
+  if (!isSendable(code)) throw new WebSocketError('WS_ERR_INVALID_CLOSE_CODE', { detail: String(code) }) // §7.4
+  const reason = payload.subarray(2)
+  if (!isUtf8(reason)) throw new WebSocketError('WS_ERR_INVALID_UTF8', { detail: 'in a close reason' }) // §5.5.1
+  return { code, reason: reason.utf8Slice() }
+}
+
+/** @throws TypeError, RangeError where the application asks for what must not be sent */
+export function writeCloseBody(code: number, reason: string): Buffer {
+  if (typeof code !== 'number') throw new TypeError('a close code must be a number')
+  if (!isSendable(code)) throw new RangeError(`close code ${code} must not be sent: 1000-1003, 1007-1014 or 3000-4999`)
+  if (typeof reason !== 'string') throw new TypeError('a close reason must be a string')
+  const length = Buffer.byteLength(reason)
+  if (length > 123) throw new RangeError('a close reason must be at most 123 bytes of UTF-8') // RFC 6455 §5.5
+  const body = Buffer.allocUnsafe(2 + length)
+  body.writeUInt16BE(code, 0)
+  body.utf8Write(reason, 2)
+  return body
+}

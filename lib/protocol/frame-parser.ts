@@ -1,0 +1,149 @@
+// Bytes come in, frames go out (RFC 6455 §5.2). Control frames come out whole, data frames as far as they are there. Does not
+// know what a message is, nor who reads.
+
+import { WebSocketError } from '../errors.js'
+import { Frame } from './frame.js'
+import { shiftMask } from './mask.js'
+import { isControl, isKnown, Opcode } from './opcode.js'
+
+export interface FrameParserOptions {
+  /** Whether frames must come masked: they must from a client, and must not from a server (RFC 6455 §5.1). */
+  masked: boolean
+  /** Bytes of payload in one frame. */
+  maxFrameSize: number
+}
+
+/** Reads frames from chunks; `next` answers one at a time, so a caller can stop inside a chunk. */
+export class FrameParser {
+  /** The reserved bits that something negotiated, as in `Frame.rsv`. */
+  allowedRsv = 0
+
+  private readonly masked: boolean
+  private readonly maxFrameSize: number
+  // the chunk being read; null between chunks, so that an idle parser keeps none alive
+  private chunk: Buffer | null = null
+  private position = 0
+  private owned = false
+  // the frame in progress: its payload goes on in the next bytes while offset < length
+  private opcode: Opcode = Opcode.Continuation
+  private fin = false
+  private rsv = 0
+  private mask = 0
+  private length = 0
+  private offset = 0
+
+  constructor(options: FrameParserOptions) {
+    this.masked = options.masked
+    this.maxFrameSize = options.maxFrameSize
+  }
+
+  /** Whether bytes are left that `next` has not seen, or has seen in vain. */
+  get hasInput(): boolean {
+    return this.chunk !== null
+  }
+
+  /**
+   * Gives the parser more bytes; those of before must have been read to the end.
+   * @param owned - nobody else uses this memory, so it may be unmasked in place
+   */
+  push(chunk: Buffer, owned: boolean): void {
+    if (this.chunk !== null) {
+      // a header or a control frame that the last chunk cut: at most 138 bytes
+      chunk = Buffer.concat([this.chunk.subarray(this.position), chunk])
+      owned = true
+    }
+    this.chunk = chunk
+    this.owned = owned
+    this.position = 0
+  }
+
+  /**
+   * The next frame, or the next part of one; null when more bytes are needed.
+   * @throws WebSocketError at the first byte of a header that breaks a rule
+   */
+  next(): Frame | null {
+    const { chunk } = this
+    if (chunk === null) return null
+    if (this.offset < this.length) return this.part(chunk)
+    const available = chunk.length - this.position
+    if (available < 2) return this.wait(chunk)
+    let at = this.position
+    const first = chunk[at]!
+    const second = chunk[at + 1]!
+    at += 2
+    const opcode = first & 15
+    const fin = first >= 128
+    const rsv = (first >> 4) & 7
+    if ((rsv & ~this.allowedRsv) !== 0) throw new WebSocketError('WS_ERR_UNEXPECTED_RSV') // RFC 6455 §5.2
+    if (!isKnown(opcode)) throw new WebSocketError('WS_ERR_INVALID_OPCODE', { detail: String(opcode) }) // §5.2
+    if (second >= 128 !== this.masked) throw this.wrongMask() // §5.1
+    let length = second & 127
+    if (isControl(opcode)) {
+      if (!fin) throw new WebSocketError('WS_ERR_CONTROL_FRAGMENTED') // §5.5
+      if (length > 125) throw new WebSocketError('WS_ERR_CONTROL_TOO_LARGE') // §5.5
+    } else if (length === 126) {
+      if (available < 4) return this.wait(chunk)
+      length = (chunk[at]! << 8) | chunk[at + 1]!
+      if (length < 126) throw new WebSocketError('WS_ERR_INVALID_LENGTH') // §5.2
+      at += 2
+    } else if (length === 127) {
+      if (available < 10) return this.wait(chunk)
+      length = readLongLength(chunk, at)
+      at += 8
+    }
+    if (length > this.maxFrameSize) throw new WebSocketError('WS_ERR_FRAME_TOO_LARGE', { detail: String(length) })
+    let mask = 0
+    if (this.masked) {
+      if (chunk.length < at + 4) return this.wait(chunk)
+      mask = chunk[at]! | (chunk[at + 1]! << 8) | (chunk[at + 2]! << 16) | (chunk[at + 3]! << 24)
+      at += 4
+    }
+    const end = at + length
+    if (end > chunk.length) {
+      if (isControl(opcode)) return this.wait(chunk)
+      this.opcode = opcode
+      this.fin = fin
+      this.rsv = rsv
+      this.mask = mask
+      this.length = length
+      this.offset = chunk.length - at
+      this.chunk = null
+      return new Frame(opcode, chunk, fin, rsv, length, 0, at, chunk.length - at, mask, this.owned)
+    }
+    this.position = end
+    if (end === chunk.length) this.chunk = null
+    return new Frame(opcode, chunk, fin, rsv, length, 0, at, length, mask, this.owned)
+  }
+
+  private part(chunk: Buffer): Frame {
+    const { position, offset } = this
+    const size = Math.min(chunk.length - position, this.length - offset)
+    this.offset = offset + size
+    this.position = position + size
+    if (this.position === chunk.length) this.chunk = null
+    const mask = shiftMask(this.mask, offset)
+    return new Frame(this.opcode, chunk, this.fin, this.rsv, this.length, offset, position, size, mask, this.owned)
+  }
+
+  // keeps a copy of the few bytes, not the chunk they lie in
+  private wait(chunk: Buffer): null {
+    if (this.position > 0) {
+      this.chunk = Buffer.from(chunk.subarray(this.position))
+      this.position = 0
+    }
+    return null
+  }
+
+  private wrongMask(): WebSocketError {
+    return new WebSocketError(this.masked ? 'WS_ERR_EXPECTED_MASK' : 'WS_ERR_UNEXPECTED_MASK')
+  }
+}
+
+function readLongLength(chunk: Buffer, at: number): number {
+  const high = chunk.readUInt32BE(at)
+  const low = chunk.readUInt32BE(at + 4)
+  if (high >= 2 ** 31) throw new WebSocketError('WS_ERR_INVALID_LENGTH') // RFC 6455 §5.2: the top bit is 0
+  if (high === 0 && low < 65536) throw new WebSocketError('WS_ERR_INVALID_LENGTH') // §5.2: the shortest form
+  if (high > 0x1fffff) throw new WebSocketError('WS_ERR_FRAME_TOO_LARGE', { detail: 'over 2^53-1 bytes' })
+  return high * 2 ** 32 + low
+}

@@ -1,0 +1,138 @@
+// Frames come in, bytes go out (RFC 6455 §5.2, §5.3). Frames wait until they are taken, all in as few buffers as makes sense.
+
+import type { Frame } from './frame.js'
+import { applyMask, freshMask, shiftMask } from './mask.js'
+
+/** From here on a payload travels as it is, behind a buffer with its header; smaller ones are copied (benchmarks/encode.js). */
+const UNCOPIED_FROM = 8192
+/** Text up to this many characters is copied faster by a loop than by a call (benchmarks/encode.js). */
+const LOOP_UP_TO = 24
+
+export class FrameWriter {
+  /** Bytes that wait, headers included. */
+  size = 0
+
+  private frames: Frame[] = []
+  private urgent = 0
+  // a frame that is written in parts keeps its mask, and nothing may come between its parts
+  private partMask = 0
+  private inParts = false
+  // control frames that came while a frame is in parts whose last has not come
+  private deferred: Frame[] = []
+
+  constructor(private readonly masked: boolean) {}
+
+  /** Puts a frame behind all that wait. */
+  add(frame: Frame): void {
+    this.frames.push(frame)
+    this.size += this.wireSize(frame)
+    if (this.deferred.length > 0 && frame.complete) this.frames.push(...this.deferred.splice(0))
+  }
+
+  /** Puts a control frame ahead of all data that wait, though never inside a frame that is being written in parts. */
+  addUrgent(frame: Frame): void {
+    this.size += this.wireSize(frame)
+    if (!this.inParts) {
+      this.frames.splice(this.urgent++, 0, frame)
+      return
+    }
+    const last = this.frames.findIndex(part => part.complete)
+    if (last < 0) this.deferred.push(frame)
+    else this.frames.splice(last + 1, 0, frame)
+  }
+
+  /** Puts a frame in the place of one that waits; false where that one has gone. */
+  replace(old: Frame, frame: Frame): boolean {
+    const at = this.frames.indexOf(old)
+    if (at < 0) return false
+    this.frames[at] = frame
+    this.size += this.wireSize(frame) - this.wireSize(old)
+    return true
+  }
+
+  /** The bytes of all frames that wait. */
+  take(): Buffer[] {
+    const { frames } = this
+    const buffers: Buffer[] = []
+    this.frames = []
+    this.size = 0
+    this.urgent = 0
+    for (let first = 0; first < frames.length; ) {
+      // a run: frames that are copied, and the header of the large payload behind them
+      let room = 0
+      let last = first
+      let large: Frame | null = null
+      while (last < frames.length && large === null) {
+        const frame = frames[last++]!
+        room += this.wireSize(frame)
+        if (!this.masked && frame.size >= UNCOPIED_FROM && typeof frame.data !== 'string') large = frame
+      }
+      if (large !== null) room -= large.size
+      const bytes = Buffer.allocUnsafe(room)
+      let at = 0
+      for (; first < last; first++) at = this.write(frames[first]!, bytes, at, frames[first] === large)
+      if (room > 0) buffers.push(bytes)
+      if (large !== null) buffers.push(large.payload)
+    }
+    return buffers
+  }
+
+  private wireSize(frame: Frame): number {
+    if (frame.offset > 0) return frame.size
+    const { length } = frame
+    return frame.size + (length < 126 ? 2 : length < 65536 ? 4 : 10) + (this.masked ? 4 : 0)
+  }
+
+  private write(frame: Frame, bytes: Buffer, at: number, headerOnly: boolean): number {
+    let mask = this.partMask
+    if (frame.offset === 0) {
+      at = writeHeader(frame, bytes, at, this.masked)
+      if (this.masked) {
+        mask = freshMask() // RFC 6455 §5.3
+        bytes[at] = mask
+        bytes[at + 1] = mask >>> 8
+        bytes[at + 2] = mask >>> 16
+        bytes[at + 3] = mask >>> 24
+        at += 4
+      }
+    }
+    this.inParts = !frame.complete
+    this.partMask = mask
+    if (headerOnly) return at
+    const end = at + frame.size
+    copyPayload(frame, bytes, at)
+    if (this.masked) applyMask(bytes, at, end, bytes, at, shiftMask(mask, frame.offset))
+    return end
+  }
+}
+
+function writeHeader(frame: Frame, bytes: Buffer, at: number, masked: boolean): number {
+  const { length } = frame
+  const maskBit = masked ? 128 : 0
+  bytes[at] = (frame.fin ? 128 : 0) | (frame.rsv << 4) | frame.opcode
+  if (length < 126) {
+    bytes[at + 1] = maskBit | length
+    return at + 2
+  }
+  if (length < 65536) {
+    bytes[at + 1] = maskBit | 126
+    bytes[at + 2] = length >>> 8
+    bytes[at + 3] = length
+    return at + 4
+  }
+  bytes[at + 1] = maskBit | 127
+  bytes.writeUInt32BE(Math.floor(length / 2 ** 32), at + 2)
+  bytes.writeUInt32BE(length % 2 ** 32, at + 6)
+  return at + 10
+}
+
+function copyPayload(frame: Frame, bytes: Buffer, at: number): void {
+  const { data } = frame
+  if (typeof data !== 'string' || data.length !== frame.size) {
+    frame.copy(bytes, at)
+  } else if (data.length <= LOOP_UP_TO) {
+    for (let i = 0; i < data.length; i++) bytes[at + i] = data.charCodeAt(i)
+  } else {
+    bytes.latin1Write(data, at) // as many bytes as characters: ASCII
+  }
+}

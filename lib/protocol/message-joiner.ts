@@ -1,0 +1,161 @@
+// Data frames come in, whole messages go out: a string for text, a Buffer for binary (RFC 6455 §5.4, §5.6). Holds one message in
+// progress, within the limits, and looks at text as it arrives.
+
+import { isAscii, isUtf8 } from 'node:buffer'
+import { WebSocketError } from '../errors.js'
+import type { Frame } from './frame.js'
+import { applyMask } from './mask.js'
+import { Opcode } from './opcode.js'
+import { checkUtf8 } from './utf8.js'
+
+/** What the application sees: text as a string, binary as a Buffer. */
+export type Message = string | Buffer
+
+export interface MessageJoinerOptions {
+  /** Bytes in one message, summed over its frames. */
+  maxMessageSize: number
+  /** Frames in one message, empty ones counted. */
+  maxFragments: number
+}
+
+/** From here on a payload is worth a view of its chunk; smaller ones are copied out, and let the chunk go. */
+const VIEW_FROM = 8192
+/** A message in progress may take this many times the room of what has arrived of it, where its frame announces more. */
+const ROOM_AHEAD = 16
+
+// small text passes through here on its way to a string
+const scratch = Buffer.allocUnsafeSlow(VIEW_FROM)
+
+export class MessageJoiner {
+  private readonly maxMessageSize: number
+  private readonly maxFragments: number
+  private progress: Progress | null = null
+
+  constructor(options: MessageJoinerOptions) {
+    this.maxMessageSize = options.maxMessageSize
+    this.maxFragments = options.maxFragments
+  }
+
+  /** Whether a message has begun that has not ended. */
+  get midMessage(): boolean {
+    return this.progress !== null
+  }
+
+  /**
+   * Takes a data frame, or a part of one; answers the message that ends with it, or null.
+   * @throws WebSocketError where the frame cannot stand here, or the message breaks a limit or is not UTF-8
+   */
+  add(frame: Frame): Message | null {
+    if (this.progress === null && frame.fin && frame.offset === 0 && frame.size === frame.length) {
+      if (frame.opcode === Opcode.Continuation) throw new WebSocketError('WS_ERR_UNEXPECTED_CONTINUATION') // §5.4
+      if (frame.length > this.maxMessageSize) throw this.tooLarge(frame.length)
+      return frame.opcode === Opcode.Text ? readText(frame) : readBinary(frame)
+    }
+    const message = frame.offset === 0 ? this.begin(frame) : this.progress!
+    message.append(frame)
+    if (!frame.fin || !frame.complete) return null
+    this.progress = null
+    return message.finish()
+  }
+
+  private begin(frame: Frame): Progress {
+    if (this.progress === null) {
+      if (frame.opcode === Opcode.Continuation) throw new WebSocketError('WS_ERR_UNEXPECTED_CONTINUATION') // §5.4
+      this.progress = new Progress(frame.opcode === Opcode.Text)
+    } else if (frame.opcode !== Opcode.Continuation) {
+      throw new WebSocketError('WS_ERR_EXPECTED_CONTINUATION') // §5.4
+    }
+    const message = this.progress
+    if (++message.fragments > this.maxFragments) throw new WebSocketError('WS_ERR_TOO_MANY_FRAGMENTS')
+    // the sum, and before any of the frame's payload is waited for
+    if (message.used + frame.length > this.maxMessageSize) throw this.tooLarge(message.used + frame.length)
+    return message
+  }
+
+  private tooLarge(size: number): WebSocketError {
+    return new WebSocketError('WS_ERR_MESSAGE_TOO_LARGE', { detail: `${size} bytes` })
+  }
+}
+
+/** A message of which some parts have arrived, gathered in one growing piece of memory. */
+class Progress {
+  fragments = 0
+  used = 0
+  private bytes: Buffer = scratch.subarray(0, 0)
+  private checked = 0
+  private ascii = true
+
+  constructor(private readonly text: boolean) {}
+
+  append(frame: Frame): void {
+    const { size } = frame
+    if (size === 0) return
+    const end = this.used + size
+    if (end > this.bytes.length) this.grow(end, this.used + frame.length - frame.offset)
+    frame.copy(this.bytes, this.used)
+    if (this.text) this.check(this.used, end)
+    this.used = end
+  }
+
+  finish(): Message {
+    const { bytes, used } = this
+    if (!this.text) {
+      // half-empty memory is not handed out to be kept
+      return used > bytes.length * 0.75 ? bytes.subarray(0, used) : Buffer.from(bytes.subarray(0, used))
+    }
+    if (this.checked < used) throw new WebSocketError('WS_ERR_INVALID_UTF8') // ends inside a character: §8.1
+    return toText(bytes, 0, used, this.ascii)
+  }
+
+  /** @param announced - what is needed when the frame in progress has arrived whole */
+  private grow(needed: number, announced: number): void {
+    const room = Math.max(needed, this.bytes.length * 2, Math.min(announced, needed * ROOM_AHEAD))
+    const bytes = Buffer.allocUnsafeSlow(room)
+    this.bytes.copy(bytes, 0, 0, this.used)
+    this.bytes = bytes
+  }
+
+  // RFC 6455 §8.1, at the first byte that cannot be right
+  private check(from: number, end: number): void {
+    if (this.ascii && isAscii(this.bytes.subarray(from, end))) {
+      this.checked = end
+      return
+    }
+    this.ascii = false
+    this.checked = checkUtf8(this.bytes, this.checked, end)
+    if (this.checked < 0) throw new WebSocketError('WS_ERR_INVALID_UTF8')
+  }
+}
+
+function readBinary(frame: Frame): Buffer {
+  const { data, start, size } = frame
+  if (typeof data !== 'string' && size >= VIEW_FROM) {
+    if (frame.mask === 0) return Buffer.from(data.buffer, data.byteOffset + start, size)
+    if (frame.owned) {
+      applyMask(data, start, start + size, data, start, frame.mask)
+      return Buffer.from(data.buffer, data.byteOffset + start, size)
+    }
+  }
+  const bytes = Buffer.allocUnsafe(size)
+  frame.copy(bytes, 0)
+  return bytes
+}
+
+function readText(frame: Frame): string {
+  const { size } = frame
+  if (size === 0) return ''
+  const bytes = size > VIEW_FROM ? readBinary(frame) : scratch
+  if (bytes === scratch) frame.copy(scratch, 0)
+  const whole = bytes.subarray(0, size)
+  if (isAscii(whole)) return toText(bytes, 0, size, true)
+  if (!isUtf8(whole)) throw new WebSocketError('WS_ERR_INVALID_UTF8') // RFC 6455 §8.1
+  return toText(bytes, 0, size, false)
+}
+
+function toText(bytes: Buffer, start: number, end: number, ascii: boolean): string {
+  try {
+    return ascii ? bytes.latin1Slice(start, end) : bytes.utf8Slice(start, end)
+  } catch (cause) {
+    throw new WebSocketError('WS_ERR_MESSAGE_TOO_LARGE', { detail: 'longer than any string', cause })
+  }
+}

@@ -1,0 +1,23 @@
+// The opcodes of RFC 6455 §5.2. The high bit of the four tells control frames from data frames.
+
+/** Frame types (RFC 6455 §5.2, §11.8). */
+export const Opcode = {
+  Continuation: 0x0,
+  Text: 0x1,
+  Binary: 0x2,
+  Close: 0x8,
+  Ping: 0x9,
+  Pong: 0xa
+} as const
+
+export type Opcode = (typeof Opcode)[keyof typeof Opcode]
+
+/** RFC 6455 §5.5 */
+export function isControl(opcode: number): boolean {
+  return opcode >= 0x8
+}
+
+/** RFC 6455 §5.2: 3-7 and 11-15 are reserved. */
+export function isKnown(opcode: number): opcode is Opcode {
+  return opcode <= 0x2 || (opcode >= 0x8 && opcode <= 0xa)
+}

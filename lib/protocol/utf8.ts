@@ -1,0 +1,39 @@
+// Whether bytes can still become UTF-8 (RFC 3629), looked at piece by piece: a wrong byte is seen when it arrives (RFC 6455 §8.1).
+
+import { isUtf8 } from 'node:buffer'
+
+/**
+ * Checks `bytes[from, end)`, which begins at a character's first byte and may end inside a character.
+ * @returns where the unfinished character at the end begins, `end` where there is none, or -1 where the bytes are wrong
+ */
+export function checkUtf8(bytes: Buffer, from: number, end: number): number {
+  const whole = lastCharacter(bytes, from, end)
+  if (whole < end && !canBegin(bytes, whole, end)) return -1
+  return whole === from || isUtf8(bytes.subarray(from, whole)) ? whole : -1
+}
+
+/** Where the character that the end cuts off begins; `end` if none is cut. */
+function lastCharacter(bytes: Buffer, from: number, end: number): number {
+  for (let at = end - 1; at >= from && at >= end - 3; at--) {
+    const byte = bytes[at]!
+    if (byte < 0x80) return end
+    if (byte >= 0xc0) {
+      const length = byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4
+      return at + length > end ? at : end
+    }
+  }
+  return end
+}
+
+/** Whether the first bytes of a character can be the beginning of a right one: no overlong form, no surrogate, none over U+10FFFF. */
+function canBegin(bytes: Buffer, at: number, end: number): boolean {
+  const first = bytes[at]!
+  if (first < 0xc2 || first > 0xf4) return false
+  if (at + 1 === end) return true
+  const second = bytes[at + 1]!
+  if (first === 0xe0) return second >= 0xa0
+  if (first === 0xed) return second < 0xa0
+  if (first === 0xf0) return second >= 0x90
+  if (first === 0xf4) return second < 0x90
+  return true
+}

@@ -1,0 +1,148 @@
+// Batches of frames come in, buffers go out. The frames of one turn of the event loop leave together; control frames join them
+// ahead of waiting messages, a Close behind them.
+
+import { Frame } from '../protocol/frame.js'
+import { FrameWriter } from '../protocol/frame-writer.js'
+import { Opcode } from '../protocol/opcode.js'
+import { type Batch, Stage } from './stage.js'
+
+export interface FrameEncoderOptions {
+  /** Which side this is: a client masks what it sends (RFC 6455 §5.3). Default: `'server'`. */
+  role?: 'server' | 'client'
+  /** Bytes that wait while the wire is blocked before no more are wanted. Default: 65536. */
+  highWaterMark?: number
+}
+
+/** So many bytes leave without waiting for the end of the turn. */
+const FLUSH_FROM = 65536
+
+/** Encodes frames (RFC 6455 §5.2). */
+export class FrameEncoder extends Stage<Frame, Buffer> {
+  /** Told when the wire takes bytes again. @internal */
+  listener: { drained(): void } | null = null
+
+  private readonly writer: FrameWriter
+  private readonly highWaterMark: number
+  private blocked = false
+  private full = false
+  private held = false
+  private scheduled = false
+  private sealed = false
+  private ending = false
+  private pong: Frame | null = null
+
+  constructor(options: FrameEncoderOptions = {}) {
+    super()
+    const { role = 'server', highWaterMark = 65536 } = options
+    this.writer = new FrameWriter(role === 'client')
+    this.highWaterMark = highWaterMark
+  }
+
+  /** Bytes that wait here. @internal */
+  get size(): number {
+    return this.writer.size
+  }
+
+  /** Whether the wire takes no more at present. @internal */
+  get isBlocked(): boolean {
+    return this.blocked
+  }
+
+  protected override get readsBatches(): boolean {
+    return false
+  }
+
+  receive(frames: Batch<Frame>): boolean {
+    // RFC 6455 §5.5.1: nothing after a Close frame
+    if (this.sealed) return true
+    for (const frame of frames) this.writer.add(frame)
+    this.schedule()
+    if (this.blocked && this.writer.size >= this.highWaterMark) this.full = true
+    return !this.full
+  }
+
+  /** Sends a Ping or a Pong. False where a Pong already waited for the wire: the new one took its place (§5.5.3). @internal */
+  control(opcode: Opcode, payload: Buffer): boolean {
+    if (this.sealed) return true
+    const frame = new Frame(opcode, payload)
+    const replaced = this.pong !== null && opcode === Opcode.Pong && this.writer.replace(this.pong, frame)
+    if (this.blocked && opcode === Opcode.Pong) this.pong = frame
+    if (!replaced) this.writer.addUrgent(frame)
+    this.schedule()
+    return !replaced
+  }
+
+  /** Sends a Close behind all that wait; nothing is taken after it. @internal */
+  close(payload: Buffer): void {
+    if (this.sealed) return
+    this.writer.add(new Frame(Opcode.Close, payload))
+    this.schedule()
+    this.sealed = true
+  }
+
+  /** Ends the wire behind all that wait. @internal */
+  override finish(): void {
+    this.sealed = true
+    this.ending = true
+    this.flush()
+    if (this.writer.size === 0 && this.ending) this.endWire()
+  }
+
+  /** Starts and ends a span in which frames gather, whatever the event loop does. @internal */
+  hold(): void {
+    this.held = true
+  }
+
+  /** @internal */
+  release(): void {
+    this.held = false
+    this.flush()
+  }
+
+  /** Lets nothing out until `proceed`. @internal */
+  block(): void {
+    this.blocked = true
+  }
+
+  override proceed(): void {
+    this.blocked = false
+    this.flush()
+    if (this.blocked) return
+    this.listener?.drained()
+    if (!this.full) return
+    this.full = false
+    this.askForMore()
+  }
+
+  private schedule(): void {
+    if (this.blocked) return
+    if (this.next === null || this.writer.size >= FLUSH_FROM) {
+      this.flush()
+    } else if (!this.held && !this.scheduled) {
+      this.scheduled = true
+      process.nextTick(flushLater, this)
+    }
+  }
+
+  /** @internal */
+  flushNow(): void {
+    this.scheduled = false
+    if (!this.held) this.flush()
+  }
+
+  private flush(): void {
+    if (this.blocked || this.writer.size === 0) return
+    this.pong = null
+    if (!this.hand(this.writer.take())) this.blocked = true
+    if (this.ending) this.endWire()
+  }
+
+  private endWire(): void {
+    this.ending = false
+    this.finishNext()
+  }
+}
+
+function flushLater(encoder: FrameEncoder): void {
+  encoder.flushNow()
+}

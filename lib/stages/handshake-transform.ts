@@ -1,0 +1,126 @@
+// Bytes come in, bytes go out: none of them before the handshake is done, all of them after it. Inbound it feeds the handshake's
+// codec and keeps what arrives behind the head; outbound it writes the head. When the handshake is done it leaves the pipeline.
+
+import { HandshakeError } from '../errors.js'
+import { type Batch, type FaultListener, Stage } from './stage.js'
+
+/** The reading half of a handshake. */
+export interface HandshakeReader {
+  /**
+   * Takes the next bytes of the peer's head; answers what stands behind it once it is whole, else null.
+   * @throws HandshakeError where the head is wrong
+   */
+  receive(chunk: Buffer): Buffer | null
+  /** Called once, after `receive` answered the bytes behind the head and they are kept. */
+  complete(): void
+  /**
+   * The wire ended before the head did.
+   * @throws HandshakeError
+   */
+  end(): void
+}
+
+/** Holds back one direction of the wire until the handshake is done (RFC 6455 §4). */
+export class HandshakeTransform extends Stage<Buffer, Buffer> {
+  /** @internal */
+  listener: FaultListener | null = null
+
+  private reader: HandshakeReader | null
+  private state: 'shut' | 'open' | 'dropped' = 'shut'
+  private readonly held: Buffer[] = []
+  private asked = false
+  private more = true
+  private ended = false
+
+  /** @param reader - what makes sense of the peer's head; without one, all input is held until `open` */
+  constructor(reader: HandshakeReader | null = null) {
+    super()
+    this.reader = reader
+  }
+
+  protected override get readsBatches(): boolean {
+    return false
+  }
+
+  protected override get writesBatches(): boolean {
+    return false
+  }
+
+  receive(chunks: Batch<Buffer>): boolean {
+    if (this.state === 'open') return this.hand(chunks)
+    if (this.state === 'dropped') return true
+    for (const chunk of chunks) {
+      if (this.reader === null) this.held.push(chunk)
+      else this.readHead(this.reader, chunk)
+    }
+    if (this.reader !== null || (this.state as string) === 'dropped') return true
+    if ((this.state as string) === 'open') return this.more
+    this.asked = true
+    return false
+  }
+
+  private readHead(reader: HandshakeReader, chunk: Buffer): void {
+    try {
+      const rest = reader.receive(chunk)
+      if (rest === null) return
+      this.reader = null
+      if (rest.length > 0) this.held.push(rest)
+      reader.complete()
+    } catch (error) {
+      this.fault(error)
+    }
+  }
+
+  /** Keeps bytes that came behind a head that somebody else has read. */
+  keep(bytes: Buffer): void {
+    if (bytes.length > 0) this.held.push(bytes)
+  }
+
+  /** Writes bytes of the handshake itself, which nothing holds back. */
+  send(bytes: Buffer): boolean {
+    return this.hand([bytes])
+  }
+
+  /** Lets everything through, first what was kept, and leaves the pipeline. */
+  open(): void {
+    if (this.state !== 'shut') return
+    this.state = 'open'
+    this.reader = null
+    const { prev, next, held } = this
+    if (next !== null && prev !== null) this.leave()
+    if (held.length > 0) this.more = next === null ? this.hand(held) : next.receive(held)
+    if (this.ended) next?.finish()
+    else if (this.more && prev !== null && (this.asked || held.length === 0)) prev.proceed()
+  }
+
+  /** Drops all further input. */
+  discard(): void {
+    this.state = 'dropped'
+    this.reader = null
+  }
+
+  override finish(): void {
+    if (this.state === 'shut' && !this.ended) {
+      this.ended = true
+      try {
+        this.reader?.end()
+      } catch (error) {
+        this.fault(error)
+      }
+      // with the head read, the end waits behind what is kept
+      if ((this.state as string) === 'shut') return
+    }
+    this.finishNext()
+  }
+
+  override proceed(): void {
+    if (this.state !== 'shut') this.askForMore()
+  }
+
+  private fault(error: unknown): void {
+    if (!(error instanceof HandshakeError)) throw error
+    this.discard()
+    if (this.listener !== null) this.listener.fail(error)
+    else this.destroy(error)
+  }
+}

@@ -1,0 +1,51 @@
+// Batches of frames come in, batches of messages go out. Control frames that reach it are somebody else's, and pass by.
+
+import type { DuplexOptions } from 'node:stream'
+import { WebSocketError } from '../errors.js'
+import type { Frame } from '../protocol/frame.js'
+import { type Message, MessageJoiner } from '../protocol/message-joiner.js'
+import { isControl } from '../protocol/opcode.js'
+import { type Batch, type FaultListener, Stage } from './stage.js'
+
+export interface MessageAssemblerOptions {
+  /** Bytes of one message, summed over its fragments. Default: 2^26-1. */
+  maxMessageSize?: number
+  /** Fragments of one message, empty ones counted. Default: 16384. */
+  maxFragments?: number
+}
+
+/** Joins fragments into messages (RFC 6455 §5.4, §5.6). On its own it is destroyed by a fault. */
+export class MessageAssembler extends Stage<Frame, Message> {
+  /** @internal */
+  listener: FaultListener | null = null
+
+  private readonly joiner: MessageJoiner
+
+  constructor(options: MessageAssemblerOptions = {}) {
+    super()
+    const { maxMessageSize = 2 ** 26 - 1, maxFragments = 16384 } = options
+    this.joiner = new MessageJoiner({ maxMessageSize, maxFragments })
+  }
+
+  receive(frames: Batch<Frame>): boolean {
+    const messages: Message[] = []
+    try {
+      for (const frame of frames) {
+        if (isControl(frame.opcode)) continue
+        const message = this.joiner.add(frame)
+        if (message !== null) messages.push(message)
+      }
+    } catch (error) {
+      if (!(error instanceof WebSocketError)) throw error
+      if (messages.length > 0) this.hand(messages)
+      if (this.listener !== null) this.listener.fail(error)
+      else this.destroy(error)
+      return true
+    }
+    return messages.length === 0 || this.hand(messages)
+  }
+
+  override streamOptions(): DuplexOptions {
+    return { ...super.streamOptions(), readableHighWaterMark: 1, writableHighWaterMark: 1 }
+  }
+}

@@ -1,0 +1,31 @@
+// Batches of messages come in, batches of frames go out: one for each message, or as many as fragmentSize asks for.
+
+import type { DuplexOptions } from 'node:stream'
+import type { Frame } from '../protocol/frame.js'
+import { type Sendable, splitMessage } from '../protocol/message-splitter.js'
+import { type Batch, Stage } from './stage.js'
+
+export interface MessageFragmenterOptions {
+  /** Bytes of payload in one frame. Default: no splitting. */
+  fragmentSize?: number
+}
+
+/** Makes frames of messages (RFC 6455 §5.4, §5.6). */
+export class MessageFragmenter extends Stage<Sendable, Frame> {
+  private readonly fragmentSize: number
+
+  constructor(options: MessageFragmenterOptions = {}) {
+    super()
+    this.fragmentSize = options.fragmentSize ?? Number.POSITIVE_INFINITY
+  }
+
+  receive(messages: Batch<Sendable>): boolean {
+    const frames: Frame[] = []
+    for (const message of messages) splitMessage(message, this.fragmentSize, frames)
+    return this.hand(frames)
+  }
+
+  override streamOptions(): DuplexOptions {
+    return { ...super.streamOptions(), readableHighWaterMark: 1, writableHighWaterMark: 1 }
+  }
+}

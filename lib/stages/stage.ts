@@ -1,0 +1,147 @@
+// What the six stages share: a Transform around one codec. Between two stages `pipe` makes a direct link, on which batches are
+// handed on by a call; between a stage and any other stream it is what it always is.
+
+import type { DuplexOptions, TransformCallback } from 'node:stream'
+import type { WebSocketError } from '../errors.js'
+import { lazy, Transform } from '../streams.js'
+
+/** What a link carries: all that one chunk held, as an array of frames, of messages, or of buffers. */
+export type Batch<T> = readonly T[]
+
+/** The downstream end of a link. */
+export interface Receiver<T> {
+  /** Takes the whole batch; false asks for no more until `proceed` is called upstream. */
+  receive(batch: Batch<T>): boolean
+  /** No more will come. */
+  finish(): void
+}
+
+/** The upstream end of a link. */
+export interface Sender<T> {
+  next: Receiver<T> | null
+  /** More is welcome again. */
+  proceed(): void
+}
+
+/** Who is told of a peer's fault in place of the stream, so that a close frame can still go out. */
+export interface FaultListener {
+  fail(error: WebSocketError): void
+}
+
+const LazyTransform = lazy(Transform)
+
+/** One stage of the pipeline. Object-mode sides carry batches; a single item is taken for a batch of one. */
+export abstract class Stage<In, Out> extends LazyTransform implements Receiver<In>, Sender<Out> {
+  /** @internal */
+  next: Receiver<Out> | null = null
+  /** @internal */
+  prev: Sender<In> | null = null
+  // the callback of a _transform whose batch filled what is downstream, or of a _flush whose end is still to be passed on
+  private waiting: TransformCallback | null = null
+
+  /** Whether the readable side carries batches, and not bytes. @internal */
+  protected get readsBatches(): boolean {
+    return true
+  }
+
+  /** Whether the writable side takes batches, and not bytes. @internal */
+  protected get writesBatches(): boolean {
+    return true
+  }
+
+  /** Takes a batch from upstream; false asks for no more until it proceeds. @internal */
+  abstract receive(batch: Batch<In>): boolean
+
+  /** No more comes from upstream. @internal */
+  finish(): void {
+    this.finishNext()
+  }
+
+  /** Downstream wants more. @internal */
+  proceed(): void {
+    this.askForMore()
+  }
+
+  /**
+   * Like any stream's, but a link to another stage: no data passes through stream buffers then. A stage that has been read from
+   * by other means, or written to, keeps its ordinary ways.
+   */
+  override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean | undefined }): T {
+    if (destination instanceof Stage && options?.end !== false && this.canLink && destination.canBeLinked) {
+      link(this, destination)
+      return destination
+    }
+    return super.pipe(destination, options)
+  }
+
+  /** Hands a batch on, by the link or by the stream. @internal */
+  protected hand(batch: Batch<Out>): boolean {
+    if (this.next !== null) return this.next.receive(batch)
+    if (this.readsBatches) return this.push(batch)
+    let more = true
+    for (const bytes of batch) more = this.push(bytes)
+    return more
+  }
+
+  /** Passes on that no more will come. @internal */
+  protected finishNext(): void {
+    const { waiting } = this
+    this.waiting = null
+    if (this.next !== null) this.next.finish()
+    if (waiting !== null) waiting()
+    else if (this.next === null) this.push(null)
+  }
+
+  /** @internal */
+  protected askForMore(): void {
+    const { waiting } = this
+    this.waiting = null
+    if (waiting !== null) waiting()
+    else this.prev?.proceed()
+  }
+
+  /** Takes this stage out of its links; its neighbours are joined. @internal */
+  protected leave(): void {
+    const { prev, next } = this
+    if (prev !== null) prev.next = next as Receiver<unknown> as Receiver<In> | null
+    if (next !== null && 'prev' in next)
+      (next as Stage<Out, unknown>).prev = prev as Sender<unknown> as Sender<Out> | null
+    this.prev = null
+    this.next = null
+  }
+
+  /** @internal */
+  override streamOptions(): DuplexOptions {
+    return { writableObjectMode: this.writesBatches, readableObjectMode: this.readsBatches }
+  }
+
+  override _transform(chunk: unknown, _encoding: string, callback: TransformCallback): void {
+    if (this.receive(Array.isArray(chunk) ? chunk : [chunk as In])) callback()
+    else this.waiting = callback
+  }
+
+  override _flush(callback: TransformCallback): void {
+    this.waiting = callback
+    this.finish()
+  }
+
+  override _read(size: number): void {
+    super._read(size)
+    if (this.next === null && (this.waiting !== null || this.prev !== null)) this.proceed()
+  }
+
+  private get canLink(): boolean {
+    if (this.next !== null) return false
+    return !this.isBuilt || (this.readableFlowing === null && this.readableLength === 0 && !this.readableEnded)
+  }
+
+  private get canBeLinked(): boolean {
+    return this.prev === null && (!this.isBuilt || (this.writableLength === 0 && !this.writableEnded))
+  }
+}
+
+/** Links two stages, or a stage and what stands at an end of the pipeline. */
+export function link<T>(from: Sender<T>, to: Receiver<T>): void {
+  from.next = to
+  if ('prev' in to) (to as { prev: Sender<T> | null }).prev = from
+}

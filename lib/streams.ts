@@ -1,0 +1,67 @@
+// readable-stream under Node's own types, and Transforms and Duplexes that build their stream state when it is first needed.
+
+import type * as node from 'node:stream'
+import streams from 'readable-stream'
+
+export const Duplex: typeof node.Duplex = streams.Duplex
+export const Transform: typeof node.Transform = streams.Transform
+
+/** A stream class whose constructor builds nothing. */
+export interface LazyClass<T> {
+  new (): T & LazyMembers
+  prototype: T & LazyMembers
+}
+
+export interface LazyMembers {
+  /** Whether the stream state is there. @internal */
+  readonly isBuilt: boolean
+  /** The options with which the stream state is built. @internal */
+  streamOptions(): node.DuplexOptions
+  /** Called once, when the stream state has been built. @internal */
+  onBuilt(): void
+}
+
+type StreamFunction = { prototype: object; call(self: object, options: node.DuplexOptions): void }
+
+/**
+ * A base class like `base` that leaves its state out until somebody uses it as a stream: reads, writes, pipes, or listens
+ * for what only a stream emits. Node's crypto streams do the same. A thousand idle objects then cost a thousand small
+ * objects, and not a thousand pairs of stream states (benchmarks/memory.js).
+ */
+export function lazy<T extends node.Duplex>(base: new (options?: node.DuplexOptions) => T): LazyClass<T> {
+  const construct = base as unknown as StreamFunction
+  function Lazy(): void {}
+  Lazy.prototype = Object.create(construct.prototype, {
+    constructor: { value: Lazy, writable: true, configurable: true },
+    isBuilt: {
+      get(this: object): boolean {
+        return Object.hasOwn(this, '_readableState')
+      }
+    },
+    onBuilt: { value(): void {}, writable: true },
+    _readableState: stateDescriptor('_readableState'),
+    _writableState: stateDescriptor('_writableState')
+  })
+
+  function build(self: T & LazyMembers): void {
+    for (const name of ['_readableState', '_writableState']) {
+      Object.defineProperty(self, name, { value: undefined, writable: true, configurable: true })
+    }
+    construct.call(self, self.streamOptions())
+    self.onBuilt()
+  }
+
+  function stateDescriptor(name: '_readableState' | '_writableState'): PropertyDescriptor {
+    return {
+      configurable: true,
+      get(this: (T & LazyMembers) | undefined): unknown {
+        // reached through the prototype itself when a debugger or a type check looks at it
+        if (this === undefined || this === Lazy.prototype || this.streamOptions === undefined) return undefined
+        build(this)
+        return (this as unknown as Record<string, unknown>)[name]
+      }
+    }
+  }
+
+  return Lazy as unknown as LazyClass<T>
+}

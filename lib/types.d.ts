@@ -1,0 +1,16 @@
+// What the runtime has and its type packages leave out.
+
+// Node's Buffer has one method for each encoding, without the look at the encoding's name that toString and write begin with
+// (benchmarks/decode.js, benchmarks/encode.js)
+interface Buffer {
+  latin1Slice(start?: number, end?: number): string
+  utf8Slice(start?: number, end?: number): string
+  latin1Write(text: string, offset?: number, length?: number): number
+  utf8Write(text: string, offset?: number, length?: number): number
+}
+
+// readable-stream follows Node's streams, and Node's types describe it; lib/streams.ts gives them to it
+declare module 'readable-stream' {
+  const streams: typeof import('node:stream')
+  export default streams
+}

@@ -1,0 +1,117 @@
+// The application's side as an object-mode Duplex of whole messages: strings for text, Buffers for binary.
+
+import { WebSocketError } from '../errors.js'
+import type { Message } from '../protocol/message-joiner.js'
+import type { Sendable } from '../protocol/message-splitter.js'
+import type { Sender } from '../stages/stage.js'
+import { Duplex } from '../streams.js'
+import type { MessageTaker } from './delivery.js'
+
+/** What a view asks of its connection. */
+export interface MessagesOwner {
+  /** Whether messages can still be sent. */
+  readonly takesMessages: boolean
+  /** Sends a message; false asks to wait for `proceed` of the view. @throws TypeError for what is no message */
+  sendMessage(message: Sendable): boolean
+  /** More messages are wanted. */
+  wantMessages(): void
+  /** Begins the closing handshake; the callback comes when the Close frame is on its way. */
+  endMessages(callback: () => void): void
+  /** The application destroyed the view. */
+  messagesDestroyed(error: Error | null): void
+}
+
+/**
+ * Whole messages. `write` takes strings, ArrayBufferViews and ArrayBuffers, and says false while the wire is blocked; its
+ * callback comes when the message has room. `end` closes with 1000. The readable side ends after a clean close, and is
+ * destroyed with an error after any other, once all that had arrived is read.
+ */
+export class MessagesView extends Duplex implements MessageTaker, Sender<Sendable> {
+  /** @internal */
+  next = null
+  private waiting: ((error?: Error) => void) | null = null
+  private ended: Error | null | undefined = undefined
+
+  constructor(private readonly owner: MessagesOwner) {
+    // one message at a time: what is held is counted in bytes, by the stages
+    super({ objectMode: true, readableHighWaterMark: 1, writableHighWaterMark: 16 })
+  }
+
+  /** @internal */
+  deliver(message: Message): boolean {
+    return this.push(message)
+  }
+
+  /** @internal */
+  endMessages(error: Error | null): void {
+    this.ended = error
+    if (error === null) this.push(null)
+    else this.destroyWhenRead()
+  }
+
+  /** The connection is over: what cannot be sent any more is an error, what can be read is still there. @internal */
+  connectionOver(): void {
+    if (this.writableLength > 0) this.destroy(this.ended ?? new WebSocketError('WS_ERR_NOT_OPEN'))
+    else if (this.readableEnded) this.destroySoon()
+    else this.once('end', this.destroySoon)
+  }
+
+  /** The wire takes messages again. @internal */
+  proceed(): void {
+    const { waiting } = this
+    this.waiting = null
+    waiting?.()
+  }
+
+  override write(message: unknown, ...rest: unknown[]): boolean {
+    const more = (super.write as (...args: unknown[]) => boolean)(message, ...rest)
+    if (this.waiting === null)
+      return more
+      // the message that filled the wire says so itself, and not only the next one
+    ;(this as unknown as { _writableState: { needDrain: boolean } })._writableState.needDrain = true
+    return false
+  }
+
+  override _write(message: Sendable, _encoding: string, callback: (error?: Error) => void): void {
+    if (!this.owner.takesMessages) {
+      callback(new WebSocketError('WS_ERR_NOT_OPEN'))
+      return
+    }
+    let more: boolean
+    try {
+      more = this.owner.sendMessage(message)
+    } catch (error) {
+      callback(error as Error)
+      return
+    }
+    if (more) callback()
+    else this.waiting = callback
+  }
+
+  override _final(callback: () => void): void {
+    this.owner.endMessages(callback)
+  }
+
+  override _read(): void {
+    if (this.ended) process.nextTick(() => this.destroyWhenRead())
+    else this.owner.wantMessages()
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const { waiting } = this
+    this.waiting = null
+    waiting?.(error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
+    this.owner.messagesDestroyed(error)
+    // a peer's fault reaches whoever listens or iterates, and crashes nobody who does not
+    callback(this.listenerCount('error') > 0 ? error : null)
+  }
+
+  // after whatever follows from the end of reading, as an echo's end of writing does
+  private destroySoon(): void {
+    setImmediate(() => this.destroy())
+  }
+
+  private destroyWhenRead(): void {
+    if (this.readableLength === 0 && this.ended) this.destroy(this.ended)
+  }
+}

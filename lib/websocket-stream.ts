@@ -1,0 +1,393 @@
+// The Duplex that a socket is piped through: the public face of one connection. What happens inside is the Pipeline's affair.
+
+import { EventEmitter } from 'node:events'
+import type { DuplexOptions, Duplex as NodeDuplex } from 'node:stream'
+import type { CloseInfo, ReadyState } from './connection.js'
+import { type Headers, WebSocketError } from './errors.js'
+import type { TypedEmitter } from './events.js'
+import type { AcceptOptions, HybiVersion, RefusalOptions } from './handshake/server-handshake.js'
+import { ClientOpening, type OpenInfo, ServerOpening } from './opening.js'
+import { readOptions, type UpgradeRequest, type WebSocketOptions } from './options.js'
+import { Pipeline, type PipelineUser } from './pipeline.js'
+import { writeCloseBody } from './protocol/close-code.js'
+import { toBytes } from './protocol/message-splitter.js'
+import { Duplex, type LazyMembers, lazy } from './streams.js'
+import type { MessagesView } from './views/messages.js'
+import { AttachedWire, PipedWire } from './wire.js'
+
+const LazyDuplex = lazy(Duplex) as unknown as new () => TypedEmitter<WebSocketStream> & NodeDuplex & LazyMembers
+
+/**
+ * One WebSocket connection: a Duplex of wire bytes to pipe a socket through, with its messages in `messages`.
+ *
+ * Made by `http`, `server` or `client`. Emits `request`, `open`, `message`, `ping`, `pong`, `error`, and `close` once when all is
+ * over. A peer's fault ends the connection; without an `error` listener it does nothing else.
+ */
+export class WebSocketStream extends LazyDuplex {
+  /** How the connection ended, when all is over; never rejects. (To Node's types a stream's `closed` is a boolean.) */
+  declare readonly closed: Promise<CloseInfo> & boolean
+
+  static {
+    // an accessor, which TypeScript does not let stand in the place of a property
+    Object.defineProperty(WebSocketStream.prototype, 'closed', {
+      get(this: WebSocketStream): Promise<CloseInfo> {
+        return this.pipeline.closed
+      }
+    })
+  }
+
+  private readonly pipeline: Pipeline
+  private givenUrl: string
+
+  private constructor(makePipeline: (user: PipelineUser) => Pipeline, url: string) {
+    super()
+    this.pipeline = makePipeline(this as unknown as PipelineUser)
+    this.givenUrl = url
+  }
+
+  /**
+   * A server whose request somebody else has parsed, as for the `upgrade` event of `node:http`.
+   * @param request - `method`, `url`, `headers`, and `socket` where there is one
+   * @param head - what arrived behind the request
+   * @throws TypeError, RangeError where an option is wrong
+   */
+  static http(request: UpgradeRequest, head?: Uint8Array, options?: WebSocketOptions): WebSocketStream {
+    const settings = readOptions(options)
+    const make = (user: PipelineUser): Pipeline =>
+      new Pipeline(user, 'server', settings, owner => new ServerOpening(owner, settings, request))
+    const ws = new WebSocketStream(make, '')
+    if (head !== undefined && head.length > 0) {
+      ws.pipeline.keepHead(Buffer.from(head.buffer, head.byteOffset, head.byteLength))
+    }
+    return ws
+  }
+
+  /**
+   * A server on raw bytes: reads the request itself.
+   * @throws TypeError, RangeError where an option is wrong
+   */
+  static server(options?: WebSocketOptions): WebSocketStream {
+    const settings = readOptions(options)
+    const make = (user: PipelineUser): Pipeline =>
+      new Pipeline(user, 'server', settings, owner => new ServerOpening(owner, settings, null))
+    return new WebSocketStream(make, '')
+  }
+
+  /**
+   * A client on raw bytes: sends its request as soon as it is piped or attached.
+   * @param url - `ws:`, `wss:`, `http:` or `https:`; a user's name and password in it become Basic authorization
+   * @throws SyntaxError where the URL is none for a WebSocket; TypeError, RangeError where an option is wrong
+   */
+  static client(url: string | URL, options?: WebSocketOptions): WebSocketStream {
+    const settings = readOptions(options)
+    let target = ''
+    const make = (user: PipelineUser): Pipeline =>
+      new Pipeline(user, 'client', settings, owner => {
+        const opening = new ClientOpening(owner, url, settings)
+        target = opening.url
+        return opening
+      })
+    const ws = new WebSocketStream(make, '')
+    ws.givenUrl = target
+    return ws
+  }
+
+  /**
+   * Whole messages, as an object-mode Duplex: strings for text, Buffers for binary. `end()` closes with 1000.
+   */
+  get messages(): MessagesView {
+    return this.pipeline.messages
+  }
+
+  /**
+   * Sends text, as `messages.write` does.
+   * @returns false where the wire is full, and where nothing more can be sent; then nothing is
+   */
+  text(message: string): boolean {
+    if (typeof message !== 'string') throw new TypeError('text must be a string')
+    return this.pipeline.send(message)
+  }
+
+  /**
+   * Sends bytes, as `messages.write` does: any ArrayBufferView or ArrayBuffer, which must not change until it is sent.
+   * @returns false where the wire is full, and where nothing more can be sent; then nothing is
+   */
+  binary(message: NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer): boolean {
+    return this.pipeline.send(toBytes(message))
+  }
+
+  /**
+   * Sends a Ping (RFC 6455 §5.5.2).
+   * @param payload - at most 125 bytes; by default something that no other ping has
+   * @returns the time until the matching Pong in ms; rejects when the connection ends before it. Never an unhandled rejection.
+   */
+  ping(payload?: string | Uint8Array): Promise<number> {
+    return this.pipeline.connection.ping(payload === undefined ? nextPing() : controlPayload(payload))
+  }
+
+  /**
+   * Sends a Pong that nobody asked for (RFC 6455 §5.5.3).
+   * @param payload - at most 125 bytes
+   * @returns false where nothing more can be sent
+   */
+  pong(payload: string | Uint8Array = ''): boolean {
+    return this.pipeline.connection.pong(controlPayload(payload))
+  }
+
+  /**
+   * Begins the closing handshake (RFC 6455 §7.1.2), behind all messages that wait. A second call does nothing.
+   * @param code - 1000-1003, 1007-1014 or 3000-4999
+   * @param reason - at most 123 bytes of UTF-8
+   * @throws TypeError, RangeError where they cannot be sent
+   */
+  close(code = 1000, reason = ''): void {
+    this.pipeline.close(writeCloseBody(code, reason))
+  }
+
+  /** What was agreed, when the handshake is done; rejects with a HandshakeError. Never an unhandled rejection by itself. */
+  get opened(): Promise<OpenInfo> {
+    return this.pipeline.opened
+  }
+
+  /** How the connection ended; undefined before. */
+  get closeInfo(): CloseInfo | undefined {
+    return this.pipeline.closeInfo
+  }
+
+  /** `'hybi-13'`, `'hybi-8'` or `'hybi-7'`; '' before the handshake is done. */
+  get version(): HybiVersion | '' {
+    return this.pipeline.info?.version ?? ''
+  }
+
+  /** The subprotocol; '' for none. */
+  get protocol(): string {
+    return this.pipeline.info?.protocol ?? ''
+  }
+
+  /** The extensions, as in `Sec-WebSocket-Extensions`; '' for none. */
+  get extensions(): string {
+    return this.pipeline.info?.extensions ?? ''
+  }
+
+  /** The URL; a server knows it from the request, and before that it is ''. */
+  get url(): string {
+    return this.pipeline.info?.url ?? this.givenUrl
+  }
+
+  get readyState(): ReadyState {
+    return this.pipeline.connection.state
+  }
+
+  /** Server: the request, once it is there. */
+  get request(): UpgradeRequest | null {
+    return this.pipeline.request
+  }
+
+  /** The status of the handshake's answer; 0 before it. */
+  get status(): number {
+    return this.pipeline.info?.status ?? 0
+  }
+
+  /** The header fields of the handshake's answer; empty before it. */
+  get headers(): Headers {
+    return this.pipeline.info?.headers ?? {}
+  }
+
+  /** Bytes that were given to this connection and that the wire has not taken. */
+  get bufferedAmount(): number {
+    return this.pipeline.bufferedAmount
+  }
+
+  /**
+   * Puts a field into this side's part of the handshake, in the place of an earlier one of that name; an array makes several lines.
+   * @throws TypeError where it cannot be sent, belongs to the handshake, or the handshake is over
+   */
+  setHeader(name: string, value: string | readonly string[]): void {
+    const { opening } = this.pipeline
+    if (opening === null) throw new TypeError('the handshake has been sent')
+    opening.setHeader(name, value)
+  }
+
+  /**
+   * Server: accepts the request, now or when it arrives.
+   * @returns false where there is nothing to accept any more
+   * @throws TypeError where the subprotocol was not offered, or a field cannot be sent
+   */
+  accept(options?: AcceptOptions): boolean {
+    return this.pipeline.opening?.accept(options) ?? false
+  }
+
+  /**
+   * Server: refuses the request, now or when it arrives.
+   * @param status - 300 to 599
+   * @returns false where there is nothing to refuse any more
+   * @throws RangeError, TypeError where the answer cannot be sent
+   */
+  reject(status: number, options?: RefusalOptions): boolean {
+    return this.pipeline.opening?.reject(status, options) ?? false
+  }
+
+  /**
+   * `duplex.pipe(ws).pipe(duplex)`, and its errors, its destruction and a socket's settings (no delay, no timeout) carried both
+   * ways, at less cost. The stream belongs to this connection from then on.
+   * @throws TypeError where this connection has a wire already
+   */
+  attach(duplex: NodeDuplex): this {
+    if (this.pipeline.isJoined) throw new TypeError('this connection has its wire already')
+    this.pipeline.join(new AttachedWire(this.pipeline, duplex), true)
+    return this
+  }
+
+  /** Closes with 1000 and waits for the end, at most `closeTimeout`; before the handshake is done, destroys. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    if (this.readyState === 'connecting') this.destroy()
+    else this.close()
+    await this.closed
+  }
+
+  // The stream
+
+  override on(event: string | symbol, listener: (...args: any[]) => void): this {
+    // the other events are no business of Readable's, which would build its state for them
+    if (event === 'data' || event === 'readable') return super.on(event, listener) as this
+    EventEmitter.prototype.on.call(this, event, listener)
+    if (event === 'message') this.pipeline.wantMessagesSoon()
+    return this
+  }
+
+  override addListener(event: string | symbol, listener: (...args: any[]) => void): this {
+    return this.on(event, listener)
+  }
+
+  override prependListener(event: string | symbol, listener: (...args: any[]) => void): this {
+    EventEmitter.prototype.prependListener.call(this, event, listener)
+    if (event === 'message') this.pipeline.wantMessagesSoon()
+    return this
+  }
+
+  /** Gives up at once, without a word to the peer. An error is emitted, if somebody listens. */
+  override destroy(error?: Error): this {
+    const { pipeline } = this
+    // at the natural end of both sides, streams destroy themselves
+    const natural = this.isBuilt && this.readableEnded && this.writableFinished
+    if (!natural && pipeline.closeInfo === undefined) {
+      if (error) pipeline.notifyError(error)
+      pipeline.abandon(new WebSocketError('WS_ERR_DESTROYED', { cause: error }))
+    }
+    if (this.isBuilt) super.destroy()
+    return this
+  }
+
+  override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean | undefined }): T {
+    this.pipes()?.watch(destination, 'destination')
+    return super.pipe(destination, options)
+  }
+
+  /** @internal */
+  override streamOptions(): DuplexOptions {
+    const { highWaterMark } = this.pipeline.settings
+    // what waits for the wire waits in FrameEncoder, where it is counted; and a chunk of a socket's is never too much at once
+    return {
+      emitClose: false,
+      readableHighWaterMark: 0,
+      writableHighWaterMark: Math.min(Math.max(highWaterMark, 65536) + 1, Number.MAX_SAFE_INTEGER)
+    }
+  }
+
+  /** @internal */
+  override onBuilt(): void {
+    EventEmitter.prototype.on.call(this, 'pipe', onPipe)
+  }
+
+  /** The wire, where it is pipes; undefined where a stream is attached. @internal */
+  pipes(): PipedWire | undefined {
+    const { pipeline } = this
+    if (!pipeline.isJoined) {
+      pipeline.join(new PipedWire(pipeline, this as unknown as NodeDuplex, () => super.destroy()), false)
+    }
+    return pipeline.pipes
+  }
+
+  /** @internal */
+  override write(chunk: unknown, ...rest: unknown[]): boolean {
+    const more = (super.write as (...args: unknown[]) => boolean)(chunk, ...rest)
+    if (!this.pipes()?.isBlocked)
+      return more
+      // the chunk that filled the pipeline says so itself, and not only the next one
+    ;(this as unknown as { _writableState: { needDrain: boolean } })._writableState.needDrain = true
+    return false
+  }
+
+  override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {
+    const pipes = this.pipes()
+    if (pipes === undefined) callback(new TypeError('an attached stream writes to this connection'))
+    else pipes.write(chunk, callback)
+  }
+
+  override _final(callback: () => void): void {
+    const pipes = this.pipes()
+    if (pipes === undefined) callback()
+    else pipes.end(callback)
+  }
+
+  override _read(): void {
+    this.pipes()?.prev?.proceed()
+  }
+
+  override _destroy(_error: Error | null, callback: (error?: Error | null) => void): void {
+    this.pipeline.over()
+    callback()
+  }
+
+  // What the pipeline tells
+
+  /** @internal */
+  tell(event: string, value: unknown): boolean {
+    return this.emit(event, value)
+  }
+
+  /** @internal */
+  hears(event: string): boolean {
+    return this.listenerCount(event) > 0
+  }
+
+  /** An attached stream is closed, or there never was a wire. @internal */
+  allOver(): void {
+    this.pipeline.over()
+    if (!this.isBuilt) return
+    if (!this.pipeline.closeInfo!.wasClean) {
+      super.destroy()
+      return
+    }
+    // whoever waits for the end of this stream sees it
+    this.push(null)
+    this.resume()
+    this.end()
+  }
+}
+
+function onPipe(this: WebSocketStream, source: NodeJS.EventEmitter): void {
+  this.pipes()?.watch(source, 'source')
+}
+
+let pings = 0
+
+function nextPing(): Buffer {
+  const payload = Buffer.allocUnsafe(4)
+  payload.writeUInt32BE(pings)
+  pings = (pings + 1) >>> 0
+  return payload
+}
+
+function controlPayload(payload: string | Uint8Array): Buffer {
+  let bytes: Buffer
+  if (typeof payload === 'string') {
+    bytes = Buffer.from(payload)
+  } else {
+    const view = toBytes(payload)
+    bytes = Buffer.from(view.buffer, view.byteOffset, view.byteLength)
+  }
+  // RFC 6455 §5.5
+  if (bytes.length > 125) throw new RangeError('the payload of a ping or pong must be at most 125 bytes')
+  return bytes
+}

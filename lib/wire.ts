@@ -1,0 +1,233 @@
+// The two ends at which the pipeline meets the outside: a stream that is attached, or the pipes in and out of a WebSocketStream.
+
+import type { Duplex } from 'node:stream'
+import type { Batch, Receiver, Sender } from './stages/stage.js'
+
+/** What a wire tells its connection. */
+export interface WireUser {
+  /** Bytes arrived; false asks for no more until `proceed`. */
+  wireInput(chunk: Buffer): boolean
+  /** The peer ended its side. */
+  wireEnded(): void
+  /** The wire broke. */
+  wireLost(cause?: unknown): void
+  /** All bytes of this side, its end included, are on their way. */
+  outputEnded(): void
+  /** Nothing more will come or go. */
+  wireClosed(): void
+}
+
+/** Both ends of the pipeline: the sender of what arrives, the receiver of what goes out. */
+export interface Wire extends Sender<Buffer>, Receiver<Buffer> {
+  prev: Sender<Buffer> | null
+  /** Bytes that were handed to it and are not sent. */
+  readonly bufferedAmount: number
+  /** Gives the wire up at once. */
+  drop(): void
+  /** The end of input has been dealt with. */
+  inputDone(): void
+}
+
+const kWire = Symbol('wire')
+type Attached = Duplex & { [kWire]?: AttachedWire }
+type MaybeSocket = Duplex & { setNoDelay?(on: boolean): void; setTimeout?(milliseconds: number): void }
+
+/** A stream that belongs to the connection: its data, errors and end are carried both ways, without any piping. */
+export class AttachedWire implements Wire {
+  next: Receiver<Buffer> | null = null
+  prev: Sender<Buffer> | null = null
+  private inputEnded = false
+
+  constructor(
+    private readonly user: WireUser,
+    private readonly duplex: Duplex
+  ) {
+    ;(duplex as Attached)[kWire] = this
+    const socket = duplex as MaybeSocket
+    // small frames should not wait for an acknowledgement, and idle connections are the keepalive's affair
+    socket.setNoDelay?.(true)
+    socket.setTimeout?.(0)
+    // plain functions, which find the wire through the stream: a connection then costs no closures (benchmarks/memory.js)
+    duplex.on('data', onData)
+    duplex.on('end', onEnd)
+    duplex.on('error', onError)
+    duplex.on('close', onClose)
+    duplex.on('drain', onDrain)
+    if (duplex.destroyed) process.nextTick(onClose.bind(duplex))
+    else if (duplex.readableEnded) process.nextTick(onEnd.bind(duplex))
+  }
+
+  get bufferedAmount(): number {
+    return this.duplex.writableLength
+  }
+
+  receive(buffers: Batch<Buffer>): boolean {
+    const { duplex } = this
+    if (!duplex.writable) return true
+    if (buffers.length === 1) return duplex.write(buffers[0])
+    let more = true
+    duplex.cork()
+    for (const bytes of buffers) more = duplex.write(bytes)
+    duplex.uncork()
+    return more
+  }
+
+  finish(): void {
+    this.duplex.end(() => this.user.outputEnded())
+  }
+
+  proceed(): void {
+    this.duplex.resume()
+  }
+
+  drop(): void {
+    this.duplex.destroy()
+    // a stream that does not say that it is closed is not waited for
+    process.nextTick(onClose.bind(this.duplex))
+  }
+
+  inputDone(): void {}
+
+  data(chunk: Buffer): void {
+    if (!this.user.wireInput(chunk)) this.duplex.pause()
+  }
+
+  ended(): void {
+    if (this.inputEnded) return
+    this.inputEnded = true
+    this.user.wireEnded()
+  }
+
+  broke(error: Error): void {
+    this.user.wireLost(error)
+  }
+
+  closed(): void {
+    const { duplex } = this
+    duplex.off('data', onData)
+    duplex.off('end', onEnd)
+    duplex.off('drain', onDrain)
+    duplex.off('close', onClose)
+    if (!this.inputEnded) this.user.wireLost()
+    this.user.wireClosed()
+  }
+}
+
+function onData(this: Attached, chunk: Buffer): void {
+  this[kWire]!.data(chunk)
+}
+
+function onEnd(this: Attached): void {
+  this[kWire]!.ended()
+}
+
+function onError(this: Attached, error: Error): void {
+  this[kWire]!.broke(error)
+}
+
+function onClose(this: Attached): void {
+  const wire = this[kWire]
+  this[kWire] = undefined as never
+  wire?.closed()
+}
+
+function onDrain(this: Attached): void {
+  this[kWire]!.prev?.proceed()
+}
+
+/** The streams that are piped into and out of a WebSocketStream: nobody else tells it when one of them breaks. */
+export class PipedWire implements Wire {
+  next: Receiver<Buffer> | null = null
+  prev: Sender<Buffer> | null = null
+  private readonly ends = new Set<PipeEnd>()
+  private waiting: (() => void) | null = null
+  private ending: (() => void) | null = null
+  private outputEnded = false
+
+  constructor(
+    private readonly user: WireUser,
+    private readonly stream: Duplex,
+    private readonly destroyStream: () => void
+  ) {}
+
+  get bufferedAmount(): number {
+    return this.stream.readableLength
+  }
+
+  receive(buffers: Batch<Buffer>): boolean {
+    if (this.outputEnded || this.stream.destroyed) return true
+    let more = true
+    for (const bytes of buffers) more = this.stream.push(bytes)
+    return more
+  }
+
+  finish(): void {
+    if (this.outputEnded) return
+    this.outputEnded = true
+    this.stream.once('end', () => this.user.outputEnded())
+    this.stream.push(null)
+  }
+
+  /** A chunk was written into the stream. */
+  write(chunk: Buffer, callback: () => void): void {
+    if (this.user.wireInput(chunk)) callback()
+    else this.waiting = callback
+  }
+
+  /** Whether the last chunk is not used up. */
+  get isBlocked(): boolean {
+    return this.waiting !== null
+  }
+
+  proceed(): void {
+    const { waiting } = this
+    this.waiting = null
+    waiting?.()
+  }
+
+  /** The stream was ended; the callback comes when all of its input has been seen. */
+  end(callback: () => void): void {
+    this.ending = callback
+    this.user.wireEnded()
+  }
+
+  inputDone(): void {
+    const { ending } = this
+    this.ending = null
+    ending?.()
+  }
+
+  drop(): void {
+    this.destroyStream()
+    for (const { stream } of this.ends) stream.destroy()
+  }
+
+  /** Watches a stream at the other end of a pipe. */
+  watch(stream: NodeJS.EventEmitter, side: 'source' | 'destination'): void {
+    for (const end of this.ends) {
+      if (end.stream !== stream) continue
+      end[side] = true
+      return
+    }
+    const end: PipeEnd = { stream: stream as Duplex, source: false, destination: false }
+    end[side] = true
+    this.ends.add(end)
+    stream.on('error', error => this.user.wireLost(error))
+    stream.once('close', () => {
+      this.ends.delete(end)
+      const { readableEnded, writableFinished } = end.stream
+      if ((end.source && !readableEnded) || (end.destination && !writableFinished)) this.broken()
+    })
+  }
+
+  private broken(): void {
+    this.user.wireLost()
+    this.destroyStream()
+  }
+}
+
+interface PipeEnd {
+  readonly stream: Duplex
+  source: boolean
+  destination: boolean
+}
