@@ -108,7 +108,8 @@ export class Connection {
     const { closeReceived, failure } = this
     const initiator = this.initiator ?? 'peer'
     if (failure !== null) {
-      return { code: failure.closeCode, reason: closeReason(failure), wasClean: false, initiator }
+      const reason = failure.closeCode === CloseCode.Abnormal ? '' : closeReason(failure)
+      return { code: failure.closeCode, reason, wasClean: false, initiator }
     }
     const { code, reason } = closeReceived ?? { code: CloseCode.Abnormal, reason: '' }
     return { code, reason, wasClean: this.closeSent && closeReceived !== null, initiator }

@@ -1,7 +1,7 @@
 // The events of a WebSocketStream, and EventEmitter's methods typed with them.
 
 import type { CloseInfo } from './connection.js'
-import type { OpenInfo } from './opening.js'
+import type { OpenInfo } from './handshake/open-info.js'
 import type { UpgradeRequest } from './options.js'
 import type { Message } from './protocol/message-joiner.js'
 

@@ -10,8 +10,8 @@ export {
   type WebSocketErrorOptions
 } from './errors.js'
 export type { TypedEmitter, WebSocketStreamEvents } from './events.js'
+export type { OpenInfo } from './handshake/open-info.js'
 export { type AcceptOptions, type HybiVersion, isWebSocket, type RefusalOptions } from './handshake/server-handshake.js'
-export type { OpenInfo } from './opening.js'
 export type {
   HeaderFields,
   Keepalive,

@@ -1,14 +1,14 @@
 // The opening handshake as something that happens: who speaks first, who decides, what is answered. Bytes are made and read by the
 // codecs in handshake/; here they are put in order, for a server and for a client.
 
-import { HandshakeError, type Headers } from './errors.js'
+import { HandshakeError } from './errors.js'
 import { ClientHandshake, type Established } from './handshake/client-handshake.js'
 import { checkField } from './handshake/fields.js'
 import { HeadParser, REQUEST, type RequestHead } from './handshake/head-parser.js'
+import type { OpenInfo } from './handshake/open-info.js'
 import {
   type Accepted,
   type AcceptOptions,
-  type HybiVersion,
   type RefusalOptions,
   refusal,
   refusalFor,
@@ -16,21 +16,6 @@ import {
 } from './handshake/server-handshake.js'
 import type { Settings, UpgradeRequest } from './options.js'
 import type { HandshakeReader } from './stages/handshake-transform.js'
-
-/** What was agreed in the opening handshake. */
-export interface OpenInfo {
-  /** The protocol version. */
-  readonly version: HybiVersion
-  /** The subprotocol, '' for none (RFC 6455 §1.9). */
-  readonly protocol: string
-  /** The extensions as in `Sec-WebSocket-Extensions`, '' for none (RFC 6455 §9). */
-  readonly extensions: string
-  readonly url: string
-  /** The status of the server's answer. */
-  readonly status: number
-  /** The header fields of the server's answer. */
-  readonly headers: Headers
-}
 
 /** What an opening asks of its surroundings. */
 export interface OpeningOwner {
@@ -97,6 +82,7 @@ export class ServerOpening implements Opening {
       this.handshake.setHeader(name, value)
       return
     }
+    checkField(name, '')
     for (const line of typeof value === 'string' ? [value] : value) checkField(name, line)
     this.fields.push([name, value])
   }

@@ -4,7 +4,9 @@
 import { type CloseInfo, Connection, type Role, type Surroundings } from './connection.js'
 import { Deferred } from './deferred.js'
 import { HandshakeError, type WebSocketError } from './errors.js'
-import type { OpenInfo, Opening, OpeningOwner } from './opening.js'
+import { HandshakeMemo } from './handshake/memo.js'
+import type { OpenInfo } from './handshake/open-info.js'
+import type { Opening, OpeningOwner } from './opening.js'
 import type { Settings, UpgradeRequest } from './options.js'
 import { writeCloseBody } from './protocol/close-code.js'
 import type { Message } from './protocol/message-joiner.js'
@@ -56,7 +58,6 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
   info: OpenInfo | null = null
   /** How it all ended; undefined before. */
   closeInfo: CloseInfo | undefined = undefined
-  request: UpgradeRequest | null = null
 
   private readonly decoder: FrameDecoder
   private readonly encoder: FrameEncoder
@@ -66,6 +67,8 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
   private wire: Wire | null = null
   private view: MessagesView | null = null
   private rare: Rare | null = null
+  private keptRequest: UpgradeRequest | null
+  private requestSeen = false
 
   /**
    *     wire → HandshakeTransform → FrameDecoder → MessageAssembler → delivery → view
@@ -86,7 +89,7 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
     this.encoder = new FrameEncoder({ role, highWaterMark: settings.highWaterMark })
     this.fragmenter = new MessageFragmenter(settings)
     this.handshake = { opening, inbound, outbound }
-    this.request = opening.request
+    this.keptRequest = opening.request
 
     inbound.pipe(this.decoder).pipe(assembler)
     link(assembler, this.delivery)
@@ -204,8 +207,15 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
     return rare.opened.promise
   }
 
+  /** The request, as it was given; or made anew, where nobody looked at it before the handshake was done. */
+  get request(): UpgradeRequest | null {
+    if (this.keptRequest === null && this.info instanceof HandshakeMemo) this.keptRequest = this.info.request
+    if (this.handshake !== null) this.requestSeen = true
+    return this.keptRequest
+  }
+
   offer(request: UpgradeRequest): boolean {
-    this.request = request
+    this.keptRequest = request
     return this.user.tell('request', request)
   }
 
@@ -220,9 +230,17 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
     this.connection.opened()
     this.rare?.opened?.resolve(info)
     this.user.tell('open', info)
+    if (this.keptRequest !== null && !this.requestSeen) this.remember(this.keptRequest, info)
     outbound.open()
     this.connection.ready()
     inbound.open()
+  }
+
+  private remember(request: UpgradeRequest, info: OpenInfo): void {
+    const memo = HandshakeMemo.of(request, info)
+    if (memo === null) return
+    this.info = memo
+    this.keptRequest = null
   }
 
   handshakeFailed(error: HandshakeError): void {

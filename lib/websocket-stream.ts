@@ -5,8 +5,9 @@ import type { DuplexOptions, Duplex as NodeDuplex } from 'node:stream'
 import type { CloseInfo, ReadyState } from './connection.js'
 import { type Headers, WebSocketError } from './errors.js'
 import type { TypedEmitter } from './events.js'
+import type { OpenInfo } from './handshake/open-info.js'
 import type { AcceptOptions, HybiVersion, RefusalOptions } from './handshake/server-handshake.js'
-import { ClientOpening, type OpenInfo, ServerOpening } from './opening.js'
+import { ClientOpening, ServerOpening } from './opening.js'
 import { readOptions, type UpgradeRequest, type WebSocketOptions } from './options.js'
 import { Pipeline, type PipelineUser } from './pipeline.js'
 import { writeCloseBody } from './protocol/close-code.js'
@@ -297,6 +298,8 @@ export class WebSocketStream extends LazyDuplex {
   /** @internal */
   override onBuilt(): void {
     EventEmitter.prototype.on.call(this, 'pipe', onPipe)
+    // a pipe into this stream listens for errors, and throws those that nobody else listens for
+    EventEmitter.prototype.on.call(this, 'error', ignore)
   }
 
   /** The wire, where it is pipes; undefined where a stream is attached. @internal */
@@ -369,6 +372,8 @@ export class WebSocketStream extends LazyDuplex {
 function onPipe(this: WebSocketStream, source: NodeJS.EventEmitter): void {
   this.pipes()?.watch(source, 'source')
 }
+
+function ignore(): void {}
 
 let pings = 0
 

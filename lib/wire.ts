@@ -164,7 +164,8 @@ export class PipedWire implements Wire {
   finish(): void {
     if (this.outputEnded) return
     this.outputEnded = true
-    this.stream.once('end', () => this.user.outputEnded())
+    // a pipe stops at the first error it hears of, and the end of input would go unseen: then it is told at the very end
+    this.stream.once('end', () => this.isFed || this.user.outputEnded())
     this.stream.push(null)
   }
 
@@ -218,6 +219,10 @@ export class PipedWire implements Wire {
       const { readableEnded, writableFinished } = end.stream
       if ((end.source && !readableEnded) || (end.destination && !writableFinished)) this.broken()
     })
+  }
+
+  private get isFed(): boolean {
+    return [...this.ends].some(end => end.source)
   }
 
   private broken(): void {

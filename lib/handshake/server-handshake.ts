@@ -48,6 +48,15 @@ export function isWebSocket(request: UpgradeRequest): boolean {
   return names(headers['upgrade'], 'websocket') && names(headers['connection'], 'upgrade')
 }
 
+/** What every 101 answer begins with (RFC 6455 §4.2.2). */
+export function answerFields(key: string): Field[] {
+  return [
+    ['Upgrade', 'websocket'],
+    ['Connection', 'Upgrade'],
+    ['Sec-WebSocket-Accept', acceptValue(key)]
+  ]
+}
+
 function names(value: unknown, token: string): boolean {
   if (typeof value === 'string') return hasToken(value, token)
   return Array.isArray(value) && value.some(line => typeof line === 'string' && hasToken(line, token))
@@ -98,11 +107,7 @@ export class ServerHandshake {
    */
   accept(options: AcceptOptions = {}): Accepted {
     const protocol = this.#chooseProtocol(options.protocol)
-    const fields: Field[] = [
-      ['Upgrade', 'websocket'],
-      ['Connection', 'Upgrade'],
-      ['Sec-WebSocket-Accept', acceptValue(this.#key)]
-    ]
+    const fields = answerFields(this.#key)
     if (protocol !== '') fields.push(['Sec-WebSocket-Protocol', protocol])
     if (options.extensions) {
       if (!FIELD_VALUE.test(options.extensions)) throw new TypeError('invalid value of Sec-WebSocket-Extensions')

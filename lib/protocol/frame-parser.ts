@@ -4,13 +4,23 @@
 import { WebSocketError } from '../errors.js'
 import { Frame } from './frame.js'
 import { shiftMask } from './mask.js'
-import { isControl, isKnown, Opcode } from './opcode.js'
+import { isControl, isKnown, type Opcode } from './opcode.js'
 
 export interface FrameParserOptions {
   /** Whether frames must come masked: they must from a client, and must not from a server (RFC 6455 §5.1). */
   masked: boolean
   /** Bytes of payload in one frame. */
   maxFrameSize: number
+}
+
+interface FrameInProgress {
+  readonly opcode: Opcode
+  readonly fin: boolean
+  readonly rsv: number
+  readonly length: number
+  readonly mask: number
+  /** Bytes of the payload that have been passed on. */
+  offset: number
 }
 
 /** Reads frames from chunks; `next` answers one at a time, so a caller can stop inside a chunk. */
@@ -24,13 +34,8 @@ export class FrameParser {
   private chunk: Buffer | null = null
   private position = 0
   private owned = false
-  // the frame in progress: its payload goes on in the next bytes while offset < length
-  private opcode: Opcode = Opcode.Continuation
-  private fin = false
-  private rsv = 0
-  private mask = 0
-  private length = 0
-  private offset = 0
+  // the frame whose payload goes on in the next bytes
+  private current: FrameInProgress | null = null
 
   constructor(options: FrameParserOptions) {
     this.masked = options.masked
@@ -64,7 +69,7 @@ export class FrameParser {
   next(): Frame | null {
     const { chunk } = this
     if (chunk === null) return null
-    if (this.offset < this.length) return this.part(chunk)
+    if (this.current !== null) return this.part(chunk, this.current)
     const available = chunk.length - this.position
     if (available < 2) return this.wait(chunk)
     let at = this.position
@@ -101,28 +106,26 @@ export class FrameParser {
     const end = at + length
     if (end > chunk.length) {
       if (isControl(opcode)) return this.wait(chunk)
-      this.opcode = opcode
-      this.fin = fin
-      this.rsv = rsv
-      this.mask = mask
-      this.length = length
-      this.offset = chunk.length - at
+      const size = chunk.length - at
+      this.current = { opcode, fin, rsv, length, mask, offset: size }
       this.chunk = null
-      return new Frame(opcode, chunk, fin, rsv, length, 0, at, chunk.length - at, mask, this.owned)
+      return new Frame(opcode, chunk, fin, rsv, length, 0, at, size, mask, this.owned)
     }
     this.position = end
     if (end === chunk.length) this.chunk = null
     return new Frame(opcode, chunk, fin, rsv, length, 0, at, length, mask, this.owned)
   }
 
-  private part(chunk: Buffer): Frame {
-    const { position, offset } = this
-    const size = Math.min(chunk.length - position, this.length - offset)
-    this.offset = offset + size
-    this.position = position + size
+  private part(chunk: Buffer, current: FrameInProgress): Frame {
+    const { position } = this
+    const { opcode, fin, rsv, length, offset } = current
+    const size = Math.min(chunk.length - position, length - offset)
+    const mask = shiftMask(current.mask, offset)
+    current.offset += size
+    if (current.offset === length) this.current = null
+    this.position += size
     if (this.position === chunk.length) this.chunk = null
-    const mask = shiftMask(this.mask, offset)
-    return new Frame(this.opcode, chunk, this.fin, this.rsv, this.length, offset, position, size, mask, this.owned)
+    return new Frame(opcode, chunk, fin, rsv, length, offset, position, size, mask, this.owned)
   }
 
   // keeps a copy of the few bytes, not the chunk they lie in

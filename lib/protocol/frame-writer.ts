@@ -8,37 +8,48 @@ const UNCOPIED_FROM = 8192
 /** Text up to this many characters is copied faster by a loop than by a call (benchmarks/encode.js). */
 const LOOP_UP_TO = 24
 
+// where nothing waits, nothing is held for it
+const NONE: Frame[] = []
+
 export class FrameWriter {
   /** Bytes that wait, headers included. */
   size = 0
 
-  private frames: Frame[] = []
+  private frames: Frame[] = NONE
   private urgent = 0
   // a frame that is written in parts keeps its mask, and nothing may come between its parts
   private partMask = 0
   private inParts = false
   // control frames that came while a frame is in parts whose last has not come
-  private deferred: Frame[] = []
+  private deferred: Frame[] | null = null
 
   constructor(private readonly masked: boolean) {}
 
   /** Puts a frame behind all that wait. */
   add(frame: Frame): void {
-    this.frames.push(frame)
+    if (this.frames === NONE) this.frames = [frame]
+    else this.frames.push(frame)
     this.size += this.wireSize(frame)
-    if (this.deferred.length > 0 && frame.complete) this.frames.push(...this.deferred.splice(0))
+    if (this.deferred === null || !frame.complete) return
+    this.frames.push(...this.deferred)
+    this.deferred = null
   }
 
   /** Puts a control frame ahead of all data that wait, though never inside a frame that is being written in parts. */
   addUrgent(frame: Frame): void {
     this.size += this.wireSize(frame)
+    if (this.frames === NONE) this.frames = []
     if (!this.inParts) {
       this.frames.splice(this.urgent++, 0, frame)
       return
     }
     const last = this.frames.findIndex(part => part.complete)
-    if (last < 0) this.deferred.push(frame)
-    else this.frames.splice(last + 1, 0, frame)
+    if (last >= 0) {
+      this.frames.splice(last + 1, 0, frame)
+    } else {
+      this.deferred ??= []
+      this.deferred.push(frame)
+    }
   }
 
   /** Puts a frame in the place of one that waits; false where that one has gone. */
@@ -54,7 +65,7 @@ export class FrameWriter {
   take(): Buffer[] {
     const { frames } = this
     const buffers: Buffer[] = []
-    this.frames = []
+    this.frames = NONE
     this.size = 0
     this.urgent = 0
     for (let first = 0; first < frames.length; ) {

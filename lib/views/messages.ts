@@ -35,6 +35,8 @@ export class MessagesView extends Duplex implements MessageTaker, Sender<Sendabl
   constructor(private readonly owner: MessagesOwner) {
     // one message at a time: what is held is counted in bytes, by the stages
     super({ objectMode: true, readableHighWaterMark: 1, writableHighWaterMark: 16 })
+    // a peer's fault reaches whoever listens or iterates, and crashes nobody who does not
+    this.on('error', ignore)
   }
 
   /** @internal */
@@ -102,8 +104,7 @@ export class MessagesView extends Duplex implements MessageTaker, Sender<Sendabl
     this.waiting = null
     waiting?.(error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
     this.owner.messagesDestroyed(error)
-    // a peer's fault reaches whoever listens or iterates, and crashes nobody who does not
-    callback(this.listenerCount('error') > 0 ? error : null)
+    callback(error)
   }
 
   // after whatever follows from the end of reading, as an echo's end of writing does
@@ -115,3 +116,5 @@ export class MessagesView extends Duplex implements MessageTaker, Sender<Sendabl
     if (this.readableLength === 0 && this.ended) this.destroy(this.ended)
   }
 }
+
+function ignore(): void {}

@@ -1,0 +1,19 @@
+// What both sides know when the handshake is done.
+
+import type { Headers } from '../errors.js'
+import type { HybiVersion } from './server-handshake.js'
+
+/** What was agreed in the opening handshake. */
+export interface OpenInfo {
+  /** The protocol version. */
+  readonly version: HybiVersion
+  /** The subprotocol, '' for none (RFC 6455 §1.9). */
+  readonly protocol: string
+  /** The extensions as in `Sec-WebSocket-Extensions`, '' for none (RFC 6455 §9). */
+  readonly extensions: string
+  readonly url: string
+  /** The status of the server's answer. */
+  readonly status: number
+  /** The header fields of the server's answer. */
+  readonly headers: Headers
+}

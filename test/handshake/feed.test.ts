@@ -1,0 +1,14 @@
+import t from 'tap'
+import { growth, LINEAR } from './feed.js'
+
+/** Turns of a loop that cannot be left out. */
+function spin(turns: number): number {
+  let sum = 0
+  for (let i = 0; i < turns; i++) sum = (sum + i) | 0
+  return sum
+}
+
+t.test('the measure of growth tells quadratic work from linear work', async t => {
+  t.ok(growth(size => () => void spin(size * 16)) < LINEAR)
+  t.ok(growth(size => () => void spin(size * size), 8192) > LINEAR)
+})

@@ -1,0 +1,43 @@
+// Ways to bring the same bytes to a parser, and a measure of growth that needs no clock of known speed.
+
+/** How a parser is fed: each case of a head runs through all of these. */
+export const WAYS: Record<string, (bytes: Buffer) => Buffer[]> = {
+  whole: bytes => [bytes],
+  'byte by byte': bytes => Array.from(bytes, (_, i) => bytes.subarray(i, i + 1)),
+  'in halves': bytes => [bytes.subarray(0, bytes.length >> 1), bytes.subarray(bytes.length >> 1)],
+  'in sevens': bytes =>
+    Array.from({ length: Math.ceil(bytes.length / 7) }, (_, i) =>
+      bytes.subarray(i * 7, Math.min(i * 7 + 7, bytes.length))
+    )
+}
+
+export const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1')
+
+/** Far from 64, and high enough for noise. */
+export const LINEAR = 24
+
+/**
+ * How many times longer `work` takes for an input eight times as large: 8 where it is linear, 64 where it is quadratic.
+ * The best of several runs counts, and the least of several measurements, so that a busy machine does not.
+ */
+export function growth(work: (size: number) => () => void, size = 65536): number {
+  const [small, large] = [work(size / 8), work(size)]
+  let least = Number.POSITIVE_INFINITY
+  for (let i = 0; i < 6 && least > LINEAR; i++) {
+    // what takes no time at all is no quadratic work either: 50 µs are the ground
+    const ground = Math.max(best(small), 50_000)
+    least = Math.min(least, best(large) / ground)
+  }
+  return least
+}
+
+/** Nanoseconds. */
+function best(run: () => void): number {
+  let least = Number.POSITIVE_INFINITY
+  for (let i = 0; i < 7; i++) {
+    const start = process.hrtime.bigint()
+    run()
+    least = Math.min(least, Number(process.hrtime.bigint() - start))
+  }
+  return least
+}

@@ -1,0 +1,36 @@
+import t from 'tap'
+import { checkField, checkToken } from '../../lib/handshake/fields.js'
+import { growth, LINEAR } from './feed.js'
+
+t.test('a token passes, and nothing else does', async t => {
+  checkToken('a-B.9_~', 'a subprotocol')
+  for (const value of ['', 'a b', 'a,b', 'a\r\n', '\x00', '\xe9']) {
+    t.throws(() => checkToken(value, 'a subprotocol'), { name: 'TypeError', message: /a subprotocol/ })
+  }
+})
+
+t.test('A14: what would end a field line is refused', async t => {
+  checkField('X-A', 'b \xe9\tc')
+  checkField('X-A', '')
+  for (const value of ['a\r\nb', 'a\n', '\r', 'a\x00', '\x7f', ' a', 'a ', '\u0100', 1, null, undefined, ['a']]) {
+    t.throws(() => checkField('X-A', value), { name: 'TypeError', message: /X-A/ })
+  }
+  for (const name of ['', 'a b', 'a:', 'a\r\n', '\xe9', 1, null, undefined]) {
+    t.throws(() => checkField(name, 'a'), { name: 'TypeError', message: /header name/ })
+  }
+})
+
+t.test('fields that the handshake writes are refused in any case', async t => {
+  for (const name of ['Upgrade', 'CONNECTION', 'sec-websocket-key', 'Content-Length', 'Transfer-Encoding']) {
+    t.throws(() => checkField(name, 'a'), { name: 'TypeError', message: /by the handshake itself/ })
+  }
+})
+
+t.test('A05: a value of blanks is checked in linear time', async t => {
+  const check = (size: number) => () => {
+    try {
+      checkField('A', `b${' '.repeat(size)}`)
+    } catch {}
+  }
+  t.ok(growth(check) < LINEAR)
+})
