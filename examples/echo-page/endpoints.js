@@ -1,0 +1,98 @@
+// The three WebSocket endpoints. Each gets a connection whose handshake is not answered yet, and the session of its page.
+
+import { Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { setTimeout } from 'node:timers/promises'
+
+/** The subprotocols of /echo. Where a client offers none, the text comes back unchanged too. */
+export const PROTOCOLS = ['echo.duplex', 'echo.upper']
+
+const SAMPLE_INTERVAL = 200
+
+/** Sends everything back; with the subprotocol `echo.upper`, text in capitals. */
+export async function echo(ws, session) {
+  session.echo = session.follow(ws)
+  try {
+    const { protocol } = await ws.opened
+    if (protocol === 'echo.upper') ws.messages.pipe(upperCase()).pipe(ws.messages)
+    else ws.messages.pipe(ws.messages)
+  } catch {
+    // The handshake failed: nobody to echo to. After it, `closed` tells how a connection ended, and never rejects.
+  }
+}
+
+/** Messages are ordinary objects of a stream: a string is a text message, a Buffer a binary one. */
+function upperCase() {
+  return new Transform({
+    objectMode: true,
+    transform(message, _encoding, callback) {
+      callback(null, typeof message === 'string' ? message.toUpperCase() : message)
+    }
+  })
+}
+
+/**
+ * Counts what comes, and reads only while the page lets it. To hold is to pause `messages`, and nothing more: the stages
+ * fill up to their highWaterMark, the socket is no longer read, the kernel's buffers fill, TCP tells the browser's side to
+ * wait, and the page sees it as a growing `bufferedAmount`.
+ */
+export function flood(ws, session, { socket, head }) {
+  const record = session.follow(ws)
+  session.flood = Object.assign(record, {
+    socket,
+    // what the HTTP parser read of this socket is not part of the flood; what it read too far, is
+    start: socket.bytesRead - head.length,
+    consumed: 0,
+    frames: 0
+  })
+  ws.messages.pause()
+  ws.messages.on('data', message => {
+    const size = Buffer.byteLength(message)
+    record.consumed += size
+    record.frames += frameSize(size)
+  })
+}
+
+/** Bytes on the wire of an unfragmented message from a client: header, mask, payload (RFC 6455 §5.2). */
+function frameSize(payload) {
+  const header = payload < 126 ? 2 : payload < 65536 ? 4 : 10
+  return header + 4 + payload
+}
+
+/** Sends samples of the session, and takes the page's commands: one pipeline, both ways, until the page goes. */
+export async function stats(ws, session) {
+  session.feed = ws
+  try {
+    await ws.opened
+    await pipeline(
+      () => samples(ws, session),
+      ws.messages,
+      messages => obey(messages, session)
+    )
+  } catch {
+    // The handshake failed, or the page went without a goodbye.
+  }
+}
+
+/** A generator is asked for a sample only when the last one is on its way: a slow page gets fewer, not a backlog. */
+async function* samples(ws, session) {
+  while (ws.readyState === 'open') {
+    yield session.sample()
+    await setTimeout(SAMPLE_INTERVAL)
+  }
+}
+
+async function obey(messages, session) {
+  for await (const message of messages) {
+    try {
+      const { command, code, reason } = JSON.parse(message)
+      if (command === 'hold') session.hold()
+      else if (command === 'release') session.release()
+      else if (command === 'close') session.echo?.ws.close(code, reason)
+      session.problem = ''
+    } catch (error) {
+      // not JSON, or a close code that may not be sent: the page is told, and may try again
+      session.problem = error.message
+    }
+  }
+}

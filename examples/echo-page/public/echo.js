@@ -1,0 +1,155 @@
+// The connection to /echo: opens it, sends text and bytes, times the echo, closes it, and shows what both sides saw.
+
+import { command, onSample, open, openFeed } from './feed.js'
+
+const LOG_LENGTH = 200
+const PREVIEW = 24
+// what getRandomValues gives at most in one call
+const RANDOM_AT_ONCE = 65536
+
+const $ = id => document.getElementById(id)
+
+let socket
+/** What was sent and has not come back, oldest first: the server echoes in order. */
+let waiting = []
+/** Why the server did not do what the page asked of it, as of the last sample. */
+let serverProblem = ''
+
+$('connect-form').addEventListener('submit', event => {
+  event.preventDefault()
+  connect()
+})
+$('disconnect').addEventListener('click', () => {
+  // no code and no reason: the browser sends an empty close frame, and both sides see 1005
+  socket.close()
+  showState()
+})
+$('text-form').addEventListener('submit', event => {
+  event.preventDefault()
+  send($('text').value)
+})
+$('binary-form').addEventListener('submit', event => {
+  event.preventDefault()
+  try {
+    send(chosenBytes())
+  } catch (error) {
+    log('problem', error.message)
+  }
+})
+$('close-form').addEventListener('submit', event => {
+  event.preventDefault()
+  try {
+    socket.close($('close-code').valueAsNumber, $('close-reason').value)
+    $('close-problem').textContent = ''
+  } catch (error) {
+    // a browser lets a page send 1000 and 3000 to 4999 only, and 123 bytes of reason
+    $('close-problem').textContent = error.message
+  }
+  showState()
+})
+$('server-close').addEventListener('click', () => {
+  serverProblem = undefined
+  command('close', { code: $('close-code').valueAsNumber, reason: $('close-reason').value })
+})
+onSample(({ echo, problem }) => {
+  // written only when it changes, as the browser's own complaints appear in the same place
+  if (problem !== serverProblem) $('close-problem').textContent = serverProblem = problem
+  // a sample may still speak of the connection before this one
+  if (!echo || echo.connection !== socket?.connection) return
+  if (echo.version) $('version').textContent = echo.version
+  if (echo.closed) $('close-server').textContent = describeClose(echo.closed)
+})
+
+async function connect() {
+  $('connect').disabled = true
+  // the server tells the version, and how it saw the end, over the feed
+  await openFeed()
+  waiting = []
+  for (const id of ['version', 'protocol', 'rtt', 'close-browser', 'close-server']) $(id).textContent = '–'
+  $('close-problem').textContent = ''
+
+  const offer = $('protocols').value.split(',').filter(Boolean)
+  socket = open('/echo', offer)
+  socket.binaryType = 'arraybuffer'
+  socket.onopen = () => {
+    $('protocol').textContent = socket.protocol || 'none'
+    log('info', `open, subprotocol ${socket.protocol || 'none'}`)
+    showState()
+  }
+  socket.onmessage = ({ data }) => receive(data)
+  socket.onclose = event => {
+    $('close-browser').textContent = describeClose(event)
+    log('info', `closed: ${describeClose(event)}`)
+    showState()
+  }
+  log('info', `connecting, offering ${offer.join(', ') || 'no subprotocol'}`)
+  showState()
+}
+
+function send(data) {
+  waiting.push({ data, at: performance.now() })
+  socket.send(data)
+  log('sent', `→ ${describe(data)}`)
+}
+
+function receive(data) {
+  const now = performance.now()
+  const sent = waiting.shift()
+  if (!sent) return log('problem', `← ${describe(data)}, which nobody asked for`)
+  // browsers round their clock to a tenth of a millisecond
+  const time = `${(now - sent.at).toFixed(1)} ms`
+  $('rtt').textContent = time
+  const right = isEcho(sent.data, data)
+  log(right ? 'echo' : 'problem', `← ${describe(data)}, ${right ? 'as sent' : 'NOT as sent'}, ${time}`)
+}
+
+function isEcho(sent, received) {
+  if (typeof sent === 'string') {
+    return received === (socket.protocol === 'echo.upper' ? sent.toUpperCase() : sent)
+  }
+  if (!(received instanceof ArrayBuffer) || received.byteLength !== sent.length) return false
+  const bytes = new Uint8Array(received)
+  return sent.every((byte, index) => byte === bytes[index])
+}
+
+function chosenBytes() {
+  const hex = $('binary-hex').value.replace(/\s+/g, '')
+  if (/[^\da-f]/i.test(hex) || hex.length % 2) throw new Error('hex has two digits for each byte, 0 to 9 and a to f')
+  if (hex) return Uint8Array.from(hex.match(/../g), pair => Number.parseInt(pair, 16))
+
+  const { valueAsNumber: size, max } = $('binary-size')
+  const right = Number.isInteger(size) && size >= 0 && size <= max
+  if (!right) throw new Error(`the size is a whole number from 0 to ${max}`)
+  const bytes = new Uint8Array(size)
+  for (let at = 0; at < size; at += RANDOM_AT_ONCE) crypto.getRandomValues(bytes.subarray(at, at + RANDOM_AT_ONCE))
+  return bytes
+}
+
+function describe(data) {
+  if (typeof data === 'string') return `text “${data.length > 200 ? `${data.slice(0, 200)}…` : data}”`
+  const bytes = new Uint8Array(data.buffer ?? data)
+  const digits = Array.from(bytes.subarray(0, PREVIEW), byte => byte.toString(16).padStart(2, '0'))
+  return `binary, ${bytes.length} bytes${digits.length ? ': ' : ''}${digits.join(' ')}${bytes.length > PREVIEW ? ' …' : ''}`
+}
+
+function describeClose({ code, reason, wasClean, initiator }) {
+  const began = initiator ? `, initiator: ${initiator}` : ''
+  return `code ${code}, ${reason ? `reason “${reason}”` : 'no reason'}, wasClean: ${wasClean}${began}`
+}
+
+function log(kind, text) {
+  const entry = document.createElement('li')
+  entry.dataset.kind = kind
+  entry.textContent = text
+  $('log').prepend(entry)
+  if ($('log').children.length > LOG_LENGTH) $('log').lastChild.remove()
+}
+
+function showState() {
+  const state = ['connecting', 'open', 'closing', 'closed'][socket.readyState]
+  $('status').textContent = state
+  $('status').dataset.state = state
+  $('connect').disabled = state !== 'closed'
+  $('disconnect').disabled = state === 'closed' || state === 'closing'
+  for (const id of ['send-text', 'send-binary', 'close', 'server-close']) $(id).disabled = state !== 'open'
+}

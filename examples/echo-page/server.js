@@ -1,0 +1,100 @@
+// The echo page: a small web server whose one page talks to it over WebSockets. `npm start` runs this file.
+//
+//   server.js        the HTTP server, which path goes where, and how it all ends
+//   endpoints.js     what happens on /echo, /flood and /stats
+//   session.js       what is remembered of one page: its connections, and the sample that /stats sends of them
+//   static-files.js  the page itself
+//   public/          what the browser gets
+
+import { createServer } from 'node:http'
+import { isWebSocket, WebSocketStream } from 'websocket-duplex'
+import { echo, flood, PROTOCOLS, stats } from './endpoints.js'
+import { Session } from './session.js'
+import { serveFile } from './static-files.js'
+
+const ENDPOINTS = new Map([
+  ['/echo', echo],
+  ['/flood', flood],
+  ['/stats', stats]
+])
+const HOST = '127.0.0.1'
+const GOING_AWAY = 1001
+
+/** A page names itself in the query of its three connections, which is how they find each other here. */
+const sessions = new Map()
+
+const server = createServer(serveFile)
+server.on('upgrade', upgrade)
+server.on('error', error => {
+  const problem = error.code === 'EADDRINUSE' ? 'it is in use; PORT=0 takes a free one' : error.message
+  fail(`websocket-duplex echo page: cannot listen on port ${port}: ${problem}`)
+})
+
+const port = readPort(process.env.PORT)
+server.listen(port, HOST, () => {
+  console.log(`websocket-duplex echo page: http://${HOST}:${server.address().port}/`)
+})
+
+// `once`, so that a second Ctrl-C finds no listener and ends the process, as it does by default
+process.once('SIGINT', shutDown)
+process.once('SIGTERM', shutDown)
+
+function upgrade(request, socket, head) {
+  // an upgrade to some other protocol: there is nothing to say in it
+  if (!isWebSocket(request)) return socket.destroy()
+
+  const ws = WebSocketStream.http(request, head, {
+    protocols: PROTOCOLS,
+    // Browsers let any site open a WebSocket to any server, this one included. It is for the server to say no.
+    origins: [`http://${HOST}:${server.address().port}`, `http://localhost:${server.address().port}`],
+    closeTimeout: 5000
+  })
+
+  const [path, query] = request.url.split('?')
+  const endpoint = ENDPOINTS.get(path)
+  // With a `request` listener the answer is ours to give; without one, a right request is accepted.
+  if (!endpoint) ws.on('request', () => ws.reject(404))
+  else endpoint(ws, joinSession(ws, query), { socket, head })
+
+  // The same as socket.pipe(ws).pipe(socket), with errors and destruction carried along.
+  ws.attach(socket)
+}
+
+/** Adds a connection to the session of its page; the session goes when its last connection is over. */
+function joinSession(ws, query) {
+  const parameters = new URLSearchParams(query)
+  const page = parameters.get('page') ?? ''
+  const session = sessions.get(page) ?? new Session()
+  sessions.set(page, session)
+  session.join(ws, Number(parameters.get('connection')))
+  ws.closed.then(() => {
+    session.leave(ws)
+    if (session.isEmpty && sessions.get(page) === session) sessions.delete(page)
+  })
+  return session
+}
+
+/** Closes every connection in order, waits for the browsers' answers, and ends the process. */
+async function shutDown() {
+  process.off('SIGINT', shutDown)
+  process.off('SIGTERM', shutDown)
+  server.close()
+
+  const all = [...sessions.values()]
+  const count = all.reduce((sum, session) => sum + session.connections.size, 0)
+  console.log(`\nclosing ${count} connection${count === 1 ? '' : 's'}; Ctrl-C again ends at once`)
+  await Promise.all(all.map(session => session.end(GOING_AWAY, 'the server is shutting down')))
+  console.log('all closed')
+  process.exit(0)
+}
+
+function readPort(text = '8080') {
+  const number = Number(text)
+  if (/^\d+$/.test(text) && number <= 65535) return number
+  return fail(`websocket-duplex echo page: PORT must be a number from 0 to 65535, not '${text}'`)
+}
+
+function fail(message) {
+  console.error(message)
+  process.exit(1)
+}
