@@ -16,7 +16,31 @@ import { Duplex, type LazyMembers, lazy } from './streams.js'
 import type { MessagesView } from './views/messages.js'
 import { AttachedWire, PipedWire } from './wire.js'
 
-const LazyDuplex = lazy(Duplex) as unknown as new () => TypedEmitter<WebSocketStream> & NodeDuplex & LazyMembers
+/** A Duplex but for `closed`, which is a promise here, and with its own events typed. */
+interface Base extends Omit<NodeDuplex, Replaced>, TypedEmitter<WebSocketStream>, LazyMembers {
+  destroy(error?: Error): this
+  pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean | undefined }): T
+  write(chunk: unknown, callback?: (error?: Error | null) => void): boolean
+  write(chunk: unknown, encoding?: BufferEncoding, callback?: (error?: Error | null) => void): boolean
+  _write(chunk: Buffer, encoding: string, callback: (error?: Error | null) => void): void
+  _final(callback: () => void): void
+  _read(size: number): void
+  _destroy(error: Error | null, callback: (error?: Error | null) => void): void
+}
+
+type Replaced =
+  | 'closed'
+  | 'destroy'
+  | 'pipe'
+  | 'write'
+  | '_write'
+  | '_final'
+  | '_read'
+  | '_destroy'
+  | typeof Symbol.asyncDispose
+  | keyof TypedEmitter<never>
+
+const LazyDuplex = lazy(Duplex) as unknown as new () => Base
 
 /**
  * One WebSocket connection: a Duplex of wire bytes to pipe a socket through, with its messages in `messages`.
@@ -25,18 +49,6 @@ const LazyDuplex = lazy(Duplex) as unknown as new () => TypedEmitter<WebSocketSt
  * over. A peer's fault ends the connection; without an `error` listener it does nothing else.
  */
 export class WebSocketStream extends LazyDuplex {
-  /** How the connection ended, when all is over; never rejects. (To Node's types a stream's `closed` is a boolean.) */
-  declare readonly closed: Promise<CloseInfo> & boolean
-
-  static {
-    // an accessor, which TypeScript does not let stand in the place of a property
-    Object.defineProperty(WebSocketStream.prototype, 'closed', {
-      get(this: WebSocketStream): Promise<CloseInfo> {
-        return this.pipeline.closed
-      }
-    })
-  }
-
   private readonly pipeline: Pipeline
   private givenUrl: string
 
@@ -145,6 +157,11 @@ export class WebSocketStream extends LazyDuplex {
     this.pipeline.close(writeCloseBody(code, reason))
   }
 
+  /** How the connection ended, when all is over; never rejects. */
+  get closed(): Promise<CloseInfo> {
+    return this.pipeline.closed
+  }
+
   /** What was agreed, when the handshake is done; rejects with a HandshakeError. Never an unhandled rejection by itself. */
   get opened(): Promise<OpenInfo> {
     return this.pipeline.opened
@@ -240,7 +257,7 @@ export class WebSocketStream extends LazyDuplex {
   }
 
   /** Closes with 1000 and waits for the end, at most `closeTimeout`; before the handshake is done, destroys. */
-  override async [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     if (this.readyState === 'connecting') this.destroy()
     else this.close()
     await this.closed

@@ -125,7 +125,9 @@ export class FrameParser {
     if (current.offset === length) this.current = null
     this.position += size
     if (this.position === chunk.length) this.chunk = null
-    return new Frame(opcode, chunk, fin, rsv, length, offset, position, size, mask, this.owned)
+    const frame = new Frame(opcode, chunk, fin, rsv, length, offset, position, size, mask, this.owned)
+    frame.first = false
+    return frame
   }
 
   // keeps a copy of the few bytes, not the chunk they lie in

@@ -16,7 +16,10 @@ export class FrameWriter {
   size = 0
 
   private frames: Frame[] = NONE
+  // control frames among them, at the front
   private urgent = 0
+  // large frames among them
+  private uncopied = 0
   // a frame that is written in parts keeps its mask, and nothing may come between its parts
   private partMask = 0
   private inParts = false
@@ -30,6 +33,7 @@ export class FrameWriter {
     if (this.frames === NONE) this.frames = [frame]
     else this.frames.push(frame)
     this.size += this.wireSize(frame)
+    if (this.isUncopied(frame)) this.uncopied++
     if (this.deferred === null || !frame.complete) return
     this.frames.push(...this.deferred)
     this.deferred = null
@@ -63,40 +67,48 @@ export class FrameWriter {
 
   /** The bytes of all frames that wait. */
   take(): Buffer[] {
-    const { frames } = this
+    const { frames, size } = this
     const buffers: Buffer[] = []
+    const uncopied = this.uncopied > 0
     this.frames = NONE
-    this.size = 0
-    this.urgent = 0
+    this.size = this.urgent = this.uncopied = 0
     for (let first = 0; first < frames.length; ) {
       // a run: frames that are copied, and the header of the large payload behind them
-      let room = 0
-      let last = first
-      let large: Frame | null = null
-      while (last < frames.length && large === null) {
-        const frame = frames[last++]!
-        room += this.wireSize(frame)
-        if (!this.masked && frame.size >= UNCOPIED_FROM && typeof frame.data !== 'string') large = frame
+      let room = size
+      let last = frames.length
+      if (uncopied) {
+        room = 0
+        for (last = first; last < frames.length; ) {
+          const frame = frames[last++]!
+          room += this.wireSize(frame)
+          if (!this.isUncopied(frame)) continue
+          room -= frame.size
+          break
+        }
       }
-      if (large !== null) room -= large.size
       const bytes = Buffer.allocUnsafe(room)
       let at = 0
-      for (; first < last; first++) at = this.write(frames[first]!, bytes, at, frames[first] === large)
+      for (; first < last; first++) at = this.write(frames[first]!, bytes, at)
       if (room > 0) buffers.push(bytes)
-      if (large !== null) buffers.push(large.payload)
+      const frame = frames[last - 1]!
+      if (uncopied && this.isUncopied(frame)) buffers.push(frame.payload)
     }
     return buffers
   }
 
+  private isUncopied(frame: Frame): boolean {
+    return frame.size >= UNCOPIED_FROM && !this.masked && typeof frame.data !== 'string'
+  }
+
   private wireSize(frame: Frame): number {
-    if (frame.offset > 0) return frame.size
+    if (!frame.first) return frame.size
     const { length } = frame
     return frame.size + (length < 126 ? 2 : length < 65536 ? 4 : 10) + (this.masked ? 4 : 0)
   }
 
-  private write(frame: Frame, bytes: Buffer, at: number, headerOnly: boolean): number {
+  private write(frame: Frame, bytes: Buffer, at: number): number {
     let mask = this.partMask
-    if (frame.offset === 0) {
+    if (frame.first) {
       at = writeHeader(frame, bytes, at, this.masked)
       if (this.masked) {
         mask = freshMask() // RFC 6455 §5.3
@@ -109,7 +121,7 @@ export class FrameWriter {
     }
     this.inParts = !frame.complete
     this.partMask = mask
-    if (headerOnly) return at
+    if (this.isUncopied(frame)) return at
     const end = at + frame.size
     copyPayload(frame, bytes, at)
     if (this.masked) applyMask(bytes, at, end, bytes, at, shiftMask(mask, frame.offset))

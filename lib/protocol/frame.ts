@@ -15,8 +15,10 @@ export class Frame {
   opcode: Opcode
   /** Bytes in the payload of the whole frame. */
   length: number
-  /** Where in that payload this part begins: 0 for a whole frame and for a first part. */
+  /** Where in that payload this part begins. */
   offset: number
+  /** Whether this part is the first of its frame, or the whole of it; a first part may be empty. */
+  first: boolean
   /** Bytes in this part. */
   size: number
   /** @internal the bytes that hold the part, or the text that is yet to be encoded */
@@ -53,6 +55,7 @@ export class Frame {
     this.opcode = opcode
     this.length = length < 0 ? size : length
     this.offset = offset
+    this.first = offset === 0
     this.size = size
     this.data = payload
     this.start = start
@@ -81,7 +84,9 @@ export class Frame {
 
   /** Writes this part, unmasked, to `target` at `at`. */
   copy(target: Buffer, at: number): void {
-    if (typeof this.data === 'string') target.utf8Write(this.data, at)
-    else applyMask(this.data, this.start, this.start + this.size, target, at, this.mask)
+    const { data } = this
+    if (typeof data === 'string') target.utf8Write(data, at)
+    else if (this.mask === 0 && this.size === data.length) target.set(data, at)
+    else applyMask(data, this.start, this.start + this.size, target, at, this.mask)
   }
 }

@@ -2,7 +2,7 @@
 
 import { randomFillSync } from 'node:crypto'
 
-/** Below this many bytes, building a view of words costs more than it saves (benchmarks/decode.js). */
+/** Below this many bytes, building a view of words costs more than it saves (benchmarks/questions/decode.js). */
 const WORDS_FROM = 64
 
 /** The mask as it applies from byte `offset` of the payload on. */
@@ -22,7 +22,7 @@ export function applyMask(
 ): void {
   if (end - start >= WORDS_FROM) {
     if (source !== target || start !== at) target.set(source.subarray(start, end), at)
-    maskWords(target, at, at + end - start, mask)
+    if (mask !== 0) maskWords(target, at, at + end - start, mask)
     return
   }
   const m0 = mask & 255
@@ -40,30 +40,54 @@ export function applyMask(
   if (start + 2 < end) target[at + 2] = source[start + 2]! ^ m2
 }
 
-// in place, eight words a turn: 11 bytes a nanosecond where a plain loop does 4 (benchmarks/decode.js)
+// in place, eight words a turn: 11 bytes a nanosecond where a plain loop does 4 (benchmarks/questions/decode.js)
 function maskWords(bytes: Uint8Array, start: number, end: number, mask: number): void {
   while (((bytes.byteOffset + start) & 3) !== 0) {
     bytes[start++]! ^= mask & 255
     mask = (mask >>> 8) | (mask << 24)
   }
-  const count = (end - start) >>> 2
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, count)
-  let i = 0
-  for (const stop = count - 7; i < stop; i += 8) {
-    words[i]! ^= mask
-    words[i + 1]! ^= mask
-    words[i + 2]! ^= mask
-    words[i + 3]! ^= mask
-    words[i + 4]! ^= mask
-    words[i + 5]! ^= mask
-    words[i + 6]! ^= mask
-    words[i + 7]! ^= mask
+  const words = wordsOf(bytes.buffer)
+  const word = nativeWord(mask)
+  let i = (bytes.byteOffset + start) >>> 2
+  const last = i + ((end - start) >>> 2)
+  for (const stop = last - 7; i < stop; i += 8) {
+    words[i]! ^= word
+    words[i + 1]! ^= word
+    words[i + 2]! ^= word
+    words[i + 3]! ^= word
+    words[i + 4]! ^= word
+    words[i + 5]! ^= word
+    words[i + 6]! ^= word
+    words[i + 7]! ^= word
   }
-  for (; i < count; i++) words[i]! ^= mask
-  for (let at = start + count * 4; at < end; at++) {
+  for (; i < last; i++) words[i]! ^= word
+  for (let at = end - ((end - start) & 3); at < end; at++) {
     bytes[at]! ^= mask & 255
     mask >>>= 8
   }
+}
+
+// several payloads lie in one chunk, and share its view; the last one may be kept, so it must not be large
+const KEPT_UP_TO = 2 ** 17
+let kept = new Int32Array(0)
+
+function wordsOf(memory: ArrayBufferLike): Int32Array {
+  if (kept.buffer === memory) return kept
+  const words = new Int32Array(memory, 0, memory.byteLength >>> 2)
+  if (memory.byteLength <= KEPT_UP_TO) kept = words as Int32Array<ArrayBuffer>
+  return words
+}
+
+const order = new Uint8Array(4)
+const orderedWord = new Int32Array(order.buffer)
+
+/** The mask as a word of this machine's byte order. */
+function nativeWord(mask: number): number {
+  order[0] = mask
+  order[1] = mask >>> 8
+  order[2] = mask >>> 16
+  order[3] = mask >>> 24
+  return orderedWord[0]!
 }
 
 // Fresh for each frame and unpredictable (RFC 6455 §5.3, §10.3); drawn 2,048 at a time, since a draw costs a microsecond

@@ -6,6 +6,7 @@ import { WebSocketError } from '../errors.js'
 import type { Frame } from './frame.js'
 import { applyMask } from './mask.js'
 import { Opcode } from './opcode.js'
+import { SMALL_UP_TO, smallBytes, smallText } from './small-payload.js'
 import { checkUtf8 } from './utf8.js'
 
 /** What the application sees: text as a string, binary as a Buffer. */
@@ -18,13 +19,12 @@ export interface MessageJoinerOptions {
   maxFragments: number
 }
 
-/** From here on a payload is worth a view of its chunk; smaller ones are copied out, and let the chunk go. */
-const VIEW_FROM = 8192
 /** A message in progress may take this many times the room of what has arrived of it, where its frame announces more. */
 const ROOM_AHEAD = 16
+/** A payload may keep alive this many times its size. */
+const KEEPS_UP_TO = 64
 
-// small text passes through here on its way to a string
-const scratch = Buffer.allocUnsafeSlow(VIEW_FROM)
+const EMPTY = Buffer.alloc(0)
 
 export class MessageJoiner {
   private readonly maxMessageSize: number
@@ -46,12 +46,12 @@ export class MessageJoiner {
    * @throws WebSocketError where the frame cannot stand here, or the message breaks a limit or is not UTF-8
    */
   add(frame: Frame): Message | null {
-    if (this.progress === null && frame.fin && frame.offset === 0 && frame.size === frame.length) {
+    if (this.progress === null && frame.fin && frame.first && frame.size === frame.length) {
       if (frame.opcode === Opcode.Continuation) throw new WebSocketError('WS_ERR_UNEXPECTED_CONTINUATION') // §5.4
       if (frame.length > this.maxMessageSize) throw this.tooLarge(frame.length)
       return frame.opcode === Opcode.Text ? readText(frame) : readBinary(frame)
     }
-    const message = frame.offset === 0 ? this.begin(frame) : this.progress!
+    const message = frame.first ? this.begin(frame) : this.progress!
     message.append(frame)
     if (!frame.fin || !frame.complete) return null
     this.progress = null
@@ -81,7 +81,7 @@ export class MessageJoiner {
 class Progress {
   fragments = 0
   used = 0
-  private bytes: Buffer = scratch.subarray(0, 0)
+  private bytes: Buffer = EMPTY
   private checked = 0
   private ascii = true
 
@@ -128,28 +128,26 @@ class Progress {
 }
 
 function readBinary(frame: Frame): Buffer {
-  const { data, start, size } = frame
-  if (typeof data !== 'string' && size >= VIEW_FROM) {
-    if (frame.mask === 0) return Buffer.from(data.buffer, data.byteOffset + start, size)
-    if (frame.owned) {
-      applyMask(data, start, start + size, data, start, frame.mask)
-      return Buffer.from(data.buffer, data.byteOffset + start, size)
-    }
-  }
-  const bytes = Buffer.allocUnsafe(size)
-  frame.copy(bytes, 0)
-  return bytes
+  const { size, start } = frame
+  const data = frame.data as Buffer
+  // a small payload must not keep its chunk alive; a large one of its own chunk may
+  if (size < SMALL_UP_TO || size * KEEPS_UP_TO < data.buffer.byteLength) return smallBytes(frame)
+  // masked bytes that are somebody else's too stay as they are
+  if (frame.mask !== 0 && !frame.owned) return frame.payload
+  if (frame.mask !== 0) applyMask(data, start, start + size, data, start, frame.mask)
+  return data.subarray(start, start + size)
 }
 
 function readText(frame: Frame): string {
-  const { size } = frame
-  if (size === 0) return ''
-  const bytes = size > VIEW_FROM ? readBinary(frame) : scratch
-  if (bytes === scratch) frame.copy(scratch, 0)
-  const whole = bytes.subarray(0, size)
-  if (isAscii(whole)) return toText(bytes, 0, size, true)
-  if (!isUtf8(whole)) throw new WebSocketError('WS_ERR_INVALID_UTF8') // RFC 6455 §8.1
-  return toText(bytes, 0, size, false)
+  if (frame.size < SMALL_UP_TO) {
+    const text = smallText(frame)
+    if (text === null) throw new WebSocketError('WS_ERR_INVALID_UTF8') // RFC 6455 §8.1
+    return text
+  }
+  const bytes = readBinary(frame)
+  if (isAscii(bytes)) return toText(bytes, 0, bytes.length, true)
+  if (!isUtf8(bytes)) throw new WebSocketError('WS_ERR_INVALID_UTF8') // §8.1
+  return toText(bytes, 0, bytes.length, false)
 }
 
 function toText(bytes: Buffer, start: number, end: number, ascii: boolean): string {

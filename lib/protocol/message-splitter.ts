@@ -19,18 +19,17 @@ export function toBytes(data: unknown): Uint8Array {
  * @param fragmentSize - bytes of payload that one frame holds at most
  * @throws TypeError where `message` is neither text nor bytes
  */
-export function splitMessage(message: Sendable, fragmentSize: number, frames: Frame[]): void {
+export function splitMessage(message: Sendable, fragmentSize: number): Frame[] {
   const whole =
     typeof message === 'string' ? new Frame(Opcode.Text, message) : new Frame(Opcode.Binary, toBytes(message))
-  if (whole.size <= fragmentSize) {
-    frames.push(whole)
-    return
-  }
+  if (whole.size <= fragmentSize) return [whole]
+  const frames: Frame[] = []
   const bytes = whole.payload
-  let { opcode } = whole as { opcode: Opcode }
+  let { opcode } = whole
   for (let at = 0; at < bytes.length; at += fragmentSize) {
     const end = at + fragmentSize
     frames.push(new Frame(opcode, bytes.subarray(at, end), end >= bytes.length))
     opcode = Opcode.Continuation
   }
+  return frames
 }

@@ -20,9 +20,9 @@ export class MessageFragmenter extends Stage<Sendable, Frame> {
   }
 
   receive(messages: Batch<Sendable>): boolean {
-    const frames: Frame[] = []
-    for (const message of messages) splitMessage(message, this.fragmentSize, frames)
-    return this.hand(frames)
+    const { fragmentSize } = this
+    if (messages.length === 1) return this.hand(splitMessage(messages[0]!, fragmentSize))
+    return this.hand(messages.flatMap(message => splitMessage(message, fragmentSize)))
   }
 
   override streamOptions(): DuplexOptions {
