@@ -68,30 +68,34 @@ export class FrameWriter {
   /** The bytes of all frames that wait. */
   take(): Buffer[] {
     const { frames, size } = this
-    const buffers: Buffer[] = []
-    const uncopied = this.uncopied > 0
+    const mixed = this.uncopied > 0
     this.frames = NONE
     this.size = this.urgent = this.uncopied = 0
+    if (mixed) return this.takeMixed(frames)
+    const bytes = Buffer.allocUnsafe(size)
+    let at = 0
+    for (const frame of frames) at = this.write(frame, bytes, at)
+    return [bytes]
+  }
+
+  private takeMixed(frames: readonly Frame[]): Buffer[] {
+    const buffers: Buffer[] = []
     for (let first = 0; first < frames.length; ) {
       // a run: frames that are copied, and the header of the large payload behind them
-      let room = size
-      let last = frames.length
-      if (uncopied) {
-        room = 0
-        for (last = first; last < frames.length; ) {
-          const frame = frames[last++]!
-          room += this.wireSize(frame)
-          if (!this.isUncopied(frame)) continue
-          room -= frame.size
-          break
-        }
+      let room = 0
+      let last = first
+      let large: Frame | null = null
+      while (last < frames.length && large === null) {
+        const frame = frames[last++]!
+        room += this.wireSize(frame)
+        if (this.isUncopied(frame)) large = frame
       }
+      if (large !== null) room -= large.size
       const bytes = Buffer.allocUnsafe(room)
       let at = 0
       for (; first < last; first++) at = this.write(frames[first]!, bytes, at)
       if (room > 0) buffers.push(bytes)
-      const frame = frames[last - 1]!
-      if (uncopied && this.isUncopied(frame)) buffers.push(frame.payload)
+      if (large !== null) buffers.push(large.payload)
     }
     return buffers
   }

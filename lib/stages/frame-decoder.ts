@@ -92,31 +92,31 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
 
   private decode(): boolean {
     const { parser, listener } = this
-    let frames: Frame[] = []
+    // an array that grows from nothing costs more than the frame in it (benchmarks/questions/echo.js, one in flight)
+    let frames: Frame[] | null = null
     let more = true
     try {
       for (let frame = parser.next(); frame !== null; frame = parser.next()) {
         if (listener !== null && isControl(frame.opcode)) {
-          if (frames.length > 0) more = this.hand(frames)
-          frames = []
+          if (frames !== null) more = this.hand(frames)
+          frames = null
           if (this.state !== 'stopped' && !listener.control(frame.opcode, frame.payload)) more = false
-        } else {
-          frames.push(frame)
-          if (frames.length === BATCH_FRAMES) {
-            more = this.hand(frames)
-            frames = []
-          }
+        } else if (frames === null) {
+          frames = [frame]
+        } else if (frames.push(frame) === BATCH_FRAMES) {
+          more = this.hand(frames)
+          frames = null
         }
         if (this.state === 'stopped') return true
-        if (!more && frames.length === 0) return false
+        if (!more && frames === null) return false
       }
     } catch (error) {
       if (!(error instanceof WebSocketError)) throw error
-      if (frames.length > 0) this.hand(frames)
+      if (frames !== null) this.hand(frames)
       this.fail(error)
       return true
     }
-    return frames.length === 0 ? more : this.hand(frames)
+    return frames === null ? more : this.hand(frames)
   }
 
   private fail(error: WebSocketError): void {

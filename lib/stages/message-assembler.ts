@@ -28,21 +28,23 @@ export class MessageAssembler extends Stage<Frame, Message> {
   }
 
   receive(frames: Batch<Frame>): boolean {
-    const messages: Message[] = []
+    let messages: Message[] | null = null
     try {
       for (const frame of frames) {
         if (isControl(frame.opcode)) continue
         const message = this.joiner.add(frame)
-        if (message !== null) messages.push(message)
+        if (message === null) continue
+        if (messages === null) messages = [message]
+        else messages.push(message)
       }
     } catch (error) {
       if (!(error instanceof WebSocketError)) throw error
-      if (messages.length > 0) this.hand(messages)
+      if (messages !== null) this.hand(messages)
       if (this.listener !== null) this.listener.fail(error)
       else this.destroy(error)
       return true
     }
-    return messages.length === 0 || this.hand(messages)
+    return messages === null || this.hand(messages)
   }
 
   override streamOptions(): DuplexOptions {
