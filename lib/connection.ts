@@ -37,6 +37,10 @@ export interface Surroundings {
   holdsInput(): boolean
   /** Lets input go on that `control` asked to wait. */
   resumeInput(): void
+  /** Whether the application is reading messages. */
+  isRead(): boolean
+  /** Lets a Close be acted on that was held. */
+  releaseClose(): void
   /** No more messages will come, behind those that have arrived. */
   messagesEnded(): void
   /** Tells the application. */
@@ -60,6 +64,8 @@ export class Connection {
   heard = false
 
   private closeSent = false
+  // our Close waits behind messages that the wire has not taken
+  private closePending = false
   private closeReceived: CloseBody | null = null
   private initiator: 'local' | 'peer' | null = null
   /** Why the connection ends other than cleanly; null while nothing is wrong. */
@@ -95,7 +101,7 @@ export class Connection {
 
   /** Whether messages can still be sent, or will be once the handshake is done. */
   get takesMessages(): boolean {
-    return this.state === 'open' || (this.state === 'connecting' && this.queuedClose === null)
+    return this.state === 'open' || this.closePending || (this.state === 'connecting' && this.queuedClose === null)
   }
 
   // the peer has said that nothing more comes, or is no longer listened to
@@ -115,14 +121,23 @@ export class Connection {
     return { code, reason, wasClean: this.closeSent && closeReceived !== null, initiator }
   }
 
-  /** Begins the closing handshake (RFC 6455 §7.1.2), behind the messages that wait; a second call does nothing. */
+  /** Begins the closing handshake (RFC 6455 §7.1.2); a second call does nothing. */
   close(body: Buffer): void {
     if (this.state === 'connecting') this.queuedClose ??= body
-    else if (this.state === 'open') this.startClose(body)
+    else if (this.state === 'open' || this.closePending) this.startClose(body)
+  }
+
+  /** A `close` will come when the messages before it are sent, which takes `closeTimeout` at most. */
+  closeSoon(): void {
+    if (this.state !== 'open') return
+    this.initiator = 'local'
+    this.closePending = true
+    this.beginClosing()
   }
 
   private startClose(body: Buffer): void {
     this.initiator = 'local'
+    this.closePending = false
     this.beginClosing()
     this.closeSent = true
     this.around.sendClose(body)
@@ -158,6 +173,13 @@ export class Connection {
     return true
   }
 
+  /** A Close waits for a reader of what is ahead of it, though no longer than `closeTimeout`. */
+  holdsClose(): boolean {
+    if (this.state !== 'open' || !this.around.isRead()) return false
+    this.startTimer(this.settings.closeTimeout, () => this.around.releaseClose())
+    return true
+  }
+
   private receivePing(payload: Buffer): boolean {
     this.around.notify('ping', payload)
     if (this.closeSent || this.state === 'closed') return true
@@ -187,6 +209,7 @@ export class Connection {
     this.around.stopReading()
     this.initiator ??= 'peer'
     if (!this.closeSent) {
+      this.closePending = false
       this.beginClosing()
       this.closeSent = true
       this.around.sendClose(payload)
@@ -203,6 +226,7 @@ export class Connection {
       return
     }
     this.failure = error
+    this.closePending = false
     this.initiator ??= 'local'
     this.around.stopReading()
     this.beginClosing()
@@ -225,7 +249,13 @@ export class Connection {
   /** The peer ended the wire; what it sent before may still be on its way to the application. */
   inputEnded(): void {
     this.wireEnded = true
+    if (this.state === 'connecting') this.endedByPeer()
     if (this.inputIsOver && this.state !== 'closed') this.around.endWire()
+  }
+
+  /** Whatever ends the connection now, the peer began. */
+  endedByPeer(): void {
+    this.initiator ??= 'peer'
   }
 
   /** The wire is gone, with an error or without. */
@@ -245,6 +275,7 @@ export class Connection {
   // 1006: no Close frame came (RFC 6455 §7.1.5)
   private lose(error: WebSocketError): void {
     this.failure = error
+    this.closePending = false
     this.initiator ??= 'peer'
     this.beginClosing()
     if (error.code !== 'WS_ERR_DESTROYED') this.around.notifyError(error)

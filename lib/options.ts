@@ -1,5 +1,6 @@
 // Options as people give them come in, settings that hold come out. Every wrong name, type or number is an error here, at once.
 
+import { checkNumber } from './checks.js'
 import { checkField, checkToken } from './handshake/fields.js'
 
 /** A request to open a WebSocket: what `node:http` hands to an `upgrade` listener, or what this library parsed. */
@@ -125,16 +126,16 @@ const READERS: { readonly [K in keyof Settings]: Reader } = {
   extensions: readExtensions,
   allowDrafts: readBoolean,
   version: readVersion,
-  maxMessageSize: value => readNumber(value, 'maxMessageSize', 0),
-  maxFrameSize: value => readNumber(value, 'maxFrameSize', 0),
-  maxFragments: value => readNumber(value, 'maxFragments', 1),
-  maxHeaderSize: value => readNumber(value, 'maxHeaderSize', 0),
-  maxHeaders: value => readNumber(value, 'maxHeaders', 0),
+  maxMessageSize: value => checkNumber(value, 'maxMessageSize', 0),
+  maxFrameSize: value => checkNumber(value, 'maxFrameSize', 0),
+  maxFragments: value => checkNumber(value, 'maxFragments', 1),
+  maxHeaderSize: value => checkNumber(value, 'maxHeaderSize', 0),
+  maxHeaders: value => checkNumber(value, 'maxHeaders', 0),
   handshakeTimeout: value => readTime(value, 'handshakeTimeout'),
   closeTimeout: value => readTime(value, 'closeTimeout'),
   keepalive: readKeepalive,
-  fragmentSize: value => readNumber(value, 'fragmentSize', 1),
-  highWaterMark: value => readNumber(value, 'highWaterMark', 0),
+  fragmentSize: value => checkNumber(value, 'fragmentSize', 1),
+  highWaterMark: value => checkNumber(value, 'highWaterMark', 0),
   signal: readSignal
 }
 
@@ -152,14 +153,6 @@ export function readOptions(options: WebSocketOptions | undefined): Settings {
   }
   // without options, thousands of connections share one object
   return (settings as unknown as Settings | undefined) ?? DEFAULTS
-}
-
-function readNumber(value: unknown, name: string, least: number): number {
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number`)
-  if (!(value >= least) || (value !== Number.POSITIVE_INFINITY && !Number.isSafeInteger(value))) {
-    throw new RangeError(`${name} must be a whole number of at least ${least}, or Infinity`)
-  }
-  return value
 }
 
 // setTimeout fires at once for what does not fit in 31 bits
@@ -244,7 +237,6 @@ export function readHeaders(value: unknown): readonly (readonly [string, string]
   for (const [name, given] of pairs as Iterable<[string, unknown]>) {
     if (given === undefined) continue
     for (const item of Array.isArray(given) ? given : [given]) {
-      if (typeof item === 'number') throw new TypeError(`header '${name}' must be a string`)
       checkField(name, item)
       fields.push([name, item as string])
     }

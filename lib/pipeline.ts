@@ -8,7 +8,7 @@ import { HandshakeMemo } from './handshake/memo.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { Opening, OpeningOwner } from './opening.js'
 import type { Settings, UpgradeRequest } from './options.js'
-import { writeCloseBody } from './protocol/close-code.js'
+import { CloseCode, writeCloseBody } from './protocol/close-code.js'
 import type { Message } from './protocol/message-joiner.js'
 import type { Sendable } from './protocol/message-splitter.js'
 import type { Opcode } from './protocol/opcode.js'
@@ -149,6 +149,7 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
 
   wireLost(cause?: unknown): void {
     if (this.handshake !== null) {
+      this.connection.endedByPeer()
       this.handshake.opening.fault(new HandshakeError('WS_ERR_CONNECTION_LOST', { cause }))
     } else {
       this.connection.wireLost(cause)
@@ -167,6 +168,8 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
   /** Ends the connection without a word to the peer. */
   abandon(error: WebSocketError): void {
     if (this.handshake !== null) this.failOpening(new HandshakeError('WS_ERR_ABORTED', { cause: error.cause }))
+    this.stopReading()
+    this.delivery.discard()
     this.connection.abandon(error)
   }
 
@@ -284,6 +287,10 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
     return this.fragmenter.receive([message])
   }
 
+  get closeTimeout(): number {
+    return this.settings.closeTimeout
+  }
+
   wantMessages(): void {
     this.delivery.proceed()
   }
@@ -305,11 +312,17 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
 
   messagesDestroyed(error: Error | null): void {
     this.delivery.discard()
-    this.connection.close(error === null ? NORMAL : writeCloseBody(1011, ''))
+    // leaving a `for await` loop destroys the stream with an AbortError, and is no failure
+    const isNormal = error === null || error.name === 'AbortError'
+    this.connection.close(isNormal ? NORMAL : writeCloseBody(CloseCode.InternalError, ''))
   }
 
-  announce(message: Message): boolean {
-    return this.user.tell('message', message)
+  get isHeard(): boolean {
+    return this.user.hears('message')
+  }
+
+  announce(message: Message): void {
+    this.user.tell('message', message)
   }
 
   inputDelivered(): void {
@@ -328,6 +341,7 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
     } else if (!this.view.writableEnded) {
       this.rare ??= {}
       this.rare.closeBody = body
+      this.connection.closeSoon()
       this.view.end()
     }
   }
@@ -362,8 +376,13 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
   }
 
   endWire(): void {
-    if (this.handshake === null) this.encoder.finish()
-    else this.handshake.outbound.finish()
+    if (this.handshake === null) {
+      this.encoder.finish()
+    } else {
+      // what waited for the handshake is never sent
+      this.handshake.outbound.discard()
+      this.handshake.outbound.finish()
+    }
   }
 
   dropWire(): void {
@@ -374,6 +393,14 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
   stopReading(): void {
     this.handshake?.inbound.discard()
     this.decoder.stop()
+  }
+
+  isRead(): boolean {
+    return this.view?.isRead ?? false
+  }
+
+  releaseClose(): void {
+    this.decoder.releaseClose()
   }
 
   holdsInput(): boolean {

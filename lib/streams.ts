@@ -55,8 +55,8 @@ export function lazy<T extends node.Duplex>(base: new (options?: node.DuplexOpti
     return {
       configurable: true,
       get(this: (T & LazyMembers) | undefined): unknown {
-        // reached through the prototype itself when a debugger or a type check looks at it
-        if (this === undefined || this === Lazy.prototype || this.streamOptions === undefined) return undefined
+        // a debugger or a type check may look at a prototype, which must not become a stream
+        if (!(this instanceof Lazy) || Object.hasOwn(this, 'constructor')) return undefined
         build(this)
         return (this as unknown as Record<string, unknown>)[name]
       }

@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events'
 import type { DuplexOptions, Duplex as NodeDuplex } from 'node:stream'
 import type { CloseInfo, ReadyState } from './connection.js'
 import { type Headers, WebSocketError } from './errors.js'
-import type { TypedEmitter } from './events.js'
+import type { TypedEmitter, WebSocketStreamEvents } from './events.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { AcceptOptions, HybiVersion, RefusalOptions } from './handshake/server-handshake.js'
 import { ClientOpening, ServerOpening } from './opening.js'
@@ -59,6 +59,8 @@ type Replaced =
   | typeof Symbol.asyncDispose
   | keyof TypedEmitter<never>
 
+type Listener<E extends keyof WebSocketStreamEvents> = (...args: WebSocketStreamEvents[E]) => void
+
 const LazyDuplex = lazy(Duplex) as unknown as new () => Base
 
 /**
@@ -85,6 +87,7 @@ export class WebSocketStream extends LazyDuplex {
    */
   static http(request: UpgradeRequest, head?: Uint8Array, options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
+    if (typeof request !== 'object' || request === null) throw new TypeError('request must be an object')
     const make = (user: PipelineUser): Pipeline =>
       new Pipeline(user, 'server', settings, owner => new ServerOpening(owner, settings, request))
     const ws = new WebSocketStream(make, '')
@@ -284,18 +287,25 @@ export class WebSocketStream extends LazyDuplex {
 
   // The stream
 
+  override on<E extends keyof WebSocketStreamEvents>(event: E, listener: Listener<E>): this
+  override on(event: string | symbol, listener: (...args: any[]) => void): this
   override on(event: string | symbol, listener: (...args: any[]) => void): this {
-    // the other events are no business of Readable's, which would build its state for them
-    if (event === 'data' || event === 'readable') return super.on(event, listener) as this
+    // The other events are no business of Readable's, which would build its state for them. A pipe's first act is to listen
+    // for 'unpipe'; the state must be there when it says 'pipe'.
+    if (event === 'data' || event === 'readable' || event === 'unpipe') return super.on(event, listener) as this
     EventEmitter.prototype.on.call(this, event, listener)
     if (event === 'message') this.pipeline.wantMessagesSoon()
     return this
   }
 
+  override addListener<E extends keyof WebSocketStreamEvents>(event: E, listener: Listener<E>): this
+  override addListener(event: string | symbol, listener: (...args: any[]) => void): this
   override addListener(event: string | symbol, listener: (...args: any[]) => void): this {
     return this.on(event, listener)
   }
 
+  override prependListener<E extends keyof WebSocketStreamEvents>(event: E, listener: Listener<E>): this
+  override prependListener(event: string | symbol, listener: (...args: any[]) => void): this
   override prependListener(event: string | symbol, listener: (...args: any[]) => void): this {
     EventEmitter.prototype.prependListener.call(this, event, listener)
     if (event === 'message') this.pipeline.wantMessagesSoon()

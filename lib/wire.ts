@@ -73,7 +73,9 @@ export class AttachedWire implements Wire {
   }
 
   finish(): void {
-    this.duplex.end(() => this.user.outputEnded())
+    const { duplex } = this
+    if (duplex.writableEnded || duplex.destroyed) this.user.outputEnded()
+    else duplex.end(() => this.user.outputEnded())
   }
 
   proceed(): void {
@@ -122,7 +124,8 @@ function onEnd(this: Attached): void {
 }
 
 function onError(this: Attached, error: Error): void {
-  this[kWire]!.broke(error)
+  // after the end as well: then it is nobody's business any more
+  this[kWire]?.broke(error)
 }
 
 function onClose(this: Attached): void {
@@ -217,7 +220,8 @@ export class PipedWire implements Wire {
     stream.once('close', () => {
       this.ends.delete(end)
       const { readableEnded, writableFinished } = end.stream
-      if ((end.source && !readableEnded) || (end.destination && !writableFinished)) this.broken()
+      const isDone = writableFinished && this.stream.readableEnded
+      if ((end.source && !readableEnded) || (end.destination && !isDone)) this.broken()
     })
   }
 

@@ -38,6 +38,7 @@ const NO_STATUS: CloseBody = Object.freeze({ code: CloseCode.NoStatus, reason: '
 
 /** RFC 6455 §7.4 */
 export function isSendable(code: number): boolean {
+  if (!Number.isInteger(code)) return false
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999)
 }
 

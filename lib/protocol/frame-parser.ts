@@ -42,11 +42,6 @@ export class FrameParser {
     this.maxFrameSize = options.maxFrameSize
   }
 
-  /** Whether bytes are left that `next` has not seen, or has seen in vain. */
-  get hasInput(): boolean {
-    return this.chunk !== null
-  }
-
   /**
    * Gives the parser more bytes; those of before must have been read to the end.
    * @param owned - nobody else uses this memory, so it may be unmasked in place
@@ -79,7 +74,8 @@ export class FrameParser {
     const opcode = first & 15
     const fin = first >= 128
     const rsv = (first >> 4) & 7
-    if ((rsv & ~this.allowedRsv) !== 0) throw new WebSocketError('WS_ERR_UNEXPECTED_RSV') // RFC 6455 §5.2
+    // RFC 6455 §5.2; and RFC 7692 §6: no extension marks control frames
+    if ((rsv & ~(isControl(opcode) ? 0 : this.allowedRsv)) !== 0) throw new WebSocketError('WS_ERR_UNEXPECTED_RSV')
     if (!isKnown(opcode)) throw new WebSocketError('WS_ERR_INVALID_OPCODE', { detail: String(opcode) }) // §5.2
     if (second >= 128 !== this.masked) throw this.wrongMask() // §5.1
     let length = second & 127
@@ -130,12 +126,10 @@ export class FrameParser {
     return frame
   }
 
-  // keeps a copy of the few bytes, not the chunk they lie in
+  // keeps a copy of the few bytes, not the memory they lie in
   private wait(chunk: Buffer): null {
-    if (this.position > 0) {
-      this.chunk = Buffer.from(chunk.subarray(this.position))
-      this.position = 0
-    }
+    this.chunk = this.position === chunk.length ? null : Buffer.from(chunk.subarray(this.position))
+    this.position = 0
     return null
   }
 

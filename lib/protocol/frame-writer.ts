@@ -2,6 +2,7 @@
 
 import type { Frame } from './frame.js'
 import { applyMask, freshMask, shiftMask } from './mask.js'
+import { isControl } from './opcode.js'
 
 /** From here on a payload travels as it is, behind a buffer with its header; smaller ones are copied (benchmarks/encode.js). */
 const UNCOPIED_FROM = 8192
@@ -30,39 +31,62 @@ export class FrameWriter {
 
   /** Puts a frame behind all that wait. */
   add(frame: Frame): void {
-    if (this.frames === NONE) this.frames = [frame]
-    else this.frames.push(frame)
-    this.size += this.wireSize(frame)
-    if (this.isUncopied(frame)) this.uncopied++
+    this.insert(this.frames.length, frame)
     if (this.deferred === null || !frame.complete) return
-    this.frames.push(...this.deferred)
+    for (const control of this.deferred) this.insert(this.frames.length, control)
     this.deferred = null
+  }
+
+  /** Whether a frame has begun whose last part has not been added. */
+  get isMidFrame(): boolean {
+    const last = this.frames.at(-1)
+    return last === undefined ? this.inParts : !last.complete
+  }
+
+  /** Puts a control frame behind all that wait, the rest of a frame in parts included. */
+  addLast(frame: Frame): void {
+    if (this.isMidFrame) (this.deferred ??= []).push(frame)
+    else this.add(frame)
   }
 
   /** Puts a control frame ahead of all data that wait, though never inside a frame that is being written in parts. */
   addUrgent(frame: Frame): void {
-    this.size += this.wireSize(frame)
-    if (this.frames === NONE) this.frames = []
     if (!this.inParts) {
-      this.frames.splice(this.urgent++, 0, frame)
+      this.insert(this.urgent++, frame)
       return
     }
-    const last = this.frames.findIndex(part => part.complete)
-    if (last >= 0) {
-      this.frames.splice(last + 1, 0, frame)
-    } else {
+    let at = this.frames.findIndex(part => part.complete)
+    if (at < 0) {
       this.deferred ??= []
       this.deferred.push(frame)
+      return
     }
+    // behind the control frames that came before it
+    do at++
+    while (at < this.frames.length && isControl(this.frames[at]!.opcode))
+    this.insert(at, frame)
   }
 
   /** Puts a frame in the place of one that waits; false where that one has gone. */
   replace(old: Frame, frame: Frame): boolean {
+    const deferred = this.deferred?.indexOf(old) ?? -1
+    if (deferred >= 0) {
+      this.deferred![deferred] = frame
+      return true
+    }
     const at = this.frames.indexOf(old)
     if (at < 0) return false
     this.frames[at] = frame
     this.size += this.wireSize(frame) - this.wireSize(old)
     return true
+  }
+
+  private insert(at: number, frame: Frame): void {
+    if (this.frames === NONE) this.frames = [frame]
+    else if (at === this.frames.length) this.frames.push(frame)
+    else this.frames.splice(at, 0, frame)
+    this.size += this.wireSize(frame)
+    if (this.isUncopied(frame)) this.uncopied++
   }
 
   /** The bytes of all frames that wait. */
@@ -72,6 +96,7 @@ export class FrameWriter {
     this.frames = NONE
     this.size = this.urgent = this.uncopied = 0
     if (mixed) return this.takeMixed(frames)
+    if (size === 0) return []
     const bytes = Buffer.allocUnsafe(size)
     let at = 0
     for (const frame of frames) at = this.write(frame, bytes, at)

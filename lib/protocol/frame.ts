@@ -70,16 +70,20 @@ export class Frame {
 
   /** The bytes of this part, unmasked. */
   get payload(): Buffer {
-    const { data, start, size } = this
-    if (typeof data === 'string') {
-      this.data = Buffer.from(data)
-    } else if (this.mask !== 0) {
+    if (typeof this.data === 'string') this.encode()
+    const { data, start, size } = this as { data: Uint8Array; start: number; size: number }
+    if (this.mask !== 0) {
       this.data = Buffer.allocUnsafe(size)
       applyMask(data, start, start + size, this.data, 0, this.mask)
       this.start = this.mask = 0
     }
     const bytes = this.data as Uint8Array
     return Buffer.from(bytes.buffer, bytes.byteOffset + this.start, size)
+  }
+
+  /** Makes bytes of text that has not been encoded. @internal */
+  encode(): void {
+    this.data = Buffer.from(this.data as string)
   }
 
   /** Writes this part, unmasked, to `target` at `at`. */

@@ -36,16 +36,12 @@ export class MessageJoiner {
     this.maxFragments = options.maxFragments
   }
 
-  /** Whether a message has begun that has not ended. */
-  get midMessage(): boolean {
-    return this.progress !== null
-  }
-
   /**
    * Takes a data frame, or a part of one; answers the message that ends with it, or null.
    * @throws WebSocketError where the frame cannot stand here, or the message breaks a limit or is not UTF-8
    */
   add(frame: Frame): Message | null {
+    if (typeof frame.data === 'string') frame.encode()
     if (this.progress === null && frame.fin && frame.first && frame.size === frame.length) {
       if (frame.opcode === Opcode.Continuation) throw new WebSocketError('WS_ERR_UNEXPECTED_CONTINUATION') // §5.4
       if (frame.length > this.maxMessageSize) throw this.tooLarge(frame.length)

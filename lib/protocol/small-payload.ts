@@ -70,7 +70,7 @@ function unmask(frame: Frame, target: Memory, at: number): number {
   const end = start + size
   let from = start
   let seen = 0
-  if (data.length >= VIEW_FROM && data.length <= VIEW_UP_TO) {
+  if (data.length >= VIEW_FROM && data.buffer.byteLength <= VIEW_UP_TO) {
     if (view.buffer !== data.buffer) view = new DataView(data.buffer)
     const base = data.byteOffset
     const to = target.view

@@ -2,16 +2,20 @@
 // that had arrived before it. Stops inside a chunk where nothing more is wanted downstream.
 
 import type { DuplexOptions } from 'node:stream'
+import { checkNumber, checkRole } from '../checks.js'
 import { WebSocketError } from '../errors.js'
 import type { Frame } from '../protocol/frame.js'
 import { FrameParser } from '../protocol/frame-parser.js'
-import { isControl, type Opcode } from '../protocol/opcode.js'
+import { isControl, Opcode } from '../protocol/opcode.js'
+import { smallBytes } from '../protocol/small-payload.js'
 import { type Batch, type FaultListener, Stage } from './stage.js'
 
 /** What a decoder has for the connection: control frames and faults. */
 export interface ControlListener extends FaultListener {
   /** Acts on a control frame; false asks for no more input until the decoder proceeds. */
   control(opcode: Opcode, payload: Buffer): boolean
+  /** Whether a Close is to wait while messages ahead of it are being read, so that they can be answered. */
+  holdsClose(): boolean
 }
 
 export interface FrameDecoderOptions {
@@ -34,11 +38,16 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   private readonly parser: FrameParser
   private state: 'ready' | 'running' | 'blocked' | 'stopped' = 'ready'
   private ending = false
+  // asked for more while running
+  private woken = false
+  // a Close behind messages that wait to be taken
+  private heldClose: Frame | null = null
 
   constructor(options: FrameDecoderOptions = {}) {
     super()
     const { role = 'server', maxFrameSize = 2 ** 26 - 1 } = options
-    this.parser = new FrameParser({ masked: role === 'server', maxFrameSize })
+    checkNumber(maxFrameSize, 'maxFrameSize', 0)
+    this.parser = new FrameParser({ masked: checkRole(role) === 'server', maxFrameSize })
   }
 
   /** Reserved bits that may be set, as in `Frame.rsv`. @internal */
@@ -55,6 +64,10 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     return false
   }
 
+  protected override get holdsInput(): boolean {
+    return this.isBlocked
+  }
+
   /** Drops all further input. @internal */
   stop(): void {
     this.state = 'stopped'
@@ -63,7 +76,10 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   receive(chunks: Batch<Buffer>): boolean {
     if (this.state === 'stopped') return true
     this.parser.push(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), this.ownsInput)
-    return this.state === 'ready' ? this.run() : this.state === 'running'
+    if (this.state !== 'ready') return this.state === 'running'
+    const more = this.run()
+    if (more && this.ending) this.finishNext()
+    return more
   }
 
   override finish(): void {
@@ -72,6 +88,23 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   }
 
   override proceed(): void {
+    if (this.state === 'running') {
+      this.woken = true
+    } else if (this.state === 'blocked') {
+      // who takes the last message before a Close has the rest of this turn to answer it
+      if (this.heldClose === null) this.goOn()
+      else setImmediate(() => this.goOn())
+    }
+  }
+
+  /** Acts on a Close that waits, whoever reads. @internal */
+  releaseClose(): void {
+    const { heldClose } = this
+    this.heldClose = null
+    if (heldClose !== null) this.listener!.control(Opcode.Close, smallBytes(heldClose))
+  }
+
+  private goOn(): void {
     if (this.state !== 'blocked' || !this.run()) return
     if (this.ending) this.finishNext()
     else this.askForMore()
@@ -84,10 +117,17 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   /** Decodes until the input is used up (true), or nothing more is wanted (false). */
   private run(): boolean {
     this.state = 'running'
-    const more = this.decode()
-    // somebody downstream may have stopped it
-    if ((this.state as string) === 'running') this.state = more ? 'ready' : 'blocked'
-    return this.state !== 'blocked'
+    let more = true
+    try {
+      do {
+        this.woken = false
+        more = this.decode()
+      } while (!more && this.woken)
+    } finally {
+      // somebody downstream may have stopped it, or thrown
+      if ((this.state as string) === 'running') this.state = more ? 'ready' : 'blocked'
+    }
+    return (this.state as string) !== 'blocked'
   }
 
   private decode(): boolean {
@@ -95,12 +135,18 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     // an array that grows from nothing costs more than the frame in it (benchmarks/questions/echo.js, one in flight)
     let frames: Frame[] | null = null
     let more = true
+    const { heldClose } = this
+    this.heldClose = null
     try {
-      for (let frame = parser.next(); frame !== null; frame = parser.next()) {
+      for (let frame = heldClose ?? parser.next(); frame !== null; frame = parser.next()) {
         if (listener !== null && isControl(frame.opcode)) {
           if (frames !== null) more = this.hand(frames)
           frames = null
-          if (this.state !== 'stopped' && !listener.control(frame.opcode, frame.payload)) more = false
+          if (!more && frame.opcode === Opcode.Close && listener.holdsClose()) {
+            this.heldClose = frame
+            return false
+          }
+          if ((this.state as string) !== 'stopped' && !listener.control(frame.opcode, smallBytes(frame))) more = false
         } else if (frames === null) {
           frames = [frame]
         } else if (frames.push(frame) === BATCH_FRAMES) {

@@ -1,6 +1,7 @@
 // Batches of frames come in, buffers go out. The frames of one turn of the event loop leave together; control frames join them
 // ahead of waiting messages, a Close behind them.
 
+import { checkNumber, checkRole } from '../checks.js'
 import { Frame } from '../protocol/frame.js'
 import { FrameWriter } from '../protocol/frame-writer.js'
 import { Opcode } from '../protocol/opcode.js'
@@ -34,8 +35,8 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   constructor(options: FrameEncoderOptions = {}) {
     super()
     const { role = 'server', highWaterMark = 65536 } = options
-    this.writer = new FrameWriter(role === 'client')
-    this.highWaterMark = highWaterMark
+    this.writer = new FrameWriter(checkRole(role) === 'client')
+    this.highWaterMark = checkNumber(highWaterMark, 'highWaterMark', 0)
   }
 
   /** Bytes that wait here. @internal */
@@ -52,10 +53,15 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     return false
   }
 
+  protected override get holdsInput(): boolean {
+    return this.full
+  }
+
   receive(frames: Batch<Frame>): boolean {
-    // RFC 6455 §5.5.1: nothing after a Close frame
-    if (this.sealed) return true
-    for (const frame of frames) this.writer.add(frame)
+    for (const frame of frames) {
+      // RFC 6455 §5.5.1: nothing after a Close frame, which itself waits for the end of a frame in parts
+      if (!this.sealed || this.writer.isMidFrame) this.writer.add(frame)
+    }
     this.schedule()
     if (this.blocked && this.writer.size >= this.highWaterMark) this.full = true
     return !this.full
@@ -75,7 +81,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   /** Sends a Close behind all that wait; nothing is taken after it. @internal */
   close(payload: Buffer): void {
     if (this.sealed) return
-    this.writer.add(new Frame(Opcode.Close, payload))
+    this.writer.addLast(new Frame(Opcode.Close, payload))
     this.schedule()
     this.sealed = true
   }
@@ -105,10 +111,11 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   }
 
   override proceed(): void {
+    const wasBlocked = this.blocked
     this.blocked = false
     this.flush()
     if (this.blocked) return
-    this.listener?.drained()
+    if (wasBlocked) this.listener?.drained()
     if (!this.full) return
     this.full = false
     this.askForMore()

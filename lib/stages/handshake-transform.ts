@@ -46,13 +46,16 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     return false
   }
 
+  protected override get holdsInput(): boolean {
+    return this.state === 'shut' && this.reader === null
+  }
+
   receive(chunks: Batch<Buffer>): boolean {
     if (this.state === 'open') return this.hand(chunks)
     if (this.state === 'dropped') return true
-    for (const chunk of chunks) {
-      if (this.reader === null) this.held.push(chunk)
-      else this.readHead(this.reader, chunk)
-    }
+    const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+    if (this.reader === null) this.held.push(bytes)
+    else this.readHead(this.reader, bytes)
     if (this.reader !== null || (this.state as string) === 'dropped') return true
     if ((this.state as string) === 'open') return this.more
     this.asked = true
@@ -86,17 +89,27 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     if (this.state !== 'shut') return
     this.state = 'open'
     this.reader = null
-    const { prev, next, held } = this
+    const { prev, next } = this
+    const held = this.held.splice(0)
     if (next !== null && prev !== null) this.leave()
     if (held.length > 0) this.more = next === null ? this.hand(held) : next.receive(held)
-    if (this.ended) next?.finish()
-    else if (this.more && prev !== null && (this.asked || held.length === 0)) prev.proceed()
+    if (this.ended) {
+      if (next !== null) next.finish()
+      else this.finishNext()
+    } else if (this.more) {
+      if (prev === null) this.askForMore()
+      else if (this.asked || held.length === 0) prev.proceed()
+    }
   }
 
   /** Drops all further input. */
   discard(): void {
     this.state = 'dropped'
     this.reader = null
+    this.held.length = 0
+    if (!this.asked) return
+    this.asked = false
+    this.askForMore()
   }
 
   override finish(): void {

@@ -1,6 +1,7 @@
 // Batches of frames come in, batches of messages go out. Control frames that reach it are somebody else's, and pass by.
 
 import type { DuplexOptions } from 'node:stream'
+import { checkNumber } from '../checks.js'
 import { WebSocketError } from '../errors.js'
 import type { Frame } from '../protocol/frame.js'
 import { type Message, MessageJoiner } from '../protocol/message-joiner.js'
@@ -24,6 +25,8 @@ export class MessageAssembler extends Stage<Frame, Message> {
   constructor(options: MessageAssemblerOptions = {}) {
     super()
     const { maxMessageSize = 2 ** 26 - 1, maxFragments = 16384 } = options
+    checkNumber(maxMessageSize, 'maxMessageSize', 0)
+    checkNumber(maxFragments, 'maxFragments', 1)
     this.joiner = new MessageJoiner({ maxMessageSize, maxFragments })
   }
 

@@ -1,6 +1,7 @@
 // Batches of messages come in, batches of frames go out: one for each message, or as many as fragmentSize asks for.
 
 import type { DuplexOptions } from 'node:stream'
+import { checkNumber } from '../checks.js'
 import type { Frame } from '../protocol/frame.js'
 import { type Sendable, splitMessage } from '../protocol/message-splitter.js'
 import { type Batch, Stage } from './stage.js'
@@ -16,7 +17,8 @@ export class MessageFragmenter extends Stage<Sendable, Frame> {
 
   constructor(options: MessageFragmenterOptions = {}) {
     super()
-    this.fragmentSize = options.fragmentSize ?? Number.POSITIVE_INFINITY
+    const { fragmentSize = Number.POSITIVE_INFINITY } = options
+    this.fragmentSize = checkNumber(fragmentSize, 'fragmentSize', 1)
   }
 
   receive(messages: Batch<Sendable>): boolean {

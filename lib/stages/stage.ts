@@ -49,6 +49,11 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
     return true
   }
 
+  /** Whether input is held that downstream has not room for. @internal */
+  protected get holdsInput(): boolean {
+    return false
+  }
+
   /** Takes a batch from upstream; false asks for no more until it proceeds. @internal */
   abstract receive(batch: Batch<In>): boolean
 
@@ -71,7 +76,13 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
       link(this, destination)
       return destination
     }
+    this.unlink()
     return super.pipe(destination, options)
+  }
+
+  override on(event: string | symbol, listener: (...args: any[]) => void): this {
+    if (event === 'data' || event === 'readable') this.unlink()
+    return super.on(event, listener)
   }
 
   /** Hands a batch on, by the link or by the stream. @internal */
@@ -90,6 +101,8 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
     if (this.next !== null) this.next.finish()
     if (waiting !== null) waiting()
     else if (this.next === null) this.push(null)
+    // nobody reads the readable side of a linked stage; its end is seen all the same
+    if (this.next !== null && this.isBuilt) this.resume()
   }
 
   /** @internal */
@@ -116,7 +129,15 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
   }
 
   override _transform(chunk: unknown, _encoding: string, callback: TransformCallback): void {
-    if (this.receive(Array.isArray(chunk) ? chunk : [chunk as In])) callback()
+    let more: boolean
+    try {
+      more = this.receive(Array.isArray(chunk) ? chunk : [chunk as In])
+    } catch (error) {
+      callback(error as Error)
+      return
+    }
+    // where the readable side is full, Transform itself waits; what it cannot know is what a stage still holds
+    if (more || (this.next === null && !this.holdsInput)) callback()
     else this.waiting = callback
   }
 
@@ -126,8 +147,17 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
   }
 
   override _read(size: number): void {
+    if (this.next === null) this.proceed()
     super._read(size)
-    if (this.next === null && (this.waiting !== null || this.prev !== null)) this.proceed()
+  }
+
+  // somebody else wants to read as well: the link becomes an ordinary pipe
+  private unlink(): void {
+    const { next } = this
+    if (!(next instanceof Stage)) return
+    this.next = null
+    next.prev = null
+    super.pipe(next)
   }
 
   private get canLink(): boolean {

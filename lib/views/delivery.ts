@@ -14,8 +14,10 @@ export interface MessageTaker {
 
 /** What stands behind the last stage. */
 export interface DeliveryOwner {
-  /** Gives a message to listeners of 'message'; false where there are none. */
-  announce(message: Message): boolean
+  /** Whether 'message' has listeners. */
+  readonly isHeard: boolean
+  /** Gives a message to the listeners of 'message'. */
+  announce(message: Message): void
   /** Everything that had arrived has been delivered. */
   inputDelivered(): void
 }
@@ -44,6 +46,7 @@ export class Delivery implements Receiver<Message> {
   receive(messages: Batch<Message>): boolean {
     if (this.state === 'discarding') return true
     this.queue = this.queue === null ? messages : [...this.queue.slice(this.index), ...messages]
+    this.index = 0
     if (this.state === 'running') return true
     return this.run()
   }
@@ -74,25 +77,28 @@ export class Delivery implements Receiver<Message> {
   }
 
   private run(): boolean {
-    let more = true
     this.state = 'running'
-    while (more && this.queue !== null) {
-      const message = this.queue[this.index]!
-      const announced = this.owner.announce(message)
-      if ((this.state as string) !== 'running') return true
-      if (this.taker === null && !announced) {
-        more = false
-        break
-      }
-      if (++this.index === this.queue.length) {
-        this.queue = null
-        this.index = 0
-      }
-      if (this.taker !== null) more = this.taker.deliver(message)
+    let more = true
+    try {
+      while (more && this.queue !== null && this.state === 'running') more = this.next(this.queue)
+    } finally {
+      // whoever took a message may have discarded the rest, or thrown
+      if (this.state === 'running') this.state = more ? 'idle' : 'blocked'
     }
-    if ((this.state as string) !== 'running') return true
-    this.state = more ? 'idle' : 'blocked'
     if (this.queue === null && this.outcome !== undefined) this.taker?.endMessages(this.outcome)
-    return more
+    return (this.state as string) !== 'blocked'
+  }
+
+  /** Hands one message out; false where nobody takes it, or no more after it. */
+  private next(queue: Batch<Message>): boolean {
+    const { taker } = this
+    const message = queue[this.index]!
+    if (taker === null && !this.owner.isHeard) return false
+    if (++this.index === queue.length) {
+      this.queue = null
+      this.index = 0
+    }
+    this.owner.announce(message)
+    return taker === null || taker.deliver(message)
   }
 }

@@ -11,6 +11,8 @@ import type { MessageTaker } from './delivery.js'
 export interface MessagesOwner {
   /** Whether messages can still be sent. */
   readonly takesMessages: boolean
+  /** Milliseconds that a write on a closed connection waits for a reader. */
+  readonly closeTimeout: number
   /** Sends a message; false asks to wait for `proceed` of the view. @throws TypeError for what is no message */
   sendMessage(message: Sendable): boolean
   /** More messages are wanted. */
@@ -31,6 +33,7 @@ export class MessagesView extends Duplex implements MessageTaker, Sender<Sendabl
   next = null
   private waiting: ((error?: Error) => void) | null = null
   private ended: Error | null | undefined = undefined
+  private patience: NodeJS.Timeout | undefined = undefined
 
   constructor(private readonly owner: MessagesOwner) {
     // one message at a time: what is held is counted in bytes, by the stages
@@ -51,11 +54,27 @@ export class MessagesView extends Duplex implements MessageTaker, Sender<Sendabl
     else this.destroyWhenRead()
   }
 
+  /** Whether somebody reads, be it slowly. @internal */
+  get isRead(): boolean {
+    return this.readableFlowing === true || this.readableDidRead || this.listenerCount('readable') > 0
+  }
+
   /** The connection is over: what cannot be sent any more is an error, what can be read is still there. @internal */
   connectionOver(): void {
-    if (this.writableLength > 0) this.destroy(this.ended ?? new WebSocketError('WS_ERR_NOT_OPEN'))
+    if (this.writableLength > 0) this.failWrites()
     else if (this.readableEnded) this.destroySoon()
     else this.once('end', this.destroySoon)
+  }
+
+  // A writer that waits must hear of it, though not before a reader has had what is there; nor much later, if nobody reads
+  private failWrites(): void {
+    const isUnread = this.ended === undefined || this.readableLength > 0
+    const error = this.ended ?? new WebSocketError('WS_ERR_NOT_OPEN')
+    const { closeTimeout } = this.owner
+    if (!isUnread) this.destroy(error)
+    else if (closeTimeout < Number.POSITIVE_INFINITY) {
+      this.patience ??= setTimeout(() => this.destroy(error), closeTimeout)
+    }
   }
 
   /** The wire takes messages again. @internal */
@@ -76,7 +95,8 @@ export class MessagesView extends Duplex implements MessageTaker, Sender<Sendabl
 
   override _write(message: Sendable, _encoding: string, callback: (error?: Error) => void): void {
     if (!this.owner.takesMessages) {
-      callback(new WebSocketError('WS_ERR_NOT_OPEN'))
+      this.waiting = callback
+      this.failWrites()
       return
     }
     let more: boolean
@@ -102,6 +122,7 @@ export class MessagesView extends Duplex implements MessageTaker, Sender<Sendabl
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const { waiting } = this
     this.waiting = null
+    clearTimeout(this.patience)
     waiting?.(error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
     this.owner.messagesDestroyed(error)
     callback(error)

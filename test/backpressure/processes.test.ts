@@ -1,0 +1,66 @@
+// 256 MiB for a side that does not read, each side in a process of its own: neither grows, and in the end all bytes are there.
+
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { Inbox } from '../support/inbox.js'
+import type { TestLike } from '../websocket-stream/sides.js'
+
+const SCRIPT = fileURLToPath(new URL('flow.ts', import.meta.url))
+const MIB = 1024 * 1024
+const TOTAL = 256 * MIB
+const ALLOWED = 16 * MIB
+
+// what measures coverage has a size of its own
+const EXEC_ARGV = process.execArgv.filter(arg => !arg.includes('processinfo'))
+const { NODE_OPTIONS: _, ...ENV } = process.env
+
+interface Child {
+  process: ChildProcess
+  /** The next line of that kind; others before it are skipped. */
+  hear(kind: string): Promise<unknown[]>
+}
+
+function start(t: TestLike, ...args: (string | number)[]): Child {
+  const child = fork(SCRIPT, args.map(String), { execArgv: EXEC_ARGV, env: ENV })
+  t.teardown(() => child.kill('SIGKILL'))
+  const lines = new Inbox<unknown[]>()
+  child.on('message', line => lines.put(line as unknown[]))
+  child.on('exit', () => lines.end())
+  const hear = async (kind: string): Promise<unknown[]> => {
+    for (;;) {
+      const line = await lines.take()
+      if (line === undefined) throw new Error(`${args.join(' ')} ended before it said '${kind}'`)
+      if (line[0] === kind) return line.slice(1)
+    }
+  }
+  return { process: child, hear }
+}
+
+for (const taker of ['server', 'client'] as const) {
+  for (const join of ['attach', 'pipe'] as const) {
+    t.test(`256 MiB to a ${taker} that does not read, ${join}`, { timeout: 60_000 }, async t => {
+      const duty = (role: string): string => (role === taker ? 'take' : 'send')
+      const server = start(t, 'server', join, duty('server'), TOTAL)
+      const [port] = await server.hear('port')
+      const client = start(t, 'client', join, duty('client'), TOTAL, port as number)
+      const [taking, sending] = taker === 'server' ? [server, client] : [client, server]
+      await taking.hear('ready')
+
+      const [sent, held, grownSender] = (await sending.hear('stalled')) as number[]
+      t.ok(sent! < 64 * MIB, `the sender is told to wait after ${Math.round(sent! / MIB)} MiB`)
+      t.ok(held! < 4 * MIB, `and holds ${held} bytes`)
+      t.ok(grownSender! < ALLOWED, `it has grown by ${Math.round(grownSender! / MIB)} MiB`)
+      taking.process.send('size')
+      const [grown] = (await taking.hear('size')) as number[]
+      t.ok(grown! < ALLOWED, `the one that does not read has grown by ${Math.round(grown! / MIB)} MiB`)
+
+      taking.process.send('read')
+      const [hash, told] = await sending.hear('sent')
+      t.ok((told as number) > 1)
+      t.same(await taking.hear('received'), [hash, TOTAL], 'all bytes arrive')
+      t.same(await sending.hear('closed'), [1000, true])
+      t.same(await taking.hear('closed'), [1000, true])
+    })
+  }
+}

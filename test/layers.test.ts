@@ -1,0 +1,326 @@
+// Imports run one way (the README draws it). Each layer is a folder of lib, or a file at its top; the table says what it may
+// know. Whatever is not in the table may not be there.
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import ts from 'typescript'
+
+interface Layer {
+  /** Layers that it may import from, besides itself. */
+  knows: readonly string[]
+  /** Layers, or files of them, of which it may know the types. */
+  types?: readonly string[]
+  /** Modules from outside that it may import. */
+  uses?: readonly string[]
+}
+
+/** From the bottom up: nobody knows a layer below it in this table, but for types and single files. */
+const LAYERS: Record<string, Layer> = {
+  errors: { knows: [] },
+  checks: { knows: [] },
+  deferred: { knows: [] },
+  streams: { knows: [], uses: ['readable-stream'] },
+  protocol: { knows: ['errors'], uses: ['node:buffer', 'node:crypto'] },
+  options: { knows: ['checks', 'errors', 'handshake/fields'], types: ['handshake'] },
+  handshake: { knows: ['errors', 'options', 'protocol'], uses: ['node:crypto', 'node:url'] },
+  extensions: { knows: ['errors', 'options', 'protocol'], uses: ['node:zlib', 'websocket-extensions'] },
+  stages: { knows: ['checks', 'errors', 'streams', 'protocol'] },
+  views: { knows: ['errors', 'streams', 'protocol', 'stages'] },
+  connection: { knows: ['errors', 'options', 'protocol'] },
+  events: { knows: [], types: ['connection', 'handshake', 'options', 'protocol'] },
+  opening: { knows: ['errors', 'options', 'handshake'], types: ['stages'] },
+  wire: { knows: ['stages', 'streams'] },
+  pipeline: {
+    knows: [
+      'errors',
+      'deferred',
+      'options',
+      'protocol',
+      'handshake',
+      'extensions',
+      'stages',
+      'views',
+      'connection',
+      'wire'
+    ],
+    types: ['opening']
+  },
+  'websocket-stream': {
+    knows: [
+      'errors',
+      'streams',
+      'options',
+      'protocol',
+      'handshake',
+      'extensions',
+      'stages',
+      'views',
+      'connection',
+      'opening',
+      'wire',
+      'pipeline'
+    ],
+    types: ['events'],
+    uses: ['node:events']
+  },
+  net: {
+    knows: ['errors', 'options', 'protocol', 'handshake', 'stages', 'websocket-stream'],
+    uses: ['node:net', 'node:tls', 'node:http', 'node:https', 'node:http2', 'node:events', 'node:stream']
+  },
+  // what is public, from wherever it comes
+  index: {
+    knows: ['errors', 'options', 'protocol', 'handshake', 'extensions', 'stages', 'views', 'websocket-stream', 'net'],
+    types: ['connection', 'events']
+  }
+}
+
+/** The only layers that have to do with streams; the others may not know even the types. */
+const STREAMING = ['streams', 'stages', 'views', 'wire', 'websocket-stream', 'pipeline', 'net', 'options', 'events']
+
+/** Layers in which a value of node:stream, or readable-stream itself, has no place: lib/streams.ts has them. */
+const STREAM_MODULES = ['node:stream', 'stream', 'node:stream/promises', 'readable-stream']
+
+interface Import {
+  /** A path in lib without its extension, or the name of a module. */
+  from: string
+  isLocal: boolean
+  /** Whether nothing of it is left when the types are gone. */
+  typeOnly: boolean
+}
+
+type Files = Map<string, Import[]>
+
+const LIB = join(dirname(fileURLToPath(import.meta.url)), '..', 'lib')
+
+const layerOf = (file: string): string => file.split('/')[0]!
+const covers = (allowed: readonly string[], file: string): boolean =>
+  allowed.includes(file) || allowed.includes(layerOf(file))
+
+/** What a file imports, re-exports, imports dynamically, and names in types. */
+function importsOf(file: string, source: string): Import[] {
+  const imports: Import[] = []
+  const add = (specifier: ts.Node | undefined, typeOnly: boolean): void => {
+    if (specifier === undefined || !ts.isStringLiteralLike(specifier)) return
+    const isLocal = specifier.text.startsWith('.')
+    const from = isLocal ? join(dirname(file), specifier.text).replace(/\.js$/, '') : specifier.text
+    imports.push({ from, isLocal, typeOnly })
+  }
+  const onlyTypes = (elements: ts.NodeArray<ts.ImportSpecifier | ts.ExportSpecifier>): boolean =>
+    elements.length > 0 && elements.every(element => element.isTypeOnly)
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node)) {
+      const { importClause } = node
+      const bindings = importClause?.namedBindings
+      const named = bindings !== undefined && ts.isNamedImports(bindings) && onlyTypes(bindings.elements)
+      const typeOnly = importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword
+      add(node.moduleSpecifier, typeOnly || (named && importClause?.name === undefined))
+    } else if (ts.isExportDeclaration(node)) {
+      const { exportClause } = node
+      const named = exportClause !== undefined && ts.isNamedExports(exportClause) && onlyTypes(exportClause.elements)
+      add(node.moduleSpecifier, node.isTypeOnly || named)
+    } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+      add(node.arguments[0], false)
+    } else if (ts.isImportTypeNode(node)) {
+      add(ts.isLiteralTypeNode(node.argument) ? node.argument.literal : undefined, true)
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(ts.createSourceFile(file, source, ts.ScriptTarget.Latest))
+  return imports
+}
+
+/** One line for each import that the table does not allow. */
+function violations(files: Files): string[] {
+  const found: string[] = []
+  for (const [file, imports] of files) {
+    const name = layerOf(file)
+    const layer = LAYERS[name]
+    if (layer === undefined) {
+      found.push(`${file} is in no layer`)
+      continue
+    }
+    for (const { from, isLocal, typeOnly } of imports) {
+      const allowed = isLocal
+        ? layerOf(from) === name || covers(layer.knows, from) || (typeOnly && covers(layer.types ?? [], from))
+        : (layer.uses ?? []).includes(from) || (typeOnly && from === 'node:stream' && STREAMING.includes(name))
+      if (!allowed) found.push(`${file} imports ${typeOnly ? 'a type of ' : ''}${from}`)
+    }
+  }
+  return found
+}
+
+/** Circles of imports that are left when the types are gone. */
+function circles(files: Files): string[] {
+  const found: string[] = []
+  const done = new Set<string>()
+  const visit = (file: string, path: string[]): void => {
+    if (path.includes(file)) found.push([...path.slice(path.indexOf(file)), file].join(' > '))
+    if (path.includes(file) || done.has(file)) return
+    for (const { from, isLocal, typeOnly } of files.get(file) ?? []) {
+      if (isLocal && !typeOnly) visit(from, [...path, file])
+    }
+    done.add(file)
+  }
+  for (const file of files.keys()) visit(file, [])
+  return found
+}
+
+const files: Files = new Map(
+  readdirSync(LIB, { recursive: true, encoding: 'utf8' })
+    .filter(path => path.endsWith('.ts') && !path.endsWith('.d.ts'))
+    .map(path => [path.replace(/\.ts$/, ''), importsOf(path, readFileSync(join(LIB, path), 'utf8'))])
+)
+
+const fake = (sources: Record<string, string>): Files =>
+  new Map(Object.entries(sources).map(([file, source]) => [file, importsOf(file, source)]))
+
+t.test('every file of lib imports only what its layer may know', async t => {
+  t.ok(files.size > 30, `${files.size} files in ${relative(process.cwd(), LIB)}`)
+  t.same(violations(files), [])
+})
+
+t.test('every local import names a file that is there', async t => {
+  const missing = [...files].flatMap(([file, imports]) =>
+    imports.filter(({ from, isLocal }) => isLocal && !files.has(from)).map(({ from }) => `${file}: ${from}`)
+  )
+  t.same(missing, [])
+})
+
+t.test('no imports of values run in a circle', async t => {
+  t.same(circles(files), [])
+})
+
+t.test('nothing imports index', async t => {
+  const importers = [...files].filter(([, imports]) => imports.some(({ from, isLocal }) => isLocal && from === 'index'))
+  t.same(importers, [])
+})
+
+t.test('the codecs know no streams, sockets or timers: nothing but each other, errors, buffers and masks', async t => {
+  for (const [file, imports] of files) {
+    if (layerOf(file) !== 'protocol') continue
+    const others = imports.map(({ from }) => from).filter(from => layerOf(from) !== 'protocol' && from !== 'errors')
+    t.ok(
+      others.every(from => from === 'node:buffer' || from === 'node:crypto'),
+      `${file}: ${others}`
+    )
+    const source = readFileSync(join(LIB, `${file}.ts`), 'utf8')
+    t.notMatch(source, /\b(setTimeout|setInterval|setImmediate|nextTick|queueMicrotask)\b/, `${file} waits for nothing`)
+  }
+})
+
+t.test('HandshakeTransform knows no codec', async t => {
+  const local = files.get('stages/handshake-transform')!.filter(({ isLocal }) => isLocal)
+  t.same(local.map(({ from }) => from).sort(), ['errors', 'stages/stage'])
+})
+
+t.test(
+  'only stages, views, wire and WebSocketStream have to do with streams, and with readable-stream only streams.ts',
+  async t => {
+    const users = (from: (name: string) => boolean, typesToo: boolean): string[] => [
+      ...new Set(
+        [...files]
+          .filter(([, imports]) => imports.some(i => from(i.from) && (typesToo || !i.typeOnly)))
+          .map(([file]) => layerOf(file))
+      )
+    ]
+    const isStream = (from: string): boolean => from === 'streams' || STREAM_MODULES.includes(from)
+    const streaming = ['streams', 'stages', 'views', 'wire', 'websocket-stream', 'pipeline', 'net']
+    t.same(
+      users(isStream, false).filter(layer => !streaming.includes(layer)),
+      []
+    )
+    t.same(
+      users(from => from === 'readable-stream', true),
+      ['streams']
+    )
+    t.same(
+      users(from => STREAM_MODULES.includes(from) && from !== 'readable-stream', false).filter(
+        layer => layer !== 'net'
+      ),
+      []
+    )
+  }
+)
+
+t.test('only net opens or holds sockets', async t => {
+  const sockets = ['net', 'tls', 'http', 'https', 'http2', 'dgram'].flatMap(name => [name, `node:${name}`])
+  const users = [...files].filter(([, imports]) =>
+    imports.some(({ from, typeOnly }) => !typeOnly && sockets.includes(from))
+  )
+  t.same(
+    users.map(([file]) => file).filter(file => layerOf(file) !== 'net'),
+    []
+  )
+})
+
+t.test('the table itself runs one way: no layer knows one that stands below it', async t => {
+  const order = Object.keys(LAYERS)
+  const backwards = order.flatMap((name, i) =>
+    LAYERS[name]!.knows.filter(known => !known.includes('/') && order.indexOf(known) >= i).map(
+      known => `${name}: ${known}`
+    )
+  )
+  t.same(backwards, [])
+})
+
+t.test('what breaks a rule is seen, in whatever form it is imported', async t => {
+  const broken = fake({
+    'protocol/a': "import { Transform } from 'node:stream'",
+    'protocol/b': "import type { Duplex } from 'node:stream'",
+    'protocol/c': "export { Stage } from '../stages/stage.js'",
+    'protocol/d': "export async function f() { return import('../connection.js') }",
+    'protocol/e': "let x: import('../views/messages.js').MessagesView",
+    'handshake/a': "import '../pipeline.js'",
+    'handshake/b': "export * from '../wire.js'",
+    'stages/a': "import { MessagesView } from '../views/messages.js'",
+    'stages/b': "import { Transform } from 'readable-stream'",
+    'stages/c': "import { type Duplex, Transform } from 'node:stream'",
+    opening: "import { Stage } from './stages/stage.js'",
+    options: "import { x } from './handshake/server-handshake.js'",
+    connection: "import * as stage from './stages/stage.js'",
+    views: "import x, { type Y } from './pipeline.js'",
+    'unknown/a': ''
+  })
+  t.same(violations(broken), [
+    'protocol/a imports node:stream',
+    'protocol/b imports a type of node:stream',
+    'protocol/c imports stages/stage',
+    'protocol/d imports connection',
+    'protocol/e imports a type of views/messages',
+    'handshake/a imports pipeline',
+    'handshake/b imports wire',
+    'stages/a imports views/messages',
+    'stages/b imports readable-stream',
+    'stages/c imports node:stream',
+    'opening imports stages/stage',
+    'options imports handshake/server-handshake',
+    'connection imports stages/stage',
+    'views imports pipeline',
+    'unknown/a is in no layer'
+  ])
+})
+
+t.test('what breaks no rule is not complained of', async t => {
+  const right = fake({
+    'protocol/a':
+      "import { isUtf8 } from 'node:buffer'\nimport { WebSocketError } from '../errors.js'\nexport { x } from './b.js'",
+    'stages/a': "import type { Duplex } from 'node:stream'\nimport { type A, type B } from 'node:stream'",
+    options:
+      "import type { X } from './handshake/server-handshake.js'\nimport { checkField } from './handshake/fields.js'",
+    opening: "import { type HandshakeReader } from './stages/handshake-transform.js'",
+    index: "export type { A } from './events.js'\nexport { type B } from './connection.js'\nexport const c = 1"
+  })
+  t.same(violations(right), [])
+})
+
+t.test('a circle is seen, and one of types is none', async t => {
+  const sources = {
+    'protocol/a': "import './b.js'",
+    'protocol/b': "import { c } from './c.js'",
+    'protocol/c': "export * from './a.js'"
+  }
+  t.same(circles(fake(sources)), ['protocol/a > protocol/b > protocol/c > protocol/a'])
+  t.same(circles(fake({ ...sources, 'protocol/c': "export type * from './a.js'" })), [])
+})

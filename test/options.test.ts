@@ -1,0 +1,205 @@
+// What may stand in the options, what each means when it is left out, and what is refused at once.
+
+import t from 'tap'
+import { type WebSocketOptions, WebSocketStream } from '../lib/index.js'
+import { readOptions } from '../lib/options.js'
+
+type Name = keyof WebSocketOptions
+
+const DEFAULTS: Record<Name, unknown> = {
+  protocols: [],
+  headers: [],
+  origin: undefined,
+  origins: undefined,
+  extensions: [],
+  allowDrafts: false,
+  version: 13,
+  maxMessageSize: 67108863,
+  maxFrameSize: 67108863,
+  maxFragments: 16384,
+  maxHeaderSize: 16384,
+  maxHeaders: 100,
+  handshakeTimeout: 10000,
+  closeTimeout: 10000,
+  keepalive: undefined,
+  fragmentSize: Number.POSITIVE_INFINITY,
+  highWaterMark: 65536,
+  signal: undefined
+}
+
+const NAMES = Object.keys(DEFAULTS) as Name[]
+const COUNTS = [
+  'maxMessageSize',
+  'maxFrameSize',
+  'maxFragments',
+  'maxHeaderSize',
+  'maxHeaders',
+  'fragmentSize',
+  'highWaterMark'
+] as const
+const TIMES = ['handshakeTimeout', 'closeTimeout'] as const
+
+const read = (options: unknown) => readOptions(options as WebSocketOptions) as unknown as Record<string, unknown>
+
+t.test('every option has its default', async t => {
+  t.same(read(undefined), DEFAULTS)
+  t.same(read({}), DEFAULTS)
+  t.equal(read({}), read(undefined), 'which connections share')
+  t.throws(() => Object.assign(read({}), { version: 8 }), TypeError, 'and nobody can change')
+})
+
+t.test('undefined means the default', async t => {
+  for (const name of NAMES) t.equal(read({ [name]: undefined }), read({}), name)
+  t.same(read({ version: undefined, maxHeaders: 5 }), { ...DEFAULTS, maxHeaders: 5 })
+})
+
+t.test('an unknown name is a TypeError', async t => {
+  for (const name of ['maxPayload', 'Protocols', 'constructor', 'hasOwnProperty', 'toString']) {
+    t.throws(() => read({ [name]: 1 }), { name: 'TypeError', message: `unknown option '${name}'` })
+  }
+  t.throws(() => read(JSON.parse('{ "__proto__": 1 }')), TypeError)
+})
+
+t.test('options that are no object are a TypeError', async t => {
+  for (const options of [null, 5, 'options', true, () => {}, Symbol('s')]) t.throws(() => read(options), TypeError)
+})
+
+t.test('each way to make a connection reads them at once', async t => {
+  const wrong = { maxHeaders: -1 }
+  t.throws(() => WebSocketStream.server(wrong), RangeError)
+  t.throws(() => WebSocketStream.client('ws://a/', wrong), RangeError)
+  t.throws(() => WebSocketStream.http({ headers: {} }, undefined, wrong), RangeError)
+})
+
+t.test('numbers', async t => {
+  for (const name of [...COUNTS, ...TIMES]) {
+    for (const wrong of ['5', null, true, [], {}, 5n]) t.throws(() => read({ [name]: wrong }), TypeError, name)
+    for (const wrong of [Number.NaN, -1, Number.NEGATIVE_INFINITY])
+      t.throws(() => read({ [name]: wrong }), RangeError, name)
+    t.equal(read({ [name]: Number.POSITIVE_INFINITY })[name], Number.POSITIVE_INFINITY, `${name}: Infinity lifts it`)
+    t.equal(read({ [name]: 7 })[name], 7, name)
+  }
+  for (const name of COUNTS) {
+    t.throws(() => read({ [name]: 1.5 }), RangeError, name)
+    t.throws(() => read({ [name]: 2 ** 53 }), RangeError, name)
+    const least = name === 'maxFragments' || name === 'fragmentSize' ? 1 : 0
+    t.equal(read({ [name]: least })[name], least, name)
+    if (least === 1) t.throws(() => read({ [name]: 0 }), RangeError, name)
+  }
+  for (const name of TIMES) {
+    t.equal(read({ [name]: 0.5 })[name], 0.5)
+    t.equal(read({ [name]: 0 })[name], 0)
+    t.equal(read({ [name]: 2 ** 31 - 1 })[name], 2 ** 31 - 1)
+    t.throws(() => read({ [name]: 2 ** 31 }), RangeError)
+  }
+})
+
+t.test('version', async t => {
+  for (const version of [13, 8, 7]) t.equal(read({ version })['version'], version)
+  for (const version of ['13', null, 13n]) t.throws(() => read({ version }), TypeError)
+  for (const version of [0, 12, 14, Number.NaN, -13, Number.POSITIVE_INFINITY])
+    t.throws(() => read({ version }), RangeError)
+})
+
+t.test('allowDrafts', async t => {
+  t.equal(read({ allowDrafts: true })['allowDrafts'], true)
+  for (const wrong of [1, 'true', null]) t.throws(() => read({ allowDrafts: wrong }), TypeError)
+})
+
+t.test('protocols', async t => {
+  const choose = () => 'a'
+  t.equal(read({ protocols: choose })['protocols'], choose)
+  t.same(read({ protocols: 'a' })['protocols'], ['a'])
+  t.same(read({ protocols: ['a', 'b'] })['protocols'], ['a', 'b'])
+  t.same(read({ protocols: [] })['protocols'], [])
+  for (const wrong of [5, null, {}, [5], ['a', null], ['a', 'a'], [''], ['a b'], 'a,b', '', ['a\r\n']]) {
+    t.throws(() => read({ protocols: wrong }), TypeError, JSON.stringify(wrong))
+  }
+  const given = ['a']
+  const kept = read({ protocols: given })['protocols']
+  given.push('b')
+  t.same(kept, ['a'], 'a copy')
+})
+
+t.test('origins', async t => {
+  const check = () => true
+  t.equal(read({ origins: check })['origins'], check)
+  t.same(read({ origins: 'https://a' })['origins'], ['https://a'])
+  t.same(read({ origins: [] })['origins'], [])
+  for (const wrong of [5, null, {}, [5], true]) t.throws(() => read({ origins: wrong }), TypeError)
+})
+
+t.test('origin', async t => {
+  t.equal(read({ origin: 'https://a' })['origin'], 'https://a')
+  for (const wrong of [5, null, {}, 'a\r\nb', 'a\0']) t.throws(() => read({ origin: wrong }), TypeError)
+})
+
+t.test('extensions', async t => {
+  const extension = { name: 'x' }
+  t.same(read({ extensions: [extension] })['extensions'], [extension])
+  for (const wrong of [5, null, {}, [5], [null], 'x']) t.throws(() => read({ extensions: wrong }), TypeError)
+})
+
+t.test('headers', async t => {
+  const pairs = [
+    ['X-A', '1'],
+    ['X-A', '2']
+  ]
+  t.same(read({ headers: { 'X-A': ['1', '2'] } })['headers'], pairs)
+  t.same(read({ headers: pairs })['headers'], pairs)
+  t.same(read({ headers: new Map([['X-A', '1']]) })['headers'], [['X-A', '1']])
+  t.same(read({ headers: new Headers({ 'X-A': '1' }) })['headers'], [['x-a', '1']])
+  t.same(read({ headers: { 'X-A': undefined, 'X-B': '' } })['headers'], [['X-B', '']])
+  for (const wrong of [
+    5,
+    null,
+    'X-A: 1',
+    { 'X-A': 5 },
+    { 'X-A': null },
+    { 'X-A': {} },
+    { 'X-A': [5] },
+    { 'X A': '1' },
+    { '': '1' },
+    { 'X-A': 'a\r\nb' },
+    { 'X-A': 'a\0' },
+    { Upgrade: 'websocket' },
+    { 'sec-websocket-key': 'a' },
+    [[5, '1']]
+  ]) {
+    t.throws(() => read({ headers: wrong }), TypeError, JSON.stringify(wrong))
+  }
+})
+
+t.test('keepalive', async t => {
+  t.equal(read({ keepalive: false })['keepalive'], undefined)
+  t.same(read({ keepalive: { interval: 5 } })['keepalive'], { interval: 5, timeout: 5 })
+  t.same(read({ keepalive: { interval: 5, timeout: 7 } })['keepalive'], { interval: 5, timeout: 7 })
+  t.same(read({ keepalive: { interval: 5, timeout: undefined } })['keepalive'], { interval: 5, timeout: 5 })
+  for (const wrong of [
+    true,
+    5,
+    null,
+    'on',
+    {},
+    { interval: '5' },
+    { timeout: 5 },
+    { interval: 5, timeout: '5' },
+    { interval: 5, pause: 1 }
+  ]) {
+    t.throws(() => read({ keepalive: wrong }), TypeError, JSON.stringify(wrong))
+  }
+  for (const wrong of [
+    { interval: -1 },
+    { interval: Number.NaN },
+    { interval: 5, timeout: -1 },
+    { interval: 2 ** 31 }
+  ]) {
+    t.throws(() => read({ keepalive: wrong }), RangeError)
+  }
+})
+
+t.test('signal', async t => {
+  const { signal } = new AbortController()
+  t.equal(read({ signal })['signal'], signal)
+  for (const wrong of [5, null, {}, 'abort', new AbortController()]) t.throws(() => read({ signal: wrong }), TypeError)
+})

@@ -1,0 +1,381 @@
+import t from 'tap'
+import { Frame } from '../../lib/protocol/frame.js'
+import { FrameParser } from '../../lib/protocol/frame-parser.js'
+import { FrameWriter } from '../../lib/protocol/frame-writer.js'
+import { MessageJoiner } from '../../lib/protocol/message-joiner.js'
+import { isControl, Opcode } from '../../lib/protocol/opcode.js'
+import {
+  binary,
+  bytesOf,
+  cut,
+  describe,
+  header,
+  more,
+  pattern,
+  ping,
+  pong,
+  random,
+  readWire,
+  text,
+  type WireFrame,
+  wire
+} from '../support/frames.js'
+
+const ROLES: Record<string, boolean> = { 'a server': false, 'a client': true }
+const SIZES = [0, 1, 24, 25, 63, 64, 125, 126, 127, 1000, 8191, 8192, 8193, 65535, 65536, 65537, 200_000]
+
+const frameOf = ({ opcode, payload, fin, rsv }: WireFrame, size?: number, offset?: number): Frame =>
+  new Frame(opcode as Opcode, payload, fin, rsv, size, offset)
+
+function written(masked: boolean, ...frames: Frame[]): Buffer {
+  const writer = new FrameWriter(masked)
+  for (const frame of frames) writer.add(frame)
+  return take(writer)
+}
+
+/** All that waits, which must be as many bytes as the writer says. */
+function take(writer: FrameWriter): Buffer {
+  const { size } = writer
+  const bytes = Buffer.concat(writer.take())
+  if (bytes.length !== size) throw new Error(`${bytes.length} bytes came, and ${size} had been announced`)
+  return bytes
+}
+
+const names = (bytes: Buffer): string[] => readWire(bytes).map(describe)
+
+for (const [who, masked] of Object.entries(ROLES)) {
+  /** What must be on the wire, given the masks that were drawn. */
+  const reference = (bytes: Buffer, frames: WireFrame[]): Buffer => {
+    const read = readWire(bytes)
+    return wire(masked, ...frames.map((frame, i) => (masked ? { ...frame, mask: read[i]!.mask! } : frame)))
+  }
+
+  t.test(`${who} writes binary frames of every size as RFC 6455 §5.2 has it, in the shortest form`, async t => {
+    for (const size of SIZES) {
+      const frame = binary(pattern(size), size % 2 === 0)
+      const bytes = written(masked, frameOf(frame))
+      t.ok(bytes.equals(reference(bytes, [frame])), `${size} bytes`)
+      t.same(frame.payload, pattern(size), 'and leaves the bytes of the application alone')
+    }
+  })
+
+  t.test(`${who} writes text frames of every size, ASCII or not`, async t => {
+    for (const size of SIZES) {
+      for (const said of ['x'.repeat(size), '\u00fc'.repeat(size >> 1), `${'x'.repeat(size)}\u{1f600}`]) {
+        const bytes = written(masked, new Frame(Opcode.Text, said))
+        t.ok(bytes.equals(reference(bytes, [text(said)])), `${size} bytes or so`)
+      }
+    }
+  })
+
+  t.test(`${who} writes every opcode, FIN and reserved bit`, async t => {
+    for (const opcode of Object.values(Opcode)) {
+      for (const fin of [true, false]) {
+        for (let rsv = 0; rsv < 8; rsv++) {
+          const frame: WireFrame = { opcode, payload: Buffer.from('ab'), fin, rsv }
+          const bytes = written(masked, frameOf(frame))
+          if (!bytes.equals(reference(bytes, [frame]))) t.fail(describe(frame))
+        }
+      }
+    }
+    t.pass('all of them')
+  })
+
+  t.test(`${who} writes a part of a chunk, masked or not, and the string that it was`, async t => {
+    const chunk = Buffer.concat([Buffer.from('ahead'), pattern(100), Buffer.from('behind')])
+    const frame = new Frame(Opcode.Binary, chunk, true, 0, 100, 0, 5, 100)
+    const bytes = written(masked, frame)
+    t.ok(bytes.equals(reference(bytes, [binary(pattern(100))])))
+    const masking = Buffer.from('01020304', 'hex')
+    const inbound = wire(true, { ...binary(pattern(9000)), mask: masking })
+    const relayed = new Frame(Opcode.Binary, inbound, true, 0, 9000, 0, 8, 9000, masking.readInt32LE(0))
+    const again = written(masked, relayed)
+    t.ok(again.equals(reference(again, [binary(pattern(9000))])), 'a masked frame of another connection')
+    const asked = new Frame(Opcode.Text, 'gr\u00fc\u00df')
+    t.same(asked.payload, Buffer.from('gr\u00fc\u00df'))
+    t.same(names(written(masked, asked)), [describe(text('gr\u00fc\u00df'))], 'text whose bytes somebody has asked for')
+  })
+
+  t.test(`${who} writes many small frames as one buffer`, async t => {
+    const writer = new FrameWriter(masked)
+    const frames = Array.from({ length: 100 }, (_, i) => (i % 2 ? text(`message ${i}`) : binary(pattern(i))))
+    for (const frame of frames) writer.add(frameOf(frame))
+    const buffers = writer.take()
+    t.equal(buffers.length, 1)
+    t.ok(buffers[0]!.equals(reference(buffers[0]!, frames)))
+  })
+
+  t.test(`${who} has nothing to write at first, nor after all was taken`, async t => {
+    const writer = new FrameWriter(masked)
+    t.equal(writer.size, 0)
+    t.same(writer.take(), [])
+    writer.add(new Frame(Opcode.Text, 'a'))
+    t.equal(writer.size, masked ? 7 : 3)
+    t.equal(take(writer).length, masked ? 7 : 3)
+    t.equal(writer.size, 0)
+    t.same(writer.take(), [])
+    writer.addUrgent(new Frame(Opcode.Ping, ''))
+    t.same(names(take(writer)), ['ping'], 'and goes on')
+  })
+
+  t.test(`${who} puts control frames ahead of waiting data, in their own order`, async t => {
+    const writer = new FrameWriter(masked)
+    writer.add(frameOf(text('a')))
+    writer.addUrgent(frameOf(ping('1')))
+    writer.add(frameOf(binary(pattern(9000))))
+    writer.addUrgent(frameOf(pong('2')))
+    t.same(names(take(writer)), [ping('1'), pong('2'), text('a'), binary(pattern(9000))].map(describe))
+    writer.add(frameOf(text('b')))
+    writer.addUrgent(frameOf(ping('3')))
+    t.same(names(take(writer)), [ping('3'), text('b')].map(describe), 'and so the next time')
+  })
+
+  t.test(`${who} puts control frames between fragments of a message`, async t => {
+    const writer = new FrameWriter(masked)
+    writer.add(frameOf(text('a', false)))
+    const first = take(writer)
+    writer.add(frameOf(more('b')))
+    writer.addUrgent(frameOf(ping('1')))
+    t.same(names(Buffer.concat([first, take(writer)])), [text('a', false), ping('1'), more('b')].map(describe))
+  })
+
+  t.test(`${who} replaces a frame that waits, and no other`, async t => {
+    const writer = new FrameWriter(masked)
+    const old = frameOf(pong('old'))
+    writer.add(frameOf(text('a')))
+    writer.addUrgent(frameOf(ping('1')))
+    writer.addUrgent(old)
+    t.ok(writer.replace(old, frameOf(pong('new one'))))
+    t.notOk(writer.replace(old, frameOf(pong('another'))), 'it waits no more')
+    t.same(names(take(writer)), [ping('1'), pong('new one'), text('a')].map(describe))
+    t.notOk(writer.replace(old, frameOf(pong('late'))), 'it has gone')
+    t.equal(writer.size, 0)
+  })
+
+  t.test(`${who} writes a frame in parts under one header`, async t => {
+    for (const size of [0, 1, 5, 126, 300, 20_000, 70_000]) {
+      for (const ends of [[0], [size], [0, size], [size >> 1], [size >> 2, size >> 1], [0, size >> 1, size]]) {
+        for (const atOnce of [true, false]) {
+          const writer = new FrameWriter(masked)
+          const taken: Buffer[] = []
+          for (const part of partsOf(size, ends)) {
+            writer.add(part)
+            if (!atOnce) taken.push(take(writer))
+          }
+          taken.push(take(writer))
+          const bytes = Buffer.concat(taken)
+          const how = `${size} bytes cut at ${ends}, ${atOnce ? 'all at once' : 'one by one'}`
+          t.ok(bytes.equals(reference(bytes, [binary(pattern(size))])), how)
+        }
+      }
+    }
+  })
+
+  // what comes while a frame is written in parts
+  const [start, middle, end] = partsOf(30, [10, 20]) as [Frame, Frame, Frame]
+  const whole = describe(binary(pattern(30)))
+
+  t.test(`${who} puts control frames ahead of a frame in parts that has not begun`, async t => {
+    const writer = new FrameWriter(masked)
+    for (const part of [start, middle]) writer.add(part)
+    writer.addUrgent(frameOf(ping('1')))
+    writer.add(end)
+    t.same(names(take(writer)), [describe(ping('1')), whole])
+  })
+
+  t.test(`${who} puts control frames behind a frame in parts whose last part waits, in their own order`, async t => {
+    const writer = new FrameWriter(masked)
+    writer.add(start)
+    const taken = [take(writer)]
+    for (const part of [middle, end]) writer.add(part)
+    writer.add(frameOf(text('next')))
+    writer.addUrgent(frameOf(ping('1')))
+    writer.addUrgent(frameOf(pong('2')))
+    taken.push(take(writer))
+    t.same(names(Buffer.concat(taken)), [whole, ...[ping('1'), pong('2'), text('next')].map(describe)])
+  })
+
+  t.test(`${who} keeps control frames back until the last part of a frame comes`, async t => {
+    const writer = new FrameWriter(masked)
+    writer.add(start)
+    const taken = [take(writer)]
+    writer.addUrgent(frameOf(ping('1')))
+    writer.add(middle)
+    writer.addUrgent(frameOf(pong('2')))
+    writer.add(end)
+    writer.add(frameOf(text('next')))
+    taken.push(take(writer))
+    t.same(names(Buffer.concat(taken)), [whole, ...[ping('1'), pong('2'), text('next')].map(describe)])
+    writer.addUrgent(frameOf(ping('3')))
+    writer.add(frameOf(text('last')))
+    t.same(names(take(writer)), [ping('3'), text('last')].map(describe), 'and then goes on as ever')
+  })
+
+  t.test(`${who} keeps control frames back though the parts before the last are taken meanwhile`, async t => {
+    const writer = new FrameWriter(masked)
+    writer.add(start)
+    const taken = [...writer.take()]
+    writer.addUrgent(frameOf(ping('1')))
+    taken.push(...writer.take())
+    t.equal(Buffer.concat(taken).length, 10 + header(masked, binary(pattern(30))).length, 'nothing comes out of turn')
+    writer.add(middle)
+    taken.push(...writer.take())
+    t.equal(Buffer.concat(taken).length, 20 + header(masked, binary(pattern(30))).length, 'nor along with a part')
+    writer.add(end)
+    taken.push(...writer.take())
+    const bytes = Buffer.concat(taken)
+    const expected = [binary(pattern(30)), ping('1')]
+    t.equal(bytes.length, wire(masked, ...expected).length, 'and every byte is there')
+    t.same(names(bytes), expected.map(describe))
+  })
+
+  t.test(`A08: ${who} writes nothing but its frames while a control frame is kept back`, async t => {
+    const writer = new FrameWriter(masked)
+    writer.add(start)
+    const taken = [...writer.take()]
+    const before = Buffer.concat(taken).length
+    writer.addUrgent(frameOf(ping('kept back')))
+    writer.add(middle)
+    taken.push(...writer.take())
+    t.equal(Buffer.concat(taken).length - before, 10, 'a part of ten bytes is ten bytes on the wire')
+  })
+
+  t.test(`${who} replaces a control frame that is kept back as well`, async t => {
+    const writer = new FrameWriter(masked)
+    writer.add(start)
+    const taken = [...writer.take()]
+    const old = frameOf(pong('old'))
+    writer.addUrgent(old)
+    t.ok(writer.replace(old, frameOf(pong('new'))), 'A12: else a pong is kept for every ping')
+    for (const part of [middle, end]) writer.add(part)
+    taken.push(...writer.take())
+    t.same(names(Buffer.concat(taken)), [whole, describe(pong('new'))])
+  })
+
+  t.test(`${who}: what is written is read again, over random frames, parts and takes`, async t => {
+    const next = random(1002)
+    const integer = (below: number): number => Math.floor(next() * below)
+    for (let round = 0; round < 100; round++) {
+      const writer = new FrameWriter(masked)
+      const sent: WireFrame[] = []
+      const buffers: Buffer[] = []
+      for (let i = 1 + integer(8); i > 0; i--) {
+        const size = Math.floor(next() ** 3 * 70_000)
+        const isText = next() < 0.5
+        const frame = isText ? text('\u00e9x'.repeat(size >> 2)) : binary(pattern(size))
+        sent.push(frame)
+        const parts =
+          next() < 0.4
+            ? partsOf(
+                size,
+                [integer(size), size].slice(integer(2)).sort((a, b) => a - b)
+              )
+            : null
+        if (isText) writer.add(new Frame(Opcode.Text, frame.payload.toString()))
+        else for (const part of parts ?? [frameOf(frame)]) writer.add(part)
+        if (next() < 0.3) buffers.push(...writer.take())
+      }
+      buffers.push(...writer.take())
+      const bytes = Buffer.concat(buffers)
+      const cuts = Array.from({ length: integer(9) }, () => integer(bytes.length)).sort((a, b) => a - b)
+      const parser = new FrameParser({ masked, maxFrameSize: 2 ** 20 })
+      const joiner = new MessageJoiner({ maxMessageSize: 2 ** 20, maxFragments: 1 })
+      const messages: Buffer[] = []
+      for (const chunk of cut(bytes, ...cuts)) {
+        parser.push(chunk, false)
+        for (let frame = parser.next(); frame !== null; frame = parser.next()) {
+          const message = isControl(frame.opcode) ? null : joiner.add(frame)
+          if (message !== null) messages.push(bytesOf(message))
+        }
+      }
+      const right = messages.length === sent.length && messages.every((message, i) => message.equals(sent[i]!.payload))
+      if (!right) t.fail(`round ${round}`)
+    }
+    t.pass('100 rounds')
+  })
+}
+
+/** The parts of one binary frame, cut at `ends`. */
+function partsOf(size: number, ends: number[]): Frame[] {
+  let offset = 0
+  return cut(pattern(size), ...ends).map((part, i) => {
+    const frame = new Frame(Opcode.Binary, part, true, 0, size, offset)
+    // a decoder says of an empty first part that the next one is not the first
+    frame.first = i === 0
+    offset += part.length
+    return frame
+  })
+}
+
+t.test('the examples of RFC 6455 §5.7 are written', async t => {
+  t.equal(written(false, new Frame(Opcode.Text, 'Hello')).toString('hex'), '810548656c6c6f')
+  t.equal(written(false, new Frame(Opcode.Ping, 'Hello')).toString('hex'), '890548656c6c6f')
+  const fragments = [new Frame(Opcode.Text, 'Hel', false), new Frame(Opcode.Continuation, 'lo')]
+  t.equal(written(false, ...fragments).toString('hex'), '010348656c80026c6f')
+  t.equal(
+    written(false, new Frame(Opcode.Binary, Buffer.alloc(256)))
+      .subarray(0, 4)
+      .toString('hex'),
+    '827e0100'
+  )
+  t.equal(
+    written(false, new Frame(Opcode.Binary, Buffer.alloc(65536)))
+      .subarray(0, 10)
+      .toString('hex'),
+    '827f0000000000010000'
+  )
+})
+
+t.test('a header announces lengths up to 2^53-1', async t => {
+  const length = Number.MAX_SAFE_INTEGER
+  const bytes = written(false, new Frame(Opcode.Binary, Buffer.from('x'), true, 0, length))
+  t.equal(bytes.toString('hex'), '827f001fffffffffffff78')
+})
+
+t.test('a server passes a large payload on uncopied, between buffers of what is small', async t => {
+  const writer = new FrameWriter(false)
+  const [first, second] = [pattern(8192), pattern(100_000)]
+  const frames = [text('a'), binary(first), binary(second), text('b'), text('c')]
+  for (const frame of frames) writer.add(frame === frames[1] ? new Frame(Opcode.Binary, first) : frameOf(frame))
+  const buffers = writer.take()
+  t.same(
+    buffers.map(buffer => buffer.length),
+    [3 + 4, 8192, 10, 100_000, 6]
+  )
+  t.equal(buffers[1]!.buffer, first.buffer, 'the same memory')
+  t.equal(buffers[1]!.byteOffset, first.byteOffset)
+  t.same(names(Buffer.concat(buffers)), frames.map(describe))
+})
+
+t.test('a server copies a payload below 8192 bytes, and text of any size', async t => {
+  const writer = new FrameWriter(false)
+  writer.add(new Frame(Opcode.Binary, pattern(8191)))
+  writer.add(new Frame(Opcode.Text, 'x'.repeat(10_000)))
+  t.equal(writer.take().length, 1)
+})
+
+t.test('a server passes the large parts of a frame on uncopied', async t => {
+  const writer = new FrameWriter(false)
+  for (const part of partsOf(30_000, [10_000, 20_000])) writer.add(part)
+  const buffers = writer.take()
+  t.same(
+    buffers.map(buffer => buffer.length),
+    [4, 10_000, 10_000, 10_000]
+  )
+  t.same(names(Buffer.concat(buffers)), [describe(binary(pattern(30_000)))])
+})
+
+t.test('A18: a client draws a new mask for each frame', async t => {
+  const frames = Array.from({ length: 5000 }, () => new Frame(Opcode.Text, 'same'))
+  const masks = readWire(written(true, ...frames)).map(({ mask }) => mask!.toString('hex'))
+  t.equal(masks.length, 5000)
+  t.ok(new Set(masks).size > 4995, `${new Set(masks).size} different masks`)
+})
+
+t.test('a server does not mask', async t => {
+  t.ok(
+    readWire(written(false, new Frame(Opcode.Text, 'a'), new Frame(Opcode.Ping, 'b'))).every(
+      ({ mask }) => mask === null
+    )
+  )
+})

@@ -1,0 +1,82 @@
+import t from 'tap'
+import type { Frame } from '../../lib/protocol/frame.js'
+import { type Sendable, splitMessage, toBytes } from '../../lib/protocol/message-splitter.js'
+import { bytesOf, describe, pattern } from '../support/frames.js'
+
+const NO_SPLITTING = Number.POSITIVE_INFINITY
+const names = (frames: Frame[]): string[] =>
+  frames.map(({ opcode, payload, fin, rsv }) => describe({ opcode, payload, fin, rsv }))
+
+t.test('a string is one text frame, and bytes are one binary frame', async t => {
+  t.same(names(splitMessage('gr\u00fc\u00df', NO_SPLITTING)), ['text 6772c3bcc39f'])
+  t.same(names(splitMessage(Buffer.from('abc'), NO_SPLITTING)), ['binary 616263'])
+  t.same(names(splitMessage('', NO_SPLITTING)), ['text'])
+  t.same(names(splitMessage(Buffer.alloc(0), NO_SPLITTING)), ['binary'])
+})
+
+t.test('a message within fragmentSize is one frame, one byte more makes two (RFC 6455 §5.4)', async t => {
+  t.same(names(splitMessage('abcd', 4)), ['text 61626364'])
+  t.same(names(splitMessage('abcde', 4)), ['text+ 61626364', 'more 65'])
+  t.same(names(splitMessage(Buffer.from('abcdefgh'), 4)), ['binary+ 61626364', 'more 65666768'])
+  t.same(names(splitMessage(Buffer.from('abcdefghi'), 4)), ['binary+ 61626364', 'more+ 65666768', 'more 69'])
+})
+
+t.test('only the last fragment is final, only the first has the opcode, and together they are the message', async t => {
+  for (const size of [1, 2, 9, 10, 11, 99, 100, 101, 1000]) {
+    const frames = splitMessage(pattern(1000), size)
+    t.equal(frames.length, Math.ceil(1000 / size))
+    t.same(Buffer.concat(frames.map(frame => frame.payload)), pattern(1000))
+    t.ok(frames.every((frame, i) => frame.fin === (i === frames.length - 1)))
+    t.ok(frames.every((frame, i) => frame.opcode === (i === 0 ? 2 : 0)))
+    t.ok(frames.every(frame => frame.size <= size))
+  }
+})
+
+t.test('text is split by bytes, inside a character too', async t => {
+  t.same(names(splitMessage('\u20ac\u20ac', 2)), ['text+ e282', 'more+ ace2', 'more 82ac'])
+})
+
+t.test('fragments are views: nothing is copied', async t => {
+  const bytes = pattern(100)
+  t.ok(splitMessage(bytes, 30).every(({ payload }) => payload.buffer === bytes.buffer))
+})
+
+t.test('binary data of every kind is its bytes, and not its elements (A08)', async t => {
+  const memory = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]).buffer
+  const shared = new SharedArrayBuffer(8)
+  new Uint8Array(shared).set(new Uint8Array(memory))
+  const kinds: [string, Sendable, number[]][] = [
+    ['a Buffer', Buffer.from(memory, 2, 3), [3, 4, 5]],
+    ['a Uint8Array', new Uint8Array(memory, 1, 2), [2, 3]],
+    ['an Int16Array', new Int16Array(memory, 2, 2), [3, 4, 5, 6]],
+    ['a Float64Array', new Float64Array(memory), [1, 2, 3, 4, 5, 6, 7, 8]],
+    ['a BigInt64Array', new BigInt64Array(memory), [1, 2, 3, 4, 5, 6, 7, 8]],
+    ['a DataView', new DataView(memory, 3, 2), [4, 5]],
+    ['an ArrayBuffer', memory, [1, 2, 3, 4, 5, 6, 7, 8]],
+    ['a SharedArrayBuffer', shared, [1, 2, 3, 4, 5, 6, 7, 8]]
+  ]
+  for (const [what, data, bytes] of kinds) {
+    t.same(Buffer.from(toBytes(data)), Buffer.from(bytes), what)
+    t.same(bytesOf(splitMessage(data, NO_SPLITTING)[0]!.payload), Buffer.from(bytes), `${what}, in a frame`)
+  }
+})
+
+t.test('A08: what is neither text nor bytes is a TypeError', async t => {
+  for (const wrong of [
+    5,
+    0,
+    null,
+    undefined,
+    true,
+    {},
+    [1, 2],
+    5n,
+    Symbol('x'),
+    () => {},
+    { length: 5 },
+    { byteLength: 5 }
+  ]) {
+    t.throws(() => toBytes(wrong), TypeError)
+    t.throws(() => splitMessage(wrong as Sendable, NO_SPLITTING), TypeError)
+  }
+})

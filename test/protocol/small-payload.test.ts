@@ -1,0 +1,164 @@
+import t from 'tap'
+import { Frame } from '../../lib/protocol/frame.js'
+import { Opcode } from '../../lib/protocol/opcode.js'
+import { SMALL_UP_TO, smallBytes, smallText } from '../../lib/protocol/small-payload.js'
+import { bytesOf, MASK, pattern } from '../support/frames.js'
+import { INVALID, VALID } from './utf8-cases.js'
+
+const MASKS = [MASK, Buffer.alloc(4), Buffer.from('80ff7f01', 'hex'), Buffer.from('ffffffff', 'hex')]
+// chunks smaller than a view is worth, as large as one is worth, and larger
+const CHUNKS = [0, 1024, 2 ** 20 + 1]
+const SIZES = [0, 1, 2, 3, 4, 5, 7, 15, 16, 17, 19, 20, 31, 32, 33, 63, 64, 125, 126, 127, 500, 1022, 1023]
+
+/** A frame whose payload lies at `start` of a chunk of at least `room` bytes, itself not at the beginning of its memory. */
+function frameOf(
+  opcode: Opcode,
+  payload: Buffer,
+  mask: Buffer,
+  start: number,
+  room: number
+): { frame: Frame; chunk: Buffer } {
+  const length = Math.max(room, start + payload.length)
+  const chunk = Buffer.from(new ArrayBuffer(length + 7), 5, length)
+  chunk.fill(0xee)
+  chunk.set(
+    payload.map((byte, i) => byte ^ mask[i % 4]!),
+    start
+  )
+  return {
+    frame: new Frame(opcode, chunk, true, 0, payload.length, 0, start, payload.length, mask.readInt32LE(0)),
+    chunk
+  }
+}
+
+function everywhere(opcode: Opcode, payload: Buffer, check: (frame: Frame, where: string) => void): void {
+  for (const mask of MASKS) {
+    for (const room of CHUNKS) {
+      for (const start of [0, 1, 2, 6, 7]) {
+        const { frame, chunk } = frameOf(opcode, payload, mask, start, room)
+        const before = bytesOf(chunk)
+        check(frame, `at ${start} of ${chunk.length}, masked with ${mask.toString('hex')}`)
+        if (!chunk.equals(before)) throw new Error('the chunk was changed')
+      }
+    }
+  }
+}
+
+t.test('binary payloads of every size are unmasked and copied from any place of any chunk', async t => {
+  const wrong: string[] = []
+  for (const size of [...SIZES, SMALL_UP_TO, 3000]) {
+    everywhere(Opcode.Binary, pattern(size), (frame, where) => {
+      const bytes = smallBytes(frame)
+      if (!Buffer.isBuffer(bytes) || !bytes.equals(pattern(size))) wrong.push(`${size} bytes ${where}`)
+    })
+  }
+  t.same(wrong, [])
+})
+
+t.test('text of every size, ASCII or not, is read from any place of any chunk', async t => {
+  const wrong: string[] = []
+  for (const size of SIZES) {
+    for (const text of [
+      'x'.repeat(size),
+      `${'x'.repeat(Math.max(0, size - 2))}\u00fc`.slice(-size),
+      '\u20ac'.repeat(size / 3)
+    ]) {
+      everywhere(Opcode.Text, Buffer.from(text), (frame, where) => {
+        if (smallText(frame) !== text) wrong.push(`${size} bytes ${where}`)
+      })
+    }
+  }
+  t.same(wrong, [])
+})
+
+t.test('a byte over 127 is seen wherever it lies', async t => {
+  for (let at = 0; at < 40; at++) {
+    const bytes = Buffer.alloc(40, 'x')
+    bytes[at] = 0xff
+    everywhere(Opcode.Text, bytes, (frame, where) => {
+      if (smallText(frame) !== null) t.fail(`${at}, ${where}`)
+    })
+  }
+  t.pass('in 40 places')
+})
+
+for (const around of [0, 5, 30, 300]) {
+  t.test(`UTF-8 is text, with ${around} bytes before and behind it`, async t => {
+    for (const hex of VALID) {
+      const bytes = Buffer.concat([Buffer.alloc(around, 'x'), Buffer.from(hex, 'hex'), Buffer.alloc(around, 'y')])
+      everywhere(Opcode.Text, bytes, (frame, where) => {
+        if (smallText(frame) !== bytes.toString()) t.fail(`${hex} ${where}`)
+      })
+    }
+    t.pass(`${VALID.length} texts`)
+  })
+
+  t.test(`what is not UTF-8 is no text, with ${around} bytes before it`, async t => {
+    for (const [says, hex] of INVALID) {
+      const bytes = Buffer.concat([Buffer.alloc(around, 'x'), Buffer.from(hex, 'hex')])
+      everywhere(Opcode.Text, bytes, (frame, where) => {
+        if (smallText(frame) !== null) t.fail(`${says} (${hex}) ${where}`)
+      })
+    }
+    t.pass(`${INVALID.length} others`)
+  })
+}
+
+t.test(
+  'all sequences of two bytes, and all beginnings of three and four, are judged as the platform judges them',
+  async t => {
+    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+    const platform = (bytes: Buffer): string | null => {
+      try {
+        return decoder.decode(bytes)
+      } catch {
+        return null
+      }
+    }
+    const wrong: string[] = []
+    for (let first = 0; first < 256; first++) {
+      for (let second = 0; second < 256; second++) {
+        for (const tail of [[], [0x80], [0xbf], [0x80, 0x80], [0xbf, 0xbf], [0x41], [0x80, 0xc0]]) {
+          const bytes = Buffer.from([first, second, ...tail])
+          if (smallText(new Frame(Opcode.Text, bytes)) !== platform(bytes)) wrong.push(bytes.toString('hex'))
+        }
+      }
+    }
+    t.same(wrong, [])
+  }
+)
+
+t.test('every character of Unicode is read', async t => {
+  const wrong: number[] = []
+  for (let point = 0; point <= 0x10ffff; point++) {
+    if (point >= 0xd800 && point <= 0xdfff) continue
+    // thirty at a time
+    if (point % 30 === 0 || point === 0xe000) {
+      const points = Array.from({ length: 30 }, (_, i) => point + i).filter(
+        p => p <= 0x10ffff && (p < 0xd800 || p > 0xdfff)
+      )
+      const text = String.fromCodePoint(...points)
+      if (smallText(new Frame(Opcode.Text, Buffer.from(text))) !== text) wrong.push(point)
+    }
+  }
+  t.same(wrong, [])
+})
+
+t.test('A30: a payload lies in memory of 8 KiB at most, and of its own size from 1 KiB on', async t => {
+  for (const size of [1, 100, 1023, 1024, 5000]) {
+    for (let i = 0; i < 20; i++) {
+      const { frame } = frameOf(Opcode.Binary, pattern(size), MASK, 3, 2 ** 16)
+      const limit = size < SMALL_UP_TO ? 8192 : size
+      if (smallBytes(frame).buffer.byteLength > limit) t.fail(`${size} bytes`)
+    }
+  }
+  t.pass()
+})
+
+t.test('payloads that follow one another do not overlap', async t => {
+  const taken = Array.from({ length: 200 }, (_, i) => {
+    const payload = Buffer.alloc(1 + ((i * 37) % 1000), i)
+    return { payload, bytes: smallBytes(new Frame(Opcode.Binary, payload)) }
+  })
+  t.ok(taken.every(({ payload, bytes }) => bytes.equals(payload)))
+})

@@ -1,0 +1,73 @@
+import t from 'tap'
+import { checkUtf8 } from '../../lib/protocol/utf8.js'
+import { INVALID, isTruncated, VALID } from './utf8-cases.js'
+
+/** Brings text in pieces that end at `ends`; how many bytes had come when it was seen to be wrong, or 0. */
+function seenAt(bytes: Buffer, ends: number[]): { wrong: number; checked: number } {
+  let checked = 0
+  for (const end of ends) {
+    checked = checkUtf8(bytes, checked, end)
+    if (checked < 0) return { wrong: end, checked }
+  }
+  return { wrong: 0, checked }
+}
+
+const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1)
+
+for (const hex of VALID) {
+  t.test(`${hex || 'nothing'} is UTF-8, however it is cut`, async t => {
+    const bytes = Buffer.from(hex, 'hex')
+    t.same(seenAt(bytes, [bytes.length]), { wrong: 0, checked: bytes.length }, 'whole')
+    t.same(seenAt(bytes, upTo(bytes.length)), { wrong: 0, checked: bytes.length }, 'byte by byte')
+    for (let i = 0; i <= bytes.length; i++) {
+      for (let j = i; j <= bytes.length; j++) {
+        const { wrong, checked } = seenAt(bytes, [i, j, bytes.length])
+        if (wrong !== 0 || checked !== bytes.length) t.fail(`cut at ${i} and ${j}`)
+      }
+    }
+  })
+}
+
+for (const [says, hex, shown] of INVALID.filter(([, hex, shown]) => !isTruncated(hex, shown))) {
+  t.test(`${says} (${hex}) is seen at byte ${shown}, however it is cut`, async t => {
+    const bytes = Buffer.from(hex, 'hex')
+    t.equal(seenAt(bytes, [bytes.length]).wrong, bytes.length, 'whole')
+    t.equal(seenAt(bytes, upTo(bytes.length)).wrong, shown, 'byte by byte')
+    for (let i = 0; i <= bytes.length; i++) {
+      const { wrong } = seenAt(bytes, [i, bytes.length])
+      if (wrong !== (i < shown ? bytes.length : i)) t.fail(`cut at ${i}: seen at ${wrong}`)
+    }
+  })
+}
+
+for (const [says, hex] of INVALID.filter(([, hex, shown]) => isTruncated(hex, shown))) {
+  t.test(`${says} (${hex}) can still become right, and begins at 0`, async t => {
+    const bytes = Buffer.from(hex, 'hex')
+    t.same(seenAt(bytes, upTo(bytes.length)), { wrong: 0, checked: 0 })
+    const behind = Buffer.concat([Buffer.from('a\u20ac'), bytes])
+    t.same(seenAt(behind, [behind.length]), { wrong: 0, checked: 4 }, 'behind other text')
+  })
+}
+
+t.test('every pair of bytes is judged as a decoder of the platform judges it', async t => {
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  // a second opinion: the bytes can go on if some right ending makes them text
+  const endings = ['', '80', 'bf', '8080', 'bfbf', '808080'].map(hex => Buffer.from(hex, 'hex'))
+  const canGoOn = (bytes: Buffer): boolean =>
+    endings.some(ending => {
+      try {
+        decoder.decode(Buffer.concat([bytes, ending]))
+        return true
+      } catch {
+        return false
+      }
+    })
+  const wrong: string[] = []
+  for (let first = 0; first < 256; first++) {
+    for (let second = first < 128 ? 255 : 0; second < 256; second++) {
+      const bytes = Buffer.from([first, second])
+      if (checkUtf8(bytes, 0, 2) >= 0 !== canGoOn(bytes)) wrong.push(bytes.toString('hex'))
+    }
+  }
+  t.same(wrong, [])
+})

@@ -1,0 +1,321 @@
+import t from 'tap'
+import { Frame } from '../../lib/protocol/frame.js'
+import { Opcode } from '../../lib/protocol/opcode.js'
+import { FrameEncoder, type FrameEncoderOptions } from '../../lib/stages/frame-encoder.js'
+import { link } from '../../lib/stages/stage.js'
+import { binary, close, describe, pattern, ping, pong, readWire, text, wire } from '../support/frames.js'
+import { all, event, Giver, nextTurn, sink, sourceOf, Taker, test } from './ends.js'
+
+const say = (said: string): Frame => new Frame(Opcode.Text, said)
+const nothing = Buffer.alloc(0)
+const bytes = (said: string): Buffer => Buffer.from(said)
+
+/** An encoder between two links. */
+class Bench {
+  readonly giver = new Giver<Frame>()
+  readonly wire = new Taker<Buffer>()
+  readonly encoder: FrameEncoder
+  drains = 0
+
+  constructor(options?: FrameEncoderOptions) {
+    this.encoder = new FrameEncoder(options)
+    this.encoder.listener = { drained: () => this.drains++ }
+    link(this.giver, this.encoder)
+    link(this.encoder, this.wire)
+  }
+
+  /** The frames on the wire, write by write. */
+  get writes(): string[][] {
+    return this.wire.batches.map(batch => readWire(Buffer.concat(batch)).map(describe))
+  }
+
+  get sent(): string[] {
+    return readWire(Buffer.concat(this.wire.items)).map(describe)
+  }
+}
+
+for (const role of ['server', 'client'] as const) {
+  const who = `a ${role}`
+
+  t.test(`${who} sends the frames of one turn as one write`, async t => {
+    const bench = new Bench({ role })
+    const { encoder, wire } = bench
+    t.ok(encoder.receive([say('a'), say('b')]))
+    t.ok(encoder.receive([say('c')]))
+    encoder.control(Opcode.Ping, bytes('1'))
+    t.same(wire.batches, [], 'not before the turn ends')
+    t.equal(encoder.size, sizeOf(role, 4))
+    await nextTurn()
+    t.equal(encoder.size, 0)
+    t.equal(wire.batches.length, 1)
+    t.equal(wire.batches[0]!.length, 1)
+    encoder.receive([say('d')])
+    await nextTurn()
+    t.equal(wire.batches.length, 2, 'and those of the next turn as another')
+    t.equal(bench.drains, 0)
+  })
+
+  t.test(`${who} sends 64 KiB without waiting for the end of the turn`, async t => {
+    const bench = new Bench({ role })
+    bench.encoder.receive([new Frame(Opcode.Binary, pattern(60_000))])
+    t.equal(bench.wire.batches.length, 0)
+    bench.encoder.receive([new Frame(Opcode.Binary, pattern(6000))])
+    t.equal(bench.wire.batches.length, 1)
+    t.same(bench.sent, [binary(pattern(60_000)), binary(pattern(6000))].map(describe))
+    await nextTurn()
+    t.equal(bench.wire.batches.length, 1)
+  })
+
+  t.test(`${who} ${role === 'client' ? 'masks' : 'does not mask'}`, async t => {
+    const bench = new Bench({ role })
+    bench.encoder.receive([say('a')])
+    bench.encoder.close(nothing)
+    await nextTurn()
+    t.ok(readWire(Buffer.concat(bench.wire.items)).every(({ mask }) => (mask !== null) === (role === 'client')))
+  })
+
+  t.test(`${who} holds frames over turns, and releases them as one write`, async t => {
+    const bench = new Bench({ role })
+    bench.encoder.hold()
+    bench.encoder.receive([say('a')])
+    await nextTurn()
+    bench.encoder.receive([say('b')])
+    await nextTurn()
+    t.same(bench.writes, [])
+    bench.encoder.release()
+    t.same(bench.writes, [['text 61', 'text 62']])
+    bench.encoder.release()
+    t.equal(bench.writes.length, 1, 'a release of nothing writes nothing')
+    bench.encoder.receive([say('c')])
+    await nextTurn()
+    t.equal(bench.writes.length, 2, 'and then goes on as ever')
+  })
+
+  t.test(`${who} that is held before its turn ends sends nothing at its end`, async t => {
+    const bench = new Bench({ role })
+    bench.encoder.receive([say('a')])
+    bench.encoder.hold()
+    await nextTurn()
+    t.same(bench.writes, [])
+    bench.encoder.release()
+    t.same(bench.writes, [['text 61']])
+  })
+
+  t.test(`${who} on a blocked wire keeps what it is given, and wants no more from its high-water mark on`, async t => {
+    const bench = new Bench({ role, highWaterMark: 1000 })
+    bench.wire.wants = false
+    bench.encoder.receive([say('a')])
+    await nextTurn()
+    t.ok(bench.encoder.isBlocked, 'the wire says so')
+    t.ok(bench.encoder.receive([new Frame(Opcode.Binary, pattern(500))]))
+    t.notOk(bench.encoder.receive([new Frame(Opcode.Binary, pattern(500))]))
+    t.notOk(bench.encoder.receive([say('b')]), 'and keeps to it')
+    await nextTurn()
+    t.equal(bench.writes.length, 1)
+    t.ok(bench.encoder.size > 1000)
+
+    bench.encoder.proceed()
+    t.ok(bench.encoder.isBlocked, 'the wire takes it, and is full again')
+    t.equal(bench.writes.length, 2)
+    t.equal(bench.giver.asked, 0)
+    t.equal(bench.drains, 0)
+    bench.wire.proceed()
+    t.notOk(bench.encoder.isBlocked)
+    t.equal(bench.giver.asked, 1)
+    t.equal(bench.drains, 1)
+    bench.wire.proceed()
+    t.equal(bench.giver.asked, 1, 'asks only where it had refused')
+    t.equal(bench.drains, 1, 'and is drained only where it was blocked')
+    t.same(bench.sent, ['text 61', describe(binary(pattern(500))), describe(binary(pattern(500))), 'text 62'])
+  })
+
+  t.test(`${who} lets nothing out of a blocked stage, and all of it at once when it may`, async t => {
+    const bench = new Bench({ role })
+    bench.encoder.block()
+    bench.encoder.receive([say('a'), say('b')])
+    bench.encoder.control(Opcode.Ping, bytes('1'))
+    bench.encoder.release()
+    await nextTurn()
+    t.same(bench.writes, [])
+    bench.encoder.proceed()
+    t.same(bench.writes, [['ping 31', 'text 61', 'text 62']])
+  })
+
+  t.test(`${who} puts Pings and Pongs ahead of messages that wait`, async t => {
+    const bench = new Bench({ role })
+    bench.encoder.receive([say('a')])
+    t.ok(bench.encoder.control(Opcode.Ping, bytes('1')))
+    t.ok(bench.encoder.control(Opcode.Pong, bytes('2')))
+    bench.encoder.receive([say('b')])
+    await nextTurn()
+    t.same(bench.sent, ['ping 31', 'pong 32', 'text 61', 'text 62'])
+  })
+
+  t.test(
+    `A12: ${who} keeps one Pong while the wire is blocked, the newest, and says that it did (RFC 6455 §5.5.3)`,
+    async t => {
+      const bench = new Bench({ role })
+      bench.encoder.block()
+      t.ok(bench.encoder.control(Opcode.Pong, bytes('first')))
+      const { size } = bench.encoder
+      for (let i = 0; i < 1000; i++) t.notOk(bench.encoder.control(Opcode.Pong, bytes(`no ${i % 10}`)))
+      t.equal(bench.encoder.size, size - 1)
+      t.ok(bench.encoder.control(Opcode.Ping, bytes('1')), 'a Ping takes no place')
+      t.notOk(bench.encoder.control(Opcode.Pong, bytes('last')))
+      bench.encoder.proceed()
+      t.same(bench.sent, [pong('last'), ping('1')].map(describe))
+      t.ok(bench.encoder.control(Opcode.Pong, bytes('next')), 'when it has gone, the next one is the first')
+      await nextTurn()
+      t.same(bench.sent.slice(2), [describe(pong('next'))])
+    }
+  )
+
+  t.test(`A12: ${who} keeps one Pong behind a frame in parts as well`, async t => {
+    const bench = new Bench({ role })
+    const payload = pattern(20)
+    const part = (from: number, to: number): Frame =>
+      new Frame(Opcode.Binary, payload.subarray(from, to), true, 0, 20, from)
+    bench.encoder.receive([part(0, 10)])
+    await nextTurn()
+    bench.encoder.block()
+    for (let i = 0; i < 100; i++) bench.encoder.control(Opcode.Pong, bytes(`${i}`))
+    t.ok(bench.encoder.size < 20, `${bench.encoder.size} bytes wait`)
+    bench.encoder.receive([part(10, 20)])
+    bench.encoder.proceed()
+    t.same(bench.sent, [binary(payload), pong('99')].map(describe))
+  })
+
+  t.test(`${who} sends a Close behind all messages that wait, and nothing after it (RFC 6455 §5.5.1)`, async t => {
+    const bench = new Bench({ role })
+    bench.encoder.receive([say('a')])
+    bench.encoder.close(Buffer.from('03e8', 'hex'))
+    t.ok(bench.encoder.receive([say('b')]))
+    t.ok(bench.encoder.control(Opcode.Ping, bytes('1')))
+    t.ok(bench.encoder.control(Opcode.Pong, bytes('1')))
+    bench.encoder.close(Buffer.from('03e9', 'hex'))
+    await nextTurn()
+    bench.encoder.receive([say('c')])
+    bench.encoder.control(Opcode.Ping, bytes('2'))
+    await nextTurn()
+    t.same(bench.sent, ['text 61', describe(close(Buffer.from('03e8', 'hex')))])
+  })
+
+  t.test(`${who} sends a Close behind all that wait for a blocked wire`, async t => {
+    const bench = new Bench({ role })
+    bench.encoder.block()
+    bench.encoder.receive([say('a')])
+    bench.encoder.control(Opcode.Pong, bytes('1'))
+    bench.encoder.close(nothing)
+    bench.encoder.receive([say('b')])
+    t.ok(bench.encoder.control(Opcode.Pong, bytes('2')), 'which changes nothing any more')
+    bench.encoder.proceed()
+    t.same(bench.sent, ['pong 31', 'text 61', 'close'])
+  })
+
+  t.test(`${who} sends neither a Close nor anything behind it inside a frame in parts`, async t => {
+    const bench = new Bench({ role })
+    const payload = pattern(20)
+    const part = (from: number, to: number): Frame =>
+      new Frame(Opcode.Binary, payload.subarray(from, to), true, 0, 20, from)
+    bench.encoder.receive([part(0, 10)])
+    await nextTurn()
+    bench.encoder.control(Opcode.Ping, bytes('1'))
+    bench.encoder.close(nothing)
+    bench.encoder.receive([part(10, 20)])
+    await nextTurn()
+    t.same(bench.sent, [binary(payload), ping('1'), close()].map(describe))
+  })
+
+  t.test(`${who} ends the wire behind all that waits, and sends nothing more`, async t => {
+    const bench = new Bench({ role })
+    bench.encoder.receive([say('a')])
+    bench.encoder.finish()
+    t.same(bench.sent, ['text 61'])
+    t.equal(bench.wire.ends, 1)
+    bench.encoder.receive([say('b')])
+    bench.encoder.close(nothing)
+    bench.encoder.control(Opcode.Ping, nothing)
+    await nextTurn()
+    t.same(bench.sent, ['text 61'])
+    t.equal(bench.wire.ends, 1)
+  })
+
+  t.test(`${who} with nothing to send ends the wire at once`, async t => {
+    const bench = new Bench({ role })
+    bench.encoder.finish()
+    t.equal(bench.wire.ends, 1)
+    t.same(bench.wire.batches, [])
+  })
+
+  t.test(`${who} ends a blocked wire when it has taken all`, async t => {
+    const bench = new Bench({ role })
+    bench.encoder.block()
+    bench.encoder.receive([say('a')])
+    bench.encoder.finish()
+    t.equal(bench.wire.ends, 0)
+    bench.encoder.proceed()
+    t.same(bench.sent, ['text 61'])
+    t.equal(bench.wire.ends, 1)
+  })
+
+  test(`${who}, as a stream, encodes batches of frames, and ends behind them`, async t => {
+    const encoder = new FrameEncoder({ role })
+    const source = sourceOf([[say('a'), say('b')], [say('c')], [new Frame(Opcode.Binary, pattern(70_000))]], true)
+    const chunks = (await all(source.pipe(encoder))) as Buffer[]
+    const expected = [text('a'), text('b'), text('c'), binary(pattern(70_000))]
+    t.same(readWire(Buffer.concat(chunks)).map(describe), expected.map(describe))
+  })
+
+  test(`${who}, as a stream, leaves nothing behind where the reader is slow`, async t => {
+    for (const size of [10, 1000, 10_000, 50_000]) {
+      const batches = Array.from({ length: 40 }, (_, i) => [new Frame(Opcode.Binary, pattern(size + i))])
+      const taken = sink({ slow: true })
+      sourceOf(batches, true).pipe(new FrameEncoder({ role })).pipe(taken)
+      await event(taken, 'finish')
+      const frames = readWire(Buffer.concat(taken.items as Buffer[]))
+      t.equal(frames.length, 40, `${size} bytes each`)
+      t.ok(frames.every(({ payload }, i) => payload.equals(pattern(size + i))))
+    }
+  })
+
+  test(`A17: ${who}, as a stream that nobody reads, takes no more than about its high-water mark`, async t => {
+    const encoder = new FrameEncoder({ role, highWaterMark: 65536 })
+    let taken = 0
+    while (taken < 1000 && encoder.write([new Frame(Opcode.Binary, pattern(10_000))])) taken++
+    await nextTurn()
+    while (taken < 1000 && encoder.write([new Frame(Opcode.Binary, pattern(10_000))])) taken++
+    t.ok(taken < 60, `${taken} frames of 10000 bytes`)
+    encoder.end()
+    const frames = readWire(Buffer.concat((await all(encoder)) as Buffer[]))
+    t.ok(frames.length >= taken, 'and all of it comes out')
+  })
+}
+
+function sizeOf(role: 'server' | 'client', frames: number): number {
+  return wire(role === 'client', ...Array.from({ length: frames }, () => text('x'))).length
+}
+
+t.test('without options it is a server that keeps 64 KiB for a blocked wire', async t => {
+  const bench = new Bench()
+  bench.encoder.block()
+  t.ok(bench.encoder.receive([new Frame(Opcode.Binary, pattern(65536 - 5))]))
+  t.notOk(bench.encoder.receive([say('x')]))
+  bench.encoder.proceed()
+  t.equal(readWire(Buffer.concat(bench.wire.items))[0]!.mask, null)
+})
+
+t.test('it needs no listener', async t => {
+  const encoder = new FrameEncoder()
+  const taker = new Taker<Buffer>()
+  link(encoder, taker)
+  encoder.block()
+  encoder.receive([say('a')])
+  encoder.proceed()
+  t.equal(taker.batches.length, 1)
+})
+
+t.test('options that are none are a RangeError or a TypeError at once', async t => {
+  for (const wrong of [-1, Number.NaN]) t.throws(() => new FrameEncoder({ highWaterMark: wrong }), RangeError)
+  t.throws(() => new FrameEncoder({ highWaterMark: '5' as unknown as number }), TypeError)
+  t.throws(() => new FrameEncoder({ role: 'serving' as 'server' }), TypeError)
+})

@@ -1,0 +1,87 @@
+import t from 'tap'
+import type { Frame } from '../../lib/protocol/frame.js'
+import type { Sendable } from '../../lib/protocol/message-splitter.js'
+import { MessageFragmenter, type MessageFragmenterOptions } from '../../lib/stages/message-fragmenter.js'
+import { link } from '../../lib/stages/stage.js'
+import { pattern } from '../support/frames.js'
+import { all, describeFrame, event, Giver, sourceOf, Taker, test } from './ends.js'
+
+function linked(options?: MessageFragmenterOptions): {
+  fragmenter: MessageFragmenter
+  taker: Taker<Frame>
+  giver: Giver<Sendable>
+} {
+  const [giver, fragmenter, taker] = [new Giver<Sendable>(), new MessageFragmenter(options), new Taker<Frame>()]
+  link(giver, fragmenter)
+  link(fragmenter, taker)
+  return { fragmenter, taker, giver }
+}
+
+t.test('each message is a frame, and a batch of messages is a batch of frames', async t => {
+  const { fragmenter, taker } = linked()
+  t.ok(fragmenter.receive(['a', Buffer.from('b'), '']))
+  t.ok(fragmenter.receive([new Uint16Array([0x6463])]))
+  t.same(
+    taker.batches.map(batch => batch.map(describeFrame)),
+    [['text 61', 'binary 62', 'text'], ['binary 6364']]
+  )
+})
+
+t.test('a message over fragmentSize is several frames, in one batch', async t => {
+  const { fragmenter, taker } = linked({ fragmentSize: 2 })
+  fragmenter.receive(['abcde'])
+  fragmenter.receive(['f', Buffer.from('ghi')])
+  t.same(
+    taker.batches.map(batch => batch.map(describeFrame)),
+    [
+      ['text+ 6162', 'more+ 6364', 'more 65'],
+      ['text 66', 'binary+ 6768', 'more 69']
+    ]
+  )
+})
+
+t.test('without fragmentSize nothing is split', async t => {
+  for (const options of [undefined, {}, { fragmentSize: Number.POSITIVE_INFINITY }]) {
+    const { fragmenter, taker } = linked(options)
+    fragmenter.receive([pattern(2 ** 20)])
+    t.equal(taker.items.length, 1)
+  }
+})
+
+t.test('whether more is wanted, the stage behind it says, and asks on', async t => {
+  const { fragmenter, taker, giver } = linked()
+  taker.wants = false
+  t.notOk(fragmenter.receive(['a']))
+  taker.proceed()
+  t.equal(giver.asked, 1)
+  t.ok(fragmenter.receive(['b']))
+})
+
+t.test('the end goes on behind the frames', async t => {
+  const { fragmenter, taker } = linked()
+  fragmenter.receive(['a'])
+  t.equal(taker.ends, 0)
+  fragmenter.finish()
+  t.equal(taker.ends, 1)
+})
+
+test('as a stream it takes messages, and brings batches of frames', async t => {
+  const frames = await all(sourceOf(['a', pattern(3)], true).pipe(new MessageFragmenter({ fragmentSize: 2 })))
+  t.same((frames as Frame[]).map(describeFrame), ['text 61', 'binary+ 0108', 'more 0f'])
+})
+
+test('A08: what is no message fails the stream with a TypeError, and throws at nobody', async t => {
+  for (const wrong of [5, {}, true]) {
+    const fragmenter = new MessageFragmenter()
+    const failed = event<Error>(fragmenter, 'error')
+    t.doesNotThrow(() => fragmenter.write(wrong))
+    t.type(await failed, TypeError)
+  }
+})
+
+t.test('a fragmentSize that is none is a RangeError or a TypeError at once', async t => {
+  for (const fragmentSize of [0, -1, Number.NaN]) t.throws(() => new MessageFragmenter({ fragmentSize }), RangeError)
+  for (const fragmentSize of ['5', null, {}]) {
+    t.throws(() => new MessageFragmenter({ fragmentSize: fragmentSize as number }), TypeError)
+  }
+})

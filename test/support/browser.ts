@@ -1,0 +1,37 @@
+// Chromium without a window, for as long as a test takes, talking to nothing but the loopback.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type BrowserContext, chromium } from 'playwright-core'
+import { findChromium, needPeer, type TestLike } from './peers.js'
+
+const FLAGS = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync'
+]
+
+/** Starts the browser on an empty profile; where there is none, the test is skipped and this is `undefined`. */
+export async function launchBrowser(t: TestLike): Promise<BrowserContext | undefined> {
+  const executablePath = needPeer(t, findChromium(), 'chromium')
+  if (executablePath === undefined) return undefined
+  const profile = mkdtempSync(join(tmpdir(), 'websocket-duplex-chromium-'))
+  const removeProfile = () => rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
+  try {
+    const browser = await chromium.launchPersistentContext(profile, { executablePath, args: FLAGS, timeout: 30_000 })
+    t.teardown(async () => {
+      await browser.close()
+      removeProfile()
+    })
+    return browser
+  } catch (error) {
+    removeProfile()
+    throw error
+  }
+}

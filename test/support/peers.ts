@@ -1,0 +1,102 @@
+// Other implementations that tests talk to: where they are on this machine, and how one is started and ended.
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+/** What these helpers need of a tap test. */
+export interface TestLike {
+  pass(message: string, extra: { skip: string }): unknown
+  fail(message: string): unknown
+  teardown(fn: () => unknown): unknown
+}
+
+/** A Python that can import `module`: the first on PATH, else Debian's own, which alone sees Debian's packages. */
+export function findPython(module: string): string | undefined {
+  return ['python3', '/usr/bin/python3'].find(python => {
+    try {
+      execFileSync(python, ['-c', `import ${module}`], { stdio: 'ignore', timeout: 20_000 })
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+/** The browser named by `CHROMIUM`, else the first known name on PATH. */
+export function findChromium(): string | undefined {
+  const named = process.env['CHROMIUM']
+  if (named) return named
+  const folders = (process.env['PATH'] ?? '').split(delimiter).filter(folder => folder !== '')
+  return ['chromium', 'chromium-browser', 'google-chrome']
+    .flatMap(name => folders.map(folder => join(folder, name)))
+    .find(isExecutable)
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Passes on a peer that was found. A missing one skips the test with a line that says how to get it; under `CI`, where
+ * every peer belongs, it fails the test.
+ */
+export function needPeer(t: TestLike, found: string | undefined, debianPackage: string): string | undefined {
+  if (found !== undefined) return found
+  const cure = `apt-get install ${debianPackage}`
+  if (process.env['CI']) t.fail(`${debianPackage} is missing: ${cure}`)
+  else t.pass(`needs ${debianPackage}`, { skip: cure })
+  return undefined
+}
+
+/** A peer in a process of its own, which tells what it sees as lines of JSON. */
+export interface PeerProcess<Line> {
+  /** The next line; rejects where the process ended before it. */
+  next(): Promise<Line>
+  /** Resolves with the exit status once the process is gone. */
+  ended: Promise<number | null>
+  /** Ends the process, which takes the end of its stdin as a request to leave, and a signal as an order. */
+  stop(): Promise<void>
+}
+
+/** Starts a peer; it never outlives the test. */
+export function startPeer<Line>(t: TestLike, command: string, args: readonly string[]): PeerProcess<Line> {
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] })
+  const ended = once(child, 'close').then(([status]) => status as number | null)
+  // a command that cannot be started shows as an end before the first line
+  ended.catch(() => {})
+  let complaints = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaints += text))
+  child.stdin.on('error', () => {})
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+
+  const stop = () => stopChild(child, ended)
+  t.teardown(stop)
+  return {
+    async next() {
+      const { value, done } = await lines.next()
+      if (!done) return JSON.parse(value) as Line
+      const status = await ended
+      throw new Error(`${command} ${args[0]} ended with ${status}: ${complaints.trim() || 'no reason given'}`)
+    },
+    ended,
+    stop
+  }
+}
+
+/** Ends one child process by its id, gently and then not, and waits until it is gone. */
+export async function stopChild(child: ChildProcess, ended: Promise<unknown> = once(child, 'close')): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
+  child.stdin?.end()
+  child.kill('SIGTERM')
+  const patience = setTimeout(() => child.kill('SIGKILL'), 2000)
+  await ended.catch(() => {})
+  clearTimeout(patience)
+}
