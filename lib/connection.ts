@@ -111,14 +111,15 @@ export class Connection {
 
   /** What there is to say once all is over. */
   get closeInfo(): CloseInfo {
-    const { closeReceived, failure } = this
-    const initiator = this.initiator ?? 'peer'
+    const { failure } = this
+    const initiator = this.initiator!
     if (failure !== null) {
       const reason = failure.closeCode === CloseCode.Abnormal ? '' : closeReason(failure)
       return { code: failure.closeCode, reason, wasClean: false, initiator }
     }
-    const { code, reason } = closeReceived ?? { code: CloseCode.Abnormal, reason: '' }
-    return { code, reason, wasClean: this.closeSent && closeReceived !== null, initiator }
+    // without a failure both Close frames were exchanged
+    const { code, reason } = this.closeReceived!
+    return { code, reason, wasClean: true, initiator }
   }
 
   /** Begins the closing handshake (RFC 6455 §7.1.2); a second call does nothing. */

@@ -65,3 +65,8 @@ export function lazy<T extends node.Duplex>(base: new (options?: node.DuplexOpti
 
   return Lazy as unknown as LazyClass<T>
 }
+
+/** Has a stream emit 'drain' when it has room, though its own count says that it has. */
+export function askForDrain(stream: object): void {
+  ;(stream as { _writableState: { needDrain: boolean } })._writableState.needDrain = true
+}

@@ -12,7 +12,7 @@ import { readOptions, type UpgradeRequest, type WebSocketOptions } from './optio
 import { Pipeline, type PipelineUser } from './pipeline.js'
 import { writeCloseBody } from './protocol/close-code.js'
 import { toBytes } from './protocol/message-splitter.js'
-import { Duplex, type LazyMembers, lazy } from './streams.js'
+import { askForDrain, Duplex, type LazyMembers, lazy } from './streams.js'
 import type { MessagesView } from './views/messages.js'
 import { AttachedWire, PipedWire } from './wire.js'
 
@@ -360,10 +360,9 @@ export class WebSocketStream extends LazyDuplex {
   /** @internal */
   override write(chunk: unknown, ...rest: unknown[]): boolean {
     const more = (super.write as (...args: unknown[]) => boolean)(chunk, ...rest)
-    if (!this.pipes()?.isBlocked)
-      return more
-      // the chunk that filled the pipeline says so itself, and not only the next one
-    ;(this as unknown as { _writableState: { needDrain: boolean } })._writableState.needDrain = true
+    if (!this.pipes()?.isBlocked) return more
+    // the chunk that filled the pipeline says so itself, and not only the next one
+    askForDrain(this)
     return false
   }
 

@@ -95,7 +95,6 @@ export class AttachedWire implements Wire {
   }
 
   ended(): void {
-    if (this.inputEnded) return
     this.inputEnded = true
     this.user.wireEnded()
   }

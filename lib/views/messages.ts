@@ -4,7 +4,7 @@ import { WebSocketError } from '../errors.js'
 import type { Message } from '../protocol/message-joiner.js'
 import type { Sendable } from '../protocol/message-splitter.js'
 import type { Sender } from '../stages/stage.js'
-import { Duplex } from '../streams.js'
+import { askForDrain, Duplex } from '../streams.js'
 import type { MessageTaker } from './delivery.js'
 
 /** What a view asks of its connection. */
@@ -72,9 +72,8 @@ export class MessagesView extends Duplex implements MessageTaker, Sender<Sendabl
     const error = this.ended ?? new WebSocketError('WS_ERR_NOT_OPEN')
     const { closeTimeout } = this.owner
     if (!isUnread) this.destroy(error)
-    else if (closeTimeout < Number.POSITIVE_INFINITY) {
+    else if (closeTimeout < Number.POSITIVE_INFINITY)
       this.patience ??= setTimeout(() => this.destroy(error), closeTimeout)
-    }
   }
 
   /** The wire takes messages again. @internal */
@@ -86,10 +85,9 @@ export class MessagesView extends Duplex implements MessageTaker, Sender<Sendabl
 
   override write(message: unknown, ...rest: unknown[]): boolean {
     const more = (super.write as (...args: unknown[]) => boolean)(message, ...rest)
-    if (this.waiting === null)
-      return more
-      // the message that filled the wire says so itself, and not only the next one
-    ;(this as unknown as { _writableState: { needDrain: boolean } })._writableState.needDrain = true
+    if (this.waiting === null) return more
+    // the message that filled the wire says so itself, and not only the next one
+    askForDrain(this)
     return false
   }
 
@@ -114,9 +112,15 @@ export class MessagesView extends Duplex implements MessageTaker, Sender<Sendabl
     this.owner.endMessages(callback)
   }
 
+  override read(size?: number): unknown {
+    const message = super.read(size)
+    // after the reader has had this one
+    if (this.ended && this.readableLength === 0) process.nextTick(() => this.destroyWhenRead())
+    return message
+  }
+
   override _read(): void {
-    if (this.ended) process.nextTick(() => this.destroyWhenRead())
-    else this.owner.wantMessages()
+    this.owner.wantMessages()
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {

@@ -319,7 +319,7 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     bench.taker.proceed()
     t.same(bench.order, ['text 61'], 'the rest of this turn is for an answer')
     await new Promise(setImmediate)
-    t.same(bench.order, ['text 61', 'close '])
+    t.same(bench.order, ['text 61', 'close'])
   })
 
   t.test(`${who} lets go of a held Close when told to, once`, async t => {
@@ -329,11 +329,11 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     bench.decoder.receive([bytes(text('a'), close(''))])
     bench.decoder.releaseClose()
     bench.decoder.releaseClose()
-    t.same(bench.order, ['text 61', 'close '])
+    t.same(bench.order, ['text 61', 'close'])
     bench.taker.wants = true
     bench.taker.proceed()
     await new Promise(setImmediate)
-    t.same(bench.order, ['text 61', 'close '])
+    t.same(bench.order, ['text 61', 'close'])
   })
 
   test(`${who}, on its own, passes control frames on with the others`, async t => {

@@ -1,0 +1,153 @@
+// node benchmarks/plot.js [FILE]: results/latest.json as a plot, results/ratios.svg, and as a table in README.md.
+// The plot is a logarithmic ladder of ratios: as many times as good as ws to the right of the line, worse to the left.
+
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { at, barText, short } from './harness.js'
+
+const file = process.argv[2] ?? at('./results/latest.json')
+if (!existsSync(file)) {
+  console.error('nothing to plot yet: run `npm run bench` first')
+  process.exit(1)
+}
+const { date, cpus, model, versions, full, results } = JSON.parse(readFileSync(file, 'utf8'))
+
+const titles = {
+  decode: 'Decoding in process, messages per CPU second',
+  encode: 'Encoding in process, messages per CPU second',
+  echo: 'Echo over loopback',
+  clients: 'Clients',
+  handshakes: 'Handshakes',
+  idle: 'Idle connections: less is better, and to the left',
+  growth: 'Growth'
+}
+
+const escaped = text =>
+  text.replace(/[&<>"]/g, each => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[each])
+const shown = results.filter(({ reference, question }) => reference === 'ws' && question in titles)
+const isOurs = name => name.startsWith('ours')
+
+// ---- the plot ---------------------------------------------------------------------------------------------------
+
+const WIDTH = 980
+const LEFT = 440
+const RIGHT = WIDTH - 30
+const STEP = 17
+const LOWEST = 1 / 16
+const HIGHEST = 32
+
+const x = ratio => {
+  const place = Math.log(Math.min(HIGHEST, Math.max(LOWEST, ratio)) / LOWEST) / Math.log(HIGHEST / LOWEST)
+  return (LEFT + place * (RIGHT - LEFT)).toFixed(1)
+}
+
+/** A mark for each kind of contestant, told apart by shape as well as by colour. */
+function mark(name, ratio, y) {
+  const at = x(ratio)
+  const title = `<title>${escaped(name)}: ${ratio.toFixed(2)}</title>`
+  if (name === 'bun' || name === 'deno') {
+    return `<path class="native" d="M${at} ${y - 4}l4 4l-4 4l-4 -4z">${title}</path>`
+  }
+  const shape = isOurs(name) ? 'ours' : 'other'
+  return `<circle class="${shape}" cx="${at}" cy="${y}" r="${shape === 'ours' ? 4 : 3}">${title}</circle>`
+}
+
+function plot() {
+  const parts = []
+  let y = 64
+  for (const [question, title] of Object.entries(titles)) {
+    const rows = shown.filter(row => row.question === question && row.measure !== 'p99, ms')
+    if (!rows.length) continue
+    y += 14
+    parts.push(`<text class="title" x="12" y="${y}">${escaped(title)}</text>`)
+    y += STEP
+    for (const { name, measure, figures } of rows) {
+      const suffix =
+        question === 'decode' || question === 'encode' ? '' : ` · ${measure.replace(' per million messages', ' / M')}`
+      parts.push(`<text x="${LEFT - 10}" y="${y + 4}" text-anchor="end">${escaped(name + suffix)}</text>`)
+      parts.push(`<line class="rung" x1="${LEFT}" x2="${RIGHT}" y1="${y}" y2="${y}"/>`)
+      const bar = Object.values(figures).flatMap(({ bars = [] }) => bars.filter(({ of }) => of === 'ws'))[0]
+      if (bar) {
+        const place = x(bar.atLeast ?? bar.atMost)
+        parts.push(
+          `<line class="bar" x1="${place}" x2="${place}" y1="${y - 6}" y2="${y + 6}"><title>${barText(bar)}</title></line>`
+        )
+      }
+      const order = Object.entries(figures).sort(([a], [b]) => Number(isOurs(a)) - Number(isOurs(b)))
+      for (const [contestant, { ratio }] of order) {
+        if (contestant !== 'ws' && Number.isFinite(ratio) && ratio > 0) parts.push(mark(contestant, ratio, y))
+      }
+      y += STEP
+    }
+  }
+  const height = y + 20
+  const ticks = [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8, 16, 32].map(ratio => {
+    const text = ratio < 1 ? `1/${1 / ratio}` : String(ratio)
+    return (
+      `<line class="${ratio === 1 ? 'one' : 'tick'}" x1="${x(ratio)}" x2="${x(ratio)}" y1="58" y2="${height - 18}"/>` +
+      `<text x="${x(ratio)}" y="52" text-anchor="middle">${text}</text>`
+    )
+  })
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Ratios to ws">
+<style>
+svg { color-scheme: light dark; font: 11px system-ui, sans-serif; background: #fff; --ink: #333; --faint: #e4e4e4; --line: #888; --ours: #0b62c4; --other: #9a6b00; --native: #7a3fa0; --bar: #c02626 }
+@media (prefers-color-scheme: dark) { svg { background: #16181c; --ink: #d5d8dd; --faint: #2b2f36; --line: #8b929c; --ours: #62a8ff; --other: #e0b04a; --native: #c795ee; --bar: #ff7b72 } }
+text { fill: var(--ink) } .title { font-weight: 600; font-size: 12px }
+.rung, .tick { stroke: var(--faint) } .one { stroke: var(--line); stroke-width: 1.5 } .bar { stroke: var(--bar); stroke-width: 2 }
+.ours { fill: var(--ours) } .other { fill: none; stroke: var(--other); stroke-width: 1.5 } .native { fill: none; stroke: var(--native); stroke-width: 1.5 }
+</style>
+<text class="title" x="12" y="20">Times as good as ws ${escaped(versions.ws)} in the same run (log scale)</text>
+<text x="12" y="36">${escaped(`${date}, Node ${versions.node}, ${cpus} CPUs, ${model}`)}</text>
+<circle class="ours" cx="${LEFT + 4}" cy="16" r="4"/><text x="${LEFT + 14}" y="20">websocket-duplex</text>
+<circle class="other" cx="${LEFT + 124}" cy="16" r="3"/><text x="${LEFT + 134}" y="20">other libraries</text>
+<path class="native" d="M${LEFT + 230} 12l4 4l-4 4l-4 -4z"/><text x="${LEFT + 240}" y="20">Bun, Deno</text>
+<line class="bar" x1="${LEFT + 314}" x2="${LEFT + 314}" y1="10" y2="22"/><text x="${LEFT + 322}" y="20">what we want to reach</text>
+${[...ticks, ...parts].join('\n')}
+</svg>
+`
+}
+
+// ---- the table --------------------------------------------------------------------------------------------------
+
+function table() {
+  const lines = []
+  for (const [question, title] of Object.entries({ ...titles, stages: 'One stage more' })) {
+    const rows = results.filter(row => row.question === question)
+    if (!rows.length) continue
+    lines.push(
+      `### ${title}`,
+      '',
+      '| case | measure | contestant | median | spread | ratio | bar |',
+      '|---|---|---|--:|--:|--:|---|'
+    )
+    for (const { name, measure, figures, reference } of rows) {
+      Object.entries(figures).forEach(([contestant, figure], i) => {
+        const { median, low, high, ratio, bars = [] } = figure
+        const more = bars
+          .filter(({ of }) => of !== reference)
+          .map(({ of }) => `${figure[`ratio to ${of}`].toFixed(2)} of ${of}`)
+        const cells = [
+          i ? '' : name,
+          i ? '' : measure,
+          contestant,
+          short(median),
+          `${short(low)}–${short(high)}`,
+          [ratio === undefined ? '' : ratio.toFixed(2), ...more].join(', '),
+          bars.map(bar => `${barText(bar)} ${bar.met ? '✓' : '✗'}`).join(', ')
+        ]
+        lines.push(`| ${cells.join(' | ')} |`)
+      })
+    }
+    lines.push('')
+  }
+  const list = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
+  const about = `${date}, ${full ? 'full' : 'quick'} run, ${cpus} CPUs (${model}); ${list.join(', ')}.`
+  return `${about}\n\n![Ratios to ws](results/ratios.svg)\n\n${lines.join('\n')}`
+}
+
+const BEGIN = '<!-- bench:begin -->'
+const END = '<!-- bench:end -->'
+const readme = readFileSync(at('./README.md'), 'utf8')
+const [before, rest] = readme.split(BEGIN)
+if (rest === undefined || !rest.includes(END)) throw new Error(`README.md has no ${BEGIN} … ${END}`)
+writeFileSync(at('./README.md'), `${before}${BEGIN}\n${table()}\n${END}${rest.split(END)[1]}`)
+writeFileSync(at('./results/ratios.svg'), plot())

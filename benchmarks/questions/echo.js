@@ -1,0 +1,101 @@
+// An echo over loopback, server and load in processes of their own: how many messages a second, how much of the
+// server's CPU for a million, and how long one alone takes. The CPU is the steadier figure: the load's share of the
+// machine, and everybody else's, is not in it.
+
+import { child, column, label, rounds, row, sleep } from '../harness.js'
+import { startAll } from '../servers/index.js'
+
+export const title = 'Echo over loopback'
+const ours = ['ours: event, attach', 'ours: messages, attach', 'ours: messages, pipes']
+export const contestants = [...ours, 'ws', 'bun', 'deno', 'websocket-driver', 'faye-websocket', 'websocket']
+export const quick = [...ours, 'ws', 'bun']
+
+function* cases(full) {
+  const sizes = [20, 125, 1024, 16384, 65536, 2 ** 20]
+  for (const size of sizes) {
+    for (const count of [1, 50]) {
+      for (const window of [1, 100]) {
+        if (window * size > 2 ** 24) continue
+        if (!full && size > 125 && (window > 1 || count === 1)) continue
+        yield { size, count, window, kind: 'binary' }
+      }
+    }
+  }
+  for (const kind of ['ascii', 'mixed']) {
+    for (const [count, window] of full
+      ? [
+          [1, 1],
+          [50, 1],
+          [50, 100]
+        ]
+      : [[50, 100]]) {
+      for (const size of full ? [20, 125, 1024, 65536] : [125]) yield { size, count, window, kind }
+    }
+  }
+}
+
+/** What is to be reached: by messages a second with many in flight, by CPU with one. */
+function bars({ size, count, window }) {
+  if (size > 1024) return { rate: [{ of: 'ws', atLeast: 1 }], cpu: [{ of: 'ws', atLeast: 1 }] }
+  if (size > 125) return {}
+  if (window === 1) return { cpu: [{ of: 'ws', atLeast: count === 1 ? 1.1 : 1.25 }] }
+  return {
+    rate: [
+      { of: 'ws', atLeast: 10 },
+      { of: 'bun', atLeast: 0.8 }
+    ]
+  }
+}
+
+/** One contestant's turn: open, warm, measure, check, close. */
+export async function turn(server, load, request, ms, times) {
+  await load.ask({ do: 'open', port: server.port, ...request })
+  await load.ask({ do: 'go', times })
+  await sleep(ms / 3)
+  const [cpu, mark] = await Promise.all([server.ask({ do: 'usage' }), load.ask({ do: 'mark' })])
+  await sleep(ms)
+  const [cpuAfter, markAfter] = await Promise.all([server.ask({ do: 'usage' }), load.ask({ do: 'mark' })])
+  const latency = await load.ask({ do: 'finish' })
+  const messages = markAfter.messages - mark.messages
+  return {
+    rate: messages / ((markAfter.at - mark.at) / 1000),
+    cpu: (cpuAfter.cpu - cpu.cpu) / messages, // microseconds a message are seconds a million
+    ...latency
+  }
+}
+
+/** Every server, and the load, is compiled before the first figure is taken. */
+export async function warm(servers, load) {
+  for (const window of [1, 100]) {
+    await rounds(servers, 1, server => turn(server, load, { count: 50, window, size: 125, kind: 'binary' }, 250, false))
+  }
+}
+
+export async function* run({ full, pick, wanted, profile }) {
+  const load = child('load', './workers/load.js')
+  const servers = await startAll(pick, { profile })
+  await warm(servers, load)
+  for (const request of cases(full)) {
+    const { size, count, window, kind } = request
+    const name = `${label(size)} ${kind}, ${count} connection${count > 1 ? 's' : ''}, ${window} in flight`
+    if (!wanted(name)) continue
+    const times = count === 1 && window === 1
+    const taken = await rounds(servers, full ? 7 : 3, server => turn(server, load, request, full ? 1000 : 250, times))
+    const { rate, cpu } = bars(request)
+    const mine = bars => (bars ? Object.fromEntries(ours.map(name => [name, bars])) : {})
+    const common = { question: 'echo', name }
+    yield row({ ...common, measure: 'messages/s', better: 'more', samples: column(taken, 'rate'), bars: mine(rate) })
+    yield row({
+      ...common,
+      measure: 'server CPU seconds per million messages',
+      better: 'less',
+      samples: column(taken, 'cpu'),
+      bars: mine(cpu)
+    })
+    if (times) {
+      yield row({ ...common, measure: 'p50, ms', better: 'less', samples: column(taken, 'p50') })
+      yield row({ ...common, measure: 'p99, ms', better: 'less', samples: column(taken, 'p99') })
+    }
+  }
+  for (const each of [...servers, load]) await each.stop()
+}

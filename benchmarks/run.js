@@ -1,0 +1,87 @@
+// node benchmarks/run.js [question ...] [--full] [--check] [--case TEXT] [--only NAME,NAME] [--profile FOLDER] [--out FILE]
+// Runs the questions, prints each figure beside ws's and the bar it is to reach, and writes results/latest.json.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { at, barText, circumstances, failures, show } from './harness.js'
+
+const questions = ['decode', 'encode', 'echo', 'clients', 'handshakes', 'idle', 'stages', 'growth']
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    full: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+    case: { type: 'string' },
+    only: { type: 'string' },
+    profile: { type: 'string' },
+    out: { type: 'string' }
+  }
+})
+for (const name of positionals) {
+  if (!questions.includes(name)) throw new Error(`no such question: ${name}; there are ${questions.join(', ')}`)
+}
+
+if (!existsSync(at('./node_modules'))) {
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--prefix', at('.')], { stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
+}
+
+/** Who takes part: all or the short list of a question, `--only` by part of the name; `--check` puts ws against ws. */
+function pickFrom({ contestants, quick = contestants, checked = true }) {
+  if (options.check) return checked ? ['ws', 'ws again'] : []
+  const parts = options.only?.split(',').map(part => part.trim())
+  if (parts) return contestants.filter(name => name === 'ws' || parts.some(part => name.includes(part)))
+  return options.full ? contestants : quick
+}
+
+const began = Date.now()
+const results = []
+const profile = options.profile ? resolve(options.profile) : undefined
+const about = circumstances()
+const versions = Object.entries(about.versions).map(pair => pair.join(' '))
+console.log(`${about.date}, ${about.cpus} CPUs, ${about.model}\n${versions.join(', ')}`)
+
+for (const name of questions.filter(name => !positionals.length || positionals.includes(name))) {
+  const question = await import(`./questions/${name}.js`)
+  const pick = pickFrom(question)
+  if (!pick.length) continue
+  console.log(`\n# ${question.title} (${name})\n`)
+  const started = Date.now()
+  const wanted = text => !options.case || text.includes(options.case)
+  try {
+    for await (const result of question.run({ full: options.full, check: options.check, pick, wanted, profile })) {
+      results.push(result)
+      console.log(show(result))
+    }
+  } catch (error) {
+    failures.push(`${name} was given up`)
+    console.error(error.stack)
+  }
+  console.log(`(${((Date.now() - started) / 1000).toFixed(0)} s)`)
+}
+
+const missed = results.flatMap(result =>
+  Object.entries(result.figures).flatMap(([contestant, figure]) =>
+    (figure.bars ?? [])
+      .filter(bar => !bar.met)
+      .map(bar => `${result.question}: ${result.name}: ${contestant} ${barText(bar)}`)
+  )
+)
+const judged = results.flatMap(({ figures }) => Object.values(figures)).flatMap(({ bars }) => bars ?? []).length
+if (judged)
+  console.log(
+    `\n${judged - missed.length} of ${judged} bars reached.${missed.map(text => `\n  missed  ${text}`).join('')}`
+  )
+
+// A run of everything is what the README shows; a part of it, or a check, goes beside it and disturbs nothing.
+const whole =
+  !positionals.length && !process.env.BENCH_SUBJECT && !['check', 'case', 'only', 'profile'].some(name => options[name])
+const out = options.out ? resolve(options.out) : at(whole ? './results/latest.json' : './results/part.json')
+mkdirSync(dirname(out), { recursive: true })
+writeFileSync(out, `${JSON.stringify({ ...about, full: options.full, results }, null, 2)}\n`)
+console.log(`\n${((Date.now() - began) / 1000).toFixed(0)} s in all`)
+for (const failure of failures) console.error(`FAILED ${failure}`)
+process.exit(failures.length ? 1 : 0)

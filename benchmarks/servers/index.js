@@ -1,0 +1,41 @@
+// The echo servers by name, and how each is started.
+
+import { child, failures } from '../harness.js'
+
+const servers = {
+  'ours: event, attach': ['ours.js', ['event', 'attach']],
+  'ours: messages, attach': ['ours.js', ['messages', 'attach']],
+  'ours: messages, pipes': ['ours.js', ['messages', 'pipes']],
+  'ours: messages read, attach': ['ours.js', ['read', 'attach']],
+  'ours: messages read, pipes': ['ours.js', ['read', 'pipes']],
+  'ours: event, attach, raw': ['ours.js', ['event', 'attach', 'raw']],
+  ws: ['ws.js'],
+  'ws again': ['ws.js'],
+  'websocket-driver': ['websocket-driver.js'],
+  'faye-websocket': ['faye-websocket.js'],
+  websocket: ['websocket.js'],
+  bun: ['bun.js', [], 'bun'],
+  deno: ['deno.js', [], 'deno'],
+  'bare socket': ['bare.js']
+}
+
+/** A server of that name, listening: its child process, with `port`. */
+export async function start(name, { flags, profile } = {}) {
+  const [file, args = [], runtime] = servers[name]
+  const server = child(name, `./servers/${file}`, args, { runtime, flags: runtime ? [] : flags, profile })
+  server.port = await server.ask({ do: 'listen' })
+  return server
+}
+
+/** All of them that can be had here. */
+export async function startAll(names, options) {
+  const started = []
+  for (const name of names) {
+    try {
+      started.push(await start(name, options))
+    } catch (error) {
+      failures.push(`${name} does not start: ${error.message}`)
+    }
+  }
+  return started
+}

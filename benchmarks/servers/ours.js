@@ -1,0 +1,45 @@
+// Echo by the library under test. Arguments: how the application sees messages (event; messages, piped into itself;
+// read, which is messages with a listener), how the socket is joined (attach, pipes), and where the request is parsed
+// (http, raw).
+
+import http from 'node:http'
+import net from 'node:net'
+import { control } from '../control.js'
+import subject from '../subject.js'
+
+const [view, joined, parsed = 'http'] = process.argv.slice(2)
+const { WebSocketStream } = subject
+const options = { maxMessageSize: 2 ** 27, maxFrameSize: 2 ** 27 }
+
+function echo(data) {
+  if (typeof data === 'string') this.text(data)
+  else this.binary(data)
+}
+function echoMessage(data) {
+  this.write(data)
+}
+const ignore = () => {}
+
+function serve(ws, socket) {
+  ws.on('error', ignore)
+  socket.on('error', ignore)
+  if (joined === 'attach') ws.attach(socket)
+  else socket.pipe(ws).pipe(socket)
+  if (view === 'event') ws.on('message', echo)
+  else {
+    ws.messages.on('error', ignore)
+    if (view === 'read') ws.messages.on('data', echoMessage)
+    else ws.messages.pipe(ws.messages)
+  }
+}
+
+const server =
+  parsed === 'http'
+    ? http
+        .createServer()
+        .on('upgrade', (request, socket, head) => serve(WebSocketStream.http(request, head, options), socket))
+    : net.createServer({ noDelay: true }, socket => serve(WebSocketStream.server(options), socket))
+
+control({
+  listen: () => new Promise(resolve => server.listen(0, '127.0.0.1', 4096, () => resolve(server.address().port)))
+})

@@ -1,0 +1,21 @@
+// Echo by ws at its best: bufferutil installed, no compression; text is a string, as for everybody else.
+
+import http from 'node:http'
+import { WebSocketServer } from 'ws'
+import { control } from '../control.js'
+
+const server = http.createServer()
+const sockets = new WebSocketServer({ server, perMessageDeflate: false, maxPayload: 2 ** 27, clientTracking: false })
+
+function echo(data, isBinary) {
+  this.send(isBinary ? data : data.toString())
+}
+const ignore = () => {}
+sockets.on('connection', ws => {
+  ws.on('error', ignore)
+  ws.on('message', echo)
+})
+
+control({
+  listen: () => new Promise(resolve => server.listen(0, '127.0.0.1', 4096, () => resolve(server.address().port)))
+})

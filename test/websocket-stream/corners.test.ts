@@ -1,0 +1,140 @@
+// Corners where two things meet: an end and a wait, a destroyed wire and a handshake, a memory of what is gone.
+
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
+import t from 'tap'
+import { WebSocketStream } from '../../lib/index.js'
+import { pair } from '../support/pair.js'
+import { RawPeer, requestFields } from '../support/raw-peer.js'
+import { IN_MEMORY, nameOf, open, parsedRequest, settle } from './sides.js'
+
+const TEXT = 1
+const CLOSE = 8
+
+t.test('a request must be an object', async t => {
+  for (const wrong of [null, undefined, 'GET /']) t.throws(() => WebSocketStream.http(wrong as never), TypeError)
+})
+
+t.test('a wire that is gone before the handshake begins is no handshake', async t => {
+  const wire = new PassThrough()
+  wire.destroy()
+  const ws = WebSocketStream.http(parsedRequest()).attach(wire)
+  t.match(await ws.closed, { code: 1006, wasClean: false })
+  await t.rejects(ws.opened, { name: 'HandshakeError' })
+})
+
+t.test('what the handshake said can be read as long as the connection lives', async t => {
+  const [left, right] = pair()
+  const rawHeaders = Object.entries(requestFields()).flat()
+  const request = { ...parsedRequest(), httpVersion: '1.1', rawHeaders: [...rawHeaders, 'X-Empty', ''], socket: left }
+  const ws = WebSocketStream.http(request, undefined, { headers: { 'set-cookie': ['a=1', 'b=2'], 'x-who': 'me' } })
+  ws.attach(left)
+  const peer = new RawPeer(right, 'client')
+  await peer.head()
+  await settle()
+  t.equal(ws.status, 101)
+  t.match(ws.url, /^ws:\/\/.*\/chat$/)
+  t.match(ws.headers, { upgrade: 'websocket', connection: 'Upgrade', 'set-cookie': ['a=1', 'b=2'], 'x-who': 'me' })
+  t.match(ws.headers['sec-websocket-accept'], /^.{28}$/)
+  const { request: kept } = ws
+  t.match(kept, { method: 'GET', url: '/chat', httpVersion: '1.1', socket: left })
+  t.match(kept?.headers, { host: request.headers['host'], 'x-empty': '' })
+  t.equal(ws.request, kept, 'the same each time')
+  ws.destroy()
+  await ws.closed
+})
+
+t.test('a request that was looked at before the handshake stays what it was', async t => {
+  const [left] = pair()
+  const request = { ...parsedRequest(), rawHeaders: [] }
+  const ws = WebSocketStream.http(request)
+  t.equal(ws.request, request)
+  ws.attach(left)
+  await ws.opened
+  t.equal(ws.request, request)
+  ws.destroy()
+  await ws.closed
+})
+
+t.test('closed before the handshake, behind messages that wait, a connection still sends them', async t => {
+  const [left, right] = pair()
+  const ws = WebSocketStream.http(parsedRequest(), undefined, { highWaterMark: 10 })
+  for (let i = 0; i < 5; i++) ws.messages.write(`message ${i}`)
+  ws.close(3000, 'done')
+  ws.attach(left)
+  const peer = new RawPeer(right, 'client')
+  await peer.head()
+  const got: string[] = []
+  for (let i = 0; i < 5; i++) got.push((await peer.nextFrame())!.payload.toString())
+  t.same(
+    got,
+    [0, 1, 2, 3, 4].map(i => `message ${i}`)
+  )
+  t.equal((await peer.nextFrame())!.opcode, CLOSE)
+  ws.destroy()
+  await ws.closed
+})
+
+for (const setup of IN_MEMORY) {
+  t.test(
+    `a Close behind messages that are read slowly waits for them, and no longer than closeTimeout: ${nameOf(setup)}`,
+    async t => {
+      const { ws, peer } = await open(t, setup, { closeTimeout: 50 })
+      const got: unknown[] = []
+      const first = once(ws, 'message')
+      peer.write(...['a', 'b', 'c'].map(text => peer.frame(TEXT, text)), peer.frame(CLOSE))
+      const reader = (async () => {
+        for await (const message of ws.messages) {
+          got.push(message)
+          await new Promise(resolve => setTimeout(resolve, 60))
+        }
+      })()
+      await first
+      t.equal(ws.readyState, 'open')
+      t.equal((await peer.nextFrame())!.opcode, CLOSE)
+      t.ok(got.length < 3, 'the reader was not done')
+      peer.end()
+      await reader
+      t.same(got, ['a', 'b', 'c'])
+      t.match(await ws.closed, { code: 1005, wasClean: true, initiator: 'peer' })
+    }
+  )
+
+  t.test(`a writer on a lost connection hears of it, unread messages or not: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup, { closeTimeout: 30 })
+    const view = ws.messages
+    peer.write(peer.frame(TEXT, 'a'), peer.frame(TEXT, 'b'), peer.frame(TEXT, 'c'))
+    await settle()
+    peer.reset()
+    await ws.closed
+    t.equal(view.destroyed, false, 'there is something to read')
+    const failed = new Promise(resolve => view.write('too late', resolve))
+    t.equal(view.write('and later'), false)
+    t.match(await failed, { code: 'WS_ERR_NOT_OPEN' })
+    t.equal(view.destroyed, true)
+  })
+
+  t.test(`with closeTimeout lifted, a writer waits for the reader: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup, { closeTimeout: Number.POSITIVE_INFINITY })
+    const view = ws.messages
+    peer.write(peer.frame(TEXT, 'a'), peer.frame(TEXT, 'b'), peer.frame(TEXT, 'c'))
+    await settle()
+    peer.reset()
+    await ws.closed
+    let failure: unknown = null
+    view.write('too late', (error: unknown) => {
+      failure = error
+    })
+    await settle()
+    t.equal(failure, null)
+    const got: unknown[] = []
+    await t.rejects(
+      (async () => {
+        for await (const message of view) got.push(message)
+      })(),
+      { code: 'WS_ERR_CONNECTION_LOST' }
+    )
+    t.same(got, ['a', 'b', 'c'])
+    t.match(failure, { code: 'WS_ERR_CONNECTION_LOST' })
+  })
+}
