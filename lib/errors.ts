@@ -76,7 +76,11 @@ export class WebSocketError extends Error {
 
   constructor(code: ErrorCode, options: WebSocketErrorOptions = {}) {
     const { text, close, fault } = ERRORS[code]
+    // what a peer does wrong has no place in this program, and looking for one is slow (benchmarks/questions/handshakes.js)
+    const { stackTraceLimit } = Error
+    if (fault === 'peer') Error.stackTraceLimit = 0
     super(options.detail === undefined ? text : `${text}: ${options.detail}`, { cause: options.cause })
+    Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.closeCode = close
     this.fault = options.fault ?? fault

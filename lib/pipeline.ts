@@ -110,9 +110,9 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
   join(wire: Wire, ownsInput: boolean): void {
     this.wire = wire
     this.decoder.ownsInput = ownsInput
-    const { handshake } = this
-    link<Buffer>(wire, handshake === null ? this.decoder : handshake.inbound)
-    link<Buffer>(handshake === null ? this.encoder : handshake.outbound, wire)
+    const { inbound, outbound } = this.handshake!
+    link<Buffer>(wire, inbound)
+    link<Buffer>(outbound, wire)
     process.nextTick(() => this.handshake?.opening.begin())
   }
 
@@ -133,7 +133,7 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
   wireInput(chunk: Buffer): boolean {
     const { encoder } = this
     this.connection.heard = true
-    // what the application answers to this chunk leaves as one write, at the end of it (benchmarks/echo.js)
+    // what the application answers to this chunk leaves as one write, at the end of it (benchmarks/questions/echo.js)
     encoder.hold()
     try {
       return this.wire!.next!.receive([chunk])

@@ -26,7 +26,7 @@ type StreamFunction = { prototype: object; call(self: object, options: node.Dupl
 /**
  * A base class like `base` that leaves its state out until somebody uses it as a stream: reads, writes, pipes, or listens
  * for what only a stream emits. Node's crypto streams do the same. A thousand idle objects then cost a thousand small
- * objects, and not a thousand pairs of stream states (benchmarks/memory.js).
+ * objects, and not a thousand pairs of stream states (benchmarks/questions/idle.js).
  */
 export function lazy<T extends node.Duplex>(base: new (options?: node.DuplexOptions) => T): LazyClass<T> {
   const construct = base as unknown as StreamFunction

@@ -1,7 +1,7 @@
 // What the runtime has and its type packages leave out.
 
 // Node's Buffer has one method for each encoding, without the look at the encoding's name that toString and write begin with
-// (benchmarks/decode.js, benchmarks/encode.js)
+// (benchmarks/questions/decode.js, benchmarks/questions/encode.js)
 interface Buffer {
   latin1Slice(start?: number, end?: number): string
   utf8Slice(start?: number, end?: number): string

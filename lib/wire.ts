@@ -47,12 +47,11 @@ export class AttachedWire implements Wire {
     // small frames should not wait for an acknowledgement, and idle connections are the keepalive's affair
     socket.setNoDelay?.(true)
     socket.setTimeout?.(0)
-    // plain functions, which find the wire through the stream: a connection then costs no closures (benchmarks/memory.js)
+    // plain functions, which find the wire through the stream: a connection then costs no closures (benchmarks/questions/idle.js)
     duplex.on('data', onData)
     duplex.on('end', onEnd)
     duplex.on('error', onError)
     duplex.on('close', onClose)
-    duplex.on('drain', onDrain)
     if (duplex.destroyed) process.nextTick(onClose.bind(duplex))
     else if (duplex.readableEnded) process.nextTick(onEnd.bind(duplex))
   }
@@ -64,11 +63,15 @@ export class AttachedWire implements Wire {
   receive(buffers: Batch<Buffer>): boolean {
     const { duplex } = this
     if (!duplex.writable) return true
-    if (buffers.length === 1) return duplex.write(buffers[0])
     let more = true
-    duplex.cork()
-    for (const bytes of buffers) more = duplex.write(bytes)
-    duplex.uncork()
+    if (buffers.length === 1) {
+      more = duplex.write(buffers[0])
+    } else {
+      duplex.cork()
+      for (const bytes of buffers) more = duplex.write(bytes)
+      duplex.uncork()
+    }
+    if (!more) duplex.once('drain', onDrain)
     return more
   }
 
@@ -107,7 +110,6 @@ export class AttachedWire implements Wire {
     const { duplex } = this
     duplex.off('data', onData)
     duplex.off('end', onEnd)
-    duplex.off('drain', onDrain)
     duplex.off('close', onClose)
     if (!this.inputEnded) this.user.wireLost()
     this.user.wireClosed()
@@ -134,7 +136,7 @@ function onClose(this: Attached): void {
 }
 
 function onDrain(this: Attached): void {
-  this[kWire]!.prev?.proceed()
+  this[kWire]?.prev?.proceed()
 }
 
 /** The streams that are piped into and out of a WebSocketStream: nobody else tells it when one of them breaks. */

@@ -1,5 +1,5 @@
 // What a server remembers of a handshake for as long as the connection lives: the request and the answer as one string, taken apart
-// when somebody asks. The objects that node:http makes of a request weigh a kilobyte (benchmarks/memory.js).
+// when somebody asks. The objects that node:http makes of a request weigh a kilobyte (benchmarks/questions/idle.js).
 
 import type { Headers } from '../errors.js'
 import type { UpgradeRequest } from '../options.js'

@@ -13,6 +13,12 @@ export interface FrameParserOptions {
   maxFrameSize: number
 }
 
+/**
+ * A masked chunk of this size that is somebody else's is copied once, rather than each payload in it. What is one large payload
+ * goes to its message without that (benchmarks/questions/decode.js, by write).
+ */
+const COPY_FROM = 4096
+
 interface FrameInProgress {
   readonly opcode: Opcode
   readonly fin: boolean
@@ -52,9 +58,19 @@ export class FrameParser {
       chunk = Buffer.concat([this.chunk.subarray(this.position), chunk])
       owned = true
     }
+    if (this.masked && !owned && chunk.length >= COPY_FROM && !this.isInside(chunk)) {
+      chunk = Buffer.from(chunk)
+      owned = true
+    }
     this.chunk = chunk
     this.owned = owned
     this.position = 0
+  }
+
+  // all of a chunk is payload of the frame in progress
+  private isInside(chunk: Buffer): boolean {
+    const { current } = this
+    return current !== null && current.length - current.offset >= chunk.length
   }
 
   /**

@@ -4,9 +4,9 @@ import type { Frame } from './frame.js'
 import { applyMask, freshMask, shiftMask } from './mask.js'
 import { isControl } from './opcode.js'
 
-/** From here on a payload travels as it is, behind a buffer with its header; smaller ones are copied (benchmarks/encode.js). */
+/** From here on a payload travels as it is, behind a buffer with its header; smaller ones are copied (benchmarks/questions/encode.js). */
 const UNCOPIED_FROM = 8192
-/** Text up to this many characters is copied faster by a loop than by a call (benchmarks/encode.js). */
+/** Text up to this many characters is copied faster by a loop than by a call (benchmarks/questions/encode.js). */
 const LOOP_UP_TO = 24
 
 // where nothing waits, nothing is held for it

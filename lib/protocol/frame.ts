@@ -78,6 +78,7 @@ export class Frame {
       this.start = this.mask = 0
     }
     const bytes = this.data as Uint8Array
+    if (bytes instanceof Buffer && size === bytes.length) return bytes
     return Buffer.from(bytes.buffer, bytes.byteOffset + this.start, size)
   }
 

@@ -36,8 +36,9 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
   next: Receiver<Out> | null = null
   /** @internal */
   prev: Sender<In> | null = null
-  // the callback of a _transform whose batch filled what is downstream, or of a _flush whose end is still to be passed on
-  private waiting: TransformCallback | null = null
+  // The callback of a _transform whose batch filled what is downstream, or of a _flush whose end is still to be passed on. Not
+  // there at all while a stage is not used as a stream (benchmarks/questions/idle.js).
+  declare private waiting?: TransformCallback | undefined
 
   /** Whether the readable side carries batches, and not bytes. @internal */
   protected get readsBatches(): boolean {
@@ -97,9 +98,9 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
   /** Passes on that no more will come. @internal */
   protected finishNext(): void {
     const { waiting } = this
-    this.waiting = null
+    if (waiting !== undefined) this.waiting = undefined
     if (this.next !== null) this.next.finish()
-    if (waiting !== null) waiting()
+    if (waiting !== undefined) waiting()
     else if (this.next === null) this.push(null)
     // nobody reads the readable side of a linked stage; its end is seen all the same
     if (this.next !== null && this.isBuilt) this.resume()
@@ -108,9 +109,12 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
   /** @internal */
   protected askForMore(): void {
     const { waiting } = this
-    this.waiting = null
-    if (waiting !== null) waiting()
-    else this.prev?.proceed()
+    if (waiting === undefined) {
+      this.prev?.proceed()
+      return
+    }
+    this.waiting = undefined
+    waiting()
   }
 
   /** Takes this stage out of its links; its neighbours are joined. @internal */

@@ -155,11 +155,8 @@ function transpile(name: string): string {
 
 /** Starts what `npm start` starts, on a free port; returns the address of its page. */
 async function startEchoPage(t: TestLike): Promise<string> {
-  const server = spawn(process.execPath, [ECHO_PAGE], {
-    // without what tap tells its children: the page is no part of the tests' coverage
-    env: { PATH: process.env['PATH'], PORT: '0' },
-    stdio: ['ignore', 'pipe', 'inherit']
-  })
+  // `env -i` keeps from it what tap tells its children: the page and the build are no part of the tests' coverage
+  const server = spawn('env', ['-i', 'PORT=0', process.execPath, ECHO_PAGE], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(server, 'close')
   t.teardown(() => stopChild(server, ended))
   for await (const line of createInterface({ input: server.stdout })) {

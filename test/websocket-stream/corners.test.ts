@@ -138,3 +138,44 @@ for (const setup of IN_MEMORY) {
     t.match(failure, { code: 'WS_ERR_CONNECTION_LOST' })
   })
 }
+
+for (const setup of IN_MEMORY) {
+  t.test(`a write after a clean end, all of it read, is refused at once: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    const view = ws.messages
+    const ended = once(view.resume(), 'end')
+    peer.write(peer.frame(CLOSE))
+    await ended
+    t.match(await new Promise(resolve => view.write('too late', resolve)), { code: 'WS_ERR_NOT_OPEN' })
+    peer.end()
+    t.match(await ws.closed, { code: 1005, wasClean: true })
+  })
+
+  t.test(`what waits in a view that is destroyed is refused: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup, { highWaterMark: 10 })
+    peer.stream.pause()
+    while (ws.messages.write(Buffer.alloc(100_000))) await settle(1)
+    const failed = new Promise(resolve => ws.messages.write('waits', resolve))
+    ws.messages.destroy()
+    t.ok(await failed)
+    ws.destroy()
+    await ws.closed
+  })
+}
+
+t.test('bufferedAmount counts what the wire has not taken, wherever it waits', async t => {
+  const [left] = pair()
+  const ws = WebSocketStream.http(parsedRequest(), undefined, { highWaterMark: 5 })
+  t.equal(ws.bufferedAmount, 0)
+  ws.text('12345')
+  t.equal(ws.bufferedAmount, 7, 'with its header')
+  ws.messages.write('6')
+  ws.messages.write('\u20ac')
+  ws.messages.write(Buffer.alloc(20))
+  t.equal(ws.bufferedAmount, 7 + 3 + 3 + 20)
+  ws.attach(left)
+  await ws.opened
+  await settle()
+  ws.destroy()
+  await ws.closed
+})
