@@ -31,6 +31,8 @@ export interface OpeningOwner {
 /** One side's opening handshake. */
 export interface Opening extends HandshakeReader {
   readonly request: UpgradeRequest | null
+  /** Where a client wants to go; '' for a server. */
+  readonly url: string
   /** The wire is there. */
   begin(): void
   setHeader(name: string, value: string | readonly string[]): void
@@ -43,6 +45,7 @@ export interface Opening extends HandshakeReader {
 }
 
 export class ServerOpening implements Opening {
+  readonly url = ''
   request: UpgradeRequest | null
   private readonly parser: HeadParser<RequestHead> | null
   private handshake: ServerHandshake | null = null

@@ -2,13 +2,13 @@
 
 import { EventEmitter } from 'node:events'
 import type { DuplexOptions, Duplex as NodeDuplex } from 'node:stream'
-import type { CloseInfo, ReadyState } from './connection.js'
+import type { CloseInfo, ReadyState, Role } from './connection.js'
 import { type Headers, WebSocketError } from './errors.js'
 import type { TypedEmitter, WebSocketStreamEvents } from './events.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { AcceptOptions, HybiVersion, RefusalOptions } from './handshake/server-handshake.js'
-import { ClientOpening, ServerOpening } from './opening.js'
-import { readOptions, type UpgradeRequest, type WebSocketOptions } from './options.js'
+import { ClientOpening, type Opening, type OpeningOwner, ServerOpening } from './opening.js'
+import { readOptions, type Settings, type UpgradeRequest, type WebSocketOptions } from './options.js'
 import { Pipeline, type PipelineUser } from './pipeline.js'
 import { writeCloseBody } from './protocol/close-code.js'
 import { toBytes } from './protocol/message-splitter.js'
@@ -71,12 +71,10 @@ const LazyDuplex = lazy(Duplex) as unknown as new () => Base
  */
 export class WebSocketStream extends LazyDuplex {
   private readonly pipeline: Pipeline
-  private givenUrl: string
 
-  private constructor(makePipeline: (user: PipelineUser) => Pipeline, url: string) {
+  private constructor(role: Role, settings: Settings, makeOpening: (owner: OpeningOwner) => Opening) {
     super()
-    this.pipeline = makePipeline(this as unknown as PipelineUser)
-    this.givenUrl = url
+    this.pipeline = new Pipeline(this as unknown as PipelineUser, role, settings, makeOpening)
   }
 
   /**
@@ -88,9 +86,7 @@ export class WebSocketStream extends LazyDuplex {
   static http(request: UpgradeRequest, head?: Uint8Array, options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
     if (typeof request !== 'object' || request === null) throw new TypeError('request must be an object')
-    const make = (user: PipelineUser): Pipeline =>
-      new Pipeline(user, 'server', settings, owner => new ServerOpening(owner, settings, request))
-    const ws = new WebSocketStream(make, '')
+    const ws = new WebSocketStream('server', settings, owner => new ServerOpening(owner, settings, request))
     if (head !== undefined && head.length > 0) {
       ws.pipeline.keepHead(Buffer.from(head.buffer, head.byteOffset, head.byteLength))
     }
@@ -103,9 +99,7 @@ export class WebSocketStream extends LazyDuplex {
    */
   static server(options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
-    const make = (user: PipelineUser): Pipeline =>
-      new Pipeline(user, 'server', settings, owner => new ServerOpening(owner, settings, null))
-    return new WebSocketStream(make, '')
+    return new WebSocketStream('server', settings, owner => new ServerOpening(owner, settings, null))
   }
 
   /**
@@ -115,16 +109,7 @@ export class WebSocketStream extends LazyDuplex {
    */
   static client(url: string | URL, options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
-    let target = ''
-    const make = (user: PipelineUser): Pipeline =>
-      new Pipeline(user, 'client', settings, owner => {
-        const opening = new ClientOpening(owner, url, settings)
-        target = opening.url
-        return opening
-      })
-    const ws = new WebSocketStream(make, '')
-    ws.givenUrl = target
-    return ws
+    return new WebSocketStream('client', settings, owner => new ClientOpening(owner, url, settings))
   }
 
   /**
@@ -211,7 +196,8 @@ export class WebSocketStream extends LazyDuplex {
 
   /** The URL; a server knows it from the request, and before that it is ''. */
   get url(): string {
-    return this.pipeline.info?.url ?? this.givenUrl
+    const { info, opening } = this.pipeline
+    return info === null ? opening!.url : info.url
   }
 
   get readyState(): ReadyState {

@@ -143,7 +143,7 @@ function onDrain(this: Attached): void {
 export class PipedWire implements Wire {
   next: Receiver<Buffer> | null = null
   prev: Sender<Buffer> | null = null
-  private readonly ends = new Set<PipeEnd>()
+  private ends: PipeEnd[] = []
   private waiting: (() => void) | null = null
   private ending: (() => void) | null = null
   private outputEnded = false
@@ -209,17 +209,17 @@ export class PipedWire implements Wire {
 
   /** Watches a stream at the other end of a pipe. */
   watch(stream: NodeJS.EventEmitter, side: 'source' | 'destination'): void {
-    for (const end of this.ends) {
-      if (end.stream !== stream) continue
-      end[side] = true
+    const known = this.ends.find(end => end.stream === stream)
+    if (known !== undefined) {
+      known[side] = true
       return
     }
     const end: PipeEnd = { stream: stream as Duplex, source: false, destination: false }
     end[side] = true
-    this.ends.add(end)
+    this.ends = [...this.ends, end]
     stream.on('error', error => this.user.wireLost(error))
     stream.once('close', () => {
-      this.ends.delete(end)
+      this.ends = this.ends.filter(other => other !== end)
       const { readableEnded, writableFinished } = end.stream
       const isDone = writableFinished && this.stream.readableEnded
       if ((end.source && !readableEnded) || (end.destination && !isDone)) this.broken()
@@ -227,7 +227,7 @@ export class PipedWire implements Wire {
   }
 
   private get isFed(): boolean {
-    return [...this.ends].some(end => end.source)
+    return this.ends.some(end => end.source)
   }
 
   private broken(): void {
