@@ -22,7 +22,7 @@ const LAYERS: Record<string, Layer> = {
   checks: { knows: [] },
   deferred: { knows: [] },
   streams: { knows: [], uses: ['readable-stream'] },
-  protocol: { knows: ['errors'], uses: ['node:buffer', 'node:crypto'] },
+  protocol: { knows: ['errors'], uses: ['node:buffer', 'node:crypto', 'node:module'] },
   options: { knows: ['checks', 'errors', 'handshake/fields'], types: ['handshake'] },
   handshake: { knows: ['errors', 'options', 'protocol'], uses: ['node:crypto', 'node:url'] },
   extensions: { knows: ['errors', 'options', 'protocol'], uses: ['node:zlib', 'websocket-extensions'] },

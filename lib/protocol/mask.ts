@@ -1,9 +1,30 @@
 // Masking (RFC 6455 §5.3). A mask is one 32-bit number whose lowest byte is applied to the first byte of a payload.
 
 import { randomFillSync } from 'node:crypto'
+import { createRequire } from 'node:module'
 
 /** Below this many bytes, building a view of words costs more than it saves (benchmarks/questions/decode.js). */
 const WORDS_FROM = 64
+
+/** From here on a native call is worth its price, where there is one to call (benchmarks/questions/echo.js). */
+const NATIVE_FROM = 256
+
+/** What `bufferutil` does with the machine's vector instructions, which JavaScript cannot reach. */
+export interface NativeMasking {
+  /** Masks `source` with the four bytes of `mask` into `output` at `offset`; the two may be the same memory. */
+  mask(source: Uint8Array, mask: Uint8Array, output: Uint8Array, offset: number, length: number): void
+}
+
+/** The optional module of that name; null where it is not installed, or not for this machine. */
+export function loadNative(name: string): NativeMasking | null {
+  try {
+    return createRequire(import.meta.url)(name) as NativeMasking
+  } catch {
+    return null
+  }
+}
+
+const native = loadNative('bufferutil')
 
 /** The mask as it applies from byte `offset` of the payload on. */
 export function shiftMask(mask: number, offset: number): number {
@@ -21,6 +42,11 @@ export function applyMask(
   mask: number
 ): void {
   if (end - start >= WORDS_FROM) {
+    const moves = source === target && start !== at
+    if (native !== null && mask !== 0 && end - start >= NATIVE_FROM && !moves) {
+      native.mask(source.subarray(start, end), bytesOf(mask), target, at, end - start)
+      return
+    }
     if (source !== target || start !== at) target.set(source.subarray(start, end), at)
     if (mask !== 0) maskWords(target, at, at + end - start, mask)
     return
@@ -81,12 +107,18 @@ function wordsOf(memory: ArrayBufferLike): Int32Array {
 const order = new Uint8Array(4)
 const orderedWord = new Int32Array(order.buffer)
 
-/** The mask as a word of this machine's byte order. */
-function nativeWord(mask: number): number {
+/** The mask as bytes. */
+function bytesOf(mask: number): Uint8Array {
   order[0] = mask
   order[1] = mask >>> 8
   order[2] = mask >>> 16
   order[3] = mask >>> 24
+  return order
+}
+
+/** The mask as a word of this machine's byte order. */
+function nativeWord(mask: number): number {
+  bytesOf(mask)
   return orderedWord[0]!
 }
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { applyMask, freshMask, shiftMask } from '../../lib/protocol/mask.js'
+import { applyMask, freshMask, loadNative, shiftMask } from '../../lib/protocol/mask.js'
 import { MASK, pattern } from '../support/frames.js'
 
 const LENGTHS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 31, 62, 63, 64, 65, 66, 67, 68, 95, 96, 97, 127, 128, 1000, 1003]
@@ -48,6 +48,25 @@ t.test('bytes are masked in place, at any alignment, and nothing beside them', a
     }
   }
   t.same(wrong, [])
+})
+
+t.test('what is large, or lies in large memory, is masked the same, with native help and without', async t => {
+  for (const length of [100, 255, 256, 257, 5000]) {
+    const bytes = Buffer.from(new ArrayBuffer(2 ** 18), 5, length)
+    pattern(length).copy(bytes)
+    applyMask(bytes, 0, length, bytes, 0, number(MASK))
+    t.ok(bytes.equals(reference(pattern(length), MASK)), `${length} bytes in place`)
+    const target = Buffer.alloc(length + 3)
+    applyMask(pattern(length), 0, length, target, 3, number(MASK))
+    t.ok(target.subarray(3).equals(reference(pattern(length), MASK)), `${length} bytes elsewhere`)
+    const moved = Buffer.concat([pattern(length), Buffer.alloc(7)])
+    applyMask(moved, 0, length, moved, 7, number(MASK))
+    t.ok(moved.subarray(7).equals(reference(pattern(length), MASK)), `${length} bytes, moved a little`)
+  }
+})
+
+t.test('a module that is not installed is done without', async t => {
+  t.equal(loadNative('no-such-module-as-this'), null)
 })
 
 t.test('large bytes move to another place of the same memory, and are masked there', async t => {
