@@ -3,6 +3,8 @@
 import type * as node from 'node:stream'
 import streams from 'readable-stream'
 
+export type { Duplex as NodeDuplex } from 'node:stream'
+
 export const Duplex: typeof node.Duplex = streams.Duplex
 export const Transform: typeof node.Transform = streams.Transform
 

@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events'
 import type { DuplexOptions, Duplex as NodeDuplex } from 'node:stream'
 import type { CloseInfo, ReadyState, Role } from './connection.js'
 import { type Headers, WebSocketError } from './errors.js'
-import type { TypedEmitter, WebSocketStreamEvents } from './events.js'
+import type { WebSocketStreamEvents } from './events.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { AcceptOptions, HybiVersion, RefusalOptions } from './handshake/server-handshake.js'
 import { ClientOpening, type Opening, type OpeningOwner, ServerOpening } from './opening.js'
@@ -12,56 +12,14 @@ import { readOptions, type Settings, type UpgradeRequest, type WebSocketOptions 
 import { Pipeline, type PipelineUser } from './pipeline.js'
 import { writeCloseBody } from './protocol/close-code.js'
 import { toBytes } from './protocol/message-splitter.js'
-import { askForDrain, Duplex, type LazyMembers, lazy } from './streams.js'
+import { askForDrain, Duplex, lazy } from './streams.js'
+import type { TypedDuplex } from './typed-duplex.js'
 import type { MessagesView } from './views/messages.js'
 import { AttachedWire, PipedWire } from './wire.js'
 
-/** A Duplex but for `closed`, which is a promise here, and with its own events typed. */
-interface Base extends Omit<NodeDuplex, Replaced>, TypedEmitter<WebSocketStream>, LazyMembers {
-  destroy(error?: Error): this
-  pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean | undefined }): T
-  write(chunk: unknown, callback?: (error?: Error | null) => void): boolean
-  write(chunk: unknown, encoding?: BufferEncoding, callback?: (error?: Error | null) => void): boolean
-  // what gives the stream back would else give back a Duplex, and `socket.pipe(ws).pipe(socket)` would not type
-  end(callback?: () => void): this
-  end(chunk: unknown, callback?: () => void): this
-  end(chunk: unknown, encoding?: BufferEncoding, callback?: () => void): this
-  pause(): this
-  resume(): this
-  setEncoding(encoding: BufferEncoding): this
-  setDefaultEncoding(encoding: BufferEncoding): this
-  unpipe(destination?: NodeJS.WritableStream): this
-  removeAllListeners(event?: string | symbol): this
-  setMaxListeners(count: number): this
-  _write(chunk: Buffer, encoding: string, callback: (error?: Error | null) => void): void
-  _final(callback: () => void): void
-  _read(size: number): void
-  _destroy(error: Error | null, callback: (error?: Error | null) => void): void
-}
-
-type Replaced =
-  | 'closed'
-  | 'destroy'
-  | 'pipe'
-  | 'write'
-  | 'end'
-  | 'pause'
-  | 'resume'
-  | 'setEncoding'
-  | 'setDefaultEncoding'
-  | 'unpipe'
-  | 'removeAllListeners'
-  | 'setMaxListeners'
-  | '_write'
-  | '_final'
-  | '_read'
-  | '_destroy'
-  | typeof Symbol.asyncDispose
-  | keyof TypedEmitter<never>
-
 type Listener<E extends keyof WebSocketStreamEvents> = (...args: WebSocketStreamEvents[E]) => void
 
-const LazyDuplex = lazy(Duplex) as unknown as new () => Base
+const LazyDuplex = lazy(Duplex) as unknown as new () => TypedDuplex<WebSocketStream>
 
 /**
  * One WebSocket connection: a Duplex of wire bytes to pipe a socket through, with its messages in `messages`.

@@ -30,6 +30,7 @@ const LAYERS: Record<string, Layer> = {
   views: { knows: ['errors', 'streams', 'protocol', 'stages'] },
   connection: { knows: ['errors', 'options', 'protocol'] },
   events: { knows: [], types: ['connection', 'handshake', 'options', 'protocol'] },
+  'typed-duplex': { knows: [], types: ['events', 'streams'] },
   opening: { knows: ['errors', 'options', 'handshake'], types: ['stages'] },
   wire: { knows: ['stages', 'streams'] },
   pipeline: {
@@ -62,7 +63,7 @@ const LAYERS: Record<string, Layer> = {
       'wire',
       'pipeline'
     ],
-    types: ['events'],
+    types: ['events', 'typed-duplex'],
     uses: ['node:events']
   },
   net: {

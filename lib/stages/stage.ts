@@ -32,9 +32,9 @@ const LazyTransform = lazy(Transform)
 
 /** One stage of the pipeline. Object-mode sides carry batches; a single item is taken for a batch of one. */
 export abstract class Stage<In, Out> extends LazyTransform implements Receiver<In>, Sender<Out> {
-  /** @internal */
+  /** What this stage is linked to. */
   next: Receiver<Out> | null = null
-  /** @internal */
+  /** What is linked to this stage. */
   prev: Sender<In> | null = null
   // The callback of a _transform whose batch filled what is downstream, or of a _flush whose end is still to be passed on. Not
   // there at all while a stage is not used as a stream (benchmarks/questions/idle.js).
@@ -55,15 +55,15 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
     return false
   }
 
-  /** Takes a batch from upstream; false asks for no more until it proceeds. @internal */
+  /** Takes a batch from upstream; false asks for no more until it proceeds. */
   abstract receive(batch: Batch<In>): boolean
 
-  /** No more comes from upstream. @internal */
+  /** No more comes from upstream. */
   finish(): void {
     this.finishNext()
   }
 
-  /** Downstream wants more. @internal */
+  /** Downstream wants more. */
   proceed(): void {
     this.askForMore()
   }

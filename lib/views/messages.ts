@@ -3,7 +3,7 @@
 import { WebSocketError } from '../errors.js'
 import type { Message } from '../protocol/message-joiner.js'
 import type { Sendable } from '../protocol/message-splitter.js'
-import type { Sender } from '../stages/stage.js'
+import type { Receiver, Sender } from '../stages/stage.js'
 import { askForDrain, Duplex } from '../streams.js'
 import type { MessageTaker } from './delivery.js'
 
@@ -29,8 +29,7 @@ export interface MessagesOwner {
  * destroyed with an error after any other, once all that had arrived is read.
  */
 export class MessagesView extends Duplex implements MessageTaker, Sender<Sendable> {
-  /** @internal */
-  next = null
+  next: Receiver<Sendable> | null = null
   private waiting: ((error?: Error) => void) | null = null
   private ended: Error | null | undefined = undefined
   private patience: NodeJS.Timeout | undefined = undefined
@@ -42,12 +41,12 @@ export class MessagesView extends Duplex implements MessageTaker, Sender<Sendabl
     this.on('error', ignore)
   }
 
-  /** @internal */
+  /** Takes a message from the pipeline. */
   deliver(message: Message): boolean {
     return this.push(message)
   }
 
-  /** @internal */
+  /** Takes the end of messages from the pipeline. */
   endMessages(error: Error | null): void {
     this.ended = error
     if (error === null) this.push(null)
@@ -76,7 +75,7 @@ export class MessagesView extends Duplex implements MessageTaker, Sender<Sendabl
       this.patience ??= setTimeout(() => this.destroy(error), closeTimeout)
   }
 
-  /** The wire takes messages again. @internal */
+  /** The wire takes messages again. */
   proceed(): void {
     const { waiting } = this
     this.waiting = null
