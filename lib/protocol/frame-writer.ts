@@ -57,8 +57,7 @@ export class FrameWriter {
     }
     let at = this.frames.findIndex(part => part.complete)
     if (at < 0) {
-      this.deferred ??= []
-      this.deferred.push(frame)
+      ;(this.deferred ??= []).push(frame)
       return
     }
     // behind the control frames that came before it

@@ -9,6 +9,8 @@ import { WebSocketStream } from '../../lib/index.js'
 const [role, join, duty, total, port] = process.argv.slice(2)
 const PIECE = 65536
 
+const duties: Record<string, (ws: WebSocketStream) => Promise<void>> = { send, take, overrun, hoard }
+
 const say = (...line: unknown[]): void => void process.send!(line)
 
 if (role === 'server') {
@@ -25,10 +27,26 @@ async function run(ws: WebSocketStream, socket: Socket): Promise<void> {
   if (join === 'attach') ws.attach(socket)
   else socket.pipe(ws).pipe(socket)
   await ws.opened
-  await (duty === 'send' ? send(ws) : take(ws))
+  await duties[duty!]!(ws)
   const { code, wasClean } = await ws.closed
   say('closed', code, wasClean)
   process.disconnect()
+}
+
+/** Does what nobody should: writes on though it is told to wait. */
+async function overrun(ws: WebSocketStream): Promise<void> {
+  const before = process.memoryUsage.rss()
+  for (let sent = 0; sent < Number(total); sent += PIECE) ws.messages.write(Buffer.alloc(PIECE, 'piece'))
+  say('overrun', process.memoryUsage.rss() - before)
+}
+
+/** Keeps all that it is sent. */
+async function hoard(ws: WebSocketStream): Promise<void> {
+  const before = process.memoryUsage.rss()
+  const kept: unknown[] = []
+  say('ready')
+  for await (const piece of ws.messages) kept.push(piece)
+  say('hoarded', process.memoryUsage.rss() - before, kept.length)
 }
 
 async function send(ws: WebSocketStream): Promise<void> {
@@ -41,7 +59,8 @@ async function send(ws: WebSocketStream): Promise<void> {
   for (let sent = 0; sent < Number(total); sent += PIECE) {
     const piece = pieces[(sent / PIECE) % pieces.length]!
     hash.update(piece)
-    const more = ws.messages.write(piece)
+    // memory of its own for each message, or a sender that held them all would not be seen to grow
+    const more = ws.messages.write(Buffer.from(piece))
     mostHeld = Math.max(mostHeld, ws.bufferedAmount)
     if (more) continue
     told++
