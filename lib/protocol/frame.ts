@@ -2,6 +2,7 @@
 
 import { applyMask } from './mask.js'
 import type { Opcode } from './opcode.js'
+import type { PreparedMessage } from './prepared-message.js'
 
 /**
  * A frame of RFC 6455 §5.2, or a part of one: a decoder passes on what it has of a large payload before the rest is there.
@@ -29,6 +30,13 @@ export class Frame {
   mask: number
   /** @internal whether `data` may be written to and kept: nobody else uses it */
   owned: boolean
+  // What few frames have stands in the prototype for all others, so that it costs them nothing
+  /** Whether an extension may compress it, on the way out. */
+  declare compress: boolean
+  /** @internal the whole frame as a server sends it, where somebody has made that before */
+  declare wire: Buffer | null
+  /** @internal what it is a frame of, where that has many receivers */
+  declare prepared: PreparedMessage | null
 
   /**
    * @param payload - bytes, or text to be sent as UTF-8
@@ -95,3 +103,7 @@ export class Frame {
     else applyMask(data, this.start, this.start + this.size, target, at, this.mask)
   }
 }
+
+Frame.prototype.compress = true
+Frame.prototype.wire = null
+Frame.prototype.prepared = null

@@ -1,0 +1,62 @@
+// One message for many receivers: framed once, and compressed once for each set of parameters, its bytes shared by all.
+
+import { Frame } from './frame.js'
+import { writeHeader } from './frame-writer.js'
+import type { Opcode } from './opcode.js'
+
+const RSV1 = 4
+
+/** What `prepareMessage` makes; `messages.write`, `streams.write` and `send` take it like any message. */
+export class PreparedMessage {
+  /** Whether it may be compressed where compression is negotiated. */
+  readonly compress: boolean
+  /** @internal */
+  readonly opcode: Opcode
+  /** @internal */
+  readonly payload: Buffer
+  private readonly plain: Frame
+  private readonly compressed = new Map<number, Frame>()
+
+  /** @internal */
+  constructor(opcode: Opcode, payload: Buffer, compress: boolean) {
+    this.opcode = opcode
+    this.payload = payload
+    this.compress = compress
+    this.plain = this.frame(payload, 0)
+  }
+
+  /** Bytes in the message, before compression. */
+  get size(): number {
+    return this.payload.length
+  }
+
+  /** The frame that sends it as it is. @internal */
+  get whole(): Frame {
+    return this.plain
+  }
+
+  /**
+   * The frame that sends it compressed (RFC 7692 §7.2.1), made once for each set of parameters.
+   * @param parameters - what tells one result from another
+   * @param deflate - compresses the payload, with no context before it
+   * @internal
+   */
+  deflated(parameters: number, deflate: (payload: Buffer) => Buffer): Frame {
+    let frame = this.compressed.get(parameters)
+    if (frame === undefined) {
+      frame = this.frame(deflate(this.payload), RSV1)
+      this.compressed.set(parameters, frame)
+    }
+    return frame
+  }
+
+  private frame(payload: Buffer, rsv: number): Frame {
+    const frame = new Frame(this.opcode, payload, true, rsv)
+    const header = Buffer.allocUnsafe(10)
+    const at = writeHeader(frame, header, 0, false)
+    frame.wire = Buffer.concat([header.subarray(0, at), payload])
+    frame.data = frame.wire.subarray(at)
+    frame.prepared = this
+    return frame
+  }
+}
