@@ -25,6 +25,7 @@ const ERRORS = {
 
   // Messages: RFC 6455 §5.6, §8.1, §10.4
   WS_ERR_INVALID_UTF8: peer(1007, 'text is not valid UTF-8'), // §8.1
+  WS_ERR_INVALID_COMPRESSED_DATA: peer(1007, 'compressed data is malformed'), // RFC 7692 §7.2.2
   WS_ERR_MESSAGE_TOO_LARGE: peer(1009, 'a message is larger than maxMessageSize'), // §10.4
   WS_ERR_TOO_MANY_FRAGMENTS: peer(1008, 'a message has more fragments than maxFragments'), // §10.4
 
