@@ -10,6 +10,19 @@ export {
   type WebSocketErrorOptions
 } from './errors.js'
 export type { TypedEmitter, WebSocketStreamEvents } from './events.js'
+export type {
+  ClientExtensionSession,
+  Extension,
+  ExtensionCallback,
+  ExtensionMessage,
+  ExtensionParam,
+  ExtensionParams,
+  ExtensionSession,
+  ExtensionSessionOptions,
+  FrameCodec,
+  ServerExtensionSession,
+  StreamingSession
+} from './extensions/extension.js'
 export type { OpenInfo } from './handshake/open-info.js'
 export { type AcceptOptions, type HybiVersion, isWebSocket, type RefusalOptions } from './handshake/server-handshake.js'
 export type {
@@ -32,5 +45,9 @@ export { type HandshakeReader, HandshakeTransform } from './stages/handshake-tra
 export { MessageAssembler, type MessageAssemblerOptions } from './stages/message-assembler.js'
 export { MessageFragmenter, type MessageFragmenterOptions } from './stages/message-fragmenter.js'
 export type { Batch } from './stages/stage.js'
+export type { FrameFields, FramesView } from './views/frames.js'
+export { type MessageKind, MessageStream } from './views/message-stream.js'
+export type { MessageWriter, MessageWriterOptions } from './views/message-writer.js'
 export type { MessagesView } from './views/messages.js'
-export { WebSocketStream } from './websocket-stream.js'
+export type { StreamsView } from './views/streams.js'
+export { type SendOptions, WebSocketStream } from './websocket-stream.js'

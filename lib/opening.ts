@@ -1,13 +1,14 @@
 // The opening handshake as something that happens: who speaks first, who decides, what is answered. Bytes are made and read by the
 // codecs in handshake/; here they are put in order, for a server and for a client.
 
-import { HandshakeError } from './errors.js'
+import { HandshakeError, type Headers } from './errors.js'
+import type { Extension } from './extensions/extension.js'
+import { type Negotiated, Negotiation } from './extensions/negotiation.js'
 import { ClientHandshake, type Established } from './handshake/client-handshake.js'
 import { checkField } from './handshake/fields.js'
 import { HeadParser, REQUEST, type RequestHead } from './handshake/head-parser.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import {
-  type Accepted,
   type AcceptOptions,
   type RefusalOptions,
   refusal,
@@ -23,7 +24,7 @@ export interface OpeningOwner {
   offer(request: UpgradeRequest): boolean
   /** Writes this side's head. */
   sendHead(bytes: Buffer): void
-  handshakeDone(info: OpenInfo): void
+  handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void
   /** The handshake failed; an answer, where one is due, was sent. */
   handshakeFailed(error: HandshakeError): void
 }
@@ -93,7 +94,7 @@ export class ServerOpening implements Opening {
   accept(options?: AcceptOptions): boolean {
     if (this.done) return false
     if (this.handshake === null) this.decision = () => this.accept(options)
-    else this.open(this.handshake.accept(options))
+    else this.open(this.handshake, options)
     return true
   }
 
@@ -139,11 +140,21 @@ export class ServerOpening implements Opening {
     }
   }
 
-  private open(accepted: Accepted): void {
+  private open(handshake: ServerHandshake, options: AcceptOptions | undefined): void {
+    const { extensions, negotiated } = this.negotiate(handshake.offeredExtensions, options?.extensions)
+    const { bytes, headers, protocol, version, url } = handshake.accept({ ...options, extensions })
     this.done = true
-    const { bytes, headers, protocol, version, url } = accepted
     this.owner.sendHead(bytes)
-    this.owner.handshakeDone({ version, protocol, extensions: '', url, status: 101, headers })
+    this.owner.handshakeDone({ version, protocol, extensions, url, status: 101, headers }, negotiated)
+  }
+
+  // RFC 6455 §9.1
+  private negotiate(offer: string, given: string | undefined): { extensions: string; negotiated: Negotiated | null } {
+    if (given !== undefined) return { extensions: given, negotiated: opaque(given) }
+    if (offer === '' || this.settings.extensions.length === 0) return { extensions: '', negotiated: null }
+    const negotiation = new Negotiation(this.settings.extensions as readonly Extension[], this.settings)
+    const extensions = negotiation.respond(offer)
+    return { extensions, negotiated: negotiation.negotiated() }
   }
 
   private fail(error: HandshakeError): void {
@@ -152,16 +163,22 @@ export class ServerOpening implements Opening {
   }
 }
 
+/** What two others agreed on: frames pass as they are. */
+function opaque(extensions: string): Negotiated | null {
+  return extensions === '' ? null : { rsv: 7, incoming: null, outgoing: null }
+}
+
 export class ClientOpening implements Opening {
   readonly request = null
   private readonly handshake: ClientHandshake
+  private negotiation: Negotiation | null = null
   private established: Established | null = null
   private done = false
 
   constructor(
     private readonly owner: OpeningOwner,
     url: string | URL,
-    settings: Settings
+    private readonly settings: Settings
   ) {
     this.handshake = new ClientHandshake(url, settings)
   }
@@ -171,7 +188,22 @@ export class ClientOpening implements Opening {
   }
 
   begin(): void {
-    this.owner.sendHead(this.handshake.request())
+    let request: Buffer
+    try {
+      request = this.handshake.request(this.offer())
+    } catch (cause) {
+      this.fault(new HandshakeError('WS_ERR_EXTENSION', { cause }))
+      return
+    }
+    this.owner.sendHead(request)
+  }
+
+  private offer(): string {
+    const { extensions } = this.settings
+    if (typeof extensions === 'string') return extensions
+    if (extensions.length === 0) return ''
+    this.negotiation = new Negotiation(extensions, this.settings)
+    return this.negotiation.offer()
   }
 
   receive(chunk: Buffer): Buffer | null {
@@ -180,9 +212,21 @@ export class ClientOpening implements Opening {
   }
 
   complete(): void {
-    this.done = true
     const { version, protocol, extensions, url, status, headers } = this.established!
-    this.owner.handshakeDone({ version, protocol, extensions, url, status, headers })
+    const negotiated = extensions === '' ? null : this.agree(extensions, status, headers)
+    this.done = true
+    this.owner.handshakeDone({ version, protocol, extensions, url, status, headers }, negotiated)
+  }
+
+  // RFC 6455 §4.1
+  private agree(extensions: string, status: number, headers: Headers): Negotiated | null {
+    if (this.negotiation === null) return opaque(extensions)
+    try {
+      this.negotiation.activate(extensions)
+    } catch (cause) {
+      throw new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: 'Sec-WebSocket-Extensions', status, headers, cause })
+    }
+    return this.negotiation.negotiated()
   }
 
   end(): never {

@@ -1,6 +1,7 @@
 // Options as people give them come in, settings that hold come out. Every wrong name, type or number is an error here, at once.
 
 import { checkNumber } from './checks.js'
+import type { Extension } from './extensions/extension.js'
 import { checkField, checkToken } from './handshake/fields.js'
 
 /** A request to open a WebSocket: what `node:http` hands to an `upgrade` listener, or what this library parsed. */
@@ -43,8 +44,11 @@ export interface WebSocketOptions {
   origin?: string | undefined
   /** Server: origins that may connect, compared exactly, or a function; anything else gets 403. Default: no check. */
   origins?: string | readonly string[] | OriginCheck | undefined
-  /** Extensions, in the form of `websocket-extensions`. Default: none. */
-  extensions?: readonly object[] | undefined
+  /**
+   * Extensions, in the form of `websocket-extensions`. Client: also an offer that is sent as it is, for one who passes frames on as
+   * they are; what the server chose is in `extensions`. Default: none.
+   */
+  extensions?: readonly Extension[] | string | undefined
   /** Server: accept hixie-75 and hixie-76 too. Default: false. */
   allowDrafts?: boolean | undefined
   /** Client: the protocol version to speak. Default: 13. */
@@ -79,7 +83,7 @@ export interface Settings {
   readonly headers: readonly (readonly [string, string])[]
   readonly origin: string | undefined
   readonly origins: readonly string[] | OriginCheck | undefined
-  readonly extensions: readonly object[]
+  readonly extensions: readonly Extension[] | string
   readonly allowDrafts: boolean
   readonly version: 13 | 8 | 7
   readonly maxMessageSize: number
@@ -205,11 +209,28 @@ function readFieldValue(value: unknown, name: string): string {
   return value
 }
 
-function readExtensions(value: unknown): readonly object[] {
-  if (!Array.isArray(value) || !value.every(item => typeof item === 'object' && item !== null)) {
-    throw new TypeError('extensions must be an array of extensions')
-  }
+function readExtensions(value: unknown): readonly Extension[] | string {
+  if (typeof value === 'string') return readFieldValue(value, 'extensions')
+  if (!Array.isArray(value)) throw new TypeError('extensions must be an array of extensions')
+  for (const extension of value) checkExtension(extension)
+  const names = value.map(extension => extension.name)
+  if (new Set(names).size !== names.length) throw new TypeError('extensions must not repeat a name')
   return [...value]
+}
+
+function checkExtension(value: unknown): void {
+  // some are functions with these properties
+  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function'
+  if (!isObject) throw new TypeError('an extension must be an object')
+  const { name, type, rsv1, rsv2, rsv3, createClientSession, createServerSession } = value as Partial<Extension>
+  if (typeof name !== 'string') throw new TypeError('the name of an extension must be a string')
+  checkToken(name, 'the name of an extension')
+  if (type !== 'permessage') throw new TypeError("the type of an extension must be 'permessage'")
+  const isMarked = [rsv1, rsv2, rsv3].every(bit => typeof bit === 'boolean')
+  if (!isMarked) throw new TypeError('rsv1, rsv2 and rsv3 of an extension must be booleans')
+  if (typeof createClientSession !== 'function' || typeof createServerSession !== 'function') {
+    throw new TypeError('an extension must have createClientSession and createServerSession')
+  }
 }
 
 function readKeepalive(value: unknown): Required<Keepalive> | undefined {

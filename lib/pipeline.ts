@@ -3,23 +3,26 @@
 
 import { type CloseInfo, Connection, type Role, type Surroundings } from './connection.js'
 import { Deferred } from './deferred.js'
-import { HandshakeError, type WebSocketError } from './errors.js'
+import { HandshakeError, WebSocketError } from './errors.js'
+import type { Negotiated } from './extensions/negotiation.js'
 import { HandshakeMemo } from './handshake/memo.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { Opening, OpeningOwner } from './opening.js'
 import type { Settings, UpgradeRequest } from './options.js'
 import { CloseCode, writeCloseBody } from './protocol/close-code.js'
 import type { Message } from './protocol/message-joiner.js'
-import type { Sendable } from './protocol/message-splitter.js'
+import { type Outgoing as OutgoingMessage, writtenSize } from './protocol/message-splitter.js'
 import type { Opcode } from './protocol/opcode.js'
+import { ExtensionTransform } from './stages/extension-transform.js'
 import { FrameDecoder } from './stages/frame-decoder.js'
 import { FrameEncoder } from './stages/frame-encoder.js'
 import { HandshakeTransform } from './stages/handshake-transform.js'
-import { MessageAssembler } from './stages/message-assembler.js'
 import { MessageFragmenter } from './stages/message-fragmenter.js'
-import { link } from './stages/stage.js'
-import { Delivery, type DeliveryOwner } from './views/delivery.js'
-import { type MessagesOwner, MessagesView } from './views/messages.js'
+import { link, type Sender } from './stages/stage.js'
+import type { MessageKind } from './views/message-stream.js'
+import { MessageWriter, type MessageWriterOwner } from './views/message-writer.js'
+import { Outbox, type Outgoing } from './views/outbox.js'
+import { type AnyView, Reception, type ReceptionOwner, type ViewKind } from './views/reception.js'
 import { PipedWire, type Wire, type WireUser } from './wire.js'
 
 /** What the pipeline tells the WebSocketStream around it. */
@@ -39,6 +42,13 @@ interface Handshake {
   readonly outbound: HandshakeTransform
 }
 
+/** Both ExtensionTransforms, where something was negotiated. */
+interface Extensions {
+  readonly rsv: number
+  readonly inbound: ExtensionTransform
+  readonly outbound: ExtensionTransform
+}
+
 /** What few connections need, or need for a short time only. */
 interface Rare {
   opened?: Deferred<OpenInfo>
@@ -52,7 +62,7 @@ interface Rare {
 
 const NORMAL = writeCloseBody(1000, '')
 
-export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningOwner, MessagesOwner {
+export class Pipeline implements Surroundings, WireUser, OpeningOwner, ReceptionOwner, MessageWriterOwner {
   readonly connection: Connection
   /** What the handshake agreed on; null before. */
   info: OpenInfo | null = null
@@ -62,17 +72,18 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
   private readonly decoder: FrameDecoder
   private readonly encoder: FrameEncoder
   private readonly fragmenter: MessageFragmenter
-  private readonly delivery = new Delivery(this)
+  private readonly reception = new Reception(this)
+  private extensions: Extensions | null = null
+  private outgoing: Outbox | null = null
   private handshake: Handshake | null = null
   private wire: Wire | null = null
-  private view: MessagesView | null = null
   private rare: Rare | null = null
   private keptRequest: UpgradeRequest | null
   private requestSeen = false
 
   /**
-   *     wire → HandshakeTransform → FrameDecoder → MessageAssembler → delivery → view
-   *     wire ← HandshakeTransform ← FrameEncoder ← MessageFragmenter ← view
+   *     wire → HandshakeTransform → FrameDecoder → ExtensionTransform → reception: MessageAssembler → delivery → view
+   *     wire ← HandshakeTransform ← FrameEncoder ← ExtensionTransform ← MessageFragmenter ← view
    */
   constructor(
     private readonly user: PipelineUser,
@@ -83,7 +94,6 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
     const opening = makeOpening(this)
     const inbound = new HandshakeTransform(opening.request === null ? opening : null)
     const outbound = new HandshakeTransform()
-    const assembler = new MessageAssembler(settings)
     this.connection = new Connection(role, settings, this)
     this.decoder = new FrameDecoder({ role, maxFrameSize: settings.maxFrameSize })
     this.encoder = new FrameEncoder({ role, highWaterMark: settings.highWaterMark })
@@ -91,12 +101,11 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
     this.handshake = { opening, inbound, outbound }
     this.keptRequest = opening.request
 
-    inbound.pipe(this.decoder).pipe(assembler)
-    link(assembler, this.delivery)
+    inbound.pipe(this.decoder)
+    link(this.decoder, this.reception)
     this.fragmenter.pipe(this.encoder).pipe(outbound)
 
     inbound.listener = { fail: error => opening.fault(error as HandshakeError) }
-    assembler.listener = this.connection
     this.decoder.listener = this.connection
     this.encoder.listener = this
     this.encoder.block()
@@ -169,20 +178,28 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
   abandon(error: WebSocketError): void {
     if (this.handshake !== null) this.failOpening(new HandshakeError('WS_ERR_ABORTED', { cause: error.cause }))
     this.stopReading()
-    this.delivery.discard()
+    this.extensions?.inbound.stop()
+    this.reception.discard()
     this.connection.abandon(error)
   }
 
   /** The streams in between are gone, whoever did it. Says how it ended; once. */
   over(): void {
     if (this.closeInfo !== undefined) return
-    const { rare } = this
+    const { rare, extensions } = this
+    if (extensions?.inbound.isWorking) {
+      // what is being inflated had arrived before
+      extensions.inbound.whenIdle = () => this.over()
+      return
+    }
     if (this.handshake !== null) this.failOpening(new HandshakeError('WS_ERR_CONNECTION_LOST'))
     this.connection.wireLost()
     this.closeInfo = this.connection.over()
     if (rare?.abort !== undefined) this.settings.signal!.removeEventListener('abort', rare.abort)
+    extensions?.outbound.stop()
     this.tellCloseSent()
     this.view?.connectionOver()
+    this.outgoing?.connectionOver()
     this.wire?.inputDone()
     process.nextTick(() => this.tellOver())
   }
@@ -226,10 +243,11 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
     this.handshake!.outbound.send(bytes)
   }
 
-  handshakeDone(info: OpenInfo): void {
+  handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void {
     const { inbound, outbound } = this.handshake!
     this.handshake = null
     this.info = info
+    if (negotiated !== null) this.extend(negotiated)
     this.connection.opened()
     this.rare?.opened?.resolve(info)
     this.user.tell('open', info)
@@ -237,6 +255,35 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
     outbound.open()
     this.connection.ready()
     inbound.open()
+  }
+
+  // ExtensionTransform stands in both chains from here on
+  private extend({ rsv, incoming, outgoing }: Negotiated): void {
+    const inbound = new ExtensionTransform({ rsv, codec: incoming })
+    const outbound = new ExtensionTransform({ rsv, codec: outgoing })
+    inbound.listener = outbound.listener = this.connection
+    this.decoder.allowedRsv = rsv
+    this.extensions = { rsv, inbound, outbound }
+    if (this.reception.kind === 'frames') {
+      this.bypassExtensions()
+      return
+    }
+    link(inbound, this.decoder.next!)
+    link(this.decoder, inbound)
+    link(this.fragmenter, outbound)
+    link(outbound, this.encoder)
+  }
+
+  /** Frames go to the application, and come from it, as they are on the wire. */
+  bypassExtensions(): void {
+    this.decoder.passesControl = true
+    if (this.extensions === null) return
+    const { inbound, outbound } = this.extensions
+    if (inbound.next !== null) link(this.decoder, inbound.next)
+    link(this.fragmenter, this.encoder)
+    inbound.stop()
+    outbound.stop()
+    this.extensions = null
   }
 
   private remember(request: UpgradeRequest, info: OpenInfo): void {
@@ -261,15 +308,19 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
 
   // Messages
 
-  /** The application's view of messages; made when it is first asked for. */
-  get messages(): MessagesView {
-    if (this.view === null) {
-      this.view = new MessagesView(this)
-      link(this.view, this.fragmenter)
-      this.delivery.attach(this.view)
-      if (this.closeInfo !== undefined) this.view.connectionOver()
-    }
-    return this.view
+  /** The application's view of this kind; made when it is first asked for. */
+  open(kind: ViewKind): AnyView {
+    const isNew = this.reception.view === null
+    const view = this.reception.open(kind)
+    if (!isNew) return view
+    if (this.outgoing !== null) this.outgoing.sender = view
+    else this.fragmenter.prev = view as unknown as Sender<OutgoingMessage>
+    if (this.closeInfo !== undefined) view.connectionOver()
+    return view
+  }
+
+  private get view(): AnyView | null {
+    return this.reception.view
   }
 
   get takesMessages(): boolean {
@@ -277,14 +328,43 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
   }
 
   /** Sends a message behind all that wait. False asks to wait, or says that nothing more can be sent. */
-  send(message: Sendable): boolean {
+  send(message: OutgoingMessage): boolean {
     if (!this.connection.takesMessages) return false
-    if (this.view === null) return this.sendMessage(message)
-    return !this.view.writableEnded && this.view.write(message)
+    const { view } = this
+    if (view === null || this.reception.kind === 'frames') return this.sendItem(message)
+    return !view.writableEnded && view.write(message)
   }
 
-  sendMessage(message: Sendable): boolean {
-    return this.fragmenter.receive([message])
+  sendItem(item: Outgoing): boolean {
+    return this.outgoing === null ? this.fragmenter.receive([item as OutgoingMessage]) : this.outgoing.add(item)
+  }
+
+  /** Where messages wait while one is written piece by piece; made when the first of these is begun. */
+  get outbox(): Outbox {
+    if (this.outgoing === null) {
+      this.outgoing = new Outbox(this.fragmenter)
+      this.outgoing.sender = this.view
+    }
+    return this.outgoing
+  }
+
+  /** Begins a message that is written in pieces, behind all that wait. */
+  createMessage(kind: MessageKind, compress: boolean): MessageWriter {
+    const writer = this.makeWriter(kind, compress)
+    const { view } = this
+    if (view !== null && view.writableLength > 0 && this.reception.kind !== 'frames') view.write(writer)
+    else this.outbox.add(writer)
+    return writer
+  }
+
+  beginMessage(kind: MessageKind | null): MessageWriter {
+    const writer = this.makeWriter(kind, true)
+    this.outbox.add(writer)
+    return writer
+  }
+
+  private makeWriter(kind: MessageKind | null, compress: boolean): MessageWriter {
+    return new MessageWriter(kind, compress, this.settings.highWaterMark, this)
   }
 
   get closeTimeout(): number {
@@ -292,12 +372,12 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
   }
 
   wantMessages(): void {
-    this.delivery.proceed()
+    this.reception.proceed()
   }
 
-  /** Somebody new takes messages, from the next turn on. */
-  wantMessagesSoon(): void {
-    if (this.delivery.isBlocked) process.nextTick(() => this.delivery.proceed())
+  /** The application listens for 'message'. */
+  listen(): void {
+    this.reception.listen()
   }
 
   endMessages(callback: () => void): void {
@@ -311,7 +391,7 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
   }
 
   messagesDestroyed(error: Error | null): void {
-    this.delivery.discard()
+    this.reception.discard()
     // leaving a `for await` loop destroys the stream with an AbortError, and is no failure
     const isNormal = error === null || error.name === 'AbortError'
     this.connection.close(isNormal ? NORMAL : writeCloseBody(CloseCode.InternalError, ''))
@@ -327,23 +407,44 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
 
   inputDelivered(): void {
     this.connection.inputDelivered()
-    this.delivery.complete(this.connection.failure)
+    this.reception.complete(this.connection.failure)
     this.wire?.inputDone()
   }
 
   /** Begins the closing handshake behind the messages that wait. */
   close(body: Buffer): void {
     // where nobody reads, the peer's answer must not wait behind messages that nobody wants
-    if (this.view === null && !this.user.hears('message')) this.delivery.discard()
-    if (this.view === null || this.view.writableLength === 0) {
+    if (this.reception.isUnheard) this.reception.discard()
+    const { view } = this
+    // a message that is being written in pieces is not waited for
+    if (view === null || view.writableLength === 0 || this.outgoing?.isBusy) {
       this.connection.close(body)
-      this.view?.end()
-    } else if (!this.view.writableEnded) {
+      view?.end()
+    } else if (!view.writableEnded) {
       this.rare ??= {}
       this.rare.closeBody = body
       this.connection.closeSoon()
-      this.view.end()
+      view.end()
     }
+  }
+
+  /** The application writes a Close frame itself. */
+  closeWith(body: Buffer): void {
+    this.connection.close(body)
+  }
+
+  /** A message that was begun cannot be ended (RFC 6455 has no way to take it back). */
+  messageBroken(error: Error | null): void {
+    const isText = error instanceof WebSocketError && error.code === 'WS_ERR_INVALID_UTF8'
+    this.close(writeCloseBody(isText ? CloseCode.InvalidPayload : CloseCode.InternalError, ''))
+  }
+
+  fail(error: WebSocketError): void {
+    this.connection.fail(error)
+  }
+
+  get allowedRsv(): number {
+    return this.decoder.allowedRsv
   }
 
   get closed(): Promise<CloseInfo> {
@@ -358,10 +459,8 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
 
   /** Bytes taken from the application that the wire has not taken. */
   get bufferedAmount(): number {
-    let amount = this.encoder.size + (this.wire?.bufferedAmount ?? 0)
-    for (const { chunk } of this.view === null ? [] : waitingWrites(this.view)) {
-      amount += typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
-    }
+    let amount = this.encoder.size + (this.wire?.bufferedAmount ?? 0) + (this.outgoing?.size ?? 0)
+    for (const { chunk } of this.view === null ? [] : waitingWrites(this.view)) amount += writtenSize(chunk)
     return amount
   }
 
@@ -372,16 +471,30 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
   }
 
   sendClose(payload: Buffer): void {
-    this.encoder.close(payload)
+    this.behindMessages(() => this.encoder.close(payload))
   }
 
   endWire(): void {
     if (this.handshake === null) {
-      this.encoder.finish()
+      this.behindMessages(() => this.encoder.finish())
     } else {
       // what waited for the handshake is never sent
       this.handshake.outbound.discard()
       this.handshake.outbound.finish()
+    }
+  }
+
+  /** Runs when all messages that were sent before have passed the extensions. */
+  private behindMessages(run: () => void): void {
+    const outbound = this.extensions?.outbound
+    if (outbound === undefined || outbound.isIdle) {
+      run()
+      return
+    }
+    const { whenIdle } = outbound
+    outbound.whenIdle = () => {
+      whenIdle?.()
+      run()
     }
   }
 
@@ -461,6 +574,6 @@ export class Pipeline implements Surroundings, WireUser, DeliveryOwner, OpeningO
   }
 }
 
-function waitingWrites(view: MessagesView): { chunk: Sendable }[] {
-  return (view as unknown as { writableBuffer: { chunk: Sendable }[] }).writableBuffer
+function waitingWrites(view: AnyView): { chunk: unknown }[] {
+  return (view as unknown as { writableBuffer: { chunk: unknown }[] }).writableBuffer
 }

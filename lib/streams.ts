@@ -3,10 +3,13 @@
 import type * as node from 'node:stream'
 import streams from 'readable-stream'
 
-export type { Duplex as NodeDuplex } from 'node:stream'
+export type { Duplex as NodeDuplex, Readable as NodeReadable } from 'node:stream'
 
 export const Duplex: typeof node.Duplex = streams.Duplex
+export const Readable: typeof node.Readable = streams.Readable
+export const Writable: typeof node.Writable = streams.Writable
 export const Transform: typeof node.Transform = streams.Transform
+export const pipeline: typeof node.pipeline = streams.pipeline
 
 /** A stream class whose constructor builds nothing. */
 export interface LazyClass<T> {

@@ -14,3 +14,21 @@ declare module 'readable-stream' {
   const streams: typeof import('node:stream')
   export default streams
 }
+
+// what lib/extensions uses of it
+declare module 'websocket-extensions' {
+  type Extension = import('./extensions/extension.js').Extension
+  type Message = import('./extensions/extension.js').ExtensionMessage
+  type Callback = import('./extensions/extension.js').ExtensionCallback
+
+  export default class Extensions {
+    constructor(options?: { maxLength?: number })
+    add(extension: Extension): void
+    generateOffer(): string | null
+    activate(header: string): void
+    generateResponse(header: string): string | null
+    processIncomingMessage(message: Message, callback: Callback): void
+    processOutgoingMessage(message: Message, callback: Callback): void
+    close(callback?: () => void): void
+  }
+}

@@ -11,11 +11,21 @@ import { ClientOpening, type Opening, type OpeningOwner, ServerOpening } from '.
 import { readOptions, type Settings, type UpgradeRequest, type WebSocketOptions } from './options.js'
 import { Pipeline, type PipelineUser } from './pipeline.js'
 import { writeCloseBody } from './protocol/close-code.js'
-import { toBytes } from './protocol/message-splitter.js'
+import { toBytes, Uncompressed } from './protocol/message-splitter.js'
 import { askForDrain, Duplex, lazy } from './streams.js'
 import type { TypedDuplex } from './typed-duplex.js'
+import type { FramesView } from './views/frames.js'
+import type { MessageKind } from './views/message-stream.js'
+import type { MessageWriter, MessageWriterOptions } from './views/message-writer.js'
 import type { MessagesView } from './views/messages.js'
+import type { StreamsView } from './views/streams.js'
 import { AttachedWire, PipedWire } from './wire.js'
+
+/** How one message is sent. */
+export interface SendOptions {
+  /** Whether an extension may compress it. Default: true. */
+  compress?: boolean | undefined
+}
 
 type Listener<E extends keyof WebSocketStreamEvents> = (...args: WebSocketStreamEvents[E]) => void
 
@@ -72,26 +82,58 @@ export class WebSocketStream extends LazyDuplex {
 
   /**
    * Whole messages, as an object-mode Duplex: strings for text, Buffers for binary. `end()` closes with 1000.
+   * @throws TypeError where another view serves this connection
    */
   get messages(): MessagesView {
-    return this.pipeline.messages
+    return this.pipeline.open('messages') as MessagesView
+  }
+
+  /**
+   * Messages as they arrive, as an object-mode Duplex of `MessageStream`s, never held whole. Also writable, of Readables and of whole
+   * messages. `end()` closes with 1000.
+   * @throws TypeError where another view, or a 'message' listener, serves this connection
+   */
+  get streams(): StreamsView {
+    return this.pipeline.open('streams') as StreamsView
+  }
+
+  /**
+   * Frames as they are on the wire but unmasked, as an object-mode Duplex, control frames included: for relays.
+   * @throws TypeError where another view, or a 'message' listener, serves this connection
+   */
+  get frames(): FramesView {
+    return this.pipeline.open('frames') as FramesView
+  }
+
+  /**
+   * A Writable that sends one message, a fragment for each chunk (RFC 6455 §5.4), with backpressure. Other messages wait behind it,
+   * pings and a close do not. Destroyed before its end, it closes the connection: what was sent cannot be taken back.
+   * @param kind - text takes strings, and bytes that are UTF-8, cut anywhere
+   * @throws TypeError for any other kind
+   */
+  createMessage(kind: MessageKind, options: MessageWriterOptions = {}): MessageWriter {
+    if (kind !== 'text' && kind !== 'binary') throw new TypeError("kind must be 'text' or 'binary'")
+    return this.pipeline.createMessage(kind, readCompress(options))
   }
 
   /**
    * Sends text, as `messages.write` does.
+   * @param options - `compress: false` keeps extensions from compressing it
    * @returns false where the wire is full, and where nothing more can be sent; then nothing is
    */
-  text(message: string): boolean {
+  text(message: string, options?: SendOptions): boolean {
     if (typeof message !== 'string') throw new TypeError('text must be a string')
-    return this.pipeline.send(message)
+    return this.pipeline.send(readCompress(options) ? message : new Uncompressed(message))
   }
 
   /**
    * Sends bytes, as `messages.write` does: any ArrayBufferView or ArrayBuffer, which must not change until it is sent.
+   * @param options - `compress: false` keeps extensions from compressing it
    * @returns false where the wire is full, and where nothing more can be sent; then nothing is
    */
-  binary(message: NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer): boolean {
-    return this.pipeline.send(toBytes(message))
+  binary(message: NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer, options?: SendOptions): boolean {
+    const bytes = toBytes(message)
+    return this.pipeline.send(readCompress(options) ? bytes : new Uncompressed(bytes))
   }
 
   /**
@@ -238,7 +280,7 @@ export class WebSocketStream extends LazyDuplex {
     // for 'unpipe'; the state must be there when it says 'pipe'.
     if (event === 'data' || event === 'readable' || event === 'unpipe') return super.on(event, listener) as this
     EventEmitter.prototype.on.call(this, event, listener)
-    if (event === 'message') this.pipeline.wantMessagesSoon()
+    if (event === 'message') this.pipeline.listen()
     return this
   }
 
@@ -252,7 +294,7 @@ export class WebSocketStream extends LazyDuplex {
   override prependListener(event: string | symbol, listener: (...args: any[]) => void): this
   override prependListener(event: string | symbol, listener: (...args: any[]) => void): this {
     EventEmitter.prototype.prependListener.call(this, event, listener)
-    if (event === 'message') this.pipeline.wantMessagesSoon()
+    if (event === 'message') this.pipeline.listen()
     return this
   }
 
@@ -363,6 +405,12 @@ function onPipe(this: WebSocketStream, source: NodeJS.EventEmitter): void {
 }
 
 function ignore(): void {}
+
+function readCompress(options: SendOptions | undefined): boolean {
+  const compress = options?.compress ?? true
+  if (typeof compress !== 'boolean') throw new TypeError('compress must be a boolean')
+  return compress
+}
 
 let pings = 0
 

@@ -135,9 +135,28 @@ t.test('origin', async t => {
 })
 
 t.test('extensions', async t => {
-  const extension = { name: 'x' }
+  const none = (): null => null
+  const extension = {
+    name: 'x',
+    type: 'permessage',
+    rsv1: true,
+    rsv2: false,
+    rsv3: false,
+    createClientSession: none,
+    createServerSession: none
+  }
   t.same(read({ extensions: [extension] })['extensions'], [extension])
-  for (const wrong of [5, null, {}, [5], [null], 'x']) t.throws(() => read({ extensions: wrong }), TypeError)
+  class Callable {}
+  const { name: _, ...rest } = extension
+  t.same(read({ extensions: [Object.assign(Callable, rest)] })['extensions'], [Callable], 'a class will do')
+  t.equal(read({ extensions: 'x; a=1, y' })['extensions'], 'x; a=1, y', 'an offer as it is')
+  for (const wrong of [5, null, {}, [5], [null], 'x\n']) t.throws(() => read({ extensions: wrong }), TypeError)
+  t.throws(() => read({ extensions: [extension, { ...extension }] }), TypeError)
+  const faults = { name: [5, 'a b', ''], type: ['perframe', 5], rsv1: [1], rsv2: [undefined], rsv3: ['no'] }
+  const functions = { createClientSession: [5], createServerSession: [undefined] }
+  for (const [name, values] of Object.entries({ ...faults, ...functions })) {
+    for (const value of values) t.throws(() => read({ extensions: [{ ...extension, [name]: value }] }), TypeError, name)
+  }
 })
 
 t.test('headers', async t => {

@@ -14,7 +14,7 @@ export class Frame {
   /** RSV1, RSV2 and RSV3 as three bits: 4, 2 and 1. */
   rsv: number
   opcode: Opcode
-  /** Bytes in the payload of the whole frame. */
+  /** Bytes in the payload of the whole frame; -1 in parts of one whose end has not been seen, where no header tells it. */
   length: number
   /** Where in that payload this part begins. */
   offset: number

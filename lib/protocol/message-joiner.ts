@@ -3,6 +3,7 @@
 
 import { isAscii, isUtf8 } from 'node:buffer'
 import { WebSocketError } from '../errors.js'
+import { FragmentRules, type MessageLimits, tooLarge } from './fragment-rules.js'
 import type { Frame } from './frame.js'
 import { applyMask } from './mask.js'
 import { Opcode } from './opcode.js'
@@ -12,13 +13,6 @@ import { checkUtf8 } from './utf8.js'
 /** What the application sees: text as a string, binary as a Buffer. */
 export type Message = string | Buffer
 
-export interface MessageJoinerOptions {
-  /** Bytes in one message, summed over its frames. */
-  maxMessageSize: number
-  /** Frames in one message, empty ones counted. */
-  maxFragments: number
-}
-
 /** A message in progress may take this many times the room of what has arrived of it, where its frame announces more. */
 const ROOM_AHEAD = 16
 /** A payload may keep alive this many times its size. */
@@ -27,14 +21,10 @@ const KEEPS_UP_TO = 64
 const EMPTY = Buffer.alloc(0)
 
 export class MessageJoiner {
-  private readonly maxMessageSize: number
-  private readonly maxFragments: number
   private progress: Progress | null = null
+  private rules: FragmentRules | null = null
 
-  constructor(options: MessageJoinerOptions) {
-    this.maxMessageSize = options.maxMessageSize
-    this.maxFragments = options.maxFragments
-  }
+  constructor(private readonly limits: MessageLimits) {}
 
   /**
    * Takes a data frame, or a part of one; answers the message that ends with it, or null.
@@ -44,39 +34,23 @@ export class MessageJoiner {
     if (typeof frame.data === 'string') frame.encode()
     if (this.progress === null && frame.fin && frame.first && frame.size === frame.length) {
       if (frame.opcode === Opcode.Continuation) throw new WebSocketError('WS_ERR_UNEXPECTED_CONTINUATION') // §5.4
-      if (frame.length > this.maxMessageSize) throw this.tooLarge(frame.length)
+      if (frame.length > this.limits.maxMessageSize) throw tooLarge(frame.length)
       return frame.opcode === Opcode.Text ? readText(frame) : readBinary(frame)
     }
-    const message = frame.first ? this.begin(frame) : this.progress!
+    this.rules ??= new FragmentRules(this.limits)
+    const isLast = this.rules.add(frame)
+    this.progress ??= new Progress(frame.opcode === Opcode.Text)
+    const message = this.progress
     message.append(frame)
-    if (!frame.fin || !frame.complete) return null
+    if (!isLast) return null
     this.progress = null
     return message.finish()
-  }
-
-  private begin(frame: Frame): Progress {
-    if (this.progress === null) {
-      if (frame.opcode === Opcode.Continuation) throw new WebSocketError('WS_ERR_UNEXPECTED_CONTINUATION') // §5.4
-      this.progress = new Progress(frame.opcode === Opcode.Text)
-    } else if (frame.opcode !== Opcode.Continuation) {
-      throw new WebSocketError('WS_ERR_EXPECTED_CONTINUATION') // §5.4
-    }
-    const message = this.progress
-    if (++message.fragments > this.maxFragments) throw new WebSocketError('WS_ERR_TOO_MANY_FRAGMENTS')
-    // the sum, and before any of the frame's payload is waited for
-    if (message.used + frame.length > this.maxMessageSize) throw this.tooLarge(message.used + frame.length)
-    return message
-  }
-
-  private tooLarge(size: number): WebSocketError {
-    return new WebSocketError('WS_ERR_MESSAGE_TOO_LARGE', { detail: `${size} bytes` })
   }
 }
 
 /** A message of which some parts have arrived, gathered in one growing piece of memory. */
 class Progress {
-  fragments = 0
-  used = 0
+  private used = 0
   private bytes: Buffer = EMPTY
   private checked = 0
   private ascii = true
@@ -123,7 +97,8 @@ class Progress {
   }
 }
 
-function readBinary(frame: Frame): Buffer {
+/** The payload of a whole frame or of a part, unmasked, in memory that may be kept. */
+export function readBinary(frame: Frame): Buffer {
   const { size, start } = frame
   const data = frame.data as Buffer
   // a small payload must not keep its chunk alive; a large one of its own chunk may

@@ -2,9 +2,29 @@
 
 import { Frame } from './frame.js'
 import { Opcode } from './opcode.js'
+import { PreparedMessage } from './prepared-message.js'
 
 /** What the application may send: text as a string, binary as any view of bytes, or the bytes of a buffer. */
 export type Sendable = string | NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer
+
+/** A message that no extension is to compress. */
+export class Uncompressed {
+  constructor(readonly data: Sendable) {}
+
+  get size(): number {
+    return writtenSize(this.data)
+  }
+}
+
+/** A message on its way out, in any of its forms. */
+export type Outgoing = Sendable | PreparedMessage | Uncompressed
+
+/** Bytes that something written stands for, where that can be told. */
+export function writtenSize(item: unknown): number {
+  if (typeof item === 'string') return Buffer.byteLength(item)
+  const { byteLength, size } = item as { byteLength?: number; size?: number }
+  return byteLength ?? size ?? 0
+}
 
 /** @throws TypeError where `data` is none of the forms of binary data */
 export function toBytes(data: unknown): Uint8Array {
@@ -19,16 +39,28 @@ export function toBytes(data: unknown): Uint8Array {
  * @param fragmentSize - bytes of payload that one frame holds at most
  * @throws TypeError where `message` is neither text nor bytes
  */
-export function splitMessage(message: Sendable, fragmentSize: number): Frame[] {
-  const whole =
-    typeof message === 'string' ? new Frame(Opcode.Text, message) : new Frame(Opcode.Binary, toBytes(message))
+export function splitMessage(message: Outgoing, fragmentSize: number): Frame[] {
+  if (typeof message === 'string') return splitFrame(new Frame(Opcode.Text, message), fragmentSize)
+  if (message instanceof PreparedMessage) {
+    return message.size <= fragmentSize ? [message.whole] : splitFrame(message.loose(), fragmentSize)
+  }
+  if (!(message instanceof Uncompressed)) return splitFrame(new Frame(Opcode.Binary, toBytes(message)), fragmentSize)
+  const frames = splitMessage(message.data, fragmentSize)
+  for (const frame of frames) frame.compress = false
+  return frames
+}
+
+/** A whole frame, or the fragments that it is cut into (RFC 6455 §5.4). */
+export function splitFrame(whole: Frame, fragmentSize: number): Frame[] {
   if (whole.size <= fragmentSize) return [whole]
   const frames: Frame[] = []
   const bytes = whole.payload
   let { opcode } = whole
   for (let at = 0; at < bytes.length; at += fragmentSize) {
     const end = at + fragmentSize
-    frames.push(new Frame(opcode, bytes.subarray(at, end), end >= bytes.length))
+    const frame = new Frame(opcode, bytes.subarray(at, end), whole.fin && end >= bytes.length)
+    if (!whole.compress) frame.compress = false
+    frames.push(frame)
     opcode = Opcode.Continuation
   }
   return frames

@@ -35,6 +35,13 @@ export class PreparedMessage {
     return this.plain
   }
 
+  /** A frame of it that is no other connection's. @internal */
+  loose(): Frame {
+    const frame = new Frame(this.opcode, this.payload)
+    if (!this.compress) frame.compress = false
+    return frame
+  }
+
   /**
    * The frame that sends it compressed (RFC 7692 §7.2.1), made once for each set of parameters.
    * @param parameters - what tells one result from another
@@ -57,6 +64,7 @@ export class PreparedMessage {
     frame.wire = Buffer.concat([header.subarray(0, at), payload])
     frame.data = frame.wire.subarray(at)
     frame.prepared = this
+    frame.compress = this.compress
     return frame
   }
 }

@@ -1,6 +1,7 @@
 // Whether bytes can still become UTF-8 (RFC 3629), looked at piece by piece: a wrong byte is seen when it arrives (RFC 6455 §8.1).
 
-import { isUtf8 } from 'node:buffer'
+import { isAscii, isUtf8 } from 'node:buffer'
+import { WebSocketError } from '../errors.js'
 
 /**
  * Checks `bytes[from, end)`, which begins at a character's first byte and may end inside a character.
@@ -36,4 +37,45 @@ function canBegin(bytes: Buffer, at: number, end: number): boolean {
   if (first === 0xf0) return second >= 0x90
   if (first === 0xf4) return second < 0x90
   return true
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/** Text that comes in pieces of bytes, cut anywhere; what goes out are whole characters. */
+export class Utf8Reader {
+  // the bytes of a character whose end has not come: at most three
+  private rest: Buffer = NOTHING
+
+  constructor(private readonly fault: 'local' | 'peer' = 'peer') {}
+
+  /**
+   * The characters that are whole now.
+   * @throws WebSocketError at the first byte that cannot be right (RFC 6455 §8.1)
+   */
+  read(bytes: Buffer): string {
+    if (this.rest.length === 0 && isAscii(bytes)) return bytes.latin1Slice()
+    return this.next(bytes).utf8Slice()
+  }
+
+  /** @throws WebSocketError at the first byte that cannot be right */
+  check(bytes: Buffer): void {
+    if (this.rest.length > 0 || !isAscii(bytes)) this.next(bytes)
+  }
+
+  /** @throws WebSocketError where the text ends inside a character */
+  end(): void {
+    if (this.rest.length > 0) throw this.wrong()
+  }
+
+  private next(bytes: Buffer): Buffer {
+    const text = this.rest.length === 0 ? bytes : Buffer.concat([this.rest, bytes])
+    const whole = checkUtf8(text, 0, text.length)
+    if (whole < 0) throw this.wrong()
+    this.rest = whole === text.length ? NOTHING : Buffer.from(text.subarray(whole))
+    return text.subarray(0, whole)
+  }
+
+  private wrong(): WebSocketError {
+    return new WebSocketError('WS_ERR_INVALID_UTF8', { fault: this.fault })
+  }
 }

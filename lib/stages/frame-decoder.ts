@@ -4,7 +4,7 @@
 import type { DuplexOptions } from 'node:stream'
 import { checkNumber, checkRole } from '../checks.js'
 import { WebSocketError } from '../errors.js'
-import type { Frame } from '../protocol/frame.js'
+import { Frame } from '../protocol/frame.js'
 import { FrameParser } from '../protocol/frame-parser.js'
 import { isControl, Opcode } from '../protocol/opcode.js'
 import { smallBytes } from '../protocol/small-payload.js'
@@ -34,6 +34,8 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   listener: ControlListener | null = null
   /** Whether chunks may be unmasked in place: nobody else uses their memory. @internal */
   ownsInput = false
+  /** Whether control frames go down the pipeline as well as to the listener. @internal */
+  passesControl = false
 
   private readonly parser: FrameParser
   private state: 'ready' | 'running' | 'blocked' | 'stopped' = 'ready'
@@ -53,6 +55,10 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   /** Reserved bits that may be set, as in `Frame.rsv`. @internal */
   set allowedRsv(bits: number) {
     this.parser.allowedRsv = bits
+  }
+
+  get allowedRsv(): number {
+    return this.parser.allowedRsv
   }
 
   /** Whether input waits because nothing more is wanted. @internal */
@@ -101,7 +107,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   releaseClose(): void {
     const { heldClose } = this
     this.heldClose = null
-    if (heldClose !== null) this.listener!.control(Opcode.Close, smallBytes(heldClose))
+    if (heldClose !== null) this.control(heldClose)
   }
 
   private goOn(): void {
@@ -146,7 +152,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
             this.heldClose = frame
             return false
           }
-          if ((this.state as string) !== 'stopped' && !listener.control(frame.opcode, smallBytes(frame))) more = false
+          if ((this.state as string) !== 'stopped' && !this.control(frame)) more = false
         } else if (frames === null) {
           frames = [frame]
         } else if (frames.push(frame) === BATCH_FRAMES) {
@@ -163,6 +169,13 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
       return true
     }
     return frames === null ? more : this.hand(frames)
+  }
+
+  private control(frame: Frame): boolean {
+    const payload = smallBytes(frame)
+    // who has frames as they are sees a Close before it is acted on, and a Ping before its answer
+    const more = !this.passesControl || this.hand([new Frame(frame.opcode, payload)])
+    return this.listener!.control(frame.opcode, payload) && more
   }
 
   private fail(error: WebSocketError): void {

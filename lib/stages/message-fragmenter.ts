@@ -3,7 +3,7 @@
 import type { DuplexOptions } from 'node:stream'
 import { checkNumber } from '../checks.js'
 import type { Frame } from '../protocol/frame.js'
-import { type Sendable, splitMessage } from '../protocol/message-splitter.js'
+import { type Outgoing, splitFrame, splitMessage } from '../protocol/message-splitter.js'
 import { type Batch, Stage } from './stage.js'
 
 export interface MessageFragmenterOptions {
@@ -12,7 +12,7 @@ export interface MessageFragmenterOptions {
 }
 
 /** Makes frames of messages (RFC 6455 §5.4, §5.6). */
-export class MessageFragmenter extends Stage<Sendable, Frame> {
+export class MessageFragmenter extends Stage<Outgoing, Frame> {
   private readonly fragmentSize: number
 
   constructor(options: MessageFragmenterOptions = {}) {
@@ -21,10 +21,15 @@ export class MessageFragmenter extends Stage<Sendable, Frame> {
     this.fragmentSize = checkNumber(fragmentSize, 'fragmentSize', 1)
   }
 
-  receive(messages: Batch<Sendable>): boolean {
+  receive(messages: Batch<Outgoing>): boolean {
     const { fragmentSize } = this
     if (messages.length === 1) return this.hand(splitMessage(messages[0]!, fragmentSize))
     return this.hand(messages.flatMap(message => splitMessage(message, fragmentSize)))
+  }
+
+  /** Frames of a message that comes in pieces. @internal */
+  pass(frames: Batch<Frame>): boolean {
+    return this.hand(frames.flatMap(frame => splitFrame(frame, this.fragmentSize)))
   }
 
   override streamOptions(): DuplexOptions {

@@ -1,36 +1,35 @@
-// Batches of messages come in, and go to whoever takes messages: the view, or the listeners of 'message'. Where nobody does,
-// they wait, and no more is asked for.
+// Batches of messages, or of frames, come in, and go one by one to whoever takes them: the view, or the listeners of 'message'.
+// Where nobody does, they wait, and no more is asked for.
 
-import type { Message } from '../protocol/message-joiner.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 
-/** Takes messages one by one. */
-export interface MessageTaker {
-  /** Takes a message; false asks for no more until it calls `proceed` of the delivery. */
-  deliver(message: Message): boolean
-  /** After the last message: a clean end, or an error. */
+/** Takes messages, or frames, one by one. */
+export interface Taker<T> {
+  /** Takes one; false asks for no more until `proceed` of the delivery is called. */
+  deliver(message: T): boolean
+  /** After the last one: a clean end, or an error. */
   endMessages(error: Error | null): void
 }
 
 /** What stands behind the last stage. */
-export interface DeliveryOwner {
+export interface DeliveryOwner<T> {
   /** Whether 'message' has listeners. */
   readonly isHeard: boolean
   /** Gives a message to the listeners of 'message'. */
-  announce(message: Message): void
+  announce(message: T): void
   /** Everything that had arrived has been delivered. */
   inputDelivered(): void
 }
 
-export class Delivery implements Receiver<Message> {
-  prev: Sender<Message> | null = null
-  private taker: MessageTaker | null = null
-  private queue: Batch<Message> | null = null
+export class Delivery<T> implements Receiver<T> {
+  prev: Sender<T> | null = null
+  private taker: Taker<T> | null = null
+  private queue: Batch<T> | null = null
   private index = 0
   private state: 'idle' | 'running' | 'blocked' | 'discarding' = 'idle'
   private outcome: Error | null | undefined = undefined
 
-  constructor(private readonly owner: DeliveryOwner) {}
+  constructor(private readonly owner: DeliveryOwner<T>) {}
 
   /** Whether messages wait because nobody takes them. */
   get isBlocked(): boolean {
@@ -38,12 +37,12 @@ export class Delivery implements Receiver<Message> {
   }
 
   /** The view that takes messages from now on. */
-  attach(taker: MessageTaker): void {
+  attach(taker: Taker<T>): void {
     this.taker = taker
     if (this.outcome !== undefined && this.queue === null) taker.endMessages(this.outcome)
   }
 
-  receive(messages: Batch<Message>): boolean {
+  receive(messages: Batch<T>): boolean {
     if (this.state === 'discarding') return true
     this.queue = this.queue === null ? messages : [...this.queue.slice(this.index), ...messages]
     this.index = 0
@@ -90,7 +89,7 @@ export class Delivery implements Receiver<Message> {
   }
 
   /** Hands one message out; false where nobody takes it, or no more after it. */
-  private next(queue: Batch<Message>): boolean {
+  private next(queue: Batch<T>): boolean {
     const { taker } = this
     const message = queue[this.index]!
     if (taker === null && !this.owner.isHeard) return false

@@ -1,14 +1,15 @@
 import t from 'tap'
 import { Frame } from '../../lib/protocol/frame.js'
+import type { MessageLimits } from '../../lib/protocol/fragment-rules.js'
 import { FrameParser } from '../../lib/protocol/frame-parser.js'
-import { type Message, MessageJoiner, type MessageJoinerOptions } from '../../lib/protocol/message-joiner.js'
+import { type Message, MessageJoiner } from '../../lib/protocol/message-joiner.js'
 import { isControl, Opcode } from '../../lib/protocol/opcode.js'
 import { binary, bytesOf, cut, more, pattern, random, text, type WireFrame, wire } from '../support/frames.js'
 import { collectGarbage, held } from './memory.js'
 import { describeMessage, MESSAGE_CASES } from './message-cases.js'
 import { BEHIND, codeOf, inAllWays, type Outcome, SIDES } from './ways.js'
 
-const NO_LIMITS: MessageJoinerOptions = {
+const NO_LIMITS: MessageLimits = {
   maxMessageSize: Number.POSITIVE_INFINITY,
   maxFragments: Number.POSITIVE_INFINITY
 }
@@ -19,7 +20,7 @@ class Reader {
   private readonly parser: FrameParser
   private readonly joiner: MessageJoiner
 
-  constructor(masked: boolean, limits: MessageJoinerOptions = NO_LIMITS) {
+  constructor(masked: boolean, limits: MessageLimits = NO_LIMITS) {
     this.parser = new FrameParser({ masked, maxFrameSize: Number.POSITIVE_INFINITY })
     this.joiner = new MessageJoiner(limits)
   }
@@ -63,7 +64,7 @@ for (const { says, messages, maxMessageSize, maxFragments, ...arrival } of MESSA
 }
 
 t.test('what is wrong with a message is 1002, 1007, 1008 or 1009, and the fault of the peer', async t => {
-  const failure = (frames: Frame[], limits: Partial<MessageJoinerOptions> = {}): unknown => {
+  const failure = (frames: Frame[], limits: Partial<MessageLimits> = {}): unknown => {
     const joiner = new MessageJoiner({ ...NO_LIMITS, ...limits })
     try {
       for (const frame of frames) joiner.add(frame)

@@ -25,7 +25,7 @@ t.test('with nothing negotiated, batches without reserved bits pass as they are'
   const { extension, taker, errors } = linked()
   const batch = Object.values(Opcode).map(opcode => frame(opcode))
   t.ok(extension.receive(batch))
-  t.equal(taker.batches[0], batch)
+  t.same(taker.items, batch)
   taker.wants = false
   t.notOk(extension.receive(batch))
   t.same(errors, [])

@@ -2,9 +2,9 @@
 
 import t from 'tap'
 import type { Message } from '../../lib/index.js'
-import { Delivery, type DeliveryOwner, type MessageTaker } from '../../lib/views/delivery.js'
+import { Delivery, type DeliveryOwner, type Taker as MessageTaker } from '../../lib/views/delivery.js'
 
-class Owner implements DeliveryOwner {
+class Owner implements DeliveryOwner<Message> {
   heard: Message[] = []
   listens = false
   delivered = 0
@@ -22,7 +22,7 @@ class Owner implements DeliveryOwner {
   }
 }
 
-class Taker implements MessageTaker {
+class Taker implements MessageTaker<Message> {
   got: Message[] = []
   ended: Error | null | undefined = undefined
   room = 1

@@ -1,0 +1,134 @@
+// For extensions that know only whole messages: frames come in and are gathered into one, within the limits, the container has it
+// processed, and it goes out as one frame. One message at a time, so that order is kept whatever an extension does.
+
+import type Extensions from 'websocket-extensions'
+import { WebSocketError } from '../errors.js'
+import { FragmentRules, tooLarge } from '../protocol/fragment-rules.js'
+import { Frame } from '../protocol/frame.js'
+import type { Opcode } from '../protocol/opcode.js'
+import type { ExtensionCallback, ExtensionMessage, FrameCodec } from './extension.js'
+import type { NegotiationLimits } from './negotiation.js'
+
+type Process = (message: ExtensionMessage, callback: ExtensionCallback) => void
+
+/** Both directions of one container. */
+export class MessageCodecs {
+  readonly incoming: FrameCodec
+  readonly outgoing: FrameCodec
+
+  constructor(container: Extensions, rsv: number, limits: NegotiationLimits) {
+    let open = 2
+    const closed = (): void => {
+      if (--open === 0) container.close()
+    }
+    const receive: Process = (message, callback) => container.processIncomingMessage(message, callback)
+    const send: Process = (message, callback) => container.processOutgoingMessage(message, callback)
+    // what comes out of the last extension has no reserved bit left
+    this.incoming = new MessageCodec(receive, closed, 0, limits)
+    const { POSITIVE_INFINITY } = Number
+    this.outgoing = new MessageCodec(send, closed, rsv, {
+      maxMessageSize: POSITIVE_INFINITY,
+      maxFragments: POSITIVE_INFINITY,
+      closeTimeout: limits.closeTimeout
+    })
+  }
+}
+
+class MessageCodec implements FrameCodec {
+  busy = false
+  ready: (() => void) | null = null
+  private progress: Progress | null = null
+  private result: Frame | null = null
+  private error: WebSocketError | null = null
+  private closed = false
+  private patience: NodeJS.Timeout | undefined = undefined
+  private readonly rules: FragmentRules
+
+  constructor(
+    private readonly process: Process,
+    private readonly whenClosed: () => void,
+    private readonly rsv: number,
+    private readonly limits: NegotiationLimits
+  ) {
+    this.rules = new FragmentRules(limits)
+  }
+
+  push(frame: Frame): void {
+    try {
+      this.gather(frame)
+    } catch (error) {
+      this.error = error as WebSocketError
+    }
+  }
+
+  next(): Frame | null {
+    if (this.error !== null) throw this.error
+    const { result } = this
+    this.result = null
+    return result
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.busy = false
+    this.progress = this.result = null
+    clearTimeout(this.patience)
+    this.whenClosed()
+  }
+
+  private gather(frame: Frame): void {
+    const isLast = this.rules.add(frame)
+    this.progress ??= { opcode: frame.opcode, rsv: frame.rsv, parts: [] }
+    const { progress } = this
+    progress.parts.push(frame.payload)
+    if (!isLast) return
+    this.progress = null
+    this.run(progress)
+  }
+
+  private run(progress: Progress): void {
+    const { opcode, rsv, parts } = progress
+    const data = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+    const message = { rsv1: (rsv & 4) !== 0, rsv2: (rsv & 2) !== 0, rsv3: (rsv & 1) !== 0, opcode, data }
+    let isHere = true
+    this.busy = true
+    const done = (error: unknown, result: ExtensionMessage | undefined): void => {
+      if (!this.busy) return
+      this.busy = false
+      clearTimeout(this.patience)
+      this.take(opcode, error, result)
+      if (!isHere) this.ready?.()
+    }
+    try {
+      this.process(message, done)
+    } catch (error) {
+      done(error, undefined)
+    }
+    isHere = false
+    const { closeTimeout } = this.limits
+    if (!this.busy || closeTimeout === Number.POSITIVE_INFINITY) return
+    this.patience = setTimeout(() => done(new Error(`no answer in ${closeTimeout} ms`), undefined), closeTimeout)
+  }
+
+  private take(opcode: Opcode, error: unknown, message: ExtensionMessage | undefined): void {
+    try {
+      if (error) throw error
+      if (!(message?.data instanceof Uint8Array)) throw new TypeError('an extension gave back no message')
+      if (message.data.length > this.limits.maxMessageSize) throw tooLarge(message.data.length)
+      const rsv = (message.rsv1 ? 4 : 0) | (message.rsv2 ? 2 : 0) | (message.rsv3 ? 1 : 0)
+      this.result = new Frame(opcode, message.data, true, rsv & this.rsv)
+    } catch (cause) {
+      const isOurs = cause instanceof WebSocketError
+      const detail = cause instanceof Error ? cause.message : String(cause)
+      this.error = isOurs ? cause : new WebSocketError('WS_ERR_EXTENSION', { cause, detail })
+    }
+  }
+}
+
+/** A message that is being gathered. */
+interface Progress {
+  readonly opcode: Opcode
+  readonly rsv: number
+  readonly parts: Buffer[]
+}

@@ -1,0 +1,143 @@
+// The application's side as an object-mode Duplex of frames as they are on the wire, control frames included: for relays.
+
+import { readCloseBody } from '../protocol/close-code.js'
+import { Frame } from '../protocol/frame.js'
+import { isControl, isKnown, Opcode } from '../protocol/opcode.js'
+import type { Outbox, PiecewiseMessage } from './outbox.js'
+import { View, type ViewOwner } from './view.js'
+
+/** A frame to be sent: one of ours, or its fields. */
+export interface FrameFields {
+  readonly opcode: Opcode
+  /** Bytes, or text to be sent as UTF-8. Default: none. */
+  readonly payload?: Uint8Array | string
+  /** Whether the message ends with it. Default: true. */
+  readonly fin?: boolean
+  /** RSV1, RSV2, RSV3 as bits 4, 2, 1; only what was negotiated. Default: 0. */
+  readonly rsv?: number
+}
+
+export interface FramesOwner extends ViewOwner {
+  readonly outbox: Outbox
+  /** Reserved bits that something negotiated. */
+  readonly allowedRsv: number
+  sendControl(opcode: Opcode, payload: Buffer): boolean
+  /** Begins, or answers, the closing handshake. */
+  closeWith(body: Buffer): void
+}
+
+/**
+ * Frames as they are on the wire, unmasked; large ones in parts (`first`, `complete`), so that none is held whole. Reserved bits are
+ * left as they are, and what an extension made is not undone. Pings are answered, and a Close is, whether or not somebody reads
+ * them here. `write` takes a Frame or its fields, and keeps the rules of RFC 6455 §5: no frame of another message, and no new frame,
+ * before the last one ends; control frames whole and of at most 125 bytes; a Close that is well-formed. Masks are made anew. What
+ * breaks a rule is a TypeError, and destroys the view.
+ */
+export class FramesView extends View<Frame | FrameFields, Frame> implements PiecewiseMessage {
+  // of the message, and the frame, in progress
+  private inMessage = false
+  private frame: Frame | null = null
+  // a frame that waits for a message of somebody else's to end
+  private held: Frame | null = null
+  private hasTurn = false
+
+  constructor(private readonly frames: FramesOwner) {
+    super(frames)
+  }
+
+  /** Whether what was written ends inside a frame: then nothing else can be sent. @internal */
+  get isMidFrame(): boolean {
+    return this.frame !== null
+  }
+
+  /** @internal */
+  begin(): void {
+    this.hasTurn = true
+    const { held } = this
+    this.held = null
+    if (this.sendData(held!)) this.proceed()
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    super._destroy(error, callback)
+    this.frames.outbox.done(this)
+  }
+
+  protected send(item: Frame | FrameFields): boolean {
+    const frame = toFrame(item)
+    this.check(frame)
+    if (frame.opcode === Opcode.Close) {
+      this.frames.closeWith(frame.payload)
+      return true
+    }
+    if (isControl(frame.opcode)) {
+      this.frames.sendControl(frame.opcode, frame.payload)
+      return true
+    }
+    if (this.hasTurn) return this.sendData(frame)
+    this.held = frame
+    this.frames.outbox.add(this)
+    return false
+  }
+
+  private sendData(frame: Frame): boolean {
+    this.frame = frame.complete ? null : frame
+    this.inMessage = this.frame !== null || !frame.fin
+    const more = this.frames.outbox.pieces([frame])
+    if (this.inMessage) return more
+    this.hasTurn = false
+    this.frames.outbox.done(this)
+    return more
+  }
+
+  private check(frame: Frame): void {
+    if (isControl(frame.opcode)) checkControl(frame)
+    else this.checkData(frame)
+  }
+
+  private checkData(frame: Frame): void {
+    const last = this.frame
+    if (!frame.first) {
+      if (last === null || frame.offset !== last.offset + last.size || frame.length !== last.length) {
+        throw new TypeError('a part of a frame must follow the part before it')
+      }
+      return
+    }
+    if (last !== null) throw new TypeError('a frame must be sent whole before the next one')
+    const { opcode } = frame
+    if (!isKnown(opcode)) throw new TypeError(`unknown opcode ${opcode}`)
+    // RFC 6455 §5.4
+    if (this.inMessage !== (opcode === Opcode.Continuation)) {
+      throw new TypeError(this.inMessage ? 'the message before has not ended' : 'a continuation outside a message')
+    }
+    // RFC 6455 §5.2
+    if ((frame.rsv & ~this.frames.allowedRsv) !== 0) throw new TypeError('a reserved bit that nothing negotiated')
+  }
+}
+
+function toFrame(item: Frame | FrameFields): Frame {
+  if (item instanceof Frame) return item
+  if (typeof item !== 'object' || item === null) throw new TypeError('a frame must be a Frame, or its fields')
+  const { opcode, payload = '', fin = true, rsv = 0 } = item
+  const isPayload = typeof payload === 'string' || payload instanceof Uint8Array
+  if (!isPayload || typeof fin !== 'boolean' || !Number.isInteger(rsv)) throw new TypeError('wrong fields of a frame')
+  return new Frame(opcode, payload, fin, rsv)
+}
+
+// RFC 6455 §5.5
+function checkControl(frame: Frame): void {
+  const { opcode, payload } = frame
+  if (!isKnown(opcode)) throw new TypeError(`unknown opcode ${opcode}`)
+  if (!frame.fin || !frame.first || !frame.complete) throw new TypeError('a control frame must be whole')
+  if (payload.length > 125) throw new TypeError('a control frame carries at most 125 bytes')
+  if (frame.rsv !== 0) throw new TypeError('a reserved bit in a control frame')
+  if (opcode === Opcode.Close) checkClose(payload)
+}
+
+function checkClose(payload: Buffer): void {
+  try {
+    readCloseBody(payload)
+  } catch (cause) {
+    throw new TypeError('a malformed Close frame', { cause })
+  }
+}

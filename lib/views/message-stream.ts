@@ -1,0 +1,95 @@
+// One message as it arrives: a Readable of Buffers for binary, of strings for text. Filled by the StreamIntake.
+
+import { WebSocketError } from '../errors.js'
+import { Utf8Reader } from '../protocol/utf8.js'
+import { Readable } from '../streams.js'
+
+/** What kind of message it is (RFC 6455 §5.6). */
+export type MessageKind = 'text' | 'binary'
+
+/** Who fills a MessageStream. */
+export interface MessageStreamOwner {
+  /** The stream has room again, or is not wanted any more. */
+  wantMore(): void
+}
+
+/**
+ * A message as it arrives, from its first bytes on: Buffers, or for `kind: 'text'` strings in which no character is cut. Reading it
+ * slowly slows the peer. Destroying it skips the rest of the message. If the connection ends before the message does, or breaks a
+ * rule in it, it is destroyed with a WebSocketError once what had arrived is read; that crashes nobody who does not listen. One that is
+ * neither read nor paused when the next message is asked for is skipped.
+ */
+export class MessageStream extends Readable {
+  /** `'text'` or `'binary'`. */
+  readonly kind: MessageKind
+  private readonly text: Utf8Reader | null
+  private failure: Error | null = null
+
+  /** @internal */
+  constructor(
+    kind: MessageKind,
+    highWaterMark: number,
+    private readonly filler: MessageStreamOwner
+  ) {
+    super(kind === 'text' ? { highWaterMark, encoding: 'utf8' } : { highWaterMark })
+    this.kind = kind
+    this.text = kind === 'text' ? new Utf8Reader() : null
+    this.on('error', ignore)
+  }
+
+  /**
+   * Takes the next bytes of the message; false asks for no more until it has room.
+   * @throws WebSocketError where text is not UTF-8
+   * @internal
+   */
+  fill(bytes: Buffer): boolean {
+    if (bytes.length === 0) return true
+    if (this.text === null) return this.destroyed || this.push(bytes)
+    const text = this.text.read(bytes)
+    return this.destroyed || text === '' || this.push(text, 'utf8')
+  }
+
+  /** The message has ended. @throws WebSocketError where its text is cut inside a character @internal */
+  complete(): void {
+    this.text?.end()
+    if (!this.destroyed) this.push(null)
+  }
+
+  /** Nothing more will come, though the message has not ended. @internal */
+  fail(error: Error): void {
+    this.failure = error
+    this.destroyWhenRead()
+  }
+
+  /** Whether somebody reads it, or means to. @internal */
+  get isWanted(): boolean {
+    // what is paused is kept for later
+    return this.destroyed || this.readableFlowing !== null || this.readableDidRead || this.listenerCount('readable') > 0
+  }
+
+  /** Nobody has read it, and the next message is asked for. @internal */
+  skip(): void {
+    this.destroy(new WebSocketError('WS_ERR_MESSAGE_SKIPPED'))
+  }
+
+  override read(size?: number): any {
+    const piece = super.read(size)
+    if (this.failure !== null && this.readableLength === 0) process.nextTick(() => this.destroyWhenRead())
+    return piece
+  }
+
+  override _read(): void {
+    this.filler.wantMore()
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    callback(error)
+    this.filler.wantMore()
+  }
+
+  private destroyWhenRead(): void {
+    if (this.readableLength === 0 && this.failure !== null) this.destroy(this.failure)
+  }
+}
+
+function ignore(): void {}

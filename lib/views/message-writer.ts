@@ -1,0 +1,148 @@
+// One message that the application writes piece by piece: strings or bytes come in, fragments go out (RFC 6455 §5.4).
+
+import { WebSocketError } from '../errors.js'
+import { Frame } from '../protocol/frame.js'
+import { Opcode } from '../protocol/opcode.js'
+import { Utf8Reader } from '../protocol/utf8.js'
+import { Writable } from '../streams.js'
+import type { MessageKind } from './message-stream.js'
+import type { Outbox, PiecewiseMessage } from './outbox.js'
+
+export interface MessageWriterOptions {
+  /** Whether an extension may compress it. Default: true. */
+  compress?: boolean | undefined
+}
+
+/** What a message in pieces asks of its connection. */
+export interface MessageWriterOwner {
+  /** Whether messages can still be sent. */
+  readonly takesMessages: boolean
+  /** Who sends it when its turn comes. */
+  readonly outbox: Outbox
+  /** The message cannot be ended, and cannot be taken back. */
+  messageBroken(error: Error | null): void
+}
+
+type Callback = (error?: Error | null) => void
+
+/**
+ * A Writable that sends one message: a fragment for each chunk, the last one at its end. Other messages wait behind it; pings and
+ * a close do not. Text takes strings, and bytes that are UTF-8, in which characters may be cut anywhere. A chunk must not change
+ * until it is sent. Destroyed before its end, it closes the connection: with 1007 where its text was not UTF-8, else 1011.
+ */
+export class MessageWriter extends Writable implements PiecewiseMessage {
+  private opcode: Opcode | null
+  private readonly text = new Utf8Reader('local')
+  private surrogate = ''
+  // whether this message's turn has come, whether some of it has gone, whether all has
+  private state: 'waiting' | 'ready' | 'begun' | 'done' = 'waiting'
+  private held: (() => void) | null = null
+  private callback: Callback | null = null
+
+  /** @internal */
+  constructor(
+    kind: MessageKind | null,
+    private readonly compress: boolean,
+    highWaterMark: number,
+    private readonly owner: MessageWriterOwner
+  ) {
+    super({ highWaterMark, decodeStrings: false })
+    this.opcode = kind === null ? null : kind === 'text' ? Opcode.Text : Opcode.Binary
+    // the end of a connection reaches whoever listens, and crashes nobody who does not
+    this.on('error', ignore)
+  }
+
+  /** Bytes that wait here. @internal */
+  get size(): number {
+    return this.writableLength
+  }
+
+  /** @internal */
+  begin(): void {
+    this.state = 'ready'
+    this.held?.()
+    this.held = null
+  }
+
+  /** @internal */
+  proceed(): void {
+    const { callback } = this
+    this.callback = null
+    callback?.()
+  }
+
+  /** @internal */
+  connectionOver(): void {
+    this.destroy(new WebSocketError('WS_ERR_NOT_OPEN'))
+  }
+
+  override _write(chunk: string | Buffer, encoding: BufferEncoding, callback: Callback): void {
+    this.whenReady(callback, () => {
+      const isText = typeof chunk === 'string' && (encoding === 'utf8' || (encoding as string) === 'utf-8')
+      const piece = typeof chunk !== 'string' || isText ? chunk : Buffer.from(chunk, encoding)
+      this.opcode ??= typeof piece === 'string' ? Opcode.Text : Opcode.Binary
+      this.send(this.opcode === Opcode.Text ? this.checked(piece) : piece, false, callback)
+    })
+  }
+
+  override _final(callback: Callback): void {
+    this.whenReady(callback, () => {
+      this.text.end()
+      // half a pair at the very end is no character; it goes out as UTF-16's replacement does
+      this.send(this.surrogate, true, callback)
+      this.owner.outbox.done(this)
+    })
+  }
+
+  override _destroy(error: Error | null, callback: Callback): void {
+    const { state } = this
+    this.state = 'done'
+    this.held = null
+    if (state === 'begun') this.owner.messageBroken(error)
+    if (state !== 'done') this.owner.outbox.done(this)
+    const { callback: waiting } = this
+    this.callback = null
+    waiting?.(error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
+    callback(error)
+  }
+
+  private whenReady(callback: Callback, run: () => void): void {
+    const guarded = (): void => {
+      try {
+        if (!this.owner.takesMessages) throw new WebSocketError('WS_ERR_NOT_OPEN')
+        run()
+      } catch (error) {
+        callback(error as Error)
+      }
+    }
+    if (this.state === 'waiting') this.held = guarded
+    else guarded()
+  }
+
+  private send(piece: string | Uint8Array, fin: boolean, callback: Callback): void {
+    const opcode = this.state === 'begun' ? Opcode.Continuation : (this.opcode ?? Opcode.Binary)
+    const frame = new Frame(opcode, piece, fin)
+    if (!this.compress) frame.compress = false
+    this.state = fin ? 'done' : 'begun'
+    // the wire may have room again before it is known that it had none
+    this.callback = callback
+    if (this.owner.outbox.pieces([frame]) || fin) this.proceed()
+  }
+
+  /** @throws WebSocketError for bytes that are not UTF-8 */
+  private checked(piece: string | Uint8Array): string | Uint8Array {
+    if (typeof piece === 'string') {
+      this.text.end()
+      const whole = this.surrogate + piece
+      const last = whole.charCodeAt(whole.length - 1)
+      const isCut = last >= 0xd800 && last < 0xdc00
+      this.surrogate = isCut ? whole.slice(-1) : ''
+      return isCut ? whole.slice(0, -1) : whole
+    }
+    // characters cut between chunks go out as they are: only the whole message has to be UTF-8
+    this.text.check(piece as Buffer)
+    return piece
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,189 @@
+// The inbound end of the pipeline: frames wait here until the application has said how it wants them, as messages, as streams or as
+// frames; then what makes these of them takes this place.
+
+import type { WebSocketError } from '../errors.js'
+import type { Settings } from '../options.js'
+import type { Frame } from '../protocol/frame.js'
+import type { Message } from '../protocol/message-joiner.js'
+import { MessageAssembler } from '../stages/message-assembler.js'
+import { type Batch, link, type Receiver, type Sender } from '../stages/stage.js'
+import { Delivery, type DeliveryOwner } from './delivery.js'
+import { type FramesOwner, FramesView } from './frames.js'
+import { MessagesView } from './messages.js'
+import { StreamIntake } from './stream-intake.js'
+import { type StreamsOwner, StreamsView } from './streams.js'
+
+/** The three forms in which an application can have what arrives. */
+export type ViewKind = 'messages' | 'streams' | 'frames'
+
+export type AnyView = MessagesView | StreamsView | FramesView
+
+/** What stands behind the views. */
+export interface ReceptionOwner extends StreamsOwner, FramesOwner, DeliveryOwner<Message> {
+  readonly settings: Settings
+  /** Ends the connection for a rule that the peer has broken. */
+  fail(error: WebSocketError): void
+  /** Frames are wanted as they are on the wire: nothing else is to be done with them. */
+  bypassExtensions(): void
+}
+
+/** What takes what arrives, once it is wanted. */
+interface Sink {
+  /** The application wants more. */
+  proceed(): void
+  discard(): void
+  complete(outcome: Error | null): void
+}
+
+export class Reception implements Receiver<Frame> {
+  prev: Sender<Frame> | null = null
+  /** The application's view, where it has asked for one. */
+  view: AnyView | null = null
+  /** How the application wants what arrives; null while it has not said. */
+  kind: ViewKind | null = null
+
+  private sink: Sink | null = null
+  private messages: Delivery<Message> | null = null
+  private held: Batch<Frame> | null = null
+  private discarding = false
+  private outcome: Error | null | undefined = undefined
+
+  constructor(private readonly owner: ReceptionOwner) {}
+
+  receive(frames: Batch<Frame>): boolean {
+    if (this.discarding) return true
+    this.held = this.held === null ? frames : [...this.held, ...frames]
+    // of a message that is not whole as much as any other buffer holds: so its end, or the wire's, is seen though nobody reads
+    return !frames.some(endsMessage) && sizeOf(this.held) < this.owner.settings.highWaterMark
+  }
+
+  finish(): void {
+    this.owner.inputDelivered()
+  }
+
+  /** Whether what arrives is seen by nobody at present. */
+  get isUnheard(): boolean {
+    return this.view === null && !this.owner.isHeard
+  }
+
+  /** The view of this kind, made when it is first asked for. @throws TypeError where another one serves this connection */
+  open(kind: ViewKind): AnyView {
+    if (this.view === null) {
+      this.choose(kind)
+      if (kind === 'messages') this.attach(new MessagesView(this.owner))
+    } else if (this.kind !== kind) {
+      throw this.taken()
+    }
+    return this.view!
+  }
+
+  /** The application listens for 'message'. @throws TypeError where another view serves this connection */
+  listen(): void {
+    if (this.kind !== null && this.kind !== 'messages') throw this.taken()
+    this.choose('messages')
+    // somebody new takes messages, from the next turn on
+    if (this.messages!.isBlocked) process.nextTick(() => this.messages!.proceed())
+  }
+
+  /** The application wants more. */
+  proceed(): void {
+    this.sink?.proceed()
+  }
+
+  /** Drops all that waits or comes. */
+  discard(): void {
+    this.discarding = true
+    this.held = null
+    if (this.sink === null) this.prev!.proceed()
+    else this.sink.discard()
+  }
+
+  /** Nothing more will come. */
+  complete(outcome: Error | null): void {
+    if (this.outcome === undefined) this.outcome = outcome
+    if (this.held === null) this.sink?.complete(outcome)
+  }
+
+  private taken(): TypeError {
+    return new TypeError(`this connection is served by ${this.kind}: one view of the three, the first that is touched`)
+  }
+
+  private choose(kind: ViewKind): void {
+    if (this.kind === kind) return
+    if (this.kind !== null) throw this.taken()
+    this.kind = kind
+    let entrance: Receiver<Frame>
+    if (kind === 'messages') entrance = this.makeMessages()
+    else if (kind === 'streams') entrance = this.makeStreams()
+    else entrance = this.makeFrames()
+    if (this.discarding) this.sink!.discard()
+    // whoever asked has the rest of this turn to be set up
+    if (this.held !== null) process.nextTick(() => this.handOver(entrance))
+    else this.giveWay(entrance)
+  }
+
+  private giveWay(entrance: Receiver<Frame>): void {
+    link(this.prev!, entrance)
+    this.prev = null
+    this.endIfOver()
+  }
+
+  private endIfOver(): void {
+    if (this.outcome !== undefined) this.sink!.complete(this.outcome)
+  }
+
+  private handOver(entrance: Receiver<Frame>): void {
+    const { prev, held } = this
+    this.held = null
+    this.prev = null
+    link(prev!, entrance)
+    const more = held === null || entrance.receive(held)
+    this.endIfOver()
+    if (more) prev!.proceed()
+  }
+
+  private attach(view: AnyView): void {
+    this.view = view
+    this.messages?.attach(view as MessagesView)
+  }
+
+  private makeMessages(): Receiver<Frame> {
+    const assembler = new MessageAssembler(this.owner.settings)
+    assembler.listener = this.owner
+    this.messages = this.sink = new Delivery<Message>(this.owner)
+    link(assembler, this.messages)
+    return assembler
+  }
+
+  private makeStreams(): Receiver<Frame> {
+    const { owner } = this
+    const view = new StreamsView(owner)
+    const intake = new StreamIntake(view, owner, owner.settings)
+    this.sink = intake
+    this.attach(view)
+    return intake
+  }
+
+  private makeFrames(): Receiver<Frame> {
+    const { owner } = this
+    owner.bypassExtensions()
+    const view = new FramesView(owner)
+    const delivery = new Delivery<Frame>({
+      isHeard: false,
+      announce() {},
+      inputDelivered: () => owner.inputDelivered()
+    })
+    this.sink = delivery
+    delivery.attach(view)
+    this.attach(view)
+    return delivery
+  }
+}
+
+function endsMessage(frame: Frame): boolean {
+  return frame.fin && frame.complete
+}
+
+function sizeOf(frames: Batch<Frame>): number {
+  return frames.reduce((sum, frame) => sum + frame.size, 0)
+}

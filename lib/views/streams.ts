@@ -1,0 +1,77 @@
+// The application's side as an object-mode Duplex of MessageStreams: each message as it arrives, never held whole.
+
+import { type NodeReadable, pipeline } from '../streams.js'
+import type { MessageKind, MessageStream } from './message-stream.js'
+import type { MessageWriter } from './message-writer.js'
+import type { Outgoing } from './outbox.js'
+import type { StreamTaker } from './stream-intake.js'
+import { View, type ViewOwner } from './view.js'
+
+export interface StreamsOwner extends ViewOwner {
+  /** Begins a message that is written in pieces, as the next one; null leaves its kind to the first piece. */
+  beginMessage(kind: MessageKind | null): MessageWriter
+}
+
+/**
+ * Messages as streams. Reading gives a MessageStream for each message as soon as it begins; the next one comes when this one has
+ * been read, or is destroyed, or is asked for while nobody reads this one. `write` takes Readables, which become a message of a
+ * fragment for each chunk (text where they have an encoding, a `kind: 'text'`, or a string as first chunk), and whole messages as
+ * `messages.write` does; its callback comes when the message has been sent. `end` closes with 1000.
+ */
+export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> implements StreamTaker {
+  // the last one that the application has been given
+  private handedOut: MessageStream | null = null
+  private sending = false
+
+  constructor(private readonly streams: StreamsOwner) {
+    super(streams)
+  }
+
+  override read(size?: number): MessageStream | null {
+    if (size !== 0) this.leave(this.handedOut)
+    const stream = super.read(size) as MessageStream | null
+    if (stream !== null) this.handedOut = stream
+    return stream
+  }
+
+  override write(item: unknown, ...rest: unknown[]): boolean {
+    // it may have to wait for its turn
+    if (isReadable(item)) item.pause()
+    return super.write(item, ...rest)
+  }
+
+  /** @internal */
+  override proceed(): void {
+    if (!this.sending) super.proceed()
+  }
+
+  protected send(item: Outgoing | NodeReadable): boolean {
+    if (!isReadable(item)) return this.owner.sendItem(item)
+    this.sending = true
+    pipeline(item, this.streams.beginMessage(kindOf(item)), error => {
+      this.sending = false
+      const { waiting } = this
+      this.waiting = null
+      waiting?.(error ?? null)
+    })
+    return false
+  }
+
+  // The next message is asked for: one that nobody has begun to read is not wanted. Who listens for 'data' is asked for the next
+  // before it could begin, and has the rest of this turn
+  private leave(stream: MessageStream | null): void {
+    if (stream === null || stream.isWanted) return
+    if (this.readableFlowing) setImmediate(() => stream.isWanted || stream.skip())
+    else stream.skip()
+  }
+}
+
+function isReadable(item: unknown): item is NodeReadable {
+  return typeof item === 'object' && item !== null && typeof (item as NodeReadable).pipe === 'function'
+}
+
+function kindOf(readable: NodeReadable & { kind?: unknown }): MessageKind | null {
+  if (readable.kind === 'text' || readable.kind === 'binary') return readable.kind
+  if (readable.readableEncoding) return 'text'
+  return readable.readableObjectMode ? null : 'binary'
+}

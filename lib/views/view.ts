@@ -1,0 +1,143 @@
+// What the views of a connection have in common: an object-mode Duplex that ends with it. What it is a Duplex of, its subclasses say.
+
+import { WebSocketError } from '../errors.js'
+import { askForDrain, Duplex } from '../streams.js'
+import type { Taker } from './delivery.js'
+import type { Outgoing } from './outbox.js'
+
+/** What a view asks of its connection. */
+export interface ViewOwner {
+  /** Whether messages can still be sent. */
+  readonly takesMessages: boolean
+  /** Milliseconds that a write on a closed connection waits for a reader. */
+  readonly closeTimeout: number
+  /** Sends what the application wrote; false asks to wait for `proceed` of the view. @throws TypeError for what cannot be sent */
+  sendItem(item: Outgoing): boolean
+  /** More is wanted. */
+  wantMessages(): void
+  /** Begins the closing handshake; the callback comes when the Close frame is on its way. */
+  endMessages(callback: () => void): void
+  /** The application destroyed the view. */
+  messagesDestroyed(error: Error | null): void
+}
+
+/** One side of a connection for the application: ends after a clean close, and is destroyed with an error after any other. */
+export abstract class View<In, Out> extends Duplex implements Taker<Out> {
+  /** Calls back when the wire has room again for what was written last. */
+  protected waiting: ((error?: Error | null) => void) | null = null
+  private ended: Error | null | undefined = undefined
+  private patience: NodeJS.Timeout | undefined = undefined
+
+  constructor(protected readonly owner: ViewOwner) {
+    // one object at a time: what is held is counted in bytes, by the stages
+    super({ objectMode: true, readableHighWaterMark: 1, writableHighWaterMark: 16 })
+    // a peer's fault reaches whoever listens or iterates, and crashes nobody who does not
+    this.on('error', ignore)
+  }
+
+  /** Sends what was written; false where the wire is full, and `proceed` will come. */
+  protected abstract send(item: In): boolean
+
+  /** Takes what comes from the pipeline. @internal */
+  deliver(item: Out): boolean {
+    return this.push(item)
+  }
+
+  /** Takes the end from the pipeline. @internal */
+  endMessages(error: Error | null): void {
+    this.ended = error
+    if (error === null) this.push(null)
+    else this.destroyWhenRead()
+  }
+
+  /** Whether somebody reads, be it slowly. @internal */
+  get isRead(): boolean {
+    return this.readableFlowing === true || this.readableDidRead || this.listenerCount('readable') > 0
+  }
+
+  /** The connection is over: what cannot be sent any more is an error, what can be read is still there. @internal */
+  connectionOver(): void {
+    if (this.writableLength > 0) this.failWrites()
+    else if (this.readableEnded) this.destroySoon()
+    else this.once('end', this.destroySoon)
+  }
+
+  // A writer that waits must hear of it, though not before a reader has had what is there; nor much later, if nobody reads
+  private failWrites(): void {
+    const isUnread = this.ended === undefined || this.readableLength > 0
+    const error = this.ended ?? new WebSocketError('WS_ERR_NOT_OPEN')
+    const { closeTimeout } = this.owner
+    if (!isUnread) this.destroy(error)
+    else if (closeTimeout < Number.POSITIVE_INFINITY)
+      this.patience ??= setTimeout(() => this.destroy(error), closeTimeout)
+  }
+
+  /** The wire takes messages again. @internal */
+  proceed(): void {
+    const { waiting } = this
+    this.waiting = null
+    waiting?.()
+  }
+
+  override write(item: unknown, ...rest: unknown[]): boolean {
+    const more = (super.write as (...args: unknown[]) => boolean)(item, ...rest)
+    if (this.waiting === null) return more
+    // what filled the wire says so itself, and not only the next one
+    askForDrain(this)
+    return false
+  }
+
+  override _write(item: In, _encoding: string, callback: (error?: Error | null) => void): void {
+    if (!this.owner.takesMessages) {
+      this.waiting = callback
+      this.failWrites()
+      return
+    }
+    let more: boolean
+    // the wire may have room again before it is known that it had none
+    this.waiting = callback
+    try {
+      more = this.send(item)
+    } catch (error) {
+      this.waiting = null
+      callback(error as Error)
+      return
+    }
+    if (more) this.proceed()
+  }
+
+  override _final(callback: () => void): void {
+    this.owner.endMessages(callback)
+  }
+
+  override read(size?: number): any {
+    const item = super.read(size)
+    // after the reader has had this one
+    if (this.ended && this.readableLength === 0) process.nextTick(() => this.destroyWhenRead())
+    return item
+  }
+
+  override _read(): void {
+    this.owner.wantMessages()
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    const { waiting } = this
+    this.waiting = null
+    clearTimeout(this.patience)
+    waiting?.(error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
+    this.owner.messagesDestroyed(error)
+    callback(error)
+  }
+
+  // after whatever follows from the end of reading, as an echo's end of writing does
+  private destroySoon(): void {
+    setImmediate(() => this.destroy())
+  }
+
+  private destroyWhenRead(): void {
+    if (this.readableLength === 0 && this.ended) this.destroy(this.ended)
+  }
+}
+
+function ignore(): void {}
