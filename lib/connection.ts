@@ -71,6 +71,11 @@ export class Connection {
   /** Why the connection ends other than cleanly; null while nothing is wrong. */
   failure: WebSocketError | null = null
   private queuedClose: Buffer | null = null
+  /** Whether a Close of the peer's is answered by `close` only: somebody else is asked first. */
+  relaysClose = false
+  /** Whether Pings are somebody else's to answer. */
+  relaysPings = false
+  private replyPending = false
   private waiting: Waiting[] | null = null
   private inputWaits = false
   private wireEnded = false
@@ -101,7 +106,8 @@ export class Connection {
 
   /** Whether messages can still be sent, or will be once the handshake is done. */
   get takesMessages(): boolean {
-    return this.state === 'open' || this.closePending || (this.state === 'connecting' && this.queuedClose === null)
+    if (this.state === 'connecting') return this.queuedClose === null
+    return this.state === 'open' || this.closePending || this.replyPending
   }
 
   // the peer has said that nothing more comes, or is no longer listened to
@@ -117,15 +123,19 @@ export class Connection {
       const reason = failure.closeCode === CloseCode.Abnormal ? '' : closeReason(failure)
       return { code: failure.closeCode, reason, wasClean: false, initiator }
     }
-    // without a failure both Close frames were exchanged
+    // without a failure both Close frames were exchanged, unless the answer to the peer's was somebody else's to give
     const { code, reason } = this.closeReceived!
-    return { code, reason, wasClean: true, initiator }
+    return { code, reason, wasClean: this.closeSent, initiator }
   }
 
   /** Begins the closing handshake (RFC 6455 §7.1.2); a second call does nothing. */
   close(body: Buffer): void {
     if (this.state === 'connecting') this.queuedClose ??= body
     else if (this.state === 'open' || this.closePending) this.startClose(body)
+    else if (this.replyPending) {
+      this.reply(body)
+      this.endIfFirst()
+    }
   }
 
   /** A `close` will come when the messages before it are sent, which takes `closeTimeout` at most. */
@@ -183,7 +193,7 @@ export class Connection {
 
   private receivePing(payload: Buffer): boolean {
     this.around.notify('ping', payload)
-    if (this.closeSent || this.state === 'closed') return true
+    if (this.closeSent || this.state === 'closed' || this.relaysPings) return true
     // a peer that pings and does not read is not read from either
     this.inputWaits = !this.around.sendControl(Opcode.Pong, payload)
     return !this.inputWaits
@@ -209,15 +219,28 @@ export class Connection {
     }
     this.around.stopReading()
     this.initiator ??= 'peer'
-    if (!this.closeSent) {
-      this.closePending = false
-      this.beginClosing()
-      this.closeSent = true
-      this.around.sendClose(payload)
-    }
+    this.closePending = false
+    this.beginClosing()
+    this.replyPending = !this.closeSent
+    if (!this.relaysClose) this.reply(payload)
     this.around.messagesEnded()
-    // §7.1.1: the server ends the wire first; a client waits for that
-    if (this.role === 'server' || this.wireEnded) this.around.endWire()
+    this.endIfFirst()
+  }
+
+  private reply(body: Buffer): void {
+    if (!this.replyPending) return
+    this.replyPending = false
+    this.closeSent = true
+    this.around.sendClose(body)
+  }
+
+  // RFC 6455 §7.1.1: the server ends the wire first; a client waits for that
+  private endIfFirst(): void {
+    if (this.role === 'server' || this.wireEnded) this.endWire()
+  }
+
+  private endWire(): void {
+    if (!this.replyPending) this.around.endWire()
   }
 
   /** Fails the connection (RFC 6455 §7.1.7): says why, ends the wire, and listens to nothing more. */
@@ -227,7 +250,7 @@ export class Connection {
       return
     }
     this.failure = error
-    this.closePending = false
+    this.closePending = this.replyPending = false
     this.initiator ??= 'local'
     this.around.stopReading()
     this.beginClosing()
@@ -244,14 +267,14 @@ export class Connection {
   inputDelivered(): void {
     if (this.state === 'closed') return
     if (!this.inputIsOver) this.lose(new WebSocketError('WS_ERR_CONNECTION_LOST'))
-    if (this.wireEnded) this.around.endWire()
+    if (this.wireEnded) this.endWire()
   }
 
   /** The peer ended the wire; what it sent before may still be on its way to the application. */
   inputEnded(): void {
     this.wireEnded = true
     if (this.state === 'connecting') this.endedByPeer()
-    if (this.inputIsOver && this.state !== 'closed') this.around.endWire()
+    if (this.inputIsOver && this.state !== 'closed') this.endWire()
   }
 
   /** Whatever ends the connection now, the peer began. */
@@ -276,7 +299,7 @@ export class Connection {
   // 1006: no Close frame came (RFC 6455 §7.1.5)
   private lose(error: WebSocketError): void {
     this.failure = error
-    this.closePending = false
+    this.closePending = this.replyPending = false
     this.initiator ??= 'peer'
     this.beginClosing()
     if (error.code !== 'WS_ERR_DESTROYED') this.around.notifyError(error)

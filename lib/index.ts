@@ -23,7 +23,7 @@ export type {
   ServerExtensionSession,
   StreamingSession
 } from './extensions/extension.js'
-export type { OpenInfo } from './handshake/open-info.js'
+export type { OpenInfo, ProtocolVersion } from './handshake/open-info.js'
 export { type AcceptOptions, type HybiVersion, isWebSocket, type RefusalOptions } from './handshake/server-handshake.js'
 export type {
   HeaderFields,
@@ -38,6 +38,8 @@ export { Frame } from './protocol/frame.js'
 export type { Message } from './protocol/message-joiner.js'
 export type { Sendable } from './protocol/message-splitter.js'
 export { Opcode } from './protocol/opcode.js'
+export { type PrepareOptions, prepareMessage } from './protocol/prepare-message.js'
+export { PreparedMessage } from './protocol/prepared-message.js'
 export { ExtensionTransform, type ExtensionTransformOptions } from './stages/extension-transform.js'
 export { FrameDecoder, type FrameDecoderOptions } from './stages/frame-decoder.js'
 export { FrameEncoder, type FrameEncoderOptions } from './stages/frame-encoder.js'

@@ -1,9 +1,9 @@
 // The opening handshake as something that happens: who speaks first, who decides, what is answered. Bytes are made and read by the
 // codecs in handshake/; here they are put in order, for a server and for a client.
 
-import { HandshakeError, type Headers } from './errors.js'
-import type { Extension } from './extensions/extension.js'
-import { type Negotiated, Negotiation } from './extensions/negotiation.js'
+import { HandshakeError } from './errors.js'
+import { answerOffer, Offer } from './extensions/agreement.js'
+import type { Negotiated } from './extensions/negotiation.js'
 import { ClientHandshake, type Established } from './handshake/client-handshake.js'
 import { checkField } from './handshake/fields.js'
 import { HeadParser, REQUEST, type RequestHead } from './handshake/head-parser.js'
@@ -141,20 +141,11 @@ export class ServerOpening implements Opening {
   }
 
   private open(handshake: ServerHandshake, options: AcceptOptions | undefined): void {
-    const { extensions, negotiated } = this.negotiate(handshake.offeredExtensions, options?.extensions)
+    const { extensions, negotiated } = answerOffer(handshake.offeredExtensions, options?.extensions, this.settings)
     const { bytes, headers, protocol, version, url } = handshake.accept({ ...options, extensions })
     this.done = true
     this.owner.sendHead(bytes)
     this.owner.handshakeDone({ version, protocol, extensions, url, status: 101, headers }, negotiated)
-  }
-
-  // RFC 6455 §9.1
-  private negotiate(offer: string, given: string | undefined): { extensions: string; negotiated: Negotiated | null } {
-    if (given !== undefined) return { extensions: given, negotiated: opaque(given) }
-    if (offer === '' || this.settings.extensions.length === 0) return { extensions: '', negotiated: null }
-    const negotiation = new Negotiation(this.settings.extensions as readonly Extension[], this.settings)
-    const extensions = negotiation.respond(offer)
-    return { extensions, negotiated: negotiation.negotiated() }
   }
 
   private fail(error: HandshakeError): void {
@@ -163,15 +154,10 @@ export class ServerOpening implements Opening {
   }
 }
 
-/** What two others agreed on: frames pass as they are. */
-function opaque(extensions: string): Negotiated | null {
-  return extensions === '' ? null : { rsv: 7, incoming: null, outgoing: null }
-}
-
 export class ClientOpening implements Opening {
   readonly request = null
   private readonly handshake: ClientHandshake
-  private negotiation: Negotiation | null = null
+  private offer: Offer | null = null
   private established: Established | null = null
   private done = false
 
@@ -188,22 +174,13 @@ export class ClientOpening implements Opening {
   }
 
   begin(): void {
-    let request: Buffer
     try {
-      request = this.handshake.request(this.offer())
-    } catch (cause) {
-      this.fault(new HandshakeError('WS_ERR_EXTENSION', { cause }))
+      this.offer = new Offer(this.settings)
+    } catch (error) {
+      this.fault(error as HandshakeError)
       return
     }
-    this.owner.sendHead(request)
-  }
-
-  private offer(): string {
-    const { extensions } = this.settings
-    if (typeof extensions === 'string') return extensions
-    if (extensions.length === 0) return ''
-    this.negotiation = new Negotiation(extensions, this.settings)
-    return this.negotiation.offer()
+    this.owner.sendHead(this.handshake.request(this.offer.text))
   }
 
   receive(chunk: Buffer): Buffer | null {
@@ -213,20 +190,9 @@ export class ClientOpening implements Opening {
 
   complete(): void {
     const { version, protocol, extensions, url, status, headers } = this.established!
-    const negotiated = extensions === '' ? null : this.agree(extensions, status, headers)
+    const negotiated = this.offer!.agree(extensions, status, headers)
     this.done = true
     this.owner.handshakeDone({ version, protocol, extensions, url, status, headers }, negotiated)
-  }
-
-  // RFC 6455 §4.1
-  private agree(extensions: string, status: number, headers: Headers): Negotiated | null {
-    if (this.negotiation === null) return opaque(extensions)
-    try {
-      this.negotiation.activate(extensions)
-    } catch (cause) {
-      throw new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: 'Sec-WebSocket-Extensions', status, headers, cause })
-    }
-    return this.negotiation.negotiated()
   }
 
   end(): never {

@@ -7,6 +7,7 @@ import { HandshakeError, WebSocketError } from './errors.js'
 import type { Negotiated } from './extensions/negotiation.js'
 import { HandshakeMemo } from './handshake/memo.js'
 import type { OpenInfo } from './handshake/open-info.js'
+import type { Http2OpeningOwner } from './http2-opening.js'
 import type { Opening, OpeningOwner } from './opening.js'
 import type { Settings, UpgradeRequest } from './options.js'
 import { CloseCode, writeCloseBody } from './protocol/close-code.js'
@@ -23,7 +24,7 @@ import type { MessageKind } from './views/message-stream.js'
 import { MessageWriter, type MessageWriterOwner } from './views/message-writer.js'
 import { Outbox, type Outgoing } from './views/outbox.js'
 import { type AnyView, Reception, type ReceptionOwner, type ViewKind } from './views/reception.js'
-import { PipedWire, type Wire, type WireUser } from './wire.js'
+import { type AttachedWire, PipedWire, type Wire, type WireUser } from './wire.js'
 
 /** What the pipeline tells the WebSocketStream around it. */
 export interface PipelineUser {
@@ -58,11 +59,12 @@ interface Rare {
   closeBody?: Buffer
   closeSent?: () => void
   abort?: () => void
+  ask?: (answer: HandshakeError) => boolean
 }
 
 const NORMAL = writeCloseBody(1000, '')
 
-export class Pipeline implements Surroundings, WireUser, OpeningOwner, ReceptionOwner, MessageWriterOwner {
+export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, ReceptionOwner, MessageWriterOwner {
   readonly connection: Connection
   /** What the handshake agreed on; null before. */
   info: OpenInfo | null = null
@@ -89,7 +91,7 @@ export class Pipeline implements Surroundings, WireUser, OpeningOwner, Reception
     private readonly user: PipelineUser,
     role: Role,
     readonly settings: Settings,
-    makeOpening: (owner: OpeningOwner) => Opening
+    makeOpening: (owner: Http2OpeningOwner) => Opening
   ) {
     const opening = makeOpening(this)
     const inbound = new HandshakeTransform(opening.request === null ? opening : null)
@@ -114,6 +116,26 @@ export class Pipeline implements Surroundings, WireUser, OpeningOwner, Reception
   }
 
   // The wire
+
+  /** The peer has sent a client elsewhere: another handshake, on a wire that is still to come, takes the place of this one. */
+  reopen(makeOpening: (owner: OpeningOwner) => Opening): void {
+    const opening = makeOpening(this)
+    const inbound = new HandshakeTransform(opening)
+    const outbound = new HandshakeTransform()
+    // who dials attaches
+    ;(this.wire as AttachedWire).release()
+    this.wire = null
+    this.handshake = { opening, inbound, outbound }
+    link(inbound, this.decoder)
+    link(this.encoder, outbound)
+    inbound.listener = { fail: error => opening.fault(error as HandshakeError) }
+  }
+
+  /** Has a function asked about an answer that refuses a client, before anybody hears of it; true where another handshake follows. */
+  whenRefused(ask: (answer: HandshakeError) => boolean): void {
+    this.rare ??= {}
+    this.rare.ask = ask
+  }
 
   /** Joins the pipeline to the wire, once. Whoever answers the handshake has the rest of this turn to be set up. */
   join(wire: Wire, ownsInput: boolean): void {
@@ -294,6 +316,7 @@ export class Pipeline implements Surroundings, WireUser, OpeningOwner, Reception
   }
 
   handshakeFailed(error: HandshakeError): void {
+    if (this.rare?.ask?.(error)) return
     this.failOpening(error)
     this.connection.fail(error)
     // a client has nothing more to say, and nothing to hear

@@ -1,17 +1,21 @@
 // The Duplex that a socket is piped through: the public face of one connection. What happens inside is the Pipeline's affair.
 
 import { EventEmitter } from 'node:events'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { DuplexOptions, Duplex as NodeDuplex } from 'node:stream'
 import type { CloseInfo, ReadyState, Role } from './connection.js'
-import { type Headers, WebSocketError } from './errors.js'
+import { type HandshakeError, type Headers, WebSocketError } from './errors.js'
 import type { WebSocketStreamEvents } from './events.js'
-import type { OpenInfo } from './handshake/open-info.js'
-import type { AcceptOptions, HybiVersion, RefusalOptions } from './handshake/server-handshake.js'
-import { ClientOpening, type Opening, type OpeningOwner, ServerOpening } from './opening.js'
+import type { Http2Headers } from './handshake/http2-fields.js'
+import type { OpenInfo, ProtocolVersion } from './handshake/open-info.js'
+import type { AcceptOptions, RefusalOptions } from './handshake/server-handshake.js'
+import { Http2ClientOpening, type Http2OpeningOwner, Http2ServerOpening } from './http2-opening.js'
+import { ClientOpening, type Opening, ServerOpening } from './opening.js'
 import { readOptions, type Settings, type UpgradeRequest, type WebSocketOptions } from './options.js'
 import { Pipeline, type PipelineUser } from './pipeline.js'
 import { writeCloseBody } from './protocol/close-code.js'
 import { toBytes, Uncompressed } from './protocol/message-splitter.js'
+import { PreparedMessage } from './protocol/prepared-message.js'
 import { askForDrain, Duplex, lazy } from './streams.js'
 import type { TypedDuplex } from './typed-duplex.js'
 import type { FramesView } from './views/frames.js'
@@ -40,7 +44,7 @@ const LazyDuplex = lazy(Duplex) as unknown as new () => TypedDuplex<WebSocketStr
 export class WebSocketStream extends LazyDuplex {
   private readonly pipeline: Pipeline
 
-  private constructor(role: Role, settings: Settings, makeOpening: (owner: OpeningOwner) => Opening) {
+  private constructor(role: Role, settings: Settings, makeOpening: (owner: Http2OpeningOwner) => Opening) {
     super()
     this.pipeline = new Pipeline(this as unknown as PipelineUser, role, settings, makeOpening)
   }
@@ -86,6 +90,36 @@ export class WebSocketStream extends LazyDuplex {
    */
   get messages(): MessagesView {
     return this.pipeline.open('messages') as MessagesView
+  }
+
+  /**
+   * A server on a stream of HTTP/2 whose request is an extended CONNECT (RFC 8441): `server.on('stream', (stream, headers) => …)`, the
+   * server made with `settings: { enableConnectProtocol: true }`. It needs no piping: unless something else becomes its wire in the
+   * same turn, the stream is attached.
+   * @param headers - with the pseudo-fields
+   * @throws TypeError, RangeError where an option is wrong
+   */
+  static http2(stream: ServerHttp2Stream, headers: Http2Headers, options?: WebSocketOptions): WebSocketStream {
+    const settings = readOptions(options)
+    if (typeof headers !== 'object' || headers === null) throw new TypeError('headers must be an object')
+    const ws = new WebSocketStream(
+      'server',
+      settings,
+      owner => new Http2ServerOpening(owner, settings, stream, headers)
+    )
+    process.nextTick(() => ws.pipeline.isJoined || ws.closeInfo !== undefined || ws.attach(stream))
+    return ws
+  }
+
+  /** A client that learns only on the way whether its wire is a stream of HTTP/2. @internal */
+  static dialing(url: string | URL, options: WebSocketOptions): { ws: WebSocketStream; opening: Http2ClientOpening } {
+    const settings = readOptions(options)
+    let opening: Http2ClientOpening | null = null
+    const ws = new WebSocketStream('client', settings, owner => {
+      opening = new Http2ClientOpening(owner, url, settings, new ClientOpening(owner, url, settings))
+      return opening
+    })
+    return { ws, opening: opening! }
   }
 
   /**
@@ -137,6 +171,15 @@ export class WebSocketStream extends LazyDuplex {
   }
 
   /**
+   * Sends what `prepareMessage` made, as `messages.write` does.
+   * @returns false where the wire is full, and where nothing more can be sent; then nothing is
+   */
+  send(message: PreparedMessage): boolean {
+    if (!(message instanceof PreparedMessage)) throw new TypeError('message must come from prepareMessage')
+    return this.pipeline.send(message)
+  }
+
+  /**
    * Sends a Ping (RFC 6455 §5.5.2).
    * @param payload - at most 125 bytes; by default something that no other ping has
    * @returns the time until the matching Pong in ms; rejects when the connection ends before it. Never an unhandled rejection.
@@ -179,8 +222,8 @@ export class WebSocketStream extends LazyDuplex {
     return this.pipeline.closeInfo
   }
 
-  /** `'hybi-13'`, `'hybi-8'` or `'hybi-7'`; '' before the handshake is done. */
-  get version(): HybiVersion | '' {
+  /** `'hybi-13'`, `'hybi-8'`, `'hybi-7'`, `'hixie-76'`, `'hixie-75'` or `'rfc8441'`; '' before the handshake is done. */
+  get version(): ProtocolVersion | '' {
     return this.pipeline.info?.version ?? ''
   }
 
@@ -262,6 +305,18 @@ export class WebSocketStream extends LazyDuplex {
     if (this.pipeline.isJoined) throw new TypeError('this connection has its wire already')
     this.pipeline.join(new AttachedWire(this.pipeline, duplex), true)
     return this
+  }
+
+  /** Has a function asked about an answer other than 101, before anybody hears of it; true where it begins anew. @internal */
+  whenRefused(ask: (answer: HandshakeError) => boolean): void {
+    this.pipeline.whenRefused(ask)
+  }
+
+  /** Lets go of the wire, and asks for `url` on the next one, without fields of these lower-case names. @internal */
+  redial(url: URL, dropped: readonly string[]): void {
+    const { pipeline } = this
+    const headers = pipeline.settings.headers.filter(([name]) => !dropped.includes(name.toLowerCase()))
+    pipeline.reopen(owner => new ClientOpening(owner, url, { ...pipeline.settings, headers }))
   }
 
   /** Closes with 1000 and waits for the end, at most `closeTimeout`; before the handshake is done, destroys. */

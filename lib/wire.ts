@@ -93,6 +93,13 @@ export class AttachedWire implements Wire {
 
   inputDone(): void {}
 
+  /** Gives the stream up for another one: nothing more is heard of it. */
+  release(): void {
+    const { duplex } = this
+    this.forget()
+    duplex.destroy()
+  }
+
   data(chunk: Buffer): void {
     if (!this.user.wireInput(chunk)) this.duplex.pause()
   }
@@ -106,11 +113,17 @@ export class AttachedWire implements Wire {
     this.user.wireLost(error)
   }
 
-  closed(): void {
+  // errors are still listened for, and are nobody's business
+  private forget(): void {
     const { duplex } = this
     duplex.off('data', onData)
     duplex.off('end', onEnd)
     duplex.off('close', onClose)
+    ;(duplex as Attached)[kWire] = undefined as never
+  }
+
+  closed(): void {
+    this.forget()
     if (!this.inputEnded) this.user.wireLost()
     this.user.wireClosed()
   }
@@ -130,9 +143,7 @@ function onError(this: Attached, error: Error): void {
 }
 
 function onClose(this: Attached): void {
-  const wire = this[kWire]
-  this[kWire] = undefined as never
-  wire?.closed()
+  this[kWire]?.closed()
 }
 
 function onDrain(this: Attached): void {

@@ -4,9 +4,9 @@
 import type { Headers } from '../errors.js'
 import type { UpgradeRequest } from '../options.js'
 import { addHeader, newHeaders } from './header-fields.js'
-import type { OpenInfo } from './open-info.js'
+import type { OpenInfo, ProtocolVersion } from './open-info.js'
 import { requestUrl } from './request-target.js'
-import { answerFields, type HybiVersion } from './server-handshake.js'
+import { answerFields } from './server-handshake.js'
 
 // neither stands in any head
 const BETWEEN_FIELDS = '\n'
@@ -14,7 +14,7 @@ const BETWEEN_PARTS = '\0'
 
 /** An `OpenInfo` of a server that unfolds when it is read, and the request that led to it. */
 export class HandshakeMemo implements OpenInfo {
-  readonly version: HybiVersion
+  readonly version: ProtocolVersion
   readonly protocol: string
   readonly extensions: string
   private readonly socket: object | undefined

@@ -19,7 +19,10 @@ export interface AcceptOptions {
   protocol?: string | undefined
   /** More header fields of the answer. */
   headers?: HeaderFields | undefined
-  /** What was negotiated, as it goes into `Sec-WebSocket-Extensions`. */
+  /**
+   * What was agreed on, as it goes into `Sec-WebSocket-Extensions`, where somebody else than this connection makes sense of it: for one
+   * who passes `frames` on as they are. '' for nothing. Default: what the `extensions` of the options negotiate.
+   */
   extensions?: string | undefined
 }
 

@@ -1,0 +1,111 @@
+// Parameters of offers and answers come in, what both sides agreed on goes out (RFC 7692 §7.1). Knows nothing of compression.
+
+import type { ExtensionParam, ExtensionParams } from './extension.js'
+
+/** What one side asks for or allows. */
+export interface Wishes {
+  /** What we compress with at most, 9 to 15. */
+  readonly windowBits: number
+  /** What we ask the peer to compress with at most, 8 to 15. */
+  readonly peerWindowBits: number
+  readonly contextTakeover: boolean
+  readonly peerContextTakeover: boolean
+}
+
+/** What holds for one connection. Window bits may be 8 here in either direction. */
+export type Agreement = Wishes
+
+/** The four parameters of RFC 7692 §7.1; a number of bits is 0 where it is not there. */
+interface Parameters {
+  serverNoContextTakeover: boolean
+  clientNoContextTakeover: boolean
+  serverMaxWindowBits: number
+  /** `true` where it stands without a value. */
+  clientMaxWindowBits: number | true
+}
+
+const LARGEST = 15
+/** zlib's compressor cannot do with the smallest window, and takes the next, to which no peer agreed. */
+const LEAST_TO_DEFLATE = 9
+
+/** What a client asks for. */
+export function makeOffer(wishes: Wishes): ExtensionParams {
+  const { windowBits, peerWindowBits, contextTakeover, peerContextTakeover } = wishes
+  const offer: ExtensionParams = {}
+  if (!peerContextTakeover) offer['server_no_context_takeover'] = true
+  if (!contextTakeover) offer['client_no_context_takeover'] = true
+  if (peerWindowBits < LARGEST) offer['server_max_window_bits'] = peerWindowBits
+  offer['client_max_window_bits'] = windowBits === LARGEST ? true : windowBits
+  return offer
+}
+
+/** What a server answers to an offer, and what holds then; null where it declines. */
+export function acceptOffer(
+  wishes: Wishes,
+  params: ExtensionParams
+): { answer: ExtensionParams; agreement: Agreement } | null {
+  const offer = readParameters(params)
+  if (offer === null) return null
+  const { serverMaxWindowBits, clientMaxWindowBits } = offer
+  if (serverMaxWindowBits > 0 && serverMaxWindowBits < LEAST_TO_DEFLATE) return null
+  const agreement = {
+    windowBits: Math.min(wishes.windowBits, serverMaxWindowBits || LARGEST),
+    peerWindowBits: LARGEST,
+    contextTakeover: wishes.contextTakeover && !offer.serverNoContextTakeover,
+    peerContextTakeover: wishes.peerContextTakeover && !offer.clientNoContextTakeover
+  }
+  const answer: ExtensionParams = {}
+  if (!agreement.contextTakeover) answer['server_no_context_takeover'] = true // §7.1.1.1
+  if (!agreement.peerContextTakeover) answer['client_no_context_takeover'] = true // §7.1.1.2
+  if (serverMaxWindowBits > 0) answer['server_max_window_bits'] = agreement.windowBits // §7.1.2.1
+  // §7.1.2.2: only a client that says so can be asked
+  if (clientMaxWindowBits === true || clientMaxWindowBits > 0) {
+    const most = clientMaxWindowBits === true ? LARGEST : clientMaxWindowBits
+    agreement.peerWindowBits = Math.min(wishes.peerWindowBits, most)
+    if (agreement.peerWindowBits < LARGEST) answer['client_max_window_bits'] = agreement.peerWindowBits
+  }
+  return { answer, agreement }
+}
+
+/** What holds for a client by a server's answer to `makeOffer(wishes)`; null where the answer is wrong. */
+export function acceptAnswer(wishes: Wishes, params: ExtensionParams): Agreement | null {
+  const answer = readParameters(params)
+  if (answer === null) return null
+  const { serverNoContextTakeover, serverMaxWindowBits, clientMaxWindowBits } = answer
+  if (clientMaxWindowBits === true) return null // §7.1.2.2
+  if (clientMaxWindowBits > wishes.windowBits) return null // §7.1.2.2: equal to or smaller than what was offered
+  if (!wishes.peerContextTakeover && !serverNoContextTakeover) return null // §7.1.1.1
+  // §7.1.2.1: a server may limit itself unasked, and must where it was asked
+  const peerWindowBits = serverMaxWindowBits || LARGEST
+  if (peerWindowBits > wishes.peerWindowBits) return null
+  return {
+    windowBits: clientMaxWindowBits || wishes.windowBits,
+    peerWindowBits,
+    contextTakeover: wishes.contextTakeover && !answer.clientNoContextTakeover,
+    peerContextTakeover: !serverNoContextTakeover
+  }
+}
+
+/** Null where a parameter is unknown, repeated, or has a wrong value (RFC 7692 §7.1). */
+function readParameters(params: ExtensionParams): Parameters | null {
+  const read: Parameters = {
+    serverNoContextTakeover: false,
+    clientNoContextTakeover: false,
+    serverMaxWindowBits: 0,
+    clientMaxWindowBits: 0
+  }
+  for (const name of Object.keys(params)) {
+    const value = params[name]!
+    if (name === 'server_no_context_takeover' && value === true) read.serverNoContextTakeover = true
+    else if (name === 'client_no_context_takeover' && value === true) read.clientNoContextTakeover = true
+    else if (name === 'server_max_window_bits' && isBits(value)) read.serverMaxWindowBits = value
+    else if (name === 'client_max_window_bits' && (value === true || isBits(value))) read.clientMaxWindowBits = value
+    else return null
+  }
+  return read
+}
+
+// the parser makes numbers only of what has no leading zeros
+function isBits(value: ExtensionParam | ExtensionParam[]): value is number {
+  return Number.isInteger(value) && (value as number) >= 8 && (value as number) <= LARGEST
+}

@@ -1,0 +1,92 @@
+// The last bytes that were inflated, as many as a window holds: what blocks to come may refer to (RFC 1951 §2). An engine gives its
+// own window to nobody, and loses it behind a final block.
+
+import { PIECE, scratch } from './output-memory.js'
+import type { ZlibEngine } from './zlib-engine.js'
+
+const EMPTY = Buffer.alloc(0)
+/** The first bytes of memory; it doubles as more are needed. */
+const START = 512
+/** Of a stored block, ahead of its bytes (RFC 1951 §3.2.4). */
+const BLOCK_HEADER = 5
+
+const block = Buffer.alloc(BLOCK_HEADER + 2 ** 15)
+
+export class History {
+  private bytes = EMPTY
+  private size = 0
+  // where the next byte goes, once `limit` of them are held
+  private turn = 0
+
+  /** @param limit - bytes of the window */
+  constructor(private readonly limit: number) {}
+
+  /** Bytes of memory that are held. */
+  get memory(): number {
+    return this.bytes.length
+  }
+
+  /** Adds `source[start, start + size)`. */
+  add(source: Buffer, start: number, size: number): void {
+    const { limit } = this
+    if (size >= limit) {
+      this.grow(limit)
+      source.copy(this.bytes, 0, start + size - limit, start + size)
+      this.size = limit
+      this.turn = 0
+      return
+    }
+    const room = limit - this.size
+    if (size <= room) {
+      this.grow(this.size + size)
+      source.copy(this.bytes, this.size, start, start + size)
+      this.size += size
+      return
+    }
+    this.grow(limit)
+    if (room > 0) source.copy(this.bytes, this.size, start, start + room)
+    this.size = limit
+    this.overwrite(source, start + room, start + size)
+  }
+
+  private overwrite(source: Buffer, start: number, end: number): void {
+    const { limit, turn } = this
+    const atEnd = Math.min(end - start, limit - turn)
+    source.copy(this.bytes, turn, start, start + atEnd)
+    if (start + atEnd < end) source.copy(this.bytes, 0, start + atEnd, end)
+    this.turn = (turn + end - start) % limit
+  }
+
+  private grow(needed: number): void {
+    if (needed <= this.bytes.length) return
+    this.resize(Math.min(this.limit, Math.max(START, needed, this.bytes.length * 2)))
+  }
+
+  private resize(room: number): void {
+    const bytes = Buffer.allocUnsafeSlow(room)
+    this.bytes.copy(bytes, 0, 0, this.size)
+    this.bytes = bytes
+  }
+
+  /** Gives back what is held and not used. */
+  trim(): void {
+    if (this.size < this.bytes.length) this.resize(this.size)
+  }
+
+  clear(): void {
+    this.bytes = EMPTY
+    this.size = this.turn = 0
+  }
+
+  /** Fills the window of an engine that has seen nothing: as a stored block that it inflates. */
+  restore(engine: ZlibEngine): void {
+    const { bytes, size, turn } = this
+    if (size === 0) return
+    block[0] = 0
+    block.writeUInt16LE(size, 1)
+    block.writeUInt16LE(size ^ 0xffff, 3)
+    bytes.copy(block, BLOCK_HEADER, turn, size)
+    bytes.copy(block, BLOCK_HEADER + size - turn, 0, turn)
+    engine.run(block, 0, BLOCK_HEADER + size, scratch, 0, PIECE)
+  }
+}

@@ -1,0 +1,241 @@
+// Data frames of the peer come in, their inflated payloads go out piece by piece, as fast as they are taken (RFC 7692 §7.2.2). A
+// message that was not compressed passes as it is. Knows nothing of text, nor of how many frames a message has.
+
+import { WebSocketError } from '../errors.js'
+import { Frame } from '../protocol/frame.js'
+import { applyMask, shiftMask } from '../protocol/mask.js'
+import { Opcode } from '../protocol/opcode.js'
+import { enginePool } from './engine-pool.js'
+import type { FrameCodec } from './extension.js'
+import { History } from './history.js'
+import { type Holder, idleSweeper } from './idle-sweeper.js'
+import { keep, PIECE, scratch, slab, slabRoom } from './output-memory.js'
+import type { EngineKind, PoolUser, ZlibEngine } from './zlib-engine.js'
+
+const RSV1 = 4
+/** From here on the rest of a part is inflated in the thread pool. */
+export const INFLATE_IN_POOL_FROM = 32768
+/** Bytes that the sender took from the end of a message: 00 00 ff ff (RFC 7692 §7.2.1). */
+const TAIL = 4
+
+export interface IncomingSettings {
+  readonly kind: EngineKind
+  /** Whether a message may refer to those before it. */
+  readonly contextTakeover: boolean
+  /** Jobs of the process in the thread pool at once. */
+  readonly concurrency: number
+}
+
+export class IncomingCodec implements FrameCodec, Holder, PoolUser {
+  busy = false
+  ready: (() => void) | null = null
+  lastUsed = 0
+
+  private message: 'none' | 'plain' | 'compressed' = 'none'
+  private engine: ZlibEngine | null = null
+  // what the engine has in its window, for when it begins anew, or is given back while the connection is idle
+  private history: History | null = null
+  // the part in hand, and bytes of it that are used up, those of the tail counted
+  private frame: Frame | null = null
+  private used = 0
+  // inflated bytes of the frame, and of the message
+  private offset = 0
+  private total = 0
+  // whether the message has any compressed byte
+  private hasInput = false
+  // whether the last run stopped for want of room
+  private full = false
+  // what the thread pool works on
+  private input: Buffer | null = null
+  private output: Buffer | null = null
+  private room = 0
+  private error: WebSocketError | null = null
+
+  /** @param maxMessageSize - bytes of one message after inflation */
+  constructor(
+    private readonly settings: IncomingSettings,
+    private readonly maxMessageSize: number
+  ) {}
+
+  push(frame: Frame): void {
+    if (typeof frame.data === 'string') frame.encode()
+    this.frame = frame
+    this.used = 0
+    if (frame.first) this.begin(frame)
+    if (frame.size > 0) this.hasInput = true
+  }
+
+  private begin({ opcode, rsv }: Frame): void {
+    this.offset = 0
+    if (opcode === Opcode.Continuation) return
+    if (this.message !== 'none') this.error = new WebSocketError('WS_ERR_EXPECTED_CONTINUATION') // RFC 6455 §5.4
+    this.message = (rsv & RSV1) === 0 ? 'plain' : 'compressed' // RFC 7692 §6
+    this.total = 0
+    this.hasInput = false
+  }
+
+  next(): Frame | null {
+    if (this.busy) return null
+    if (this.error !== null) throw this.error
+    const { frame } = this
+    if (frame === null) return null
+    if (this.message === 'compressed') return this.inflate(frame)
+    this.frame = null
+    if (frame.fin && frame.complete) this.message = 'none'
+    return frame
+  }
+
+  /** The next piece of what the part in hand stands for; null where nothing more comes of it. */
+  private inflate(frame: Frame): Frame | null {
+    try {
+      let piece = this.output === null ? null : this.takeFromPool(frame)
+      while (piece === null && this.frame !== null && !this.busy) {
+        if (frame.size - this.used >= INFLATE_IN_POOL_FROM) this.runInPool(frame)
+        else piece = this.run(frame)
+      }
+      return piece
+    } catch (error) {
+      this.error = error as WebSocketError
+      throw error
+    }
+  }
+
+  private run(frame: Frame): Frame | null {
+    const given = this.fillScratch(frame)
+    // an empty fragment, or an empty message that even lacks the byte of RFC 7692 §7.2.3.6
+    if (given === 0 && !this.full) return this.endPart(frame, scratch, 0, 0)
+    const engine = this.takeEngine()
+    const room = Math.min(slabRoom(), this.roomLeft)
+    const { bytes, used } = slab
+    engine.run(scratch, 0, given, bytes, used, room)
+    slab.used += engine.produced
+    return this.advance(frame, bytes, used, given, room)
+  }
+
+  /** What is left of the part, unmasked, and the tail behind it where it ends the message; answers how many bytes. */
+  private fillScratch(frame: Frame): number {
+    const { size, start } = frame
+    let given = 0
+    if (this.used < size) {
+      given = size - this.used
+      applyMask(frame.data as Uint8Array, start + this.used, start + size, scratch, 0, shiftMask(frame.mask, this.used))
+    }
+    for (let at = Math.max(this.used, size), end = this.inputSize(frame); at < end; at++) {
+      scratch[given++] = at - size < 2 ? 0 : 0xff
+    }
+    return given
+  }
+
+  private inputSize(frame: Frame): number {
+    return isLast(frame) && this.hasInput ? frame.size + TAIL : frame.size
+  }
+
+  /** Bytes that the next run may make; one too many is enough to know. */
+  private get roomLeft(): number {
+    return this.maxMessageSize - this.total + 1
+  }
+
+  private runInPool(frame: Frame): void {
+    this.busy = true
+    this.input = frame.payload.subarray(this.used)
+    this.output = Buffer.allocUnsafeSlow(PIECE)
+    this.room = Math.min(PIECE, this.roomLeft)
+    this.takeEngine().runInPool(this.input, this.output, this.room, this.settings.concurrency, this)
+  }
+
+  poolDone(error: WebSocketError | null): void {
+    this.busy = false
+    this.error = error
+    this.ready?.()
+  }
+
+  private takeFromPool(frame: Frame): Frame | null {
+    const { input, output, room } = this
+    this.input = this.output = null
+    const { produced } = this.engine!
+    const bytes = produced < PIECE / 2 ? keep(output!, 0, produced) : output!
+    return this.advance(frame, bytes, 0, input!.length, room)
+  }
+
+  /** Goes on from what one run of the engine made: `data[start]` and what follows. */
+  private advance(frame: Frame, data: Buffer, start: number, given: number, room: number): Frame | null {
+    const engine = this.engine!
+    const { consumed, produced } = engine
+    this.used += consumed
+    this.total += produced
+    if (this.total > this.maxMessageSize) throw new WebSocketError('WS_ERR_MESSAGE_TOO_LARGE')
+    this.full = produced === room
+    // RFC 7692 §7.2.3.4: a final block ends the engine's work, but not the message
+    const final = !this.full && consumed < given
+    // nothing but the tail is behind it
+    if (final && this.used >= frame.size) this.used = this.inputSize(frame)
+    const done = !this.full && this.used === this.inputSize(frame)
+    if (this.settings.contextTakeover || !(done && isLast(frame))) this.remember(data, start, produced)
+    if (final) {
+      engine.reset()
+      this.history?.restore(engine)
+    }
+    if (done) return this.endPart(frame, data, start, produced)
+    return produced === 0 ? null : this.piece(frame, data, start, produced)
+  }
+
+  private remember(data: Buffer, start: number, size: number): void {
+    this.history ??= new History(2 ** this.settings.kind.windowBits)
+    this.history.add(data, start, size)
+  }
+
+  /** The last piece of a part; it says how long the frame was where it ends that. */
+  private endPart(frame: Frame, data: Buffer, start: number, size: number): Frame | null {
+    this.frame = null
+    if (isLast(frame)) this.endMessage()
+    if (!frame.complete) return size === 0 ? null : this.piece(frame, data, start, size)
+    const piece = this.piece(frame, data, start, size)
+    piece.length = this.offset
+    return piece
+  }
+
+  private endMessage(): void {
+    this.message = 'none'
+    if (this.settings.contextTakeover || this.engine === null) return
+    enginePool.put(this.engine)
+    this.engine = this.history = null
+  }
+
+  private piece(frame: Frame, data: Buffer, start: number, size: number): Frame {
+    const piece = new Frame(frame.opcode, data, frame.fin, frame.rsv & ~RSV1, -1, this.offset, start, size)
+    piece.length = -1
+    this.offset += size
+    return piece
+  }
+
+  private takeEngine(): ZlibEngine {
+    this.lastUsed = idleSweeper.time
+    if (this.engine !== null) return this.engine
+    this.engine = enginePool.take(this.settings.kind)
+    if (this.settings.contextTakeover) idleSweeper.add(this)
+    this.history?.restore(this.engine)
+    return this.engine
+  }
+
+  /** Idle: the window stays as bytes, the engine goes. */
+  release(): void {
+    if (this.message !== 'none' || this.engine === null) {
+      idleSweeper.add(this)
+      return
+    }
+    enginePool.put(this.engine)
+    this.engine = null
+    this.history!.trim()
+  }
+
+  close(): void {
+    idleSweeper.delete(this)
+    if (this.busy) this.engine!.close()
+    else if (this.engine !== null) enginePool.put(this.engine)
+    this.engine = this.history = this.frame = this.input = this.output = this.ready = null
+  }
+}
+
+function isLast(frame: Frame): boolean {
+  return frame.fin && frame.complete
+}

@@ -1,0 +1,222 @@
+// Data frames to be sent come in, compressed ones go out (RFC 7692 §7.2.1), or the same where that is not worth while. A large
+// payload is compressed piece by piece, and each piece leaves as a fragment: nothing whole is held.
+
+import type { WebSocketError } from '../errors.js'
+import { Frame } from '../protocol/frame.js'
+import { Opcode } from '../protocol/opcode.js'
+import { enginePool, keyOf } from './engine-pool.js'
+import type { FrameCodec } from './extension.js'
+import { type Holder, idleSweeper } from './idle-sweeper.js'
+import { keep, scratch } from './output-memory.js'
+import type { EngineKind, PoolUser, ZlibEngine } from './zlib-engine.js'
+
+const RSV1 = 4
+/** Above this size what is in hand is compressed in the thread pool. */
+export const DEFLATE_IN_POOL_ABOVE = 16384
+/** Bytes of a large payload that make one fragment. */
+export const DEFLATE_PIECE = 65536
+/** 00 00 ff ff, which ends every flush, and is not sent at the end of a message (RFC 7692 §7.2.1). */
+const TAIL = 4
+/** What stands for nothing at the end of a message (RFC 7692 §7.2.3.6). */
+const NOTHING = Buffer.from([0])
+
+/** Bytes that `size` bytes may become: in blocks of the fewest symbols that zlib knows, none of which it can compress. */
+function bound(size: number): number {
+  return size + (size >>> 3) + 64
+}
+
+const output = Buffer.allocUnsafeSlow(bound(DEFLATE_IN_POOL_ABOVE))
+
+/** How one side compresses; shared by all connections that agreed on the same. */
+export class OutgoingSettings {
+  readonly key: number
+
+  /**
+   * @param kind - null where nothing can be compressed for this peer
+   * @param contextTakeover - whether a message may refer to those before it
+   * @param threshold - bytes below which a message is not compressed
+   * @param concurrency - jobs of the process in the thread pool at once
+   */
+  constructor(
+    readonly kind: EngineKind | null,
+    readonly contextTakeover: boolean,
+    readonly threshold: number,
+    readonly concurrency: number
+  ) {
+    this.key = kind === null ? 0 : keyOf(kind)
+  }
+
+  /** Compresses a message that refers to none before it. */
+  readonly deflateAlone = (payload: Buffer): Buffer => {
+    if (payload.length === 0) return NOTHING
+    const engine = enginePool.take(this.kind!)
+    const pieces: Buffer[] = []
+    for (let at = 0; at < payload.length; at += DEFLATE_IN_POOL_ABOVE) {
+      const size = Math.min(DEFLATE_IN_POOL_ABOVE, payload.length - at)
+      engine.run(payload, at, size, output, 0, output.length)
+      pieces.push(keep(output, 0, engine.produced))
+    }
+    enginePool.put(engine)
+    const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+    return bytes.subarray(0, bytes.length - TAIL)
+  }
+}
+
+export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
+  busy = false
+  ready: (() => void) | null = null
+  lastUsed = 0
+
+  private message: 'none' | 'plain' | 'compressed' = 'none'
+  // whether the first fragment of the message has gone out
+  private begun = false
+  private engine: ZlibEngine | null = null
+  // whether the peer's window has something else than the engine's
+  private astray = false
+  // what is in hand, and bytes of it that are compressed
+  private frame: Frame | null = null
+  private used = 0
+  // what the thread pool works on
+  private input: Buffer | null = null
+  private output: Buffer | null = null
+  private error: WebSocketError | null = null
+
+  constructor(private readonly settings: OutgoingSettings) {}
+
+  push(frame: Frame): void {
+    this.frame = frame
+    this.used = 0
+  }
+
+  next(): Frame | null {
+    if (this.busy) return null
+    if (this.error !== null) throw this.error
+    const { frame } = this
+    if (frame === null) return null
+    if (this.message === 'none') {
+      if (frame.prepared !== null) return this.sendPrepared(frame)
+      this.message = this.isWorthwhile(frame) ? 'compressed' : 'plain'
+    }
+    if (this.message === 'compressed') return this.compress(frame)
+    this.frame = null
+    if (frame.fin && frame.complete) this.message = 'none'
+    return frame
+  }
+
+  private isWorthwhile(frame: Frame): boolean {
+    const { kind, threshold } = this.settings
+    // of a fragmented message nobody knows how long it will be
+    return kind !== null && frame.compress && (!frame.fin || frame.length >= threshold)
+  }
+
+  private sendPrepared(frame: Frame): Frame {
+    this.frame = null
+    const prepared = frame.prepared!
+    const { key, deflateAlone, contextTakeover } = this.settings
+    if (!prepared.compress || !this.isWorthwhile(prepared.whole)) return prepared.whole
+    // the peer's window has this message from now on, ours never: nothing before it may be referred to again
+    if (contextTakeover) this.astray = true
+    return prepared.deflated(key, deflateAlone)
+  }
+
+  private compress(frame: Frame): Frame | null {
+    if (this.output !== null) return this.takeFromPool(frame)
+    const left = frame.size - this.used
+    if (left > DEFLATE_IN_POOL_ABOVE) {
+      this.runInPool(frame)
+      return null
+    }
+    if (left === 0) return this.fragment(frame, frame.fin && frame.complete ? NOTHING : NOTHING.subarray(1))
+    const engine = this.takeEngine()
+    if (typeof frame.data === 'string' || frame.mask !== 0) {
+      copyTo(scratch, frame)
+      engine.run(scratch, 0, left, output, 0, output.length)
+    } else {
+      engine.run(frame.data, frame.start + this.used, left, output, 0, output.length)
+    }
+    this.used = frame.size
+    return this.fragment(frame, this.withoutTail(frame, output, engine.produced))
+  }
+
+  private runInPool(frame: Frame): void {
+    const { used } = this
+    this.busy = true
+    this.input = frame.payload.subarray(used, used + DEFLATE_PIECE)
+    const room = bound(this.input.length)
+    this.output = Buffer.allocUnsafeSlow(room)
+    this.takeEngine().runInPool(this.input, this.output, room, this.settings.concurrency, this)
+  }
+
+  poolDone(error: WebSocketError | null): void {
+    this.busy = false
+    this.error = error
+    this.ready?.()
+  }
+
+  private takeFromPool(frame: Frame): Frame {
+    this.used += this.input!.length
+    const bytes = this.withoutTail(frame, this.output!, this.engine!.produced)
+    this.input = this.output = null
+    return this.fragment(frame, bytes)
+  }
+
+  private withoutTail(frame: Frame, bytes: Buffer, made: number): Buffer {
+    const size = frame.fin && frame.complete && this.used === frame.size ? made - TAIL : made
+    // what waits for the wire keeps no more memory than it needs
+    return size * 2 < bytes.length || bytes === output ? keep(bytes, 0, size) : bytes.subarray(0, size)
+  }
+
+  private fragment(frame: Frame, payload: Buffer): Frame {
+    const ended = this.used === frame.size
+    const last = ended && frame.fin && frame.complete
+    const opcode = this.begun ? Opcode.Continuation : frame.opcode
+    const fragment = new Frame(opcode, payload, last, this.begun ? 0 : frame.rsv | RSV1)
+    this.begun = !last
+    if (ended) this.frame = null
+    if (last) this.endMessage()
+    return fragment
+  }
+
+  private endMessage(): void {
+    this.message = 'none'
+    if (this.settings.contextTakeover || this.engine === null) return
+    enginePool.put(this.engine)
+    this.engine = null
+  }
+
+  private takeEngine(): ZlibEngine {
+    this.lastUsed = idleSweeper.time
+    if (this.engine === null) {
+      this.engine = enginePool.take(this.settings.kind!)
+      if (this.settings.contextTakeover) idleSweeper.add(this)
+    } else if (this.astray) {
+      this.engine.reset()
+    }
+    this.astray = false
+    return this.engine
+  }
+
+  /** Idle: the next message refers to none before it. */
+  release(): void {
+    if (this.message !== 'none' || this.engine === null) {
+      idleSweeper.add(this)
+      return
+    }
+    enginePool.put(this.engine)
+    this.engine = null
+  }
+
+  close(): void {
+    idleSweeper.delete(this)
+    if (this.busy) this.engine!.close()
+    else if (this.engine !== null) enginePool.put(this.engine)
+    this.engine = this.frame = this.input = this.output = this.ready = null
+  }
+}
+
+function copyTo(bytes: Buffer, frame: Frame): void {
+  const { data, size } = frame
+  // as many bytes as characters: ASCII
+  if (typeof data === 'string' && data.length === size) bytes.latin1Write(data, 0)
+  else frame.copy(bytes, 0)
+}

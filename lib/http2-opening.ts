@@ -1,0 +1,253 @@
+// The opening handshake on a stream of HTTP/2 (RFC 8441), for a server and for a client. As in opening.ts, but heads are no bytes
+// here: they are given to the stream, and only the body of a refusal goes down the pipeline.
+
+import { HandshakeError } from './errors.js'
+import { answerOffer, Offer } from './extensions/agreement.js'
+import { checkField } from './handshake/fields.js'
+import { type Http2Headers, Http2Request, http2Refusal } from './handshake/http2-fields.js'
+import { Http2ClientHandshake, type Http2Established, Http2ServerHandshake } from './handshake/http2-handshake.js'
+import type { AcceptOptions, RefusalOptions } from './handshake/server-handshake.js'
+import type { Opening, OpeningOwner } from './opening.js'
+import type { Settings } from './options.js'
+
+/** What the openings below ask of their surroundings. */
+export interface Http2OpeningOwner extends OpeningOwner {
+  /** Keeps bytes that came before the answer was seen; they are the first frames. */
+  keepHead(bytes: Buffer): void
+}
+
+/** What a server's opening needs of a `ServerHttp2Stream`. */
+export interface ServerStream {
+  readonly closed: boolean
+  readonly destroyed: boolean
+  readonly headersSent: boolean
+  readonly session?: { readonly destroyed: boolean; readonly socket?: object } | undefined
+  respond(head: Http2Headers): void
+}
+
+/** What a client's opening needs of a `ClientHttp2Stream`. */
+export interface ClientStream {
+  once(event: 'response', listener: (head: Http2Headers) => void): unknown
+}
+
+/** What a client's opening needs of a `ClientHttp2Session`. */
+export interface ClientSession<S extends ClientStream> {
+  request(head: Http2Headers, options: { endStream: false }): S
+}
+
+export class Http2ServerOpening implements Opening {
+  readonly url = ''
+  readonly request: Http2Request
+  private handshake: Http2ServerHandshake | null = null
+  private done = false
+  // what the application did before there was a request to answer
+  private readonly fields: [string, string | readonly string[]][] = []
+  private decision: (() => void) | null = null
+
+  constructor(
+    private readonly owner: OpeningOwner,
+    private readonly settings: Settings,
+    private readonly stream: ServerStream,
+    private readonly head: Http2Headers
+  ) {
+    this.request = new Http2Request(head, stream)
+  }
+
+  // RFC 8441 §5
+  begin(): void {
+    if (this.done) return
+    try {
+      this.handshake = new Http2ServerHandshake(this.head, this.request, this.settings)
+      for (const [name, value] of this.fields) this.handshake.setHeader(name, value)
+      if (this.decision !== null) this.decision()
+      else if (!this.owner.offer(this.request)) this.accept()
+    } catch (cause) {
+      if (cause instanceof HandshakeError) this.fault(cause)
+      // a function among the options threw, or chose what was not offered
+      else this.fault(new HandshakeError('WS_ERR_REJECTED', { status: 500, detail: 'an option failed', cause }))
+    }
+  }
+
+  /** The head came apart from the bytes: all of these stand behind it. */
+  receive(chunk: Buffer): Buffer {
+    return chunk
+  }
+
+  complete(): void {}
+
+  end(): never {
+    throw new HandshakeError('WS_ERR_CONNECTION_LOST')
+  }
+
+  setHeader(name: string, value: string | readonly string[]): void {
+    if (this.handshake !== null) {
+      this.handshake.setHeader(name, value)
+      return
+    }
+    checkField(name, '')
+    for (const line of typeof value === 'string' ? [value] : value) checkField(name, line)
+    this.fields.push([name, value])
+  }
+
+  accept(options?: AcceptOptions): boolean {
+    if (this.done) return false
+    if (this.handshake === null) this.decision = () => this.accept(options)
+    else this.open(this.handshake, options)
+    return true
+  }
+
+  reject(status: number, options?: RefusalOptions): boolean {
+    const answer = http2Refusal(status, options)
+    if (this.done) return false
+    const refuse = (): void => {
+      this.answer(answer.head, answer.body)
+      this.fail(new HandshakeError('WS_ERR_REJECTED', { ...answer, detail: String(status) }))
+    }
+    if (this.handshake === null) this.decision = refuse
+    else refuse()
+    return true
+  }
+
+  fault(error: HandshakeError): void {
+    if (this.done) return
+    if (error.status !== 0) {
+      const { head, body } = http2Refusal(error.status, { body: error.message })
+      this.answer({ ...error.headers, ...head }, body)
+    }
+    this.fail(error)
+  }
+
+  late(): void {
+    this.fault(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 408 }))
+  }
+
+  private open(handshake: Http2ServerHandshake, options: AcceptOptions | undefined): void {
+    const { extensions, negotiated } = answerOffer(handshake.offeredExtensions, options?.extensions, this.settings)
+    const { head, headers, protocol, version, url } = handshake.accept({ ...options, extensions })
+    if (!this.answer(head)) {
+      this.fail(new HandshakeError('WS_ERR_CONNECTION_LOST'))
+      return
+    }
+    this.done = true
+    this.owner.handshakeDone({ version, protocol, extensions, url, status: 200, headers }, negotiated)
+  }
+
+  /** False where there is nobody to answer any more, or somebody else has answered. */
+  private answer(head: Http2Headers, body?: Buffer): boolean {
+    const { closed, destroyed, headersSent } = this.stream
+    if (closed || destroyed || headersSent) return false
+    this.stream.respond(head)
+    if (body !== undefined && body.length > 0) this.owner.sendHead(body)
+    return true
+  }
+
+  private fail(error: HandshakeError): void {
+    this.done = true
+    this.owner.handshakeFailed(error)
+  }
+}
+
+/** A client that learns only on the way whether its wire is a stream of HTTP/2, or speaks HTTP/1.1. */
+export class Http2ClientOpening implements Opening {
+  readonly request = null
+  private readonly handshake: Http2ClientHandshake
+  private over: 'http1' | 'http2' = 'http1'
+  private offer: Offer | null = null
+  private early: Buffer[] | null = []
+  private done = false
+
+  /** @param http1 - what opens the connection where there is no HTTP/2 */
+  constructor(
+    private readonly owner: Http2OpeningOwner,
+    url: string | URL,
+    private readonly settings: Settings,
+    private readonly http1: Opening
+  ) {
+    this.handshake = new Http2ClientHandshake(url, settings)
+  }
+
+  get url(): string {
+    return this.http1.url
+  }
+
+  /**
+   * Sends the request on a session (RFC 8441 §5), and gives the stream that then has to become the wire.
+   * @throws HandshakeError where an extension fails, and whatever the session throws
+   */
+  requestOn<S extends ClientStream>(session: ClientSession<S>): S {
+    this.offer = new Offer(this.settings)
+    const stream = session.request(this.handshake.request(this.offer.text), { endStream: false })
+    this.over = 'http2'
+    stream.once('response', head => this.answer(head))
+    return stream
+  }
+
+  begin(): void {
+    if (this.over === 'http1') this.http1.begin()
+  }
+
+  /** With HTTP/2, bytes may be seen before the answer that they stand behind; of a refusal they are the body. */
+  receive(chunk: Buffer): Buffer | null {
+    if (this.over === 'http1') return this.http1.receive(chunk)
+    if (this.early === null) this.handshake.takeBody(chunk)
+    else this.early.push(chunk)
+    return null
+  }
+
+  complete(): void {
+    this.http1.complete()
+  }
+
+  end(): void {
+    if (this.over === 'http1') this.http1.end()
+    else this.handshake.end()
+  }
+
+  setHeader(name: string, value: string | readonly string[]): void {
+    this.handshake.setHeader(name, value)
+    this.http1.setHeader(name, value)
+  }
+
+  accept(): boolean {
+    return false
+  }
+
+  reject(): boolean {
+    return false
+  }
+
+  fault(error: HandshakeError): void {
+    if (this.over === 'http1') {
+      this.http1.fault(error)
+    } else if (!this.done) {
+      this.done = true
+      this.owner.handshakeFailed(error)
+    }
+  }
+
+  late(): void {
+    if (this.over === 'http1') this.http1.late()
+    else this.fault(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT'))
+  }
+
+  private answer(head: Http2Headers): void {
+    if (this.done) return
+    const early = this.early!
+    this.early = null
+    try {
+      const established = this.handshake.answer(head)
+      if (established === null) for (const chunk of early) this.handshake.takeBody(chunk)
+      else this.open(established, early)
+    } catch (error) {
+      if (!(error instanceof HandshakeError)) throw error
+      this.fault(error)
+    }
+  }
+
+  private open({ version, protocol, extensions, url, status, headers }: Http2Established, early: Buffer[]): void {
+    const negotiated = this.offer!.agree(extensions, status, headers)
+    this.done = true
+    for (const chunk of early) this.owner.keepHead(chunk)
+    this.owner.handshakeDone({ version, protocol, extensions, url, status, headers }, negotiated)
+  }
+}

@@ -1,0 +1,332 @@
+// Requests for WebSockets come in, open connections go to a handler: one acceptor's rules, its limits, the set of its connections, and
+// how they all end. What it listens to is the Reception's affair.
+
+import { EventEmitter } from 'node:events'
+import type { Socket } from 'node:net'
+import { checkNumber } from '../checks.js'
+import { HandshakeError, WebSocketError } from '../errors.js'
+import type { AcceptOptions, RefusalOptions } from '../handshake/server-handshake.js'
+import type { HeaderFields, UpgradeRequest, WebSocketOptions } from '../options.js'
+import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
+import type { NodeDuplex } from '../streams.js'
+import type { WebSocketStream } from '../websocket-stream.js'
+
+/** A request as an acceptor sees it: that of `node:http`, or one of HTTP/2 in the same form, whose `httpVersion` is `'2.0'`. */
+export interface AcceptorRequest extends UpgradeRequest {
+  /** On HTTP/2 the session's socket, which its streams share. */
+  readonly socket?: Socket | undefined
+}
+
+/** An answer that refuses a request. */
+export interface RefusalAnswer extends RefusalOptions {
+  /** 300 to 599. */
+  status: number
+}
+
+/** What accepts a request, with something for the handler to know. */
+export interface Acceptance<Context> {
+  /** Handed to the handler as it is. */
+  context: Context
+  /** The subprotocol, one of those offered; '' for none. Default: as `protocols` says. */
+  protocol?: string | undefined
+  /** More header fields of the answer. */
+  headers?: HeaderFields | undefined
+}
+
+/** `true` accepts, `false` is a 403. */
+export type Verdict<Context> = boolean | RefusalAnswer | Acceptance<Context>
+
+/** Options of an acceptor: those of every connection, and its own. */
+export interface AcceptorOptions<Context = undefined> extends WebSocketOptions {
+  /**
+   * Which requests are meant: a path, compared exactly with that of the request, as it was sent and without its query; a pattern for
+   * it; or a function. Default: all.
+   */
+  path?: string | RegExp | ((request: AcceptorRequest) => boolean) | undefined
+  /**
+   * Decides about a request that is right and whose origin is allowed, now or later; `handshakeTimeout` runs meanwhile. Whatever is no
+   * verdict is refused with 500, as an exception is. Default: accepts.
+   */
+  verify?: ((request: AcceptorRequest) => Verdict<Context> | PromiseLike<Verdict<Context>>) | undefined
+  /** Connections at a time; beyond it 503. Default: no limit. */
+  maxConnections?: number | undefined
+  /** Handshakes at a time that `verify` has not decided; beyond it 503. Default: 1000. */
+  maxHandshakes?: number | undefined
+}
+
+/** What is done with an open connection. */
+export type ConnectionHandler<Context> = (
+  ws: WebSocketStream,
+  request: AcceptorRequest,
+  context: Context
+) => void | PromiseLike<void>
+
+/** How an acceptor ends. */
+export interface ShutdownOptions {
+  /** The code of the Close frames. Default: 1001, going away. */
+  code?: number | undefined
+  /** Their reason, at most 123 bytes of UTF-8. */
+  reason?: string | undefined
+  /** Milliseconds after which connections that are not over are destroyed. Default: each has its `closeTimeout`. */
+  timeout?: number | undefined
+}
+
+interface AcceptorEvents {
+  /** A function of the application threw, or an option was wrong for a request. Without a listener it is thrown, as by any emitter. */
+  error: [error: Error, request: AcceptorRequest]
+  /** A handshake did not come to its end: it was refused, timed out, or was broken off. */
+  refused: [error: HandshakeError, request: AcceptorRequest]
+}
+
+/** The settings of an acceptor, checked. */
+export interface AcceptorSettings<Context> {
+  readonly path: AcceptorOptions['path']
+  readonly verify: NonNullable<AcceptorOptions<Context>['verify']>
+  readonly maxConnections: number
+  readonly maxHandshakes: number
+}
+
+/** Takes the acceptor's own options out of all; the others are for `readOptions`. */
+export function readAcceptorOptions<Context>(options: AcceptorOptions<Context>): {
+  settings: AcceptorSettings<Context>
+  stream: WebSocketOptions
+} {
+  const { path, verify = acceptAll, maxConnections, maxHandshakes, ...stream } = options
+  if (path !== undefined && typeof path !== 'string' && typeof path !== 'function' && !(path instanceof RegExp)) {
+    throw new TypeError('path must be a string, a RegExp or a function')
+  }
+  if (typeof path === 'string' && !path.startsWith('/')) throw new TypeError("path must begin with '/'")
+  if (typeof verify !== 'function') throw new TypeError('verify must be a function')
+  const settings = {
+    path,
+    verify: verify as AcceptorSettings<Context>['verify'],
+    maxConnections: checkNumber(maxConnections ?? Number.POSITIVE_INFINITY, 'maxConnections', 0),
+    maxHandshakes: checkNumber(maxHandshakes ?? 1000, 'maxHandshakes', 0)
+  }
+  return { settings, stream }
+}
+
+function acceptAll(): true {
+  return true
+}
+
+/**
+ * What `acceptWebSockets` gives: the connections that it accepted, and the ways to end it.
+ *
+ * Emits `error` (error, request) for exceptions of the application's own functions, the handler included, and `refused`
+ * (HandshakeError, request) for handshakes that failed, which is no event that anyone has to listen for.
+ */
+export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> {
+  private readonly open = new Set<WebSocketStream>()
+  private readonly unfinished = new Set<WebSocketStream>()
+  private ending: Promise<void> | null = null
+
+  /** @internal */
+  constructor(
+    private readonly settings: AcceptorSettings<Context>,
+    private readonly handler: ConnectionHandler<Context>,
+    private readonly leave: () => void
+  ) {
+    super()
+  }
+
+  /** The connections that are open or closing: a live view. */
+  get connections(): ReadonlySet<WebSocketStream> {
+    return this.open
+  }
+
+  /** How many these are. */
+  get size(): number {
+    return this.open.size
+  }
+
+  /** Handshakes that are not decided. */
+  get handshakes(): number {
+    return this.unfinished.size
+  }
+
+  /** Whether a request is meant for this acceptor. @internal */
+  takes(request: AcceptorRequest): boolean {
+    const { path } = this.settings
+    if (path === undefined) return true
+    if (typeof path === 'function') return path(request) === true
+    const target = pathOf(request)
+    if (typeof path === 'string') return path === target
+    // a sticky or global pattern begins where it ended before
+    path.lastIndex = 0
+    return path.test(target)
+  }
+
+  /** Answers a request, and gives its wire to the connection. @internal */
+  take(ws: WebSocketStream, wire: NodeDuplex, request: AcceptorRequest): void {
+    ws.on('error', error => this.failed(error, request))
+    if (this.ending !== null || this.isFull || this.unfinished.size >= this.settings.maxHandshakes) {
+      ws.reject(503)
+    } else {
+      this.unfinished.add(ws)
+      ws.on('request', () => this.decide(ws, request))
+      ws.on('close', () => {
+        this.unfinished.delete(ws)
+        this.open.delete(ws)
+      })
+    }
+    ws.attach(wire)
+  }
+
+  /**
+   * Takes no further requests, which then go wherever they would without this acceptor. Its connections stay, and so do handshakes
+   * that are under way.
+   */
+  detach(): void {
+    this.leave()
+  }
+
+  /**
+   * Ends it all in order: answers new requests with 503, says `code` to all connections, waits for their ends, and detaches. A second
+   * call may shorten the wait.
+   * @returns resolves when all connections are over; never rejects for their sake
+   * @throws TypeError, RangeError where code and reason cannot be sent, or `timeout` is no number of milliseconds
+   */
+  close({ code = CloseCode.GoingAway, reason = '', timeout }: ShutdownOptions = {}): Promise<void> {
+    writeCloseBody(code, reason)
+    const limit = checkNumber(timeout ?? Number.POSITIVE_INFINITY, 'timeout', 0)
+    this.ending ??= this.shutDown(code, reason)
+    if (limit > LONGEST_TIME) return this.ending
+    const timer = setTimeout(() => {
+      for (const ws of [...this.unfinished, ...this.open]) ws.destroy()
+    }, limit)
+    return this.ending.finally(() => clearTimeout(timer))
+  }
+
+  /** As `close()`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  private async shutDown(code: number, reason: string): Promise<void> {
+    const all = [...this.unfinished, ...this.open]
+    for (const ws of this.unfinished) ws.reject(503)
+    for (const ws of this.open) ws.close(code, reason)
+    await Promise.all(all.map(ws => ws.closed))
+    this.leave()
+  }
+
+  private get isFull(): boolean {
+    return this.open.size >= this.settings.maxConnections
+  }
+
+  /** A right request has come; `verify` says what becomes of it, now or later. */
+  private decide(ws: WebSocketStream, request: AcceptorRequest): void {
+    try {
+      const verdict = this.settings.verify(request)
+      if (!isPromise(verdict)) {
+        this.follow(verdict, ws, request)
+        return
+      }
+      verdict.then(
+        later => this.followLater(later, ws, request),
+        error => this.brokeDown(error, ws, request)
+      )
+    } catch (error) {
+      this.brokeDown(error, ws, request)
+    }
+  }
+
+  private followLater(verdict: Verdict<Context>, ws: WebSocketStream, request: AcceptorRequest): void {
+    try {
+      this.follow(verdict, ws, request)
+    } catch (error) {
+      this.brokeDown(error, ws, request)
+    }
+  }
+
+  private follow(verdict: Verdict<Context>, ws: WebSocketStream, request: AcceptorRequest): void {
+    const answer: unknown = verdict
+    if (answer === true) {
+      this.accept(ws, request, undefined as Context, {})
+    } else if (answer === false) {
+      ws.reject(403)
+    } else if (isObject(answer) && 'status' in answer) {
+      const { status, ...options } = answer as unknown as RefusalAnswer
+      ws.reject(status, options)
+    } else if (isObject(answer) && 'context' in answer) {
+      const { context, protocol, headers } = answer as unknown as Acceptance<Context>
+      this.accept(ws, request, context, { protocol, headers })
+    } else {
+      throw new TypeError('verify must give true, false, { status } or { context }')
+    }
+  }
+
+  private accept(ws: WebSocketStream, request: AcceptorRequest, context: Context, options: AcceptOptions): void {
+    if (this.isFull) {
+      ws.reject(503)
+      return
+    }
+    ws.on('open', () => {
+      this.unfinished.delete(ws)
+      this.open.add(ws)
+      this.handle(ws, request, context)
+    })
+    ws.accept(options)
+  }
+
+  private handle(ws: WebSocketStream, request: AcceptorRequest, context: Context): void {
+    try {
+      const result: unknown = this.handler(ws, request, context)
+      if (isPromise(result)) result.then(undefined, error => this.handlerFailed(error, ws, request))
+    } catch (error) {
+      this.handlerFailed(error, ws, request)
+    }
+  }
+
+  /** The application failed before there was an answer. */
+  private brokeDown(error: unknown, ws: WebSocketStream, request: AcceptorRequest): void {
+    ws.reject(500)
+    this.report(error, request)
+  }
+
+  private handlerFailed(error: unknown, ws: WebSocketStream, request: AcceptorRequest): void {
+    ws.close(CloseCode.InternalError)
+    // that a connection ended is no fault of whoever waited for its messages, nor that a pipe to it broke
+    if (error instanceof WebSocketError || (ws.readyState !== 'open' && isBrokenPipe(error))) return
+    this.report(error, request)
+  }
+
+  /** The connection told of an error; once it is open, its handler sees to that. */
+  private failed(error: Error, request: AcceptorRequest): void {
+    if (!(error instanceof HandshakeError)) return
+    // a function among the options threw, or chose what was not offered
+    if (error.fault === 'local' && error.status === 500 && error.cause !== undefined) this.report(error.cause, request)
+    else this.emit('refused', error, request)
+  }
+
+  /** In a turn of its own: whoever does not listen gets an exception that breaks nothing on its way. */
+  report(error: unknown, request: AcceptorRequest): void {
+    const reason = error instanceof Error ? error : new Error('not an Error was thrown', { cause: error })
+    process.nextTick(() => this.emit('error', reason, request))
+  }
+}
+
+// setTimeout fires at once for what does not fit in 31 bits
+const LONGEST_TIME = 2 ** 31 - 1
+
+/** The path of a request's target, without its query (RFC 9112 §3.2). */
+function pathOf({ url = '' }: AcceptorRequest): string {
+  if (url.startsWith('/')) return url.split('?', 1)[0]!
+  return URL.canParse(url) ? new URL(url).pathname : ''
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as PromiseLike<T> | null | undefined)?.then === 'function'
+}
+
+function isBrokenPipe(error: unknown): boolean {
+  const { code } = (error ?? {}) as { code?: unknown }
+  return (
+    code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ERR_STREAM_DESTROYED' || code === 'ERR_STREAM_WRITE_AFTER_END'
+  )
+}

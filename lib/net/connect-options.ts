@@ -1,0 +1,176 @@
+// The options of `connect` come in; out come those of dialing, checked, and those of the WebSocketStream, which checks them itself.
+
+import type { LookupFunction } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
+import { checkNumber } from '../checks.js'
+import type { WebSocketOptions } from '../options.js'
+import type { NodeDuplex } from '../streams.js'
+import { type ProxyServer, readProxy } from './proxy.js'
+
+/** How a TCP connection is opened: options of `net.connect` that go with any address. */
+export interface SocketOptions {
+  /** The address of this machine to connect from. */
+  localAddress?: string | undefined
+  localPort?: number | undefined
+  /** The family of addresses: 4, 6, or 0 for both. */
+  family?: number | undefined
+  /** Of `dns.lookup`. */
+  hints?: number | undefined
+  /** In place of `dns.lookup`. */
+  lookup?: LookupFunction | undefined
+  /** Whether all addresses of a name are tried, in the way of RFC 8305. Default: as in `net.connect`. */
+  autoSelectFamily?: boolean | undefined
+  /** Milliseconds for one of them before the next is tried. */
+  autoSelectFamilyAttemptTimeout?: number | undefined
+  keepAlive?: boolean | undefined
+  keepAliveInitialDelay?: number | undefined
+}
+
+/** Gives the stream that leads to a URL: bytes on it are those of the WebSocket, so any TLS is this function's affair. */
+export type CreateConnection = (url: URL, options: ConnectOptions) => NodeDuplex | Promise<NodeDuplex>
+
+/**
+ * The options of `connect`: those of a connection, and how its wire is made. An unknown name or a wrong type is a TypeError, NaN
+ * or a number out of range a RangeError; `undefined` means the default.
+ */
+export interface ConnectOptions extends WebSocketOptions {
+  /** Milliseconds for all of it: dialing, TLS, the proxy, redirects, and the opening handshake. Default: 10000. */
+  handshakeTimeout?: number | undefined
+  /**
+   * For `tls.connect`, where the URL is `wss:`. Whatever the environment says, a certificate is checked, and has to be for the
+   * URL's name, unless `rejectUnauthorized` is false.
+   */
+  tls?: ConnectionOptions | undefined
+  /** As `tls`, for the connection to an `https:` proxy itself. */
+  proxyTls?: ConnectionOptions | undefined
+  /** How the TCP connection is opened. */
+  socket?: SocketOptions | undefined
+  /**
+   * The URL of an HTTP proxy (`http:` or `https:`) through which a tunnel leads to the server (RFC 9110 §9.3.6); a user's name and
+   * password in it become Basic authorization. `'environment'` asks the variables `HTTPS_PROXY` (for `wss:`), `HTTP_PROXY` (for
+   * `ws:`) and `NO_PROXY`, in small letters or capitals, which nothing looks at otherwise. Default: none.
+   */
+  proxy?: string | URL | undefined
+  /** Opens the wire in our stead; then there is no `proxy`, `socket` or `tls`. What goes wrong in it rejects `opened`. */
+  createConnection?: CreateConnection | undefined
+  /**
+   * How many redirects (301, 302, 303, 307, 308) are followed. Where one leads to another origin, and so from `wss:` to `ws:` as
+   * well, `Authorization`, `Cookie`, the user in the URL and certificates of the client are left behind. Default: 0.
+   */
+  maxRedirects?: number | undefined
+  /** Whether a `wss:` connection may be a stream of an HTTP/2 session (RFC 8441), where the server allows it. Default: false. */
+  http2?: boolean | undefined
+}
+
+/** How wires are made, checked. */
+export interface DialSettings {
+  readonly tls: ConnectionOptions
+  readonly proxyTls: ConnectionOptions
+  readonly socket: SocketOptions
+  readonly proxy: ProxyServer | 'environment' | undefined
+  readonly createConnection: CreateConnection | undefined
+  readonly maxRedirects: number
+  readonly http2: boolean
+  /** The options as they were given, without those that are undefined. */
+  readonly given: ConnectOptions
+}
+
+export interface ReadConnectOptions {
+  readonly dial: DialSettings
+  /** Not yet checked. */
+  readonly stream: WebSocketOptions
+}
+
+const DEFAULTS: Omit<DialSettings, 'given'> = {
+  tls: {},
+  proxyTls: {},
+  socket: {},
+  proxy: undefined,
+  createConnection: undefined,
+  maxRedirects: 0,
+  http2: false
+}
+
+const READERS: { readonly [K in keyof typeof DEFAULTS]: (value: unknown, name: string) => unknown } = {
+  tls: readTls,
+  proxyTls: readTls,
+  socket: readSocket,
+  proxy: value => (value === 'environment' ? value : readProxy(value as string)),
+  createConnection: readFunction,
+  maxRedirects: value => checkNumber(value, 'maxRedirects', 0),
+  http2: readBoolean
+}
+
+const SOCKET_OPTIONS: { readonly [K in keyof Required<SocketOptions>]: string } = {
+  localAddress: 'string',
+  localPort: 'number',
+  family: 'number',
+  hints: 'number',
+  lookup: 'function',
+  autoSelectFamily: 'boolean',
+  autoSelectFamilyAttemptTimeout: 'number',
+  keepAlive: 'boolean',
+  keepAliveInitialDelay: 'number'
+}
+
+// Where to connect to is said by the URL, by `proxy` and by `socket`
+const NOT_OF_TLS: ReadonlySet<string> = new Set(['host', 'port', 'path', 'socket', 'isServer', 'server'])
+
+/** @throws TypeError, RangeError, SyntaxError where an option of dialing is wrong */
+export function readConnectOptions(options: ConnectOptions = {}): ReadConnectOptions {
+  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
+  const given = defined(options)
+  const dial: Record<string, unknown> = { ...DEFAULTS, given }
+  const stream: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(given)) {
+    if (Object.hasOwn(READERS, name)) dial[name] = READERS[name as keyof typeof READERS](value, name)
+    else stream[name] = value
+  }
+  if (dial['createConnection'] !== undefined) {
+    for (const name of ['proxy', 'socket', 'tls', 'proxyTls']) {
+      if (name in given) throw new TypeError(`${name} is of no use with createConnection`)
+    }
+  }
+  return { dial: dial as unknown as DialSettings, stream }
+}
+
+function readTls(value: unknown, name: string): ConnectionOptions {
+  const options = readObject<ConnectionOptions>(value, name)
+  for (const key of Object.keys(options)) {
+    if (NOT_OF_TLS.has(key)) throw new TypeError(`${name}.${key} is not said here`)
+  }
+  const { rejectUnauthorized } = options
+  if (rejectUnauthorized !== undefined) readBoolean(rejectUnauthorized, `${name}.rejectUnauthorized`)
+  return options
+}
+
+function readSocket(value: unknown, name: string): SocketOptions {
+  const options = readObject<SocketOptions>(value, name)
+  for (const [key, given] of Object.entries(options)) {
+    if (!Object.hasOwn(SOCKET_OPTIONS, key)) throw new TypeError(`unknown option '${name}.${key}'`)
+    const type = SOCKET_OPTIONS[key as keyof SocketOptions]
+    // net looks at some of them only when it needs them
+    if (typeof given !== type) throw new TypeError(`${name}.${key} must be a ${type}`)
+  }
+  return options
+}
+
+function readObject<T extends object>(value: unknown, name: string): T {
+  if (typeof value !== 'object' || value === null) throw new TypeError(`${name} must be an object`)
+  return defined(value as T)
+}
+
+function readFunction(value: unknown, name: string): unknown {
+  if (typeof value !== 'function') throw new TypeError(`${name} must be a function`)
+  return value
+}
+
+function readBoolean(value: unknown, name: string): boolean {
+  if (typeof value !== 'boolean') throw new TypeError(`${name} must be a boolean`)
+  return value
+}
+
+/** Only what is defined: in `tls.connect`, an undefined option is not one that was left out (CVE-2020-15133). */
+function defined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
+}

@@ -1,0 +1,56 @@
+// A place comes in, a stream of bytes that leads there comes out: TCP or TLS, a unix socket, a tunnel through a proxy, or whatever
+// the application opens. It may be still connecting, and keeps what is written to it. Knows nothing of WebSockets.
+
+import { connect as connectTcp, isIP } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import type { NodeDuplex } from '../streams.js'
+import type { DialSettings } from './connect-options.js'
+import type { Place } from './place.js'
+import { type ProxyServer, proxyTo } from './proxy.js'
+import { ProxyTunnel } from './proxy-tunnel.js'
+
+/**
+ * Opens the wire to a place. A promise only where `createConnection` gives one.
+ * @throws TypeError, RangeError where an option of the socket or of TLS is wrong, and whatever `createConnection` throws
+ */
+export function dial(place: Place, settings: DialSettings): NodeDuplex | Promise<NodeDuplex> {
+  if (settings.createConnection !== undefined) return settings.createConnection(new URL(place.given), settings.given)
+  if (place.socketPath !== undefined) return connectTcp({ path: place.socketPath })
+  const proxy = proxyTo(place, settings.proxy)
+  return proxy === null ? open(place, settings.tls, settings) : throughProxy(proxy, place, settings)
+}
+
+/** TCP, with TLS upon it where that is wanted. */
+function open({ secure, hostname, port }: Place | ProxyServer, tls: ConnectionOptions, { socket }: DialSettings): NodeDuplex {
+  const where = { ...(socket as object), host: hostname, port }
+  return secure ? connectTls({ ...where, ...secureOptions(hostname, tls) }) : connectTcp(where)
+}
+
+/** TLS to the server runs inside the tunnel, and is about the server's name: the proxy sees nothing of it. */
+function throughProxy(proxy: ProxyServer, place: Place, settings: DialSettings): NodeDuplex {
+  const { maxHeaderSize, maxHeaders } = settings.given
+  const tunnel = new ProxyTunnel(
+    { host: place.hostname, port: place.port },
+    // time runs for all of dialing together
+    { authorization: proxy.authorization, maxHeaderSize, maxHeaders, handshakeTimeout: Number.POSITIVE_INFINITY }
+  )
+  const wire = place.secure
+    ? connectTls({ ...secureOptions(place.hostname, settings.tls), socket: tunnel.target })
+    : tunnel.target
+  tunnel.attach(open(proxy, settings.proxyTls, settings))
+  return wire
+}
+
+/** The options of TLS to a host, safe unless the application says otherwise. */
+function secureOptions(hostname: string, given: ConnectionOptions): ConnectionOptions {
+  return {
+    ALPNProtocols: ['http/1.1'],
+    // RFC 6066 §3: a name without its final dot, and no address
+    ...(isIP(hostname) === 0 && { servername: hostname.replace(/\.$/, '') }),
+    ...given,
+    // the environment's NODE_TLS_REJECT_UNAUTHORIZED does not count
+    rejectUnauthorized: given.rejectUnauthorized ?? true,
+    // what the certificate has to be for, where there is no server name
+    host: hostname
+  }
+}

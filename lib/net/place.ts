@@ -1,0 +1,94 @@
+// A URL as people write it comes in; what dialing needs of it comes out. Opens nothing.
+
+import { readUrl } from '../handshake/client-url.js'
+
+/** Where a WebSocket is to be had. */
+export interface Place {
+  /** As it was given, for whoever dials in our stead. */
+  readonly given: URL
+  /** For a WebSocketStream: `ws:` or `wss:`, with the user's name and password. */
+  readonly url: URL
+  readonly secure: boolean
+  /** A name or an address, that of IPv6 without brackets. */
+  readonly hostname: string
+  readonly port: number
+  /** The path of a unix socket, in place of host and port. */
+  readonly socketPath: string | undefined
+}
+
+/**
+ * @param given - `ws:`, `wss:`, `http:`, `https:`, or `ws+unix:///path/to.sock:/target?query`
+ * @throws SyntaxError where it is no URL of these, or has a fragment
+ * @throws TypeError where it is neither a string nor a URL, or has control characters in it
+ */
+export function readPlace(given: string | URL): Place {
+  // new URL() is for strings that readUrl has looked at
+  if (isUnix(given)) return unixPlace(given)
+  const { url } = readUrl(given)
+  const place = new URL(url)
+  const { username, password } = new URL(given)
+  place.username = username
+  place.password = password
+  return placeOf(new URL(given), place, undefined)
+}
+
+function isUnix(given: unknown): given is string | URL {
+  return /^\s*ws\+unix:/i.test(given instanceof URL ? given.href : String(given))
+}
+
+/** The form that `ws` has: behind the path of the socket a colon, and the target; a colon of the path itself is `%3A`. */
+function unixPlace(given: string | URL): Place {
+  const { url, pathname, search } = checkUnix(given)
+  const colon = pathname.indexOf(':')
+  const path = percentDecode(colon < 0 ? pathname : pathname.slice(0, colon))
+  const target = colon < 0 ? '/' : pathname.slice(colon + 1)
+  if (path === '' || path.endsWith('/')) throw new SyntaxError('a ws+unix URL has the path of a socket')
+  if (path.includes('\0')) throw new TypeError('the path of a socket has no NUL in it')
+  return placeOf(url, new URL(`ws://localhost${target.startsWith('/') ? '' : '/'}${target}${search}`), path)
+}
+
+function checkUnix(given: string | URL): { url: URL; pathname: string; search: string } {
+  const text = given instanceof URL ? given.href : given
+  if (/[\x00-\x1f\x7f]/.test(text)) throw new TypeError('the URL has control characters in it')
+  if (!URL.canParse(text)) throw new SyntaxError(`not a URL: ${JSON.stringify(text)}`)
+  const url = new URL(text)
+  if (url.host !== '') throw new SyntaxError('a ws+unix URL has no host')
+  // RFC 6455 §3: not even an empty one
+  if (url.href.includes('#')) throw new SyntaxError('a WebSocket URL has no fragment')
+  return { url, pathname: url.pathname, search: url.search }
+}
+
+function percentDecode(path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch (cause) {
+    throw new SyntaxError('the path of a socket is percent-encoded UTF-8', { cause })
+  }
+}
+
+function placeOf(given: URL, url: URL, socketPath: string | undefined): Place {
+  const secure = url.protocol === 'wss:'
+  return {
+    given,
+    url,
+    secure,
+    hostname: bareHostname(url),
+    port: Number(url.port) || (secure ? 443 : 80),
+    socketPath
+  }
+}
+
+/** The host of a URL without the brackets around an IPv6 address. */
+export function bareHostname({ hostname }: URL): string {
+  return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
+}
+
+/** The same scheme, host and port, or the same unix socket (RFC 6454 §5). */
+export function isSameOrigin(one: Place, other: Place): boolean {
+  return (
+    one.secure === other.secure &&
+    one.hostname === other.hostname &&
+    one.port === other.port &&
+    one.socketPath === other.socketPath
+  )
+}

@@ -1,0 +1,66 @@
+// A place and the environment's variables come in, the URL of the proxy that leads there comes out, by the conventions of curl.
+
+import { BlockList, isIP, isIPv4 } from 'node:net'
+import type { Place } from './place.js'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * What `HTTPS_PROXY` (for `wss:`) or `HTTP_PROXY` (for `ws:`) names, unless `NO_PROXY` lists the place; '' for none. The small
+ * letters of each name come first, and what is empty counts as not there.
+ */
+export function proxyFromEnvironment(place: Place, environment: Environment): string {
+  if (isExempt(place, environment['no_proxy'] || environment['NO_PROXY'] || '')) return ''
+  const found = place.secure
+    ? environment['https_proxy'] || environment['HTTPS_PROXY'] || ''
+    : environment['http_proxy'] || httpProxy(environment)
+  // curl takes a name and a port alone for a proxy that is spoken to in the plain
+  return found === '' || found.includes('://') ? found : `http://${found}`
+}
+
+/** In a CGI program this is a header field of whoever asks: CVE-2016-5385. */
+function httpProxy(environment: Environment): string {
+  return environment['REQUEST_METHOD'] === undefined ? environment['HTTP_PROXY'] || '' : ''
+}
+
+/** Whether `NO_PROXY` lists the place: names, which stand for all below them as well, addresses, networks, or `*`. */
+function isExempt({ hostname, port }: Place, list: string): boolean {
+  const host = hostname.replace(/\.$/, '').toLowerCase()
+  return list
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .some(item => item !== '' && matches(host, port, item))
+}
+
+function matches(host: string, port: number, item: string): boolean {
+  if (item === '*') return true
+  const { name, onlyPort } = splitPort(item)
+  if (onlyPort !== undefined && onlyPort !== port) return false
+  return isIP(host) === 0 ? matchesName(host, name) : matchesAddress(host, name)
+}
+
+/** A port behind a name, or behind an address in brackets; an IPv6 address without them has none. */
+function splitPort(item: string): { name: string; onlyPort: number | undefined } {
+  const [, name, port] = /^(\[[^\]]*\]|[^:]*):(\d+)$/.exec(item) ?? []
+  return name === undefined ? { name: item, onlyPort: undefined } : { name, onlyPort: Number(port) }
+}
+
+function matchesName(host: string, name: string): boolean {
+  const suffix = name.replace(/^\*?\./, '').replace(/\.$/, '')
+  return suffix !== '' && (host === suffix || host.endsWith(`.${suffix}`))
+}
+
+function matchesAddress(host: string, name: string): boolean {
+  const [address = '', bits] = name.replace(/^\[|\]/g, '').split('/')
+  if (isIP(address) === 0) return false
+  const width = isIPv4(address) ? 32 : 128
+  const length = bits === undefined ? width : Number(bits)
+  if (!Number.isInteger(length) || length < 0 || length > width) return false
+  const network = new BlockList()
+  network.addSubnet(address, length, familyOf(address))
+  return network.check(host, familyOf(host))
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIPv4(address) ? 'ipv4' : 'ipv6'
+}

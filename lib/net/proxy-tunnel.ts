@@ -1,0 +1,281 @@
+// CONNECT over any stream (RFC 9110 §9.3.6). On one side the bytes of a connection to a proxy, on the other those inside the
+// tunnel. Opens nothing itself, and does not know what the tunnel is for.
+
+import { Deferred } from '../deferred.js'
+import { HandshakeError, type Headers } from '../errors.js'
+import { readUrl } from '../handshake/client-url.js'
+import { type Authority, type Connected, ConnectHandshake, readAuthority } from '../handshake/connect-handshake.js'
+import { type HeaderFields, readOptions } from '../options.js'
+import { Duplex, type NodeDuplex } from '../streams.js'
+
+/**
+ * The options of a tunnel. An unknown name or a wrong type is a TypeError, NaN or a number out of range a RangeError;
+ * `undefined` means the default, and `Infinity` lifts a limit.
+ */
+export interface ProxyTunnelOptions {
+  /** More header fields for the CONNECT request. */
+  headers?: HeaderFields | undefined
+  /** The value of `Proxy-Authorization` (RFC 9110 §11.7.2). Default: from `proxy`. */
+  authorization?: string | undefined
+  /** The proxy's URL, of which only a user's name and password matter here: they become Basic authorization. */
+  proxy?: string | URL | undefined
+  /** Bytes of the head of the proxy's answer. Default: 16384. */
+  maxHeaderSize?: number | undefined
+  /** Header fields of the proxy's answer. Default: 100. */
+  maxHeaders?: number | undefined
+  /** Milliseconds until the tunnel is open. Default: 10000. */
+  handshakeTimeout?: number | undefined
+  /** Bytes held in each direction before backpressure. Default: 65536. */
+  highWaterMark?: number | undefined
+}
+
+/** What a proxy answered. */
+export interface TunnelInfo {
+  /** 2xx. */
+  readonly status: number
+  readonly headers: Headers
+}
+
+const SHARED: ReadonlySet<string> = new Set([
+  'headers',
+  'maxHeaderSize',
+  'maxHeaders',
+  'handshakeTimeout',
+  'highWaterMark'
+])
+
+type Socket = NodeDuplex & { setNoDelay?(on: boolean): void; setTimeout?(milliseconds: number): void }
+
+/** One of the two sides. What it is to give to its reader comes by `deliver`. */
+class Side extends Duplex {
+  private waiting: (() => void) | null = null
+
+  constructor(highWaterMark: number) {
+    // what is to be read stays with the writer of the other side, where it is counted
+    super({ readableHighWaterMark: 0, writableHighWaterMark: highWaterMark })
+    // the errors of a peer crash nobody who does not listen
+    this.on('error', ignore)
+  }
+
+  /** Gives bytes to the reader; `done` is called when there is room for more. @internal */
+  deliver(chunk: Buffer, done: () => void): void {
+    if (this.push(chunk)) done()
+    else this.waiting = done
+  }
+
+  override _read(): void {
+    const { waiting } = this
+    this.waiting = null
+    waiting?.()
+  }
+
+  /** Both sides of the stream came to their end by themselves. @internal */
+  protected get isDone(): boolean {
+    return this.readableEnded && this.writableFinished
+  }
+}
+
+/** The side inside the tunnel. What is written to it waits until the tunnel is open. */
+class TargetSide extends Side {
+  private held: (() => void) | null = null
+
+  constructor(
+    private readonly tunnel: ProxyTunnel,
+    highWaterMark: number
+  ) {
+    super(highWaterMark)
+  }
+
+  opened(): void {
+    const { held } = this
+    this.held = null
+    held?.()
+  }
+
+  override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
+    this.whenOpen(() => this.tunnel.deliver(chunk, callback))
+  }
+
+  override _final(callback: () => void): void {
+    this.whenOpen(() => {
+      this.tunnel.push(null)
+      callback()
+    })
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    if (error !== null || !this.isDone) this.tunnel.destroy(error ?? undefined)
+    callback(error)
+  }
+
+  // a stream writes, and ends, one thing at a time
+  private whenOpen(act: () => void): void {
+    if (this.tunnel.status === 0) this.held = act
+    else act()
+  }
+}
+
+/**
+ * A tunnel through an HTTP proxy, over any stream: a Duplex of the bytes of the connection to the proxy, as in
+ * `socket.pipe(tunnel).pipe(socket)`, whose `target` is a Duplex of the bytes inside the tunnel, for a WebSocketStream or for TLS.
+ *
+ * Ends go through in both directions, each by itself; an error or destruction on either side destroys the other, and the streams
+ * that are piped. Nothing is written into the tunnel before the proxy has answered 2xx. Emits what any Duplex emits; an error
+ * that nobody listens for does nothing else.
+ */
+export class ProxyTunnel extends Side {
+  /** The bytes inside the tunnel. May be written to, and piped, at once. */
+  readonly target: NodeDuplex
+
+  private readonly inside: TargetSide
+  private readonly handshake: ConnectHandshake
+  private readonly opening = new Deferred<TunnelInfo>()
+  private readonly timer: NodeJS.Timeout | undefined
+  private readonly streams = new Set<NodeDuplex>()
+  private info: TunnelInfo | null = null
+
+  /**
+   * @param target - where the tunnel leads: `'host:port'`, or `{ host, port }`; an IPv6 address stands in brackets in a string
+   * @throws TypeError, RangeError where the target or an option is wrong, or could not be sent as it is
+   * @throws SyntaxError where `proxy` is no URL
+   */
+  constructor(target: string | Authority, options: ProxyTunnelOptions = {}) {
+    const { settings, authorization } = readTunnelOptions(options)
+    const { headers, maxHeaderSize, maxHeaders, handshakeTimeout, highWaterMark } = settings
+    const authority = readAuthority(target)
+    const handshake = new ConnectHandshake({ authority, authorization, headers, maxHeaderSize, maxHeaders })
+    super(highWaterMark)
+    this.handshake = handshake
+    this.inside = new TargetSide(this, highWaterMark)
+    this.target = this.inside
+    if (handshakeTimeout !== Number.POSITIVE_INFINITY) {
+      this.timer = setTimeout(() => this.destroy(handshake.late()), handshakeTimeout)
+    }
+    this.on('pipe', source => this.watchSource(source as unknown as NodeDuplex))
+    this.push(handshake.request())
+  }
+
+  /** The proxy's answer, when the tunnel is open; rejects with a HandshakeError. Never an unhandled rejection by itself. */
+  get opened(): Promise<TunnelInfo> {
+    return this.opening.promise
+  }
+
+  /** The status of the answer that opened the tunnel; 0 before it. */
+  get status(): number {
+    return this.info?.status ?? 0
+  }
+
+  /** The header fields of that answer; empty before it. */
+  get headers(): Headers {
+    return this.info?.headers ?? {}
+  }
+
+  /** `duplex.pipe(tunnel).pipe(duplex)`, and a socket's settings (no delay, no timeout). */
+  attach(duplex: NodeDuplex): this {
+    const socket = duplex as Socket
+    socket.setNoDelay?.(true)
+    socket.setTimeout?.(0)
+    duplex.pipe(this)
+    this.pipe(duplex)
+    return this
+  }
+
+  override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean | undefined }): T {
+    this.watchDestination(destination as unknown as NodeDuplex)
+    return super.pipe(destination, options)
+  }
+
+  override _write(chunk: Buffer, _encoding: string, callback: (error?: Error) => void): void {
+    if (this.info !== null) {
+      this.inside.deliver(chunk, callback)
+      return
+    }
+    let answer: Connected | null
+    try {
+      answer = this.handshake.receive(chunk)
+    } catch (error) {
+      callback(error as HandshakeError)
+      return
+    }
+    if (answer === null) callback()
+    else this.open(answer, callback)
+  }
+
+  override _final(callback: (error?: Error) => void): void {
+    if (this.info === null) {
+      callback(this.handshake.ended())
+    } else {
+      this.inside.push(null)
+      callback()
+    }
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    clearTimeout(this.timer)
+    // at the natural end of both directions there may be bytes yet that the reader of `target` has not asked for
+    if (error !== null || !this.isDone) {
+      this.opening.reject(handshakeError(error))
+      this.inside.destroy(error ?? undefined)
+      for (const stream of this.streams) stream.destroy()
+    }
+    callback(error)
+  }
+
+  private open({ status, headers, rest }: Connected, callback: () => void): void {
+    clearTimeout(this.timer)
+    this.info = { status, headers }
+    this.opening.resolve(this.info)
+    if (rest.length > 0) this.inside.deliver(rest, callback)
+    else callback()
+    this.inside.opened()
+  }
+
+  private watchSource(source: NodeDuplex): void {
+    this.watch(source, () => {
+      if (!this.writableEnded) this.lost()
+    })
+    if (source.destroyed) process.nextTick(() => this.lost())
+  }
+
+  private watchDestination(destination: NodeDuplex): void {
+    this.watch(destination, () => {
+      if (this.readableEnded) return
+      if (!this.writableEnded) {
+        this.lost()
+        return
+      }
+      // all input is here, and may still be wanted; what would go out has nowhere to go
+      this.unpipe()
+      this.resume()
+    })
+  }
+
+  private watch(stream: NodeDuplex, onClose: () => void): void {
+    this.streams.add(stream)
+    stream.on('error', error => this.destroy(error))
+    stream.once('close', onClose)
+  }
+
+  /** The wire is gone without a word. */
+  private lost(): void {
+    this.destroy(this.info === null ? new HandshakeError('WS_ERR_CONNECTION_LOST') : undefined)
+  }
+}
+
+function handshakeError(error: Error | null): HandshakeError {
+  if (error === null) return new HandshakeError('WS_ERR_ABORTED')
+  return error instanceof HandshakeError ? error : new HandshakeError('WS_ERR_CONNECTION_LOST', { cause: error })
+}
+
+function readTunnelOptions(options: ProxyTunnelOptions) {
+  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
+  const { authorization, proxy, ...shared } = options
+  for (const name of Object.keys(shared)) if (!SHARED.has(name)) throw new TypeError(`unknown option '${name}'`)
+  if (authorization !== undefined && typeof authorization !== 'string') {
+    throw new TypeError('authorization must be a string')
+  }
+  const ofProxy = proxy === undefined ? '' : readUrl(proxy).authorization
+  return { settings: readOptions(shared), authorization: authorization ?? ofProxy }
+}
+
+function ignore(): void {}

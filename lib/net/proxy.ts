@@ -1,0 +1,37 @@
+// The `proxy` option comes in, what dialing needs of a proxy comes out.
+
+import { readUrl } from '../handshake/client-url.js'
+import { bareHostname, type Place } from './place.js'
+import { proxyFromEnvironment } from './proxy-from-environment.js'
+
+export interface ProxyServer {
+  /** Whether the connection to the proxy itself is encrypted. */
+  readonly secure: boolean
+  readonly hostname: string
+  readonly port: number
+  /** The value of `Proxy-Authorization`; '' for none. */
+  readonly authorization: string
+}
+
+/**
+ * @throws SyntaxError where it is no URL of an HTTP proxy
+ * @throws TypeError where it is neither a string nor a URL, or has control characters in it
+ */
+export function readProxy(given: string | URL): ProxyServer {
+  const { authorization } = readUrl(given)
+  const url = new URL(given)
+  const secure = url.protocol === 'https:'
+  if (!secure && url.protocol !== 'http:') throw new SyntaxError('the scheme of a proxy is http or https')
+  return { secure, hostname: bareHostname(url), port: Number(url.port) || (secure ? 443 : 80), authorization }
+}
+
+/**
+ * The proxy on the way to a place, null for none.
+ * @throws SyntaxError, TypeError where the environment names something else than an HTTP proxy
+ */
+export function proxyTo(place: Place, option: ProxyServer | 'environment' | undefined): ProxyServer | null {
+  if (option !== 'environment') return option ?? null
+  // a unix socket is on this machine
+  const found = place.socketPath === undefined ? proxyFromEnvironment(place, process.env) : ''
+  return found === '' ? null : readProxy(found)
+}

@@ -1,0 +1,141 @@
+// A server's events come in, and each request for a WebSocket goes to the acceptor that takes it: one reception for each server,
+// however many acceptors it has. What belongs to others on the same server is left to them.
+
+import type { IncomingMessage } from 'node:http'
+import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Socket } from 'node:net'
+import { Http2Request } from '../handshake/http2-fields.js'
+import { isWebSocket } from '../handshake/server-handshake.js'
+import type { WebSocketOptions } from '../options.js'
+import type { NodeDuplex } from '../streams.js'
+import { WebSocketStream } from '../websocket-stream.js'
+import type { Acceptor, AcceptorRequest } from './acceptor.js'
+
+/** What an acceptor needs of a server: those of `node:http`, `node:https` and `node:http2` have it. */
+export interface WebServer {
+  on(event: string, listener: (...args: any[]) => void): unknown
+  off(event: string, listener: (...args: any[]) => void): unknown
+  listenerCount(event: string): number
+}
+
+interface Entry {
+  readonly acceptor: Acceptor<any>
+  /** Of its connections. */
+  readonly options: WebSocketOptions
+}
+
+type Http2Like = WebServer & { updateSettings(settings: { enableConnectProtocol: boolean }): void }
+type Listener = [event: string, listener: (...args: any[]) => void]
+
+const receptions = new WeakMap<WebServer, Reception>()
+
+/** Has an acceptor asked about a server's requests, behind those that were there before; gives what undoes it. */
+export function enter(server: WebServer, acceptor: Acceptor<any>, options: WebSocketOptions): () => void {
+  let reception = receptions.get(server)
+  if (reception === undefined) {
+    reception = new Reception(server)
+    receptions.set(server, reception)
+  }
+  return reception.add({ acceptor, options })
+}
+
+class Reception {
+  private entries: readonly Entry[] = []
+  private readonly listeners: readonly Listener[]
+
+  constructor(private readonly server: WebServer) {
+    const upgrade: Listener = ['upgrade', (request, socket, head) => this.upgrade(request, socket, head)]
+    if (!isHttp2(server)) {
+      this.listeners = [upgrade]
+      return
+    }
+    // with `allowHTTP1` a server has upgrades as well
+    this.listeners = [
+      upgrade,
+      ['stream', (stream, headers) => this.stream(stream, headers)],
+      ['connect', (request, answer) => this.connect(request, answer)]
+    ]
+    // RFC 8441 §3: of sessions that begin from now on
+    server.updateSettings({ enableConnectProtocol: true })
+  }
+
+  add(entry: Entry): () => void {
+    if (this.entries.length === 0) for (const [event, listener] of this.listeners) this.server.on(event, listener)
+    this.entries = [...this.entries, entry]
+    return () => this.remove(entry)
+  }
+
+  private remove(entry: Entry): void {
+    if (!this.entries.includes(entry)) return
+    this.entries = this.entries.filter(other => other !== entry)
+    if (this.entries.length === 0) for (const [event, listener] of this.listeners) this.server.off(event, listener)
+  }
+
+  private upgrade(request: IncomingMessage, socket: NodeDuplex, head: Buffer): void {
+    const entry = isWebSocket(request) ? this.find(request) : null
+    if (entry === null && this.server.listenerCount('upgrade') > 1) return
+    this.admit(entry, WebSocketStream.http(request, head, entry?.options), socket, request)
+  }
+
+  private stream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    const protocol = extendedProtocol(headers)
+    if (protocol === undefined) return
+    const request = new Http2Request(headers, stream) as AcceptorRequest
+    const entry = protocol === 'websocket' ? this.find(request) : null
+    if (entry === null && this.hasOtherStreamListeners) return
+    this.admit(entry, WebSocketStream.http2(stream, headers, entry?.options), stream, request)
+  }
+
+  private admit(entry: Entry | null, ws: WebSocketStream, wire: NodeDuplex, request: AcceptorRequest): void {
+    if (entry !== null) {
+      entry.acceptor.take(ws, wire, request)
+      return
+    }
+    // what is wrong with a request beside its path is still said first
+    ws.reject(404)
+    ws.attach(wire)
+  }
+
+  /** The first acceptor whose path it is. */
+  private find(request: AcceptorRequest): Entry | null {
+    for (const entry of this.entries) {
+      try {
+        if (entry.acceptor.takes(request)) return entry
+      } catch (error) {
+        entry.acceptor.report(error, request)
+      }
+    }
+    return null
+  }
+
+  /**
+   * Without a listener, the 'request' event of an HTTP/2 server comes with a 405 for every CONNECT. With this one, it is said here
+   * of those that are not ours.
+   */
+  private connect(request: IncomingMessage | Http2ServerRequest, answer: Socket | Http2ServerResponse): void {
+    if (this.server.listenerCount('connect') > 1) return
+    if (request.httpVersionMajor === 1) {
+      // what node:http does where nobody listens
+      ;(answer as Socket).destroy()
+    } else if (extendedProtocol(request.headers) === undefined) {
+      ;(answer as Http2ServerResponse).writeHead(405).end()
+    }
+  }
+
+  private get hasOtherStreamListeners(): boolean {
+    const { server } = this
+    // 'request' is made of 'stream' by a listener of Node's own
+    const known = server.listenerCount('request') > 0 ? 2 : 1
+    return server.listenerCount('stream') > known || server.listenerCount('connect') > 1
+  }
+}
+
+function isHttp2(server: WebServer): server is Http2Like {
+  return typeof (server as Partial<Http2Like>).updateSettings === 'function'
+}
+
+/** The `:protocol` of an extended CONNECT (RFC 8441 §4); undefined for any other request. */
+function extendedProtocol(headers: object): string | undefined {
+  const { ':method': method, ':protocol': protocol } = headers as Record<string, string | undefined>
+  return method === 'CONNECT' ? protocol : undefined
+}

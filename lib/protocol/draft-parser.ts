@@ -1,0 +1,148 @@
+// Bytes come in, frames go out, as hixie-75 and hixie-76 have them: text between 00 and FF, and frames with a length, which are
+// skipped. Text comes out as far as it is there. Does not know what a message is, nor who reads.
+
+import { WebSocketError } from '../errors.js'
+import { Frame } from './frame.js'
+import { Opcode } from './opcode.js'
+
+/** The versions whose framing is not that of RFC 6455. */
+export type DraftVersion = 'hixie-75' | 'hixie-76'
+
+export function isDraft(version: string): version is DraftVersion {
+  return version === 'hixie-75' || version === 'hixie-76'
+}
+
+export interface DraftParserOptions {
+  /** Only hixie-76 has a Close: `FF 00` (hixie-76 §5.3). */
+  version: DraftVersion
+  /** Bytes of payload in one frame, be it text or skipped. */
+  maxFrameSize: number
+}
+
+/** So many digits of seven bits hold any number up to 2^53-1; the drafts let leading zeros go on without end. */
+const LENGTH_DIGITS = 8
+
+const END = 0xff
+const EMPTY = Buffer.alloc(0)
+
+/** Reads frames from chunks; `next` answers one at a time, so a caller can stop inside a chunk. */
+export class DraftParser {
+  /** For the face of `FrameParser`: the drafts have no reserved bits. */
+  allowedRsv = 0
+
+  private readonly closes: boolean
+  private readonly maxFrameSize: number
+  // the chunk being read; null between chunks, so that an idle parser keeps none alive
+  private chunk: Buffer | null = null
+  private position = 0
+  private owned = false
+  // text, and frames of unknown types like it, go on to the next FF; skipped ones for as many bytes as they have said
+  private state: 'type' | 'text' | 'unknown' | 'length' | 'skipped' = 'type'
+  private type = 0
+  // bytes of the text, or of what is like it, that have been read
+  private offset = 0
+  // of a skipped frame, what is still to come
+  private length = 0
+  private digits = 0
+
+  constructor(options: DraftParserOptions) {
+    this.closes = options.version === 'hixie-76'
+    this.maxFrameSize = options.maxFrameSize
+  }
+
+  /**
+   * Gives the parser more bytes.
+   * @param owned - nobody else uses this memory, so it may be kept
+   */
+  push(chunk: Buffer, owned: boolean): void {
+    if (this.chunk !== null) {
+      chunk = Buffer.concat([this.chunk.subarray(this.position), chunk])
+      owned = true
+    }
+    this.chunk = chunk.length === 0 ? null : chunk
+    this.owned = owned
+    this.position = 0
+  }
+
+  /**
+   * The next frame, or the next part of one: text whose end has not come has `length` -1. Null when more bytes are needed.
+   * @throws WebSocketError as soon as a frame is larger than allowed
+   */
+  next(): Frame | null {
+    let frame: Frame | null = null
+    while (frame === null && this.chunk !== null) {
+      frame = this.step(this.chunk)
+      if (this.position === this.chunk.length) this.chunk = null
+    }
+    return frame
+  }
+
+  /**
+   * The wire ended. hixie-75 has no Close, and an end between frames stands for one; null where it does not.
+   */
+  end(): Frame | null {
+    return this.closes || this.state !== 'type' ? null : new Frame(Opcode.Close, EMPTY)
+  }
+
+  private step(chunk: Buffer): Frame | null {
+    switch (this.state) {
+      case 'type':
+        this.begin(chunk[this.position++]!)
+        return null
+      case 'length':
+        return this.readDigit(chunk[this.position++]!)
+      case 'skipped':
+        this.skip(chunk)
+        return null
+      default:
+        return this.readText(chunk)
+    }
+  }
+
+  // hixie-76 §5.3: the high bit tells frames with a length from those with an end; of the latter only type 00 is a message
+  private begin(type: number): void {
+    this.type = type
+    this.offset = this.length = this.digits = 0
+    this.state = type >= 0x80 ? 'length' : type === 0 ? 'text' : 'unknown'
+  }
+
+  private readText(chunk: Buffer): Frame | null {
+    const { position, offset } = this
+    const found = chunk.indexOf(END, position)
+    const end = found < 0 ? chunk.length : found
+    const size = end - position
+    if (offset + size > this.maxFrameSize) throw tooLarge(`over ${this.maxFrameSize} bytes`)
+    const isText = this.state === 'text'
+    this.offset += size
+    this.position = found < 0 ? end : end + 1
+    if (found >= 0) this.state = 'type'
+    if (!isText) return null
+    const frame = new Frame(Opcode.Text, chunk, true, 0, offset + size, offset, position, size, 0, this.owned)
+    if (found < 0) frame.length = -1
+    return frame
+  }
+
+  // A01: checked with each digit, and however many there are
+  private readDigit(byte: number): Frame | null {
+    this.length = this.length * 128 + (byte & 0x7f)
+    if (this.length > Math.min(this.maxFrameSize, Number.MAX_SAFE_INTEGER)) throw tooLarge(String(this.length))
+    if (byte >= 0x80) {
+      if (++this.digits === LENGTH_DIGITS) throw new WebSocketError('WS_ERR_INVALID_LENGTH')
+      return null
+    }
+    this.state = this.length === 0 ? 'type' : 'skipped'
+    // hixie-76 §5.3
+    return this.closes && this.type === END && this.length === 0 ? new Frame(Opcode.Close, EMPTY) : null
+  }
+
+  private skip(chunk: Buffer): void {
+    const size = Math.min(chunk.length - this.position, this.length)
+    this.position += size
+    this.length -= size
+    if (this.length === 0) this.state = 'type'
+  }
+}
+
+function tooLarge(detail: string): WebSocketError {
+  return new WebSocketError('WS_ERR_FRAME_TOO_LARGE', { detail })
+}

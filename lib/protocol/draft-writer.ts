@@ -1,0 +1,117 @@
+// Frames come in, bytes go out, as hixie-75 and hixie-76 have them: a text message between 00 and FF, whatever frames it came in,
+// and FF 00 for a Close. Frames wait until they are taken. What the drafts have no form for is written nowhere.
+
+import type { DraftVersion } from './draft-parser.js'
+import { Frame } from './frame.js'
+import { isControl, Opcode } from './opcode.js'
+
+/** From here on a payload travels as it is; smaller ones are copied, as in `FrameWriter`. */
+const UNCOPIED_FROM = 8192
+
+// What stands between payloads, as frames without a form of their own. Bytes of UTF-8 are never FF, so nothing else ends a text.
+const BEGIN = mark(0x00)
+const END = mark(0xff)
+const CLOSE = mark(0xff, 0x00)
+
+function mark(...bytes: number[]): Frame {
+  return new Frame(Opcode.Text, Buffer.from(bytes))
+}
+
+/** Writes what a server sends. */
+export class DraftWriter {
+  /** Bytes that wait, those around messages included. */
+  size = 0
+
+  private readonly closes: boolean
+  private pieces: Frame[] = []
+  // of the message whose frames are being added
+  private kind: 'none' | 'text' | 'other' = 'none'
+
+  constructor(version: DraftVersion) {
+    this.closes = version === 'hixie-76'
+  }
+
+  /** Puts a data frame behind all that wait, or a Close where there can be one; other control frames are dropped. */
+  add(frame: Frame): void {
+    if (isControl(frame.opcode)) {
+      if (frame.opcode === Opcode.Close && this.canClose) this.put(CLOSE)
+      return
+    }
+    if (frame.first && frame.opcode !== Opcode.Continuation) this.begin(frame.opcode)
+    const { kind } = this
+    if (kind === 'text') this.put(frame)
+    if (frame.fin && frame.complete) this.end(kind)
+  }
+
+  /** Whether a text has begun whose end has not been added: whatever came now would become a part of it. */
+  get isMidFrame(): boolean {
+    return this.kind === 'text'
+  }
+
+  /**
+   * Whether a Close can be written now: hixie-75 has none, and inside a text it would be a part of that. Where it cannot, the end of
+   * the wire has to do.
+   */
+  get canClose(): boolean {
+    return this.closes && !this.isMidFrame
+  }
+
+  /** As `add`. */
+  addLast(frame: Frame): void {
+    this.add(frame)
+  }
+
+  /** As `add`: nothing overtakes a text. */
+  addUrgent(frame: Frame): void {
+    this.add(frame)
+  }
+
+  /** For the face of `FrameWriter`: no control frame waits that another could replace. */
+  replace(_old: Frame, _frame: Frame): boolean {
+    return false
+  }
+
+  private begin(opcode: Opcode): void {
+    this.kind = opcode === Opcode.Text ? 'text' : 'other'
+    if (this.kind === 'text') this.put(BEGIN)
+  }
+
+  private end(kind: 'none' | 'text' | 'other'): void {
+    this.kind = 'none'
+    if (kind === 'text') this.put(END)
+  }
+
+  private put(piece: Frame): void {
+    if (piece.size === 0) return
+    this.pieces.push(piece)
+    this.size += piece.size
+  }
+
+  /** The bytes of all that wait. */
+  take(): Buffer[] {
+    const { pieces } = this
+    this.pieces = []
+    this.size = 0
+    const buffers: Buffer[] = []
+    for (let first = 0, last = 0; first < pieces.length; first = ++last) {
+      while (last < pieces.length && !isUncopied(pieces[last]!)) last++
+      if (first < last) buffers.push(join(pieces.slice(first, last)))
+      if (last < pieces.length) buffers.push(pieces[last]!.payload)
+    }
+    return buffers
+  }
+}
+
+function isUncopied(piece: Frame): boolean {
+  return piece.size >= UNCOPIED_FROM && typeof piece.data !== 'string'
+}
+
+function join(pieces: readonly Frame[]): Buffer {
+  const bytes = Buffer.allocUnsafe(pieces.reduce((sum, piece) => sum + piece.size, 0))
+  let at = 0
+  for (const piece of pieces) {
+    piece.copy(bytes, at)
+    at += piece.size
+  }
+  return bytes
+}
