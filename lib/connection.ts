@@ -4,6 +4,7 @@
 import { HandshakeError, WebSocketError } from './errors.js'
 import type { Settings } from './options.js'
 import { type CloseBody, CloseCode, isSendable, readCloseBody, writeCloseBody } from './protocol/close-code.js'
+import type { Frame } from './protocol/frame.js'
 import { Opcode } from './protocol/opcode.js'
 
 export type Role = 'server' | 'client'
@@ -43,6 +44,8 @@ export interface Surroundings {
   releaseClose(): void
   /** No more messages will come, behind those that have arrived. */
   messagesEnded(): void
+  /** Somebody watches frames. */
+  saw(direction: 'received' | 'sent', frame: Frame): void
   /** Tells the application. */
   notify(event: 'ping' | 'pong', payload: Buffer): void
   /** Tells the application why the connection ends. */
@@ -172,6 +175,10 @@ export class Connection {
     if (this.state !== 'open') return false
     this.around.sendControl(Opcode.Pong, payload)
     return true
+  }
+
+  saw(direction: 'received' | 'sent', frame: Frame): void {
+    this.around.saw(direction, frame)
   }
 
   /** Acts on a control frame (RFC 6455 §5.5); false asks for no more input until `resumeInput`. */

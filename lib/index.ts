@@ -47,6 +47,7 @@ export { type HandshakeReader, HandshakeTransform } from './stages/handshake-tra
 export { MessageAssembler, type MessageAssemblerOptions } from './stages/message-assembler.js'
 export { MessageFragmenter, type MessageFragmenterOptions } from './stages/message-fragmenter.js'
 export type { Batch } from './stages/stage.js'
+export type { ConnectionStats } from './stats.js'
 export type { FrameFields, FramesView } from './views/frames.js'
 export { type MessageKind, MessageStream } from './views/message-stream.js'
 export type { MessageWriter, MessageWriterOptions } from './views/message-writer.js'

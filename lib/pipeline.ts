@@ -3,6 +3,7 @@
 
 import { type CloseInfo, Connection, type Role, type Surroundings } from './connection.js'
 import { Deferred } from './deferred.js'
+import { channels, type FrameEvent } from './diagnostics.js'
 import { HandshakeError, WebSocketError } from './errors.js'
 import type { Negotiated } from './extensions/negotiation.js'
 import { HandshakeMemo } from './handshake/memo.js'
@@ -11,6 +12,7 @@ import type { Http2OpeningOwner } from './http2-opening.js'
 import type { Opening, OpeningOwner } from './opening.js'
 import type { Settings, UpgradeRequest } from './options.js'
 import { CloseCode, writeCloseBody } from './protocol/close-code.js'
+import type { Frame } from './protocol/frame.js'
 import type { Message } from './protocol/message-joiner.js'
 import { type Outgoing as OutgoingMessage, writtenSize } from './protocol/message-splitter.js'
 import type { Opcode } from './protocol/opcode.js'
@@ -20,6 +22,7 @@ import { FrameEncoder } from './stages/frame-encoder.js'
 import { HandshakeTransform } from './stages/handshake-transform.js'
 import { MessageFragmenter } from './stages/message-fragmenter.js'
 import { link, type Sender } from './stages/stage.js'
+import type { ConnectionStats } from './stats.js'
 import type { MessageKind } from './views/message-stream.js'
 import { MessageWriter, type MessageWriterOwner } from './views/message-writer.js'
 import { Outbox, type Outgoing } from './views/outbox.js'
@@ -81,6 +84,9 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   private wire: Wire | null = null
   private rare: Rare | null = null
   private keptRequest: UpgradeRequest | null
+  private bytesReceived = 0
+  // bytes of this side's head, which go past the encoder
+  private headSent = 0
   private requestSeen = false
 
   /**
@@ -144,7 +150,16 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const { inbound, outbound } = this.handshake!
     link<Buffer>(wire, inbound)
     link<Buffer>(outbound, wire)
-    process.nextTick(() => this.handshake?.opening.begin())
+    process.nextTick(() => this.begin())
+  }
+
+  private begin(): void {
+    const opening = this.handshake?.opening
+    if (channels.handshake.hasSubscribers && opening !== undefined) {
+      const { url, request } = opening
+      channels.handshake.publish({ stream: this.user, role: this.connection.role, url, request })
+    }
+    opening?.begin()
   }
 
   get isJoined(): boolean {
@@ -164,6 +179,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   wireInput(chunk: Buffer): boolean {
     const { encoder } = this
     this.connection.heard = true
+    this.bytesReceived += chunk.length
     // what the application answers to this chunk leaves as one write, at the end of it (benchmarks/questions/echo.js)
     encoder.hold()
     try {
@@ -230,6 +246,9 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.tellError()
     this.rare?.closed?.resolve(this.closeInfo!)
     this.user.tell('close', this.closeInfo)
+    if (channels.close.hasSubscribers) {
+      channels.close.publish({ stream: this.user, info: this.closeInfo, stats: this.stats })
+    }
   }
 
   // The opening handshake
@@ -262,6 +281,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   sendHead(bytes: Buffer): void {
+    this.headSent += bytes.length
     this.handshake!.outbound.send(bytes)
   }
 
@@ -271,6 +291,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.info = info
     if (negotiated !== null) this.extend(negotiated)
     this.connection.opened()
+    if (channels.open.hasSubscribers) channels.open.publish({ stream: this.user, info })
     this.rare?.opened?.resolve(info)
     this.user.tell('open', info)
     if (this.keptRequest !== null && !this.requestSeen) this.remember(this.keptRequest, info)
@@ -487,6 +508,22 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     return amount
   }
 
+  get stats(): ConnectionStats {
+    const { decoder, encoder, extensions } = this
+    return {
+      messagesReceived: decoder.messages,
+      messagesSent: encoder.messages,
+      framesReceived: decoder.frames,
+      framesSent: encoder.frames,
+      bytesReceived: this.bytesReceived,
+      bytesSent: this.headSent + encoder.bytes,
+      compressionReceived: extensions === null ? 1 : 1 / extensions.inbound.ratio,
+      compressionSent: extensions?.outbound.ratio ?? 1,
+      inputBlocked: decoder.blockedTime?.milliseconds ?? 0,
+      outputBlocked: encoder.blockedTime?.milliseconds ?? 0
+    }
+  }
+
   // What the Connection asks for
 
   sendControl(opcode: Opcode, payload: Buffer): boolean {
@@ -556,7 +593,13 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.user.tell(event, payload)
   }
 
+  saw(direction: 'received' | 'sent', frame: Frame): void {
+    const event: FrameEvent = { stream: this.user, direction, frame }
+    channels.frame.publish(event)
+  }
+
   notifyError(error: Error): void {
+    if (channels.error.hasSubscribers) channels.error.publish({ stream: this.user, error })
     this.rare ??= {}
     this.rare.error ??= error
   }

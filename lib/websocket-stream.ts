@@ -16,6 +16,7 @@ import { Pipeline, type PipelineUser } from './pipeline.js'
 import { writeCloseBody } from './protocol/close-code.js'
 import { toBytes, Uncompressed } from './protocol/message-splitter.js'
 import { PreparedMessage } from './protocol/prepared-message.js'
+import type { ConnectionStats } from './stats.js'
 import { askForDrain, Duplex, lazy } from './streams.js'
 import type { TypedDuplex } from './typed-duplex.js'
 import type { FramesView } from './views/frames.js'
@@ -260,6 +261,11 @@ export class WebSocketStream extends LazyDuplex {
   /** The header fields of the handshake's answer; empty before it. */
   get headers(): Headers {
     return this.pipeline.info?.headers ?? {}
+  }
+
+  /** What has gone through this connection so far, counted when it is asked for. */
+  get stats(): ConnectionStats {
+    return this.pipeline.stats
   }
 
   /** Bytes that were given to this connection and that the wire has not taken. */

@@ -26,17 +26,21 @@ const LAYERS: Record<string, Layer> = {
   options: { knows: ['checks', 'errors', 'handshake/fields'], types: ['handshake', 'extensions'] },
   handshake: { knows: ['errors', 'options', 'protocol'], uses: ['node:crypto', 'node:url'] },
   extensions: { knows: ['checks', 'errors', 'options', 'protocol'], uses: ['node:zlib', 'websocket-extensions'] },
-  stages: { knows: ['checks', 'errors', 'streams', 'protocol'], types: ['extensions'] },
+  stats: { knows: [] },
+  diagnostics: { knows: [], types: ['protocol'], uses: ['node:diagnostics_channel'] },
+  stages: { knows: ['checks', 'errors', 'streams', 'protocol', 'stats', 'diagnostics'], types: ['extensions'] },
   views: { knows: ['errors', 'streams', 'protocol', 'stages'], types: ['options'] },
   connection: { knows: ['errors', 'options', 'protocol'] },
   events: { knows: [], types: ['connection', 'handshake', 'options', 'protocol'] },
   'typed-duplex': { knows: [], types: ['events', 'streams'] },
-  opening: { knows: ['errors', 'options', 'handshake', 'extensions'], types: ['stages'] },
+  opening: { knows: ['errors', 'options', 'handshake', 'extensions', 'protocol'], types: ['stages'] },
+  'http2-opening': { knows: ['errors', 'options', 'handshake', 'extensions'], types: ['opening'] },
   wire: { knows: ['stages', 'streams'] },
   pipeline: {
     knows: [
       'errors',
       'deferred',
+      'diagnostics',
       'options',
       'protocol',
       'handshake',
@@ -46,7 +50,7 @@ const LAYERS: Record<string, Layer> = {
       'connection',
       'wire'
     ],
-    types: ['opening']
+    types: ['opening', 'http2-opening', 'stats']
   },
   'websocket-stream': {
     knows: [
@@ -60,20 +64,31 @@ const LAYERS: Record<string, Layer> = {
       'views',
       'connection',
       'opening',
+      'http2-opening',
       'wire',
       'pipeline'
     ],
-    types: ['events', 'typed-duplex'],
-    uses: ['node:events']
+    types: ['events', 'typed-duplex', 'stats'],
+    uses: ['node:events', 'node:http2']
   },
   net: {
-    knows: ['errors', 'options', 'protocol', 'handshake', 'stages', 'websocket-stream'],
+    knows: [
+      'checks',
+      'deferred',
+      'errors',
+      'streams',
+      'options',
+      'protocol',
+      'handshake',
+      'stages',
+      'websocket-stream'
+    ],
     uses: ['node:net', 'node:tls', 'node:http', 'node:https', 'node:http2', 'node:events', 'node:stream']
   },
   // what is public, from wherever it comes
   index: {
     knows: ['errors', 'options', 'protocol', 'handshake', 'extensions', 'stages', 'views', 'websocket-stream', 'net'],
-    types: ['connection', 'events']
+    types: ['connection', 'events', 'stats']
   }
 }
 

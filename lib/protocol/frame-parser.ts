@@ -33,6 +33,10 @@ interface FrameInProgress {
 export class FrameParser {
   /** The reserved bits that something negotiated, as in `Frame.rsv`. */
   allowedRsv = 0
+  /** Frames whose header has been read. */
+  frames = 0
+  /** Data frames among them that are the last of their message. */
+  messages = 0
 
   private readonly masked: boolean
   private readonly maxFrameSize: number
@@ -116,8 +120,10 @@ export class FrameParser {
       at += 4
     }
     const end = at + length
+    if (end > chunk.length && isControl(opcode)) return this.wait(chunk)
+    this.frames++
+    if (fin && !isControl(opcode)) this.messages++
     if (end > chunk.length) {
-      if (isControl(opcode)) return this.wait(chunk)
       const size = chunk.length - at
       this.current = { opcode, fin, rsv, length, mask, offset: size }
       this.chunk = null

@@ -15,6 +15,10 @@ const NONE: Frame[] = []
 export class FrameWriter {
   /** Bytes that wait, headers included. */
   size = 0
+  /** Frames that have been added. */
+  count = 0
+  /** Data frames among them that are the last of their message. */
+  messages = 0
 
   private frames: Frame[] = NONE
   // control frames among them, at the front
@@ -81,6 +85,8 @@ export class FrameWriter {
   }
 
   private insert(at: number, frame: Frame): void {
+    if (frame.first) this.count++
+    if (frame.fin && frame.complete && !isControl(frame.opcode)) this.messages++
     if (this.frames === NONE) this.frames = [frame]
     else if (at === this.frames.length) this.frames.push(frame)
     else this.frames.splice(at, 0, frame)

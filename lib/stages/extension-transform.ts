@@ -26,6 +26,8 @@ export class ExtensionTransform extends Stage<Frame, Frame> {
   /** Told when all that was taken has been handed on. @internal */
   whenIdle: (() => void) | null = null
 
+  private taken = 0
+  private made = 0
   private readonly rsv: number
   private readonly codec: FrameCodec | null
   private state: 'ready' | 'running' | 'working' | 'blocked' | 'stopped' = 'ready'
@@ -40,6 +42,11 @@ export class ExtensionTransform extends Stage<Frame, Frame> {
     this.rsv = options.rsv ?? 0
     this.codec = options.codec ?? null
     if (this.codec !== null) this.codec.ready = () => this.goOn()
+  }
+
+  /** Bytes of payload taken by bytes made of them; 1 before there are any. @internal */
+  get ratio(): number {
+    return this.taken > 0 && this.made > 0 ? this.taken / this.made : 1
   }
 
   /** Whether a codec is at work elsewhere. @internal */
@@ -62,7 +69,10 @@ export class ExtensionTransform extends Stage<Frame, Frame> {
     this.at = 0
     // what is downstream asked for something in the middle of a batch
     if (this.state !== 'ready') return false
-    return this.run()
+    const more = this.run()
+    // the end may have come in the midst of it
+    if (this.ending && (this.state as string) === 'ready') this.complete()
+    return more
   }
 
   override finish(): void {
@@ -160,7 +170,10 @@ export class ExtensionTransform extends Stage<Frame, Frame> {
     const { codec } = this
     for (;;) {
       const made = codec?.next() ?? null
-      if (made !== null) return made
+      if (made !== null) {
+        this.made += made.size
+        return made
+      }
       if (codec?.busy || this.at === this.queue.length) return null
       const frame = this.queue[this.at++]!
       if (this.at === this.queue.length) {
@@ -169,6 +182,7 @@ export class ExtensionTransform extends Stage<Frame, Frame> {
       }
       if ((frame.rsv & ~this.allowed(frame)) !== 0) throw new WebSocketError('WS_ERR_UNEXPECTED_RSV') // RFC 6455 §5.2
       if (codec === null || isControl(frame.opcode)) return frame
+      this.taken += frame.size
       codec.push(frame)
     }
   }

@@ -3,17 +3,21 @@
 
 import type { DuplexOptions } from 'node:stream'
 import { checkNumber, checkRole } from '../checks.js'
+import { channels } from '../diagnostics.js'
 import { WebSocketError } from '../errors.js'
 import { Frame } from '../protocol/frame.js'
 import { FrameParser } from '../protocol/frame-parser.js'
 import { isControl, Opcode } from '../protocol/opcode.js'
 import { smallBytes } from '../protocol/small-payload.js'
+import { BlockedTime } from '../stats.js'
 import { type Batch, type FaultListener, Stage } from './stage.js'
 
 /** What a decoder has for the connection: control frames and faults. */
 export interface ControlListener extends FaultListener {
   /** Acts on a control frame; false asks for no more input until the decoder proceeds. */
   control(opcode: Opcode, payload: Buffer): boolean
+  /** Somebody watches frames. */
+  saw?(direction: 'received' | 'sent', frame: Frame): void
   /** Whether a Close is to wait while messages ahead of it are being read, so that they can be answered. */
   holdsClose(): boolean
 }
@@ -37,6 +41,8 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   /** Whether control frames go down the pipeline as well as to the listener. @internal */
   passesControl = false
 
+  /** How long input has waited; not there before it has. @internal */
+  declare blockedTime?: BlockedTime
   private readonly parser: FrameParser
   private state: 'ready' | 'running' | 'blocked' | 'stopped' = 'ready'
   private ending = false
@@ -74,8 +80,19 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     return this.isBlocked
   }
 
+  /** Frames whose header has been read. @internal */
+  get frames(): number {
+    return this.parser.frames
+  }
+
+  /** Messages whose last frame has begun to arrive. @internal */
+  get messages(): number {
+    return this.parser.messages
+  }
+
   /** Drops all further input. @internal */
   stop(): void {
+    this.blockedTime?.stop()
     this.state = 'stopped'
   }
 
@@ -111,7 +128,9 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   }
 
   private goOn(): void {
-    if (this.state !== 'blocked' || !this.run()) return
+    if (this.state !== 'blocked') return
+    this.blockedTime!.stop()
+    if (!this.run()) return
     if (this.ending) this.finishNext()
     else this.askForMore()
   }
@@ -133,6 +152,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
       // somebody downstream may have stopped it, or thrown
       if ((this.state as string) === 'running') this.state = more ? 'ready' : 'blocked'
     }
+    if ((this.state as string) === 'blocked') (this.blockedTime ??= new BlockedTime()).start()
     return (this.state as string) !== 'blocked'
   }
 
@@ -145,6 +165,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     this.heldClose = null
     try {
       for (let frame = heldClose ?? parser.next(); frame !== null; frame = parser.next()) {
+        if (channels.frame.hasSubscribers) listener?.saw?.('received', frame)
         if (listener !== null && isControl(frame.opcode)) {
           if (frames !== null) more = this.hand(frames)
           frames = null

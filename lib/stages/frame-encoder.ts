@@ -2,10 +2,20 @@
 // ahead of waiting messages, a Close behind them.
 
 import { checkNumber, checkRole } from '../checks.js'
+import { channels } from '../diagnostics.js'
 import { Frame } from '../protocol/frame.js'
 import { FrameWriter } from '../protocol/frame-writer.js'
 import { Opcode } from '../protocol/opcode.js'
+import { BlockedTime } from '../stats.js'
 import { type Batch, Stage } from './stage.js'
+
+/** What an encoder has for the connection. */
+export interface EncoderListener {
+  /** The wire takes bytes again. */
+  drained(): void
+  /** Somebody watches frames. */
+  saw?(direction: 'received' | 'sent', frame: Frame): void
+}
 
 export interface FrameEncoderOptions {
   /** Which side this is: a client masks what it sends (RFC 6455 §5.3). Default: `'server'`. */
@@ -20,8 +30,12 @@ const FLUSH_FROM = 65536
 /** Encodes frames (RFC 6455 §5.2). */
 export class FrameEncoder extends Stage<Frame, Buffer> {
   /** Told when the wire takes bytes again. @internal */
-  listener: { drained(): void } | null = null
+  listener: EncoderListener | null = null
 
+  /** Bytes that were handed to the wire. @internal */
+  bytes = 0
+  /** How long the wire took no more; not there before it did not. @internal */
+  declare blockedTime?: BlockedTime
   private readonly writer: FrameWriter
   private readonly highWaterMark: number
   private blocked = false
@@ -44,6 +58,16 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     return this.writer.size
   }
 
+  /** Frames that were taken. @internal */
+  get frames(): number {
+    return this.writer.count
+  }
+
+  /** Messages whose last frame was taken. @internal */
+  get messages(): number {
+    return this.writer.messages
+  }
+
   /** Whether the wire takes no more at present. @internal */
   get isBlocked(): boolean {
     return this.blocked
@@ -61,6 +85,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     for (const frame of frames) {
       // RFC 6455 §5.5.1: nothing after a Close frame, which itself waits for the end of a frame in parts
       if (!this.sealed || this.writer.isMidFrame) this.writer.add(frame)
+      if (channels.frame.hasSubscribers) this.listener?.saw?.('sent', frame)
     }
     this.schedule()
     if (this.blocked && this.writer.size >= this.highWaterMark) this.full = true
@@ -71,6 +96,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   control(opcode: Opcode, payload: Buffer): boolean {
     if (this.sealed) return true
     const frame = new Frame(opcode, payload)
+    if (channels.frame.hasSubscribers) this.listener?.saw?.('sent', frame)
     const replaced = this.pong !== null && opcode === Opcode.Pong && this.writer.replace(this.pong, frame)
     if (this.blocked && opcode === Opcode.Pong) this.pong = frame
     if (!replaced) this.writer.addUrgent(frame)
@@ -81,7 +107,9 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   /** Sends a Close behind all that wait; nothing is taken after it. @internal */
   close(payload: Buffer): void {
     if (this.sealed) return
-    this.writer.addLast(new Frame(Opcode.Close, payload))
+    const frame = new Frame(Opcode.Close, payload)
+    if (channels.frame.hasSubscribers) this.listener?.saw?.('sent', frame)
+    this.writer.addLast(frame)
     this.schedule()
     this.sealed = true
   }
@@ -113,6 +141,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   override proceed(): void {
     const wasBlocked = this.blocked
     this.blocked = false
+    this.blockedTime?.stop()
     this.flush()
     if (this.blocked) return
     if (wasBlocked) this.listener?.drained()
@@ -140,7 +169,11 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   private flush(): void {
     if (this.blocked || this.writer.size === 0) return
     this.pong = null
-    if (!this.hand(this.writer.take())) this.blocked = true
+    this.bytes += this.writer.size
+    if (!this.hand(this.writer.take())) {
+      this.blocked = true
+      ;(this.blockedTime ??= new BlockedTime()).start()
+    }
     if (this.ending) this.endWire()
   }
 

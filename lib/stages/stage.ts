@@ -2,6 +2,7 @@
 // handed on by a call; between a stage and any other stream it is what it always is.
 
 import type { DuplexOptions, TransformCallback } from 'node:stream'
+import { isTraced, trace } from '../diagnostics.js'
 import type { WebSocketError } from '../errors.js'
 import { lazy, Transform } from '../streams.js'
 
@@ -88,6 +89,7 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
 
   /** Hands a batch on, by the link or by the stream. @internal */
   protected hand(batch: Batch<Out>): boolean {
+    if (isTraced) trace(this.constructor.name, batch)
     if (this.next !== null) return this.next.receive(batch)
     if (this.readsBatches) return this.push(batch)
     let more = true
