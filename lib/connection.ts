@@ -4,6 +4,7 @@
 import { HandshakeError, WebSocketError } from './errors.js'
 import type { Settings } from './options.js'
 import { type CloseBody, CloseCode, isSendable, readCloseBody, writeCloseBody } from './protocol/close-code.js'
+import { isDraft } from './protocol/draft-parser.js'
 import type { Frame } from './protocol/frame.js'
 import { Opcode } from './protocol/opcode.js'
 
@@ -26,8 +27,8 @@ export interface CloseInfo {
 export interface Surroundings {
   /** Sends a Ping or Pong; false where a Pong already waited. */
   sendControl(opcode: Opcode, payload: Buffer): boolean
-  /** Sends a Close behind what waits; no frame goes out after it. */
-  sendClose(payload: Buffer): void
+  /** Sends a Close behind what waits; no frame goes out after it. False where the end of the wire has to do. */
+  sendClose(payload: Buffer): boolean
   /** Ends the wire behind what waits. */
   endWire(): void
   /** Gives up the wire at once. */
@@ -81,6 +82,8 @@ export class Connection {
   private replyPending = false
   private waiting: Waiting[] | null = null
   private inputWaits = false
+  // the versions before RFC 6455's framing have none
+  private pings = true
   private wireEnded = false
   private timer: NodeJS.Timeout | null = null
 
@@ -96,10 +99,11 @@ export class Connection {
   }
 
   /** The handshake is done. */
-  opened(): void {
+  opened(version: string): void {
     this.state = 'open'
+    this.pings = !isDraft(version)
     this.stopTimer()
-    if (this.settings.keepalive !== undefined) this.watch(this.settings.keepalive.interval, false)
+    if (this.settings.keepalive !== undefined && this.pings) this.watch(this.settings.keepalive.interval, false)
   }
 
   /** After the handshake and what the application does at once: a close that was asked for before may go out. */
@@ -154,13 +158,13 @@ export class Connection {
     this.closePending = false
     this.beginClosing()
     this.closeSent = true
-    this.around.sendClose(body)
+    if (!this.around.sendClose(body)) this.around.endWire()
   }
 
   /** Sends a Ping; the promise gives the time until its Pong in ms (RFC 6455 §5.5.2). */
   ping(payload: Buffer): Promise<number> {
     const promise = new Promise<number>((resolve, reject) => {
-      if (this.state !== 'open') throw new WebSocketError('WS_ERR_NOT_OPEN')
+      if (this.state !== 'open' || !this.pings) throw new WebSocketError('WS_ERR_NOT_OPEN')
       this.waiting ??= []
       this.waiting.push({ payload, since: performance.now(), resolve, reject })
       this.around.sendControl(Opcode.Ping, payload)
@@ -172,7 +176,7 @@ export class Connection {
 
   /** Sends a Pong that nobody asked for; false where nothing more can be sent. */
   pong(payload: Buffer): boolean {
-    if (this.state !== 'open') return false
+    if (this.state !== 'open' || !this.pings) return false
     this.around.sendControl(Opcode.Pong, payload)
     return true
   }

@@ -5,6 +5,7 @@ import { HandshakeError } from './errors.js'
 import { answerOffer, Offer } from './extensions/agreement.js'
 import type { Negotiated } from './extensions/negotiation.js'
 import { ClientHandshake, type Established } from './handshake/client-handshake.js'
+import { type DraftAccepted, DraftHandshake, draftVersion } from './handshake/draft-handshake.js'
 import { checkField } from './handshake/fields.js'
 import { HeadParser, REQUEST, type RequestHead } from './handshake/head-parser.js'
 import type { OpenInfo } from './handshake/open-info.js'
@@ -24,6 +25,8 @@ export interface OpeningOwner {
   offer(request: UpgradeRequest): boolean
   /** Writes this side's head. */
   sendHead(bytes: Buffer): void
+  /** Reads what follows the peer's head and is no frame yet. */
+  readOn(reader: HandshakeReader): void
   handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void
   /** The handshake failed; an answer, where one is due, was sent. */
   handshakeFailed(error: HandshakeError): void
@@ -49,7 +52,9 @@ export class ServerOpening implements Opening {
   readonly url = ''
   request: UpgradeRequest | null
   private readonly parser: HeadParser<RequestHead> | null
-  private handshake: ServerHandshake | null = null
+  private handshake: ServerHandshake | DraftHandshake | null = null
+  // the head of the answer is out
+  private answered = false
   private done = false
   // what the application did before there was a request to answer
   private readonly fields: [string, string | readonly string[]][] = []
@@ -92,15 +97,17 @@ export class ServerOpening implements Opening {
   }
 
   accept(options?: AcceptOptions): boolean {
-    if (this.done) return false
-    if (this.handshake === null) this.decision = () => this.accept(options)
-    else this.open(this.handshake, options)
+    const { handshake } = this
+    if (this.answered || this.done) return false
+    if (handshake === null) this.decision = () => this.accept(options)
+    else if (handshake instanceof DraftHandshake) this.openDraft(handshake, handshake.accept(options))
+    else this.open(handshake, options)
     return true
   }
 
   reject(status: number, options?: RefusalOptions): boolean {
     const answer = refusal(status, options)
-    if (this.done) return false
+    if (this.answered || this.done) return false
     const refuse = (): void => {
       this.owner.sendHead(answer.bytes)
       this.fail(new HandshakeError('WS_ERR_REJECTED', { ...answer, detail: String(status) }))
@@ -112,7 +119,7 @@ export class ServerOpening implements Opening {
 
   fault(error: HandshakeError): void {
     if (this.done) return
-    if (error.status === 0) {
+    if (this.answered || error.status === 0) {
       this.fail(error)
       return
     }
@@ -129,10 +136,12 @@ export class ServerOpening implements Opening {
   private examine(): void {
     if (this.done) return
     try {
-      this.handshake = new ServerHandshake(this.request!, this.settings)
+      const request = this.request!
+      const isDraft = this.settings.allowDrafts && draftVersion(request) !== null
+      this.handshake = new (isDraft ? DraftHandshake : ServerHandshake)(request, this.settings)
       for (const [name, value] of this.fields) this.handshake.setHeader(name, value)
       if (this.decision !== null) this.decision()
-      else if (!this.owner.offer(this.request!)) this.accept()
+      else if (!this.owner.offer(request)) this.accept()
     } catch (cause) {
       if (cause instanceof HandshakeError) this.fault(cause)
       // a function among the options threw, or chose what was not offered
@@ -148,9 +157,52 @@ export class ServerOpening implements Opening {
     this.owner.handshakeDone({ version, protocol, extensions, url, status: 101, headers }, negotiated)
   }
 
+  // hixie-76: proxies hold back the body of the request until they have seen the head of the answer
+  private openDraft(handshake: DraftHandshake, { bytes, ...info }: DraftAccepted): void {
+    const open = (): void => {
+      this.done = true
+      this.owner.handshakeDone({ ...info, extensions: '' }, null)
+    }
+    this.answered = true
+    this.owner.sendHead(bytes)
+    if (handshake.bodySize === 0) {
+      open()
+      return
+    }
+    const reader = new BodyReader(handshake.bodySize, body => {
+      this.owner.sendHead(handshake.challenge(body))
+      open()
+    })
+    this.owner.readOn(reader)
+  }
+
   private fail(error: HandshakeError): void {
     this.done = true
     this.owner.handshakeFailed(error)
+  }
+}
+
+/** Reads the bytes behind a request that belong to its handshake. */
+class BodyReader implements HandshakeReader {
+  private body = Buffer.alloc(0)
+
+  constructor(
+    private readonly size: number,
+    private readonly done: (body: Buffer) => void
+  ) {}
+
+  receive(chunk: Buffer): Buffer | null {
+    const missing = this.size - this.body.length
+    this.body = Buffer.concat([this.body, chunk.subarray(0, missing)])
+    return chunk.length < missing ? null : chunk.subarray(missing)
+  }
+
+  complete(): void {
+    this.done(this.body)
+  }
+
+  end(): never {
+    throw new HandshakeError('WS_ERR_CONNECTION_LOST')
   }
 }
 

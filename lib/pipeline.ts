@@ -12,14 +12,15 @@ import type { Http2OpeningOwner } from './http2-opening.js'
 import type { Opening, OpeningOwner } from './opening.js'
 import type { Settings, UpgradeRequest } from './options.js'
 import { CloseCode, writeCloseBody } from './protocol/close-code.js'
+import { isDraft } from './protocol/draft-parser.js'
 import type { Frame } from './protocol/frame.js'
 import type { Message } from './protocol/message-joiner.js'
-import { type Outgoing as OutgoingMessage, writtenSize } from './protocol/message-splitter.js'
+import { isText, type Outgoing as OutgoingMessage, writtenSize } from './protocol/message-splitter.js'
 import type { Opcode } from './protocol/opcode.js'
 import { ExtensionTransform } from './stages/extension-transform.js'
 import { FrameDecoder } from './stages/frame-decoder.js'
 import { FrameEncoder } from './stages/frame-encoder.js'
-import { HandshakeTransform } from './stages/handshake-transform.js'
+import { type HandshakeReader, HandshakeTransform } from './stages/handshake-transform.js'
 import { MessageFragmenter } from './stages/message-fragmenter.js'
 import { link, type Sender } from './stages/stage.js'
 import type { ConnectionStats } from './stats.js'
@@ -44,6 +45,8 @@ interface Handshake {
   readonly opening: Opening
   readonly inbound: HandshakeTransform
   readonly outbound: HandshakeTransform
+  /** Whether the application has been shown a right request. */
+  offered?: boolean
 }
 
 /** Both ExtensionTransforms, where something was negotiated. */
@@ -63,6 +66,7 @@ interface Rare {
   closeSent?: () => void
   abort?: () => void
   ask?: (answer: HandshakeError) => boolean
+  drained?: () => void
 }
 
 const NORMAL = writeCloseBody(1000, '')
@@ -277,6 +281,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   offer(request: UpgradeRequest): boolean {
     this.keptRequest = request
+    this.handshake!.offered = true
     return this.user.tell('request', request)
   }
 
@@ -285,12 +290,20 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.handshake!.outbound.send(bytes)
   }
 
+  readOn(reader: HandshakeReader): void {
+    this.handshake!.inbound.readOn(reader)
+  }
+
   handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void {
     const { inbound, outbound } = this.handshake!
     this.handshake = null
     this.info = info
     if (negotiated !== null) this.extend(negotiated)
-    this.connection.opened()
+    if (isDraft(info.version)) {
+      this.decoder.speak(info.version)
+      this.encoder.speak(info.version)
+    }
+    this.connection.opened(info.version)
     if (channels.open.hasSubscribers) channels.open.publish({ stream: this.user, info })
     this.rare?.opened?.resolve(info)
     this.user.tell('open', info)
@@ -350,6 +363,30 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.rare.opened?.reject(error)
   }
 
+  // What a relay asks of its sides
+
+  /** Whether a right request waits for an answer. */
+  get isAsked(): boolean {
+    return this.handshake?.offered === true
+  }
+
+  /** The answer depends on somebody else, who has another `handshakeTimeout` from now on; after it, it is 504 (RFC 9110 §15.6.5). */
+  awaitGateway(): void {
+    const late = new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 504 })
+    this.connection.expectHandshake(() => this.handshake?.opening.fault(late))
+  }
+
+  /** Whether the wire takes no more at present. */
+  get isBlocked(): boolean {
+    return this.encoder.isBlocked
+  }
+
+  /** Calls back once when the wire takes bytes again. */
+  whenDrained(callback: () => void): void {
+    this.rare ??= {}
+    this.rare.drained = callback
+  }
+
   // Messages
 
   /** The application's view of this kind; made when it is first asked for. */
@@ -374,6 +411,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   /** Sends a message behind all that wait. False asks to wait, or says that nothing more can be sent. */
   send(message: OutgoingMessage): boolean {
     if (!this.connection.takesMessages) return false
+    // the drafts have no binary messages
+    if (isDraft(this.info?.version ?? '') && !isText(message)) return false
     const { view } = this
     if (view === null || this.reception.kind === 'frames') return this.sendItem(message)
     return !view.writableEnded && view.write(message)
@@ -530,8 +569,12 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     return this.encoder.control(opcode, payload)
   }
 
-  sendClose(payload: Buffer): void {
-    this.behindMessages(() => this.encoder.close(payload))
+  sendClose(payload: Buffer): boolean {
+    let isSent = true
+    this.behindMessages(() => {
+      isSent = this.encoder.close(payload)
+    })
+    return isSent
   }
 
   endWire(): void {
@@ -607,6 +650,10 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   drained(): void {
     this.connection.drained()
     this.tellCloseSent()
+    const drained = this.rare?.drained
+    if (drained === undefined) return
+    delete this.rare!.drained
+    drained()
   }
 
   private tellCloseSent(): void {

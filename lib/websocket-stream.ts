@@ -313,6 +313,11 @@ export class WebSocketStream extends LazyDuplex {
     return this
   }
 
+  /** What a relay asks of its sides. @internal */
+  get inside(): Pipeline {
+    return this.pipeline
+  }
+
   /** Has a function asked about an answer other than 101, before anybody hears of it; true where it begins anew. @internal */
   whenRefused(ask: (answer: HandshakeError) => boolean): void {
     this.pipeline.whenRefused(ask)

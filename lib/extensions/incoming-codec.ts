@@ -8,7 +8,6 @@ import { Opcode } from '../protocol/opcode.js'
 import { enginePool } from './engine-pool.js'
 import type { FrameCodec } from './extension.js'
 import { History } from './history.js'
-import { type Holder, idleSweeper } from './idle-sweeper.js'
 import { keep, PIECE, scratch, slab, slabRoom } from './output-memory.js'
 import type { EngineKind, PoolUser, ZlibEngine } from './zlib-engine.js'
 
@@ -26,14 +25,14 @@ export interface IncomingSettings {
   readonly concurrency: number
 }
 
-export class IncomingCodec implements FrameCodec, Holder, PoolUser {
+export class IncomingCodec implements FrameCodec, PoolUser {
   busy = false
   ready: (() => void) | null = null
-  lastUsed = 0
 
   private message: 'none' | 'plain' | 'compressed' = 'none'
+  // held while there is a compressed message in progress
   private engine: ZlibEngine | null = null
-  // what the engine has in its window, for when it begins anew, or is given back while the connection is idle
+  // what a message may refer to: an engine gets it when the message begins, and again behind a final block
   private history: History | null = null
   // the part in hand, and bytes of it that are used up, those of the tail counted
   private frame: Frame | null = null
@@ -101,10 +100,10 @@ export class IncomingCodec implements FrameCodec, Holder, PoolUser {
   }
 
   private run(frame: Frame): Frame | null {
-    const given = this.fillScratch(frame)
     // an empty fragment, or an empty message that even lacks the byte of RFC 7692 §7.2.3.6
-    if (given === 0 && !this.full) return this.endPart(frame, scratch, 0, 0)
+    if (this.used === this.inputSize(frame) && !this.full) return this.endPart(frame, scratch, 0, 0)
     const engine = this.takeEngine()
+    const given = this.fillScratch(frame)
     const room = Math.min(slabRoom(), this.roomLeft)
     const { bytes, used } = slab
     engine.run(scratch, 0, given, bytes, used, room)
@@ -196,9 +195,9 @@ export class IncomingCodec implements FrameCodec, Holder, PoolUser {
 
   private endMessage(): void {
     this.message = 'none'
-    if (this.settings.contextTakeover || this.engine === null) return
-    enginePool.put(this.engine)
-    this.engine = this.history = null
+    if (!this.settings.contextTakeover) this.history = null
+    if (this.engine !== null) enginePool.put(this.engine)
+    this.engine = null
   }
 
   private piece(frame: Frame, data: Buffer, start: number, size: number): Frame {
@@ -209,29 +208,16 @@ export class IncomingCodec implements FrameCodec, Holder, PoolUser {
   }
 
   private takeEngine(): ZlibEngine {
-    this.lastUsed = idleSweeper.time
     if (this.engine !== null) return this.engine
     this.engine = enginePool.take(this.settings.kind)
-    if (this.settings.contextTakeover) idleSweeper.add(this)
     this.history?.restore(this.engine)
     return this.engine
   }
 
-  /** Idle: the window stays as bytes, the engine goes. */
-  release(): void {
-    if (this.message !== 'none' || this.engine === null) {
-      idleSweeper.add(this)
-      return
-    }
-    enginePool.put(this.engine)
-    this.engine = null
-    this.history!.trim()
-  }
-
   close(): void {
-    idleSweeper.delete(this)
     if (this.busy) this.engine!.close()
     else if (this.engine !== null) enginePool.put(this.engine)
+    this.busy = false
     this.engine = this.history = this.frame = this.input = this.output = this.ready = null
   }
 }

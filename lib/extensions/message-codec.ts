@@ -9,6 +9,11 @@ import type { Opcode } from '../protocol/opcode.js'
 import type { ExtensionCallback, ExtensionMessage, FrameCodec } from './extension.js'
 import type { NegotiationLimits } from './negotiation.js'
 
+/** A message in progress may take this many times the room of what has arrived of it, where its frame announces more. */
+const ROOM_AHEAD = 16
+
+const EMPTY = Buffer.alloc(0)
+
 type Process = (message: ExtensionMessage, callback: ExtensionCallback) => void
 
 /** Both directions of one container. */
@@ -79,17 +84,16 @@ class MessageCodec implements FrameCodec {
 
   private gather(frame: Frame): void {
     const isLast = this.rules.add(frame)
-    this.progress ??= { opcode: frame.opcode, rsv: frame.rsv, parts: [] }
+    this.progress ??= new Progress(frame.opcode, frame.rsv)
     const { progress } = this
-    progress.parts.push(frame.payload)
+    progress.append(frame)
     if (!isLast) return
     this.progress = null
     this.run(progress)
   }
 
   private run(progress: Progress): void {
-    const { opcode, rsv, parts } = progress
-    const data = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+    const { opcode, rsv, data } = progress
     const message = { rsv1: (rsv & 4) !== 0, rsv2: (rsv & 2) !== 0, rsv3: (rsv & 1) !== 0, opcode, data }
     let isHere = true
     this.busy = true
@@ -126,9 +130,35 @@ class MessageCodec implements FrameCodec {
   }
 }
 
-/** A message that is being gathered. */
-interface Progress {
-  readonly opcode: Opcode
-  readonly rsv: number
-  readonly parts: Buffer[]
+/**
+ * A message that is being gathered, in one growing piece of memory: its parts may be as small as the peer likes. An extension may
+ * write to it, so it is nobody else's.
+ */
+class Progress {
+  private bytes: Buffer = EMPTY
+  private used = 0
+
+  constructor(
+    readonly opcode: Opcode,
+    readonly rsv: number
+  ) {}
+
+  get data(): Buffer {
+    return this.bytes.subarray(0, this.used)
+  }
+
+  append(frame: Frame): void {
+    const end = this.used + frame.size
+    if (end > this.bytes.length) this.grow(end, this.used + frame.length - frame.offset)
+    frame.copy(this.bytes, this.used)
+    this.used = end
+  }
+
+  /** @param announced - what is needed when the frame in progress has arrived whole */
+  private grow(needed: number, announced: number): void {
+    const room = Math.max(needed, this.bytes.length * 2, Math.min(announced, needed * ROOM_AHEAD))
+    const bytes = Buffer.allocUnsafe(room)
+    this.bytes.copy(bytes, 0, 0, this.used)
+    this.bytes = bytes
+  }
 }

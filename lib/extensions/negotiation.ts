@@ -5,6 +5,8 @@ import Extensions from 'websocket-extensions'
 import type {
   ClientExtensionSession,
   Extension,
+  ExtensionCallback,
+  ExtensionMessage,
   ExtensionParams,
   ExtensionSession,
   ExtensionSessionOptions,
@@ -95,8 +97,9 @@ export class Negotiation {
       },
       createServerSession: (offers: ExtensionParams[], options: ExtensionSessionOptions) => {
         const session: ServerExtensionSession | null | undefined = extension.createServerSession(offers, options)
-        if (session) this.active.push({ extension, session })
-        return session
+        if (!session) return session
+        this.active.push({ extension, session })
+        return { generateResponse: () => session.generateResponse(), ...guarded(session) }
       }
     }
   }
@@ -109,9 +112,35 @@ export class Negotiation {
         this.active.push({ extension, session })
         return true
       },
-      processIncomingMessage: (message, callback) => session.processIncomingMessage(message, callback),
-      processOutgoingMessage: (message, callback) => session.processOutgoingMessage(message, callback),
-      close: () => session.close()
+      ...guarded(session)
     }
   }
+}
+
+/** What the container may call without harm: whatever goes wrong comes back as an Error that can be written to, as the container does. */
+function guarded(session: ExtensionSession): ExtensionSession {
+  const guard =
+    (name: 'processIncomingMessage' | 'processOutgoingMessage') =>
+    (message: ExtensionMessage, callback: ExtensionCallback): void => {
+      try {
+        session[name](message, (error, result) => callback(error ? toError(error) : null, result))
+      } catch (error) {
+        callback(toError(error))
+      }
+    }
+  return {
+    processIncomingMessage: guard('processIncomingMessage'),
+    processOutgoingMessage: guard('processOutgoingMessage'),
+    close() {
+      try {
+        session.close()
+      } catch {
+        // nobody is left to be told
+      }
+    }
+  }
+}
+
+function toError(cause: unknown): Error {
+  return new Error(cause instanceof Error ? cause.message : `it gave ${typeof cause} for an error`, { cause })
 }

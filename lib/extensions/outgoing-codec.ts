@@ -210,6 +210,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
     idleSweeper.delete(this)
     if (this.busy) this.engine!.close()
     else if (this.engine !== null) enginePool.put(this.engine)
+    this.busy = false
     this.engine = this.frame = this.input = this.output = this.ready = null
   }
 }

@@ -159,14 +159,15 @@ export class ZlibEngine implements Job {
 
   /** @internal */
   finishPool(): void {
-    jobs.leave()
     const { user, input } = this
+    if (user === null) return
     this.user = this.input = this.output = null
+    jobs.leave()
     if (this.closed) return
     this.stream._outBuffer = NOTHING
     this.consumed = input!.length - this.left[1]!
     this.produced = this.room - this.left[0]!
-    user!.poolDone(this.fault === null ? null : this.failure())
+    user.poolDone(this.fault === null ? null : this.failure())
   }
 
   private failure(): WebSocketError {

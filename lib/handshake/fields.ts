@@ -16,8 +16,12 @@ const RESERVED = new Set([
   'sec-websocket-key',
   'sec-websocket-key1',
   'sec-websocket-key2',
+  'sec-websocket-location',
   'sec-websocket-protocol',
-  'sec-websocket-version'
+  'sec-websocket-version',
+  'websocket-location',
+  'websocket-origin',
+  'websocket-protocol'
 ])
 
 /** @throws TypeError where `value` is not a token */

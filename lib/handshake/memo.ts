@@ -3,6 +3,7 @@
 
 import type { Headers } from '../errors.js'
 import type { UpgradeRequest } from '../options.js'
+import { isDraft } from '../protocol/draft-parser.js'
 import { addHeader, newHeaders } from './header-fields.js'
 import type { OpenInfo, ProtocolVersion } from './open-info.js'
 import { requestUrl } from './request-target.js'
@@ -30,10 +31,10 @@ export class HandshakeMemo implements OpenInfo {
     this.packed = packed
   }
 
-  /** Null where the request is not of the kind that a parser of HTTP/1.1 makes. */
+  /** Null where the request is not of the kind that a parser of HTTP/1.1 makes, or is of a draft that has no such key. */
   static of(request: UpgradeRequest, info: OpenInfo): HandshakeMemo | null {
     const { method, url, httpVersion, rawHeaders, socket } = request
-    if (!Array.isArray(rawHeaders)) return null
+    if (!Array.isArray(rawHeaders) || isDraft(info.version)) return null
     // the first three fields of every answer follow from the request
     const answer = Object.entries(info.headers)
       .slice(3)

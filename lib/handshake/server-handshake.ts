@@ -1,14 +1,14 @@
 // A request that is parsed already comes in, the 101 answer that accepts it comes out, or an error with the status that
 // refuses it: RFC 6455 §4.2 and the drafts hybi-7 and hybi-8. Knows neither streams nor how the request was parsed.
 
-import { type ErrorCode, HandshakeError, type Headers } from '../errors.js'
+import type { Headers } from '../errors.js'
 import { type HeaderFields, readHeaders, type Settings, type UpgradeRequest } from '../options.js'
 import { acceptValue, isKey } from './accept-key.js'
 import { FIELD_VALUE } from './fields.js'
 import { type Field, replaceFields, setField, toHeaders, writeHead } from './header-fields.js'
 import { hasToken, listTokens, readExtensionList } from './header-lists.js'
-import { demandedFields } from './refusal.js'
 import { checkSyntax, requestUrl } from './request-target.js'
+import { checkOrigin, chooseProtocol, readField, refuse } from './server-rules.js'
 
 export { type Refusal, type RefusalOptions, refusal, refusalFor } from './refusal.js'
 
@@ -93,7 +93,8 @@ export class ServerHandshake {
     this.#key = this.#readKey()
     this.offeredProtocols = this.#readProtocols()
     this.offeredExtensions = this.#readExtensions()
-    this.#checkOrigin()
+    // RFC 6455 §10.2; the drafts had a name of their own for it
+    checkOrigin(this.#field(this.version === 'hybi-13' ? 'origin' : 'sec-websocket-origin'), request, settings)
   }
 
   /**
@@ -109,7 +110,7 @@ export class ServerHandshake {
    * @throws TypeError where the subprotocol was not offered, or a field cannot be sent
    */
   accept(options: AcceptOptions = {}): Accepted {
-    const protocol = this.#chooseProtocol(options.protocol)
+    const protocol = chooseProtocol(this.offeredProtocols, options.protocol, this.#request, this.#settings)
     const fields = answerFields(this.#key)
     if (protocol !== '') fields.push(['Sec-WebSocket-Protocol', protocol])
     if (options.extensions) {
@@ -171,44 +172,7 @@ export class ServerHandshake {
     return offers.map(item => item.text).join(', ')
   }
 
-  #checkOrigin(): void {
-    const { origins } = this.#settings
-    if (origins === undefined) return
-    // RFC 6455 §10.2; the drafts had a name of their own for it
-    const origin = this.#field(this.version === 'hybi-13' ? 'origin' : 'sec-websocket-origin')
-    const allowed =
-      typeof origins === 'function' ? origins(origin, this.#request) : origin !== undefined && origins.includes(origin)
-    // A promise, for one, is not a yes
-    if (allowed !== true) refuse('WS_ERR_FORBIDDEN_ORIGIN', 403)
-  }
-
-  /** RFC 6455 §4.2.2: one of those offered, or none. */
-  #chooseProtocol(given: string | undefined): string {
-    const { protocols } = this.#settings
-    const offered = this.offeredProtocols
-    let choice: unknown = given
-    if (given === undefined) {
-      if (typeof protocols !== 'function') return offered.find(name => protocols.includes(name)) ?? ''
-      if (offered.length === 0) return ''
-      choice = protocols([...offered], this.#request)
-    }
-    if (choice === undefined || choice === null || choice === false || choice === '') return ''
-    if (!(offered as readonly unknown[]).includes(choice)) {
-      throw new TypeError(`the subprotocol ${JSON.stringify(choice)} was not offered by the client`)
-    }
-    return choice as string
-  }
-
-  /** The value of a field, its lines joined; undefined where there is none. */
   #field(name: string): string | undefined {
-    const value: unknown = this.#request.headers[name]
-    if (typeof value === 'string' || value === undefined) return value
-    if (Array.isArray(value) && value.every(line => typeof line === 'string')) return value.join(', ')
-    refuse('WS_ERR_BAD_REQUEST', 400, name)
+    return readField(this.#request, name)
   }
-}
-
-function refuse(code: ErrorCode, status: number, detail?: string): never {
-  const headers = toHeaders(demandedFields(status))
-  throw new HandshakeError(code, detail === undefined ? { status, headers } : { status, headers, detail })
 }

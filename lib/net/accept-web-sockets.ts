@@ -32,8 +32,5 @@ export function acceptWebSockets<Context = undefined>(
   const { settings, stream } = readAcceptorOptions(options ?? {})
   // what is wrong shows at once, and not with the first connection
   readOptions(stream)
-  let leave = (): void => {}
-  const acceptor = new Acceptor(settings, handler, () => leave())
-  leave = enter(server, acceptor, stream)
-  return acceptor
+  return new Acceptor(settings, handler, acceptor => enter(server, acceptor, stream))
 }

@@ -119,15 +119,20 @@ function acceptAll(): true {
 export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> {
   private readonly open = new Set<WebSocketStream>()
   private readonly unfinished = new Set<WebSocketStream>()
+  private readonly leave: () => void
   private ending: Promise<void> | null = null
 
-  /** @internal */
+  /**
+   * @param enter - has the acceptor asked about requests, and gives what undoes that
+   * @internal
+   */
   constructor(
     private readonly settings: AcceptorSettings<Context>,
     private readonly handler: ConnectionHandler<Context>,
-    private readonly leave: () => void
+    enter: (acceptor: Acceptor<Context>) => () => void
   ) {
     super()
+    this.leave = enter(this)
   }
 
   /** The connections that are open or closing: a live view. */
@@ -159,7 +164,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
 
   /** Answers a request, and gives its wire to the connection. @internal */
   take(ws: WebSocketStream, wire: NodeDuplex, request: AcceptorRequest): void {
-    ws.on('error', error => this.failed(error, request))
+    ws.on('error', error => this.failed(error, ws, request))
     if (this.ending !== null || this.isFull || this.unfinished.size >= this.settings.maxHandshakes) {
       ws.reject(503)
     } else {
@@ -293,11 +298,15 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   }
 
   /** The connection told of an error; once it is open, its handler sees to that. */
-  private failed(error: Error, request: AcceptorRequest): void {
-    if (!(error instanceof HandshakeError)) return
+  private failed(error: Error, ws: WebSocketStream, request: AcceptorRequest): void {
+    if (this.open.has(ws)) return
+    this.unfinished.delete(ws)
+    const failure =
+      error instanceof HandshakeError ? error : new HandshakeError('WS_ERR_CONNECTION_LOST', { cause: error })
     // a function among the options threw, or chose what was not offered
-    if (error.fault === 'local' && error.status === 500 && error.cause !== undefined) this.report(error.cause, request)
-    else this.emit('refused', error, request)
+    if (failure.fault === 'local' && failure.status === 500 && failure.cause !== undefined)
+      this.report(failure.cause, request)
+    else this.emit('refused', failure, request)
   }
 
   /** In a turn of its own: whoever does not listen gets an exception that breaks nothing on its way. */

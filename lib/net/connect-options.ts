@@ -51,7 +51,7 @@ export interface ConnectOptions extends WebSocketOptions {
    * `ws:`) and `NO_PROXY`, in small letters or capitals, which nothing looks at otherwise. Default: none.
    */
   proxy?: string | URL | undefined
-  /** Opens the wire in our stead; then there is no `proxy`, `socket` or `tls`. What goes wrong in it rejects `opened`. */
+  /** Opens the wire in our stead, and for each redirect another; then there is no `proxy`, `socket` or `tls`. */
   createConnection?: CreateConnection | undefined
   /**
    * How many redirects (301, 302, 303, 307, 308) are followed. Where one leads to another origin, and so from `wss:` to `ws:` as
@@ -139,8 +139,10 @@ function readTls(value: unknown, name: string): ConnectionOptions {
   for (const key of Object.keys(options)) {
     if (NOT_OF_TLS.has(key)) throw new TypeError(`${name}.${key} is not said here`)
   }
-  const { rejectUnauthorized } = options
+  const { rejectUnauthorized, checkServerIdentity } = options
   if (rejectUnauthorized !== undefined) readBoolean(rejectUnauthorized, `${name}.rejectUnauthorized`)
+  // tls would find out in the midst of a handshake, and throw where nobody can catch it
+  if (checkServerIdentity !== undefined) readFunction(checkServerIdentity, `${name}.checkServerIdentity`)
   return options
 }
 

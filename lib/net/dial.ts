@@ -21,7 +21,11 @@ export function dial(place: Place, settings: DialSettings): NodeDuplex | Promise
 }
 
 /** TCP, with TLS upon it where that is wanted. */
-function open({ secure, hostname, port }: Place | ProxyServer, tls: ConnectionOptions, { socket }: DialSettings): NodeDuplex {
+function open(
+  { secure, hostname, port }: Place | ProxyServer,
+  tls: ConnectionOptions,
+  { socket }: DialSettings
+): NodeDuplex {
   const where = { ...(socket as object), host: hostname, port }
   return secure ? connectTls({ ...where, ...secureOptions(hostname, tls) }) : connectTcp(where)
 }

@@ -21,6 +21,10 @@ function mark(...bytes: number[]): Frame {
 export class DraftWriter {
   /** Bytes that wait, those around messages included. */
   size = 0
+  /** Frames that have been written or wait: texts that have begun, and a Close. */
+  count = 0
+  /** Texts that have ended. */
+  messages = 0
 
   private readonly closes: boolean
   private pieces: Frame[] = []
@@ -34,7 +38,7 @@ export class DraftWriter {
   /** Puts a data frame behind all that wait, or a Close where there can be one; other control frames are dropped. */
   add(frame: Frame): void {
     if (isControl(frame.opcode)) {
-      if (frame.opcode === Opcode.Close && this.canClose) this.put(CLOSE)
+      if (frame.opcode === Opcode.Close && this.canClose) this.putFrame(CLOSE)
       return
     }
     if (frame.first && frame.opcode !== Opcode.Continuation) this.begin(frame.opcode)
@@ -73,12 +77,19 @@ export class DraftWriter {
 
   private begin(opcode: Opcode): void {
     this.kind = opcode === Opcode.Text ? 'text' : 'other'
-    if (this.kind === 'text') this.put(BEGIN)
+    if (this.kind === 'text') this.putFrame(BEGIN)
   }
 
   private end(kind: 'none' | 'text' | 'other'): void {
     this.kind = 'none'
-    if (kind === 'text') this.put(END)
+    if (kind !== 'text') return
+    this.put(END)
+    this.messages++
+  }
+
+  private putFrame(mark: Frame): void {
+    this.count++
+    this.put(mark)
   }
 
   private put(piece: Frame): void {

@@ -94,6 +94,14 @@ export class FrameWriter {
     if (this.isUncopied(frame)) this.uncopied++
   }
 
+  /** The frames that wait, for another writer. */
+  takeFrames(): Frame[] {
+    const { frames } = this
+    this.frames = NONE
+    this.size = this.urgent = this.uncopied = 0
+    return frames
+  }
+
   /** The bytes of all frames that wait. */
   take(): Buffer[] {
     const { frames, size } = this

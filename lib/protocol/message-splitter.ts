@@ -26,6 +26,12 @@ export function writtenSize(item: unknown): number {
   return byteLength ?? size ?? 0
 }
 
+/** Whether a message is text. */
+export function isText(message: Outgoing): boolean {
+  if (message instanceof Uncompressed) return isText(message.data)
+  return typeof message === 'string' || (message instanceof PreparedMessage && message.opcode === Opcode.Text)
+}
+
 /** @throws TypeError where `data` is none of the forms of binary data */
 export function toBytes(data: unknown): Uint8Array {
   if (data instanceof Uint8Array) return data

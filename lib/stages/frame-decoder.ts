@@ -5,6 +5,7 @@ import type { DuplexOptions } from 'node:stream'
 import { checkNumber, checkRole } from '../checks.js'
 import { channels } from '../diagnostics.js'
 import { WebSocketError } from '../errors.js'
+import { DraftParser, type DraftVersion } from '../protocol/draft-parser.js'
 import { Frame } from '../protocol/frame.js'
 import { FrameParser } from '../protocol/frame-parser.js'
 import { isControl, Opcode } from '../protocol/opcode.js'
@@ -43,7 +44,8 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
 
   /** How long input has waited; not there before it has. @internal */
   declare blockedTime?: BlockedTime
-  private readonly parser: FrameParser
+  private parser: FrameParser | DraftParser
+  private readonly maxFrameSize: number
   private state: 'ready' | 'running' | 'blocked' | 'stopped' = 'ready'
   private ending = false
   // asked for more while running
@@ -54,7 +56,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   constructor(options: FrameDecoderOptions = {}) {
     super()
     const { role = 'server', maxFrameSize = 2 ** 26 - 1 } = options
-    checkNumber(maxFrameSize, 'maxFrameSize', 0)
+    this.maxFrameSize = checkNumber(maxFrameSize, 'maxFrameSize', 0)
     this.parser = new FrameParser({ masked: checkRole(role) === 'server', maxFrameSize })
   }
 
@@ -65,6 +67,11 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
 
   get allowedRsv(): number {
     return this.parser.allowedRsv
+  }
+
+  /** Reads an older draft, before anything has been read. @internal */
+  speak(version: DraftVersion): void {
+    this.parser = new DraftParser({ version, maxFrameSize: this.maxFrameSize })
   }
 
   /** Whether input waits because nothing more is wanted. @internal */
@@ -101,13 +108,13 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     this.parser.push(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), this.ownsInput)
     if (this.state !== 'ready') return this.state === 'running'
     const more = this.run()
-    if (more && this.ending) this.finishNext()
+    if (more && this.ending) this.endInput()
     return more
   }
 
   override finish(): void {
     if (this.state === 'blocked' || this.state === 'running') this.ending = true
-    else this.finishNext()
+    else this.endInput()
   }
 
   override proceed(): void {
@@ -131,8 +138,15 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     if (this.state !== 'blocked') return
     this.blockedTime!.stop()
     if (!this.run()) return
-    if (this.ending) this.finishNext()
+    if (this.ending) this.endInput()
     else this.askForMore()
+  }
+
+  // where the end of the wire stands for a Close, who acts on that ends the input
+  private endInput(): void {
+    const close = this.parser instanceof DraftParser && this.state !== 'stopped' ? this.parser.end() : null
+    if (close === null) this.finishNext()
+    else this.control(close)
   }
 
   override streamOptions(): DuplexOptions {

@@ -3,6 +3,8 @@
 
 import { checkNumber, checkRole } from '../checks.js'
 import { channels } from '../diagnostics.js'
+import type { DraftVersion } from '../protocol/draft-parser.js'
+import { DraftWriter } from '../protocol/draft-writer.js'
 import { Frame } from '../protocol/frame.js'
 import { FrameWriter } from '../protocol/frame-writer.js'
 import { Opcode } from '../protocol/opcode.js'
@@ -36,7 +38,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   bytes = 0
   /** How long the wire took no more; not there before it did not. @internal */
   declare blockedTime?: BlockedTime
-  private readonly writer: FrameWriter
+  private writer: FrameWriter | DraftWriter
   private readonly highWaterMark: number
   private blocked = false
   private full = false
@@ -51,6 +53,13 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     const { role = 'server', highWaterMark = 65536 } = options
     this.writer = new FrameWriter(checkRole(role) === 'client')
     this.highWaterMark = checkNumber(highWaterMark, 'highWaterMark', 0)
+  }
+
+  /** Speaks an older draft from now on, with what waits too. @internal */
+  speak(version: DraftVersion): void {
+    const frames = (this.writer as FrameWriter).takeFrames()
+    this.writer = new DraftWriter(version)
+    for (const frame of frames) this.writer.add(frame)
   }
 
   /** Bytes that wait here. @internal */
@@ -104,14 +113,16 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     return !replaced
   }
 
-  /** Sends a Close behind all that wait; nothing is taken after it. @internal */
-  close(payload: Buffer): void {
-    if (this.sealed) return
+  /** Sends a Close behind all that wait, and nothing is taken after it; false where the version has no room for one. @internal */
+  close(payload: Buffer): boolean {
+    if (this.sealed) return true
+    if (this.writer instanceof DraftWriter && !this.writer.canClose) return false
     const frame = new Frame(Opcode.Close, payload)
     if (channels.frame.hasSubscribers) this.listener?.saw?.('sent', frame)
     this.writer.addLast(frame)
     this.schedule()
     this.sealed = true
+    return true
   }
 
   /** Ends the wire behind all that wait. @internal */

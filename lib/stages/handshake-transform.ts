@@ -74,6 +74,19 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     }
   }
 
+  /** Gives what is kept, and what comes next, to another reader: of a part of the handshake that follows the head. */
+  readOn(reader: HandshakeReader): void {
+    this.reader = reader
+    const held = this.held.splice(0)
+    if (held.length > 0) this.readHead(reader, Buffer.concat(held))
+    if (this.reader === null) return
+    if (this.ended) this.endHead(reader)
+    else if (this.asked) {
+      this.asked = false
+      this.askForMore()
+    }
+  }
+
   /** Keeps bytes that came behind a head that somebody else has read. */
   keep(bytes: Buffer): void {
     if (bytes.length > 0) this.held.push(bytes)
@@ -115,11 +128,7 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
   override finish(): void {
     if (this.state === 'shut' && !this.ended) {
       this.ended = true
-      try {
-        this.reader?.end()
-      } catch (error) {
-        this.fault(error)
-      }
+      if (this.reader !== null) this.endHead(this.reader)
       // with the head read, the end waits behind what is kept
       if ((this.state as string) === 'shut') return
     }
@@ -128,6 +137,14 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
 
   override proceed(): void {
     if (this.state !== 'shut') this.askForMore()
+  }
+
+  private endHead(reader: HandshakeReader): void {
+    try {
+      reader.end()
+    } catch (error) {
+      this.fault(error)
+    }
   }
 
   private fault(error: unknown): void {

@@ -27,6 +27,14 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> im
     super(streams)
   }
 
+  /** @internal */
+  override deliver(stream: MessageStream): boolean {
+    const more = super.deliver(stream)
+    // who listens for 'data' has been given it without a read
+    if (this.readableFlowing && this.readableLength === 0) this.leave(stream)
+    return more
+  }
+
   override read(size?: number): MessageStream | null {
     if (size !== 0) this.leave(this.handedOut)
     const stream = super.read(size) as MessageStream | null

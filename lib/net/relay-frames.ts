@@ -1,0 +1,130 @@
+// Frames of one side come in, and go to the other as they are: types, fragments, compression, pings and Close frames; of large ones
+// a part at a time. Knows of messages no more than where they end.
+
+import type { WebSocketError } from '../errors.js'
+import { FragmentRules } from '../protocol/fragment-rules.js'
+import { Frame } from '../protocol/frame.js'
+import { isControl, Opcode } from '../protocol/opcode.js'
+import type { FramesView } from '../views/frames.js'
+import type { Carrier, RelayCounts, Side } from './relay-side.js'
+
+const NO_LIMITS = { maxMessageSize: Number.POSITIVE_INFINITY, maxFragments: Number.POSITIVE_INFINITY }
+
+export interface FrameCarrierOptions {
+  readonly counts: RelayCounts
+  readonly relaysPings: boolean
+  /** Nothing more comes. */
+  done(): void
+}
+
+export class FrameCarrier implements Carrier {
+  isOver = false
+  private readonly input: FramesView
+  private readonly output: FramesView
+  private readonly rules = new FragmentRules(NO_LIMITS)
+  // the rest of a frame is still to come
+  private midFrame = false
+  // a control frame waits for the wire of the other side
+  private held = false
+  private state: 'carrying' | 'stopping' | 'discarding' = 'carrying'
+  private closeBody: Buffer | null = null
+
+  constructor(
+    private readonly from: Side,
+    private readonly to: Side,
+    private readonly options: FrameCarrierOptions
+  ) {
+    this.input = from.ws.frames
+    this.output = to.ws.frames
+  }
+
+  begin(): void {
+    const { input, output } = this
+    let isClean = false
+    output.on('drain', () => this.resume())
+    input.on('data', frame => this.take(frame))
+    input.once('end', () => {
+      isClean = true
+      this.finish(true)
+    })
+    input.once('close', () => isClean || this.finish(false))
+  }
+
+  stop(body: Buffer): void {
+    if (this.state !== 'carrying') return
+    this.state = 'stopping'
+    this.closeBody = body
+    if (!this.midFrame) this.closeOutput()
+    this.resume()
+  }
+
+  discard(): void {
+    this.state = 'discarding'
+    this.held = false
+    this.input.resume()
+  }
+
+  private take(frame: Frame): void {
+    if (!this.to.takesMessages) return
+    // of a connection that is being closed the frame in progress is still sent, since nothing else can stand before its end
+    if (this.state !== 'carrying' && !this.midFrame) return
+    if (isControl(frame.opcode)) this.takeControl(frame)
+    else this.takeData(frame)
+  }
+
+  private takeData(frame: Frame): void {
+    const { counts } = this.options
+    try {
+      // RFC 6455 §5.4: the one who broke the rule hears of it, and not the other
+      if (this.rules.add(frame)) counts.messages++
+    } catch (error) {
+      this.from.ws.inside.fail(error as WebSocketError)
+      return
+    }
+    counts.bytes += frame.size
+    if (frame.complete) counts.frames++
+    this.midFrame = !frame.complete
+    if (!this.output.write(frame)) this.input.pause()
+    if (this.closeBody !== null && !this.midFrame) this.closeOutput()
+  }
+
+  private takeControl(frame: Frame): void {
+    if (frame.opcode === Opcode.Close || this.options.relaysPings) this.pass(frame)
+  }
+
+  // what waits for a blocked wire is one control frame, however many come
+  private pass(frame: Frame): void {
+    if (frame.opcode === Opcode.Close || !this.to.isBlocked) {
+      if (!this.output.write(frame)) this.input.pause()
+      return
+    }
+    this.held = true
+    this.input.pause()
+    this.to.whenDrained(() => {
+      if (!this.held) return
+      this.held = false
+      if (this.to.takesMessages) this.output.write(frame)
+      this.resume()
+    })
+  }
+
+  private resume(): void {
+    if (!this.held) this.input.resume()
+  }
+
+  private closeOutput(): void {
+    // behind the frames that wait
+    if (this.to.takesMessages) this.output.write(new Frame(Opcode.Close, this.closeBody!))
+    this.closeBody = null
+  }
+
+  private finish(isClean: boolean): void {
+    this.isOver = true
+    if (this.to.takesMessages) {
+      // half a frame cannot be followed by anything
+      if (this.midFrame) this.to.ws.destroy()
+      else this.stop(this.from.closing(isClean))
+    }
+    this.options.done()
+  }
+}

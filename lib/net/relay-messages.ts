@@ -1,0 +1,183 @@
+// Messages of one side come in, and go to the other, each as a stream or, where the application wants to see it, whole. Knows no frames.
+
+import { once } from 'node:events'
+import type { Message } from '../protocol/message-joiner.js'
+import type { Sendable } from '../protocol/message-splitter.js'
+import { Opcode } from '../protocol/opcode.js'
+import { type NodeDuplex, pipeline } from '../streams.js'
+import type { MessageStream } from '../views/message-stream.js'
+import type { MessageWriter } from '../views/message-writer.js'
+import type { MessageHook, MessageTransform, RelayDirection } from './relay-options.js'
+import type { Carrier, RelayCounts, Side } from './relay-side.js'
+
+export interface MessageCarrierOptions {
+  readonly counts: RelayCounts
+  readonly relaysPings: boolean
+  readonly direction: RelayDirection
+  readonly onMessage: MessageHook | undefined
+  readonly transform: MessageTransform | undefined
+  /** Something of the application's threw. */
+  failed(error: Error): void
+  /** Nothing more comes. */
+  done(): void
+}
+
+interface Writable {
+  write(item: unknown, callback: (error?: Error | null) => void): unknown
+}
+
+export class MessageCarrier implements Carrier {
+  isOver = false
+  private discarding = false
+  // pings that came while the wire of the other side was blocked: the newest is enough (RFC 6455 §5.5.3)
+  private ping: Buffer | null = null
+
+  constructor(
+    private readonly from: Side,
+    private readonly to: Side,
+    private readonly options: MessageCarrierOptions
+  ) {}
+
+  begin(): void {
+    if (this.options.relaysPings) {
+      this.from.ws.on('ping', payload => this.passPing(payload))
+      this.from.ws.on('pong', payload => this.to.sendControl(Opcode.Pong, payload))
+    }
+    void this.run()
+  }
+
+  stop(body: Buffer): void {
+    this.discarding = true
+    this.to.close(body)
+  }
+
+  discard(): void {
+    this.discarding = true
+  }
+
+  private get isWanted(): boolean {
+    return !this.discarding && this.to.takesMessages
+  }
+
+  private async run(): Promise<void> {
+    const { onMessage } = this.options
+    let isClean = true
+    try {
+      if (onMessage === undefined) for await (const message of this.from.ws.streams) await this.passStream(message)
+      else for await (const message of this.from.ws.messages) await this.passWhole(message, onMessage)
+    } catch {
+      isClean = false
+    }
+    this.isOver = true
+    if (this.isWanted) this.stop(this.from.closing(isClean))
+    this.options.done()
+  }
+
+  private async passWhole(message: Message, onMessage: MessageHook): Promise<void> {
+    if (!this.isWanted) return
+    let changed: Sendable | null | undefined | void
+    try {
+      changed = await onMessage(message, this.options.direction)
+    } catch (error) {
+      this.options.failed(error as Error)
+      return
+    }
+    this.count(Buffer.byteLength(message))
+    this.options.counts.messages++
+    if (changed !== null && this.isWanted) await this.write(changed ?? message)
+  }
+
+  private async passStream(message: MessageStream): Promise<void> {
+    if (!this.isWanted) {
+      message.destroy()
+      return
+    }
+    this.options.counts.messages++
+    const transform = this.makeTransform(message)
+    if (transform === undefined) return
+    if (transform === null && isAllThere(message)) {
+      const piece: Message = message.read() ?? (message.kind === 'text' ? '' : Buffer.alloc(0))
+      this.count(Buffer.byteLength(piece))
+      await this.write(piece)
+      return
+    }
+    await this.passPieces(message, transform)
+  }
+
+  /** Undefined where it threw. */
+  private makeTransform(message: MessageStream): NodeDuplex | null | undefined {
+    try {
+      return this.options.transform?.(message.kind) ?? null
+    } catch (error) {
+      this.options.failed(error as Error)
+      return undefined
+    }
+  }
+
+  private async passPieces(message: MessageStream, transform: NodeDuplex | null): Promise<void> {
+    const writer = this.to.ws.createMessage(message.kind)
+    let broken: unknown = null
+    try {
+      message.on('data', piece => this.count(Buffer.byteLength(piece))).pause()
+      const source = transform === null ? message : pipeline(message, transform, () => {})
+      for await (const piece of source) {
+        if (!writer.write(piece)) await room(writer)
+        if (writer.destroyed) return
+      }
+    } catch (error) {
+      broken = error
+    }
+    if (broken === null) {
+      await new Promise(resolve => writer.once('close', resolve).end())
+      return
+    }
+    // before the message that breaks off asks for a Close of its own
+    if (message.errored === null || message.errored === undefined) this.options.failed(broken as Error)
+    else if (this.isWanted) this.stop(this.from.closing(false))
+    writer.destroy()
+  }
+
+  /** Sends a whole message; resolves when the wire has room for another, or never will. */
+  private write(message: Sendable): Promise<unknown> {
+    const { ws } = this.to
+    const view: Writable = this.options.onMessage === undefined ? ws.streams : ws.messages
+    return new Promise(resolve => view.write(message, resolve))
+  }
+
+  private count(bytes: number): void {
+    this.options.counts.bytes += bytes
+  }
+
+  private passPing(payload: Buffer): void {
+    if (!this.to.isBlocked) {
+      this.to.sendControl(Opcode.Ping, payload)
+      return
+    }
+    const isFirst = this.ping === null
+    this.ping = payload
+    if (!isFirst) return
+    this.to.whenDrained(() => {
+      const newest = this.ping!
+      this.ping = null
+      this.to.sendControl(Opcode.Ping, newest)
+    })
+  }
+}
+
+/** Whether a message has come to its end already: then it need not be cut. */
+function isAllThere(message: MessageStream): boolean {
+  return (message as unknown as { _readableState: { ended: boolean } })._readableState.ended
+}
+
+async function room(writer: MessageWriter): Promise<void> {
+  if (writer.destroyed || !writer.writableNeedDrain) return
+  const over = new AbortController()
+  const { signal } = over
+  try {
+    await Promise.race([once(writer, 'drain', { signal }), once(writer, 'close', { signal })])
+  } catch {
+    // its end says so itself
+  } finally {
+    over.abort()
+  }
+}

@@ -1,0 +1,163 @@
+// What two handshakes have to do with each other at a relay: a client's request comes in, options for the target come out; the target's
+// answer, or the lack of one, comes in, and what the client is told comes out. Opens and answers nothing.
+
+import { HandshakeError, type Headers } from '../errors.js'
+import { FIELD_VALUE } from '../handshake/fields.js'
+import { listTokens } from '../handshake/header-lists.js'
+import type { RefusalOptions } from '../handshake/server-handshake.js'
+import { readHeaders, type UpgradeRequest } from '../options.js'
+import type { ConnectOptions } from './connect-options.js'
+import type { RelaySettings, RelayTarget } from './relay-options.js'
+
+type Field = readonly [name: string, value: string]
+
+/** Where to dial, and how. */
+export interface Dialling {
+  readonly url: string | URL
+  readonly options: ConnectOptions
+  /** Whether the client's offer of extensions is the target's to answer. */
+  readonly isOpaque: boolean
+}
+
+// nothing is held whole
+const UNLIMITED: ConnectOptions = {
+  maxFrameSize: Number.POSITIVE_INFINITY,
+  maxMessageSize: Number.POSITIVE_INFINITY,
+  maxFragments: Number.POSITIVE_INFINITY
+}
+
+/**
+ * @param target - the configuration's: nothing of the request has a say in where it leads, its path aside where that is asked for
+ * @throws TypeError, SyntaxError where the target is none
+ */
+export function diallingFor(request: UpgradeRequest, target: RelayTarget, settings: RelaySettings): Dialling {
+  const { url, ...own } = typeof target === 'string' || target instanceof URL ? { url: target } : target
+  const needsMessages = settings.onMessage !== undefined || settings.transform !== undefined
+  const given: ConnectOptions = { ...settings.connect, ...defined(own) }
+  const isOpaque = given.extensions === undefined && !needsMessages
+  return {
+    url: settings.forwardPath ? withPathOf(request, url) : url,
+    isOpaque,
+    options: {
+      ...(settings.onMessage === undefined && UNLIMITED),
+      protocols: listTokens(lineOf(request, 'sec-websocket-protocol')) ?? [],
+      ...(isOpaque && { extensions: lineOf(request, 'sec-websocket-extensions') }),
+      ...defined(given),
+      headers: fieldsFor(request, given, settings)
+    }
+  }
+}
+
+function defined(options: ConnectOptions): ConnectOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+/** A field's value, its lines joined; '' where there is none. */
+function lineOf(request: UpgradeRequest, name: string): string {
+  const value = request.headers[name]
+  return Array.isArray(value) ? value.join(', ') : (value ?? '')
+}
+
+/** The target with the request's path and query: no path is read as a host, as `//host/` is where URLs are resolved. */
+function withPathOf(request: UpgradeRequest, target: string | URL): URL {
+  const url = new URL(target)
+  const asked = /^(?:[a-z]+:\/\/[^/?#]*)?([^?#]*)(\?[^#]*)?/i.exec(request.url ?? '')
+  const { pathname } = url
+  url.pathname = asked?.[1] || '/'
+  url.search = asked?.[2] ?? ''
+  // a ws+unix URL has the path of its socket in the same place
+  if (url.protocol === 'ws+unix:') url.pathname = `${pathname.split(':', 1)[0]}:${url.pathname}`
+  return url
+}
+
+function fieldsFor(request: UpgradeRequest, given: ConnectOptions, settings: RelaySettings): Field[] {
+  const { forwardHeaders } = settings
+  const asked = typeof forwardHeaders === 'function' ? readHeaders(forwardHeaders(request)) : named(request, forwardHeaders)
+  const fields = new Map<string, Field[]>()
+  const put = (more: readonly Field[]): void => {
+    const names = new Set(more.map(([name]) => name.toLowerCase()))
+    for (const name of names) fields.set(name, more.filter(field => field[0].toLowerCase() === name) as Field[])
+  }
+  put(asked)
+  if (settings.forwarded === 'rfc7239') put([forwardedOf(request, fields)])
+  if (settings.forwarded === 'x-forwarded') put(xForwardedOf(request, fields))
+  // what the configuration says goes before all that the client says
+  if (given.headers !== undefined) put(readHeaders(given.headers))
+  return [...fields.values()].flat()
+}
+
+/** Fields of the request by their names. */
+function named(request: UpgradeRequest, names: readonly string[]): Field[] {
+  // RFC 9110 §7.6.1: these end here
+  const dropped = (listTokens(lineOf(request, 'connection')) ?? []).map(name => name.toLowerCase())
+  return names
+    .filter(name => request.headers[name] !== undefined && !dropped.includes(name))
+    .map((name): Field => [name, lineOf(request, name)])
+    .filter(([, value]) => FIELD_VALUE.test(value))
+}
+
+interface MaybeSocket {
+  remoteAddress?: string | undefined
+  encrypted?: boolean
+}
+
+interface Asker {
+  address: string
+  host: string
+  scheme: 'http' | 'https'
+}
+
+function askerOf(request: UpgradeRequest): Asker {
+  const { remoteAddress, encrypted } = (request.socket ?? {}) as MaybeSocket
+  return {
+    address: (remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, ''),
+    host: lineOf(request, 'host'),
+    scheme: encrypted === true ? 'https' : 'http'
+  }
+}
+
+// RFC 7239 §4
+function forwardedOf(request: UpgradeRequest, fields: Map<string, Field[]>): Field {
+  const { address, host, scheme } = askerOf(request)
+  // §6: an address of IPv6 in brackets and, like whatever is no token, in quotes
+  const node = address.includes(':') ? `"[${address}]"` : address || 'unknown'
+  const ours = `for=${node};host="${host}";proto=${scheme}`
+  return ['Forwarded', behind(fields.get('forwarded'), ours)]
+}
+
+function xForwardedOf(request: UpgradeRequest, fields: Map<string, Field[]>): Field[] {
+  const { address, host, scheme } = askerOf(request)
+  return [
+    ['X-Forwarded-For', behind(fields.get('x-forwarded-for'), address || 'unknown')],
+    ...(fields.has('x-forwarded-host') ? [] : [['X-Forwarded-Host', host] as const]),
+    ...(fields.has('x-forwarded-proto') ? [] : [['X-Forwarded-Proto', scheme] as const])
+  ]
+}
+
+function behind(said: readonly Field[] | undefined, ours: string): string {
+  return [...(said ?? []).map(([, value]) => value), ours].join(', ')
+}
+
+/** The fields of the target's answer that the client is sent. */
+export function returnedFields(headers: Headers, names: readonly string[]): Field[] {
+  return names.flatMap(name => {
+    const value = headers[name]
+    const lines = value === undefined ? [] : [value].flat()
+    return lines.filter(line => FIELD_VALUE.test(line)).map((line): Field => [name, line])
+  })
+}
+
+/** How a client is refused that the target does not take. */
+export interface RelayedRefusal extends RefusalOptions {
+  readonly status: number
+}
+
+/** @param error - why there is no connection to the target */
+export function refusalFrom(error: Error, settings: RelaySettings): RelayedRefusal {
+  if (!(error instanceof HandshakeError)) return { status: 502 }
+  // RFC 9110 §15.6.5, §15.6.3
+  if (error.code === 'WS_ERR_HANDSHAKE_TIMEOUT') return { status: 504 }
+  const { status, headers, body } = error
+  if (error.code !== 'WS_ERR_UNEXPECTED_STATUS' || status < 300 || !settings.returnRefusals) return { status: 502 }
+  return { status, headers: returnedFields(headers, settings.returnHeaders), ...(body.length > 0 && { body }) }
+}
