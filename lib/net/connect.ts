@@ -96,5 +96,5 @@ function attach(caller: Caller, wire: NodeDuplex): void {
 /** A wire that leads nowhere, for this reason. */
 function broken(reason: unknown): NodeDuplex {
   const error = reason instanceof Error ? reason : new Error('there is no wire', { cause: reason })
-  return new Duplex({ read() {} }).destroy(error)
+  return new Duplex().destroy(error)
 }

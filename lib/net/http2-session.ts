@@ -86,7 +86,8 @@ class SharedSession {
 
   // RFC 9113 §5.1.2: a stream beyond it would wait for another to end
   private get limit(): number {
-    return this.session!.remoteSettings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY
+    const { closed, destroyed, remoteSettings } = this.session!
+    return closed || destroyed ? 0 : remoteSettings.maxConcurrentStreams!
   }
 
   /** A stream of this session; null where it takes none any more. */
@@ -189,7 +190,8 @@ async function beforeEnd(emitter: NodeJS.EventEmitter & { destroyed?: boolean },
   try {
     return await once(emitter, event, { signal: control.signal })
   } catch (error) {
-    throw control.signal.aborted ? control.signal.reason : error
+    // an error is followed by an end, and says more
+    throw (error as Error).name === 'AbortError' ? control.signal.reason : error
   } finally {
     emitter.off('close', lost)
   }

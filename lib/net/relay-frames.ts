@@ -65,7 +65,7 @@ export class FrameCarrier implements Carrier {
   }
 
   private take(frame: Frame): void {
-    if (!this.to.takesMessages) return
+    if (!this.to.takesMessages || !this.output.writable) return
     // of a connection that is being closed the frame in progress is still sent, since nothing else can stand before its end
     if (this.state !== 'carrying' && !this.midFrame) return
     if (isControl(frame.opcode)) this.takeControl(frame)

@@ -1,6 +1,7 @@
 // Messages of one side come in, and go to the other, each as a stream or, where the application wants to see it, whole. Knows no frames.
 
 import { once } from 'node:events'
+import { WebSocketError } from '../errors.js'
 import type { Message } from '../protocol/message-joiner.js'
 import type { Sendable } from '../protocol/message-splitter.js'
 import { Opcode } from '../protocol/opcode.js'
@@ -118,9 +119,7 @@ export class MessageCarrier implements Carrier {
     const writer = this.to.ws.createMessage(message.kind)
     let broken: unknown = null
     try {
-      message.on('data', piece => this.count(Buffer.byteLength(piece))).pause()
-      const source = transform === null ? message : pipeline(message, transform, () => {})
-      for await (const piece of source) {
+      for await (const piece of this.pieces(message, transform)) {
         if (!writer.write(piece)) await room(writer)
         if (writer.destroyed) return
       }
@@ -132,9 +131,19 @@ export class MessageCarrier implements Carrier {
       return
     }
     // before the message that breaks off asks for a Close of its own
-    if (message.errored === null || message.errored === undefined) this.options.failed(broken as Error)
-    else if (this.isWanted) this.stop(this.from.closing(false))
+    if (!(broken instanceof WebSocketError)) this.options.failed(broken as Error)
+    else if (this.isWanted) this.stop(this.from.closing(this.from.hasClosed))
     writer.destroy()
+  }
+
+  private pieces(message: MessageStream, transform: NodeDuplex | null): AsyncIterable<Message> {
+    const counted = async function* (this: MessageCarrier): AsyncGenerator<Message> {
+      for await (const piece of message) {
+        this.count(Buffer.byteLength(piece))
+        yield piece
+      }
+    }.call(this)
+    return transform === null ? counted : pipeline(counted, transform, () => {})
   }
 
   /** Sends a whole message; resolves when the wire has room for another, or never will. */

@@ -17,6 +17,8 @@ export interface Dialling {
   readonly options: ConnectOptions
   /** Whether the client's offer of extensions is the target's to answer. */
   readonly isOpaque: boolean
+  /** Whether its offer of subprotocols is. */
+  readonly choosesProtocol: boolean
 }
 
 // nothing is held whole
@@ -33,16 +35,17 @@ const UNLIMITED: ConnectOptions = {
 export function diallingFor(request: UpgradeRequest, target: RelayTarget, settings: RelaySettings): Dialling {
   const { url, ...own } = typeof target === 'string' || target instanceof URL ? { url: target } : target
   const needsMessages = settings.onMessage !== undefined || settings.transform !== undefined
-  const given: ConnectOptions = { ...settings.connect, ...defined(own) }
+  const given = defined({ ...settings.connect, ...defined(own) })
   const isOpaque = given.extensions === undefined && !needsMessages
   return {
     url: settings.forwardPath ? withPathOf(request, url) : url,
     isOpaque,
+    choosesProtocol: given.protocols === undefined,
     options: {
       ...(settings.onMessage === undefined && UNLIMITED),
-      protocols: listTokens(lineOf(request, 'sec-websocket-protocol')) ?? [],
+      ...(given.protocols === undefined && { protocols: listTokens(lineOf(request, 'sec-websocket-protocol')) ?? [] }),
       ...(isOpaque && { extensions: lineOf(request, 'sec-websocket-extensions') }),
-      ...defined(given),
+      ...given,
       headers: fieldsFor(request, given, settings)
     }
   }
@@ -72,7 +75,8 @@ function withPathOf(request: UpgradeRequest, target: string | URL): URL {
 
 function fieldsFor(request: UpgradeRequest, given: ConnectOptions, settings: RelaySettings): Field[] {
   const { forwardHeaders } = settings
-  const asked = typeof forwardHeaders === 'function' ? readHeaders(forwardHeaders(request)) : named(request, forwardHeaders)
+  const asked =
+    typeof forwardHeaders === 'function' ? readHeaders(forwardHeaders(request)) : named(request, forwardHeaders)
   const fields = new Map<string, Field[]>()
   const put = (more: readonly Field[]): void => {
     const names = new Set(more.map(([name]) => name.toLowerCase()))
@@ -158,6 +162,7 @@ export function refusalFrom(error: Error, settings: RelaySettings): RelayedRefus
   // RFC 9110 §15.6.5, §15.6.3
   if (error.code === 'WS_ERR_HANDSHAKE_TIMEOUT') return { status: 504 }
   const { status, headers, body } = error
+  if (error.code === 'WS_ERR_REJECTED') return { status }
   if (error.code !== 'WS_ERR_UNEXPECTED_STATUS' || status < 300 || !settings.returnRefusals) return { status: 502 }
   return { status, headers: returnedFields(headers, settings.returnHeaders), ...(body.length > 0 && { body }) }
 }

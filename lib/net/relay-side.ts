@@ -1,6 +1,7 @@
 // One of the two connections of a relay, as what carries its messages sees it.
 
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
+import { isDraft } from '../protocol/draft-parser.js'
 import type { Opcode } from '../protocol/opcode.js'
 import type { WebSocketStream } from '../websocket-stream.js'
 
@@ -38,6 +39,11 @@ export class Side {
     connection.relaysPings = pings
   }
 
+  /** Whether it speaks a version that has frames, and control frames, as RFC 6455 does. */
+  get hasFrames(): boolean {
+    return !isDraft(this.ws.version)
+  }
+
   /** Whether anything can still be sent. */
   get takesMessages(): boolean {
     return this.ws.inside.takesMessages
@@ -46,6 +52,11 @@ export class Side {
   /** Whether its wire takes no more at present. */
   get isBlocked(): boolean {
     return this.ws.inside.isBlocked
+  }
+
+  /** Whether nothing but a Close frame has ended what comes from it. */
+  get hasClosed(): boolean {
+    return this.ws.inside.connection.failure === null
   }
 
   whenDrained(callback: () => void): void {

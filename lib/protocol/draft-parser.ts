@@ -29,6 +29,10 @@ const EMPTY = Buffer.alloc(0)
 export class DraftParser {
   /** For the face of `FrameParser`: the drafts have no reserved bits. */
   allowedRsv = 0
+  /** Frames that have begun, skipped ones included. */
+  frames = 0
+  /** Texts that have ended. */
+  messages = 0
 
   private readonly closes: boolean
   private readonly maxFrameSize: number
@@ -101,6 +105,7 @@ export class DraftParser {
 
   // hixie-76 §5.3: the high bit tells frames with a length from those with an end; of the latter only type 00 is a message
   private begin(type: number): void {
+    this.frames++
     this.type = type
     this.offset = this.length = this.digits = 0
     this.state = type >= 0x80 ? 'length' : type === 0 ? 'text' : 'unknown'
@@ -117,6 +122,7 @@ export class DraftParser {
     this.position = found < 0 ? end : end + 1
     if (found >= 0) this.state = 'type'
     if (!isText) return null
+    if (found >= 0) this.messages++
     const frame = new Frame(Opcode.Text, chunk, true, 0, offset + size, offset, position, size, 0, this.owned)
     if (found < 0) frame.length = -1
     return frame

@@ -59,9 +59,10 @@ export class MessageWriter extends Writable implements PiecewiseMessage {
 
   /** @internal */
   begin(): void {
+    const { held } = this
     this.state = 'ready'
-    this.held?.()
-    this.held = null
+    this.held = this.callback = null
+    held?.()
   }
 
   /** @internal */
@@ -74,6 +75,18 @@ export class MessageWriter extends Writable implements PiecewiseMessage {
   /** @internal */
   connectionOver(): void {
     this.destroy(new WebSocketError('WS_ERR_NOT_OPEN'))
+  }
+
+  override write(chunk: unknown, ...rest: unknown[]): boolean {
+    if (typeof chunk === 'string' || chunk instanceof Uint8Array) {
+      return (super.write as (...args: unknown[]) => boolean)(chunk, ...rest)
+    }
+    // a Readable that is piped here may bring anything, and must not have it thrown at itself
+    const error = new TypeError('a piece of a message must be a string or bytes')
+    const callback = rest.at(-1)
+    if (typeof callback === 'function') process.nextTick(callback, error)
+    this.destroy(error)
+    return false
   }
 
   override _write(chunk: string | Buffer, encoding: BufferEncoding, callback: Callback): void {
@@ -115,8 +128,13 @@ export class MessageWriter extends Writable implements PiecewiseMessage {
         callback(error as Error)
       }
     }
-    if (this.state === 'waiting') this.held = guarded
-    else guarded()
+    if (this.state !== 'waiting') {
+      guarded()
+      return
+    }
+    this.held = guarded
+    // who destroys this meanwhile answers for it
+    this.callback = callback
   }
 
   private send(piece: string | Uint8Array, fin: boolean, callback: Callback): void {
@@ -141,7 +159,11 @@ export class MessageWriter extends Writable implements PiecewiseMessage {
     }
     // characters cut between chunks go out as they are: only the whole message has to be UTF-8
     this.text.check(piece as Buffer)
-    return piece
+    if (this.surrogate === '') return piece
+    // no other half comes for this one
+    const alone = Buffer.from(this.surrogate)
+    this.surrogate = ''
+    return Buffer.concat([alone, piece])
   }
 }
 

@@ -43,8 +43,11 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> im
   }
 
   override write(item: unknown, ...rest: unknown[]): boolean {
-    // it may have to wait for its turn
-    if (isReadable(item)) item.pause()
+    if (isReadable(item)) {
+      // it may have to wait for its turn, and may fail meanwhile: that is seen when it comes
+      item.pause()
+      item.on('error', ignore)
+    }
     return super.write(item, ...rest)
   }
 
@@ -75,8 +78,11 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> im
 }
 
 function isReadable(item: unknown): item is NodeReadable {
-  return typeof item === 'object' && item !== null && typeof (item as NodeReadable).pipe === 'function'
+  // a Writable has a pipe too
+  return typeof item === 'object' && item !== null && 'pipe' in item && typeof (item as NodeReadable).pause === 'function'
 }
+
+function ignore(): void {}
 
 function kindOf(readable: NodeReadable & { kind?: unknown }): MessageKind | null {
   if (readable.kind === 'text' || readable.kind === 'binary') return readable.kind

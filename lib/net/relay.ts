@@ -1,0 +1,259 @@
+// A client's connection comes in whose request is not answered yet, and one to a target is dialled: what either side sends, its pings
+// and its Close frame reach the other. Who gets what in which form is decided here, and done by the carriers.
+
+import type { CloseInfo } from '../connection.js'
+import { Deferred } from '../deferred.js'
+import { HandshakeError } from '../errors.js'
+import type { UpgradeRequest } from '../options.js'
+import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
+import { WebSocketStream } from '../websocket-stream.js'
+import { connect } from './connect.js'
+import { FrameCarrier } from './relay-frames.js'
+import { MessageCarrier } from './relay-messages.js'
+import {
+  type RelayDirection,
+  type RelayOptions,
+  type RelaySettings,
+  type RelayTarget,
+  readRelayOptions,
+  readTarget,
+  type TargetChooser
+} from './relay-options.js'
+import { type Dialling, diallingFor, refusalFrom, returnedFields } from './relay-request.js'
+import { type Carrier, clientSide, type RelayCounts, type Side, targetSide } from './relay-side.js'
+
+export type {
+  MessageHook,
+  MessageTransform,
+  RelayDirection,
+  RelayOptions,
+  RelayTarget,
+  TargetChooser
+} from './relay-options.js'
+export type { RelayCounts } from './relay-side.js'
+
+/** What both sides agreed on. */
+export interface RelayInfo {
+  /** The subprotocol of the client's connection; '' for none. */
+  readonly protocol: string
+  /** The extensions of the client's connection; '' for none. */
+  readonly extensions: string
+  /** In what form messages pass: frames as they are, messages as they arrive, or messages held whole. */
+  readonly form: 'frames' | 'streams' | 'messages'
+}
+
+/** How both connections ended. */
+export interface RelayCloseInfo {
+  readonly client: CloseInfo
+  /** Null where the target was never dialled. */
+  readonly target: CloseInfo | null
+}
+
+export type RelayStats = { readonly [D in RelayDirection]: Readonly<RelayCounts> }
+
+/**
+ * Joins a client's connection to one that it dials: for reverse proxies and gateways.
+ *
+ * The target is offered the subprotocols and extensions that the client offers, and its answer is the client's. Then frames pass as they
+ * are, compression and fragmentation untouched (RFC 6455 §5.4), none held whole. Where each side has extensions of its own that turn out
+ * different (`connect.extensions`, a draft of the protocol), messages pass one by one as streams. Backpressure goes through, both ways.
+ *
+ * A side's Close frame is answered by the other side's, so the closing handshake is end to end. Where one side is lost, or breaks a
+ * rule, the other is closed: a client with 1014, a target with 1001; where half a frame was sent it is destroyed instead.
+ *
+ * A target that cannot be reached is a 502 for the client, one that takes too long a 504; one that refuses is repeated.
+ * @param ws - a server's connection whose request is not answered yet; with `maxFrameSize: Infinity` frames of any size pass
+ * @param target - always of the configuration: no host that a request names is dialled
+ * @throws TypeError where an option is wrong, or the request was answered already
+ */
+export function relay(ws: WebSocketStream, target: RelayTarget | TargetChooser, options?: RelayOptions): Relay {
+  if (!(ws instanceof WebSocketStream) || ws.inside.connection.role !== 'server') {
+    throw new TypeError('ws must be a WebSocketStream of a server')
+  }
+  if (ws.status !== 0) throw new TypeError('the request has been answered already')
+  return new Relay(ws, readTarget(target), readRelayOptions(options))
+}
+
+/** A client's connection and that to its target. */
+export class Relay {
+  /** The connection to the target; null until it is dialled. */
+  target: WebSocketStream | null = null
+  /** What has passed, each way. */
+  readonly stats: RelayStats = { fromClient: newCounts(), fromTarget: newCounts() }
+
+  private readonly whenOpened = new Deferred<RelayInfo>()
+  private readonly whenClosed = new Deferred<RelayCloseInfo>()
+  private carriers: { readonly [D in RelayDirection]: Carrier } | null = null
+  private timer: NodeJS.Timeout | undefined = undefined
+
+  /** @internal */
+  constructor(
+    readonly client: WebSocketStream,
+    private readonly chosen: RelayTarget | TargetChooser,
+    private readonly settings: RelaySettings
+  ) {
+    client.opened.catch(error => this.whenOpened.reject(error))
+    client.once('open', () => this.begin())
+    void client.closed.then(() => this.sideOver('client'))
+    if (client.inside.isAsked) void this.dial(client.request!)
+    else client.once('request', request => void this.dial(request))
+  }
+
+  /** When both connections are open; rejects with what kept one of them from it. Never an unhandled rejection by itself. */
+  get opened(): Promise<RelayInfo> {
+    return this.whenOpened.promise
+  }
+
+  /** When both connections are over; never rejects. */
+  get closed(): Promise<RelayCloseInfo> {
+    return this.whenClosed.promise
+  }
+
+  /**
+   * Closes both connections, with what has passed before; a client that waits for the target is answered 503.
+   * @param code - 1000-1003, 1007-1014 or 3000-4999; 1001: the relay is going away
+   * @param reason - at most 123 bytes of UTF-8
+   * @throws TypeError, RangeError where they cannot be sent
+   */
+  close(code: number = CloseCode.GoingAway, reason = ''): void {
+    const body = writeCloseBody(code, reason)
+    const { carriers } = this
+    if (carriers === null) {
+      this.client.reject(503)
+      this.target?.destroy()
+      return
+    }
+    carriers.fromClient.stop(body)
+    carriers.fromTarget.stop(body)
+    this.limit(() => this.destroy())
+  }
+
+  /** Gives up both connections at once. */
+  destroy(): void {
+    this.client.destroy()
+    this.target?.destroy()
+  }
+
+  /** Closes with 1001 and waits for the end. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close()
+    await this.closed
+  }
+
+  // Both handshakes
+
+  private async dial(request: UpgradeRequest): Promise<void> {
+    const { client, chosen } = this
+    client.inside.awaitGateway()
+    try {
+      const target = typeof chosen === 'function' ? await chosen(request) : chosen
+      if (client.readyState !== 'connecting') return
+      this.call(diallingFor(request, readTarget(target) as RelayTarget, this.settings))
+    } catch (cause) {
+      this.refuse(new HandshakeError('WS_ERR_REJECTED', { status: 500, detail: 'there is no target', cause }))
+    }
+  }
+
+  private call(dialling: Dialling): void {
+    const target = connect(dialling.url, dialling.options)
+    this.target = target
+    target.once('open', () => this.answer(target, dialling))
+    target.opened.catch(error => this.refuse(error))
+    void target.closed.then(() => this.sideOver('target'))
+  }
+
+  /** The target has accepted: so does the client's side. */
+  private answer(target: WebSocketStream, { isOpaque, choosesProtocol }: Dialling): void {
+    const { client, settings } = this
+    const headers = returnedFields(target.headers, settings.returnHeaders)
+    const accepted = client.accept({
+      headers,
+      ...(choosesProtocol && { protocol: target.protocol }),
+      ...(isOpaque && { extensions: target.extensions })
+    })
+    if (!accepted) target.destroy()
+  }
+
+  private refuse(error: Error): void {
+    this.whenOpened.reject(error)
+    const { status, ...options } = refusalFrom(error, this.settings)
+    this.client.reject(status, options)
+  }
+
+  // Both connections
+
+  private begin(): void {
+    const { client, target, settings } = this
+    if (target?.readyState !== 'open') {
+      // somebody else has accepted the request
+      this.destroy()
+      return
+    }
+    const near = clientSide(client)
+    const far = targetSide(target)
+    const form = this.formFor(near, far)
+    const relaysPings = settings.pings === 'relay' && near.hasFrames && far.hasFrames
+    near.giveAway(relaysPings)
+    far.giveAway(relaysPings)
+    const fromClient = this.carrier(form, 'fromClient', near, far, relaysPings)
+    const fromTarget = this.carrier(form, 'fromTarget', far, near, relaysPings)
+    this.carriers = { fromClient, fromTarget }
+    fromClient.begin()
+    fromTarget.begin()
+    this.whenOpened.resolve({ protocol: client.protocol, extensions: client.extensions, form })
+  }
+
+  private formFor(near: Side, far: Side): RelayInfo['form'] {
+    const { onMessage, transform } = this.settings
+    if (onMessage !== undefined) return 'messages'
+    const isSame = near.ws.extensions === far.ws.extensions && near.hasFrames && far.hasFrames
+    return transform === undefined && isSame ? 'frames' : 'streams'
+  }
+
+  private carrier(
+    form: RelayInfo['form'],
+    direction: RelayDirection,
+    from: Side,
+    to: Side,
+    relaysPings: boolean
+  ): FrameCarrier | MessageCarrier {
+    const counts = this.stats[direction]
+    const common = { counts, relaysPings, done() {} }
+    if (form === 'frames') return new FrameCarrier(from, to, common)
+    const { onMessage, transform } = this.settings
+    const failed = (): void => this.close(CloseCode.InternalError)
+    return new MessageCarrier(from, to, { ...common, direction, onMessage, transform: transform?.[direction], failed })
+  }
+
+  // Their ends
+
+  private sideOver(side: 'client' | 'target'): void {
+    const { client, target, carriers } = this
+    const [own, others] =
+      side === 'client' ? (['fromClient', 'fromTarget'] as const) : (['fromTarget', 'fromClient'] as const)
+    carriers?.[others].discard()
+    if (client.closeInfo !== undefined && target?.closeInfo !== undefined) {
+      this.over()
+    } else if (carriers !== null) {
+      // what had arrived is still sent, though nobody waits for ever for that
+      this.limit(() => carriers[own].isOver || this.destroy())
+    } else if (side === 'client') {
+      if (target === null) this.over()
+      else target.destroy()
+    }
+  }
+
+  private over(): void {
+    clearTimeout(this.timer)
+    this.whenClosed.resolve({ client: this.client.closeInfo!, target: this.target?.closeInfo ?? null })
+  }
+
+  private limit(late: () => void): void {
+    const { closeTimeout } = this.client.inside
+    if (this.timer === undefined && closeTimeout < Number.POSITIVE_INFINITY) this.timer = setTimeout(late, closeTimeout)
+  }
+}
+
+function newCounts(): RelayCounts {
+  return { bytes: 0, frames: 0, messages: 0 }
+}
