@@ -288,6 +288,12 @@ export class Connection {
     if (this.inputIsOver && this.state !== 'closed') this.endWire()
   }
 
+  /** The next wire is not the one that ended. */
+  reopened(): void {
+    this.wireEnded = false
+    this.initiator = null
+  }
+
   /** Whatever ends the connection now, the peer began. */
   endedByPeer(): void {
     this.initiator ??= 'peer'

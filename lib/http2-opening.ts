@@ -147,6 +147,11 @@ export class Http2ServerOpening implements Opening {
   }
 }
 
+/** What opens a connection where there is no HTTP/2. */
+export interface Http1ClientOpening extends Opening {
+  readonly fields: readonly (readonly [string, string])[]
+}
+
 /** A client that learns only on the way whether its wire is a stream of HTTP/2, or speaks HTTP/1.1. */
 export class Http2ClientOpening implements Opening {
   readonly request = null
@@ -161,13 +166,18 @@ export class Http2ClientOpening implements Opening {
     private readonly owner: Http2OpeningOwner,
     url: string | URL,
     private readonly settings: Settings,
-    private readonly http1: Opening
+    private readonly http1: Http1ClientOpening
   ) {
     this.handshake = new Http2ClientHandshake(url, settings)
   }
 
   get url(): string {
     return this.http1.url
+  }
+
+  /** The application's fields of the request. */
+  get fields(): readonly (readonly [string, string])[] {
+    return this.http1.fields
   }
 
   /**

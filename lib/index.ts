@@ -25,6 +25,9 @@ export type {
 } from './extensions/extension.js'
 export type { OpenInfo, ProtocolVersion } from './handshake/open-info.js'
 export { type AcceptOptions, type HybiVersion, isWebSocket, type RefusalOptions } from './handshake/server-handshake.js'
+export { connect } from './net/connect.js'
+export type { ConnectOptions, CreateConnection, SocketOptions } from './net/connect-options.js'
+export { ProxyTunnel, type ProxyTunnelOptions, type TunnelInfo } from './net/proxy-tunnel.js'
 export type {
   HeaderFields,
   Keepalive,

@@ -225,6 +225,11 @@ export class ClientOpening implements Opening {
     return this.handshake.url
   }
 
+  /** The application's fields of the request. */
+  get fields(): readonly (readonly [string, string])[] {
+    return this.handshake.fields
+  }
+
   begin(): void {
     try {
       this.offer = new Offer(this.settings)

@@ -132,6 +132,9 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const opening = makeOpening(this)
     const inbound = new HandshakeTransform(opening)
     const outbound = new HandshakeTransform()
+    // the old wire may be ending just now, which is no end of the next one
+    this.handshake!.inbound.next = null
+    this.connection.reopened()
     // who dials attaches
     ;(this.wire as AttachedWire).release()
     this.wire = null
@@ -201,7 +204,9 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   wireLost(cause?: unknown): void {
     if (this.handshake !== null) {
       this.connection.endedByPeer()
-      this.handshake.opening.fault(new HandshakeError('WS_ERR_CONNECTION_LOST', { cause }))
+      // what a proxy said is said as it is
+      const isTold = cause instanceof HandshakeError
+      this.handshake.opening.fault(isTold ? cause : new HandshakeError('WS_ERR_CONNECTION_LOST', { cause }))
     } else {
       this.connection.wireLost(cause)
     }

@@ -326,7 +326,8 @@ export class WebSocketStream extends LazyDuplex {
   /** Lets go of the wire, and asks for `url` on the next one, without fields of these lower-case names. @internal */
   redial(url: URL, dropped: readonly string[]): void {
     const { pipeline } = this
-    const headers = pipeline.settings.headers.filter(([name]) => !dropped.includes(name.toLowerCase()))
+    const { fields } = pipeline.opening as ClientOpening
+    const headers = fields.filter(([name]) => !dropped.includes(name.toLowerCase()))
     pipeline.reopen(owner => new ClientOpening(owner, url, { ...pipeline.settings, headers }))
   }
 

@@ -78,6 +78,7 @@ export class MessageForm {
     message.rsv1 = this.rsv1
     // what zlib made lies in memory that others share
     if (this.pieces[0] !== message.data) message.data = Buffer.concat(this.pieces)
+    this.pieces = []
     if (this.queue.length > 0) this.begin()
     callback(null, message)
   }

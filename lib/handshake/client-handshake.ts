@@ -66,6 +66,11 @@ export class ClientHandshake {
     this.#fields = setField(this.#fields, name, value)
   }
 
+  /** The application's fields, those of setHeader among them. */
+  get fields(): readonly Field[] {
+    return this.#fields
+  }
+
   /**
    * Writes the request, with a fresh key.
    * @throws TypeError where the offer of extensions is malformed

@@ -132,7 +132,7 @@ export class ConnectHandshake {
     const { head, body } = this.#refusal
     const { status, headers } = head
     const detail = `the proxy answered ${status}`
-    return new HandshakeError('WS_ERR_UNEXPECTED_STATUS', { detail, status, headers, body: body.bytes })
+    return new HandshakeError('WS_ERR_PROXY', { detail, status, headers, body: body.bytes })
   }
 }
 

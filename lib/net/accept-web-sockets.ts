@@ -9,9 +9,9 @@ import { enter, type WebServer } from './reception.js'
  * made with `allowHTTP1`. On HTTP/2 it announces SETTINGS_ENABLE_CONNECT_PROTOCOL in the sessions that begin from then on.
  *
  * Several acceptors on a server are asked in the order in which they were made, and the first whose `path` fits takes a request. What
- * none takes is left to other listeners for 'upgrade' (on HTTP/2: 'stream' or 'connect') where there are any, as of `ws`, socket.io or
- * a development server; where there are none it gets 404. Such listeners, for their part, have to leave alone what is for an
- * acceptor: give each a path of its own. Ordinary requests are not touched.
+ * none takes is left to other listeners for 'upgrade' (on HTTP/2: 'stream' or 'connect') where there are any, as of a development
+ * server; where there are none it gets 404. Such listeners have to leave alone, for their part, what is for an acceptor: give each a
+ * path of its own, `ws` its `noServer` mode, and engine.io `destroyUpgrade: false`. Ordinary requests are not touched.
  *
  * A peer's fault never throws. An exception of `verify` is answered with 500 and one of `handler` with a Close of 1011, and both are
  * emitted as `error`, which is thrown where nobody listens. That a connection ended under a handler is no exception.

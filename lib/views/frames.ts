@@ -83,7 +83,7 @@ export class FramesView extends View<Frame | FrameFields, Frame> implements Piec
   private sendData(frame: Frame): boolean {
     this.frame = frame.complete ? null : frame
     this.inMessage = this.frame !== null || !frame.fin
-    const more = this.frames.outbox.pieces([frame])
+    const more = this.frames.outbox.frame(frame)
     if (this.inMessage) return more
     this.hasTurn = false
     this.frames.outbox.done(this)

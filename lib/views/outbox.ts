@@ -54,6 +54,12 @@ export class Outbox implements Sender<Message> {
     return !this.blocked
   }
 
+  /** Sends a frame of the message whose turn it is, and leaves it whole; false asks to wait for its `proceed`. */
+  frame(frame: Frame): boolean {
+    this.blocked = !this.fragmenter.next!.receive([frame])
+    return !this.blocked
+  }
+
   /** The message whose turn it is has ended. */
   done(message: PiecewiseMessage): void {
     if (this.current !== message) {

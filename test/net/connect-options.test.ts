@@ -1,0 +1,112 @@
+// The options of connect, and what is wrong with them.
+
+import t from 'tap'
+import { type ConnectOptions, readConnectOptions } from '../../lib/net/connect-options.js'
+
+const read = (options: unknown) => () => readConnectOptions(options as ConnectOptions)
+
+t.test('without options there are the defaults', async t => {
+  const wanted = {
+    tls: {},
+    proxyTls: {},
+    socket: {},
+    proxy: undefined,
+    createConnection: undefined,
+    maxRedirects: 0,
+    http2: false,
+    given: {}
+  }
+  t.same(readConnectOptions(), { dial: wanted, stream: {} })
+  t.same(readConnectOptions({}), { dial: wanted, stream: {} })
+  const names = [
+    'tls',
+    'proxyTls',
+    'socket',
+    'proxy',
+    'createConnection',
+    'maxRedirects',
+    'http2',
+    'protocols',
+    'signal'
+  ]
+  const undefineds = Object.fromEntries(names.map(name => [name, undefined]))
+  t.same(readConnectOptions(undefineds), { dial: wanted, stream: {} })
+})
+
+t.test('options of dialing stay here, the others go to the WebSocketStream, and `undefined` nowhere', async t => {
+  const lookup = () => {}
+  const { dial, stream } = readConnectOptions({
+    protocols: ['a'],
+    maxHeaders: 5,
+    tls: { ca: 'x', rejectUnauthorized: undefined as unknown as boolean, servername: 'y' },
+    proxyTls: { rejectUnauthorized: false },
+    socket: { family: 4, lookup, localAddress: undefined },
+    proxy: 'http://u:p@a',
+    maxRedirects: Number.POSITIVE_INFINITY,
+    http2: true
+  })
+  t.same(stream, { protocols: ['a'], maxHeaders: 5 })
+  t.same(Object.keys(dial.tls), ['ca', 'servername'])
+  t.same(dial.proxyTls, { rejectUnauthorized: false })
+  t.same(dial.socket, { family: 4, lookup })
+  t.match(dial, { proxy: { hostname: 'a' }, maxRedirects: Number.POSITIVE_INFINITY, http2: true })
+  t.equal(readConnectOptions({ proxy: 'environment' }).dial.proxy, 'environment')
+  const createConnection = () => {
+    throw new Error()
+  }
+  t.equal(readConnectOptions({ createConnection }).dial.createConnection, createConnection)
+})
+
+t.test('a wrong type is a TypeError', async t => {
+  for (const options of [null, 5, 'x']) t.throws(read(options), TypeError)
+  const wrong: Record<string, unknown[]> = {
+    tls: [null, true, 'x'],
+    proxyTls: [null, 5],
+    socket: [null, 5],
+    proxy: [null, 5, true, {}],
+    createConnection: [null, {}, 'x'],
+    maxRedirects: [null, '1', true],
+    http2: [null, 1, 'yes']
+  }
+  for (const [name, values] of Object.entries(wrong)) {
+    for (const value of values) t.throws(read({ [name]: value }), TypeError, `${name}: ${value}`)
+  }
+})
+
+t.test('a number out of range is a RangeError', async t => {
+  for (const maxRedirects of [-1, Number.NaN, 1.5]) t.throws(read({ maxRedirects }), RangeError)
+})
+
+t.test('a proxy that is none is a SyntaxError', async t => {
+  for (const proxy of ['', 'a', 'socks5://a', 'Environment']) t.throws(read({ proxy }), SyntaxError)
+})
+
+t.test('names that are unknown, or said elsewhere, are TypeErrors', async t => {
+  t.throws(read({ socket: { lookup: 5 } }), { name: 'TypeError', message: 'socket.lookup must be a function' })
+  t.throws(read({ socket: { family: '4' } }), TypeError)
+  for (const name of ['host', 'port', 'path', 'localAdress', '__proto__x', 'constructor']) {
+    t.throws(read({ socket: { [name]: 'x' } }), TypeError, name)
+  }
+  for (const name of ['host', 'port', 'path', 'socket', 'server', 'isServer']) {
+    t.throws(read({ tls: { [name]: 'x' } }), TypeError, name)
+  }
+})
+
+t.test('rejectUnauthorized is a boolean, and nothing that looks like one (A19)', async t => {
+  for (const rejectUnauthorized of [null, 0, '', 'false']) {
+    t.throws(read({ tls: { rejectUnauthorized } }), TypeError)
+    t.throws(read({ proxyTls: { rejectUnauthorized } }), TypeError)
+  }
+})
+
+t.test('checkServerIdentity is a function', async t => {
+  t.throws(read({ tls: { checkServerIdentity: 5 } }), TypeError)
+  const tls = { checkServerIdentity: () => undefined }
+  t.same(readConnectOptions({ tls }).dial.tls, tls)
+})
+
+t.test('createConnection stands alone', async t => {
+  for (const other of [{ proxy: 'http://a' }, { socket: {} }, { tls: {} }, { proxyTls: {} }]) {
+    t.throws(read({ createConnection() {}, ...other }), TypeError)
+  }
+})

@@ -1,0 +1,76 @@
+// Where a URL leads: host and port, or a unix socket.
+
+import t from 'tap'
+import { isSameOrigin, readPlace } from '../../lib/net/place.js'
+
+/** What is looked at, on one line. */
+function read(url: string | URL): string {
+  const place = readPlace(url)
+  return `${place.url} ${place.secure} ${place.socketPath ?? `${place.hostname} ${place.port}`}`
+}
+
+t.test('a URL of TCP', async t => {
+  const cases: Record<string, string> = {
+    'ws://a.example': 'ws://a.example/ false a.example 80',
+    'wss://a.example/b?c': 'wss://a.example/b?c true a.example 443',
+    'http://A.example:81/': 'ws://a.example:81/ false a.example 81',
+    'https://u%40:p@a.example/': 'wss://u%40:p@a.example/ true a.example 443',
+    'ws://[::1]:82/': 'ws://[::1]:82/ false ::1 82'
+  }
+  for (const [url, wanted] of Object.entries(cases)) {
+    t.equal(read(url), wanted)
+    t.equal(read(new URL(url)), wanted)
+  }
+})
+
+t.test('a URL of a unix socket', async t => {
+  const cases: Record<string, string> = {
+    'ws+unix:///tmp/a.sock:/b?c=d:e': 'ws://localhost/b?c=d:e false /tmp/a.sock',
+    'ws+unix:///tmp/a.sock': 'ws://localhost/ false /tmp/a.sock',
+    'ws+unix:///tmp/a.sock?c': 'ws://localhost/?c false /tmp/a.sock',
+    'ws+unix:///tmp/a.sock:b': 'ws://localhost/b false /tmp/a.sock',
+    'ws+unix:///tmp/a%20b%3Ac%C3%A9:/d%20e': 'ws://localhost/d%20e false /tmp/a b:cé',
+    'WS+UNIX:/tmp/a.sock:/': 'ws://localhost/ false /tmp/a.sock',
+    'ws+unix:a.sock:/': 'ws://localhost/ false a.sock'
+  }
+  for (const [url, wanted] of Object.entries(cases)) {
+    t.equal(read(url), wanted)
+    t.equal(read(new URL(url)), wanted)
+  }
+})
+
+t.test('a URL that is none is an error', async t => {
+  const wrong = ['', 'nonsense', 'ftp://a/', 'ws://', 'ws://a/#', 'ws+unix://host/tmp/a', 'ws+unix:///tmp/a:/#b']
+  wrong.push(
+    'ws+unix:///',
+    'ws+unix://',
+    'ws+unix:',
+    'ws+unix:///:/b',
+    'ws+unix:///%zz',
+    'ws+unix:///%ff',
+    'ws+unix://['
+  )
+  for (const url of wrong) t.throws(() => readPlace(url), SyntaxError, url)
+  for (const url of [5, null, undefined, {}]) t.throws(() => readPlace(url as unknown as string), TypeError)
+})
+
+t.test('A14: control characters in a URL are a TypeError', async t => {
+  for (const mark of ['\r', '\n', '\0', '\r\nX: y']) {
+    t.throws(() => readPlace(`ws://a/${mark}`), TypeError)
+    t.throws(() => readPlace(`ws+unix:///tmp/a${mark}:/`), TypeError)
+    t.throws(() => readPlace(`ws+unix:///tmp/a:/${mark}`), TypeError)
+  }
+  t.throws(() => readPlace('ws+unix:///tmp/a%00b:/'), TypeError)
+})
+
+t.test('the same origin is the same scheme, host and port, or the same socket', async t => {
+  const same = (one: string, other: string): boolean => isSameOrigin(readPlace(one), readPlace(other))
+  t.ok(same('ws://a/b', 'http://u:p@A:80/c?d'))
+  t.ok(same('wss://a', 'https://a:443/'))
+  t.ok(same('ws+unix:///tmp/a:/b', 'ws+unix:///tmp/a:/c'))
+  for (const other of ['ws://b', 'ws://a:81', 'wss://a', 'wss://a:80', 'ws://a.', 'ws://sub.a', 'ws+unix:///tmp/a']) {
+    t.notOk(same('ws://a', other), other)
+  }
+  t.notOk(same('ws+unix:///tmp/a', 'ws+unix:///tmp/b'))
+  t.notOk(same('ws+unix:///tmp/a', 'ws://localhost/'))
+})

@@ -1,0 +1,45 @@
+// The proxy of a call: given, or found in the environment when that was asked for.
+
+import t from 'tap'
+import { readPlace } from '../../lib/net/place.js'
+import { proxyTo, readProxy } from '../../lib/net/proxy.js'
+
+t.test('a URL of a proxy', async t => {
+  t.same(readProxy('http://a.example'), { secure: false, hostname: 'a.example', port: 80, authorization: '' })
+  t.same(readProxy(new URL('https://u:p@[::1]/')), {
+    secure: true,
+    hostname: '::1',
+    port: 443,
+    authorization: `Basic ${Buffer.from('u:p').toString('base64')}`
+  })
+  t.equal(readProxy('http://a:3128').port, 3128)
+})
+
+t.test('what is none is an error', async t => {
+  for (const url of ['', 'a:3128', 'socks5://a', 'ws://a', 'wss://a', 'http://']) {
+    t.throws(() => readProxy(url), SyntaxError, url)
+  }
+  for (const url of [5, null, {}, true]) t.throws(() => readProxy(url as unknown as string), TypeError)
+})
+
+t.test('A14: CR, LF and NUL in the URL of a proxy are a TypeError', async t => {
+  for (const mark of ['\r', '\n', '\0']) t.throws(() => readProxy(`http://a${mark}b`), TypeError)
+})
+
+t.test('the environment is looked at only when asked, and never for a unix socket', async t => {
+  const { env } = process
+  t.teardown(() => {
+    process.env = env
+  })
+  process.env = { http_proxy: 'http://p:1' }
+  const place = readPlace('ws://a')
+  t.equal(proxyTo(place, undefined), null)
+  t.match(proxyTo(place, 'environment'), { hostname: 'p', port: 1 })
+  t.equal(proxyTo(readPlace('ws+unix:///tmp/a'), 'environment'), null)
+  const given = readProxy('http://q')
+  t.equal(proxyTo(place, given), given)
+  process.env = {}
+  t.equal(proxyTo(place, 'environment'), null)
+  process.env = { http_proxy: 'socks5://p:1' }
+  t.throws(() => proxyTo(place, 'environment'), SyntaxError)
+})

@@ -1,0 +1,84 @@
+// What becomes of a redirect: where it leads, and what stays behind.
+
+import t from 'tap'
+import { HandshakeError, type Headers } from '../../lib/errors.js'
+import { type ConnectOptions, readConnectOptions } from '../../lib/net/connect-options.js'
+import { readPlace } from '../../lib/net/place.js'
+import { type Redirect, redirectOf } from '../../lib/net/redirect.js'
+
+const IDENTITY = { cert: 'a', key: 'b', passphrase: 'c', pfx: 'd', servername: 'e', session: Buffer.from('f') }
+const TRUST = { ca: 'g', rejectUnauthorized: false }
+
+function answer(location: Headers[string], status = 302): HandshakeError {
+  return new HandshakeError('WS_ERR_UNEXPECTED_STATUS', { status, headers: { location } })
+}
+
+function redirect(from: string, location: string, options: ConnectOptions = {}): Redirect | null {
+  return redirectOf(readPlace(from), readConnectOptions(options).dial, answer(location))
+}
+
+const urlOf = (next: Redirect | null): string | undefined => next?.place.url.href
+
+t.test('the five statuses lead elsewhere, with a Location', async t => {
+  const from = readPlace('ws://a/b')
+  const { dial } = readConnectOptions()
+  for (const status of [301, 302, 303, 307, 308]) t.ok(redirectOf(from, dial, answer('/c', status)))
+  for (const status of [0, 200, 300, 304, 305, 306, 400, 407])
+    t.equal(redirectOf(from, dial, answer('/c', status)), null)
+  t.equal(redirectOf(from, dial, answer(undefined)), null)
+  t.equal(redirectOf(from, dial, answer(['/c'])), null)
+  const wrong = new HandshakeError('WS_ERR_BAD_RESPONSE', { status: 302, headers: { location: '/c' } })
+  t.equal(redirectOf(from, dial, wrong), null)
+})
+
+t.test('a Location is read as a reference to a URL', async t => {
+  const cases: [string, string, string | undefined][] = [
+    ['ws://a/b/c?d', 'e', 'ws://a/b/e'],
+    ['ws://a/b/c?d', '/e?f#g', 'ws://a/e?f'],
+    ['ws://a/b/c?d', '//h/e', 'ws://h/e'],
+    ['ws://a/b', 'http://h:81/e', 'ws://h:81/e'],
+    ['ws://a/b', 'https://h/', 'wss://h/'],
+    ['wss://a/b', '/e', 'wss://a/e'],
+    ['ws://a/b', 'ftp://h/', undefined],
+    ['ws://a/b', 'http://', undefined],
+    ['ws://a/b', 'javascript:alert(1)', undefined],
+    ['ws://a/b', 'ws+unix:///tmp/x:/y', undefined],
+    ['ws+unix:///tmp/x:/b', 'ws+unix:///tmp/y:/y', undefined],
+    ['ws+unix:///tmp/x:/b', '/e', 'ws://localhost/e'],
+    ['ws+unix:///tmp/x:/b', 'ws://h/e', 'ws://h/e']
+  ]
+  for (const [from, location, wanted] of cases) t.equal(urlOf(redirect(from, location)), wanted, `${from} ${location}`)
+})
+
+t.test('a unix socket is kept where only the path is another', async t => {
+  t.equal(redirect('ws+unix:///tmp/x:/b', '/e')?.place.socketPath, '/tmp/x')
+  t.equal(redirect('ws+unix:///tmp/x:/b', 'ws://h/e')?.place.socketPath, undefined)
+  t.equal(redirect('ws://localhost/b', '/e')?.place.socketPath, undefined)
+})
+
+t.test('A21: within an origin everything is kept', async t => {
+  for (const location of ['/c', 'http://a/c', 'ws://A:80/c', 'ws://x:y@a/c']) {
+    const next = redirect('ws://u:p@a/b', location, { tls: { ...TRUST, ...IDENTITY } })
+    t.equal(urlOf(next), 'ws://u:p@a/c')
+    t.same(next?.dropped, [])
+    t.same(next?.dial.tls, { ...TRUST, ...IDENTITY })
+  }
+})
+
+t.test('A21: to another origin, or from wss to ws, no credentials go along', async t => {
+  const elsewhere = [
+    'wss://b/',
+    'wss://a:444/',
+    'wss://sub.a/',
+    'wss://a.b/',
+    'ws://a/',
+    'http://a:443/',
+    'wss://x:y@b/'
+  ]
+  for (const location of elsewhere) {
+    const next = redirect('wss://u:p@a/b', location, { tls: { ...TRUST, ...IDENTITY } })
+    t.match(urlOf(next), /^wss?:\/\/[^@]+$/)
+    t.same(next?.dropped, ['authorization', 'cookie', 'proxy-authorization', 'host'])
+    t.same(next?.dial.tls, TRUST)
+  }
+})
