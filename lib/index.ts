@@ -23,6 +23,7 @@ export type {
   ServerExtensionSession,
   StreamingSession
 } from './extensions/extension.js'
+export { type PermessageDeflateOptions, permessageDeflate } from './extensions/permessage-deflate.js'
 export type { OpenInfo, ProtocolVersion } from './handshake/open-info.js'
 export { type AcceptOptions, type HybiVersion, isWebSocket, type RefusalOptions } from './handshake/server-handshake.js'
 export { connect } from './net/connect.js'

@@ -54,12 +54,8 @@ export interface AcceptorOptions<Context = undefined> extends WebSocketOptions {
   maxHandshakes?: number | undefined
 }
 
-/** What is done with an open connection. */
-export type ConnectionHandler<Context> = (
-  ws: WebSocketStream,
-  request: AcceptorRequest,
-  context: Context
-) => void | PromiseLike<void>
+/** What is done with an open connection. Where it gives a promise, a rejection counts as an exception. */
+export type ConnectionHandler<Context> = (ws: WebSocketStream, request: AcceptorRequest, context: Context) => unknown
 
 /** How an acceptor ends. */
 export interface ShutdownOptions {
@@ -277,7 +273,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
 
   private handle(ws: WebSocketStream, request: AcceptorRequest, context: Context): void {
     try {
-      const result: unknown = this.handler(ws, request, context)
+      const result = this.handler(ws, request, context)
       if (isPromise(result)) result.then(undefined, error => this.handlerFailed(error, ws, request))
     } catch (error) {
       this.handlerFailed(error, ws, request)
@@ -330,7 +326,7 @@ function isObject(value: unknown): value is object {
 }
 
 function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as PromiseLike<T> | null | undefined)?.then === 'function'
+  return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
 }
 
 function isBrokenPipe(error: unknown): boolean {

@@ -6,6 +6,7 @@ import { Duplex, type NodeDuplex } from '../streams.js'
 import { WebSocketStream } from '../websocket-stream.js'
 import { type ConnectOptions, type DialSettings, readConnectOptions } from './connect-options.js'
 import { dial } from './dial.js'
+import { dialHttp2 } from './dial-http2.js'
 import { type Place, readPlace } from './place.js'
 import { type Redirect, redirectOf } from './redirect.js'
 
@@ -35,11 +36,18 @@ export function connect(url: string | URL, options?: ConnectOptions): WebSocketS
   if (place.socketPath !== undefined && typeof settings.proxy === 'object') {
     throw new TypeError('there is no proxy on the way to a unix socket')
   }
-  const ws = WebSocketStream.client(place.url, stream)
+  const { ws, opening } = settings.http2
+    ? WebSocketStream.dialing(place.url, stream)
+    : { ws: WebSocketStream.client(place.url, stream), opening: null }
   // a signal that was aborted before ends the connection without any wire
   if (stream.signal?.aborted) return ws
   try {
-    begin(ws as unknown as Caller, place, settings)
+    begin(
+      ws,
+      place,
+      settings,
+      opening === null ? dial(place, settings) : dialHttp2(opening, place, settings, endOf(ws))
+    )
   } catch (error) {
     ws.destroy()
     throw error
@@ -48,7 +56,12 @@ export function connect(url: string | URL, options?: ConnectOptions): WebSocketS
 }
 
 /** Gives a client its wire, and further ones as far as redirects are followed (RFC 9110 §15.4). @internal */
-export function begin(caller: Caller, place: Place, settings: DialSettings): void {
+export function begin(
+  caller: Caller,
+  place: Place,
+  settings: DialSettings,
+  wire: NodeDuplex | Promise<NodeDuplex> = dial(place, settings)
+): void {
   let here: Redirect = { place, dial: settings, dropped: [] }
   let left = settings.maxRedirects
   const follow = (answer: HandshakeError): boolean => {
@@ -65,7 +78,14 @@ export function begin(caller: Caller, place: Place, settings: DialSettings): voi
     return true
   }
   if (left > 0) caller.whenRefused(follow)
-  join(caller, dial(place, settings))
+  join(caller, wire)
+}
+
+/** Aborted when the connection is over. */
+function endOf(ws: WebSocketStream): AbortSignal {
+  const control = new AbortController()
+  ws.closed.then(() => control.abort())
+  return control.signal
 }
 
 function join(caller: Caller, wire: NodeDuplex | Promise<NodeDuplex>): void {

@@ -182,19 +182,17 @@ async function firstSettings(session: ClientHttp2Session): Promise<Settings> {
 }
 
 /** The arguments of an event; rejects where there is an error or an end before it. */
-async function beforeEnd(emitter: NodeJS.EventEmitter & { destroyed?: boolean }, event: string): Promise<unknown[]> {
+function beforeEnd(emitter: NodeJS.EventEmitter & { destroyed?: boolean }, event: string): Promise<unknown[]> {
   const control = new AbortController()
-  const lost = (): void => control.abort(new Error('the connection was closed'))
+  const lost = (): void => control.abort()
   emitter.once('close', lost)
   if (emitter.destroyed) lost()
-  try {
-    return await once(emitter, event, { signal: control.signal })
-  } catch (error) {
-    // an error is followed by an end, and says more
-    throw (error as Error).name === 'AbortError' ? control.signal.reason : error
-  } finally {
-    emitter.off('close', lost)
-  }
+  return once(emitter, event, { signal: control.signal })
+    .catch(error => {
+      // an error is followed by an end, and says more
+      throw error.name === 'AbortError' ? new Error('the connection was closed') : error
+    })
+    .finally(() => emitter.off('close', lost))
 }
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
