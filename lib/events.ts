@@ -26,31 +26,34 @@ export interface WebSocketStreamEvents {
 /** EventEmitter's methods, for these events and for all others. */
 export interface TypedEmitter<Self> {
   on<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): Self
-  on(event: string | symbol, listener: (...args: any[]) => void): Self
+  on<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
   once<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): Self
-  once(event: string | symbol, listener: (...args: any[]) => void): Self
+  once<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
   off<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): Self
-  off(event: string | symbol, listener: (...args: any[]) => void): Self
+  off<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
   addListener<E extends keyof WebSocketStreamEvents>(
     event: E,
     listener: (...args: WebSocketStreamEvents[E]) => void
   ): Self
-  addListener(event: string | symbol, listener: (...args: any[]) => void): Self
+  addListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
   removeListener<E extends keyof WebSocketStreamEvents>(
     event: E,
     listener: (...args: WebSocketStreamEvents[E]) => void
   ): Self
-  removeListener(event: string | symbol, listener: (...args: any[]) => void): Self
+  removeListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
   prependListener<E extends keyof WebSocketStreamEvents>(
     event: E,
     listener: (...args: WebSocketStreamEvents[E]) => void
   ): Self
-  prependListener(event: string | symbol, listener: (...args: any[]) => void): Self
+  prependListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
   prependOnceListener<E extends keyof WebSocketStreamEvents>(
     event: E,
     listener: (...args: WebSocketStreamEvents[E]) => void
   ): Self
-  prependOnceListener(event: string | symbol, listener: (...args: any[]) => void): Self
+  prependOnceListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
   emit<E extends keyof WebSocketStreamEvents>(event: E, ...args: WebSocketStreamEvents[E]): boolean
-  emit(event: string | symbol, ...args: any[]): boolean
+  emit<E extends string | symbol>(event: E & OtherEvent<E>, ...args: any[]): boolean
 }
+
+/** Keeps a wrong listener of one of these events from passing for one of any other event. */
+export type OtherEvent<E> = E extends keyof WebSocketStreamEvents ? never : unknown

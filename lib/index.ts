@@ -26,9 +26,34 @@ export type {
 export { type PermessageDeflateOptions, permessageDeflate } from './extensions/permessage-deflate.js'
 export type { OpenInfo, ProtocolVersion } from './handshake/open-info.js'
 export { type AcceptOptions, type HybiVersion, isWebSocket, type RefusalOptions } from './handshake/server-handshake.js'
+export { acceptWebSockets } from './net/accept-web-sockets.js'
+export { Acceptor, type AcceptorEvents } from './net/acceptor.js'
+export type {
+  Acceptance,
+  AcceptorOptions,
+  AcceptorRequest,
+  ConnectionHandler,
+  RefusalAnswer,
+  ShutdownOptions,
+  Verdict
+} from './net/acceptor-options.js'
 export { connect } from './net/connect.js'
 export type { ConnectOptions, CreateConnection, SocketOptions } from './net/connect-options.js'
 export { ProxyTunnel, type ProxyTunnelOptions, type TunnelInfo } from './net/proxy-tunnel.js'
+export {
+  type MessageHook,
+  type MessageTransform,
+  Relay,
+  type RelayCloseInfo,
+  type RelayCounts,
+  type RelayDirection,
+  type RelayInfo,
+  type RelayOptions,
+  type RelayStats,
+  type RelayTarget,
+  relay,
+  type TargetChooser
+} from './net/relay.js'
 export type {
   HeaderFields,
   Keepalive,

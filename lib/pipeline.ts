@@ -28,6 +28,7 @@ import type { MessageKind } from './views/message-stream.js'
 import { MessageWriter, type MessageWriterOwner } from './views/message-writer.js'
 import { Outbox, type Outgoing } from './views/outbox.js'
 import { type AnyView, Reception, type ReceptionOwner, type ViewKind } from './views/reception.js'
+import type { View } from './views/view.js'
 import { type AttachedWire, PipedWire, type Wire, type WireUser } from './wire.js'
 
 /** What the pipeline tells the WebSocketStream around it. */
@@ -420,7 +421,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     if (isDraft(this.info?.version ?? '') && !isText(message)) return false
     const { view } = this
     if (view === null || this.reception.kind === 'frames') return this.sendItem(message)
-    return !view.writableEnded && view.write(message)
+    return !view.writableEnded && (view as View<unknown, unknown>).write(message)
   }
 
   sendItem(item: Outgoing): boolean {
@@ -440,7 +441,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   createMessage(kind: MessageKind, compress: boolean): MessageWriter {
     const writer = this.makeWriter(kind, compress)
     const { view } = this
-    if (view !== null && view.writableLength > 0 && this.reception.kind !== 'frames') view.write(writer)
+    if (view !== null && view.writableLength > 0 && this.reception.kind !== 'frames')
+      (view as View<unknown, unknown>).write(writer)
     else this.outbox.add(writer)
     return writer
   }

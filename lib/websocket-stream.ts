@@ -5,7 +5,7 @@ import type { ServerHttp2Stream } from 'node:http2'
 import type { DuplexOptions, Duplex as NodeDuplex } from 'node:stream'
 import type { CloseInfo, ReadyState, Role } from './connection.js'
 import { type HandshakeError, type Headers, WebSocketError } from './errors.js'
-import type { WebSocketStreamEvents } from './events.js'
+import type { OtherEvent, WebSocketStreamEvents } from './events.js'
 import type { Http2Headers } from './handshake/http2-fields.js'
 import type { OpenInfo, ProtocolVersion } from './handshake/open-info.js'
 import type { AcceptOptions, RefusalOptions } from './handshake/server-handshake.js'
@@ -341,7 +341,7 @@ export class WebSocketStream extends LazyDuplex {
   // The stream
 
   override on<E extends keyof WebSocketStreamEvents>(event: E, listener: Listener<E>): this
-  override on(event: string | symbol, listener: (...args: any[]) => void): this
+  override on<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
   override on(event: string | symbol, listener: (...args: any[]) => void): this {
     // The other events are no business of Readable's, which would build its state for them. A pipe's first act is to listen
     // for 'unpipe'; the state must be there when it says 'pipe'.
@@ -352,13 +352,16 @@ export class WebSocketStream extends LazyDuplex {
   }
 
   override addListener<E extends keyof WebSocketStreamEvents>(event: E, listener: Listener<E>): this
-  override addListener(event: string | symbol, listener: (...args: any[]) => void): this
+  override addListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
   override addListener(event: string | symbol, listener: (...args: any[]) => void): this {
     return this.on(event, listener)
   }
 
   override prependListener<E extends keyof WebSocketStreamEvents>(event: E, listener: Listener<E>): this
-  override prependListener(event: string | symbol, listener: (...args: any[]) => void): this
+  override prependListener<E extends string | symbol>(
+    event: E & OtherEvent<E>,
+    listener: (...args: any[]) => void
+  ): this
   override prependListener(event: string | symbol, listener: (...args: any[]) => void): this {
     EventEmitter.prototype.prependListener.call(this, event, listener)
     if (event === 'message') this.pipeline.listen()

@@ -44,6 +44,8 @@ export class IncomingCodec implements FrameCodec, PoolUser {
   private hasInput = false
   // whether the last run stopped for want of room
   private full = false
+  // whether the part has a final block: it may have thousands, each of which would be a trip to the thread pool
+  private hasFinal = false
   // what the thread pool works on
   private input: Buffer | null = null
   private output: Buffer | null = null
@@ -60,6 +62,7 @@ export class IncomingCodec implements FrameCodec, PoolUser {
     if (typeof frame.data === 'string') frame.encode()
     this.frame = frame
     this.used = 0
+    this.hasFinal = false
     if (frame.first) this.begin(frame)
     if (frame.size > 0) this.hasInput = true
   }
@@ -89,7 +92,7 @@ export class IncomingCodec implements FrameCodec, PoolUser {
     try {
       let piece = this.output === null ? null : this.takeFromPool(frame)
       while (piece === null && this.frame !== null && !this.busy) {
-        if (frame.size - this.used >= INFLATE_IN_POOL_FROM) this.runInPool(frame)
+        if (frame.size - this.used >= INFLATE_IN_POOL_FROM && !this.hasFinal) this.runInPool(frame)
         else piece = this.run(frame)
       }
       return piece
@@ -104,25 +107,27 @@ export class IncomingCodec implements FrameCodec, PoolUser {
     if (this.used === this.inputSize(frame) && !this.full) return this.endPart(frame, scratch, 0, 0)
     const engine = this.takeEngine()
     const given = this.fillScratch(frame)
-    const room = Math.min(slabRoom(), this.roomLeft)
-    const { bytes, used } = slab
-    engine.run(scratch, 0, given, bytes, used, room)
-    slab.used += engine.produced
-    return this.advance(frame, bytes, used, given, room)
+    let piece: Frame | null = null
+    for (let at = 0; piece === null && this.frame !== null && (at < given || this.full); at += engine.consumed) {
+      const room = Math.min(slabRoom(), this.roomLeft)
+      const { bytes, used } = slab
+      engine.run(scratch, at, given - at, bytes, used, room)
+      slab.used += engine.produced
+      piece = this.advance(frame, bytes, used, given - at, room)
+    }
+    return piece
   }
 
-  /** What is left of the part, unmasked, and the tail behind it where it ends the message; answers how many bytes. */
+  /** What comes next of the part, unmasked, and the tail behind it where it ends the message; answers how many bytes. */
   private fillScratch(frame: Frame): number {
     const { size, start } = frame
-    let given = 0
-    if (this.used < size) {
-      given = size - this.used
-      applyMask(frame.data as Uint8Array, start + this.used, start + size, scratch, 0, shiftMask(frame.mask, this.used))
-    }
-    for (let at = Math.max(this.used, size), end = this.inputSize(frame); at < end; at++) {
-      scratch[given++] = at - size < 2 ? 0 : 0xff
-    }
-    return given
+    const from = Math.min(this.used, size)
+    const given = Math.min(size - from, INFLATE_IN_POOL_FROM)
+    applyMask(frame.data as Uint8Array, start + from, start + from + given, scratch, 0, shiftMask(frame.mask, from))
+    if (from + given < size) return given
+    const tail = this.inputSize(frame) - Math.max(this.used, size)
+    for (let i = 0; i < tail; i++) scratch[given + i] = i < tail - 2 ? 0 : 0xff
+    return given + tail
   }
 
   private inputSize(frame: Frame): number {
@@ -171,6 +176,7 @@ export class IncomingCodec implements FrameCodec, PoolUser {
     const done = !this.full && this.used === this.inputSize(frame)
     if (this.settings.contextTakeover || !(done && isLast(frame))) this.remember(data, start, produced)
     if (final) {
+      this.hasFinal = true
       engine.reset()
       this.history?.restore(engine)
     }

@@ -5,13 +5,6 @@ export const PIECE = 65536
 /** So many bytes are free at least where a piece begins, so that a message of usual size is one. */
 const LEAST = 16384
 
-/** What bytes are in: a part of larger memory. */
-export interface Span {
-  data: Buffer
-  start: number
-  size: number
-}
-
 /** A slab that is filled piece by piece, and replaced when it is full: nothing in it is copied, and nothing is overwritten. */
 export const slab = { bytes: Buffer.alloc(0), used: 0 }
 
@@ -27,9 +20,24 @@ export function slabRoom(): number {
 /** Where input and output pass through that nobody keeps. */
 export const scratch = Buffer.allocUnsafeSlow(PIECE)
 
+/** Node's own pool has grown from 8 to 64 KiB, and a frame may wait for a slow peer. */
+const KEPT_SIZE = 8192
+let kept = Buffer.alloc(0)
+let keptUsed = 0
+
 /** A copy of `bytes[start, start + size)` that keeps little more than itself alive, however long it waits. */
 export function keep(bytes: Buffer, start: number, size: number): Buffer {
-  const copy = Buffer.allocUnsafe(size)
-  bytes.copy(copy, 0, start, start + size)
-  return copy
+  if (size > KEPT_SIZE / 2) {
+    const copy = Buffer.allocUnsafeSlow(size)
+    bytes.copy(copy, 0, start, start + size)
+    return copy
+  }
+  if (keptUsed + size > kept.length) {
+    kept = Buffer.allocUnsafeSlow(KEPT_SIZE)
+    keptUsed = 0
+  }
+  const at = keptUsed
+  keptUsed += size
+  bytes.copy(kept, at, start, start + size)
+  return kept.subarray(at, keptUsed)
 }

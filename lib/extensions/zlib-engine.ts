@@ -3,7 +3,7 @@
 //
 // A stream of node:zlib is driven through its handle, as pngjs and minizlib do: `writeSync` does small work at once, where the
 // stream's own ways take a trip to the thread pool and make events and buffers, and it stops when the caller's memory is full.
-// Work in the pool goes through `_processChunk`, which is what the stream itself calls. Both are the same from Node 10 to 26.
+// Work in the pool goes through `_processChunk`, which is what the stream itself does. Both are the same in Node 20 to 26.
 
 import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw } from 'node:zlib'
 import { WebSocketError } from '../errors.js'

@@ -1,7 +1,8 @@
 // A server of node:http, node:https or node:http2 comes in, and a function that is given each WebSocket to it.
 
 import { readOptions } from '../options.js'
-import { Acceptor, type AcceptorOptions, type ConnectionHandler, readAcceptorOptions } from './acceptor.js'
+import { Acceptor } from './acceptor.js'
+import { type AcceptorOptions, type ConnectionHandler, readAcceptorOptions } from './acceptor-options.js'
 import { enter, type WebServer } from './reception.js'
 
 /**

@@ -2,108 +2,27 @@
 // how they all end. What it listens to is the Reception's affair.
 
 import { EventEmitter } from 'node:events'
-import type { Socket } from 'node:net'
 import { checkNumber } from '../checks.js'
 import { HandshakeError, WebSocketError } from '../errors.js'
-import type { AcceptOptions, RefusalOptions } from '../handshake/server-handshake.js'
-import type { HeaderFields, UpgradeRequest, WebSocketOptions } from '../options.js'
+import type { AcceptOptions } from '../handshake/server-handshake.js'
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import type { NodeDuplex } from '../streams.js'
 import type { WebSocketStream } from '../websocket-stream.js'
-
-/** A request as an acceptor sees it: that of `node:http`, or one of HTTP/2 in the same form, whose `httpVersion` is `'2.0'`. */
-export interface AcceptorRequest extends UpgradeRequest {
-  /** On HTTP/2 the session's socket, which its streams share. */
-  readonly socket?: Socket | undefined
-}
-
-/** An answer that refuses a request. */
-export interface RefusalAnswer extends RefusalOptions {
-  /** 300 to 599. */
-  status: number
-}
-
-/** What accepts a request, with something for the handler to know. */
-export interface Acceptance<Context> {
-  /** Handed to the handler as it is. */
-  context: Context
-  /** The subprotocol, one of those offered; '' for none. Default: as `protocols` says. */
-  protocol?: string | undefined
-  /** More header fields of the answer. */
-  headers?: HeaderFields | undefined
-}
-
-/** `true` accepts, `false` is a 403. */
-export type Verdict<Context> = boolean | RefusalAnswer | Acceptance<Context>
-
-/** Options of an acceptor: those of every connection, and its own. */
-export interface AcceptorOptions<Context = undefined> extends WebSocketOptions {
-  /**
-   * Which requests are meant: a path, compared exactly with that of the request, as it was sent and without its query; a pattern for
-   * it; or a function. Default: all.
-   */
-  path?: string | RegExp | ((request: AcceptorRequest) => boolean) | undefined
-  /**
-   * Decides about a request that is right and whose origin is allowed, now or later; `handshakeTimeout` runs meanwhile. Whatever is no
-   * verdict is refused with 500, as an exception is. Default: accepts.
-   */
-  verify?: ((request: AcceptorRequest) => Verdict<Context> | PromiseLike<Verdict<Context>>) | undefined
-  /** Connections at a time; beyond it 503. Default: no limit. */
-  maxConnections?: number | undefined
-  /** Handshakes at a time that `verify` has not decided; beyond it 503. Default: 1000. */
-  maxHandshakes?: number | undefined
-}
-
-/** What is done with an open connection. Where it gives a promise, a rejection counts as an exception. */
-export type ConnectionHandler<Context> = (ws: WebSocketStream, request: AcceptorRequest, context: Context) => unknown
-
-/** How an acceptor ends. */
-export interface ShutdownOptions {
-  /** The code of the Close frames. Default: 1001, going away. */
-  code?: number | undefined
-  /** Their reason, at most 123 bytes of UTF-8. */
-  reason?: string | undefined
-  /** Milliseconds after which connections that are not over are destroyed. Default: each has its `closeTimeout`. */
-  timeout?: number | undefined
-}
+import type {
+  Acceptance,
+  AcceptorRequest,
+  AcceptorSettings,
+  ConnectionHandler,
+  RefusalAnswer,
+  ShutdownOptions,
+  Verdict
+} from './acceptor-options.js'
 
 interface AcceptorEvents {
   /** A function of the application threw, or an option was wrong for a request. Without a listener it is thrown, as by any emitter. */
   error: [error: Error, request: AcceptorRequest]
   /** A handshake did not come to its end: it was refused, timed out, or was broken off. */
   refused: [error: HandshakeError, request: AcceptorRequest]
-}
-
-/** The settings of an acceptor, checked. */
-export interface AcceptorSettings<Context> {
-  readonly path: AcceptorOptions['path']
-  readonly verify: NonNullable<AcceptorOptions<Context>['verify']>
-  readonly maxConnections: number
-  readonly maxHandshakes: number
-}
-
-/** Takes the acceptor's own options out of all; the others are for `readOptions`. */
-export function readAcceptorOptions<Context>(options: AcceptorOptions<Context>): {
-  settings: AcceptorSettings<Context>
-  stream: WebSocketOptions
-} {
-  const { path, verify = acceptAll, maxConnections, maxHandshakes, ...stream } = options
-  if (path !== undefined && typeof path !== 'string' && typeof path !== 'function' && !(path instanceof RegExp)) {
-    throw new TypeError('path must be a string, a RegExp or a function')
-  }
-  if (typeof path === 'string' && !path.startsWith('/')) throw new TypeError("path must begin with '/'")
-  if (typeof verify !== 'function') throw new TypeError('verify must be a function')
-  const settings = {
-    path,
-    verify: verify as AcceptorSettings<Context>['verify'],
-    maxConnections: checkNumber(maxConnections ?? Number.POSITIVE_INFINITY, 'maxConnections', 0),
-    maxHandshakes: checkNumber(maxHandshakes ?? 1000, 'maxHandshakes', 0)
-  }
-  return { settings, stream }
-}
-
-function acceptAll(): true {
-  return true
 }
 
 /**
@@ -115,6 +34,8 @@ function acceptAll(): true {
 export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> {
   private readonly open = new Set<WebSocketStream>()
   private readonly unfinished = new Set<WebSocketStream>()
+  // one function for all connections
+  private readonly onClose: (this: WebSocketStream) => void
   private readonly leave: () => void
   private ending: Promise<void> | null = null
 
@@ -128,6 +49,11 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
     enter: (acceptor: Acceptor<Context>) => () => void
   ) {
     super()
+    const { open, unfinished } = this
+    this.onClose = function () {
+      unfinished.delete(this)
+      open.delete(this)
+    }
     this.leave = enter(this)
   }
 
@@ -160,15 +86,19 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
 
   /** Answers a request, and gives its wire to the connection. @internal */
   take(ws: WebSocketStream, wire: NodeDuplex, request: AcceptorRequest): void {
-    ws.on('error', error => this.failed(error, ws, request))
+    const onError = (error: Error): void => this.failed(error, ws, request)
+    ws.on('error', onError)
     if (this.ending !== null || this.isFull || this.unfinished.size >= this.settings.maxHandshakes) {
       ws.reject(503)
     } else {
       this.unfinished.add(ws)
-      ws.on('request', () => this.decide(ws, request))
-      ws.on('close', () => {
-        this.unfinished.delete(ws)
-        this.open.delete(ws)
+      ws.on('close', this.onClose)
+      const onRequest = (): void => this.decide(ws, request)
+      ws.on('request', onRequest)
+      ws.once('open', () => {
+        // of the request, an open connection keeps what it needs: the objects of node:http weigh more than the rest of it
+        ws.off('error', onError)
+        ws.off('request', onRequest)
       })
     }
     ws.attach(wire)
@@ -263,7 +193,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
       ws.reject(503)
       return
     }
-    ws.on('open', () => {
+    ws.once('open', () => {
       this.unfinished.delete(ws)
       this.open.add(ws)
       this.handle(ws, request, context)
@@ -289,19 +219,17 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   private handlerFailed(error: unknown, ws: WebSocketStream, request: AcceptorRequest): void {
     ws.close(CloseCode.InternalError)
     // that a connection ended is no fault of whoever waited for its messages, nor that a pipe to it broke
-    if (error instanceof WebSocketError || (ws.readyState !== 'open' && isBrokenPipe(error))) return
-    this.report(error, request)
+    if (!isEnd(error) && (ws.readyState === 'open' || !isBrokenPipe(error))) this.report(error, request)
   }
 
-  /** The connection told of an error; once it is open, its handler sees to that. */
+  /** The connection told of an error before it was open; afterwards its handler sees to that. */
   private failed(error: Error, ws: WebSocketStream, request: AcceptorRequest): void {
-    if (this.open.has(ws)) return
     this.unfinished.delete(ws)
     const failure =
       error instanceof HandshakeError ? error : new HandshakeError('WS_ERR_CONNECTION_LOST', { cause: error })
     // a function among the options threw, or chose what was not offered
-    if (failure.fault === 'local' && failure.status === 500 && failure.cause !== undefined)
-      this.report(failure.cause, request)
+    const isOurs = failure.fault === 'local' && failure.status === 500 && failure.cause !== undefined
+    if (isOurs) this.report(failure.cause, request)
     else this.emit('refused', failure, request)
   }
 
@@ -328,6 +256,13 @@ function isObject(value: unknown): value is object {
 function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
 }
+
+/** Whether an error says how a connection ended, or that it had. */
+function isEnd(error: unknown): boolean {
+  return error instanceof WebSocketError && (error.fault === 'peer' || ENDS.has(error.code))
+}
+
+const ENDS: ReadonlySet<string> = new Set(['WS_ERR_DESTROYED', 'WS_ERR_NOT_OPEN', 'WS_ERR_ABORTED'])
 
 function isBrokenPipe(error: unknown): boolean {
   const { code } = (error ?? {}) as { code?: unknown }

@@ -9,7 +9,8 @@ import { isWebSocket } from '../handshake/server-handshake.js'
 import type { WebSocketOptions } from '../options.js'
 import type { NodeDuplex } from '../streams.js'
 import { WebSocketStream } from '../websocket-stream.js'
-import type { Acceptor, AcceptorRequest } from './acceptor.js'
+import type { Acceptor } from './acceptor.js'
+import type { AcceptorRequest } from './acceptor-options.js'
 
 /** What an acceptor needs of a server: those of `node:http`, `node:https` and `node:http2` have it. */
 export interface WebServer {

@@ -64,8 +64,9 @@ export class MessageCarrier implements Carrier {
     const { onMessage } = this.options
     let isClean = true
     try {
-      if (onMessage === undefined) for await (const message of this.from.ws.streams) await this.passStream(message)
-      else for await (const message of this.from.ws.messages) await this.passWhole(message, onMessage)
+      if (onMessage === undefined)
+        for await (const message of each(this.from.ws.streams)) await this.passStream(message)
+      else for await (const message of each(this.from.ws.messages)) await this.passWhole(message, onMessage)
     } catch {
       isClean = false
     }
@@ -171,6 +172,11 @@ export class MessageCarrier implements Carrier {
       this.to.sendControl(Opcode.Ping, newest)
     })
   }
+}
+
+/** What a view gives to read; at its end the other direction is still in use. */
+function each<T>(view: NodeDuplex & AsyncIterable<T>): AsyncIterable<T> {
+  return view.iterator({ destroyOnReturn: false })
 }
 
 /** Whether a message has come to its end already: then it need not be cut. */

@@ -63,7 +63,7 @@ export class FrameParser {
       owned = true
     }
     if (this.masked && !owned && chunk.length >= COPY_FROM && !this.isInside(chunk)) {
-      chunk = Buffer.from(chunk)
+      chunk = ownCopy(chunk)
       owned = true
     }
     this.chunk = chunk
@@ -158,6 +158,13 @@ export class FrameParser {
   private wrongMask(): WebSocketError {
     return new WebSocketError(this.masked ? 'WS_ERR_EXPECTED_MASK' : 'WS_ERR_UNEXPECTED_MASK')
   }
+}
+
+// memory of its own, from no pool: what is cut from it may keep it alive
+function ownCopy(chunk: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(chunk.length)
+  copy.set(chunk)
+  return copy
 }
 
 function readLongLength(chunk: Buffer, at: number): number {

@@ -3,7 +3,7 @@
 import { readCloseBody } from '../protocol/close-code.js'
 import { Frame } from '../protocol/frame.js'
 import { isControl, isKnown, Opcode } from '../protocol/opcode.js'
-import type { Outbox, PiecewiseMessage } from './outbox.js'
+import type { Outbox } from './outbox.js'
 import { View, type ViewOwner } from './view.js'
 
 /** A frame to be sent: one of ours, or its fields. */
@@ -33,7 +33,7 @@ export interface FramesOwner extends ViewOwner {
  * before the last one ends; control frames whole and of at most 125 bytes; a Close that is well-formed. Masks are made anew. What
  * breaks a rule is a TypeError, and destroys the view.
  */
-export class FramesView extends View<Frame | FrameFields, Frame> implements PiecewiseMessage {
+export class FramesView extends View<any, Frame> {
   // of the message, and the frame, in progress
   private inMessage = false
   private frame: Frame | null = null
@@ -120,7 +120,8 @@ function toFrame(item: Frame | FrameFields): Frame {
   if (typeof item !== 'object' || item === null) throw new TypeError('a frame must be a Frame, or its fields')
   const { opcode, payload = '', fin = true, rsv = 0 } = item
   const isPayload = typeof payload === 'string' || payload instanceof Uint8Array
-  if (!isPayload || typeof fin !== 'boolean' || !Number.isInteger(rsv)) throw new TypeError('wrong fields of a frame')
+  const isNumbered = Number.isInteger(opcode) && opcode >= 0 && Number.isInteger(rsv)
+  if (!isPayload || typeof fin !== 'boolean' || !isNumbered) throw new TypeError('wrong fields of a frame')
   return new Frame(opcode, payload, fin, rsv)
 }
 

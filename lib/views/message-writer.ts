@@ -6,7 +6,7 @@ import { Opcode } from '../protocol/opcode.js'
 import { Utf8Reader } from '../protocol/utf8.js'
 import { Writable } from '../streams.js'
 import type { MessageKind } from './message-stream.js'
-import type { Outbox, PiecewiseMessage } from './outbox.js'
+import type { Outbox } from './outbox.js'
 
 export interface MessageWriterOptions {
   /** Whether an extension may compress it. Default: true. */
@@ -30,7 +30,7 @@ type Callback = (error?: Error | null) => void
  * a close do not. Text takes strings, and bytes that are UTF-8, in which characters may be cut anywhere. A chunk must not change
  * until it is sent. Destroyed before its end, it closes the connection: with 1007 where its text was not UTF-8, else 1011.
  */
-export class MessageWriter extends Writable implements PiecewiseMessage {
+export class MessageWriter extends Writable {
   private opcode: Opcode | null
   private readonly text = new Utf8Reader('local')
   private surrogate = ''

@@ -35,6 +35,9 @@ interface Sink {
   complete(outcome: Error | null): void
 }
 
+/** Fragments that are held at most, however small: an empty one takes room too. */
+const HELD_FRAMES = 1024
+
 export class Reception implements Receiver<Frame> {
   prev: Sender<Frame> | null = null
   /** The application's view, where it has asked for one. */
@@ -54,7 +57,8 @@ export class Reception implements Receiver<Frame> {
     if (this.discarding) return true
     this.held = this.held === null ? frames : [...this.held, ...frames]
     // of a message that is not whole as much as any other buffer holds: so its end, or the wire's, is seen though nobody reads
-    return !frames.some(endsMessage) && sizeOf(this.held) < this.owner.settings.highWaterMark
+    const hasRoom = this.held.length < HELD_FRAMES && sizeOf(this.held) < this.owner.settings.highWaterMark
+    return hasRoom && !frames.some(endsMessage)
   }
 
   finish(): void {

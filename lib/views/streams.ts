@@ -4,7 +4,6 @@ import { type NodeReadable, pipeline } from '../streams.js'
 import type { MessageKind, MessageStream } from './message-stream.js'
 import type { MessageWriter } from './message-writer.js'
 import type { Outgoing } from './outbox.js'
-import type { StreamTaker } from './stream-intake.js'
 import { View, type ViewOwner } from './view.js'
 
 export interface StreamsOwner extends ViewOwner {
@@ -18,7 +17,7 @@ export interface StreamsOwner extends ViewOwner {
  * fragment for each chunk (text where they have an encoding, a `kind: 'text'`, or a string as first chunk), and whole messages as
  * `messages.write` does; its callback comes when the message has been sent. `end` closes with 1000.
  */
-export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> implements StreamTaker {
+export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
   // the last one that the application has been given
   private handedOut: MessageStream | null = null
   private sending = false
@@ -42,7 +41,7 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> im
     return stream
   }
 
-  override write(item: unknown, ...rest: unknown[]): boolean {
+  override write(item: Outgoing | NodeReadable, ...rest: any[]): boolean {
     if (isReadable(item)) {
       // it may have to wait for its turn, and may fail meanwhile: that is seen when it comes
       item.pause()
@@ -79,7 +78,9 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> im
 
 function isReadable(item: unknown): item is NodeReadable {
   // a Writable has a pipe too
-  return typeof item === 'object' && item !== null && 'pipe' in item && typeof (item as NodeReadable).pause === 'function'
+  return (
+    typeof item === 'object' && item !== null && 'pipe' in item && typeof (item as NodeReadable).pause === 'function'
+  )
 }
 
 function ignore(): void {}

@@ -2,7 +2,6 @@
 
 import { WebSocketError } from '../errors.js'
 import { askForDrain, Duplex } from '../streams.js'
-import type { Taker } from './delivery.js'
 import type { Outgoing } from './outbox.js'
 
 /** What a view asks of its connection. */
@@ -22,7 +21,7 @@ export interface ViewOwner {
 }
 
 /** One side of a connection for the application: ends after a clean close, and is destroyed with an error after any other. */
-export abstract class View<In, Out> extends Duplex implements Taker<Out> {
+export abstract class View<In, Out> extends Duplex {
   /** Calls back when the wire has room again for what was written last. */
   protected waiting: ((error?: Error | null) => void) | null = null
   private ended: Error | null | undefined = undefined
@@ -79,7 +78,9 @@ export abstract class View<In, Out> extends Duplex implements Taker<Out> {
     waiting?.()
   }
 
-  override write(item: unknown, ...rest: unknown[]): boolean {
+  override write(item: In, callback?: (error?: Error | null) => void): boolean
+  override write(item: In, encoding: BufferEncoding | undefined, callback?: (error?: Error | null) => void): boolean
+  override write(item: In, ...rest: unknown[]): boolean {
     const more = (super.write as (...args: unknown[]) => boolean)(item, ...rest)
     if (this.waiting === null) return more
     // what filled the wire says so itself, and not only the next one
@@ -139,5 +140,21 @@ export abstract class View<In, Out> extends Duplex implements Taker<Out> {
     if (this.readableLength === 0 && this.ended) this.destroy(this.ended)
   }
 }
+
+/** What a Duplex of Node's leaves open: the type of what is read. */
+export interface View<In, Out> {
+  on<E extends string | symbol>(event: E & Other<E, 'data'>, listener: (...args: any[]) => void): this
+  on(event: 'data', listener: (item: Out) => void): this
+  once<E extends string | symbol>(event: E & Other<E, 'data'>, listener: (...args: any[]) => void): this
+  once(event: 'data', listener: (item: Out) => void): this
+  addListener<E extends string | symbol>(event: E & Other<E, 'data'>, listener: (...args: any[]) => void): this
+  addListener(event: 'data', listener: (item: Out) => void): this
+  end(callback?: () => void): this
+  end(item: In, callback?: () => void): this
+  end(item: In, encoding?: BufferEncoding, callback?: () => void): this
+  [Symbol.asyncIterator](): NodeJS.AsyncIterator<Out>
+}
+
+type Other<E, Known> = E extends Known ? never : unknown
 
 function ignore(): void {}

@@ -28,7 +28,7 @@ async function echo(t: Test, kind: ServerKind, offers = true) {
   const port = await listen(t, server)
   const url = `${isSecure(kind) ? 'wss' : 'ws'}://localhost:${port}/chat?a=b`
   const options = { http2: true, protocols: ['chat'], extensions: [permessageDeflate()] }
-  return { url, sessions, options: isSecure(kind) ? { ...options, tls: { ca: AUTHORITY } } : options }
+  return { url, sessions, options: { ...options, tls: isSecure(kind) ? { ca: AUTHORITY } : undefined } }
 }
 
 async function converse(t: Test, ws: WebSocketStream, version: string): Promise<void> {

@@ -1,6 +1,14 @@
 import t from 'tap'
-import type { Frame } from '../../lib/protocol/frame.js'
-import { type Sendable, splitMessage, toBytes } from '../../lib/protocol/message-splitter.js'
+import { Frame } from '../../lib/protocol/frame.js'
+import {
+  type Sendable,
+  splitFrame,
+  splitMessage,
+  toBytes,
+  Uncompressed,
+  writtenSize
+} from '../../lib/protocol/message-splitter.js'
+import { PreparedMessage } from '../../lib/protocol/prepared-message.js'
 import { bytesOf, describe, pattern } from '../support/frames.js'
 
 const NO_SPLITTING = Number.POSITIVE_INFINITY
@@ -59,6 +67,41 @@ t.test('binary data of every kind is its bytes, and not its elements (A08)', asy
     t.same(Buffer.from(toBytes(data)), Buffer.from(bytes), what)
     t.same(bytesOf(splitMessage(data, NO_SPLITTING)[0]!.payload), Buffer.from(bytes), `${what}, in a frame`)
   }
+})
+
+t.test('a message that is not to be compressed says so on every frame', async t => {
+  t.ok(splitMessage('abc', 2).every(frame => frame.compress))
+  const frames = splitMessage(new Uncompressed('abc'), 2)
+  t.same(names(frames), ['text+ 6162', 'more 63'])
+  t.ok(frames.every(frame => !frame.compress))
+  t.same(names(splitMessage(new Uncompressed(Buffer.from('a')), NO_SPLITTING)), ['binary 61'])
+  t.throws(() => splitMessage(new Uncompressed(5 as never), NO_SPLITTING), TypeError)
+})
+
+t.test('a fragment of a message is split as a fragment', async t => {
+  const first = new Frame(1, 'abc', false)
+  t.same(names(splitFrame(first, 2)), ['text+ 6162', 'more+ 63'])
+  t.equal(splitFrame(first, 3)[0], first)
+  t.same(names(splitFrame(new Frame(0, 'abc'), 2)), ['more+ 6162', 'more 63'])
+  t.same(names(splitFrame(new Frame(0, '', true), 2)), ['more'])
+  const plain = new Frame(2, 'abc')
+  plain.compress = false
+  t.ok(splitFrame(plain, 1).every(frame => !frame.compress))
+})
+
+t.test('what is written stands for so many bytes', async t => {
+  const memory = new ArrayBuffer(6)
+  const prepared = new PreparedMessage(1, Buffer.from('abcd'), true)
+  const sizes: [unknown, number][] = [
+    ['\u20ac', 3],
+    [Buffer.from('ab'), 2],
+    [new Uint16Array(memory, 2, 2), 4],
+    [memory, 6],
+    [prepared, 4],
+    [new Uncompressed('\u20ac'), 3],
+    [{}, 0]
+  ]
+  for (const [item, size] of sizes) t.equal(writtenSize(item), size)
 })
 
 t.test('A08: what is neither text nor bytes is a TypeError', async t => {

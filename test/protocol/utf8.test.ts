@@ -1,5 +1,5 @@
 import t from 'tap'
-import { checkUtf8 } from '../../lib/protocol/utf8.js'
+import { checkUtf8, Utf8Reader } from '../../lib/protocol/utf8.js'
 import { INVALID, isTruncated, VALID } from './utf8-cases.js'
 
 /** Brings text in pieces that end at `ends`; how many bytes had come when it was seen to be wrong, or 0. */
@@ -70,4 +70,62 @@ t.test('every pair of bytes is judged as a decoder of the platform judges it', a
     }
   }
   t.same(wrong, [])
+})
+
+for (const hex of VALID) {
+  t.test(`a reader gives ${hex || 'nothing'} in whole characters, however it is cut`, async t => {
+    const bytes = Buffer.from(hex, 'hex')
+    const text = bytes.toString()
+    for (let i = 0; i <= bytes.length; i++) {
+      for (let j = i; j <= bytes.length; j++) {
+        const [reader, checker] = [new Utf8Reader(), new Utf8Reader()]
+        const pieces = [bytes.subarray(0, i), bytes.subarray(i, j), bytes.subarray(j)]
+        const got = pieces.map(piece => reader.read(piece))
+        for (const piece of pieces) checker.check(piece)
+        reader.end()
+        checker.end()
+        if (got.join('') !== text) t.fail(`cut at ${i} and ${j}: ${JSON.stringify(got)}`)
+        if (got.some(piece => /[\ud800-\udbff]$|^[\udc00-\udfff]/.test(piece))) t.fail(`a pair is cut at ${i} and ${j}`)
+      }
+    }
+  })
+}
+
+for (const [says, hex, shown] of INVALID) {
+  t.test(`a reader refuses ${says} (${hex}) at its first wrong byte, or at the end`, async t => {
+    const bytes = Buffer.from(hex, 'hex')
+    const wrong = { code: 'WS_ERR_INVALID_UTF8', closeCode: 1007 }
+    for (const use of ['read', 'check'] as const) {
+      const reader = new Utf8Reader()
+      const feed = (from: number, to: number): void => {
+        for (let at = from; at < to; at++) reader[use](bytes.subarray(at, at + 1))
+      }
+      if (isTruncated(hex, shown)) {
+        feed(0, bytes.length)
+        t.throws(() => reader.end(), wrong)
+      } else {
+        feed(0, shown - 1)
+        t.throws(() => feed(shown - 1, shown), wrong)
+      }
+    }
+  })
+}
+
+t.test('a reader keeps a BOM, and no memory of a chunk', async t => {
+  t.equal(new Utf8Reader().read(Buffer.from('\ufeffa')), '\ufeffa')
+  const reader = new Utf8Reader()
+  const chunk = Buffer.concat([Buffer.from('abc'), Buffer.from('e282', 'hex')])
+  t.equal(reader.read(chunk), 'abc')
+  chunk.fill(0)
+  t.equal(reader.read(Buffer.from('ac', 'hex')), '\u20ac')
+})
+
+t.test('a reader says whose fault it is', async t => {
+  t.throws(() => new Utf8Reader().read(Buffer.from('ff', 'hex')), { code: 'WS_ERR_INVALID_UTF8' })
+  try {
+    new Utf8Reader('local').check(Buffer.from('ff', 'hex'))
+    t.fail('it is wrong')
+  } catch (error) {
+    t.match(error, { code: 'WS_ERR_INVALID_UTF8', fault: 'local' })
+  }
 })

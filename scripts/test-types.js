@@ -1,0 +1,124 @@
+// Compiles test/types/consumer as a project that has installed this package would: strict, no skipLibCheck, against the declarations
+// in dist.
+//
+//   node scripts/test-types.js          with the types of every line of Node that is supported, from npm
+//   node scripts/test-types.js --here   with those that are installed here
+//
+// It prints a line for each project, and what the compiler says where it is not content; exits with 1 then.
+
+import { execFile, execFileSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
+const CONSUMER = join(ROOT, 'test', 'types', 'consumer')
+const TSC = createRequire(import.meta.url).resolve('typescript/bin/tsc')
+const LINES = [20, 22, 24, 26]
+
+const strict = { strict: true, skipLibCheck: false, noEmit: true, types: ['node'] }
+/** What consumers set, each in a way of its own that is common. */
+const PROJECTS = {
+  nodenext: { ...strict, target: 'es2022', lib: ['es2023', 'esnext.disposable'], module: 'nodenext' },
+  // with the DOM's types beside Node's, as `lib` has them by default
+  bundler: {
+    ...strict,
+    target: 'es2022',
+    module: 'esnext',
+    moduleResolution: 'bundler',
+    exactOptionalPropertyTypes: true
+  }
+}
+
+/** Node lets CommonJS require an ES module, and TypeScript knows. */
+const COMMON_JS = `import duplex = require('websocket-duplex')
+import { WebSocketStream } from 'websocket-duplex'
+const ws: WebSocketStream = duplex.WebSocketStream.server({ maxMessageSize: 1 })
+export = ws
+`
+
+if (!existsSync(join(ROOT, 'dist', 'index.d.ts'))) {
+  console.error('dist is missing: npm run build')
+  process.exit(1)
+}
+const folder = mkdtempSync(join(tmpdir(), 'websocket-duplex-types-'))
+try {
+  for (const types of nodeTypes()) {
+    for (const [name, compilerOptions] of Object.entries(PROJECTS)) await compile(types, name, compilerOptions)
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+
+/** The folders of @types/node to compile with. */
+function nodeTypes() {
+  if (process.argv.includes('--here')) return [join(ROOT, 'node_modules', '@types', 'node')]
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }')
+  const specs = LINES.map(line => `node${line}@npm:@types/node@${line}`)
+  execFileSync(
+    'npm',
+    [
+      'install',
+      '--no-save',
+      '--no-package-lock',
+      '--ignore-scripts',
+      '--no-audit',
+      '--loglevel=error',
+      '--no-fund',
+      ...specs
+    ],
+    {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'inherit'],
+      shell: process.platform === 'win32'
+    }
+  )
+  return LINES.map(line => join(folder, 'node_modules', `node${line}`))
+}
+
+async function compile(types, name, compilerOptions) {
+  const { version } = JSON.parse(readFileSync(join(types, 'package.json'), 'utf8'))
+  const title = `${name}, @types/node ${version}`
+  const project = join(folder, `${name}-${version}`)
+  makeProject(project, types, compilerOptions)
+  try {
+    await promisify(execFile)(process.execPath, [TSC, '--project', project, '--pretty', 'false'], {
+      maxBuffer: 2 ** 24
+    })
+    console.log(`✔ ${title}`)
+  } catch (error) {
+    console.log(`✘ ${title}\n${(error.stdout || String(error)).trimEnd().replace(/^/gm, '    ')}`)
+    process.exitCode = 1
+  }
+}
+
+/** A folder as npm leaves it: the package is a copy, so that it finds only what a consumer has. */
+function makeProject(project, types, compilerOptions) {
+  const installed = join(project, 'node_modules', 'websocket-duplex')
+  mkdirSync(installed, { recursive: true })
+  cpSync(join(ROOT, 'dist'), join(installed, 'dist'), { recursive: true })
+  cpSync(join(ROOT, 'package.json'), join(installed, 'package.json'))
+  mkdirSync(join(project, 'node_modules', '@types'))
+  symlinkSync(types, join(project, 'node_modules', '@types', 'node'), 'junction')
+  for (const file of readdirSync(CONSUMER)) {
+    // here they are written against lib, so that an editor shows what is wrong with them
+    const source = readFileSync(join(CONSUMER, file), 'utf8').replaceAll('../../../lib/index.js', 'websocket-duplex')
+    writeFileSync(join(project, file), source)
+  }
+  if (compilerOptions.module === 'nodenext') writeFileSync(join(project, 'common.cts'), COMMON_JS)
+  writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }')
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts', '*.cts'] }))
+}

@@ -1,0 +1,60 @@
+// What the built package exports, to import and to require. Whoever adds an export adds it here: this list is the promise that the
+// version number is about.
+
+import { createRequire } from 'node:module'
+import t from 'tap'
+
+/** The values; types are the matter of test/types. */
+const EXPORTS = [
+  'Acceptor',
+  'CloseCode',
+  'ExtensionTransform',
+  'Frame',
+  'FrameDecoder',
+  'FrameEncoder',
+  'HandshakeError',
+  'HandshakeTransform',
+  'MessageAssembler',
+  'MessageFragmenter',
+  'MessageStream',
+  'Opcode',
+  'PreparedMessage',
+  'ProxyTunnel',
+  'Relay',
+  'WebSocketError',
+  'WebSocketStream',
+  'acceptWebSockets',
+  'connect',
+  'isWebSocket',
+  'permessageDeflate',
+  'prepareMessage',
+  'relay'
+]
+
+// by a name that TypeScript does not know, since it looks for dist before that is built
+const NAME: string = 'websocket-duplex'
+
+t.test('import gives exactly what is listed here', async t => {
+  t.same(Object.keys(await import(NAME)).sort(), EXPORTS)
+})
+
+t.test('require gives the same objects', async t => {
+  const required = createRequire(import.meta.url)(NAME)
+  const imported = await import(NAME)
+  for (const name of EXPORTS) t.equal(required[name], imported[name], name)
+})
+
+t.test('nothing but the entry and package.json can be reached', async t => {
+  const { resolve } = createRequire(import.meta.url)
+  for (const path of ['dist/index.js', 'dist/pipeline.js', 'lib/index.ts', 'README.md']) {
+    t.throws(() => resolve(`${NAME}/${path}`), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' }, path)
+  }
+  t.match(resolve(`${NAME}/package.json`), /package\.json$/)
+})
+
+t.test('the stages have their own names, and errors are errors of this package whatever way they came', async t => {
+  const { HandshakeError, WebSocketError, FrameDecoder } = await import(NAME)
+  t.equal(FrameDecoder.name, 'FrameDecoder')
+  t.ok(new HandshakeError('WS_ERR_ABORTED') instanceof WebSocketError)
+  t.ok(new WebSocketError('WS_ERR_ABORTED') instanceof Error)
+})
