@@ -300,9 +300,9 @@ export class Connection {
   }
 
   /** The wire is gone, with an error or without. */
-  wireLost(cause?: unknown): void {
+  wireLost(cause?: unknown, error?: HandshakeError): void {
     if (this.state === 'closed' || this.inputIsOver) return
-    this.lose(new WebSocketError('WS_ERR_CONNECTION_LOST', { cause }))
+    this.lose(error ?? new WebSocketError('WS_ERR_CONNECTION_LOST', { cause }))
   }
 
   /** Ends the connection without a word to the peer. */

@@ -53,7 +53,7 @@ const ERRORS = {
   WS_ERR_FORBIDDEN_ORIGIN: peer(1006, 'this origin is not allowed'), // §10.2
   WS_ERR_HANDSHAKE_TIMEOUT: peer(1006, 'the handshake was not finished in time'),
   WS_ERR_REJECTED: local(1006, 'the application rejected the handshake'), // §4.2.2
-  WS_ERR_UNEXPECTED_STATUS: peer(1006, 'the server did not answer 101'), // §4.1
+  WS_ERR_UNEXPECTED_STATUS: peer(1006, 'the server did not open the connection'), // §4.1
   WS_ERR_PROXY: peer(1006, 'the proxy did not open the tunnel'), // RFC 9110 §9.3.6
   WS_ERR_BAD_RESPONSE: peer(1006, 'the answer to the handshake is wrong'), // §4.1
   WS_ERR_ABORTED: local(1006, 'the handshake was aborted')

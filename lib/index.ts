@@ -27,7 +27,7 @@ export { type PermessageDeflateOptions, permessageDeflate } from './extensions/p
 export type { OpenInfo, ProtocolVersion } from './handshake/open-info.js'
 export { type AcceptOptions, type HybiVersion, isWebSocket, type RefusalOptions } from './handshake/server-handshake.js'
 export { acceptWebSockets } from './net/accept-web-sockets.js'
-export { Acceptor, type AcceptorEvents } from './net/acceptor.js'
+export type { Acceptor } from './net/acceptor.js'
 export type {
   Acceptance,
   AcceptorOptions,
@@ -40,6 +40,7 @@ export type {
 export { connect } from './net/connect.js'
 export type { ConnectOptions, CreateConnection, SocketOptions } from './net/connect-options.js'
 export { ProxyTunnel, type ProxyTunnelOptions, type TunnelInfo } from './net/proxy-tunnel.js'
+export type { WebServer } from './net/reception.js'
 export {
   type MessageHook,
   type MessageTransform,

@@ -240,8 +240,9 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
       extensions.inbound.whenIdle = () => this.over()
       return
     }
-    if (this.handshake !== null) this.failOpening(new HandshakeError('WS_ERR_CONNECTION_LOST'))
-    this.connection.wireLost()
+    const lost = this.handshake === null ? undefined : new HandshakeError('WS_ERR_CONNECTION_LOST')
+    if (lost !== undefined) this.failOpening(lost)
+    this.connection.wireLost(undefined, lost)
     this.closeInfo = this.connection.over()
     if (rare?.abort !== undefined) this.settings.signal!.removeEventListener('abort', rare.abort)
     extensions?.outbound.stop()

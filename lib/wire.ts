@@ -86,7 +86,7 @@ export class AttachedWire implements Wire {
   }
 
   drop(): void {
-    this.duplex.destroy()
+    giveUp(this.duplex)
     // a stream that does not say that it is closed is not waited for
     process.nextTick(onClose.bind(this.duplex))
   }
@@ -97,7 +97,7 @@ export class AttachedWire implements Wire {
   release(): void {
     const { duplex } = this
     this.forget()
-    duplex.destroy()
+    giveUp(duplex)
   }
 
   data(chunk: Buffer): void {
@@ -149,6 +149,16 @@ function onClose(this: Attached): void {
 function onDrain(this: Attached): void {
   this[kWire]?.prev?.proceed()
 }
+
+/** RFC 8441 §5: CANCEL is to a stream of HTTP/2 what a reset is to TCP; `destroy` by itself would say that nothing is wrong. */
+function giveUp(stream: Duplex): void {
+  const { rstCode } = stream as Duplex & { rstCode?: number }
+  if (rstCode !== undefined) (stream as Duplex & { close(code: number): void }).close(CANCEL)
+  stream.destroy()
+}
+
+/** RFC 9113 §7 */
+const CANCEL = 8
 
 /** The streams that are piped into and out of a WebSocketStream: nobody else tells it when one of them breaks. */
 export class PipedWire implements Wire {
@@ -215,7 +225,7 @@ export class PipedWire implements Wire {
 
   drop(): void {
     this.destroyStream()
-    for (const { stream } of this.ends) stream.destroy()
+    for (const { stream } of this.ends) giveUp(stream)
   }
 
   /** Watches a stream at the other end of a pipe. */

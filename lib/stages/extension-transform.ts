@@ -127,12 +127,9 @@ export class ExtensionTransform extends Stage<Frame, Frame> {
   private run(): boolean {
     this.state = 'running'
     let state: 'ready' | 'working' | 'blocked' = 'blocked'
+    this.wanted = true
     try {
-      do {
-        this.wanted = true
-        state = this.process()
-        // somebody may have asked for more while being handed it
-      } while (state === 'blocked' && this.wanted)
+      state = this.process()
     } finally {
       if ((this.state as string) === 'running') this.state = state
     }
@@ -188,7 +185,10 @@ export class ExtensionTransform extends Stage<Frame, Frame> {
   }
 
   private pass(batch: Frame[]): boolean {
-    if (batch.length > 0 && (this.state as string) === 'running') this.wanted = this.hand(batch)
+    if (batch.length === 0 || (this.state as string) !== 'running') return this.wanted
+    this.wanted = false
+    // somebody may ask for more while being handed it
+    if (this.hand(batch)) this.wanted = true
     return this.wanted
   }
 

@@ -119,21 +119,20 @@ export class StreamIntake implements Receiver<Frame>, MessageStreamOwner {
     const isLast = this.rules.add(frame)
     this.current ??= this.begin(frame)
     const { current } = this
-    this.hasRoom = true
-    const more = current.fill(readBinary(frame))
-    if (isLast) {
-      current.complete()
-      this.current = null
-      return this.wantsNext
-    }
-    this.hasRoom = more
-    return more
+    this.hasRoom = false
+    // whoever reads may ask for more while being given it
+    if (current.fill(readBinary(frame))) this.hasRoom = true
+    if (!isLast) return this.hasRoom
+    current.complete()
+    this.current = null
+    return this.wantsNext
   }
 
   private begin(frame: Frame): MessageStream {
     const kind = frame.opcode === Opcode.Text ? 'text' : 'binary'
     const stream = new MessageStream(kind, this.limits.highWaterMark, this)
-    this.wantsNext = this.view.deliver(stream)
+    this.wantsNext = false
+    if (this.view.deliver(stream)) this.wantsNext = true
     return stream
   }
 }

@@ -6,7 +6,6 @@ import t from 'tap'
 
 /** The values; types are the matter of test/types. */
 const EXPORTS = [
-  'Acceptor',
   'CloseCode',
   'ExtensionTransform',
   'Frame',

@@ -1,0 +1,202 @@
+// RFC 7692 §7.1, through the parser of websocket-extensions, as it is used.
+
+import t from 'tap'
+import Extensions from 'websocket-extensions'
+import {
+  type Agreement,
+  acceptAnswer,
+  acceptOffer,
+  makeOffer,
+  type Wishes
+} from '../../lib/extensions/deflate-parameters.js'
+import type { Extension, ExtensionParams } from '../../lib/extensions/extension.js'
+import { type PermessageDeflateOptions, permessageDeflate } from '../../lib/extensions/permessage-deflate.js'
+
+const WISHES: Wishes = { windowBits: 15, peerWindowBits: 15, contextTakeover: true, peerContextTakeover: true }
+
+function container(options: PermessageDeflateOptions): Extensions {
+  const extensions = new Extensions()
+  extensions.add(permessageDeflate(options))
+  return extensions
+}
+
+/** What a server answers; null where it declines. */
+const respond = (options: PermessageDeflateOptions, offer: string): string | null =>
+  container(options).generateResponse(offer)
+
+const P = 'permessage-deflate'
+const LARGEST = { windowBits: 15, peerWindowBits: 15 }
+
+const ANSWERS: [options: PermessageDeflateOptions, offer: string, answer: string | null][] = [
+  [{}, P, P],
+  [{}, `${P}; client_max_window_bits`, `${P}; client_max_window_bits=12`],
+  [LARGEST, `${P}; client_max_window_bits`, P],
+  [LARGEST, `${P}; client_max_window_bits=15`, P],
+  [LARGEST, `${P}; client_max_window_bits=10`, `${P}; client_max_window_bits=10`],
+  [{ peerWindowBits: 11 }, `${P}; client_max_window_bits=10`, `${P}; client_max_window_bits=10`],
+  [{ peerWindowBits: 9 }, `${P}; client_max_window_bits=10`, `${P}; client_max_window_bits=9`],
+  [{ peerWindowBits: 8 }, `${P}; client_max_window_bits`, `${P}; client_max_window_bits=8`],
+  [{ peerWindowBits: 9 }, P, P],
+  [{ windowBits: 11 }, P, P],
+  [{ windowBits: 11 }, `${P}; server_max_window_bits=15`, `${P}; server_max_window_bits=11`],
+  [{ windowBits: 11 }, `${P}; server_max_window_bits=11`, `${P}; server_max_window_bits=11`],
+  [LARGEST, `${P}; server_max_window_bits=15`, `${P}; server_max_window_bits=15`],
+  [LARGEST, `${P}; server_max_window_bits="9"`, `${P}; server_max_window_bits=9`],
+  [{}, `${P}; server_no_context_takeover`, `${P}; server_no_context_takeover`],
+  [{}, `${P}; client_no_context_takeover`, `${P}; client_no_context_takeover`],
+  [{ contextTakeover: false }, P, `${P}; server_no_context_takeover`],
+  [{ peerContextTakeover: false }, P, `${P}; client_no_context_takeover`],
+  // in order: the first that can be met
+  [{}, `${P}; server_max_window_bits=8, ${P}; server_max_window_bits=10`, `${P}; server_max_window_bits=10`],
+  [{}, `${P}; foo, other, ${P}`, P],
+  [{}, 'other; server_no_context_takeover', null],
+  // what zlib's compressor cannot do
+  [{}, `${P}; server_max_window_bits=8`, null]
+]
+
+/** What is wrong in an offer, and in an answer, whatever was asked for (A06, A13). */
+const WRONG = [
+  'foo',
+  'foo=1',
+  '__proto__',
+  'constructor',
+  'hasOwnProperty=1',
+  'toString',
+  'server_no_context_takeover=1',
+  'server_no_context_takeover=true',
+  'server_no_context_takeover; server_no_context_takeover',
+  'client_no_context_takeover=15',
+  'client_no_context_takeover=""',
+  'client_no_context_takeover; client_no_context_takeover',
+  'Server_No_Context_Takeover',
+  'server_max_window_bits; client_max_window_bits',
+  'client_max_window_bits=15; client_max_window_bits=15',
+  'server_max_window_bits=10; server_max_window_bits=10',
+  ...['server', 'client'].flatMap(side =>
+    ['0', '7', '16', '1000', '-8', '08', '015', '1e1', '0xa', '+9', '9.5', 'a', 'true', '"8 "', '4294967304'].map(
+      value => `${side}_max_window_bits=${value}`
+    )
+  )
+]
+
+t.test('a server answers an offer with what both can do', async t => {
+  for (const [options, offer, answer] of ANSWERS) t.equal(respond(options, offer), answer, offer)
+})
+
+t.test('A06, A13: a server declines an offer with a wrong parameter, and takes the next', async t => {
+  for (const wrong of [...WRONG, 'server_max_window_bits']) {
+    let answer: string | null
+    try {
+      answer = respond({}, `${P}; ${wrong}`)
+    } catch (error) {
+      // the container has a grammar of its own
+      t.match(error, { name: 'SyntaxError' }, wrong)
+      continue
+    }
+    t.equal(answer, wrong === '__proto__' ? P : null, wrong)
+    t.equal(respond({}, `${P}; ${wrong}, ${P}; server_max_window_bits=10`)?.startsWith(P), true, `then: ${wrong}`)
+  }
+})
+
+const OFFERS: [options: PermessageDeflateOptions, offer: string][] = [
+  [{}, `${P}; client_max_window_bits=12`],
+  [{ windowBits: 15 }, `${P}; client_max_window_bits`],
+  [{ windowBits: 9, peerWindowBits: 15 }, `${P}; client_max_window_bits=9`],
+  [{ windowBits: 15, peerWindowBits: 8 }, `${P}; server_max_window_bits=8; client_max_window_bits`],
+  [{ windowBits: 15, contextTakeover: false }, `${P}; client_no_context_takeover; client_max_window_bits`],
+  [{ windowBits: 15, peerContextTakeover: false }, `${P}; server_no_context_takeover; client_max_window_bits`]
+]
+
+t.test('a client offers what it wants', async t => {
+  for (const [options, offer] of OFFERS) t.equal(container(options).generateOffer(), offer)
+})
+
+/** Whether a client takes an answer. */
+function activates(options: PermessageDeflateOptions, answer: string): boolean {
+  const extensions = container(options)
+  extensions.generateOffer()
+  try {
+    extensions.activate(answer)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const ACCEPTABLE: [options: PermessageDeflateOptions, answer: string][] = [
+  [{}, P],
+  [{}, `${P}; server_no_context_takeover; client_no_context_takeover`],
+  [{}, `${P}; server_max_window_bits=8`],
+  [{}, `${P}; server_max_window_bits=15`],
+  [{}, `${P}; client_max_window_bits=12`],
+  [{}, `${P}; client_max_window_bits=8`],
+  [{ windowBits: 15 }, `${P}; client_max_window_bits=15`],
+  [{ peerWindowBits: 10 }, `${P}; server_max_window_bits=10`],
+  [{ peerWindowBits: 10 }, `${P}; server_max_window_bits="9"`],
+  [{ peerContextTakeover: false }, `${P}; server_no_context_takeover`],
+  [{ contextTakeover: false }, P]
+]
+
+const UNACCEPTABLE: [options: PermessageDeflateOptions, answer: string][] = [
+  [{}, `${P}; client_max_window_bits`],
+  [{ windowBits: 15 }, `${P}; client_max_window_bits`],
+  [{}, `${P}; server_max_window_bits`],
+  [{}, `${P}; client_max_window_bits=13`],
+  [{ peerWindowBits: 10 }, P],
+  [{ peerWindowBits: 10 }, `${P}; server_max_window_bits=11`],
+  [{ peerContextTakeover: false }, P],
+  [{ peerContextTakeover: false }, `${P}; client_no_context_takeover`],
+  [{}, 'other'],
+  [{}, `${P}, ${P}`]
+]
+
+t.test('a client takes an answer that keeps to its offer', async t => {
+  for (const [options, answer] of ACCEPTABLE) t.equal(activates(options, answer), true, answer)
+})
+
+t.test('A06, A13: a client takes no other answer', async t => {
+  for (const [options, answer] of UNACCEPTABLE) t.equal(activates(options, answer), false, answer)
+  for (const wrong of WRONG.filter(wrong => wrong !== '__proto__')) {
+    t.equal(activates({ windowBits: 15 }, `${P}; ${wrong}`), false, wrong)
+  }
+})
+
+t.test('parameters that no parser makes are refused too', async t => {
+  const odd = Object.fromEntries([['__proto__', 1]]) as ExtensionParams
+  Object.defineProperty(odd, '__proto__', { value: 1, enumerable: true })
+  const all = [odd, { server_max_window_bits: [9, 9] }, { client_max_window_bits: Number.NaN }, { foo: true }]
+  for (const params of all as ExtensionParams[]) {
+    t.equal(acceptOffer(WISHES, params), null)
+    t.equal(acceptAnswer(WISHES, params), null)
+  }
+})
+
+t.test('both sides come to the same, whatever they want', async t => {
+  const bits = [9, 12, 15]
+  for (const windowBits of bits) {
+    for (const peerWindowBits of bits) {
+      for (const contextTakeover of [true, false]) {
+        for (const peerContextTakeover of [true, false]) {
+          const server = { windowBits, peerWindowBits, contextTakeover, peerContextTakeover }
+          for (const wishes of [WISHES, { ...WISHES, peerWindowBits: 10 }, { ...WISHES, peerContextTakeover: false }]) {
+            const accepted = acceptOffer(server, makeOffer(wishes))!
+            const client = acceptAnswer(wishes, accepted.answer) as Agreement
+            t.equal(client.contextTakeover, accepted.agreement.peerContextTakeover)
+            t.equal(client.peerContextTakeover, accepted.agreement.contextTakeover)
+            // who reads has room for what the other may refer to
+            t.ok(client.peerWindowBits >= accepted.agreement.windowBits)
+            t.ok(accepted.agreement.peerWindowBits >= client.windowBits)
+          }
+        }
+      }
+    }
+  }
+})
+
+t.test('a session that nobody activated works on nothing', async t => {
+  const extension: Extension = permessageDeflate()
+  const session = extension.createClientSession()!
+  t.throws(() => session.streaming!.outgoing(), /not been agreed/)
+  t.throws(() => session.streaming!.incoming(1), /not been agreed/)
+  session.close()
+})
