@@ -31,6 +31,8 @@ export interface Surroundings {
   sendClose(payload: Buffer): boolean
   /** Ends the wire behind what waits. */
   endWire(): void
+  /** Whether the wire has taken all that was to be sent. */
+  hasSentAll(): boolean
   /** Gives up the wire at once. */
   dropWire(): void
   /** Takes no more frames from the wire: the rest is dropped. */
@@ -52,6 +54,13 @@ export interface Surroundings {
   /** Tells the application why the connection ends. */
   notifyError(error: Error): void
 }
+
+/**
+ * Milliseconds that input waits for the wire to take a Pong, and Pings that are read then before it waits again. Two peers that both
+ * write and ping would wait for each other for ever; one that pings and reads nothing is read so slowly that it costs little.
+ */
+const PONG_PATIENCE = 100
+const PINGS_AT_ONCE = 1024
 
 interface Waiting {
   payload: Buffer
@@ -81,9 +90,14 @@ export class Connection {
   relaysPings = false
   private replyPending = false
   private waiting: Waiting[] | null = null
-  private inputWaits = false
+  // while input waits for the wire to take a Pong
+  private patience: NodeJS.Timeout | null = null
+  private pingsLeft = 0
+  private closesSoon = false
   // the versions before RFC 6455's framing have none
   private pings = true
+  // given up with something unsent
+  private isCut = false
   private wireEnded = false
   private timer: NodeJS.Timeout | null = null
 
@@ -109,6 +123,7 @@ export class Connection {
   /** After the handshake and what the application does at once: a close that was asked for before may go out. */
   ready(): void {
     if (this.queuedClose !== null && this.state === 'open') this.startClose(this.queuedClose)
+    else if (this.closesSoon) this.closeSoon()
   }
 
   /** Whether messages can still be sent, or will be once the handshake is done. */
@@ -126,13 +141,14 @@ export class Connection {
   get closeInfo(): CloseInfo {
     const { failure } = this
     const initiator = this.initiator!
+    if (failure instanceof HandshakeError) return { code: CloseCode.Abnormal, reason: '', wasClean: false, initiator }
     if (failure !== null) {
       const reason = failure.closeCode === CloseCode.Abnormal ? '' : closeReason(failure)
       return { code: failure.closeCode, reason, wasClean: false, initiator }
     }
-    // without a failure both Close frames were exchanged, unless the answer to the peer's was somebody else's to give
+    // without a failure the peer's Close has come; ours may have been somebody else's to give, or may not have left
     const { code, reason } = this.closeReceived!
-    return { code, reason, wasClean: this.closeSent, initiator }
+    return { code, reason, wasClean: this.closeSent && !this.isCut && this.around.hasSentAll(), initiator }
   }
 
   /** Begins the closing handshake (RFC 6455 §7.1.2); a second call does nothing. */
@@ -145,8 +161,9 @@ export class Connection {
     }
   }
 
-  /** A `close` will come when the messages before it are sent, which takes `closeTimeout` at most. */
+  /** A `close` will come when the messages before it are sent: `closeTimeout` after the wire took some of them at most. */
   closeSoon(): void {
+    this.closesSoon = true
     if (this.state !== 'open') return
     this.initiator = 'local'
     this.closePending = true
@@ -205,9 +222,20 @@ export class Connection {
   private receivePing(payload: Buffer): boolean {
     this.around.notify('ping', payload)
     if (this.closeSent || this.state === 'closed' || this.relaysPings) return true
-    // a peer that pings and does not read is not read from either
-    this.inputWaits = !this.around.sendControl(Opcode.Pong, payload)
-    return !this.inputWaits
+    if (this.around.sendControl(Opcode.Pong, payload) || this.pingsLeft-- > 0) return true
+    // a peer that pings and does not read is not read from either, or hardly
+    this.patience ??= setTimeout(() => {
+      this.pingsLeft = PINGS_AT_ONCE
+      this.resumeInput()
+    }, PONG_PATIENCE)
+    return false
+  }
+
+  private resumeInput(): void {
+    if (this.patience === null) return
+    clearTimeout(this.patience)
+    this.patience = null
+    this.around.resumeInput()
   }
 
   private receivePong(payload: Buffer): void {
@@ -309,7 +337,10 @@ export class Connection {
   abandon(error: WebSocketError): void {
     if (this.state === 'closed') return
     this.initiator ??= 'local'
+    // a stream that is destroyed forgets what waited in it
+    this.isCut = !this.around.hasSentAll()
     if (!this.inputIsOver) this.lose(error)
+    else if (this.failure === null && this.isCut) this.around.notifyError(error)
     this.around.dropWire()
   }
 
@@ -325,25 +356,32 @@ export class Connection {
 
   /** All is over. */
   over(): CloseInfo {
+    const info = this.closeInfo
     this.state = 'closed'
     this.stopTimer()
+    if (this.patience !== null) clearTimeout(this.patience)
     const { waiting } = this
     this.waiting = null
     for (const ping of waiting ?? []) ping.reject(new WebSocketError('WS_ERR_NOT_OPEN'))
-    return this.closeInfo
+    return info
   }
 
   /** The wire takes bytes again. */
   drained(): void {
     this.heard = true
-    if (!this.inputWaits) return
-    this.inputWaits = false
-    this.around.resumeInput()
+    this.pingsLeft = 0
+    // as long as the wire takes messages that a close waits behind, it is not late
+    if (this.closePending) this.expectClose()
+    this.resumeInput()
   }
 
   private beginClosing(): void {
     if (this.state === 'closing') return
     this.state = 'closing'
+    this.expectClose()
+  }
+
+  private expectClose(): void {
     this.startTimer(this.settings.closeTimeout, () => this.abandon(new WebSocketError('WS_ERR_CLOSE_TIMEOUT')))
   }
 

@@ -2,7 +2,7 @@
 // here: they are given to the stream, and only the body of a refusal goes down the pipeline.
 
 import { HandshakeError } from './errors.js'
-import { answerOffer, Offer } from './extensions/agreement.js'
+import { answerOffer, checkServer, Offer } from './extensions/agreement.js'
 import { checkField } from './handshake/fields.js'
 import { type Http2Headers, Http2Request, http2Refusal } from './handshake/http2-fields.js'
 import { Http2ClientHandshake, type Http2Established, Http2ServerHandshake } from './handshake/http2-handshake.js'
@@ -50,6 +50,7 @@ export class Http2ServerOpening implements Opening {
     private readonly stream: ServerStream,
     private readonly head: Http2Headers
   ) {
+    checkServer(settings)
     this.request = new Http2Request(head, stream)
   }
 
@@ -92,7 +93,7 @@ export class Http2ServerOpening implements Opening {
   accept(options?: AcceptOptions): boolean {
     if (this.done) return false
     if (this.handshake === null) this.decision = () => this.accept(options)
-    else this.open(this.handshake, options)
+    else this.tryOpen(this.handshake, options)
     return true
   }
 
@@ -119,6 +120,16 @@ export class Http2ServerOpening implements Opening {
 
   late(): void {
     this.fault(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 408 }))
+  }
+
+  // the application has asked for it, and is not to blame
+  private tryOpen(handshake: Http2ServerHandshake, options: AcceptOptions | undefined): void {
+    try {
+      this.open(handshake, options)
+    } catch (error) {
+      if (!(error instanceof HandshakeError)) throw error
+      this.fault(error)
+    }
   }
 
   private open(handshake: Http2ServerHandshake, options: AcceptOptions | undefined): void {

@@ -2,7 +2,7 @@
 // codecs in handshake/; here they are put in order, for a server and for a client.
 
 import { HandshakeError } from './errors.js'
-import { answerOffer, Offer } from './extensions/agreement.js'
+import { answerOffer, checkServer, Offer } from './extensions/agreement.js'
 import type { Negotiated } from './extensions/negotiation.js'
 import { ClientHandshake, type Established } from './handshake/client-handshake.js'
 import { type DraftAccepted, DraftHandshake, draftVersion } from './handshake/draft-handshake.js'
@@ -65,6 +65,7 @@ export class ServerOpening implements Opening {
     private readonly settings: Settings,
     request: UpgradeRequest | null
   ) {
+    checkServer(settings)
     this.request = request
     this.parser = request === null ? new HeadParser(REQUEST, settings) : null
   }
@@ -101,7 +102,7 @@ export class ServerOpening implements Opening {
     if (this.answered || this.done) return false
     if (handshake === null) this.decision = () => this.accept(options)
     else if (handshake instanceof DraftHandshake) this.openDraft(handshake, handshake.accept(options))
-    else this.open(handshake, options)
+    else this.tryOpen(handshake, options)
     return true
   }
 
@@ -146,6 +147,16 @@ export class ServerOpening implements Opening {
       if (cause instanceof HandshakeError) this.fault(cause)
       // a function among the options threw, or chose what was not offered
       else this.fault(new HandshakeError('WS_ERR_REJECTED', { status: 500, detail: 'an option failed', cause }))
+    }
+  }
+
+  // the application has asked for it, and is not to blame
+  private tryOpen(handshake: ServerHandshake, options: AcceptOptions | undefined): void {
+    try {
+      this.open(handshake, options)
+    } catch (error) {
+      if (!(error instanceof HandshakeError)) throw error
+      this.fault(error)
     }
   }
 
@@ -231,13 +242,16 @@ export class ClientOpening implements Opening {
   }
 
   begin(): void {
+    let request: Buffer
     try {
       this.offer = new Offer(this.settings)
-    } catch (error) {
-      this.fault(error as HandshakeError)
+      request = this.handshake.request(this.offer.text)
+    } catch (cause) {
+      // an extension failed, or offers what cannot be sent
+      this.fault(cause instanceof HandshakeError ? cause : new HandshakeError('WS_ERR_EXTENSION', { cause }))
       return
     }
-    this.owner.sendHead(this.handshake.request(this.offer.text))
+    this.owner.sendHead(request)
   }
 
   receive(chunk: Buffer): Buffer | null {

@@ -22,7 +22,7 @@ import { FrameDecoder } from './stages/frame-decoder.js'
 import { FrameEncoder } from './stages/frame-encoder.js'
 import { type HandshakeReader, HandshakeTransform } from './stages/handshake-transform.js'
 import { MessageFragmenter } from './stages/message-fragmenter.js'
-import { link, type Sender } from './stages/stage.js'
+import { link, type Receiver, type Sender } from './stages/stage.js'
 import type { ConnectionStats } from './stats.js'
 import type { MessageKind } from './views/message-stream.js'
 import { MessageWriter, type MessageWriterOwner } from './views/message-writer.js'
@@ -89,6 +89,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   private wire: Wire | null = null
   private rare: Rare | null = null
   private keptRequest: UpgradeRequest | null
+  // what of it the wire has taken, once that is certain
+  private output: 'open' | 'sent' | 'lost' = 'open'
   private bytesReceived = 0
   // bytes of this side's head, which go past the encoder
   private headSent = 0
@@ -209,6 +211,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
       const isTold = cause instanceof HandshakeError
       this.handshake.opening.fault(isTold ? cause : new HandshakeError('WS_ERR_CONNECTION_LOST', { cause }))
     } else {
+      // a Close may be among what had arrived before
+      this.decoder.runOut()
       this.connection.wireLost(cause)
     }
   }
@@ -217,9 +221,16 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.user.allOver()
   }
 
-  /** All bytes of this side, its end included, are on their way. */
-  outputEnded(): void {
-    this.tellError()
+  outputEnded(isSent: boolean | undefined, tells = true): void {
+    if (isSent !== undefined && this.output === 'open') this.output = isSent ? 'sent' : 'lost'
+    if (tells) this.tellError()
+  }
+
+  hasSentAll(): boolean {
+    const { encoder, extensions, wire } = this
+    if (this.output !== 'open') return this.output === 'sent'
+    if (encoder.size > 0 || encoder.isBlocked || extensions?.outbound.isWorking) return false
+    return (wire?.bufferedAmount ?? 0) === 0
   }
 
   /** Ends the connection without a word to the peer. */
@@ -240,6 +251,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
       extensions.inbound.whenIdle = () => this.over()
       return
     }
+    // a Close may be among what had arrived before
+    this.decoder.runOut()
     const lost = this.handshake === null ? undefined : new HandshakeError('WS_ERR_CONNECTION_LOST')
     if (lost !== undefined) this.failOpening(lost)
     this.connection.wireLost(undefined, lost)
@@ -331,18 +344,23 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
       this.bypassExtensions()
       return
     }
-    link(inbound, this.decoder.next!)
-    link(this.decoder, inbound)
     link(this.fragmenter, outbound)
     link(outbound, this.encoder)
+    // frames that nobody has asked for yet are kept as they are
+    if (this.reception.kind !== null) link(this.decoder, this.extended(this.decoder.next!))
   }
 
-  /** Frames go to the application, and come from it, as they are on the wire. */
+  extended(entrance: Receiver<Frame>): Receiver<Frame> {
+    if (this.extensions === null) return entrance
+    const { inbound } = this.extensions
+    link(inbound, entrance)
+    return inbound
+  }
+
   bypassExtensions(): void {
     this.decoder.passesControl = true
     if (this.extensions === null) return
     const { inbound, outbound } = this.extensions
-    if (inbound.next !== null) link(this.decoder, inbound.next)
     link(this.fragmenter, this.encoder)
     inbound.stop()
     outbound.stop()
@@ -441,10 +459,11 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   /** Begins a message that is written in pieces, behind all that wait. */
   createMessage(kind: MessageKind, compress: boolean): MessageWriter {
     const writer = this.makeWriter(kind, compress)
-    const { view } = this
-    if (view !== null && view.writableLength > 0 && this.reception.kind !== 'frames')
+    const { view, outbox } = this
+    if (view?.writableEnded) writer.connectionOver()
+    else if (view !== null && view.writableLength > 0 && this.reception.kind !== 'frames')
       (view as View<unknown, unknown>).write(writer)
-    else this.outbox.add(writer)
+    else outbox.add(writer)
     return writer
   }
 
@@ -469,6 +488,11 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   /** The application listens for 'message'. */
   listen(): void {
     this.reception.listen()
+  }
+
+  /** The application writes no more; what it wrote is to be sent within `closeTimeout`. */
+  endsSoon(): void {
+    if (this.view!.writableLength > 0) this.connection.closeSoon()
   }
 
   endMessages(callback: () => void): void {
@@ -551,6 +575,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   /** Bytes taken from the application that the wire has not taken. */
   get bufferedAmount(): number {
     let amount = this.encoder.size + (this.wire?.bufferedAmount ?? 0) + (this.outgoing?.size ?? 0)
+    amount += this.extensions?.outbound.size ?? 0
     for (const { chunk } of this.view === null ? [] : waitingWrites(this.view)) amount += writtenSize(chunk)
     return amount
   }

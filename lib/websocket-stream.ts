@@ -477,7 +477,7 @@ function onPipe(this: WebSocketStream, source: NodeJS.EventEmitter): void {
 function ignore(): void {}
 
 function readCompress(options: SendOptions | undefined): boolean {
-  const compress = options?.compress ?? true
+  const { compress = true } = options ?? {}
   if (typeof compress !== 'boolean') throw new TypeError('compress must be a boolean')
   return compress
 }

@@ -11,8 +11,12 @@ export interface WireUser {
   wireEnded(): void
   /** The wire broke. */
   wireLost(cause?: unknown): void
-  /** All bytes of this side, its end included, are on their way. */
-  outputEnded(): void
+  /**
+   * All bytes of this side have been taken, its end included.
+   * @param isSent - whether they are on their way, or never will be, where that is known
+   * @param tells - whether now is the time to tell of an error
+   */
+  outputEnded(isSent: boolean | undefined, tells?: boolean): void
   /** Nothing more will come or go. */
   wireClosed(): void
 }
@@ -77,8 +81,8 @@ export class AttachedWire implements Wire {
 
   finish(): void {
     const { duplex } = this
-    if (duplex.writableEnded || duplex.destroyed) this.user.outputEnded()
-    else duplex.end(() => this.user.outputEnded())
+    if (duplex.writableEnded || duplex.destroyed) this.user.outputEnded(undefined)
+    else duplex.end((error?: Error | null) => this.user.outputEnded(!error))
   }
 
   proceed(): void {
@@ -119,6 +123,7 @@ export class AttachedWire implements Wire {
     duplex.off('data', onData)
     duplex.off('end', onEnd)
     duplex.off('close', onClose)
+    duplex.off('drain', onDrain)
     ;(duplex as Attached)[kWire] = undefined as never
   }
 
@@ -176,7 +181,9 @@ export class PipedWire implements Wire {
   ) {}
 
   get bufferedAmount(): number {
-    return this.stream.readableLength
+    let amount = this.stream.readableLength
+    for (const { stream, destination } of this.ends) if (destination) amount += stream.writableLength
+    return amount
   }
 
   receive(buffers: Batch<Buffer>): boolean {
@@ -190,7 +197,7 @@ export class PipedWire implements Wire {
     if (this.outputEnded) return
     this.outputEnded = true
     // a pipe stops at the first error it hears of, and the end of input would go unseen: then it is told at the very end
-    this.stream.once('end', () => this.isFed || this.user.outputEnded())
+    this.stream.once('end', () => this.user.outputEnded(true, !this.isFed))
     this.stream.push(null)
   }
 

@@ -33,9 +33,12 @@ export class UsageError extends Error {}
 /** Something went wrong that the user has to know of, in these words. */
 export class Failure extends Error {}
 
-/** Writes a chunk; where the stream wants no more for now, gives a promise of the time when it does, or never will. */
+/**
+ * Writes a chunk, unless the stream takes none any more; where it wants no other for now, gives a promise of the time when it does,
+ * or never will.
+ */
 export function put(stream: Writable, chunk: unknown): Promise<void> | undefined {
-  return stream.destroyed || stream.write(chunk) ? undefined : drained(stream)
+  return !stream.writable || stream.write(chunk) ? undefined : drained(stream)
 }
 
 function drained(stream: Writable): Promise<void> {
@@ -54,4 +57,19 @@ export function whenAborted(signal: AbortSignal, run: () => void): () => void {
   if (signal.aborted) run()
   else signal.addEventListener('abort', run, { once: true })
   return () => signal.removeEventListener('abort', run)
+}
+
+/** Calls `late` once nothing has moved for so long; gives what stops that. */
+export function whenStill(isMoving: () => boolean, milliseconds: number, late: () => void): () => void {
+  let since = performance.now()
+  const look = (): void => {
+    if (isMoving()) since = performance.now()
+    else if (performance.now() - since >= milliseconds) {
+      stop()
+      late()
+    }
+  }
+  const timer = setInterval(look, Math.min(milliseconds / 4, 1000))
+  const stop = (): void => clearInterval(timer)
+  return stop
 }

@@ -1,11 +1,19 @@
 // How things look: colours, sizes, frames, lines of notes, tables, bars. Values come in, text goes out; only Notes writes it somewhere.
 
+import { STATUS_CODES } from 'node:http'
 import { CloseCode, type CloseInfo, type Frame, HandshakeError, Opcode } from '../index.js'
 import type { Io, Output } from './io.js'
 
 // Colours
 
-const STYLES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39], cyan: [36, 39] } as const
+const STYLES = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39]
+} as const
 
 export type Style = keyof typeof STYLES
 export type Paint = (style: Style, text: string) => string
@@ -26,7 +34,9 @@ export function printable(text: string): string {
 
 /** As `printable`, on one line of at most so many characters. */
 export function preview(text: string, width: number): string {
-  const line = printable(text.slice(0, width + 1)).replace(/\n/g, '\\n').replace(/\t/g, '\\t')
+  const line = printable(text.slice(0, width + 1))
+    .replace(/\n/g, '\\n')
+    .replace(/\t/g, '\\t')
   return line.length > width ? `${line.slice(0, width - 1)}…` : line
 }
 
@@ -95,20 +105,32 @@ export function describeClose({ code, reason }: Pick<CloseInfo, 'code' | 'reason
 
 /** Why there is no connection, the server's own words included. */
 export function describeError(error: Error): string {
-  if (error instanceof HandshakeError && error.status !== 0) return describeRefusal(error)
+  if (error instanceof HandshakeError && REFUSERS[error.code] !== undefined && error.status !== 0) {
+    return describeRefusal(error)
+  }
   const { cause } = error
   const inner = cause instanceof AggregateError ? cause.errors : [cause]
   const causes = inner.filter(cause => cause instanceof Error).map(({ message }) => message)
-  return printable([error.message, ...new Set(causes)].join(': '))
+  const what = error instanceof HandshakeError ? (NOT_CONNECTED[error.code] ?? error.message) : error.message
+  return printable([what, ...new Set(causes)].join(': '))
 }
 
+const REFUSERS: { readonly [code: string]: string } = {
+  WS_ERR_UNEXPECTED_STATUS: 'the server',
+  WS_ERR_PROXY: 'the proxy'
+}
+// before a handshake these are something else than what they are after it
+const NOT_CONNECTED: { readonly [code: string]: string } = {
+  WS_ERR_CONNECTION_LOST: 'cannot connect',
+  WS_ERR_ABORTED: 'interrupted before there was a connection'
+}
 const BODY_SHOWN = 2000
 
-function describeRefusal({ message, status, body }: HandshakeError): string {
+function describeRefusal({ code, status, body }: HandshakeError): string {
   const text = printable(body.toString('utf8', 0, BODY_SHOWN)).trim()
   const rest = body.length > BODY_SHOWN ? `\n… and ${count(body.length - BODY_SHOWN, 'byte')} more` : ''
-  const head = printable(message)
-  return `${head.includes(String(status)) ? head : `${head}: ${status}`}${text === '' ? '' : `\n${text}${rest}`}`
+  const line = `${REFUSERS[code]} answered ${status} ${STATUS_CODES[status] ?? ''}`.trim()
+  return text === '' ? line : `${line}\n${text}${rest}`
 }
 
 // Notes

@@ -15,13 +15,23 @@ export interface Answered {
 /**
  * What a server answers to an offer.
  * @param given - what the application says instead, where two others have agreed on it
+ * @throws HandshakeError where an extension fails
  */
 export function answerOffer(offer: string, given: string | undefined, settings: Settings): Answered {
   if (given !== undefined) return { extensions: given, negotiated: opaque(given) }
   if (offer === '' || settings.extensions.length === 0) return { extensions: '', negotiated: null }
   const negotiation = new Negotiation(settings.extensions as readonly Extension[], settings)
-  const extensions = negotiation.respond(offer)
-  return { extensions, negotiated: negotiation.negotiated() }
+  try {
+    const extensions = negotiation.respond(offer)
+    return { extensions, negotiated: negotiation.negotiated() }
+  } catch (cause) {
+    throw new HandshakeError('WS_ERR_REJECTED', { status: 500, detail: 'an extension failed', cause })
+  }
+}
+
+/** @throws TypeError where a server is to make an offer */
+export function checkServer({ extensions }: Settings): void {
+  if (typeof extensions === 'string') throw new TypeError('a server says in accept() what others have agreed on')
 }
 
 /** What a client offers, and makes of the answer. */

@@ -2,6 +2,7 @@
 // has been checked for size and form before. Knows no extension by name.
 
 import Extensions from 'websocket-extensions'
+import { WebSocketError } from '../errors.js'
 import type {
   ClientExtensionSession,
   Extension,
@@ -142,5 +143,7 @@ function guarded(session: ExtensionSession): ExtensionSession {
 }
 
 function toError(cause: unknown): Error {
+  // one of ours says which close code it asks for
+  if (cause instanceof WebSocketError) return cause
   return new Error(cause instanceof Error ? cause.message : `it gave ${typeof cause} for an error`, { cause })
 }

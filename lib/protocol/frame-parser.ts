@@ -4,7 +4,7 @@
 import { WebSocketError } from '../errors.js'
 import { Frame } from './frame.js'
 import { shiftMask } from './mask.js'
-import { isControl, isKnown, type Opcode } from './opcode.js'
+import { isControl, isKnown, Opcode } from './opcode.js'
 
 export interface FrameParserOptions {
   /** Whether frames must come masked: they must from a client, and must not from a server (RFC 6455 §5.1). */
@@ -18,6 +18,9 @@ export interface FrameParserOptions {
  * goes to its message without that (benchmarks/questions/decode.js, by write).
  */
 const COPY_FROM = 4096
+
+/** What two others agreed on may mark any data frame. */
+const ANY_RSV = 7
 
 interface FrameInProgress {
   readonly opcode: Opcode
@@ -94,8 +97,8 @@ export class FrameParser {
     const opcode = first & 15
     const fin = first >= 128
     const rsv = (first >> 4) & 7
-    // RFC 6455 §5.2; and RFC 7692 §6: no extension marks control frames
-    if ((rsv & ~(isControl(opcode) ? 0 : this.allowedRsv)) !== 0) throw new WebSocketError('WS_ERR_UNEXPECTED_RSV')
+    // RFC 6455 §5.2
+    if (rsv !== 0 && (rsv & ~this.rsvOf(opcode)) !== 0) throw new WebSocketError('WS_ERR_UNEXPECTED_RSV')
     if (!isKnown(opcode)) throw new WebSocketError('WS_ERR_INVALID_OPCODE', { detail: String(opcode) }) // §5.2
     if (second >= 128 !== this.masked) throw this.wrongMask() // §5.1
     let length = second & 127
@@ -132,6 +135,12 @@ export class FrameParser {
     this.position = end
     if (end === chunk.length) this.chunk = null
     return new Frame(opcode, chunk, fin, rsv, length, 0, at, length, mask, this.owned)
+  }
+
+  // RFC 7692 §6: no extension marks control frames, and those that we know mark only a message's first frame
+  private rsvOf(opcode: number): number {
+    const isMarked = opcode === Opcode.Text || opcode === Opcode.Binary
+    return isMarked || (opcode === Opcode.Continuation && this.allowedRsv === ANY_RSV) ? this.allowedRsv : 0
   }
 
   private part(chunk: Buffer, current: FrameInProgress): Frame {

@@ -44,6 +44,11 @@ export class ExtensionTransform extends Stage<Frame, Frame> {
     if (this.codec !== null) this.codec.ready = () => this.goOn()
   }
 
+  /** Bytes of payload that wait here. @internal */
+  get size(): number {
+    return this.queue.slice(this.at).reduce((sum, frame) => sum + frame.size, 0)
+  }
+
   /** Bytes of payload taken by bytes made of them; 1 before there are any. @internal */
   get ratio(): number {
     return this.taken > 0 && this.made > 0 ? this.taken / this.made : 1

@@ -48,6 +48,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   private readonly maxFrameSize: number
   private state: 'ready' | 'running' | 'blocked' | 'stopped' = 'ready'
   private ending = false
+  private rushes = false
   // asked for more while running
   private woken = false
   // a Close behind messages that wait to be taken
@@ -134,6 +135,12 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     if (heldClose !== null) this.control(heldClose)
   }
 
+  /** Decodes all that is there, whether or not more is wanted downstream: the wire is gone, and nothing comes behind it. @internal */
+  runOut(): void {
+    this.rushes = true
+    this.goOn()
+  }
+
   private goOn(): void {
     if (this.state !== 'blocked') return
     this.blockedTime!.stop()
@@ -161,7 +168,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
       do {
         this.woken = false
         more = this.decode()
-      } while (!more && this.woken)
+      } while (!more && (this.woken || this.rushes))
     } finally {
       // somebody downstream may have stopped it, or thrown
       if ((this.state as string) === 'running') this.state = more ? 'ready' : 'blocked'

@@ -9,6 +9,8 @@ export interface Taker<T> {
   deliver(message: T): boolean
   /** After the last one: a clean end, or an error. */
   endMessages(error: Error | null): void
+  /** Whether the application reads it. */
+  readonly isRead: boolean
 }
 
 /** What stands behind the last stage. */
@@ -92,12 +94,14 @@ export class Delivery<T> implements Receiver<T> {
   private next(queue: Batch<T>): boolean {
     const { taker } = this
     const message = queue[this.index]!
-    if (taker === null && !this.owner.isHeard) return false
+    const { isHeard } = this.owner
+    if (taker === null && !isHeard) return false
     if (++this.index === queue.length) {
       this.queue = null
       this.index = 0
     }
     this.owner.announce(message)
-    return taker === null || taker.deliver(message)
+    // where there are listeners, the view may be there for writing only
+    return taker === null || (isHeard && !taker.isRead) || taker.deliver(message)
   }
 }

@@ -10,7 +10,7 @@ export type MessageKind = 'text' | 'binary'
 /** Who fills a MessageStream. */
 export interface MessageStreamOwner {
   /** The stream has room again, or is not wanted any more. */
-  wantMore(): void
+  wantMore(stream: MessageStream): void
 }
 
 /**
@@ -79,12 +79,12 @@ export class MessageStream extends Readable {
   }
 
   override _read(): void {
-    this.filler.wantMore()
+    this.filler.wantMore(this)
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     callback(error)
-    this.filler.wantMore()
+    this.filler.wantMore(this)
   }
 
   private destroyWhenRead(): void {

@@ -25,6 +25,8 @@ export interface ReceptionOwner extends StreamsOwner, FramesOwner, DeliveryOwner
   fail(error: WebSocketError): void
   /** Frames are wanted as they are on the wire: nothing else is to be done with them. */
   bypassExtensions(): void
+  /** Messages are wanted: what takes frames, with the extensions before it. */
+  extended(entrance: Receiver<Frame>): Receiver<Frame>
 }
 
 /** What takes what arrives, once it is wanted. */
@@ -117,8 +119,8 @@ export class Reception implements Receiver<Frame> {
     if (this.kind !== null) throw this.taken()
     this.kind = kind
     let entrance: Receiver<Frame>
-    if (kind === 'messages') entrance = this.makeMessages()
-    else if (kind === 'streams') entrance = this.makeStreams()
+    if (kind === 'messages') entrance = this.owner.extended(this.makeMessages())
+    else if (kind === 'streams') entrance = this.owner.extended(this.makeStreams())
     else entrance = this.makeFrames()
     if (this.discarding) this.sink!.discard()
     // whoever asked has the rest of this turn to be set up
@@ -127,8 +129,11 @@ export class Reception implements Receiver<Frame> {
   }
 
   private giveWay(entrance: Receiver<Frame>): void {
-    link(this.prev!, entrance)
-    this.prev = null
+    // in the middle of a message nobody else can begin: what is dropped is dropped here
+    if (!this.discarding) {
+      link(this.prev!, entrance)
+      this.prev = null
+    }
     this.endIfOver()
   }
 
@@ -139,9 +144,12 @@ export class Reception implements Receiver<Frame> {
   private handOver(entrance: Receiver<Frame>): void {
     const { prev, held } = this
     this.held = null
-    this.prev = null
-    link(prev!, entrance)
-    const more = held === null || entrance.receive(held)
+    let more = true
+    if (held !== null) {
+      this.prev = null
+      link(prev!, entrance)
+      more = entrance.receive(held)
+    }
     this.endIfOver()
     if (more) prev!.proceed()
   }

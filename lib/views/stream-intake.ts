@@ -60,7 +60,9 @@ export class StreamIntake implements Receiver<Frame>, MessageStreamOwner {
   }
 
   /** The message in progress takes more. */
-  wantMore(): void {
+  wantMore(stream: MessageStream): void {
+    // one that is complete, and read or destroyed now, makes no room in another
+    if (stream !== this.current) return
     this.hasRoom = true
     this.goOn()
   }

@@ -50,6 +50,11 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
     return super.write(item, ...rest)
   }
 
+  /** A message in progress takes as long as whoever writes it takes. @internal */
+  protected override endsSoon(): void {
+    if (!this.sending) super.endsSoon()
+  }
+
   /** @internal */
   override proceed(): void {
     if (!this.sending) super.proceed()

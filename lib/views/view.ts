@@ -14,6 +14,8 @@ export interface ViewOwner {
   sendItem(item: Outgoing): boolean
   /** More is wanted. */
   wantMessages(): void
+  /** Nothing more will be written. */
+  endsSoon(): void
   /** Begins the closing handshake; the callback comes when the Close frame is on its way. */
   endMessages(callback: () => void): void
   /** The application destroyed the view. */
@@ -88,6 +90,20 @@ export abstract class View<In, Out> extends Duplex {
     return false
   }
 
+  override end(callback?: () => void): this
+  override end(item: In, callback?: () => void): this
+  override end(item: In, encoding?: BufferEncoding, callback?: () => void): this
+  override end(...args: unknown[]): this {
+    ;(super.end as (...args: unknown[]) => unknown)(...args)
+    this.endsSoon()
+    return this
+  }
+
+  /** Nothing more will be written: what was is to be sent in time. @internal */
+  protected endsSoon(): void {
+    this.owner.endsSoon()
+  }
+
   override _write(item: In, _encoding: string, callback: (error?: Error | null) => void): void {
     if (!this.owner.takesMessages) {
       this.waiting = callback
@@ -142,6 +158,7 @@ export abstract class View<In, Out> extends Duplex {
 }
 
 /** What a Duplex of Node's leaves open: the type of what is read. */
+// biome-ignore lint/correctness/noUnusedVariables: the parameters are those of the class
 export interface View<In, Out> {
   on<E extends string | symbol>(event: E & Other<E, 'data'>, listener: (...args: any[]) => void): this
   on(event: 'data', listener: (item: Out) => void): this
@@ -149,9 +166,6 @@ export interface View<In, Out> {
   once(event: 'data', listener: (item: Out) => void): this
   addListener<E extends string | symbol>(event: E & Other<E, 'data'>, listener: (...args: any[]) => void): this
   addListener(event: 'data', listener: (item: Out) => void): this
-  end(callback?: () => void): this
-  end(item: In, callback?: () => void): this
-  end(item: In, encoding?: BufferEncoding, callback?: () => void): this
   [Symbol.asyncIterator](): NodeJS.AsyncIterator<Out>
 }
 

@@ -202,6 +202,20 @@ t.test('a container that throws a string is no better', async t => {
   t.throws(() => run(incoming, data(Opcode.Text, 'a')), { code: 'WS_ERR_EXTENSION', message: /oops$/ })
 })
 
+t.test('nor one that calls back and then throws, or calls back again', async t => {
+  const container = {
+    processIncomingMessage(message: object, callback: (error: null, result: object) => void) {
+      callback(null, message)
+      callback(null, { ...message, data: Buffer.from('again') })
+      throw new Error('oops')
+    },
+    processOutgoingMessage() {},
+    close() {}
+  }
+  const { incoming } = new MessageCodecs(container as never, 0, LIMITS)
+  t.match(run(incoming, data(Opcode.Text, 'a')), [{ payload: Buffer.from('a') }])
+})
+
 t.test('an extension that never answers is waited for as long as closeTimeout', { timeout: 2000 }, async t => {
   const { incoming } = one({ incoming: () => {} }, { closeTimeout: 20 })
   incoming.push(data(Opcode.Text, 'a'))

@@ -3,7 +3,7 @@
 import t from 'tap'
 import type { FrameCodec, StreamingSession } from '../../lib/extensions/extension.js'
 import { type Negotiated, Negotiation, type NegotiationLimits } from '../../lib/extensions/negotiation.js'
-import { type Extension, Frame, Opcode } from '../../lib/index.js'
+import { type Extension, Frame, Opcode, WebSocketError } from '../../lib/index.js'
 import { reverse, toy } from './toys.js'
 
 const LIMITS: NegotiationLimits = { maxMessageSize: 100, maxFragments: 4, closeTimeout: 10_000 }
@@ -148,6 +148,25 @@ t.test('whatever a session fails with, the container can write to it', async t =
         t.throws(() => outgoing!.next(), { code: 'WS_ERR_EXTENSION', message: /bad: / })
       }
     }
+  }
+})
+
+t.test('an error of ours keeps its close code', async t => {
+  const extension = toy('bad', {
+    outgoing: (_message, callback) => callback(new WebSocketError('WS_ERR_INVALID_COMPRESSED_DATA')),
+    incoming() {
+      throw new WebSocketError('WS_ERR_MESSAGE_TOO_LARGE')
+    }
+  })
+  for (const side of both([extension], [extension]).sides) {
+    t.throws(() => through(side!.outgoing!, new Frame(Opcode.Text, 'a')), {
+      code: 'WS_ERR_INVALID_COMPRESSED_DATA',
+      closeCode: 1007
+    })
+    t.throws(() => through(side!.incoming!, new Frame(Opcode.Text, 'a')), {
+      code: 'WS_ERR_MESSAGE_TOO_LARGE',
+      closeCode: 1009
+    })
   }
 })
 

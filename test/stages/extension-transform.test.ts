@@ -1,4 +1,6 @@
 import t from 'tap'
+import { WebSocketError } from '../../lib/errors.js'
+import type { FrameCodec } from '../../lib/extensions/extension.js'
 import { Frame } from '../../lib/protocol/frame.js'
 import { Opcode } from '../../lib/protocol/opcode.js'
 import { ExtensionTransform, type ExtensionTransformOptions } from '../../lib/stages/extension-transform.js'
@@ -80,6 +82,240 @@ test('on its own it is destroyed by a fault, behind what came before it', async 
   t.match(await failed, { code: 'WS_ERR_UNEXPECTED_RSV', closeCode: 1002 })
   t.same(got.map(describeFrame), ['text 78'])
   t.ok(extension.destroyed)
+})
+
+/** A codec that makes of each frame what `make` says, at once or when it is told to go on. */
+class ToyCodec implements FrameCodec {
+  busy = false
+  ready: (() => void) | null = null
+  closed = 0
+  pushed: Frame[] = []
+  private made: Frame[] = []
+
+  constructor(
+    private readonly make: (frame: Frame) => Frame[] = each => [each],
+    private readonly slow = false
+  ) {}
+
+  push(frame: Frame): void {
+    if (this.busy || this.made.length > 0) throw new Error('what came before is not used up')
+    this.pushed.push(frame)
+    this.busy = this.slow
+    this.made = this.make(frame)
+  }
+
+  next(): Frame | null {
+    return this.busy ? null : (this.made.shift() ?? null)
+  }
+
+  goOn(): void {
+    this.busy = false
+    this.ready!()
+  }
+
+  close(): void {
+    this.closed++
+  }
+}
+
+function coded(codec: ToyCodec): ReturnType<typeof linked> & { giver: Giver<Frame> } {
+  const made = linked({ codec, rsv: 4 })
+  return { ...made, giver: made.extension.prev as Giver<Frame> }
+}
+
+const says = (payload: string): Frame => new Frame(Opcode.Text, payload)
+const texts = (frames: readonly Frame[]): string[] => frames.map(({ payload }) => String(payload))
+
+t.test('data frames go through the codec, control frames past it, in order', async t => {
+  const codec = new ToyCodec(({ payload }) => [says(`${payload}1`), says(`${payload}2`)])
+  const { extension, taker } = coded(codec)
+  t.equal(extension.receive([says('a'), frame(Opcode.Ping), says('b')]), true)
+  t.same(texts(taker.items), ['a1', 'a2', 'x', 'b1', 'b2'])
+  t.equal(taker.batches.length, 1, 'in one batch')
+  t.equal(extension.isIdle, true)
+})
+
+t.test('a frame of which nothing comes is no batch', async t => {
+  const { extension, taker } = coded(new ToyCodec(() => []))
+  t.equal(extension.receive([says('a')]), true)
+  t.same(taker.batches, [])
+})
+
+t.test('while the codec works elsewhere, what follows waits', async t => {
+  const codec = new ToyCodec(undefined, true)
+  const { extension, taker, giver } = coded(codec)
+  t.equal(extension.receive([says('a'), says('b'), frame(Opcode.Ping)]), false)
+  t.equal(extension.isWorking, true)
+  t.equal(extension.isIdle, false)
+  t.equal(extension.receive([says('c')]), false)
+  codec.goOn()
+  t.same(texts(taker.items), ['a'])
+  codec.goOn()
+  t.same(texts(taker.items), ['a', 'b', 'x'])
+  t.equal(giver.asked, 0)
+  codec.goOn()
+  t.same(texts(taker.items), ['a', 'b', 'x', 'c'])
+  t.equal(giver.asked, 1)
+  t.equal(extension.isIdle, true)
+})
+
+t.test('downstream is given no more than it wants', async t => {
+  const large = (): Frame => new Frame(Opcode.Binary, Buffer.alloc(40_000))
+  const codec = new ToyCodec(() => [large(), large(), large(), large(), large()])
+  const { extension, taker, giver } = coded(codec)
+  taker.wants = false
+  t.equal(extension.receive([says('a')]), false)
+  t.equal(taker.items.length, 2, 'a batch is no larger than it must be')
+  taker.prev!.proceed()
+  t.equal(taker.items.length, 4)
+  t.equal(giver.asked, 0)
+  taker.proceed()
+  t.equal(taker.items.length, 5)
+  t.equal(giver.asked, 1)
+  const many = coded(new ToyCodec(() => Array.from({ length: 3000 }, () => says('x'))))
+  many.extension.receive([says('a')])
+  t.same(
+    many.taker.batches.map(batch => batch.length),
+    [1024, 1024, 952]
+  )
+})
+
+t.test('asked for more while it hands something over, it goes on', async t => {
+  const large = (): Frame => new Frame(Opcode.Binary, Buffer.alloc(70_000))
+  const { extension, taker } = coded(new ToyCodec(() => [large(), large(), large()]))
+  taker.wants = false
+  taker.meanwhile = () => extension.proceed()
+  t.equal(extension.receive([says('a')]), true)
+  t.equal(taker.items.length, 3)
+})
+
+t.test('ready while nothing is wanted downstream, it waits for that', async t => {
+  const codec = new ToyCodec(undefined, true)
+  const { extension, taker, giver } = coded(codec)
+  taker.wants = false
+  extension.receive([frame(Opcode.Ping), says('a')])
+  t.equal(taker.items.length, 1)
+  codec.goOn()
+  t.equal(taker.items.length, 1)
+  t.equal(extension.isWorking, false)
+  taker.proceed()
+  t.equal(taker.items.length, 2)
+  t.equal(giver.asked, 1)
+  taker.prev!.proceed()
+  t.equal(giver.asked, 2)
+})
+
+t.test('the end waits for what the codec works on', async t => {
+  const codec = new ToyCodec(undefined, true)
+  const { extension, taker } = coded(codec)
+  extension.receive([says('a')])
+  extension.finish()
+  t.equal(taker.ends, 0)
+  codec.goOn()
+  t.same([taker.items.length, taker.ends, codec.closed], [1, 1, 1])
+  t.equal(extension.receive([says('b')]), true, 'what comes behind it is dropped')
+  codec.ready!()
+  t.same([taker.items.length, taker.ends], [1, 1])
+  const idle = coded(new ToyCodec())
+  idle.extension.finish()
+  t.equal(idle.taker.ends, 1)
+})
+
+t.test('an end that comes while a batch is handed over is passed on behind it', async t => {
+  const { extension, taker } = coded(new ToyCodec())
+  taker.meanwhile = () => extension.finish()
+  extension.receive([says('a')])
+  t.same([taker.items.length, taker.ends], [1, 1])
+})
+
+t.test('stopped, it drops what it holds, frees the codec, and says that it is idle', async t => {
+  const codec = new ToyCodec(undefined, true)
+  const { extension, taker } = coded(codec)
+  let told = 0
+  extension.receive([says('a'), says('b')])
+  extension.whenIdle = () => told++
+  extension.finish()
+  extension.stop()
+  extension.stop()
+  t.same([taker.items.length, taker.ends, codec.closed, told], [0, 1, 1, 1])
+  codec.ready!()
+  t.equal(taker.items.length, 0)
+})
+
+t.test('stopped while it hands something over, it stops at once', async t => {
+  const large = (): Frame => new Frame(Opcode.Binary, Buffer.alloc(70_000))
+  const { extension, taker } = coded(new ToyCodec(() => [large(), large()]))
+  taker.meanwhile = () => extension.stop()
+  t.equal(extension.receive([says('a'), says('b')]), true)
+  t.equal(taker.items.length, 1)
+})
+
+t.test('whoever waits for it to be idle is told once, behind what was handed on', async t => {
+  const codec = new ToyCodec(undefined, true)
+  const { extension, taker } = coded(codec)
+  let seen = -1
+  extension.receive([says('a')])
+  extension.whenIdle = () => {
+    seen = taker.items.length
+  }
+  codec.goOn()
+  t.equal(seen, 1)
+})
+
+t.test('a codec that refuses a frame ends it, behind what it had made', async t => {
+  const { extension, taker, errors } = coded(
+    new ToyCodec(({ payload }) => {
+      if (String(payload) === 'bad') throw new WebSocketError('WS_ERR_INVALID_COMPRESSED_DATA')
+      return [says(`${payload}!`)]
+    })
+  )
+  t.equal(extension.receive([says('a'), says('bad'), says('b')]), true)
+  t.same(texts(taker.items), ['a!'])
+  t.same(errors, ['WS_ERR_INVALID_COMPRESSED_DATA'])
+})
+
+t.test('a fault behind frames whose taker has ended it all is not told', async t => {
+  const { extension, taker, errors } = linked()
+  taker.meanwhile = () => extension.stop()
+  extension.receive([says('a'), frame(Opcode.Text, 4)])
+  t.same(errors, [])
+})
+
+t.test('what is no fault of the protocol is thrown', async t => {
+  const { extension } = coded(
+    new ToyCodec(() => {
+      throw new RangeError('a mistake')
+    })
+  )
+  t.throws(() => extension.receive([says('a')]), RangeError)
+})
+
+test('as a stream with a slow codec it keeps order, and its end', async t => {
+  const codec = new ToyCodec(undefined, true)
+  const push = codec.push.bind(codec)
+  codec.push = each => {
+    push(each)
+    setImmediate(() => codec.goOn())
+  }
+  const source = sourceOf(
+    Array.from({ length: 20 }, (_, i) => [says(String(i))]),
+    true
+  )
+  const frames = await all(source.pipe(new ExtensionTransform({ codec })), true)
+  t.same(
+    texts(frames as Frame[]),
+    Array.from({ length: 20 }, (_, i) => String(i))
+  )
+  t.equal(codec.closed, 1)
+})
+
+test('as a stream with a codec that works when it is destroyed, it frees it', async t => {
+  const codec = new ToyCodec(undefined, true)
+  const extension = new ExtensionTransform({ codec })
+  extension.write([says('a')])
+  extension.destroy()
+  await event(extension, 'close')
+  t.equal(codec.closed, 1)
 })
 
 test('as a stream it passes batches on', async t => {

@@ -26,6 +26,7 @@ class Taker implements MessageTaker<Message> {
   got: Message[] = []
   ended: Error | null | undefined = undefined
   room = 1
+  isRead = true
   deliver(message: Message): boolean {
     this.got.push(message)
     return --this.room > 0

@@ -247,6 +247,8 @@ matrix(
     const side = await open(t, setup)
     side.peer.close(3001)
     readClose(await side.peer.nextFrame())
+    // until the wire says that it has taken it
+    await settle(3)
     return side
   },
   BREAKS.map(ending => ({ ...ending, info: { code: 3001, wasClean: true, initiator: 'peer' } }))

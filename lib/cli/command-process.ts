@@ -1,0 +1,127 @@
+// A connection and a command come in: the command runs as a process of its own, as long as the connection, with its stdin and stdout
+// in place of messages.
+
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { CloseCode, type WebSocketStream } from '../index.js'
+import { put } from './io.js'
+import { linesOf } from './lines.js'
+
+export interface ProcessSettings {
+  /** The program and its arguments, or for a shell the line that it reads. */
+  readonly words: readonly string[]
+  readonly shell: boolean
+  /** Whether stdin and stdout are streams of bytes, and not lines. */
+  readonly stream: boolean
+  /** Whether the system has groups of processes, which end as a whole. */
+  readonly groups: boolean
+  /** Milliseconds after which a process that was asked to end is killed. */
+  readonly grace: number
+  readonly env: { readonly [name: string]: string | undefined }
+  /** Takes what the process writes to its stderr. */
+  readonly complain: (chunk: Buffer) => unknown
+}
+
+/**
+ * Runs until both are over, and gives how the process ended. It is asked to end with the connection (SIGTERM), with whatever it has
+ * started, and killed if it does not; the connection ends with it, by 1000 where its exit code was 0, else by 1011.
+ */
+export async function runFor(ws: WebSocketStream, settings: ProcessSettings): Promise<string> {
+  const connected = new ConnectedProcess(ws, settings)
+  return connected.run()
+}
+
+class ConnectedProcess {
+  private readonly child: ChildProcessWithoutNullStreams
+  private error: Error | null = null
+  private timer: NodeJS.Timeout | undefined = undefined
+
+  constructor(
+    private readonly ws: WebSocketStream,
+    private readonly settings: ProcessSettings
+  ) {
+    const { words, shell, env, groups } = settings
+    const [program, ...args] = words
+    this.child = spawn(program!, args, { shell, env, detached: groups })
+    this.child.stdin.on('error', ignore)
+    this.child.stderr.on('data', settings.complain)
+    this.child.once('exit', () => this.signal('SIGTERM'))
+    this.child.once('error', error => {
+      this.error = error
+    })
+  }
+
+  async run(): Promise<string> {
+    const { child, ws } = this
+    const gone = new Promise(resolve => child.once('close', resolve).once('error', resolve))
+    void ws.closed.then(() => this.stop())
+    const read = this.fromPeer()
+    await Promise.all([this.toPeer(), gone])
+    clearTimeout(this.timer)
+    const outcome = this.describe()
+    if (outcome === 'ended') ws.close()
+    else ws.close(CloseCode.InternalError, `the command ${outcome}`.slice(0, 120))
+    await Promise.all([read, ws.closed])
+    return outcome
+  }
+
+  private async toPeer(): Promise<void> {
+    const { child, ws, settings } = this
+    const view = settings.stream ? ws.streams : ws.messages
+    try {
+      if (settings.stream) {
+        for await (const chunk of child.stdout) await put(view, chunk)
+      } else {
+        for await (const lines of linesOf(child.stdout)) for (const line of lines) await put(view, line.toString())
+      }
+    } catch {
+      // a line that is too long; or the process was killed while it wrote
+      this.stop()
+    }
+  }
+
+  private async fromPeer(): Promise<void> {
+    const { stdin } = this.child
+    try {
+      if (this.settings.stream) await this.streamTo(stdin)
+      else for await (const message of this.ws.messages) await put(stdin, toLine(message))
+    } catch {
+      // the connection has ended, and says itself how
+    }
+    stdin.end()
+  }
+
+  private async streamTo(stdin: NodeJS.WritableStream): Promise<void> {
+    for await (const message of this.ws.streams) {
+      for await (const piece of message) await put(stdin as never, piece)
+    }
+  }
+
+  private stop(): void {
+    this.signal('SIGTERM')
+    this.timer ??= setTimeout(() => this.signal('SIGKILL'), this.settings.grace)
+  }
+
+  private signal(name: 'SIGTERM' | 'SIGKILL'): void {
+    const { pid } = this.child
+    if (pid === undefined) return
+    try {
+      if (this.settings.groups) process.kill(-pid, name)
+      else this.child.kill(name)
+    } catch {
+      // it is gone, and all that it started
+    }
+  }
+
+  private describe(): string {
+    const { exitCode, signalCode } = this.child
+    if (this.error !== null) return `could not be started: ${this.error.message}`
+    if (signalCode !== null) return `was ended by ${signalCode}`
+    return exitCode === 0 ? 'ended' : `ended with exit code ${exitCode}`
+  }
+}
+
+function toLine(message: string | Buffer): string | Buffer {
+  return typeof message === 'string' ? `${message}\n` : Buffer.concat([message, Buffer.from('\n')])
+}
+
+function ignore(): void {}

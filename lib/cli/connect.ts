@@ -1,0 +1,124 @@
+// The command `connect`: its options, and what it does with them. Whether somebody types, or pipes, is decided here.
+
+import { connect, type WebSocketStream } from '../index.js'
+import { Call, type CloseWords } from './call.js'
+import { CLIENT_OPTIONS, checked, checkUrl, clientOptions } from './client-options.js'
+import { converse } from './conversation.js'
+import { watchFramesOf } from './frames.js'
+import { type ExitCode, type Io, UsageError, whenAborted } from './io.js'
+import { type Command, flag, number, optionalNumber, text, type Values } from './options.js'
+import { carry } from './piped.js'
+import { describeFrame, formatTime, Notes } from './terminal.js'
+
+const OPTIONS = {
+  stream: flag('one stream of bytes both ways: each chunk of stdin is a binary message, and messages are put together'),
+  message: flag('all of stdin is one message, sent in fragments as it is read'),
+  binary: flag('binary messages both ways: as bytes and not as hexadecimal digits'),
+  ...CLIENT_OPTIONS,
+  ping: optionalNumber('SECONDS', 'ping every second, or as often as it says, and show the time there and back', 1, {
+    least: 0.01,
+    fraction: true
+  }),
+  show: flag('show each frame on stderr'),
+  wait: flag('stay after the end of stdin, until the server closes'),
+  once: optionalNumber('N', 'stay until one message, or N, have come; then close', 1, { least: 1 }),
+  close: text('CODE[:REASON]', 'what the Close frame says (default: 1000)', readClose),
+  timeout: number(
+    'SECONDS',
+    'how long the server is waited for: for its handshake and its Close (default: 10), and with --wait or --once for each message (default: no limit)',
+    { least: 0.01, fraction: true }
+  )
+}
+
+export const connectCommand: Command<typeof OPTIONS> = {
+  name: 'connect',
+  summary: 'Connects to a server: stdin is sent to it, what it sends goes to stdout.',
+  operands: ['URL'],
+  options: OPTIONS,
+  about: [
+    'URL is ws:, wss:, http:, https:, or ws+unix:///path/to.sock:/target. Each line of stdin is a text message, and each message is a line of stdout, a binary one in hexadecimal digits. At the end of stdin the connection is closed. At a terminal there is a prompt; /help says what it knows.'
+  ],
+  run
+}
+
+type Settings = Values<typeof OPTIONS>
+
+async function run(values: Settings, [url]: readonly string[], io: Io): Promise<ExitCode> {
+  const notes = new Notes(io)
+  const unit = unitOf(values)
+  const isTalk = unit === 'line' && io.stdin.isTTY === true && io.stdout.isTTY === true
+  const ws = open(checkUrl(url!), values, notes, isTalk)
+  const patience = values.timeout === undefined ? undefined : values.timeout * 1000
+  const close = values.close ?? { code: 1000, reason: '' }
+  const call = new Call(ws, io, notes, { close, patience: patience ?? DEFAULT_PATIENCE })
+  if (values.show) show(ws, notes)
+  const forget = whenAborted(io.signal, () => call.hangUp())
+  if (await greet(ws, notes, isTalk)) {
+    if (values.ping !== undefined) pingEvery(values.ping, ws, notes)
+    const { binary, wait, once } = values
+    if (isTalk) await converse(call, { binary, once, readClose })
+    else await carry(call, { unit, binary, wait, once, patience })
+  }
+  forget()
+  return call.exitCode(isTalk)
+}
+
+const DEFAULT_PATIENCE = 10_000
+
+function unitOf({ stream, message, binary }: Settings): 'line' | 'chunk' | 'whole' {
+  if (stream && (message || binary)) throw new UsageError('--stream goes without --message and --binary')
+  if (message) return 'whole'
+  return stream ? 'chunk' : 'line'
+}
+
+function open(url: string, values: Settings, notes: Notes, isTalk: boolean): WebSocketStream {
+  const options = clientOptions(values, notes)
+  const unlimited = Number.POSITIVE_INFINITY
+  // what goes to a pipe is never held, so nothing is too large
+  const limits = isTalk ? {} : { maxMessageSize: unlimited, maxFrameSize: unlimited, maxFragments: unlimited }
+  const handshakeTimeout = (values.timeout ?? DEFAULT_PATIENCE / 1000) * 1000
+  // the Call sees to the end: a limit on all of it would cut off what a slow reader has not had yet
+  return checked(() => connect(url, { ...options, ...limits, handshakeTimeout, closeTimeout: unlimited }))
+}
+
+/** False where there is no connection. */
+async function greet(ws: WebSocketStream, notes: Notes, isTalk: boolean): Promise<boolean> {
+  const info = await ws.opened.catch(() => null)
+  if (info === null) return false
+  if (!isTalk) return true
+  const { url, version, protocol, extensions } = info
+  const agreed = [version, protocol && `subprotocol ${protocol}`, extensions].filter(words => words !== '')
+  notes.say(notes.paint('dim', `connected to ${url} (${agreed.join(', ')}); /help for help, Ctrl-D to close`))
+  return true
+}
+
+function show(ws: WebSocketStream, notes: Notes): void {
+  watchFramesOf(ws, ({ frame, direction }) => {
+    notes.say(describeFrame(frame, direction === 'sent' ? '→' : '←', notes.paint))
+  })
+}
+
+function pingEvery(seconds: number, ws: WebSocketStream, notes: Notes): void {
+  const ping = (): void => {
+    ws.ping().then(
+      time => notes.say(`pong after ${formatTime(time)}`),
+      () => {}
+    )
+  }
+  ping()
+  const timer = setInterval(ping, seconds * 1000)
+  ws.once('close', () => clearInterval(timer))
+}
+
+/** @throws UsageError for what a Close frame cannot say (RFC 6455 §7.4) */
+function readClose(given: string): CloseWords {
+  const [, digits, reason = ''] = /^(\d{4})(?::(.*))?$/s.exec(given) ?? []
+  const code = Number(digits)
+  const isCode = (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999)
+  if (!isCode) {
+    throw new UsageError(`'${given}' is not CODE[:REASON] with a code of 1000-1003, 1007-1014 or 3000-4999`)
+  }
+  // RFC 6455 §5.5
+  if (Buffer.byteLength(reason) > 123) throw new UsageError('the reason of a Close frame has at most 123 bytes')
+  return { code, reason }
+}

@@ -1,0 +1,118 @@
+// What `serve` and `relay` have in common: a server that listens, who may connect to it, and how it ends.
+
+import type { EventEmitter } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { OriginCheck } from '../index.js'
+import { Failure } from './io.js'
+import { list, type Option, text } from './options.js'
+
+export const LISTENING_OPTIONS = {
+  host: text<string, string>('HOST', 'the address to listen on (default: 127.0.0.1)', undefined, '127.0.0.1'),
+  origin: list(
+    'ORIGIN',
+    "an origin whose pages may connect; '*': any (default: this server's own, and what is no browser)"
+  )
+} satisfies { [name: string]: Option<unknown> }
+
+export const PORT_RANGE = { least: 0, most: 65535 }
+
+/** What there is to a server: those of `node:http`, `node:https` and `node:http2` have it. */
+interface Server extends EventEmitter {
+  listen(port: number, host: string): unknown
+  address(): unknown
+  close(): unknown
+}
+
+interface Connection extends EventEmitter {
+  destroy(): unknown
+}
+
+/** Milliseconds that connections have for their closing handshake when the server ends. */
+export const FAREWELL = 5000
+
+export class Listening {
+  private readonly sockets = new Set<Connection>()
+  private port = 0
+
+  constructor(
+    private readonly server: Server,
+    private readonly host: string,
+    private readonly isSecure: boolean
+  ) {
+    server.on('connection', (socket: Connection) => {
+      this.sockets.add(socket)
+      socket.once('close', () => this.sockets.delete(socket))
+    })
+  }
+
+  /** @throws Failure where it cannot listen */
+  async begin(port: number): Promise<void> {
+    const { server, host } = this
+    await new Promise<void>((resolve, reject) => {
+      server.once('listening', resolve)
+      server.once('error', error => reject(new Failure(`cannot listen on ${host}:${port}: ${explain(error)}`)))
+      server.listen(port, host)
+    })
+    this.port = (server.address() as { port: number }).port
+  }
+
+  /** @param scheme - 'ws' or 'http', without the s of a secure one */
+  url(scheme: string): string {
+    return `${scheme}${this.isSecure ? 's' : ''}://${authority(this.host)}:${this.port}`
+  }
+
+  /**
+   * Lets in what names no origin, as no browser does, our own pages, and those that are listed. What `Host` says is no proof that a
+   * page is ours: any name can lead to this address.
+   */
+  originCheck(listed: readonly string[]): OriginCheck {
+    const names = [this.host, ...(isLoopback(this.host) ? ['localhost', '127.0.0.1', '::1'] : [])]
+    return origin => {
+      if (origin === undefined || listed.includes('*') || listed.includes(origin)) return true
+      return names.some(name => origin === originOf(this.isSecure, name, this.port))
+    }
+  }
+
+  /** Takes no more connections, and cuts those that there are. */
+  end(): void {
+    this.server.close()
+    for (const socket of this.sockets) socket.destroy()
+  }
+}
+
+function explain(error: Error & { code?: string }): string {
+  return error.code === 'EADDRINUSE' ? 'it is in use; port 0 is any that is free' : error.message
+}
+
+function authority(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.') || host === '0.0.0.0' || host === '::'
+}
+
+/** RFC 6454 §6.2: without the port that is the scheme's own. */
+function originOf(isSecure: boolean, host: string, port: number): string {
+  return new URL(`http${isSecure ? 's' : ''}://${authority(host)}:${port}`).origin
+}
+
+/** Says that there is nothing but WebSockets here (RFC 9110 §15.5.22). */
+export function askForUpgrade(_request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(426, { 'Content-Type': 'text/plain; charset=utf-8', Upgrade: 'websocket' })
+  response.end('This is a WebSocket server.\n')
+}
+
+/** Who asks, and for what, in a few words. */
+export function describeRequest(request: { url?: string | undefined; socket?: object | undefined }): string {
+  const { remoteAddress, remotePort } = (request.socket ?? {}) as { remoteAddress?: string; remotePort?: number }
+  return `${request.url} from ${remoteAddress}:${remotePort}`
+}
+
+/** Resolves when the signal is aborted. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

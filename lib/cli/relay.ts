@@ -1,0 +1,124 @@
+// The command `relay`: each connection to a port is joined to one to the target, and what passes between the two can be shown.
+
+import { createServer, type IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { connect, type Relay, relay, WebSocketStream } from '../index.js'
+import { checked, checkUrl, TARGET_OPTIONS, targetOptions } from './client-options.js'
+import { watchFrames } from './frames.js'
+import { ExitCode, type Io } from './io.js'
+import {
+  askForUpgrade,
+  describeRequest,
+  FAREWELL,
+  LISTENING_OPTIONS,
+  Listening,
+  PORT_RANGE,
+  untilAborted
+} from './listening.js'
+import { type Command, flag, list, readNumber, type Values } from './options.js'
+import { count, describeClose, describeError, describeFrame, Notes } from './terminal.js'
+
+const OPTIONS = {
+  show: flag('show each frame on stderr: → to the target, ← from it'),
+  host: LISTENING_OPTIONS.host,
+  origin: LISTENING_OPTIONS.origin,
+  path: flag("ask the target for the path and query of the client's request"),
+  forward: list('NAME', "a header field of the client's request that the target is sent, as Cookie"),
+  ...TARGET_OPTIONS
+}
+
+export const relayCommand: Command<typeof OPTIONS> = {
+  name: 'relay',
+  summary: 'Joins each connection to PORT to one to TARGET; frames pass as they are.',
+  operands: ['PORT', 'TARGET'],
+  options: OPTIONS,
+  about: [
+    'The URL is written to stdout, all else to stderr. Port 0 is any that is free. The target is offered the subprotocols and extensions that the client offers; a Close goes through, and so does what the target says where it refuses. SIGINT closes all connections with 1001, and ends.'
+  ],
+  run
+}
+
+type Settings = Values<typeof OPTIONS>
+
+async function run(values: Settings, [port, target]: readonly string[], io: Io): Promise<ExitCode> {
+  const notes = new Notes(io)
+  const number = readNumber(port!, 'PORT', PORT_RANGE)
+  const join = joinerTo(checkUrl(target!), values, notes)
+  const server = createServer(askForUpgrade)
+  const listening = new Listening(server, values.host, false)
+  const origins = listening.originCheck(values.origin)
+  const relays = new Set<Relay>()
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // nothing is held, so nothing is too large
+    const ws = WebSocketStream.http(request, head, { origins, maxFrameSize: Number.POSITIVE_INFINITY })
+    const joined = join(ws, request)
+    relays.add(joined)
+    void joined.closed.then(() => relays.delete(joined))
+    ws.attach(socket)
+  })
+  await listening.begin(number)
+  io.stdout.write(`${listening.url('ws')}/\n`)
+  await untilAborted(io.signal)
+  server.close()
+  await endAll(relays)
+  listening.end()
+  return ExitCode.Ok
+}
+
+type Joiner = (ws: WebSocketStream, request: IncomingMessage) => Relay
+
+/** @throws UsageError where an option is wrong */
+function joinerTo(target: string, values: Settings, notes: Notes): Joiner {
+  const options = {
+    connect: targetOptions(values, notes),
+    forwardPath: values.path,
+    forwardHeaders: values.forward
+  }
+  // what is wrong shows at once, and not with the first client
+  checked(() => connect(target, { ...options.connect, signal: AbortSignal.abort() }))
+  checked(() => relay(WebSocketStream.server(), target, options).destroy())
+  let relays = 0
+  return (ws, request) => {
+    const name = `#${++relays}`
+    const joined = relay(ws, target, options)
+    tell(joined, name, describeRequest(request), notes)
+    if (values.show) showFrames(joined, name, notes)
+    return joined
+  }
+}
+
+function tell(joined: Relay, name: string, request: string, notes: Notes): void {
+  joined.opened.then(
+    ({ protocol, extensions }) => {
+      const agreed = [request, protocol && `subprotocol ${protocol}`, extensions].filter(words => words !== '')
+      notes.say(`${name} open: ${agreed.join(', ')}`)
+    },
+    error => notes.say(`${name} refused: ${request}: ${describeError(error)}`)
+  )
+  void joined.closed.then(({ client, target }) => {
+    const { fromClient, fromTarget } = joined.stats
+    const ends = [`client ${describeClose(client)}`, target === null ? '' : `target ${describeClose(target)}`]
+    const sizes = `${count(fromClient.bytes, 'byte')} →, ${count(fromTarget.bytes, 'byte')} ←`
+    notes.say(`${name} closed: ${ends.filter(end => end !== '').join(', ')}; ${sizes}`)
+  })
+}
+
+function showFrames(joined: Relay, name: string, notes: Notes): void {
+  const stop = watchFrames(({ stream, direction, frame }) => {
+    // what one side is sent, the other has received
+    if (direction === 'sent' || (stream !== joined.client && stream !== joined.target)) return
+    const arrow = stream === joined.client ? '→' : '←'
+    notes.say(`${name} ${describeFrame(frame, arrow, notes.paint)}`)
+  })
+  void joined.closed.then(stop)
+}
+
+async function endAll(relays: ReadonlySet<Relay>): Promise<void> {
+  const all = [...relays]
+  for (const joined of all) joined.close()
+  const timer = setTimeout(() => {
+    for (const joined of all) joined.destroy()
+  }, FAREWELL)
+  await Promise.all(all.map(joined => joined.closed))
+  clearTimeout(timer)
+}

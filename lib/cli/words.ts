@@ -1,0 +1,28 @@
+// A command as it is typed comes in, its words come out. Quotes and backslashes are all that it knows of a shell.
+
+import { UsageError } from './io.js'
+
+/** A word: pieces that are bare, escaped, or in quotes. */
+const WORD = /(?:[^\s'"\\]|\\[\s\S]|'[^']*'|"(?:[^"\\]|\\[\s\S])*")+/y
+const PIECE = /\\([\s\S])|'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"/g
+
+/** @throws UsageError where a quote has no end, or there is no word */
+export function splitWords(text: string): string[] {
+  const words: string[] = []
+  let rest = text.trim()
+  while (rest !== '') {
+    WORD.lastIndex = 0
+    const word = WORD.exec(rest)?.[0]
+    if (word === undefined || /^\S/.test(rest.slice(word.length))) {
+      throw new UsageError(`a quote or a backslash has nothing behind it: ${text}`)
+    }
+    words.push(word.replace(PIECE, unquote))
+    rest = rest.slice(word.length).trimStart()
+  }
+  if (words.length === 0) throw new UsageError('--command needs a command')
+  return words
+}
+
+function unquote(_piece: string, escaped?: string, literal?: string, quoted?: string): string {
+  return escaped ?? literal ?? quoted!.replace(/\\(["\\])/g, '$1')
+}

@@ -1,0 +1,221 @@
+// A connection in the shape that browsers give it in the WHATWG proposal for WebSocketStream: promises and web streams, for code that
+// both share. What happens on the wire is the connection's affair.
+
+import { ReadableStream, WritableStream, type WritableStreamDefaultController } from 'node:stream/web'
+import type { CloseInfo } from '../connection.js'
+import { Deferred } from '../deferred.js'
+import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
+import type { Message } from '../protocol/message-joiner.js'
+import { toBytes } from '../protocol/message-splitter.js'
+import type { NodeReadable } from '../streams.js'
+import { WebSocketStream } from '../websocket-stream.js'
+import { connect } from './connect.js'
+import type { ConnectOptions } from './connect-options.js'
+
+/** What `close` says, and what was said in the end. */
+export interface BrowserCloseInfo {
+  /** 1000 or 3000-4999 where it is sent; 1005 where none came. Default: none, or 1000 where there is a reason. */
+  closeCode?: number | undefined
+  /** At most 123 bytes of UTF-8. */
+  reason?: string | undefined
+}
+
+/** What an open connection has. */
+export interface BrowserOpenInfo {
+  /** Messages: strings for text, Uint8Arrays for binary. `cancel` closes the connection. */
+  readonly readable: ReadableStream<string | Uint8Array>
+  /**
+   * Takes strings for text, ArrayBuffers and their views for binary, and the string of anything else. `close` and `abort` close the
+   * connection; `close` settles when that is done.
+   */
+  readonly writable: WritableStream<unknown>
+  readonly protocol: string
+  readonly extensions: string
+}
+
+/** Why a connection ended, or why it shall end where it is given to `cancel` or `abort`. */
+export class BrowserWebSocketError extends DOMException {
+  /** Null for none. */
+  readonly closeCode: number | null
+  readonly reason: string
+
+  /** @throws DOMException as `BrowserWebSocketStream.close` does */
+  constructor(message = '', info: BrowserCloseInfo = {}) {
+    super(message, 'WebSocketError')
+    this.closeCode = codeOf(info)
+    this.reason = info.reason ?? ''
+  }
+
+  /** @internal */
+  static of(info: CloseInfo, cause: unknown): BrowserWebSocketError {
+    const message = cause instanceof Error ? cause.message : 'the connection did not close cleanly'
+    const error = new BrowserWebSocketError(message)
+    Object.assign(error, { closeCode: info.code, reason: info.reason })
+    // DOMException has no option for it
+    Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true })
+    return error
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
+
+/**
+ * `WebSocketStream` as browsers have it: `opened`, `closed`, `close`, and web streams of messages with backpressure.
+ *
+ * Where the closing handshake was not completed, `closed` rejects with a BrowserWebSocketError, and both streams fail with it; where no
+ * connection comes about, `opened` does too. None of these is an unhandled rejection by itself.
+ */
+export class BrowserWebSocketStream {
+  readonly url: string
+  private readonly ws: WebSocketStream
+  private readonly whenOpened = new Deferred<BrowserOpenInfo>()
+  private readonly whenClosed = new Deferred<Required<BrowserCloseInfo>>()
+  private writing: WritableStreamDefaultController | null = null
+  private isClosing = false
+  private error: Error | undefined = undefined
+
+  /**
+   * @param target - a URL for `connect`; or a connection, whose `messages` become this object's
+   * @param options - of `connect`. As in browsers, `signal` ends the handshake only
+   * @throws DOMException 'SyntaxError' where the URL is none for a WebSocket; TypeError, RangeError where an option is wrong
+   */
+  constructor(target: string | URL | WebSocketStream, options: ConnectOptions = {}) {
+    if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
+    const { signal, ...others } = options
+    this.ws = target instanceof WebSocketStream ? target : dial(target, others)
+    this.url = this.ws.url
+    const { ws } = this
+    const streams = this.makeStreams()
+    const abort = (): void => this.fail(signal!.reason as Error)
+    if (signal?.aborted) abort()
+    else signal?.addEventListener('abort', abort)
+    ws.on('error', error => (this.error ??= error))
+    ws.opened.then(
+      ({ protocol, extensions }) => {
+        signal?.removeEventListener('abort', abort)
+        this.whenOpened.resolve({ ...streams, protocol, extensions })
+      },
+      error => (this.error ??= error)
+    )
+    void ws.closed.then(info => this.over(info))
+  }
+
+  /** When the handshake is done. */
+  get opened(): Promise<BrowserOpenInfo> {
+    return this.whenOpened.promise
+  }
+
+  /** When all is over. */
+  get closed(): Promise<Required<BrowserCloseInfo>> {
+    return this.whenClosed.promise
+  }
+
+  /**
+   * Begins the closing handshake; before it is open, gives the connection up.
+   * @throws TypeError, DOMException where code or reason cannot be sent
+   */
+  close(info: BrowserCloseInfo = {}): void {
+    if (typeof info !== 'object' || info === null) throw new TypeError('close takes { closeCode, reason }')
+    const code = codeOf(info)
+    if (this.ws.readyState === 'connecting') this.ws.destroy()
+    else this.ws.inside.close(code === null ? NOTHING : writeCloseBody(code, info.reason ?? ''))
+  }
+
+  private makeStreams(): Pick<BrowserOpenInfo, 'readable' | 'writable'> {
+    const { messages } = this.ws
+    const incoming = each<Message>(messages)[Symbol.asyncIterator]()
+    const readable = new ReadableStream<string | Uint8Array>({
+      pull: async controller => {
+        try {
+          const { value, done } = await incoming.next()
+          if (done) controller.close()
+          else controller.enqueue(typeof value === 'string' ? value : plain(value))
+        } catch {
+          // what is wrong with the connection, `closed` says
+          await this.closed
+          controller.close()
+        }
+      },
+      cancel: reason => this.closeFor(reason)
+    })
+    const writable = new WritableStream({
+      start: controller => {
+        this.writing = controller
+      },
+      write: chunk => {
+        const message = toMessage(chunk)
+        return new Promise<void>((resolve, reject) => {
+          messages.write(message, error => (error ? this.closed.then(() => reject(error), reject) : resolve()))
+        })
+      },
+      close: async () => {
+        this.isClosing = true
+        this.close()
+        await this.closed
+      },
+      abort: reason => this.closeFor(reason)
+    })
+    return { readable, writable }
+  }
+
+  /** The application has no use for one of the streams any more. */
+  private closeFor(reason: unknown): void {
+    const { closeCode, reason: text } =
+      reason instanceof BrowserWebSocketError ? reason : { closeCode: null, reason: '' }
+    this.close(closeCode === null ? {} : { closeCode, reason: text })
+  }
+
+  private fail(error: Error): void {
+    this.error ??= error
+    this.whenOpened.reject(error)
+    this.whenClosed.reject(error)
+    this.ws.destroy()
+  }
+
+  private over(info: CloseInfo): void {
+    if (info.wasClean) {
+      this.whenClosed.resolve({ closeCode: info.code, reason: info.reason })
+      if (!this.isClosing) this.writing!.error(new DOMException('the connection is closed', 'InvalidStateError'))
+      return
+    }
+    const error = BrowserWebSocketError.of(info, this.error)
+    // as browsers have it: where there was no connection, it had no code
+    this.whenOpened.reject(new BrowserWebSocketError(error.message))
+    this.whenClosed.reject(error)
+    this.writing!.error(error)
+  }
+}
+
+function dial(url: string | URL, options: ConnectOptions): WebSocketStream {
+  try {
+    return connect(url, options)
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new DOMException(error.message, 'SyntaxError')
+    throw error
+  }
+}
+
+/** The code that is to be sent; null for none. */
+function codeOf({ closeCode, reason = '' }: BrowserCloseInfo): number | null {
+  const isAllowed = closeCode === CloseCode.Normal || (Number(closeCode) >= 3000 && Number(closeCode) <= 4999)
+  if (closeCode !== undefined && (!Number.isInteger(closeCode) || !isAllowed)) {
+    throw new DOMException('closeCode must be 1000 or 3000 to 4999', 'InvalidAccessError')
+  }
+  if (Buffer.byteLength(reason) > 123) throw new DOMException('reason must be at most 123 bytes', 'SyntaxError')
+  return closeCode ?? (reason === '' ? null : CloseCode.Normal)
+}
+
+/** What a view gives to read; at its end the other direction may be in use. */
+function each<T>(view: NodeReadable): AsyncIterable<T> {
+  return view.iterator({ destroyOnReturn: false })
+}
+
+/** Browsers know no Buffers. */
+function plain({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
+}
+
+function toMessage(chunk: unknown): string | Uint8Array {
+  if (ArrayBuffer.isView(chunk) || chunk instanceof ArrayBuffer) return toBytes(chunk)
+  return `${chunk as string}`
+}

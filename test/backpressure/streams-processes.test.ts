@@ -1,0 +1,68 @@
+// One message larger than the memory of both processes: it goes through `createMessage` or a Readable on one side, and `streams` on
+// the other. FULL=1 sends 2 GiB.
+
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { Inbox } from '../support/inbox.js'
+import type { TestLike } from '../websocket-stream/sides.js'
+
+const SCRIPT = fileURLToPath(new URL('endless.ts', import.meta.url))
+const MIB = 1024 * 1024
+const TOTAL = (process.env['FULL'] ? 2048 : 384) * MIB
+const ALLOWED = 24 * MIB
+
+// what measures coverage has a size of its own
+const EXEC_ARGV = process.execArgv.filter(arg => !arg.includes('processinfo'))
+const { NODE_OPTIONS: _, ...ENV } = process.env
+
+interface Child {
+  process: ChildProcess
+  /** The next line of that kind; others before it are skipped. */
+  hear(kind: string): Promise<unknown[]>
+}
+
+function start(t: TestLike, ...args: (string | number)[]): Child {
+  const child = fork(SCRIPT, args.map(String), { execArgv: [...EXEC_ARGV, '--max-old-space-size=64'], env: ENV })
+  t.teardown(() => child.kill('SIGKILL'))
+  const lines = new Inbox<unknown[]>()
+  child.on('message', line => lines.put(line as unknown[]))
+  child.on('exit', () => lines.end())
+  const hear = async (kind: string): Promise<unknown[]> => {
+    for (;;) {
+      const line = await lines.take()
+      if (line === undefined) throw new Error(`${args.join(' ')} ended before it said '${kind}'`)
+      if (line[0] === kind) return line.slice(1)
+    }
+  }
+  return { process: child, hear }
+}
+
+for (const [sender, duty] of [
+  ['client', 'create'],
+  ['server', 'stream']
+] as const) {
+  const name = `${TOTAL / MIB} MiB in one message from a ${sender}, by ${duty === 'create' ? 'createMessage' : 'a Readable'}`
+  t.test(name, { timeout: 115_000 }, async t => {
+    const server = start(t, 'server', sender === 'server' ? duty : 'take', TOTAL)
+    const [port] = await server.hear('port')
+    const client = start(t, 'client', sender === 'client' ? duty : 'take', TOTAL, port as number)
+    const [sending, taking] = sender === 'server' ? [server, client] : [client, server]
+    const [hash, grownSender] = await sending.hear('sent')
+    const [received, size, grownTaker] = await taking.hear('received')
+    t.equal(received, hash, 'all bytes arrive')
+    t.equal(size, TOTAL)
+    t.ok((grownSender as number) < ALLOWED, `the sender has grown by ${Math.round((grownSender as number) / MIB)} MiB`)
+    t.ok((grownTaker as number) < ALLOWED, `the taker has grown by ${Math.round((grownTaker as number) / MIB)} MiB`)
+    t.same(await sending.hear('closed'), [1000, true])
+    t.same(await taking.hear('closed'), [1000, true])
+  })
+}
+
+t.test('what is measured grows where somebody keeps what he reads', { timeout: 60_000 }, async t => {
+  const keeper = start(t, 'server', 'keep', 256 * MIB)
+  const [port] = await keeper.hear('port')
+  start(t, 'client', 'create', 256 * MIB, port as number)
+  const [, , grown] = await keeper.hear('received')
+  t.ok((grown as number) > ALLOWED * 2, `it has grown by ${Math.round((grown as number) / MIB)} MiB`)
+})

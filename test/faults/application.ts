@@ -1,0 +1,218 @@
+// What an application does with its WebSocketStream, as a seed decides: it writes, pings, reads fast or slowly or not at all, ends,
+// closes, destroys. Keeps a record of all that it did and saw.
+
+import type { CloseInfo, Message, ReadyState } from '../../lib/index.js'
+import type { WebSocketStream } from '../../lib/websocket-stream.js'
+import type { Random } from './transport.js'
+
+export type Reader = 'listener' | 'view' | 'pausing' | 'iterator' | 'nobody'
+
+export interface Plan {
+  readonly reader: Reader
+  /** Messages and pings. */
+  readonly actions: number
+  /** How it is brought to an end, if it is this side that does it. */
+  readonly ending: 'close' | 'end' | 'destroy' | 'destroy-view' | 'leave-loop' | 'nothing'
+  /** Whether messages go through the view and not by `text` and `binary`. */
+  readonly usesView: boolean
+}
+
+/** A message, and what is known of its fate. */
+export interface Sent {
+  readonly message: Message
+  /** The library has taken it: the callback of its write came without an error, or `text` or `binary` took it in. */
+  taken: boolean
+  callbacks: number
+}
+
+const SIZES = [0, 1, 5, 125, 126, 200, 1000, 9000, 70000]
+
+export class Application {
+  readonly sent: Sent[] = []
+  readonly received: Message[] = []
+  readonly closes: CloseInfo[] = []
+  readonly errors: Error[] = []
+  readonly viewErrors: Error[] = []
+  /** What happened when all was said to be over. */
+  readonly late: string[] = []
+  opens = 0
+  pings = 0
+  settledPings = 0
+  handshake: 'pending' | 'opened' | 'failed' = 'pending'
+  resolved: CloseInfo[] = []
+  /** This side asked for the end. */
+  hasEnded = false
+  /** The state in which it did. */
+  endedWhile: ReadyState | '' = ''
+  /** It was given up, and not closed. */
+  hasDestroyed = false
+  /** It does not want all messages. */
+  hasStoppedReading = false
+  viewEnd: 'none' | 'end' | 'close' = 'none'
+
+  private left: number
+  private wantsMore: (() => void) | null = null
+
+  constructor(
+    readonly name: string,
+    readonly ws: WebSocketStream,
+    readonly plan: Plan,
+    private readonly random: Random,
+    private readonly log: (line: string) => void
+  ) {
+    this.left = plan.actions
+    this.listen()
+    this.read()
+  }
+
+  private listen(): void {
+    const { ws } = this
+    const note = (what: string): void => {
+      this.log(`${this.name} sees ${what}`)
+      if (this.closes.length > 0 && what !== 'close') this.late.push(what)
+    }
+    ws.on('open', () => {
+      this.opens++
+      note('open')
+    })
+    ws.on('ping', () => note('ping'))
+    ws.on('pong', () => note('pong'))
+    ws.on('error', error => {
+      this.errors.push(error)
+      note(`error ${(error as { code?: string }).code}`)
+    })
+    ws.on('close', info => {
+      note('close')
+      this.log(`${this.name} ${JSON.stringify(info)}`)
+      this.closes.push(info)
+    })
+    ws.opened.then(
+      () => (this.handshake = 'opened'),
+      () => (this.handshake = 'failed')
+    )
+    void ws.closed.then(info => this.resolved.push(info))
+  }
+
+  private read(): void {
+    const { ws, plan } = this
+    if (plan.reader === 'nobody') {
+      this.hasStoppedReading = true
+    } else if (plan.reader === 'listener') {
+      ws.on('message', message => {
+        this.take(message)
+        if (this.closes.length > 0) this.late.push('message')
+      })
+      // a view that is there to be written to holds up what nobody reads from it
+      if (plan.usesView) ws.messages.resume()
+    } else if (plan.reader === 'iterator') {
+      void this.iterate()
+    } else {
+      ws.messages.on('data', (message: Message) => {
+        this.take(message)
+        if (plan.reader === 'pausing' && this.random() < 0.5) {
+          ws.messages.pause()
+          this.wantsMore = () => ws.messages.resume()
+        }
+      })
+    }
+    if (plan.usesView || plan.reader === 'view' || plan.reader === 'pausing') this.watchView()
+  }
+
+  private watchView(): void {
+    this.ws.messages.on('error', error => this.viewErrors.push(error))
+    this.ws.messages.on('end', () => (this.viewEnd = 'end'))
+  }
+
+  private async iterate(): Promise<void> {
+    try {
+      for await (const message of this.ws.messages) {
+        this.take(message as Message)
+        if (this.plan.ending === 'leave-loop' && this.random() < 0.2) {
+          this.log(`${this.name} leaves the loop`)
+          this.hasEnded = this.hasStoppedReading = true
+          break
+        }
+        if (this.random() < 0.5) await new Promise<void>(resolve => (this.wantsMore = resolve))
+      }
+    } catch (error) {
+      this.viewErrors.push(error as Error)
+    }
+  }
+
+  private take(message: Message): void {
+    this.received.push(message)
+    this.log(`${this.name} receives ${message.length}`)
+  }
+
+  /** Whether it still has something to do by itself. */
+  get isBusy(): boolean {
+    return this.wantsMore !== null || (this.left > 0 && !this.hasEnded && this.closes.length === 0)
+  }
+
+  /** Does one thing. */
+  step(): void {
+    const { wantsMore } = this
+    if (wantsMore !== null && (this.random() < 0.5 || this.left <= 0 || this.hasEnded)) {
+      this.wantsMore = null
+      wantsMore()
+    } else if (this.left > 0 && !this.hasEnded) {
+      this.left--
+      this.act()
+    }
+  }
+
+  private act(): void {
+    if (this.random() < 0.25) {
+      this.pings++
+      this.log(`${this.name} pings`)
+      const settled = (): number => this.settledPings++
+      void this.ws.ping().then(settled, settled)
+      return
+    }
+    const size = SIZES[Math.floor(this.random() ** 2 * SIZES.length)]!
+    const number = String(this.sent.length)
+    const text = number.padEnd(size, 'é')
+    this.write(this.random() < 0.5 ? text : Buffer.from(text))
+  }
+
+  private write(message: Message): void {
+    const { ws } = this
+    const sent: Sent = { message, taken: false, callbacks: 0 }
+    if (ws.readyState !== 'open' && ws.readyState !== 'connecting') return
+    this.log(`${this.name} writes ${message.length}`)
+    this.sent.push(sent)
+    if (this.plan.usesView) {
+      ws.messages.write(message, (error?: Error | null) => {
+        sent.callbacks++
+        sent.taken = !error
+      })
+    } else {
+      const more = typeof message === 'string' ? ws.text(message) : ws.binary(message)
+      // with a view in between, a message may wait in it
+      sent.taken = more || this.plan.reader === 'listener' || this.plan.reader === 'nobody'
+      sent.callbacks = 1
+    }
+  }
+
+  /** Ends the connection as planned, or by a close. */
+  finish(): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.endedWhile = this.ws.readyState
+    const { ending } = this.plan
+    this.log(`${this.name} ends: ${ending}`)
+    if (ending === 'end') {
+      this.ws.messages.end()
+      if (this.plan.reader === 'listener') this.ws.messages.resume()
+    } else if (ending === 'destroy') {
+      this.hasDestroyed = this.hasStoppedReading = true
+      this.ws.destroy()
+    } else if (ending === 'destroy-view') {
+      this.hasStoppedReading = true
+      this.ws.messages.destroy()
+    } else {
+      // where the loop was to be left, and no message came
+      this.ws.close(3000 + Math.floor(this.random() * 1000), 'that is all')
+    }
+  }
+}

@@ -1,0 +1,233 @@
+// Which view serves a connection, and what becomes of frames that came before that was known.
+
+import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
+import t from 'tap'
+import { type Frame, type MessageStream, WebSocketStream } from '../../lib/index.js'
+import { reverse, turnsLater } from '../extensions/toys.js'
+import type { PairEnd } from '../support/pair.js'
+import { BINARY, CLOSE, closeBody, PING, PONG, readClose, requestHead, TEXT } from '../support/raw-peer.js'
+import { collect, fresh, IN_MEMORY, nameOf, open, parsedRequest, settle } from '../websocket-stream/sides.js'
+
+const KINDS = ['messages', 'streams', 'frames'] as const
+const CONTINUATION = 0
+
+/** What each view makes of what it reads, as text. */
+async function readAll(ws: WebSocketStream, kind: (typeof KINDS)[number]): Promise<{ got: string[]; error: unknown }> {
+  const got: string[] = []
+  try {
+    for await (const item of ws[kind]) {
+      if (kind === 'messages') got.push(String(item))
+      else if (kind === 'frames') got.push(String((item as Frame).payload))
+      else got.push(((await collect(item as MessageStream)).got as unknown[]).join(''))
+    }
+  } catch (error) {
+    return { got, error }
+  }
+  return { got, error: null }
+}
+
+for (const setup of IN_MEMORY) {
+  const name = nameOf(setup)
+
+  t.test(`the first view that is touched serves, and another one throws: ${name}`, async t => {
+    for (const first of KINDS) {
+      for (const when of ['before', 'after'] as const) {
+        const { ws } = await (when === 'before' ? fresh : open)(t, setup)
+        const view = ws[first]
+        t.equal(ws[first], view)
+        for (const other of KINDS) {
+          if (other === first) continue
+          t.throws(() => ws[other], { name: 'TypeError', message: new RegExp(`served by ${first}`) })
+        }
+        const listen = (): unknown => ws.on('message', () => {})
+        if (first === 'messages') t.doesNotThrow(listen)
+        else t.throws(listen, TypeError)
+        ws.destroy()
+      }
+    }
+  })
+
+  t.test(`a listener for 'message' counts as messages: ${name}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    ws.on('message', () => {})
+    t.throws(() => ws.streams, TypeError)
+    t.throws(() => ws.frames, TypeError)
+    t.ok(ws.messages)
+    const data = once(ws.messages, 'data')
+    peer.text('both')
+    t.same(await data, ['both'])
+  })
+
+  for (const kind of KINDS) {
+    t.test(`what came before ${kind} was touched is kept, whole or not: ${name}`, { timeout: 3000 }, async t => {
+      const { ws, peer } = await open(t, setup)
+      const second = peer.frame(CONTINUATION, 'd of it')
+      peer.write(peer.frame(TEXT, 'the en', { fin: false }), second.subarray(0, -3))
+      await settle()
+      const all = readAll(ws, kind)
+      await settle()
+      peer.write(second.subarray(-3))
+      peer.text('next')
+      peer.close()
+      const { got, error } = await all
+      if (kind === 'frames') t.same(got.slice(0, -1).join('|').replaceAll('|', ''), 'the end of itnext')
+      else t.same(got, ['the end of it', 'next'])
+      t.equal(error, null)
+    })
+
+    t.test(`${kind}, touched when all is over: ${name}`, { timeout: 3000 }, async t => {
+      for (const how of ['close', 'reset', 'reset behind a message'] as const) {
+        const { ws, peer } = await open(t, setup)
+        const expected = how === 'reset behind a message' ? 'half whole' : ''
+        if (expected !== '') peer.write(peer.frame(TEXT, 'half ', { fin: false }), peer.frame(CONTINUATION, 'whole'))
+        if (how === 'close') peer.close()
+        await settle()
+        if (how === 'close') peer.end()
+        else peer.reset()
+        t.match(await ws.closed, { wasClean: how === 'close' })
+        const { got, error } = await readAll(ws, kind)
+        t.equal(got.join(''), expected)
+        if (how === 'close') t.equal(error, null)
+        else t.match(error, { code: 'WS_ERR_CONNECTION_LOST' })
+        await settle()
+        t.equal(ws[kind].destroyed, true)
+      }
+    })
+  }
+
+  t.test(`within highWaterMark, and no further: ${name}`, { timeout: 3000 }, async t => {
+    const { ws, peer } = await open(t, setup, { highWaterMark: 50_000 })
+    const wire = peer.stream as PairEnd
+    let sent = 0
+    peer.send(BINARY, '', { fin: false })
+    while (sent < 3_000_000) {
+      sent += 10_000
+      if (peer.send(CONTINUATION, Buffer.alloc(10_000), { fin: false })) continue
+      await settle(30)
+      if (wire.writableNeedDrain) break
+    }
+    t.ok(sent >= 50_000, `${sent} bytes`)
+    t.ok(sent < 400_000, `${sent} bytes`)
+    peer.send(CONTINUATION)
+    const [message] = await once(ws, 'message')
+    t.equal(message.length, sent)
+  })
+
+  t.test(
+    `A10: empty fragments for an application that has not said how it reads: ${name}`,
+    { timeout: 5000 },
+    async t => {
+      const { peer, ws } = await open(t, setup, { maxFragments: 1500 })
+      const wire = peer.stream as PairEnd
+      const chunk = Buffer.concat(Array.from({ length: 1000 }, () => peer.frame(CONTINUATION, '', { fin: false })))
+      peer.send(BINARY, '', { fin: false })
+      let chunks = 0
+      while (chunks < 500) {
+        chunks++
+        if (wire.write(chunk)) continue
+        await settle(30)
+        if (wire.writableNeedDrain) break
+      }
+      t.ok(chunks < 50, `${chunks} thousand frames were taken`)
+      ws.on('message', () => {})
+      t.equal(readClose(await peer.nextFrame()).code, 1008)
+    }
+  )
+
+  t.test(`the end is seen though nobody has said how to read: ${name}`, { timeout: 3000 }, async t => {
+    const { ws, peer } = await open(t, setup)
+    peer.send(TEXT, 'half', { fin: false })
+    await settle()
+    peer.send(CLOSE, closeBody(3000))
+    t.equal(readClose(await peer.nextFrame()).code, 3000)
+    peer.end()
+    t.match(await ws.closed, { code: 3000, wasClean: true })
+    const { got } = await collect(ws.streams)
+    t.equal(got.length, 1)
+  })
+
+  t.test(`closed by us, nobody having said how to read, all is dropped: ${name}`, { timeout: 3000 }, async t => {
+    const { ws, peer } = await open(t, setup)
+    for (let i = 0; i < 100; i++) peer.send(BINARY, Buffer.alloc(10_000))
+    await settle()
+    ws.close()
+    t.equal((await peer.answerClose()).code, 1000)
+    t.match(await ws.closed, { code: 1000, wasClean: true })
+    t.match(await readAll(ws, 'messages'), { got: [], error: null })
+  })
+
+  t.test(`destroyed in the turn in which it is chosen, it hands nothing over: ${name}`, async t => {
+    for (const kind of KINDS) {
+      const { ws, peer } = await open(t, setup)
+      peer.text('one')
+      await settle()
+      const got: unknown[] = []
+      ;(ws[kind] as Duplex).on('data', item => got.push(item))
+      ws[kind].destroy()
+      await settle()
+      t.same(got, [])
+      t.equal((await peer.answerClose()).code, 1000)
+      await ws.closed
+    }
+  })
+
+  t.test(`a listener hears what came before it, from the next turn on: ${name}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    peer.text('one')
+    await settle()
+    const got: unknown[] = []
+    ws.on('message', message => got.push(message))
+    t.same(got, [])
+    await settle()
+    t.same(got, ['one'])
+    ws.removeAllListeners('message')
+    peer.text('two')
+    peer.text('three')
+    await settle()
+    t.same(got, ['one'])
+    ws.on('message', message => got.push(message))
+    await settle()
+    t.same(got, ['one', 'two', 'three'])
+    peer.send(PING)
+    t.match(await peer.nextFrame(), { opcode: PONG })
+  })
+}
+
+t.test('with frames, the extensions of the options are negotiated and left alone', async t => {
+  const side = await fresh(t, { role: 'server', join: 'attach', wire: 'memory' }, { extensions: [reverse()] })
+  const { ws, peer } = side
+  t.ok(ws.frames)
+  peer.write(requestHead({ 'Sec-WebSocket-Extensions': 'reverse' }))
+  t.equal((await peer.head()).headers['sec-websocket-extensions'], 'reverse')
+  peer.send(TEXT, 'cba', { rsv: 2 })
+  const [frame] = await once(ws.frames, 'data')
+  t.match(frame, { rsv: 2, payload: Buffer.from('cba') })
+  ws.frames.write({ opcode: 1, payload: 'fed', rsv: 2 })
+  t.match(await peer.nextFrame(), { rsv: 2, payload: Buffer.from('fed') })
+})
+
+t.test('frames that are asked for in the open event come as they are', async t => {
+  const side = await fresh(
+    t,
+    { role: 'server', join: 'attach', wire: 'memory' },
+    { extensions: [reverse(turnsLater(1))] }
+  )
+  const { ws, peer } = side
+  const frames: Frame[] = []
+  ws.on('open', () => ws.frames.on('data', frame => frames.push(frame as Frame)))
+  peer.write(requestHead({ 'Sec-WebSocket-Extensions': 'reverse' }), peer.frame(TEXT, 'cba', { rsv: 2 }))
+  await peer.head()
+  await settle()
+  t.match(frames, [{ rsv: 2, payload: Buffer.from('cba') }])
+})
+
+t.test('a view of a connection without a wire is over when the connection is', async t => {
+  for (const kind of KINDS) {
+    const ws = WebSocketStream.http(parsedRequest())
+    const view = ws[kind]
+    ws.destroy()
+    await ws.closed
+    t.match(await collect(view), { error: { code: 'WS_ERR_DESTROYED' } })
+  }
+})

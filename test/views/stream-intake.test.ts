@@ -1,0 +1,159 @@
+// Frames that become streams of messages: what is taken when, and what has to wait.
+
+import t from 'tap'
+import type { WebSocketError } from '../../lib/errors.js'
+import { Frame } from '../../lib/protocol/frame.js'
+import { Opcode } from '../../lib/protocol/opcode.js'
+import { link } from '../../lib/stages/stage.js'
+import type { MessageStream } from '../../lib/views/message-stream.js'
+import { StreamIntake } from '../../lib/views/stream-intake.js'
+import { Giver, nextTurn } from '../stages/ends.js'
+
+const { Text, Binary, Continuation } = Opcode
+const LIMITS = { maxMessageSize: 1000, maxFragments: 4, highWaterMark: 10 }
+
+const frame = (opcode: Opcode, payload: string, fin = true): Frame => new Frame(opcode, Buffer.from(payload), fin)
+
+function make() {
+  const streams: MessageStream[] = []
+  const ends: (Error | null)[] = []
+  const faults: WebSocketError[] = []
+  const view = {
+    wants: true,
+    meanwhile: (_stream: MessageStream): void => {},
+    deliver(stream: MessageStream): boolean {
+      streams.push(stream)
+      view.meanwhile(stream)
+      return view.wants
+    },
+    endMessages(error: Error | null): void {
+      ends.push(error)
+    }
+  }
+  let delivered = 0
+  const owner = { inputDelivered: () => delivered++, fail: (error: WebSocketError) => faults.push(error) }
+  const intake = new StreamIntake(view, owner, LIMITS)
+  const giver = new Giver<Frame>()
+  link(giver, intake)
+  return { intake, view, streams, ends, faults, giver, delivered: () => delivered }
+}
+
+t.test('a message that has room for more takes more, and one that has not waits', async t => {
+  const { intake, streams, giver } = make()
+  t.equal(intake.receive([frame(Binary, 'abc', false)]), true)
+  t.equal(intake.receive([frame(Continuation, '0123456789', false), frame(Continuation, 'x')]), false)
+  const [stream] = streams
+  t.equal(String(stream!.read(13)), 'abc0123456789')
+  t.equal(giver.asked, 1)
+  t.equal(String(stream!.read()), 'x')
+})
+
+t.test('a new message waits for the view, and not for the one before it to be read', async t => {
+  const { intake, view, streams, giver } = make()
+  view.wants = false
+  t.equal(intake.receive([frame(Text, 'a'), frame(Text, 'b')]), false)
+  t.equal(streams.length, 1)
+  t.equal(giver.asked, 0)
+  view.wants = true
+  intake.proceed()
+  t.equal(streams.length, 2)
+  t.equal(giver.asked, 1)
+})
+
+t.test('a message that is complete makes no room in the next one', async t => {
+  const { intake, streams } = make()
+  intake.receive([frame(Binary, 'a'), frame(Binary, '0123456789', false), frame(Continuation, 'more', false)])
+  const [first, second] = streams
+  first!.destroy()
+  await nextTurn()
+  t.equal(second!.readableLength, 10)
+  t.equal(String(second!.read()), '0123456789more')
+})
+
+t.test('asked for the next message while one is handed out, it goes on', async t => {
+  const { intake, view, streams } = make()
+  view.wants = false
+  view.meanwhile = () => intake.proceed()
+  t.equal(intake.receive([frame(Text, 'a'), frame(Text, 'b')]), true)
+  t.equal(streams.length, 2)
+})
+
+t.test('what comes while it waits is queued behind', async t => {
+  const { intake, view, streams } = make()
+  view.wants = false
+  intake.receive([frame(Text, 'a'), frame(Text, 'b')])
+  t.equal(intake.receive([frame(Text, 'c')]), false)
+  view.wants = true
+  intake.proceed()
+  t.same(
+    streams.map(stream => stream.read()),
+    ['a', 'b', 'c']
+  )
+  view.meanwhile = stream => {
+    view.meanwhile = () => {}
+    t.equal(intake.receive([frame(Text, 'e')]), true)
+    t.equal(stream.kind, 'text')
+  }
+  t.equal(intake.receive([frame(Text, 'd')]), true)
+  t.equal(streams.length, 5)
+})
+
+t.test('whether somebody reads the message in progress', async t => {
+  const { intake, streams } = make()
+  t.equal(intake.isRead, false)
+  intake.receive([frame(Text, 'a', false)])
+  t.equal(intake.isRead, false)
+  streams[0]!.pause()
+  t.equal(intake.isRead, true)
+})
+
+t.test('the end waits behind what waits, fails what is not complete, and is told once', async t => {
+  const { intake, view, streams, ends, delivered } = make()
+  view.wants = false
+  intake.receive([frame(Text, 'a'), frame(Text, 'b', false)])
+  intake.finish()
+  t.equal(delivered(), 1)
+  intake.complete(null)
+  intake.complete(new Error('the first one counts'))
+  t.same(ends, [])
+  intake.proceed()
+  t.same(ends, [null])
+  const [whole, half] = streams
+  t.equal(whole!.read(), 'a')
+  let error: unknown
+  half!.on('error', cause => {
+    error = cause
+  })
+  t.equal(half!.read(), 'b')
+  await nextTurn()
+  t.match(error, { code: 'WS_ERR_INCOMPLETE_MESSAGE' })
+})
+
+t.test('discarded, it drops what waits and what comes, and asks on', async t => {
+  const { intake, view, streams, giver } = make()
+  view.wants = false
+  intake.receive([frame(Text, 'a'), frame(Text, 'b')])
+  intake.discard()
+  t.equal(giver.asked, 1)
+  t.equal(intake.receive([frame(Text, 'c')]), true)
+  intake.proceed()
+  t.equal(streams.length, 1)
+  const other = make()
+  other.intake.discard()
+  t.equal(other.giver.asked, 0)
+})
+
+t.test('a fault is told to the owner, and nothing behind it is taken', async t => {
+  const { intake, streams, faults } = make()
+  t.equal(intake.receive([frame(Text, 'a'), frame(Continuation, 'b'), frame(Text, 'c')]), true)
+  t.equal(streams.length, 1)
+  t.match(faults, [{ code: 'WS_ERR_UNEXPECTED_CONTINUATION' }])
+})
+
+t.test('what is no fault of the peer is thrown', async t => {
+  const { intake, view } = make()
+  view.meanwhile = () => {
+    throw new RangeError('a mistake')
+  }
+  t.throws(() => intake.receive([frame(Text, 'a')]), RangeError)
+})
