@@ -8,7 +8,9 @@ import { isDraft } from './protocol/draft-parser.js'
 import type { Frame } from './protocol/frame.js'
 import { Opcode } from './protocol/opcode.js'
 
+/** Which side of a connection this is (RFC 6455 §1.3). */
 export type Role = 'server' | 'client'
+/** The state of a connection: `'connecting'` until the handshake is done, `'closing'` from the first Close on. */
 export type ReadyState = 'connecting' | 'open' | 'closing' | 'closed'
 
 /** How a connection ended (RFC 6455 §7.1). */

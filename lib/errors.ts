@@ -62,10 +62,13 @@ const ERRORS = {
 /** The stable name of an error, in `error.code`. */
 export type ErrorCode = keyof typeof ERRORS
 
+/** What an error says besides its code. */
 export interface WebSocketErrorOptions {
   /** What happened in particular, put behind the general text. */
   detail?: string
+  /** What led to it, where something else did. */
   cause?: unknown
+  /** Who broke the rules. Default: as the table of codes says. */
   fault?: 'local' | 'peer'
 }
 
@@ -98,9 +101,13 @@ export class WebSocketError extends Error {
 /** Header fields by lower-case name, as `node:http` gives them. */
 export type Headers = { [name: string]: string | string[] | undefined }
 
+/** What the error of a handshake says besides its code. */
 export interface HandshakeErrorOptions extends WebSocketErrorOptions {
+  /** The HTTP status. Default: 0. */
   status?: number
+  /** The header fields along with it. Default: none. */
   headers?: Headers
+  /** The body along with it. Default: none. */
   body?: Buffer
 }
 

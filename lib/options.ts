@@ -6,10 +6,15 @@ import { checkField, checkToken } from './handshake/fields.js'
 
 /** A request to open a WebSocket: what `node:http` hands to an `upgrade` listener, or what this library parsed. */
 export interface UpgradeRequest {
+  /** The method; `GET` for HTTP/1.1. */
   method?: string | undefined
+  /** The target, as in the request line. */
   url?: string | undefined
+  /** The header fields, by lower-case name. */
   headers: { [name: string]: string | string[] | undefined }
+  /** Names and values in turn, as they came. */
   rawHeaders?: string[]
+  /** `'1.1'`, `'2.0'`. */
   httpVersion?: string
   /** Where there is one; `encrypted` tells `wss:` from `ws:`. */
   socket?: object | undefined
@@ -24,6 +29,7 @@ export type ProtocolChooser = (offered: string[], request: UpgradeRequest) => st
 /** Says whether a page of this origin may connect; `undefined` where the request names no origin. */
 export type OriginCheck = (origin: string | undefined, request: UpgradeRequest) => boolean
 
+/** When a silent peer is pinged, and given up. */
 export interface Keepalive {
   /** Milliseconds of silence after which the peer is pinged. */
   interval: number

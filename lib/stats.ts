@@ -6,14 +6,17 @@ export interface ConnectionStats {
   readonly messagesReceived: number
   /** Messages whose last frame has been given to the wire, or waits for it. */
   readonly messagesSent: number
-  /** Frames, control frames included. */
+  /** Frames that have arrived, control frames included. */
   readonly framesReceived: number
+  /** Frames that have been given to the wire, or wait for it. */
   readonly framesSent: number
-  /** Bytes on the wire, the opening handshake included. */
+  /** Bytes that the wire has brought, the opening handshake included. */
   readonly bytesReceived: number
+  /** Bytes that were given to the wire, the opening handshake included. */
   readonly bytesSent: number
-  /** Bytes of messages before compression by bytes after it; 1 where nothing was negotiated, or nothing has gone through it. */
+  /** Bytes of received messages before compression by bytes after it; 1 where nothing was negotiated, or nothing has gone through it. */
   readonly compressionReceived: number
+  /** The same of sent messages. */
   readonly compressionSent: number
   /** Milliseconds in which the application, or this library, kept the peer from writing. */
   readonly inputBlocked: number

@@ -244,6 +244,7 @@ export class WebSocketStream extends LazyDuplex {
     return info === null ? opening!.url : info.url
   }
 
+  /** The state of the connection. */
   get readyState(): ReadyState {
     return this.pipeline.connection.state
   }

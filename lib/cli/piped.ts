@@ -72,6 +72,10 @@ class Piped {
     const ended = new Promise<boolean>(resolve => {
       writer.once('finish', () => resolve(true)).once('close', () => resolve(false))
     })
+    writer.once('error', (error: Error & { code?: string }) => {
+      // that the connection is over says itself
+      if (error.code !== 'WS_ERR_NOT_OPEN') this.call.fail(error.message)
+    })
     for await (const chunk of io.stdin) {
       const full = put(writer, chunk)
       if (full !== undefined) await full

@@ -11,6 +11,7 @@ import { ResponseBody } from './response-body.js'
 export interface Authority {
   /** A name, or an address; that of IPv6 with or without brackets. */
   host: string
+  /** 1 to 65535. */
   port: number
 }
 

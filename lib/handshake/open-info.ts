@@ -14,6 +14,7 @@ export interface OpenInfo {
   readonly protocol: string
   /** The extensions as in `Sec-WebSocket-Extensions`, '' for none (RFC 6455 §9). */
   readonly extensions: string
+  /** The URL of the connection, `ws:` or `wss:`. */
   readonly url: string
   /** The status of the server's answer. */
   readonly status: number

@@ -5,6 +5,7 @@ import { type HeaderFields, readHeaders } from '../options.js'
 import { FIELD_VALUE } from './fields.js'
 import { type Field, replaceFields, toHeaders, writeHead } from './header-fields.js'
 
+/** What a refusal says besides its status. */
 export interface RefusalOptions {
   /** More header fields; a `Content-Type` among them replaces the default. */
   headers?: HeaderFields | undefined

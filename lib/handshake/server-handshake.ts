@@ -12,8 +12,10 @@ import { checkOrigin, chooseProtocol, readField, refuse } from './server-rules.j
 
 export { type Refusal, type RefusalOptions, refusal, refusalFor } from './refusal.js'
 
+/** RFC 6455, and the two drafts with the same frames. */
 export type HybiVersion = 'hybi-13' | 'hybi-8' | 'hybi-7'
 
+/** How a request is accepted. */
 export interface AcceptOptions {
   /** The subprotocol, one of those offered; '' for none. Default: what `settings.protocols` chooses. */
   protocol?: string | undefined

@@ -11,6 +11,7 @@ import { type ProxyServer, readProxy } from './proxy.js'
 export interface SocketOptions {
   /** The address of this machine to connect from. */
   localAddress?: string | undefined
+  /** The port to dial from. */
   localPort?: number | undefined
   /** The family of addresses: 4, 6, or 0 for both. */
   family?: number | undefined
@@ -22,7 +23,9 @@ export interface SocketOptions {
   autoSelectFamily?: boolean | undefined
   /** Milliseconds for one of them before the next is tried. */
   autoSelectFamilyAttemptTimeout?: number | undefined
+  /** Whether TCP itself looks after idle connections. */
   keepAlive?: boolean | undefined
+  /** Milliseconds of silence before it does. */
   keepAliveInitialDelay?: number | undefined
 }
 

@@ -33,6 +33,7 @@ export interface ProxyTunnelOptions {
 export interface TunnelInfo {
   /** 2xx. */
   readonly status: number
+  /** The header fields of the proxy's answer. */
   readonly headers: Headers
 }
 

@@ -95,15 +95,14 @@ export class FrameCarrier implements Carrier {
   // what waits for a blocked wire is one control frame, however many come
   private pass(frame: Frame): void {
     if (frame.opcode === Opcode.Close || !this.to.isBlocked) {
-      if (!this.output.write(frame)) this.input.pause()
+      this.output.write(frame)
       return
     }
     this.held = true
     this.input.pause()
     this.to.whenDrained(() => {
-      if (!this.held) return
       this.held = false
-      if (this.to.takesMessages) this.output.write(frame)
+      this.take(frame)
       this.resume()
     })
   }

@@ -1,6 +1,5 @@
 // Messages of one side come in, and go to the other, each as a stream or, where the application wants to see it, whole. Knows no frames.
 
-import { once } from 'node:events'
 import { WebSocketError } from '../errors.js'
 import type { Message } from '../protocol/message-joiner.js'
 import type { Sendable } from '../protocol/message-splitter.js'
@@ -184,15 +183,15 @@ function isAllThere(message: MessageStream): boolean {
   return (message as unknown as { _readableState: { ended: boolean } })._readableState.ended
 }
 
-async function room(writer: MessageWriter): Promise<void> {
-  if (writer.destroyed || !writer.writableNeedDrain) return
-  const over = new AbortController()
-  const { signal } = over
-  try {
-    await Promise.race([once(writer, 'drain', { signal }), once(writer, 'close', { signal })])
-  } catch {
-    // its end says so itself
-  } finally {
-    over.abort()
-  }
+/** Resolves when a writer that is full has room, or never will have. */
+function room(writer: MessageWriter): Promise<void> {
+  return new Promise(resolve => {
+    const goOn = (): void => {
+      writer.off('drain', goOn).off('close', goOn)
+      resolve()
+    }
+    writer.on('drain', goOn).on('close', goOn)
+    // it may have been closed before
+    if (writer.destroyed) setImmediate(goOn)
+  })
 }

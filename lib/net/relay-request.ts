@@ -1,7 +1,7 @@
 // What two handshakes have to do with each other at a relay: a client's request comes in, options for the target come out; the target's
 // answer, or the lack of one, comes in, and what the client is told comes out. Opens and answers nothing.
 
-import { HandshakeError, type Headers } from '../errors.js'
+import type { HandshakeError, Headers } from '../errors.js'
 import { FIELD_VALUE } from '../handshake/fields.js'
 import { listTokens } from '../handshake/header-lists.js'
 import type { RefusalOptions } from '../handshake/server-handshake.js'
@@ -157,8 +157,7 @@ export interface RelayedRefusal extends RefusalOptions {
 }
 
 /** @param error - why there is no connection to the target */
-export function refusalFrom(error: Error, settings: RelaySettings): RelayedRefusal {
-  if (!(error instanceof HandshakeError)) return { status: 502 }
+export function refusalFrom(error: HandshakeError, settings: RelaySettings): RelayedRefusal {
   // RFC 9110 §15.6.5, §15.6.3
   if (error.code === 'WS_ERR_HANDSHAKE_TIMEOUT') return { status: 504 }
   const { status, headers, body } = error

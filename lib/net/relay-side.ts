@@ -11,6 +11,7 @@ export interface RelayCounts {
   bytes: number
   /** Data frames, where they pass as they are; else 0. */
   frames: number
+  /** Whole messages. */
   messages: number
 }
 

@@ -44,11 +44,13 @@ export interface RelayInfo {
 
 /** How both connections ended. */
 export interface RelayCloseInfo {
+  /** How the client's connection ended. */
   readonly client: CloseInfo
   /** Null where the target was never dialled. */
   readonly target: CloseInfo | null
 }
 
+/** What has passed, each way. */
 export type RelayStats = { readonly [D in RelayDirection]: Readonly<RelayCounts> }
 
 /**
@@ -174,7 +176,7 @@ export class Relay {
     if (!accepted) target.destroy()
   }
 
-  private refuse(error: Error): void {
+  private refuse(error: HandshakeError): void {
     this.whenOpened.reject(error)
     const { status, ...options } = refusalFrom(error, this.settings)
     this.client.reject(status, options)

@@ -5,21 +5,33 @@ import { WebSocketError } from '../errors.js'
 
 /** Close codes (RFC 6455 §7.4.1 and the IANA close code registry). */
 export const CloseCode = {
+  /** The connection has served its purpose. */
   Normal: 1000,
+  /** A server goes down, or a page is left. */
   GoingAway: 1001,
+  /** The peer broke a rule of the protocol. */
   ProtocolError: 1002,
+  /** Data of a kind that cannot be accepted. */
   UnsupportedData: 1003,
   /** Never sent: the peer's Close frame had no code. */
   NoStatus: 1005,
   /** Never sent: there was no Close frame. */
   Abnormal: 1006,
+  /** Data that is not what its type says: text that is not UTF-8, compressed data that is malformed. */
   InvalidPayload: 1007,
+  /** A message that breaks a policy. */
   PolicyViolation: 1008,
+  /** A message that is too large. */
   MessageTooBig: 1009,
+  /** A client needs an extension that the server did not accept. */
   MandatoryExtension: 1010,
+  /** Something unexpected keeps this side from going on. */
   InternalError: 1011,
+  /** The service restarts. */
   ServiceRestart: 1012,
+  /** The service is overloaded. */
   TryAgainLater: 1013,
+  /** A gateway got no right answer from the server behind it. */
   BadGateway: 1014,
   /** Never sent: TLS failed. */
   TlsHandshake: 1015

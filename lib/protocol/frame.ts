@@ -13,6 +13,7 @@ export class Frame {
   fin: boolean
   /** RSV1, RSV2 and RSV3 as three bits: 4, 2 and 1. */
   rsv: number
+  /** What kind of frame it is. */
   opcode: Opcode
   /** Bytes in the payload of the whole frame; -1 in parts of one whose end has not been seen, where no header tells it. */
   length: number

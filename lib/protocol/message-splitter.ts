@@ -9,8 +9,12 @@ export type Sendable = string | NodeJS.ArrayBufferView | ArrayBuffer | SharedArr
 
 /** A message that no extension is to compress. */
 export class Uncompressed {
-  constructor(readonly data: Sendable) {}
+  constructor(
+    /** The message itself. */
+    readonly data: Sendable
+  ) {}
 
+  /** Bytes in the message. */
   get size(): number {
     return writtenSize(this.data)
   }

@@ -8,6 +8,7 @@ import type { Frame } from '../protocol/frame.js'
 import { isControl, Opcode } from '../protocol/opcode.js'
 import { type Batch, type FaultListener, Stage } from './stage.js'
 
+/** What an ExtensionTransform is made with. */
 export interface ExtensionTransformOptions {
   /** Reserved bits that something negotiated, as in `Frame.rsv`: 4, 2, 1 for RSV1, RSV2, RSV3. Default: none. */
   rsv?: number

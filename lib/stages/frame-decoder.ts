@@ -23,6 +23,7 @@ export interface ControlListener extends FaultListener {
   holdsClose(): boolean
 }
 
+/** What a FrameDecoder is made with. */
 export interface FrameDecoderOptions {
   /** Which side this is: a server reads masked frames, a client unmasked ones (RFC 6455 §5.1). Default: `'server'`. */
   role?: 'server' | 'client'
@@ -66,6 +67,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     this.parser.allowedRsv = bits
   }
 
+  /** @internal */
   get allowedRsv(): number {
     return this.parser.allowedRsv
   }

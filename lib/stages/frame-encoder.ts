@@ -19,6 +19,7 @@ export interface EncoderListener {
   saw?(direction: 'received' | 'sent', frame: Frame): void
 }
 
+/** What a FrameEncoder is made with. */
 export interface FrameEncoderOptions {
   /** Which side this is: a client masks what it sends (RFC 6455 §5.3). Default: `'server'`. */
   role?: 'server' | 'client'

@@ -8,6 +8,7 @@ import { type Message, MessageJoiner } from '../protocol/message-joiner.js'
 import { isControl } from '../protocol/opcode.js'
 import { type Batch, type FaultListener, Stage } from './stage.js'
 
+/** What a MessageAssembler is made with. */
 export interface MessageAssemblerOptions {
   /** Bytes of one message, summed over its fragments. Default: 2^26-1. */
   maxMessageSize?: number

@@ -6,6 +6,7 @@ import type { Frame } from '../protocol/frame.js'
 import { type Outgoing, splitFrame, splitMessage } from '../protocol/message-splitter.js'
 import { type Batch, Stage } from './stage.js'
 
+/** What a MessageFragmenter is made with. */
 export interface MessageFragmenterOptions {
   /** Bytes of payload in one frame. Default: no splitting. */
   fragmentSize?: number

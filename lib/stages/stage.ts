@@ -19,6 +19,7 @@ export interface Receiver<T> {
 
 /** The upstream end of a link. */
 export interface Sender<T> {
+  /** What is linked downstream; null for nothing. */
   next: Receiver<T> | null
   /** More is welcome again. */
   proceed(): void

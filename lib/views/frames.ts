@@ -8,6 +8,7 @@ import { View, type ViewOwner } from './view.js'
 
 /** A frame to be sent: one of ours, or its fields. */
 export interface FrameFields {
+  /** What kind of frame it is. */
   readonly opcode: Opcode
   /** Bytes, or text to be sent as UTF-8. Default: none. */
   readonly payload?: Uint8Array | string

@@ -8,6 +8,7 @@ import { Writable } from '../streams.js'
 import type { MessageKind } from './message-stream.js'
 import type { Outbox } from './outbox.js'
 
+/** How a message that is written in pieces is sent. */
 export interface MessageWriterOptions {
   /** Whether an extension may compress it. Default: true. */
   compress?: boolean | undefined

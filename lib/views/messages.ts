@@ -1,7 +1,7 @@
 // The application's side as an object-mode Duplex of whole messages: strings for text, Buffers for binary.
 
 import type { Message } from '../protocol/message-joiner.js'
-import type { Outgoing } from './outbox.js'
+import type { Outgoing } from '../protocol/message-splitter.js'
 import { View } from './view.js'
 
 /**

@@ -166,6 +166,7 @@ export interface View<In, Out> {
   once(event: 'data', listener: (item: Out) => void): this
   addListener<E extends string | symbol>(event: E & Other<E, 'data'>, listener: (...args: any[]) => void): this
   addListener(event: 'data', listener: (item: Out) => void): this
+  /** What arrives, one by one; leaving the loop closes with 1000. */
   [Symbol.asyncIterator](): NodeJS.AsyncIterator<Out>
 }
 
