@@ -1,4 +1,5 @@
-// node benchmarks/plot.js [FILE]: results/latest.json as a plot, results/ratios.svg, and as a table in README.md.
+// node benchmarks/plot.js [FILE]: results/latest.json as a plot, results/ratios.svg, as a table in README.md, and in
+// short in the README of the whole project.
 // The plot is a logarithmic ladder of ratios: as many times as good as ws to the right of the line, worse to the left.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -144,10 +145,44 @@ function table() {
   return `${about}\n\n![Ratios to ws](results/ratios.svg)\n\n${lines.join('\n')}`
 }
 
+/** One line for each case that has a bar: what a reader of the front page wants to know. */
+function summary() {
+  const lines = ['| case | ours by attach | ours by pipe or write | wanted of ws |', '|---|--:|--:|--:|']
+  for (const { name, measure, question, figures } of shown) {
+    const [attached, piped] = ['ours by attach', 'ours by'].map(start =>
+      Object.entries(figures).find(
+        ([each, { bars }]) => each.startsWith(start) && each !== (start === 'ours by' && 'ours by attach') && bars
+      )
+    )
+    const bar = (attached ?? piped)?.[1].bars?.find(({ of }) => of === 'ws')
+    if (bar === undefined) continue
+    const ratio = entry => (entry?.[1].ratio === undefined ? '' : entry[1].ratio.toFixed(2))
+    const what = question === 'decode' || question === 'encode' ? `${question}: ${name}` : `${name}, ${measure}`
+    lines.push(`| ${what} | ${ratio(attached)} | ${ratio(piped)} | ${barText(bar)} |`)
+  }
+  const about = `${date}, ${full ? 'full' : 'quick'} run, Node ${versions.node}, ws ${versions.ws} with bufferutil, ${cpus} CPUs (${model}).`
+  return [
+    '![Ratios to ws](benchmarks/results/ratios.svg)',
+    '',
+    about,
+    '',
+    '<details><summary>As a table: times as good as ws</summary>',
+    '',
+    ...lines,
+    '',
+    '</details>'
+  ].join('\n')
+}
+
 const BEGIN = '<!-- bench:begin -->'
 const END = '<!-- bench:end -->'
-const readme = readFileSync(at('./README.md'), 'utf8')
-const [before, rest] = readme.split(BEGIN)
-if (rest === undefined || !rest.includes(END)) throw new Error(`README.md has no ${BEGIN} … ${END}`)
-writeFileSync(at('./README.md'), `${before}${BEGIN}\n${table()}\n${END}${rest.split(END)[1]}`)
+
+function put(file, text) {
+  const [before, rest] = readFileSync(at(file), 'utf8').split(BEGIN)
+  if (rest === undefined || !rest.includes(END)) throw new Error(`${file} has no ${BEGIN} … ${END}`)
+  writeFileSync(at(file), `${before}${BEGIN}\n${text}\n${END}${rest.split(END)[1]}`)
+}
+
+put('./README.md', table())
+put('../README.md', summary())
 writeFileSync(at('./results/ratios.svg'), plot())
