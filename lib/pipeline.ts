@@ -29,7 +29,7 @@ import { MessageWriter, type MessageWriterOwner } from './views/message-writer.j
 import { Outbox, type Outgoing } from './views/outbox.js'
 import { type AnyView, Reception, type ReceptionOwner, type ViewKind } from './views/reception.js'
 import type { View } from './views/view.js'
-import { type AttachedWire, PipedWire, type Wire, type WireUser } from './wire.js'
+import { AttachedWire, PipedWire, type Wire, type WireUser } from './wire.js'
 
 /** What the pipeline tells the WebSocketStream around it. */
 export interface PipelineUser {
@@ -157,6 +157,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   join(wire: Wire, ownsInput: boolean): void {
     this.wire = wire
     this.decoder.ownsInput = ownsInput
+    if (wire instanceof AttachedWire && wire.isSocket) this.encoder.borrowFor(wire)
     const { inbound, outbound } = this.handshake!
     link<Buffer>(wire, inbound)
     link<Buffer>(outbound, wire)

@@ -34,7 +34,11 @@ export interface Wire extends Sender<Buffer>, Receiver<Buffer> {
 
 const kWire = Symbol('wire')
 type Attached = Duplex & { [kWire]?: AttachedWire }
-type MaybeSocket = Duplex & { setNoDelay?(on: boolean): void; setTimeout?(milliseconds: number): void }
+type MaybeSocket = Duplex & {
+  _handle?: unknown
+  setNoDelay?(on: boolean): void
+  setTimeout?(milliseconds: number): void
+}
 
 /** A stream that belongs to the connection: its data, errors and end are carried both ways, without any piping. */
 export class AttachedWire implements Wire {
@@ -62,6 +66,16 @@ export class AttachedWire implements Wire {
 
   get bufferedAmount(): number {
     return this.duplex.writableLength
+  }
+
+  /** Whether the stream is a socket: it keeps nothing of what it has written. */
+  get isSocket(): boolean {
+    const { _handle: handle, setNoDelay } = this.duplex as MaybeSocket
+    return typeof handle === 'object' && handle !== null && typeof setNoDelay === 'function'
+  }
+
+  get hasWrittenAll(): boolean {
+    return this.duplex.writableLength === 0
   }
 
   receive(buffers: Batch<Buffer>): boolean {

@@ -19,6 +19,8 @@ function mark(...bytes: number[]): Frame {
 
 /** Writes what a server sends. */
 export class DraftWriter {
+  /** For the face of `FrameWriter`: the memory is always its own. */
+  borrows = false
   /** Bytes that wait, those around messages included. */
   size = 0
   /** Frames that have been written or wait: texts that have begun, and a Close. */

@@ -3,9 +3,18 @@
 import type { Frame } from './frame.js'
 import { applyMask, freshMask, shiftMask } from './mask.js'
 import { isControl } from './opcode.js'
+import { borrow } from './output-memory.js'
 
 /** From here on a payload travels as it is, behind a buffer with its header; smaller ones are copied (benchmarks/questions/encode.js). */
 const UNCOPIED_FROM = 8192
+/** The same where the memory is borrowed, and warm (benchmarks/questions/echo.js, 16 KiB). */
+const UNCOPIED_FROM_IF_BORROWED = 32768
+/**
+ * A payload of this size is masked in pieces: memory that the allocator has at hand, and that stays in the cache, where one large
+ * piece is fetched from the system for each message (benchmarks/questions/encode.js, 1 MiB).
+ */
+const PIECES_FROM = 131072
+const PIECE_SIZE = 65536
 /** Text up to this many characters is copied faster by a loop than by a call (benchmarks/questions/encode.js). */
 const LOOP_UP_TO = 24
 
@@ -13,6 +22,8 @@ const LOOP_UP_TO = 24
 const NONE: Frame[] = []
 
 export class FrameWriter {
+  /** Whether who takes the bytes says when they are written: then their memory may be borrowed. */
+  borrows = false
   /** Bytes that wait, headers included. */
   size = 0
   /** Frames that have been added. */
@@ -23,8 +34,8 @@ export class FrameWriter {
   private frames: Frame[] = NONE
   // control frames among them, at the front
   private urgent = 0
-  // large frames among them
-  private uncopied = 0
+  // frames among them whose payload is written by itself
+  private apart = 0
   // a frame that is written in parts keeps its mask, and nothing may come between its parts
   private partMask = 0
   private inParts = false
@@ -91,28 +102,28 @@ export class FrameWriter {
     else if (at === this.frames.length) this.frames.push(frame)
     else this.frames.splice(at, 0, frame)
     this.size += this.wireSize(frame)
-    if (this.isUncopied(frame)) this.uncopied++
+    if (this.isApart(frame)) this.apart++
   }
 
   /** The frames that wait, for another writer. */
   takeFrames(): Frame[] {
     const { frames } = this
     this.frames = NONE
-    this.size = this.urgent = this.uncopied = 0
+    this.size = this.urgent = this.apart = 0
     return frames
   }
 
   /** The bytes of all frames that wait. */
   take(): Buffer[] {
     const { frames, size } = this
-    const mixed = this.uncopied > 0
+    const mixed = this.apart > 0
     this.frames = NONE
-    this.size = this.urgent = this.uncopied = 0
+    this.size = this.urgent = this.apart = 0
     // what many connections send is not copied for each (benchmarks/questions/broadcast.js)
     if (frames.length === 1 && frames[0]!.wire !== null && !this.masked) return [frames[0]!.wire]
     if (mixed) return this.takeMixed(frames)
     if (size === 0) return []
-    const bytes = Buffer.allocUnsafe(size)
+    const bytes = this.borrows ? borrow(size) : Buffer.allocUnsafe(size)
     let at = 0
     for (const frame of frames) at = this.write(frame, bytes, at)
     return [bytes]
@@ -128,20 +139,36 @@ export class FrameWriter {
       while (last < frames.length && large === null) {
         const frame = frames[last++]!
         room += this.wireSize(frame)
-        if (this.isUncopied(frame)) large = frame
+        if (this.isApart(frame)) large = frame
       }
       if (large !== null) room -= large.size
       const bytes = Buffer.allocUnsafe(room)
       let at = 0
       for (; first < last; first++) at = this.write(frames[first]!, bytes, at)
       if (room > 0) buffers.push(bytes)
-      if (large !== null) buffers.push(large.payload)
+      if (large !== null) this.writeApart(large, buffers)
     }
     return buffers
   }
 
-  private isUncopied(frame: Frame): boolean {
-    return frame.size >= UNCOPIED_FROM && !this.masked && typeof frame.data !== 'string'
+  private isApart(frame: Frame): boolean {
+    if (this.masked) return frame.size >= PIECES_FROM
+    const from = this.borrows ? UNCOPIED_FROM_IF_BORROWED : UNCOPIED_FROM
+    return frame.size >= from && typeof frame.data !== 'string'
+  }
+
+  /** The payload of a large frame, behind its header. */
+  private writeApart(frame: Frame, buffers: Buffer[]): void {
+    const { payload } = frame
+    if (!this.masked) {
+      buffers.push(payload)
+      return
+    }
+    for (let from = 0; from < payload.length; from += PIECE_SIZE) {
+      const piece = Buffer.allocUnsafe(Math.min(PIECE_SIZE, payload.length - from))
+      applyMask(payload, from, from + piece.length, piece, 0, shiftMask(this.partMask, frame.offset + from))
+      buffers.push(piece)
+    }
   }
 
   private wireSize(frame: Frame): number {
@@ -165,7 +192,7 @@ export class FrameWriter {
     }
     this.inParts = !frame.complete
     this.partMask = mask
-    if (this.isUncopied(frame)) return at
+    if (this.isApart(frame)) return at
     const end = at + frame.size
     copyPayload(frame, bytes, at)
     if (this.masked) applyMask(bytes, at, end, bytes, at, shiftMask(mask, frame.offset))

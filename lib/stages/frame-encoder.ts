@@ -8,6 +8,7 @@ import { DraftWriter } from '../protocol/draft-writer.js'
 import { Frame } from '../protocol/frame.js'
 import { FrameWriter } from '../protocol/frame-writer.js'
 import { Opcode } from '../protocol/opcode.js'
+import { giveBack } from '../protocol/output-memory.js'
 import { BlockedTime } from '../stats.js'
 import { type Batch, Stage } from './stage.js'
 
@@ -37,6 +38,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
 
   /** Bytes that were handed to the wire. @internal */
   bytes = 0
+  private wire: { readonly hasWrittenAll: boolean } | null = null
   /** How long the wire took no more; not there before it did not. @internal */
   declare blockedTime?: BlockedTime
   private writer: FrameWriter | DraftWriter
@@ -61,6 +63,12 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     const frames = (this.writer as FrameWriter).takeFrames()
     this.writer = new DraftWriter(version)
     for (const frame of frames) this.writer.add(frame)
+  }
+
+  /** Has the memory of what goes out used again, as soon as the wire says that it has written all. @internal */
+  borrowFor(wire: { readonly hasWrittenAll: boolean }): void {
+    this.wire = wire
+    this.writer.borrows = true
   }
 
   /** Bytes that wait here. @internal */
@@ -181,8 +189,12 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   private flush(): void {
     if (this.blocked || this.writer.size === 0) return
     this.pong = null
-    this.bytes += this.writer.size
-    if (!this.hand(this.writer.take())) {
+    const { writer } = this
+    this.bytes += writer.size
+    const buffers = writer.take()
+    const more = this.hand(buffers)
+    if (this.wire !== null) giveBack(buffers[0]!, this.wire.hasWrittenAll)
+    if (!more) {
       this.blocked = true
       ;(this.blockedTime ??= new BlockedTime()).start()
     }

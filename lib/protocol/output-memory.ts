@@ -1,0 +1,29 @@
+// Memory for what goes out: one piece for the whole process, where a wire has taken all of it before it returns, as a socket does
+// that is not full. Output then costs no memory at all (benchmarks/questions/echo.js, 100 in flight).
+
+/** As much as leaves at once: what a turn gathers, and one more frame that is not too large to be copied. */
+const SIZE = 131072
+/** Below this a piece of Buffer's own pool is as cheap. */
+const FROM = 2048
+
+let memory: Buffer | null = null
+let isLent = false
+
+/** Memory of this size that `giveBack` may be told of; other memory where it is small, large, or nothing is there. */
+export function borrow(size: number): Buffer {
+  if (size < FROM || size > SIZE || isLent) return Buffer.allocUnsafe(size)
+  memory ??= Buffer.allocUnsafeSlow(SIZE)
+  isLent = true
+  return memory.subarray(0, size)
+}
+
+/**
+ * Something has been written, in memory that `borrow` may have given.
+ * @param isFree - nobody looks at it any more
+ */
+export function giveBack(bytes: Buffer, isFree: boolean): void {
+  if (memory === null || bytes.buffer !== memory.buffer) return
+  // whoever still has it keeps it
+  if (!isFree) memory = null
+  isLent = false
+}

@@ -1,0 +1,39 @@
+// Memory for what goes out, lent to one at a time.
+
+import t from 'tap'
+import { borrow, giveBack } from '../../lib/protocol/output-memory.js'
+
+t.test('what is written is used again', async t => {
+  const first = borrow(5000)
+  t.equal(first.length, 5000)
+  giveBack(first, true)
+  const second = borrow(70_000)
+  t.equal(second.length, 70_000)
+  t.equal(second.buffer, first.buffer)
+  giveBack(second, true)
+})
+
+t.test('what somebody still has is not', async t => {
+  const first = borrow(5000)
+  giveBack(first, false)
+  const second = borrow(5000)
+  t.not(second.buffer, first.buffer)
+  giveBack(second, true)
+  giveBack(first, true)
+  t.equal(borrow(5000).buffer, second.buffer)
+  giveBack(second, true)
+})
+
+t.test('who comes in between, or asks for little or for much, gets memory of its own', async t => {
+  const lent = borrow(5000)
+  const others = [borrow(5000), borrow(2047), borrow(131_073)]
+  for (const other of others) {
+    t.not(other.buffer, lent.buffer)
+    giveBack(other, true)
+    giveBack(other, false)
+  }
+  t.not(borrow(5000).buffer, lent.buffer, 'it is still lent')
+  giveBack(lent, true)
+  t.equal(borrow(5000).buffer, lent.buffer)
+  giveBack(lent, true)
+})
