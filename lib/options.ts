@@ -149,10 +149,20 @@ const READERS: { readonly [K in keyof Settings]: Reader } = {
   signal: readSignal
 }
 
+// of options that cannot change any more: many connections share them, and their settings
+const known = new WeakMap<WebSocketOptions, Settings>()
+
 /** Checks options and fills in the defaults. */
 export function readOptions(options: WebSocketOptions | undefined): Settings {
   if (options === undefined) return DEFAULTS
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
+  if (!Object.isFrozen(options)) return readAnew(options)
+  let settings = known.get(options)
+  if (settings === undefined) known.set(options, (settings = readAnew(options)))
+  return settings
+}
+
+function readAnew(options: WebSocketOptions): Settings {
   let settings: Record<string, unknown> | undefined
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(READERS, name)) throw new TypeError(`unknown option '${name}'`)

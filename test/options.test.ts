@@ -129,6 +129,13 @@ t.test('origins', async t => {
   for (const wrong of [5, null, {}, [5], true]) t.throws(() => read({ origins: wrong }), TypeError)
 })
 
+t.test('options that are frozen are read once', async t => {
+  const options = { protocols: ['a'] }
+  t.not(readOptions(options), readOptions(options))
+  t.equal(readOptions(Object.freeze(options)), readOptions(options))
+  t.same(readOptions(options).protocols, ['a'])
+})
+
 t.test('origin', async t => {
   t.equal(read({ origin: 'https://a' })['origin'], 'https://a')
   for (const wrong of [5, null, {}, 'a\r\nb', 'a\0']) t.throws(() => read({ origin: wrong }), TypeError)

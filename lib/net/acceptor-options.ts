@@ -88,7 +88,7 @@ export function readAcceptorOptions<Context>(options: AcceptorOptions<Context>):
     maxConnections: checkNumber(maxConnections ?? Number.POSITIVE_INFINITY, 'maxConnections', 0),
     maxHandshakes: checkNumber(maxHandshakes ?? 1000, 'maxHandshakes', 0)
   }
-  return { settings, stream }
+  return { settings, stream: Object.freeze(stream) }
 }
 
 function acceptAll(): true {
