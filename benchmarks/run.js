@@ -7,7 +7,18 @@ import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { at, barText, circumstances, failures, show } from './harness.js'
 
-const questions = ['decode', 'encode', 'echo', 'clients', 'handshakes', 'idle', 'stages', 'growth']
+const questions = [
+  'decode',
+  'encode',
+  'echo',
+  'clients',
+  'handshakes',
+  'idle',
+  'stages',
+  'growth',
+  'relay',
+  'broadcast'
+]
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

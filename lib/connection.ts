@@ -331,6 +331,7 @@ export class Connection {
 
   /** The wire is gone, with an error or without. */
   wireLost(cause?: unknown, error?: HandshakeError): void {
+    this.replyPending = false
     if (this.state === 'closed' || this.inputIsOver) return
     this.lose(error ?? new WebSocketError('WS_ERR_CONNECTION_LOST', { cause }))
   }
@@ -339,6 +340,7 @@ export class Connection {
   abandon(error: WebSocketError): void {
     if (this.state === 'closed') return
     this.initiator ??= 'local'
+    this.replyPending = false
     // a stream that is destroyed forgets what waited in it
     this.isCut = !this.around.hasSentAll()
     if (!this.inputIsOver) this.lose(error)

@@ -39,6 +39,12 @@ export type {
   ShutdownOptions,
   Verdict
 } from './net/acceptor-options.js'
+export {
+  type BrowserCloseInfo,
+  type BrowserOpenInfo,
+  BrowserWebSocketError,
+  BrowserWebSocketStream
+} from './net/browser-stream.js'
 export { connect } from './net/connect.js'
 export type { ConnectOptions, CreateConnection, SocketOptions } from './net/connect-options.js'
 export { ProxyTunnel, type ProxyTunnelOptions, type TunnelInfo } from './net/proxy-tunnel.js'

@@ -64,6 +64,10 @@ export class FrameCarrier implements Carrier {
     this.input.resume()
   }
 
+  release(): void {
+    this.input.destroy()
+  }
+
   private take(frame: Frame): void {
     if (!this.to.takesMessages || !this.output.writable) return
     // of a connection that is being closed the frame in progress is still sent, since nothing else can stand before its end

@@ -6,7 +6,8 @@ import type { Sendable } from '../protocol/message-splitter.js'
 import { Opcode } from '../protocol/opcode.js'
 import { type NodeDuplex, pipeline } from '../streams.js'
 import type { MessageStream } from '../views/message-stream.js'
-import type { MessageWriter } from '../views/message-writer.js'
+import type { MessagesView } from '../views/messages.js'
+import type { StreamsView } from '../views/streams.js'
 import type { MessageHook, MessageTransform, RelayDirection } from './relay-options.js'
 import type { Carrier, RelayCounts, Side } from './relay-side.js'
 
@@ -53,6 +54,14 @@ export class MessageCarrier implements Carrier {
 
   discard(): void {
     this.discarding = true
+  }
+
+  release(): void {
+    this.viewOf(this.from).destroy()
+  }
+
+  private viewOf({ ws }: Side): StreamsView | MessagesView {
+    return this.options.onMessage === undefined ? ws.streams : ws.messages
   }
 
   private get isWanted(): boolean {
@@ -115,41 +124,25 @@ export class MessageCarrier implements Carrier {
     }
   }
 
-  private async passPieces(message: MessageStream, transform: NodeDuplex | null): Promise<void> {
+  /** Resolves when the message has passed, or never will. */
+  private passPieces(message: MessageStream, transform: NodeDuplex | null): Promise<void> {
     const writer = this.to.ws.createMessage(message.kind)
-    let broken: unknown = null
-    try {
-      for await (const piece of this.pieces(message, transform)) {
-        if (!writer.write(piece)) await room(writer)
-        if (writer.destroyed) return
-      }
-    } catch (error) {
-      broken = error
-    }
-    if (broken === null) {
-      await new Promise(resolve => writer.once('close', resolve).end())
-      return
-    }
-    // before the message that breaks off asks for a Close of its own
-    if (!(broken instanceof WebSocketError)) this.options.failed(broken as Error)
-    else if (this.isWanted) this.stop(this.from.closing(this.from.hasClosed))
-    writer.destroy()
-  }
-
-  private pieces(message: MessageStream, transform: NodeDuplex | null): AsyncIterable<Message> {
-    const counted = async function* (this: MessageCarrier): AsyncGenerator<Message> {
-      for await (const piece of message) {
-        this.count(Buffer.byteLength(piece))
-        yield piece
-      }
-    }.call(this)
-    return transform === null ? counted : pipeline(counted, transform, () => {})
+    // before the writer that breaks off along with it asks for a Close of its own
+    message.once('error', error => {
+      if (error instanceof WebSocketError && this.isWanted) this.stop(this.from.closing(this.from.hasClosed))
+    })
+    message.on('data', piece => this.count(Buffer.byteLength(piece)))
+    return new Promise(resolve => {
+      pipeline(transform === null ? [message, writer] : [message, transform, writer], error => {
+        if (error && !(error instanceof WebSocketError)) this.options.failed(error)
+        resolve()
+      })
+    })
   }
 
   /** Sends a whole message; resolves when the wire has room for another, or never will. */
   private write(message: Sendable): Promise<unknown> {
-    const { ws } = this.to
-    const view: Writable = this.options.onMessage === undefined ? ws.streams : ws.messages
+    const view: Writable = this.viewOf(this.to)
     return new Promise(resolve => view.write(message, resolve))
   }
 
@@ -181,17 +174,4 @@ function each<T>(view: NodeDuplex & AsyncIterable<T>): AsyncIterable<T> {
 /** Whether a message has come to its end already: then it need not be cut. */
 function isAllThere(message: MessageStream): boolean {
   return (message as unknown as { _readableState: { ended: boolean } })._readableState.ended
-}
-
-/** Resolves when a writer that is full has room, or never will have. */
-function room(writer: MessageWriter): Promise<void> {
-  return new Promise(resolve => {
-    const goOn = (): void => {
-      writer.off('drain', goOn).off('close', goOn)
-      resolve()
-    }
-    writer.on('drain', goOn).on('close', goOn)
-    // it may have been closed before
-    if (writer.destroyed) setImmediate(goOn)
-  })
 }

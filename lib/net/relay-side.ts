@@ -23,6 +23,8 @@ export interface Carrier {
   stop(body: Buffer): void
   /** The other side is gone: what still comes is dropped. */
   discard(): void
+  /** Both are: nothing waits for anything any more. */
+  release(): void
 }
 
 export const NO_STATUS = Buffer.alloc(0)

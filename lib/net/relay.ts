@@ -247,6 +247,8 @@ export class Relay {
 
   private over(): void {
     clearTimeout(this.timer)
+    this.carriers?.fromClient.release()
+    this.carriers?.fromTarget.release()
     this.whenClosed.resolve({ client: this.client.closeInfo!, target: this.target?.closeInfo ?? null })
   }
 

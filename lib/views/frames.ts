@@ -23,6 +23,10 @@ export interface FramesOwner extends ViewOwner {
   /** Reserved bits that something negotiated. */
   readonly allowedRsv: number
   sendControl(opcode: Opcode, payload: Buffer): boolean
+  /** Whether the wire takes no more at present. */
+  readonly isBlocked: boolean
+  /** Calls back once, when it does again. */
+  whenDrained(callback: () => void): void
   /** Begins, or answers, the closing handshake. */
   closeWith(body: Buffer): void
 }
@@ -73,7 +77,10 @@ export class FramesView extends View<any, Frame> {
     }
     if (isControl(frame.opcode)) {
       this.frames.sendControl(frame.opcode, frame.payload)
-      return true
+      if (!this.frames.isBlocked) return true
+      // they go ahead of what waits, and must not pile up there
+      this.frames.whenDrained(() => this.proceed())
+      return false
     }
     if (this.hasTurn) return this.sendData(frame)
     this.held = frame

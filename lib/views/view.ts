@@ -70,7 +70,7 @@ export abstract class View<In, Out> extends Duplex {
     const { closeTimeout } = this.owner
     if (!isUnread) this.destroy(error)
     else if (closeTimeout < Number.POSITIVE_INFINITY)
-      this.patience ??= setTimeout(() => this.destroy(error), closeTimeout)
+      this.patience ??= setTimeout(() => this.destroy(error), closeTimeout).unref()
   }
 
   /** The wire takes messages again. @internal */

@@ -6,6 +6,8 @@ import t from 'tap'
 
 /** The values; types are the matter of test/types. */
 const EXPORTS = [
+  'BrowserWebSocketError',
+  'BrowserWebSocketStream',
   'CloseCode',
   'ExtensionTransform',
   'Frame',

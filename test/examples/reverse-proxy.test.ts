@@ -1,0 +1,60 @@
+// The reverse proxy: what goes through it, and what its page shows of that.
+
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import t from 'tap'
+import { WebSocket, WebSocketServer } from 'ws'
+import { listenOnLoopback } from '../interop/our-side.js'
+import { launchBrowser } from '../support/browser.js'
+import { start } from './program.js'
+
+const http = createServer()
+const asked: string[] = []
+new WebSocketServer({ server: http }).on('connection', (ws, { url, headers }) => {
+  asked.push(`${url} for ${headers['x-forwarded-for']}`)
+  ws.on('message', (data, binary) => ws.send(data, { binary }))
+})
+const target = `ws://127.0.0.1:${await listenOnLoopback(t, http)}/base`
+const example = await start(t, 'reverse-proxy/server.js', [target])
+const url = example.url.replace('http', 'ws')
+
+t.test('messages pass both ways, and the other side’s close too', async t => {
+  const ws = new WebSocket(`${url}chat?room=1`)
+  await once(ws, 'open')
+  t.strictSame(asked, ['/chat?room=1 for 127.0.0.1'])
+  for (const size of [0, 5, 100_000]) {
+    ws.send(Buffer.alloc(size, 'm'))
+    const [data] = (await once(ws, 'message')) as [Buffer]
+    t.equal(data.length, size)
+  }
+  ws.close(4000, 'done')
+  t.strictSame((await once(ws, 'close')).map(String), ['4000', 'done'])
+})
+
+t.test('the page shows each connection', async t => {
+  const browser = await launchBrowser(t)
+  if (!browser) return
+  const page = await browser.newPage()
+  await page.goto(example.url)
+  await page.locator('tbody tr', { hasText: 'closed 4000 done' }).waitFor()
+  const ws = new WebSocket(`${url}second`)
+  await once(ws, 'open')
+  ws.send('hello')
+  const row = page.locator('tbody tr', { hasText: '/second' })
+  await row.filter({ hasText: 'open' }).filter({ hasText: 'frames' }).waitFor()
+  t.match(await row.textContent(), /127\.0\.0\.1\/secondopenframes1515/)
+  ws.terminate()
+  await row.filter({ hasText: 'closed 1006' }).waitFor()
+})
+
+t.test('a connection that is open when the proxy goes is told so', async t => {
+  const ws = new WebSocket(url)
+  await once(ws, 'open')
+  const closed = once(ws, 'close')
+  t.equal(await example.stop(), 0)
+  t.strictSame((await closed).map(String), ['1001', 'the proxy is shutting down'])
+})
+
+t.test('without a target it says how it is used', async t => {
+  await t.rejects(start(t, 'reverse-proxy/server.js'))
+})

@@ -1,0 +1,93 @@
+// What goes from one handshake into the other, for requests of any form: of node:http, of HTTP/2, of an application's own.
+
+import t from 'tap'
+import { HandshakeError } from '../../lib/errors.js'
+import { type RelayOptions, readRelayOptions } from '../../lib/net/relay-options.js'
+import { diallingFor, refusalFrom, returnedFields } from '../../lib/net/relay-request.js'
+import type { UpgradeRequest } from '../../lib/options.js'
+
+function fieldsOf(request: UpgradeRequest, options: RelayOptions): Record<string, string> {
+  const { options: dialling } = diallingFor(request, 'ws://target.test/', readRelayOptions(options))
+  return Object.fromEntries(dialling.headers as [string, string][])
+}
+
+const asked = (socket?: object, headers: UpgradeRequest['headers'] = {}): UpgradeRequest => ({
+  url: '/',
+  headers: { host: 'a.test:81', ...headers },
+  socket
+})
+
+t.test('who asked, in the form of X-Forwarded', async t => {
+  for (const [socket, address, scheme] of [
+    [{ remoteAddress: '192.0.2.1' }, '192.0.2.1', 'http'],
+    [{ remoteAddress: '::ffff:192.0.2.1', encrypted: true }, '192.0.2.1', 'https'],
+    [{ remoteAddress: '2001:db8::1' }, '2001:db8::1', 'http'],
+    [{}, 'unknown', 'http'],
+    [undefined, 'unknown', 'http']
+  ] as const) {
+    t.strictSame(fieldsOf(asked(socket), { forwarded: 'x-forwarded' }), {
+      'X-Forwarded-For': address,
+      'X-Forwarded-Host': 'a.test:81',
+      'X-Forwarded-Proto': scheme
+    })
+  }
+})
+
+t.test('who asked, in the form of RFC 7239', async t => {
+  for (const [socket, said] of [
+    [{ remoteAddress: '192.0.2.1', encrypted: true }, 'for=192.0.2.1;host="a.test:81";proto=https'],
+    [{ remoteAddress: '2001:db8::1' }, 'for="[2001:db8::1]";host="a.test:81";proto=http'],
+    [undefined, 'for=unknown;host="a.test:81";proto=http']
+  ] as const) {
+    t.equal(fieldsOf(asked(socket), { forwarded: 'rfc7239' })['Forwarded'], said)
+  }
+})
+
+t.test('lines of a field are joined, and what no line can hold is left out', async t => {
+  const headers = { 'x-list': ['a', 'b'], 'x-bad': 'a\r\nb', connection: 'not, a,,"token"' }
+  t.strictSame(fieldsOf(asked(undefined, headers), { forwardHeaders: ['x-list', 'x-bad'] }), { 'x-list': 'a, b' })
+})
+
+t.test('what is no list of subprotocols is not offered', async t => {
+  const offered = (value: string | undefined): unknown =>
+    diallingFor(asked(undefined, { 'sec-websocket-protocol': value }), 'ws://target.test/', readRelayOptions()).options
+      .protocols
+  t.strictSame(offered('a, b'), ['a', 'b'])
+  t.strictSame(offered('a thing of a draft'), [])
+  t.strictSame(offered(undefined), [])
+})
+
+t.test('sizes have no limit unless one is given, or whole messages are held', async t => {
+  const sizeOf = (options: RelayOptions): unknown =>
+    diallingFor(asked(), 'ws://target.test/', readRelayOptions(options)).options.maxMessageSize
+  t.equal(sizeOf({}), Infinity)
+  t.equal(sizeOf({ connect: { maxMessageSize: 100 } }), 100)
+  t.equal(sizeOf({ onMessage() {} }), undefined)
+})
+
+t.test('a request without a target has the root', async t => {
+  const { url } = diallingFor({ headers: {} }, 'ws://target.test/base?q', readRelayOptions({ forwardPath: true }))
+  t.equal(String(url), 'ws://target.test/')
+})
+
+t.test('fields of an answer that are sent on', async t => {
+  const headers = { 'set-cookie': ['a=1', 'b=2'], server: 'x', bad: 'a\nb' }
+  t.strictSame(returnedFields(headers, ['set-cookie', 'absent', 'bad']), [
+    ['set-cookie', 'a=1'],
+    ['set-cookie', 'b=2']
+  ])
+})
+
+t.test('what the client is told', async t => {
+  const settings = readRelayOptions()
+  const told = (...args: ConstructorParameters<typeof HandshakeError>): unknown =>
+    refusalFrom(new HandshakeError(...args), settings)
+  t.strictSame(told('WS_ERR_CONNECTION_LOST'), { status: 502 })
+  t.strictSame(told('WS_ERR_BAD_RESPONSE', { status: 101 }), { status: 502 })
+  t.strictSame(told('WS_ERR_HANDSHAKE_TIMEOUT'), { status: 504 })
+  t.strictSame(told('WS_ERR_UNEXPECTED_STATUS', { status: 204 }), { status: 502 })
+  t.strictSame(told('WS_ERR_UNEXPECTED_STATUS', { status: 503, headers: { 'retry-after': '9' } }), {
+    status: 503,
+    headers: [['retry-after', '9']]
+  })
+})

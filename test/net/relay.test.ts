@@ -1,0 +1,284 @@
+// A relay between two raw peers: what passes, and in what form; whose Close is answered by whom; what each side is told of the other's end.
+
+import t from 'tap'
+import { WebSocketStream } from '../../lib/index.js'
+import { relay } from '../../lib/net/relay.js'
+import { pair } from '../support/pair.js'
+import {
+  BINARY,
+  CLOSE,
+  closeBody,
+  PING,
+  PONG,
+  RawPeer,
+  readClose,
+  requestHead,
+  TEXT,
+  type WireFrame
+} from '../support/raw-peer.js'
+import { settle } from '../websocket-stream/sides.js'
+import { open, type Relayed } from './relay-sides.js'
+
+type Way = 'from client to target' | 'from target to client'
+const WAYS: Way[] = ['from client to target', 'from target to client']
+
+function along({ client, target }: Relayed, way: Way): [from: RawPeer, to: RawPeer] {
+  return way === 'from client to target' ? [client, target] : [target, client]
+}
+
+const seen = ({ opcode, fin, rsv, payload }: WireFrame): unknown[] => [opcode, fin, rsv, payload.toString('latin1')]
+
+for (const way of WAYS) {
+  t.test(`frames ${way} pass as they are`, async t => {
+    const both = await open(t, {
+      request: { 'Sec-WebSocket-Extensions': 'x-shout; loud=9, permessage-deflate' },
+      answer: { 'Sec-WebSocket-Extensions': 'x-shout; loud=9' }
+    })
+    const [from, to] = along(both, way)
+    from.write(
+      from.frame(TEXT, 'one', { fin: false, rsv: 7 }),
+      from.frame(PING, 'between'),
+      from.frame(0, '', { fin: false }),
+      from.frame(0, 'two'),
+      from.frame(BINARY, Buffer.alloc(300, 1), { rsv: 1 }),
+      from.frame(PONG, 'unasked')
+    )
+    const frames: WireFrame[] = []
+    for (let i = 0; i < 6; i++) frames.push((await to.nextFrame())!)
+    const isControl = ({ opcode }: WireFrame): boolean => opcode >= CLOSE
+    t.strictSame(frames.filter(frame => !isControl(frame)).map(seen), [
+      [TEXT, false, 7, 'one'],
+      [0, false, 0, ''],
+      [0, true, 0, 'two'],
+      [BINARY, true, 1, '\x01'.repeat(300)]
+    ])
+    // these do not wait behind data
+    t.strictSame(frames.filter(isControl).map(seen), [
+      [PING, true, 0, 'between'],
+      [PONG, true, 0, 'unasked']
+    ])
+    const counts = both.relay.stats[way === WAYS[0] ? 'fromClient' : 'fromTarget']
+    t.strictSame(counts, { bytes: 306, frames: 4, messages: 2 })
+    t.strictSame(await both.relay.opened, { protocol: '', extensions: 'x-shout; loud=9', form: 'frames' })
+  })
+
+  t.test(`a large frame ${way} passes in parts, none of it held`, async t => {
+    const both = await open(t)
+    const [from, to] = along(both, way)
+    const whole = from.frame(BINARY, Buffer.alloc(300_000, 'part'))
+    from.write(whole.subarray(0, 150_000))
+    while (to.input.length < 149_000) await settle(1)
+    t.ok(to.input.length < 151_000)
+    from.write(whole.subarray(150_000))
+    t.ok((await to.nextFrame())!.payload.equals(Buffer.alloc(300_000, 'part')))
+  })
+
+  t.test(`a Close ${way} is answered by the other side`, async t => {
+    const both = await open(t)
+    const [from, to] = along(both, way)
+    from.write(from.frame(TEXT, 'last'), from.frame(CLOSE, closeBody(4001, 'enough')))
+    t.equal((await to.nextFrame())!.payload.toString(), 'last')
+    t.strictSame(readClose(await to.nextFrame()), { code: 4001, reason: 'enough' })
+    await settle()
+    t.equal(from.input.length, 0, 'nothing is answered before')
+    // what was on its way still arrives
+    to.write(to.frame(TEXT, 'in flight'), to.frame(CLOSE, closeBody(4002, 'so be it')))
+    t.equal((await from.nextFrame())!.payload.toString(), 'in flight')
+    t.strictSame(readClose(await from.nextFrame()), { code: 4002, reason: 'so be it' })
+    both.target.end()
+    both.client.end()
+    const { client, target } = await both.relay.closed
+    t.match([client, target], [{ wasClean: true }, { wasClean: true }])
+  })
+
+  t.test(`a Close without a code ${way} stays without`, async t => {
+    const both = await open(t)
+    const [from, to] = along(both, way)
+    from.send(CLOSE)
+    t.equal((await to.nextFrame())!.payload.length, 0)
+    to.send(CLOSE)
+    t.equal((await from.nextFrame())!.payload.length, 0)
+  })
+}
+
+t.test('both sides close at once', async t => {
+  const { client, target, relay } = await open(t)
+  client.close(3001)
+  target.close(3002)
+  t.strictSame(readClose(await target.nextFrame()), { code: 3001, reason: '' })
+  t.strictSame(readClose(await client.nextFrame()), { code: 3002, reason: '' })
+  target.end()
+  client.end()
+  t.match(await relay.closed, { client: { code: 3001, wasClean: true }, target: { code: 3002, wasClean: true } })
+})
+
+t.test('pings can be answered by the relay', async t => {
+  const both = await open(t, { options: { pings: 'answer' } })
+  for (const way of WAYS) {
+    const [from, to] = along(both, way)
+    from.write(from.frame(PING, 'here?'), from.frame(PONG, 'unasked'), from.frame(TEXT, 'behind'))
+    t.equal((await from.nextFrame())!.payload.toString(), 'here?')
+    t.equal((await to.nextFrame())!.payload.toString(), 'behind')
+  }
+})
+
+t.test('one who breaks a rule for messages is told so, and the other is not blamed', async t => {
+  for (const way of WAYS) {
+    t.test(way, async t => {
+      const both = await open(t)
+      const [from, to] = along(both, way)
+      from.write(from.frame(0, 'of nothing'))
+      t.equal(readClose(await from.nextFrame()).code, 1002)
+      t.equal(readClose(await to.nextFrame()).code, way === WAYS[0] ? 1001 : 1014)
+    })
+  }
+})
+
+t.test('a relay that goes away tells both sides, behind what has passed', async t => {
+  const { relay, client, target } = await open(t)
+  client.text('before')
+  await target.nextFrame()
+  relay.close()
+  relay.close(1000)
+  client.text('too late')
+  t.strictSame(readClose(await target.nextFrame()), { code: 1001, reason: '' })
+  t.strictSame(await client.answerClose(), { code: 1001, reason: '' })
+  target.close(1001)
+  target.end()
+  const { client: near, target: far } = await relay.closed
+  t.match(
+    [near, far],
+    [
+      { wasClean: true, initiator: 'local' },
+      { wasClean: true, initiator: 'local' }
+    ]
+  )
+})
+
+t.test('a relay that goes away finishes the frame in progress', async t => {
+  for (const way of WAYS) {
+    t.test(way, async t => {
+      const both = await open(t)
+      const [from, to] = along(both, way)
+      const whole = from.frame(BINARY, Buffer.alloc(1000, 'half'))
+      from.write(whole.subarray(0, 600))
+      while (to.input.length === 0) await settle(1)
+      both.relay.close(1012, 'back soon')
+      t.strictSame(readClose(await from.nextFrame()), { code: 1012, reason: 'back soon' })
+      from.write(whole.subarray(600), from.frame(TEXT, 'too late'))
+      t.equal((await to.nextFrame())!.payload.length, 1000)
+      t.strictSame(readClose(await to.nextFrame()), { code: 1012, reason: 'back soon' })
+    })
+  }
+})
+
+t.test('a relay that cannot go away in order is destroyed after closeTimeout', async t => {
+  const both = await open(t, { server: { closeTimeout: 50 } })
+  both.client.write(both.client.frame(BINARY, Buffer.alloc(1000)).subarray(0, 600))
+  while (both.target.input.length === 0) await settle(1)
+  await both.relay[Symbol.asyncDispose]()
+  t.match(await both.relay.closed, { client: { wasClean: false }, target: { code: 1006 } })
+})
+
+t.test('wrong use throws at once', async t => {
+  const [near] = pair()
+  const ws = (): WebSocketStream => WebSocketStream.server().attach(near)
+  const client = WebSocketStream.client('ws://a.test/')
+  t.throws(() => relay(client, 'ws://a.test/'), TypeError)
+  client.destroy()
+  t.throws(() => relay(undefined as never, 'ws://a.test/'), TypeError)
+  const server = ws()
+  t.teardown(() => server.destroy())
+  t.throws(() => relay(server, undefined as never), TypeError)
+  t.throws(() => relay(server, 'ws://a.test/', 1 as never), TypeError)
+  t.throws(() => relay(server, 'ws://a.test/', null as never), TypeError)
+  const wrong: Record<string, unknown>[] = [
+    { unknown: 1 },
+    { pings: 'maybe' },
+    { connect: 1 },
+    { forwardHeaders: 'cookie' },
+    { forwardHeaders: ['no token'] },
+    { forwardHeaders: ['upgrade'] },
+    { returnHeaders: [1] },
+    { returnRefusals: 1 },
+    { forwardPath: 'yes' },
+    { forwarded: true },
+    { onMessage: 'function' },
+    { transform: { fromNobody: () => null } },
+    { transform: { fromClient: 1 } },
+    { onMessage() {}, transform: {} }
+  ]
+  for (const options of wrong) t.throws(() => relay(server, 'ws://a.test/', options as never), TypeError)
+  const both = await open(t)
+  t.throws(() => relay(both.ws, 'ws://a.test/'), TypeError)
+  t.throws(() => both.relay.close(1005), RangeError)
+})
+
+t.test('a request that has been shown to the application is relayed when it says so', async t => {
+  const [near, far] = pair()
+  const ws = WebSocketStream.server().attach(near)
+  const peer = new RawPeer(far, 'client')
+  t.teardown(() => ws.destroy())
+  const shown = new Promise<void>(resolve => ws.on('request', () => resolve()))
+  peer.write(requestHead())
+  await shown
+  await settle()
+  const refused = relay(ws, 'ws://target.test/', {
+    connect: { createConnection: () => Promise.reject(new Error('no')) }
+  })
+  t.equal((await peer.head()).status, 502)
+  peer.end()
+  t.match(await refused.closed, { client: { wasClean: false } })
+})
+
+t.test('a connection that is over before it is relayed', async t => {
+  const ws = WebSocketStream.server()
+  ws.destroy()
+  const over = relay(ws, 'ws://target.test/')
+  await t.rejects(over.opened)
+  t.match(await over.closed, { target: null })
+})
+
+t.test('closeTimeout may be without end', async t => {
+  const { relay, client, target } = await open(t, { server: { closeTimeout: Infinity } })
+  relay.close()
+  await Promise.all([client.answerClose(), target.answerClose()])
+  t.match(await relay.closed, { client: { wasClean: true } })
+})
+
+t.test('an application that closes one side itself, with much under way', async t => {
+  const { relay, client, target } = await open(t, { server: { closeTimeout: 200 } })
+  target.stream.pause()
+  for (let i = 0; i < 40; i++) client.send(BINARY, Buffer.alloc(20_000))
+  await settle(12)
+  relay.target!.close(1000, 'of its own')
+  for (let i = 0; i < 40; i++) client.send(BINARY, Buffer.alloc(20_000))
+  await settle(12)
+  target.stream.resume()
+  t.strictSame(await target.answerClose(), { code: 1000, reason: 'of its own' })
+  await client.answerClose()
+  t.ok(await relay.closed)
+})
+
+t.test('a relay that goes away with much under way', async t => {
+  const { relay, client, target } = await open(t, { server: { closeTimeout: 500 } })
+  target.stream.pause()
+  for (let i = 0; i < 40; i++) client.send(BINARY, Buffer.alloc(20_000))
+  await settle(12)
+  relay.close()
+  client.text('too late')
+  await settle(12)
+  target.stream.resume()
+  t.equal((await target.answerClose()).code, 1001)
+  await client.answerClose()
+  t.ok(await relay.closed)
+})
+
+t.test('what a client has sent before it went is not kept for ever', async t => {
+  const { relay, client, target } = await open(t, { server: { closeTimeout: 60 } })
+  target.stream.pause()
+  for (let i = 0; i < 60; i++) client.send(BINARY, Buffer.alloc(20_000))
+  await settle(12)
+  client.reset()
+  t.match(await relay.closed, { client: { code: 1006 }, target: { wasClean: false } })
+})
