@@ -29,7 +29,9 @@ export interface BrowserOpenInfo {
    * connection; `close` settles when that is done.
    */
   readonly writable: WritableStream<unknown>
+  /** The subprotocol; '' for none. */
   readonly protocol: string
+  /** The extensions; '' for none. */
   readonly extensions: string
 }
 
@@ -37,6 +39,7 @@ export interface BrowserOpenInfo {
 export class BrowserWebSocketError extends DOMException {
   /** Null for none. */
   readonly closeCode: number | null
+  /** '' for none. */
   readonly reason: string
 
   /** @throws DOMException as `BrowserWebSocketStream.close` does */
@@ -66,6 +69,7 @@ const NOTHING = Buffer.alloc(0)
  * connection comes about, `opened` does too. None of these is an unhandled rejection by itself.
  */
 export class BrowserWebSocketStream {
+  /** The URL, `ws:` or `wss:`. */
   readonly url: string
   private readonly ws: WebSocketStream
   private readonly whenOpened = new Deferred<BrowserOpenInfo>()

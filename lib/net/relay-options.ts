@@ -12,7 +12,13 @@ import type { ConnectOptions } from './connect-options.js'
 export type RelayDirection = 'fromClient' | 'fromTarget'
 
 /** Where a relay leads: a URL, or a URL and options of `connect` that go before those in `RelayOptions.connect`. */
-export type RelayTarget = string | URL | ({ url: string | URL } & ConnectOptions)
+export type RelayTarget = string | URL | RelayPlace
+
+/** A URL, and options of its own. */
+export interface RelayPlace extends ConnectOptions {
+  /** As for `connect`. */
+  url: string | URL
+}
 
 /** Chooses the target for a request. What the request says is the client's word: `new URL(request.url, base)` may leave `base`. */
 export type TargetChooser = (request: UpgradeRequest) => RelayTarget | PromiseLike<RelayTarget>
@@ -64,7 +70,15 @@ export interface RelayOptions {
    * Makes a Duplex for each message of a direction that its content passes through as it arrives. As for extensions and errors, like
    * `onMessage`, with which it cannot be combined.
    */
-  transform?: { readonly [D in RelayDirection]?: MessageTransform | undefined } | undefined
+  transform?: MessageTransforms | undefined
+}
+
+/** What the messages of each direction pass through. */
+export interface MessageTransforms {
+  /** Those of the client. */
+  readonly fromClient?: MessageTransform | undefined
+  /** Those of the target. */
+  readonly fromTarget?: MessageTransform | undefined
 }
 
 export interface RelaySettings {

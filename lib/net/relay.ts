@@ -25,8 +25,10 @@ import { type Carrier, clientSide, type RelayCounts, type Side, targetSide } fro
 export type {
   MessageHook,
   MessageTransform,
+  MessageTransforms,
   RelayDirection,
   RelayOptions,
+  RelayPlace,
   RelayTarget,
   TargetChooser
 } from './relay-options.js'
@@ -90,6 +92,7 @@ export class Relay {
 
   /** @internal */
   constructor(
+    /** The connection of the client. */
     readonly client: WebSocketStream,
     private readonly chosen: RelayTarget | TargetChooser,
     private readonly settings: RelaySettings
