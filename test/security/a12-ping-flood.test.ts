@@ -1,0 +1,59 @@
+// A12: pings without end, from a peer that reads nothing.
+
+import t from 'tap'
+import { PING, PONG, type RawPeer } from '../support/raw-peer.js'
+import { MIB, meet, pour, WAYS } from './support.js'
+
+const PINGS = 16 * MIB
+
+/** RFC 6455 §5.5.3: of several pings only the newest need be answered. */
+async function untilPong(peer: RawPeer, payload: string): Promise<void> {
+  for (;;) {
+    const frame = await peer.nextFrame()
+    if (frame?.opcode !== PONG) throw new Error(`not a Pong: ${frame?.opcode}`)
+    if (String(frame.payload) === payload) return
+  }
+}
+
+for (const way of WAYS) {
+  t.test(`${way}: no more are taken while their answers cannot leave`, async t => {
+    const { ws, peer } = await meet(t, way)
+    peer.stream.pause()
+    const some = Buffer.concat(Array.from({ length: 500 }, () => peer.frame(PING, 'p'.repeat(125))))
+    const poured = await pour(peer, some, PINGS)
+    t.ok(poured < PINGS / 4, `${poured} bytes left the peer`)
+    const taken = ws.stats.bytesReceived
+    t.ok(taken < PINGS / 8, `${taken} bytes were taken`)
+    // one pong at most waits, behind what the wire holds
+    t.ok(ws.bufferedAmount < 2 * some.length, `${ws.bufferedAmount} bytes wait`)
+    t.ok(ws.stats.inputBlocked > 0)
+    for (let i = 0; i < 50; i++) await new Promise(resolve => setImmediate(resolve))
+    t.equal(ws.stats.bytesReceived, taken, 'and none after them')
+
+    peer.stream.resume()
+    peer.send(PING, 'last')
+    await untilPong(peer, 'last')
+    t.equal(ws.readyState, 'open')
+  })
+
+  t.test(`${way}: a peer that reads may ping as much as it likes`, async t => {
+    const { ws, peer } = await meet(t, way)
+    const some = Buffer.concat(Array.from({ length: 500 }, () => peer.frame(PING, 'p'.repeat(125))))
+    const last = untilPong(peer, 'last')
+    t.ok((await pour(peer, some, 2 * MIB)) >= 2 * MIB)
+    peer.send(PING, 'last')
+    await last
+    t.ok(ws.stats.bytesReceived >= 2 * MIB)
+  })
+}
+
+t.test('an application that answers without heeding the wire holds every answer', async t => {
+  const { ws, peer } = await meet(t, 'server')
+  peer.stream.pause()
+  ws.on('ping', payload => {
+    for (let i = 0; i < 1000; i++) ws.binary(payload)
+  })
+  peer.send(PING, 'p'.repeat(125))
+  await pour(peer, peer.frame(PING, 'p'.repeat(125)), 64 * 1024)
+  t.ok(ws.bufferedAmount > 128 * 1024, `${ws.bufferedAmount} bytes wait`)
+})

@@ -1,0 +1,54 @@
+// Run as a process: by how much longer a head takes, a byte at a time, that is so many times as long.
+
+import { ProxyTunnel, WebSocketStream } from '../../../lib/index.js'
+import { growth, say } from './measure.js'
+
+const factor = Number(process.argv[2])
+const SIZE = 65536 / factor
+const none = { maxHeaderSize: Number.POSITIVE_INFINITY, maxHeaders: Number.POSITIVE_INFINITY }
+
+const SHAPES: Record<string, (size: number) => string> = {
+  'one line': size => `A: ${'b'.repeat(size)}`,
+  'many lines': size => 'A: b\r\n'.repeat(size / 6)
+}
+
+interface Reader {
+  write(bytes: Buffer): unknown
+  destroy(): unknown
+}
+
+const READERS: Record<string, () => Reader> = {
+  server: () => start(WebSocketStream.server(none), 'GET / HTTP/1.1\r\n'),
+  client: () => start(WebSocketStream.client('ws://a/', none).resume(), 'HTTP/1.1 101 Yes\r\n'),
+  tunnel: () => start(new ProxyTunnel('a:80', none), 'HTTP/1.1 200 OK\r\n')
+}
+
+function start<R extends Reader>(reader: R, line: string): R {
+  // a client begins with the next turn
+  setImmediate(() => reader.write(Buffer.from(line)))
+  return reader
+}
+
+async function drip(make: () => Reader, text: string): Promise<void> {
+  const reader = make()
+  await new Promise(setImmediate)
+  await new Promise(setImmediate)
+  for (let i = 0; i < text.length; i++) reader.write(Buffer.from([text.charCodeAt(i)]))
+  reader.destroy()
+}
+
+function join(text: string): void {
+  let held = Buffer.alloc(0)
+  for (let i = 0; i < text.length && held.indexOf('\r\n\r\n') < 0; i++) {
+    held = Buffer.concat([held, Buffer.from([text.charCodeAt(i)])])
+  }
+}
+
+const results: Record<string, number> = {}
+for (const [reader, make] of Object.entries(READERS)) {
+  for (const [shape, textOf] of Object.entries(SHAPES)) {
+    results[`${reader}, ${shape}`] = await growth(size => drip(make, textOf(size)), SIZE, factor)
+  }
+}
+results['control'] = await growth(size => join(SHAPES['one line']!(size)), SIZE / 2, factor)
+say(results)

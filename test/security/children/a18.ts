@@ -1,0 +1,34 @@
+// Run as a process: how many different masks there are in a hundred frames, where sources of random numbers are none.
+
+import crypto from 'node:crypto'
+import { syncBuiltinESMExports } from 'node:module'
+import { nobody, say } from './measure.js'
+
+const WITHOUT = {
+  randomFillSync: (bytes: Uint8Array) => bytes.fill(0),
+  randomBytes: (size: number) => Buffer.alloc(size)
+}
+
+async function masks(): Promise<number> {
+  const { meet } = await import('../support.js')
+  const { ws, peer } = await meet(nobody, 'client')
+  const seen = new Set<number>()
+  for (let i = 0; i < 100; i++) {
+    ws.binary(Buffer.alloc(10))
+    seen.add((await peer.nextFrame())!.mask)
+  }
+  ws.destroy()
+  return seen.size
+}
+
+const usual = await masks()
+const { random } = Math
+Math.random = () => 0.5
+const withoutMathRandom = await masks()
+Math.random = random
+Object.assign(crypto, WITHOUT)
+syncBuiltinESMExports()
+// what there is in store is used up first
+let withoutCrypto = 0
+for (let i = 0; i < 100 && withoutCrypto !== 1; i++) withoutCrypto = await masks()
+say({ usual, withoutMathRandom, withoutCrypto })

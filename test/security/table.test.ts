@@ -1,0 +1,43 @@
+// SECURITY.md names each attack, and its test; each test there is says which attack it is about.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import t from 'tap'
+
+const ROOT = new URL('../../', import.meta.url)
+const COUNT = 34
+
+const text = readFileSync(new URL('SECURITY.md', ROOT), 'utf8')
+const rows = [...text.matchAll(/^\| (A\d\d) \|([^|]+)\|([^|]+)\| \[([^\]]+)\]\(([^)]+)\) \|$/gm)]
+
+t.test('the table names every attack once, in order', async t => {
+  const ids = Array.from({ length: COUNT }, (_, i) => `A${String(i + 1).padStart(2, '0')}`)
+  t.same(
+    rows.map(([, id]) => id),
+    ids
+  )
+})
+
+t.test('each has a promise, and a test of its own that says its name', async t => {
+  for (const [, id = '', attack = '', promise = '', name = '', path = ''] of rows) {
+    t.ok(attack.trim() && promise.trim(), id)
+    t.equal(path, `test/security/${name}.test.ts`)
+    t.ok(name.startsWith(`${id.toLowerCase()}-`), name)
+    t.ok(existsSync(new URL(path, ROOT)), path)
+    t.match(readFileSync(new URL(path, ROOT), 'utf8'), new RegExp(`^// ${id}: `), `${path} begins with its attack`)
+  }
+})
+
+t.test('each test of an attack is about one that the table names', async t => {
+  const files = readdirSync(new URL('test/security/', ROOT)).filter(file => /^a\d\d.*\.test\.ts$/.test(file))
+  t.ok(files.length >= COUNT)
+  for (const file of files) {
+    t.ok(
+      rows.some(([, id]) => file.startsWith(id!.toLowerCase())),
+      file
+    )
+  }
+})
+
+t.test('links lead somewhere', async t => {
+  for (const [, path = ''] of text.matchAll(/\]\(([^)#]+)\)/g)) t.ok(existsSync(new URL(path, ROOT)), path)
+})
