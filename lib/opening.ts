@@ -242,6 +242,7 @@ export class ClientOpening implements Opening {
   }
 
   begin(): void {
+    if (this.done) return
     let request: Buffer
     try {
       this.offer = new Offer(this.settings)

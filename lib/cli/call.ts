@@ -30,6 +30,8 @@ export class Call {
     ws.on('error', error => {
       this.error = error
     })
+    // it may break before somebody reads it, who then sees that
+    io.stdin.on('error', () => {})
   }
 
   /**

@@ -66,14 +66,11 @@ export function checkUrl(given: string): string {
   return given
 }
 
-/** Runs what finds faults in options; these are the user's. @throws UsageError */
+/** Runs what finds faults in options, in a file of certificates as well; these are the user's. @throws UsageError */
 export function checked<T>(run: () => T): T {
   try {
     return run()
   } catch (error) {
-    if (error instanceof TypeError || error instanceof SyntaxError || error instanceof RangeError) {
-      throw new UsageError(error.message)
-    }
-    throw error
+    throw new UsageError((error as Error).message)
   }
 }

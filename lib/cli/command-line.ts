@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { benchCommand } from './bench.js'
 import { connectCommand } from './connect.js'
-import { ExitCode, Failure, type Io, type Output, UsageError } from './io.js'
+import { BrokenOutput, ExitCode, Failure, type Io, type Output, UsageError } from './io.js'
 import { type Command, entryLines, flag, helpFor, nearest, type Options, optionLines, parse } from './options.js'
 import { relayCommand } from './relay.js'
 import { serveCommand } from './serve.js'
@@ -116,6 +116,6 @@ class WatchedOutput {
 
   private readonly broken = (error: Error): void => {
     this.error ??= error
-    this.abort()
+    this.end.abort(new BrokenOutput(error.message))
   }
 }

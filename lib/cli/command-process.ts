@@ -22,17 +22,18 @@ export interface ProcessSettings {
 }
 
 /**
- * Runs until both are over, and gives how the process ended. It is asked to end with the connection (SIGTERM), with whatever it has
+ * Runs until both are over, and gives what there is to say of the process, null for nothing. It is asked to end with the connection (SIGTERM), with whatever it has
  * started, and killed if it does not; the connection ends with it, by 1000 where its exit code was 0, else by 1011.
  */
-export async function runFor(ws: WebSocketStream, settings: ProcessSettings): Promise<string> {
+export async function runFor(ws: WebSocketStream, settings: ProcessSettings): Promise<string | null> {
   const connected = new ConnectedProcess(ws, settings)
   return connected.run()
 }
 
 class ConnectedProcess {
   private readonly child: ChildProcessWithoutNullStreams
-  private error: Error | null = null
+  private problem: string | null = null
+  private isStopped = false
   private timer: NodeJS.Timeout | undefined = undefined
 
   constructor(
@@ -46,11 +47,11 @@ class ConnectedProcess {
     this.child.stderr.on('data', settings.complain)
     this.child.once('exit', () => this.signal('SIGTERM'))
     this.child.once('error', error => {
-      this.error = error
+      this.problem = `could not be started: ${error.message}`
     })
   }
 
-  async run(): Promise<string> {
+  async run(): Promise<string | null> {
     const { child, ws } = this
     const gone = new Promise(resolve => child.once('close', resolve).once('error', resolve))
     void ws.closed.then(() => this.stop())
@@ -58,7 +59,7 @@ class ConnectedProcess {
     await Promise.all([this.toPeer(), gone])
     clearTimeout(this.timer)
     const outcome = this.describe()
-    if (outcome === 'ended') ws.close()
+    if (outcome === null) ws.close()
     else ws.close(CloseCode.InternalError, `the command ${outcome}`.slice(0, 120))
     await Promise.all([read, ws.closed])
     return outcome
@@ -73,8 +74,8 @@ class ConnectedProcess {
       } else {
         for await (const lines of linesOf(child.stdout)) for (const line of lines) await put(view, line.toString())
       }
-    } catch {
-      // a line that is too long; or the process was killed while it wrote
+    } catch (error) {
+      this.problem = `was ended: ${(error as Error).message}`
       this.stop()
     }
   }
@@ -97,6 +98,7 @@ class ConnectedProcess {
   }
 
   private stop(): void {
+    this.isStopped = true
     this.signal('SIGTERM')
     this.timer ??= setTimeout(() => this.signal('SIGKILL'), this.settings.grace)
   }
@@ -112,11 +114,11 @@ class ConnectedProcess {
     }
   }
 
-  private describe(): string {
+  private describe(): string | null {
     const { exitCode, signalCode } = this.child
-    if (this.error !== null) return `could not be started: ${this.error.message}`
+    if (this.problem !== null || this.isStopped) return this.problem
     if (signalCode !== null) return `was ended by ${signalCode}`
-    return exitCode === 0 ? 'ended' : `ended with exit code ${exitCode}`
+    return exitCode === 0 ? null : `ended with exit code ${exitCode}`
   }
 }
 

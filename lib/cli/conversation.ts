@@ -71,10 +71,8 @@ class Conversation {
   }
 
   private take(line: string): void {
-    const { ws } = this.call
     if (line.startsWith('/') && !line.startsWith('//')) this.obey(line.slice(1))
     else if (line !== '') this.send(line.replace(/^\/\//, '/'))
-    if (ws.bufferedAmount > 0) this.call.notes.say(`${count(ws.bufferedAmount, 'byte')} wait for the server to read`)
   }
 
   private send(line: string): void {

@@ -33,6 +33,9 @@ export class UsageError extends Error {}
 /** Something went wrong that the user has to know of, in these words. */
 export class Failure extends Error {}
 
+/** Why a signal was aborted: nobody takes what is written. */
+export class BrokenOutput extends Error {}
+
 /**
  * Writes a chunk, unless the stream takes none any more; where it wants no other for now, gives a promise of the time when it does,
  * or never will.

@@ -2,8 +2,9 @@
 
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { OriginCheck } from '../index.js'
-import { Failure } from './io.js'
+import { Failure, whenAborted } from './io.js'
 import { list, type Option, text } from './options.js'
 
 export const LISTENING_OPTIONS = {
@@ -104,15 +105,11 @@ export function askForUpgrade(_request: IncomingMessage, response: ServerRespons
 }
 
 /** Who asks, and for what, in a few words. */
-export function describeRequest(request: { url?: string | undefined; socket?: object | undefined }): string {
-  const { remoteAddress, remotePort } = (request.socket ?? {}) as { remoteAddress?: string; remotePort?: number }
-  return `${request.url} from ${remoteAddress}:${remotePort}`
+export function describeRequest({ url, socket }: { url?: string | undefined; socket?: Socket | undefined }): string {
+  return `${url} from ${socket?.remoteAddress}:${socket?.remotePort}`
 }
 
 /** Resolves when the signal is aborted. */
 export function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
+  return new Promise(resolve => whenAborted(signal, resolve))
 }

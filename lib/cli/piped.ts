@@ -2,7 +2,7 @@
 
 import type { MessageStream } from '../index.js'
 import type { Call } from './call.js'
-import { put, whenStill } from './io.js'
+import { BrokenOutput, put, whenStill } from './io.js'
 import { linesOf } from './lines.js'
 import { printable } from './terminal.js'
 
@@ -109,7 +109,7 @@ class Piped {
     const { call } = this
     try {
       for await (const message of call.ws.streams) {
-        if (this.hasEnough) continue
+        if (this.hasEnough || this.isUnread) continue
         await this.show(message)
         this.received++
         if (this.hasEnough) call.hangUp()
@@ -122,6 +122,10 @@ class Piped {
 
   private get hasEnough(): boolean {
     return this.received === this.settings.once
+  }
+
+  private get isUnread(): boolean {
+    return this.call.io.signal.reason instanceof BrokenOutput
   }
 
   private async show(message: MessageStream): Promise<void> {

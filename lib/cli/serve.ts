@@ -123,6 +123,7 @@ function accept(
     extensions: values.compress ? [permessageDeflate()] : [],
     maxConnections: values['max-connections'] ?? (values.command === undefined ? 1000 : 100),
     maxMessageSize: values['max-size'],
+    closeTimeout: FAREWELL,
     keepalive: { interval: 30_000 }
   }
   const acceptor: Acceptor = checked(() =>
@@ -199,7 +200,7 @@ function runCommand(
     busy.add(running)
     const outcome = await running
     busy.delete(running)
-    if (outcome !== 'ended') notes.say(`the command ${outcome}`)
+    if (outcome !== null) notes.say(`the command ${outcome}`)
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { createReadStream } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import { extname, join, sep } from 'node:path'
 import { UsageError } from './io.js'
 
@@ -40,10 +40,11 @@ export class StaticFiles {
     const { method } = request
     const isKnown = method === 'GET' || method === 'HEAD'
     const answer = isKnown ? await this.find(request.url!) : { status: 405, headers: { Allow: 'GET, HEAD' } }
-    if (response.destroyed) return
     if ('status' in answer) {
-      response.writeHead(answer.status, answer.headers)
-      response.end()
+      const text = `${STATUS_CODES[answer.status]}\n`
+      const fields = { 'Content-Type': TYPES['.txt'], 'Content-Length': text.length }
+      response.writeHead(answer.status, { ...fields, ...answer.headers })
+      response.end(text)
     } else {
       send(answer, method === 'HEAD', response)
     }
@@ -55,9 +56,7 @@ export class StaticFiles {
     try {
       const found = await realpath(join(this.root, ...names))
       // a link may lead out
-      if (found !== this.root && !found.startsWith(this.root + (this.root.endsWith(sep) ? '' : sep))) {
-        return { status: 404 }
-      }
+      if (found !== this.root && !found.startsWith(join(this.root, sep))) return { status: 404 }
       const info = await stat(found)
       if (info.isFile()) return { path: found, size: info.size }
       if (!info.isDirectory() || names.at(-1) === INDEX) return { status: 404 }

@@ -119,11 +119,8 @@ const REFUSERS: { readonly [code: string]: string } = {
   WS_ERR_UNEXPECTED_STATUS: 'the server',
   WS_ERR_PROXY: 'the proxy'
 }
-// before a handshake these are something else than what they are after it
-const NOT_CONNECTED: { readonly [code: string]: string } = {
-  WS_ERR_CONNECTION_LOST: 'cannot connect',
-  WS_ERR_ABORTED: 'interrupted before there was a connection'
-}
+// before a handshake it is something else than after it
+const NOT_CONNECTED: { readonly [code: string]: string } = { WS_ERR_CONNECTION_LOST: 'cannot connect' }
 const BODY_SHOWN = 2000
 
 function describeRefusal({ code, status, body }: HandshakeError): string {

@@ -102,8 +102,11 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
 
   /** Drops all further input. @internal */
   stop(): void {
+    const wasBlocked = this.state === 'blocked'
     this.blockedTime?.stop()
     this.state = 'stopped'
+    // what is dropped need not wait
+    if (wasBlocked) this.askForMore()
   }
 
   receive(chunks: Batch<Buffer>): boolean {
