@@ -102,8 +102,6 @@ export class ClientHandshake {
    * @throws HandshakeError where the answer is wrong, or is another than 101 and complete
    */
   receive(chunk: Buffer): Established | null {
-    // what does not know our key is no answer to it
-    if (this.#accept === '') fail('WS_ERR_BAD_RESPONSE', { detail: 'it came before the request' })
     if (this.#refusal !== undefined) return this.#takeBody(chunk)
     let head = this.#parser.parse(chunk)
     // RFC 9110 §15.2
