@@ -256,10 +256,11 @@ export class ClientOpening implements Opening {
   }
 
   receive(chunk: Buffer): Buffer | null {
+    this.established = this.handshake.receive(chunk)
+    if (this.established === null) return null
     // what does not know our key is no answer to it
     if (this.offer === null) throw new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: 'it came before the request' })
-    this.established = this.handshake.receive(chunk)
-    return this.established?.rest ?? null
+    return this.established.rest
   }
 
   complete(): void {

@@ -76,7 +76,8 @@ function joinerTo(target: string, values: Settings, notes: Notes): Joiner {
   }
   // what is wrong shows at once, and not with the first client
   checked(() => connect(target, { ...options.connect, signal: AbortSignal.abort() }))
-  checked(() => relay(WebSocketStream.server(), target, options).destroy())
+  const probe = WebSocketStream.server().destroy()
+  checked(() => relay(probe, target, options))
   let relays = 0
   return (ws, request) => {
     const name = `#${++relays}`

@@ -7,18 +7,23 @@ import { Opcode } from '../protocol/opcode.js'
 import { enginePool, keyOf } from './engine-pool.js'
 import type { FrameCodec } from './extension.js'
 import { type Holder, idleSweeper } from './idle-sweeper.js'
-import { bound, keep, PIECE, putRoom, ROOM, scratch, takeRoom } from './output-memory.js'
+import { keep, scratch } from './output-memory.js'
 import type { EngineKind, PoolUser, ZlibEngine } from './zlib-engine.js'
 
 const RSV1 = 4
 /** Above this size what is in hand is compressed in the thread pool. */
 export const DEFLATE_IN_POOL_ABOVE = 16384
 /** Bytes of a large payload that make one fragment. */
-export const DEFLATE_PIECE = PIECE
+export const DEFLATE_PIECE = 65536
 /** 00 00 ff ff, which ends every flush, and is not sent at the end of a message (RFC 7692 §7.2.1). */
 const TAIL = 4
 /** What stands for nothing at the end of a message (RFC 7692 §7.2.3.6). */
 const NOTHING = Buffer.from([0])
+
+/** Bytes that `size` bytes may become: in blocks of the fewest symbols that zlib knows, none of which it can compress. */
+function bound(size: number): number {
+  return size + (size >>> 3) + 64
+}
 
 const output = Buffer.allocUnsafeSlow(bound(DEFLATE_IN_POOL_ABOVE))
 
@@ -73,6 +78,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
   private used = 0
   // what the thread pool works on
   private input: Buffer | null = null
+  private output: Buffer | null = null
   private error: WebSocketError | null = null
 
   constructor(private readonly settings: OutgoingSettings) {}
@@ -114,7 +120,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
   }
 
   private compress(frame: Frame): Frame | null {
-    if (this.input !== null) return this.takeFromPool(frame)
+    if (this.output !== null) return this.takeFromPool(frame)
     const left = frame.size - this.used
     if (left > DEFLATE_IN_POOL_ABOVE) {
       this.runInPool(frame)
@@ -136,7 +142,9 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
     const { used } = this
     this.busy = true
     this.input = frame.payload.subarray(used, used + DEFLATE_PIECE)
-    this.takeEngine().runInPool(this.input, takeRoom, ROOM, this.settings.concurrency, this)
+    const room = bound(this.input.length)
+    this.output = Buffer.allocUnsafeSlow(room)
+    this.takeEngine().runInPool(this.input, this.output, room, this.settings.concurrency, this)
   }
 
   poolDone(error: WebSocketError | null): void {
@@ -147,11 +155,8 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
 
   private takeFromPool(frame: Frame): Frame {
     this.used += this.input!.length
-    this.input = null
-    const { output, produced } = this.engine!
-    const room = output as Buffer
-    const bytes = this.withoutTail(frame, room, produced)
-    if (bytes.buffer !== room.buffer) putRoom(room)
+    const bytes = this.withoutTail(frame, this.output!, this.engine!.produced)
+    this.input = this.output = null
     return this.fragment(frame, bytes)
   }
 
@@ -206,7 +211,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
     if (this.busy) this.engine!.close()
     else if (this.engine !== null) enginePool.put(this.engine)
     this.busy = false
-    this.engine = this.frame = this.input = this.ready = null
+    this.engine = this.frame = this.input = this.output = this.ready = null
   }
 }
 

@@ -2,15 +2,8 @@
 
 /** Bytes that one run of zlib makes at most. */
 export const PIECE = 65536
-/** Bytes that a piece may become when it is compressed. */
-export const ROOM = bound(PIECE)
 /** So many bytes are free at least where a piece begins, so that a message of usual size is one. */
 const LEAST = 16384
-
-/** Bytes that `size` bytes may become: in blocks of the fewest symbols that zlib knows, none of which it can compress. */
-export function bound(size: number): number {
-  return size + (size >>> 3) + 64
-}
 
 /** A slab that is filled piece by piece, and replaced when it is full: nothing in it is copied, and nothing is overwritten. */
 export const slab = { bytes: Buffer.alloc(0), used: 0 }
@@ -26,19 +19,6 @@ export function slabRoom(): number {
 
 /** Where input and output pass through that nobody keeps. */
 export const scratch = Buffer.allocUnsafeSlow(PIECE)
-
-/** Rooms that are kept: as many as jobs of the thread pool are under way by default. */
-const KEPT_ROOMS = 4
-const rooms: Buffer[] = []
-
-/** Room for what a job of the thread pool makes, or is given; free for others once it is put back (benchmarks/questions/compression.js). */
-export function takeRoom(): Buffer {
-  return rooms.pop() ?? Buffer.allocUnsafeSlow(ROOM)
-}
-
-export function putRoom(room: Buffer): void {
-  if (rooms.length < KEPT_ROOMS) rooms.push(room)
-}
 
 /** Node's own pool has grown from 8 to 64 KiB, and a frame may wait for a slow peer. */
 const KEPT_SIZE = 8192

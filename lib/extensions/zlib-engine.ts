@@ -25,8 +25,6 @@ export interface PoolUser {
   poolDone(error: WebSocketError | null): void
 }
 
-type Memory = Uint8Array | (() => Uint8Array)
-
 interface Handle {
   writeSync(
     flush: number,
@@ -70,8 +68,6 @@ export class ZlibEngine implements Job {
   consumed = 0
   /** Bytes of output that the last run made. */
   produced = 0
-  /** What the last run in the thread pool filled. */
-  output: Uint8Array | null = null
   readonly kind: EngineKind
 
   private readonly stream: ZlibStream
@@ -82,7 +78,7 @@ export class ZlibEngine implements Job {
   // work in the pool
   private user: PoolUser | null = null
   private input: Uint8Array | null = null
-  private memory: Memory | null = null
+  private output: Uint8Array | null = null
   private room = 0
   private onDone: (() => void) | null = null
 
@@ -118,12 +114,11 @@ export class ZlibEngine implements Job {
 
   /**
    * The same in the thread pool, all of `input` to all of `output`, which are left alone until `user` is told.
-   * @param output - memory, or who gives it when the turn has come: what waits holds none
    * @param concurrency - jobs of the process at once
    */
-  runInPool(input: Uint8Array, output: Memory, room: number, concurrency: number, user: PoolUser): void {
+  runInPool(input: Uint8Array, output: Uint8Array, room: number, concurrency: number, user: PoolUser): void {
     this.input = input
-    this.memory = output
+    this.output = output
     this.room = room
     this.user = user
     jobs.enter(this, concurrency)
@@ -139,7 +134,7 @@ export class ZlibEngine implements Job {
       this.onDone = () => finish(this)
       stream.push = (piece: Uint8Array | null) => this.pushed(piece)
     }
-    stream._outBuffer = this.output = typeof this.memory === 'function' ? this.memory() : this.memory!
+    stream._outBuffer = this.output!
     stream._outOffset = 0
     stream._chunkSize = this.room
     stream._processChunk(this.input!, Z_SYNC_FLUSH, this.onDone)
@@ -166,7 +161,7 @@ export class ZlibEngine implements Job {
   finishPool(): void {
     const { user, input } = this
     if (user === null) return
-    this.user = this.input = this.memory = null
+    this.user = this.input = this.output = null
     jobs.leave()
     if (this.closed) return
     this.stream._outBuffer = NOTHING
