@@ -166,8 +166,9 @@ function checkFlat(samples, name, what, { bytes, part }) {
   const [grown, unsure] = [perSecond * span, 2 * error * span]
   const allowed = Math.max(bytes, part * mean)
   const detail = `by its slope ${mib(grown)} ± ${mib(unsure)} more in ${span.toFixed(0)} s (at most ${mib(allowed)})`
-  // messages under way come and go, and make a short run unsure: a leak is what is surely there
-  check(grown - unsure <= allowed, `${what}: ${mib(mean)}, ${detail}`)
+  // messages under way come and go: growth is what is surely there, and a short run says where it cannot tell
+  const doubt = unsure > allowed ? '; too short a run to be sure of it' : ''
+  check(grown - unsure <= allowed, `${what}: ${mib(mean)}, ${detail}${doubt}`)
 }
 
 function checkLeft(side, left) {
@@ -254,11 +255,15 @@ async function run() {
     `nothing was thrown where nobody could catch it${state.uncaught.slice(0, 3).join('\n')}`
   )
   const measured = samples.filter(({ at }) => at >= seconds * WARM)
-  check(measured.length >= 3, `${measured.length} samples`)
-  checkFlat(measured, 'heap', 'heap of the server', TOLERANCE.heap)
-  checkFlat(measured, 'farHeap', 'heap of the client', TOLERANCE.heap)
-  checkFlat(measured, 'rss', 'size of the server', TOLERANCE.rss)
-  checkFlat(measured, 'farRss', 'size of the client', TOLERANCE.rss)
+  if (measured.length >= 5) {
+    checkFlat(measured, 'heap', 'heap of the server', TOLERANCE.heap)
+    checkFlat(measured, 'farHeap', 'heap of the client', TOLERANCE.heap)
+    checkFlat(measured, 'rss', 'size of the server', TOLERANCE.rss)
+    checkFlat(measured, 'farRss', 'size of the client', TOLERANCE.rss)
+  } else {
+    // on a busy machine a short run has few; what is left in the end tells more then
+    check(seconds < 60, `${measured.length} samples, too few to tell a slope`)
+  }
   checkLeft('server', after.heap - before.heap)
   checkLeft('client', after.far - before.far)
   const timers = process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
