@@ -19,6 +19,7 @@ const titles = {
   clients: 'Clients',
   handshakes: 'Handshakes',
   idle: 'Idle connections: less is better, and to the left',
+  compression: 'Compressed echo, and memory of its connections',
   growth: 'Growth'
 }
 
