@@ -7,6 +7,7 @@ import { type CloseBody, CloseCode, isSendable, readCloseBody, writeCloseBody } 
 import { isDraft } from './protocol/draft-parser.js'
 import type { Frame } from './protocol/frame.js'
 import { Opcode } from './protocol/opcode.js'
+import { Buffer } from './runtime/node.js'
 
 /** Which side of a connection this is (RFC 6455 §1.3). */
 export type Role = 'server' | 'client'

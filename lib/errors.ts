@@ -1,5 +1,8 @@
 // Every error this library reports, in one table: code, text, close code, whose fault, and the section that asks for it.
 
+import { Buffer } from './runtime/node.js'
+
+
 interface Entry {
   readonly text: string
   /** The code that a Close frame for this error carries, or 1006 where none is sent. */

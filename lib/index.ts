@@ -1,33 +1,7 @@
-// What is public, and nothing else.
+// What is public, and nothing else: what a browser has too, and what needs Node.
 
-export type { CloseInfo, ReadyState, Role } from './connection.js'
-export {
-  type ErrorCode,
-  HandshakeError,
-  type HandshakeErrorOptions,
-  type Headers,
-  WebSocketError,
-  type WebSocketErrorOptions
-} from './errors.js'
-export type { TypedEmitter, WebSocketStreamEvents } from './events.js'
-export type {
-  ClientExtensionSession,
-  Extension,
-  ExtensionCallback,
-  ExtensionMessage,
-  ExtensionParam,
-  ExtensionParams,
-  ExtensionSession,
-  ExtensionSessionOptions,
-  FrameCodec,
-  ServerExtensionSession,
-  StreamingSession
-} from './extensions/extension.js'
+export * from './browser.js'
 export { type PermessageDeflateOptions, permessageDeflate } from './extensions/permessage-deflate.js'
-export type { Authority } from './handshake/connect-handshake.js'
-export type { Http2Headers } from './handshake/http2-fields.js'
-export type { OpenInfo, ProtocolVersion } from './handshake/open-info.js'
-export { type AcceptOptions, type HybiVersion, isWebSocket, type RefusalOptions } from './handshake/server-handshake.js'
 export { acceptWebSockets } from './net/accept-web-sockets.js'
 export type { Acceptor } from './net/acceptor.js'
 export type {
@@ -65,32 +39,3 @@ export {
   relay,
   type TargetChooser
 } from './net/relay.js'
-export type {
-  HeaderFields,
-  Keepalive,
-  OriginCheck,
-  ProtocolChooser,
-  UpgradeRequest,
-  WebSocketOptions
-} from './options.js'
-export { CloseCode } from './protocol/close-code.js'
-export { Frame } from './protocol/frame.js'
-export type { Message } from './protocol/message-joiner.js'
-export type { Outgoing, Sendable, Uncompressed } from './protocol/message-splitter.js'
-export { Opcode } from './protocol/opcode.js'
-export { type PrepareOptions, prepareMessage } from './protocol/prepare-message.js'
-export { PreparedMessage } from './protocol/prepared-message.js'
-export { ExtensionTransform, type ExtensionTransformOptions } from './stages/extension-transform.js'
-export { FrameDecoder, type FrameDecoderOptions } from './stages/frame-decoder.js'
-export { FrameEncoder, type FrameEncoderOptions } from './stages/frame-encoder.js'
-export { type HandshakeReader, HandshakeTransform } from './stages/handshake-transform.js'
-export { MessageAssembler, type MessageAssemblerOptions } from './stages/message-assembler.js'
-export { MessageFragmenter, type MessageFragmenterOptions } from './stages/message-fragmenter.js'
-export type { Batch, Receiver, Sender } from './stages/stage.js'
-export type { ConnectionStats } from './stats.js'
-export type { FrameFields, FramesView } from './views/frames.js'
-export { type MessageKind, MessageStream } from './views/message-stream.js'
-export type { MessageWriter, MessageWriterOptions } from './views/message-writer.js'
-export type { MessagesView } from './views/messages.js'
-export type { StreamsView } from './views/streams.js'
-export { type SendOptions, WebSocketStream } from './websocket-stream.js'

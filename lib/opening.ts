@@ -17,6 +17,7 @@ import {
   ServerHandshake
 } from './handshake/server-handshake.js'
 import type { Settings, UpgradeRequest } from './options.js'
+import { Buffer } from './runtime/node.js'
 import type { HandshakeReader } from './stages/handshake-transform.js'
 
 /** What an opening asks of its surroundings. */

@@ -17,6 +17,7 @@ import type { Frame } from './protocol/frame.js'
 import type { Message } from './protocol/message-joiner.js'
 import { isText, type Outgoing as OutgoingMessage, writtenSize } from './protocol/message-splitter.js'
 import type { Opcode } from './protocol/opcode.js'
+import { nextTick } from './runtime/node.js'
 import { ExtensionTransform } from './stages/extension-transform.js'
 import { FrameDecoder } from './stages/frame-decoder.js'
 import { FrameEncoder } from './stages/frame-encoder.js'
@@ -161,7 +162,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const { inbound, outbound } = this.handshake!
     link<Buffer>(wire, inbound)
     link<Buffer>(outbound, wire)
-    process.nextTick(() => this.begin())
+    nextTick(() => this.begin())
   }
 
   private begin(): void {
@@ -264,7 +265,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.view?.connectionOver()
     this.outgoing?.connectionOver()
     this.wire?.inputDone()
-    process.nextTick(() => this.tellOver())
+    nextTick(() => this.tellOver())
   }
 
   private tellOver(): void {
@@ -712,7 +713,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
       else this.abandon(new HandshakeError('WS_ERR_ABORTED', { cause: signal.reason }))
     }
     if (signal.aborted) {
-      process.nextTick(abort)
+      nextTick(abort)
       return
     }
     this.rare ??= {}

@@ -15,6 +15,16 @@ declare module 'readable-stream' {
   export default streams
 }
 
+// the packages that readable-stream takes with it to a browser; lib/runtime/browser.ts uses of them what Node has too
+declare module 'buffer/index.js' {
+  export const Buffer: BufferConstructor
+}
+
+declare module 'process/browser.js' {
+  const process: { nextTick: typeof import('node:process').nextTick }
+  export default process
+}
+
 // what lib/extensions uses of it
 declare module 'websocket-extensions' {
   type Extension = import('./extensions/extension.js').Extension

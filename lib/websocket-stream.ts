@@ -1,6 +1,5 @@
 // The Duplex that a socket is piped through: the public face of one connection. What happens inside is the Pipeline's affair.
 
-import { EventEmitter } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
 import type { DuplexOptions, Duplex as NodeDuplex } from 'node:stream'
 import type { CloseInfo, ReadyState, Role } from './connection.js'
@@ -16,8 +15,9 @@ import { Pipeline, type PipelineUser } from './pipeline.js'
 import { writeCloseBody } from './protocol/close-code.js'
 import { toBytes, Uncompressed } from './protocol/message-splitter.js'
 import { PreparedMessage } from './protocol/prepared-message.js'
+import { Buffer, nextTick } from './runtime/node.js'
 import type { ConnectionStats } from './stats.js'
-import { askForDrain, Duplex, lazy } from './streams.js'
+import { askForDrain, Duplex, EventEmitter, lazy } from './streams.js'
 import type { TypedDuplex } from './typed-duplex.js'
 import type { FramesView } from './views/frames.js'
 import type { MessageKind } from './views/message-stream.js'
@@ -108,7 +108,7 @@ export class WebSocketStream extends LazyDuplex {
       settings,
       owner => new Http2ServerOpening(owner, settings, stream, headers)
     )
-    process.nextTick(() => ws.pipeline.isJoined || ws.closeInfo !== undefined || ws.attach(stream))
+    nextTick(() => ws.pipeline.isJoined || ws.closeInfo !== undefined || ws.attach(stream))
     return ws
   }
 
@@ -142,7 +142,8 @@ export class WebSocketStream extends LazyDuplex {
 
   /**
    * A Writable that sends one message, a fragment for each chunk (RFC 6455 §5.4), with backpressure. Other messages wait behind it,
-   * pings and a close do not. Destroyed before its end, it closes the connection: what was sent cannot be taken back.
+   * pings and a close do not. Destroyed when some of it has gone, it closes the connection: what was sent cannot be
+   * taken back.
    * @param kind - text takes strings, and bytes that are UTF-8, cut anywhere
    * @throws TypeError for any other kind
    */

@@ -1,6 +1,7 @@
 // The two ends at which the pipeline meets the outside: a stream that is attached, or the pipes in and out of a WebSocketStream.
 
 import type { Duplex } from 'node:stream'
+import { nextTick } from './runtime/node.js'
 import type { Batch, Receiver, Sender } from './stages/stage.js'
 
 /** What a wire tells its connection. */
@@ -60,8 +61,8 @@ export class AttachedWire implements Wire {
     duplex.on('end', onEnd)
     duplex.on('error', onError)
     duplex.on('close', onClose)
-    if (duplex.destroyed) process.nextTick(onClose.bind(duplex))
-    else if (duplex.readableEnded) process.nextTick(onEnd.bind(duplex))
+    if (duplex.destroyed) nextTick(onClose.bind(duplex))
+    else if (duplex.readableEnded) nextTick(onEnd.bind(duplex))
   }
 
   get bufferedAmount(): number {
@@ -106,7 +107,7 @@ export class AttachedWire implements Wire {
   drop(): void {
     giveUp(this.duplex)
     // a stream that does not say that it is closed is not waited for
-    process.nextTick(onClose.bind(this.duplex))
+    nextTick(onClose.bind(this.duplex))
   }
 
   inputDone(): void {}

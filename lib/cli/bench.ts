@@ -127,7 +127,8 @@ async function drive(load: Load, values: Settings, io: Io): Promise<void> {
 
 /** Messages per second. */
 function rateOf({ answered, milliseconds }: Load): number {
-  return milliseconds > 0 ? (answered / milliseconds) * 1000 : 0
+  // a clock may stand still for a moment
+  return (answered / Math.max(milliseconds, 0.001)) * 1000
 }
 
 // The result
@@ -161,8 +162,8 @@ function toText(load: Load, values: Settings): string {
   const { min, p50, p90, p99, max } = load.latencies.quantiles
   const seconds = `${formatNumber(load.milliseconds / 1000)} s`
   const heads = ['messages', 'time', 'messages/s', 'MB/s', 'min', 'p50', 'p90', 'p99', 'max']
-  const cells = [load.answered, seconds, rate, (rate * size) / 1e6, min, p50, p90, p99, max]
-  const rows = [heads, cells.map(cell => (typeof cell === 'string' ? cell : formatNumber(cell)))]
+  const cells = [rate, (rate * size) / 1e6, min, p50, p90, p99, max].map(formatNumber)
+  const rows = [heads, [formatNumber(load.answered), seconds, ...cells]]
   const how = `${formatNumber(connections)} × ${formatNumber(values['in-flight'])} in flight`
   const lines = [`${how}, ${formatNumber(size)} bytes of ${binary ? 'binary' : 'text'}; latency in ms`, '']
   return `${[...lines, ...table(rows), '', ...histogramLines(load)].join('\n')}\n`

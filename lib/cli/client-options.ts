@@ -27,7 +27,7 @@ export function targetOptions(values: Values<typeof TARGET_OPTIONS>, notes: Note
   const { header, proxy, http2, ca, insecure } = values
   if (insecure) notes.warn('the certificate is not checked: anybody may read and change what is sent')
   const tls = {
-    ...(ca !== undefined && { ca: readFile(ca) }),
+    ...(ca !== undefined && { ca: readCertificates(ca) }),
     ...(insecure && { rejectUnauthorized: false })
   }
   return { headers: header.map(readHeader), proxy, http2, tls, proxyTls: tls }
@@ -44,6 +44,13 @@ function readHeader(given: string): readonly [string, string] {
   const colon = given.indexOf(':')
   if (colon < 1) throw new UsageError(`--header needs 'NAME: VALUE', not '${given}'`)
   return [given.slice(0, colon).trim(), given.slice(colon + 1).trim()]
+}
+
+function readCertificates(path: string): Buffer {
+  const bytes = readFile(path)
+  // TLS would take anything, and trust nobody
+  if (!bytes.includes('-----BEGIN')) throw new UsageError(`there is no certificate in ${path}`)
+  return bytes
 }
 
 /** @throws UsageError where it cannot be read */
@@ -66,7 +73,7 @@ export function checkUrl(given: string): string {
   return given
 }
 
-/** Runs what finds faults in options, in a file of certificates as well; these are the user's. @throws UsageError */
+/** Runs what finds faults in options; these are the user's. @throws UsageError */
 export function checked<T>(run: () => T): T {
   try {
     return run()

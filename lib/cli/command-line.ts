@@ -17,20 +17,15 @@ const GLOBAL = { ...HELP, version: flag('the version') }
 /** Runs one command line to its end; throws only what is a fault of this program. */
 export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   const output = new WatchedOutput(io)
-  const notes = new Notes(io)
-  try {
-    return output.verdict(await dispatch(args, { ...io, signal: output.signal }))
-  } catch (error) {
-    if (error instanceof UsageError) {
-      notes.fail(error.message)
-      return ExitCode.Usage
-    }
-    if (!(error instanceof Failure)) throw error
-    notes.fail(error.message)
-    return output.verdict(ExitCode.Failed)
-  } finally {
-    output.forget()
-  }
+  const code = await dispatch(args, { ...io, signal: output.signal }).catch(error => explain(error, new Notes(io)))
+  output.forget()
+  return output.verdict(code)
+}
+
+function explain(error: unknown, notes: Notes): ExitCode {
+  if (!(error instanceof UsageError || error instanceof Failure)) throw error
+  notes.fail(error.message)
+  return error instanceof UsageError ? ExitCode.Usage : ExitCode.Failed
 }
 
 async function dispatch(args: readonly string[], io: Io): Promise<ExitCode> {

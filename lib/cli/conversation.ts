@@ -86,8 +86,7 @@ class Conversation {
     try {
       this.execute(name!, rest!)
     } catch (error) {
-      if (!(error instanceof UsageError)) throw error
-      this.call.notes.fail(error.message)
+      this.call.notes.fail((error as UsageError).message)
     }
   }
 

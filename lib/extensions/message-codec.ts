@@ -6,6 +6,7 @@ import { WebSocketError } from '../errors.js'
 import { FragmentRules, tooLarge } from '../protocol/fragment-rules.js'
 import { Frame } from '../protocol/frame.js'
 import type { Opcode } from '../protocol/opcode.js'
+import { Buffer } from '../runtime/node.js'
 import type { ExtensionCallback, ExtensionMessage, FrameCodec } from './extension.js'
 import type { NegotiationLimits } from './negotiation.js'
 

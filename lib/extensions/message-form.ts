@@ -4,6 +4,7 @@
 import { WebSocketError } from '../errors.js'
 import { Frame } from '../protocol/frame.js'
 import type { Opcode } from '../protocol/opcode.js'
+import { Buffer } from '../runtime/node.js'
 import type { ExtensionCallback, ExtensionMessage, FrameCodec } from './extension.js'
 
 const RSV1 = 4

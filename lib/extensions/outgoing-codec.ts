@@ -4,6 +4,7 @@
 import type { WebSocketError } from '../errors.js'
 import { Frame } from '../protocol/frame.js'
 import { Opcode } from '../protocol/opcode.js'
+import { Buffer } from '../runtime/node.js'
 import { enginePool, keyOf } from './engine-pool.js'
 import type { FrameCodec } from './extension.js'
 import { type Holder, idleSweeper } from './idle-sweeper.js'

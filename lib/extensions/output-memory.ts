@@ -1,5 +1,8 @@
 // Memory for what zlib makes. One run of it writes to memory that all connections share; what is kept is as large as it has to be.
 
+import { Buffer } from '../runtime/node.js'
+
+
 /** Bytes that one run of zlib makes at most. */
 export const PIECE = 65536
 /** So many bytes are free at least where a piece begins, so that a message of usual size is one. */

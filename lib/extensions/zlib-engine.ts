@@ -5,8 +5,9 @@
 // stream's own ways take a trip to the thread pool and make events and buffers, and it stops when the caller's memory is full.
 // Work in the pool goes through `_processChunk`, which is what the stream itself does. Both are the same in Node 20 to 26.
 
-import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw } from 'node:zlib'
 import { WebSocketError } from '../errors.js'
+import { nextTick } from '../runtime/node.js'
+import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw } from '../runtime/zlib.js'
 import { type Job, jobs } from './zlib-jobs.js'
 
 /** What an engine does, and with how much memory. */
@@ -146,15 +147,15 @@ export class ZlibEngine implements Job {
     const { stream } = this
     // no memory for what it does not come to: the next run says where to go on
     stream._chunkSize = CHUNK_SIZE
-    process.nextTick(finish, this)
-    process.nextTick(forgetRead, stream)
+    nextTick(finish, this)
+    nextTick(forgetRead, stream)
     return false
   }
 
   /** @internal */
   failed(message: string): void {
     this.fault = message
-    if (this.user !== null) process.nextTick(finish, this)
+    if (this.user !== null) nextTick(finish, this)
   }
 
   /** @internal */

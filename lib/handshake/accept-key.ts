@@ -1,6 +1,7 @@
 // The key of a client and the answer that proves that a server read it: RFC 6455 §1.3.
 
-import { hash, randomBytes } from 'node:crypto'
+import { Buffer, fillRandom, sha1 } from '../runtime/node.js'
+
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
@@ -9,7 +10,9 @@ const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/
 
 /** RFC 6455 §4.1: 16 random bytes. */
 export function freshKey(): string {
-  return randomBytes(16).toString('base64')
+  const key = Buffer.allocUnsafe(16)
+  fillRandom(key)
+  return key.toString('base64')
 }
 
 export function isKey(value: string): boolean {
@@ -18,5 +21,5 @@ export function isKey(value: string): boolean {
 
 /** RFC 6455 §4.2.2 */
 export function acceptValue(key: string): string {
-  return hash('sha1', key + GUID, 'base64')
+  return sha1(key + GUID)
 }

@@ -1,6 +1,9 @@
 // Pieces of bytes come in, one run of them comes out. Copies what it takes, so that no chunk of a socket is kept alive by
 // it, and doubles its room, so that single bytes cost no more than their sum. Knows nothing of what the bytes mean.
 
+import { Buffer } from '../runtime/node.js'
+
+
 const FIRST_ROOM = 256
 const NOTHING = Buffer.alloc(0)
 

@@ -1,5 +1,8 @@
 // A URL as people write it comes in; what a handshake needs of it comes out: RFC 6455 §3, §4.1.
 
+import { Buffer } from '../runtime/node.js'
+
+
 export interface Target {
   /** `ws:` or `wss:`, without a user's name and password. */
   url: string

@@ -1,9 +1,9 @@
 // A request of hixie-75 or hixie-76 that is parsed already comes in, the 101 answer that accepts it comes out, or an error with the
 // status that refuses it. Knows neither streams nor how the request, or the eight bytes behind that of hixie-76, were read.
 
-import { hash } from 'node:crypto'
 import { readHeaders, type Settings, type UpgradeRequest } from '../options.js'
 import type { DraftVersion } from '../protocol/draft-parser.js'
+import { Buffer, md5 } from '../runtime/node.js'
 import { FIELD_VALUE } from './fields.js'
 import { countLines, type Field, replaceFields, setField, toHeaders, writeHead } from './header-fields.js'
 import { listTokens } from './header-lists.js'
@@ -114,7 +114,7 @@ export class DraftHandshake {
     let at = 0
     for (const number of this.#numbers) at = bytes.writeUInt32BE(number, at)
     bytes.set(body, at)
-    return hash('md5', bytes, 'buffer')
+    return md5(bytes)
   }
 
   #checkBody(): void {

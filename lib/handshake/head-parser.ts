@@ -2,6 +2,7 @@
 // behind them. Strict: whatever two parsers could read in two ways is refused. Does not know what the fields mean.
 
 import { type ErrorCode, HandshakeError, type Headers } from '../errors.js'
+import { Buffer } from '../runtime/node.js'
 import { ByteStore } from './byte-store.js'
 import { TOKEN } from './fields.js'
 import { addHeader, newHeaders } from './header-fields.js'

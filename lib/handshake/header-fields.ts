@@ -2,6 +2,7 @@
 // application have passed checkField before, and the handshake's own are right by construction.
 
 import type { Headers } from '../errors.js'
+import { Buffer } from '../runtime/node.js'
 import { checkField } from './fields.js'
 
 /** One field line: its name, as it is spelled on the wire, and its value. */

@@ -3,6 +3,7 @@
 
 import { type ErrorCode, HandshakeError, type HandshakeErrorOptions, type Headers } from '../errors.js'
 import { readHeaders, type Settings } from '../options.js'
+import { Buffer } from '../runtime/node.js'
 import { ByteStore } from './byte-store.js'
 import { readUrl, type Target } from './client-url.js'
 import { FIELD_VALUE } from './fields.js'

@@ -2,6 +2,7 @@
 
 import type { HandshakeError, Headers } from '../errors.js'
 import { type HeaderFields, readHeaders } from '../options.js'
+import { Buffer } from '../runtime/node.js'
 import { FIELD_VALUE } from './fields.js'
 import { type Field, replaceFields, toHeaders, writeHead } from './header-fields.js'
 

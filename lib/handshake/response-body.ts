@@ -1,6 +1,7 @@
 // The head of an answer and the bytes behind it come in, the body comes out, up to a limit (RFC 9112 §6.3, §7.1). Knows not
 // what the answer was to; it must not have been to HEAD or CONNECT.
 
+import { Buffer } from '../runtime/node.js'
 import { ByteStore } from './byte-store.js'
 import type { ResponseHead } from './head-parser.js'
 import { countLines } from './header-fields.js'

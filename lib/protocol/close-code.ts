@@ -1,7 +1,7 @@
 // Close codes and the body of a Close frame (RFC 6455 §5.5.1, §7.4, and the IANA registry).
 
-import { isUtf8 } from 'node:buffer'
 import { WebSocketError } from '../errors.js'
+import { Buffer, isUtf8 } from '../runtime/node.js'
 
 /** Close codes (RFC 6455 §7.4.1 and the IANA close code registry). */
 export const CloseCode = {

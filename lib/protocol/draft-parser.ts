@@ -2,6 +2,7 @@
 // skipped. Text comes out as far as it is there. Does not know what a message is, nor who reads.
 
 import { WebSocketError } from '../errors.js'
+import { Buffer } from '../runtime/node.js'
 import { Frame } from './frame.js'
 import { Opcode } from './opcode.js'
 

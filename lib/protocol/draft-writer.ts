@@ -1,6 +1,7 @@
 // Frames come in, bytes go out, as hixie-75 and hixie-76 have them: a text message between 00 and FF, whatever frames it came in,
 // and FF 00 for a Close. Frames wait until they are taken. What the drafts have no form for is written nowhere.
 
+import { Buffer } from '../runtime/node.js'
 import type { DraftVersion } from './draft-parser.js'
 import { Frame } from './frame.js'
 import { isControl, Opcode } from './opcode.js'

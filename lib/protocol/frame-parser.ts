@@ -2,6 +2,7 @@
 // know what a message is, nor who reads.
 
 import { WebSocketError } from '../errors.js'
+import { Buffer } from '../runtime/node.js'
 import { Frame } from './frame.js'
 import { shiftMask } from './mask.js'
 import { isControl, isKnown, Opcode } from './opcode.js'

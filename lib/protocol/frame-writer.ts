@@ -1,5 +1,6 @@
 // Frames come in, bytes go out (RFC 6455 §5.2, §5.3). Frames wait until they are taken, all in as few buffers as makes sense.
 
+import { Buffer } from '../runtime/node.js'
 import type { Frame } from './frame.js'
 import { applyMask, freshMask, shiftMask } from './mask.js'
 import { isControl } from './opcode.js'

@@ -1,5 +1,6 @@
 // One frame, or one part of a large one, between two stages. Knows where its payload lies; touches it only when asked.
 
+import { Buffer } from '../runtime/node.js'
 import { applyMask } from './mask.js'
 import type { Opcode } from './opcode.js'
 import type { PreparedMessage } from './prepared-message.js'

@@ -1,7 +1,6 @@
 // Masking (RFC 6455 §5.3). A mask is one 32-bit number whose lowest byte is applied to the first byte of a payload.
 
-import { randomFillSync } from 'node:crypto'
-import { createRequire } from 'node:module'
+import { fillRandom, loadOptional } from '../runtime/node.js'
 
 /** Below this many bytes, building a view of words costs more than it saves (benchmarks/questions/decode.js). */
 const WORDS_FROM = 64
@@ -17,11 +16,7 @@ export interface NativeMasking {
 
 /** The optional module of that name; null where it is not installed, or not for this machine. */
 export function loadNative(name: string): NativeMasking | null {
-  try {
-    return createRequire(import.meta.url)(name) as NativeMasking
-  } catch {
-    return null
-  }
+  return loadOptional(name) as NativeMasking | null
 }
 
 const native = loadNative('bufferutil')
@@ -129,7 +124,7 @@ let left = 0
 /** A new mask from a cryptographic source. */
 export function freshMask(): number {
   if (left === 0) {
-    randomFillSync(pool)
+    fillRandom(pool)
     left = pool.length
   }
   const mask = pool[--left]!

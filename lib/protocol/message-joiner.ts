@@ -1,8 +1,8 @@
 // Data frames come in, whole messages go out: a string for text, a Buffer for binary (RFC 6455 §5.4, §5.6). Holds one message in
 // progress, within the limits, and looks at text as it arrives.
 
-import { isAscii, isUtf8 } from 'node:buffer'
 import { WebSocketError } from '../errors.js'
+import { Buffer, isAscii, isUtf8 } from '../runtime/node.js'
 import { FragmentRules, type MessageLimits, tooLarge } from './fragment-rules.js'
 import type { Frame } from './frame.js'
 import { applyMask } from './mask.js'

@@ -1,5 +1,6 @@
 // Messages come in, frames go out: one each, or several where fragmentSize says so (RFC 6455 §5.4).
 
+import { Buffer } from '../runtime/node.js'
 import { Frame } from './frame.js'
 import { Opcode } from './opcode.js'
 import { PreparedMessage } from './prepared-message.js'

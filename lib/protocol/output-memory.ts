@@ -1,6 +1,9 @@
 // Memory for what goes out: one piece for the whole process, where a wire has taken all of it before it returns, as a socket does
 // that is not full. Output then costs no memory at all (benchmarks/questions/echo.js, 100 in flight).
 
+import { Buffer } from '../runtime/node.js'
+
+
 /** As much as leaves at once: what a turn gathers, and one more frame that is not too large to be copied. */
 const SIZE = 131072
 /** Below this a piece of Buffer's own pool is as cheap. */

@@ -1,5 +1,6 @@
 // A message of the application's comes in, what many connections can send comes out.
 
+import { Buffer } from '../runtime/node.js'
 import { type Sendable, toBytes } from './message-splitter.js'
 import { Opcode } from './opcode.js'
 import { PreparedMessage } from './prepared-message.js'

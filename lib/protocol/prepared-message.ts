@@ -1,5 +1,6 @@
 // One message for many receivers: framed once, and compressed once for each set of parameters, its bytes shared by all.
 
+import { Buffer } from '../runtime/node.js'
 import { Frame } from './frame.js'
 import { writeHeader } from './frame-writer.js'
 import type { Opcode } from './opcode.js'

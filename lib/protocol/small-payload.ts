@@ -1,6 +1,7 @@
 // Small payloads out of a chunk: unmasked and copied in one pass, into memory that is cheap to get. Here speed comes before
 // beauty, and only here (benchmarks/questions/decode.js: this makes the difference between 1.3 and 2.5 times ws).
 
+import { Buffer } from '../runtime/node.js'
 import type { Frame } from './frame.js'
 
 /** Payloads below this size always come through here. */

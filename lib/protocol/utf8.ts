@@ -1,7 +1,7 @@
 // Whether bytes can still become UTF-8 (RFC 3629), looked at piece by piece: a wrong byte is seen when it arrives (RFC 6455 §8.1).
 
-import { isAscii, isUtf8 } from 'node:buffer'
 import { WebSocketError } from '../errors.js'
+import { Buffer, isAscii, isUtf8 } from '../runtime/node.js'
 
 /**
  * Checks `bytes[from, end)`, which begins at a character's first byte and may end inside a character.

@@ -10,6 +10,7 @@ import { Frame } from '../protocol/frame.js'
 import { FrameParser } from '../protocol/frame-parser.js'
 import { isControl, Opcode } from '../protocol/opcode.js'
 import { smallBytes } from '../protocol/small-payload.js'
+import { Buffer, setImmediate } from '../runtime/node.js'
 import { BlockedTime } from '../stats.js'
 import { type Batch, type FaultListener, Stage } from './stage.js'
 

@@ -9,6 +9,7 @@ import { Frame } from '../protocol/frame.js'
 import { FrameWriter } from '../protocol/frame-writer.js'
 import { Opcode } from '../protocol/opcode.js'
 import { giveBack } from '../protocol/output-memory.js'
+import { nextTick } from '../runtime/node.js'
 import { BlockedTime } from '../stats.js'
 import { type Batch, Stage } from './stage.js'
 
@@ -176,7 +177,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
       this.flush()
     } else if (!this.held && !this.scheduled) {
       this.scheduled = true
-      process.nextTick(flushLater, this)
+      nextTick(flushLater, this)
     }
   }
 

@@ -2,6 +2,7 @@
 // codec and keeps what arrives behind the head; outbound it writes the head. When the handshake is done it leaves the pipeline.
 
 import { HandshakeError } from '../errors.js'
+import { Buffer } from '../runtime/node.js'
 import { type Batch, type FaultListener, Stage } from './stage.js'
 
 /** The reading half of a handshake. */

@@ -2,6 +2,7 @@
 
 import { WebSocketError } from '../errors.js'
 import { Utf8Reader } from '../protocol/utf8.js'
+import { nextTick } from '../runtime/node.js'
 import { Readable } from '../streams.js'
 
 /** What kind of message it is (RFC 6455 §5.6). */
@@ -74,7 +75,7 @@ export class MessageStream extends Readable {
 
   override read(size?: number): any {
     const piece = super.read(size)
-    if (this.failure !== null && this.readableLength === 0) process.nextTick(() => this.destroyWhenRead())
+    if (this.failure !== null && this.readableLength === 0) nextTick(() => this.destroyWhenRead())
     return piece
   }
 

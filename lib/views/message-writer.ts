@@ -4,6 +4,7 @@ import { WebSocketError } from '../errors.js'
 import { Frame } from '../protocol/frame.js'
 import { Opcode } from '../protocol/opcode.js'
 import { Utf8Reader } from '../protocol/utf8.js'
+import { Buffer, nextTick } from '../runtime/node.js'
 import { Writable } from '../streams.js'
 import type { MessageKind } from './message-stream.js'
 import type { Outbox } from './outbox.js'
@@ -29,7 +30,8 @@ type Callback = (error?: Error | null) => void
 /**
  * A Writable that sends one message: a fragment for each chunk, the last one at its end. Other messages wait behind it; pings and
  * a close do not. Text takes strings, and bytes that are UTF-8, in which characters may be cut anywhere. A chunk must not change
- * until it is sent. Destroyed before its end, it closes the connection: with 1007 where its text was not UTF-8, else 1011.
+ * until it is sent. Destroyed when some of it has gone and not all, it closes the connection: with
+ * 1007 where its text was not UTF-8, else 1011.
  */
 export class MessageWriter extends Writable {
   private opcode: Opcode | null
@@ -85,7 +87,7 @@ export class MessageWriter extends Writable {
     // a Readable that is piped here may bring anything, and must not have it thrown at itself
     const error = new TypeError('a piece of a message must be a string or bytes')
     const callback = rest.at(-1)
-    if (typeof callback === 'function') process.nextTick(callback, error)
+    if (typeof callback === 'function') nextTick(callback, error)
     this.destroy(error)
     return false
   }

@@ -5,6 +5,7 @@ import type { WebSocketError } from '../errors.js'
 import type { Settings } from '../options.js'
 import type { Frame } from '../protocol/frame.js'
 import type { Message } from '../protocol/message-joiner.js'
+import { nextTick } from '../runtime/node.js'
 import { MessageAssembler } from '../stages/message-assembler.js'
 import { type Batch, link, type Receiver, type Sender } from '../stages/stage.js'
 import { Delivery, type DeliveryOwner } from './delivery.js'
@@ -88,7 +89,7 @@ export class Reception implements Receiver<Frame> {
     if (this.kind !== null && this.kind !== 'messages') throw this.taken()
     this.choose('messages')
     // somebody new takes messages, from the next turn on
-    if (this.messages!.isBlocked) process.nextTick(() => this.messages!.proceed())
+    if (this.messages!.isBlocked) nextTick(() => this.messages!.proceed())
   }
 
   /** The application wants more. */
@@ -124,7 +125,7 @@ export class Reception implements Receiver<Frame> {
     else entrance = this.makeFrames()
     if (this.discarding) this.sink!.discard()
     // whoever asked has the rest of this turn to be set up
-    if (this.held !== null) process.nextTick(() => this.handOver(entrance))
+    if (this.held !== null) nextTick(() => this.handOver(entrance))
     else this.giveWay(entrance)
   }
 

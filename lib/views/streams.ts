@@ -1,6 +1,7 @@
 // The application's side as an object-mode Duplex of MessageStreams: each message as it arrives, never held whole.
 
 import type { Outgoing } from '../protocol/message-splitter.js'
+import { setImmediate } from '../runtime/node.js'
 import { type NodeReadable, pipeline } from '../streams.js'
 import type { MessageKind, MessageStream } from './message-stream.js'
 import type { MessageWriter } from './message-writer.js'

@@ -1,6 +1,7 @@
 // What the views of a connection have in common: an object-mode Duplex that ends with it. What it is a Duplex of, its subclasses say.
 
 import { WebSocketError } from '../errors.js'
+import { nextTick, setImmediate } from '../runtime/node.js'
 import { askForDrain, Duplex } from '../streams.js'
 import type { Outgoing } from './outbox.js'
 
@@ -130,7 +131,7 @@ export abstract class View<In, Out> extends Duplex {
   override read(size?: number): any {
     const item = super.read(size)
     // after the reader has had this one
-    if (this.ended && this.readableLength === 0) process.nextTick(() => this.destroyWhenRead())
+    if (this.ended && this.readableLength === 0) nextTick(() => this.destroyWhenRead())
     return item
   }
 

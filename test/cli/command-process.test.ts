@@ -1,0 +1,130 @@
+// A process for a connection: its lines, its bytes, and how either ends the other.
+
+import { once } from 'node:events'
+import t from 'tap'
+import { type ProcessSettings, runFor } from '../../lib/cli/command-process.js'
+import { WebSocketStream } from '../../lib/index.js'
+import { Inbox } from '../support/inbox.js'
+import { pair } from '../support/pair.js'
+import type { TestLike } from './support.js'
+
+interface Ran {
+  client: WebSocketStream
+  messages: Inbox<unknown>
+  outcome: Promise<string | null>
+  complaints: Inbox<string>
+}
+
+/** A server's connection with a process, and the client at its other end. */
+function run(t: TestLike, words: string[], settings: Partial<ProcessSettings> = {}): Ran {
+  const [near, far] = pair()
+  const server = WebSocketStream.server().attach(near)
+  const client = WebSocketStream.client('ws://test/').attach(far)
+  const messages = new Inbox<unknown>()
+  const complaints = new Inbox<string>()
+  if (!settings.stream) client.on('message', message => messages.put(message))
+  const complain = (chunk: Buffer): void => complaints.put(String(chunk))
+  const rest = { shell: false, stream: false, groups: true, grace: 200, env: process.env, complain }
+  const outcome = once(server, 'open').then(() => runFor(server, { words, ...rest, ...settings }))
+  t.teardown(() => {
+    client.destroy()
+    return outcome
+  })
+  return { client, messages, outcome, complaints }
+}
+
+const NODE = process.execPath
+const node = (script: string): string[] => [NODE, '-e', script]
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+t.test('lines both ways', async t => {
+  const { client, messages, outcome } = run(t, ['cat'])
+  client.text('one')
+  client.text('two\nthree')
+  client.binary(Buffer.from('four'))
+  for (const line of ['one', 'two', 'three', 'four']) t.equal(await messages.take(), line)
+  client.close()
+  t.equal(await outcome, null)
+})
+
+t.test('streams both ways', async t => {
+  const { client, outcome } = run(t, ['cat'], { stream: true })
+  const bytes = Buffer.from([0, 10, 13, 255])
+  client.binary(bytes)
+  const message = await new Promise(resolve => client.once('message', resolve))
+  t.strictSame(message, bytes)
+  client.close()
+  t.equal(await outcome, null)
+})
+
+t.test('a process that ends closes with 1000, behind all that it wrote', async t => {
+  const { client, messages, outcome } = run(t, node('for (let i = 0; i < 1000; i++) console.log(i)'))
+  for (let i = 0; i < 1000; i++) if ((await messages.take()) !== String(i)) t.fail(`line ${i}`)
+  t.match(await client.closed, { code: 1000, wasClean: true })
+  t.equal(await outcome, null)
+})
+
+t.test('a process that fails closes with 1011', async t => {
+  const failing = run(t, node('process.stderr.write("oops"); process.exitCode = 3'))
+  t.equal(await failing.complaints.take(), 'oops')
+  t.match(await failing.client.closed, { code: 1011, reason: 'the command ended with exit code 3' })
+  t.equal(await failing.outcome, 'ended with exit code 3')
+  const killed = run(t, node('process.kill(process.pid, "SIGKILL")'))
+  t.match(await killed.client.closed, { code: 1011, reason: 'the command was ended by SIGKILL' })
+})
+
+t.test('a program that is not there', async t => {
+  const { client, outcome } = run(t, ['/not/there'])
+  t.match(await client.closed, { code: 1011, reason: 'the command could not be started: spawn /not/there ENOENT' })
+  t.match(await outcome, 'could not be started')
+})
+
+t.test('a line that is too long ends the process', async t => {
+  const { client, outcome } = run(t, node('process.stdout.write(Buffer.alloc(70e6)); setInterval(() => {}, 1e3)'))
+  t.match(await client.closed, { code: 1011 })
+  t.equal(await outcome, 'was ended: a line is longer than 67108864 bytes')
+})
+
+const STUBBORN = 'process.on("SIGTERM", () => {}); console.log(process.pid); setInterval(() => {}, 1000)'
+
+for (const groups of [true, false]) {
+  t.test(`the connection's end ends the process, also one that does not want to; groups: ${groups}`, async t => {
+    const { client, messages, outcome } = run(t, node(STUBBORN), { groups })
+    const pid = Number(await messages.take())
+    t.ok(isAlive(pid))
+    client.destroy()
+    t.equal(await outcome, null)
+    t.notOk(isAlive(pid))
+  })
+}
+
+t.test('what a process has started ends with it', async t => {
+  const { client, messages, outcome } = run(t, ['sleep 100 & echo $!; wait'], { shell: true })
+  const pid = Number(await messages.take())
+  t.ok(isAlive(pid))
+  client.close()
+  t.equal(await outcome, null)
+  const { messages: others, outcome: done } = run(t, ['sleep 100 & echo $!'], { shell: true })
+  const other = Number(await others.take())
+  t.equal(await done, null)
+  t.ok(other > 0)
+})
+
+t.test('a process that reads nothing takes nothing, and one that has closed its stdin is no fault', async t => {
+  const { client, messages, outcome } = run(
+    t,
+    node('process.stdin.destroy(); console.log(1); setInterval(() => {}, 1e3)')
+  )
+  await messages.take()
+  client.text('nobody reads this')
+  client.text('x'.repeat(1e6))
+  t.ok((await client.ping()) >= 0)
+  client.close()
+  t.equal(await outcome, null)
+})

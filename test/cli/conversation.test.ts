@@ -1,0 +1,145 @@
+// `connect` at a terminal: what is typed, the commands, and the line that is being typed while messages arrive.
+
+import { createServer } from 'node:http'
+import t from 'tap'
+import { WebSocketStream } from '../../lib/index.js'
+import { listen } from '../net/servers.js'
+import { Inbox } from '../support/inbox.js'
+import { type Running, start, type TestLike } from './support.js'
+
+interface Talk extends Running {
+  /** The server's side. */
+  ws: WebSocketStream
+  /** What the server is sent, and how it ends. */
+  told: Inbox<unknown>
+  type(line: string): void
+}
+
+async function talk(t: TestLike, args: string[] = [], protocols: string[] = []): Promise<Talk> {
+  const server = createServer()
+  const met = new Inbox<WebSocketStream>()
+  const told = new Inbox<unknown>()
+  server.on('upgrade', (request, socket, head) => {
+    const ws = WebSocketStream.http(request, head, { protocols })
+    ws.attach(socket)
+    ws.on('message', message => told.put(message)).on('close', info => told.put(info))
+    met.put(ws)
+  })
+  const url = `ws://127.0.0.1:${await listen(t, server)}/`
+  const tty = { stdin: true, stdout: true }
+  const running = start(t, ['connect', url, ...args], { input: null, tty, env: { NO_COLOR: '1' } })
+  const ws = (await met.take())!
+  await running.stdout.saw(/> /)
+  return { ...running, ws, told, type: line => void running.stdin.write(`${line}\r`) }
+}
+
+t.test('lines are messages, and what arrives is written above the prompt', async t => {
+  const { type, told, ws, stdin, stdout, stderr, code } = await talk(t, ['--protocol', 'chat'], ['chat'])
+  t.match(stderr.text, /^connected to ws:.* \(hybi-13, subprotocol chat\); \/help for help, Ctrl-D to close\n$/)
+  type('hello')
+  t.equal(await told.take(), 'hello')
+  ws.text('\x1b[31mhi')
+  await stdout.saw(/< \\x1b\[31mhi\n/)
+  ws.binary(Buffer.from([1, 0xab]))
+  await stdout.saw(/< 2 bytes 01ab\n/)
+  stdin.write('\x04')
+  t.equal(await code, 0)
+  t.match(await told.take(), { code: 1000 })
+  t.match(stderr.text, /\nclosed: 1000 \(normal\)\n$/)
+})
+
+t.test('the line that is being typed stays, also where it is longer than the screen is wide', async t => {
+  const { stdin, ws, stdout, told, type } = await talk(t)
+  stdout.stream.columns = 20
+  stdin.write('x'.repeat(50))
+  await stdout.saw(/x{50}/)
+  ws.text('meanwhile')
+  const [, after] = await stdout.saw(/\x1b\[2A\x1b\[1G\x1b\[0J< meanwhile\n(.*x{50})/s)
+  t.notMatch(after, /\x1b\[\dA/, 'nothing of it is overwritten')
+  type('')
+  t.equal(await told.take(), 'x'.repeat(50))
+})
+
+t.test('commands', async t => {
+  const { type, told, stdout, code } = await talk(t)
+  type('/help')
+  await stdout.saw(/\/binary HEX {7}sends bytes/)
+  type('/nonsense')
+  await stdout.saw(/(\/binary HEX[\s\S]*){2}/)
+  type('/ping')
+  await stdout.saw(/pong after [\d.]+ ms/)
+  type('/binary 00 fF')
+  t.strictSame(await told.take(), Buffer.from([0, 255]))
+  type('/binary 0')
+  await stdout.saw(/\/binary needs pairs of hexadecimal digits/)
+  type('//help')
+  t.equal(await told.take(), '/help')
+  type('')
+  type('/close 99')
+  await stdout.saw(/'99' is not CODE/)
+  type('/close 4002:enough')
+  t.match(await told.take(), { code: 4002, reason: 'enough' })
+  t.equal(await code, 0)
+})
+
+t.test('/close alone says what --close says', async t => {
+  const { type, told, code } = await talk(t, ['--close', '4003'])
+  type('/close')
+  t.match(await told.take(), { code: 4003 })
+  t.equal(await code, 0)
+})
+
+t.test('Ctrl-C closes', async t => {
+  const { stdin, told, code } = await talk(t)
+  stdin.write('\x03')
+  t.match(await told.take(), { code: 1000 })
+  t.equal(await code, 0)
+})
+
+t.test('an interrupt from elsewhere closes too', async t => {
+  const { interrupt, told, code } = await talk(t)
+  interrupt()
+  t.match(await told.take(), { code: 1000 })
+  t.equal(await code, 0)
+})
+
+t.test('--binary and --once are as between pipes', async t => {
+  const { type, told, ws, code, stdout } = await talk(t, ['--binary', '--once', '2'])
+  type('bytes')
+  t.strictSame(await told.take(), Buffer.from('bytes'))
+  ws.text('one')
+  ws.text('two')
+  t.equal(await code, 0)
+  t.match(stdout.text, /< two/)
+})
+
+t.test('a server that leaves ends it, and says why', async t => {
+  const { ws, code, stderr } = await talk(t)
+  ws.close(1001, 'closing time')
+  t.equal(await code, 0)
+  t.match(stderr.text, "closed: 1001 (going away) 'closing time'\n")
+})
+
+t.test('a connection that is lost is a failure', async t => {
+  const { ws, code, stderr } = await talk(t)
+  ws.destroy()
+  t.equal(await code, 1)
+  t.match(stderr.text, 'websocket-duplex: the wire ended without a closing handshake\n')
+})
+
+t.test('what cannot be sent any more says so', async t => {
+  const { ws, type, stdout, stdin } = await talk(t, ['--timeout', '0.3'])
+  // half of a closing handshake: the server does not read ours
+  ;(ws.request!.socket as { pause(): void }).pause()
+  stdin.write('\x03')
+  type('/ping')
+  await stdout.saw(/no longer takes messages/)
+})
+
+t.test('what arrives behind the last line is still shown', async t => {
+  const { ws, stdin, stdout, code } = await talk(t)
+  ws.on('message', message => ws.text(`last ${message}`))
+  stdin.write('word\r\x04')
+  t.equal(await code, 0)
+  t.match(stdout.text, /< last word\n$/)
+})
