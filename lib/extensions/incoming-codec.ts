@@ -109,12 +109,15 @@ export class IncomingCodec implements FrameCodec, PoolUser {
     const engine = this.takeEngine()
     const given = this.fillScratch(frame)
     let piece: Frame | null = null
-    for (let at = 0; piece === null && this.frame !== null && (at < given || this.full); at += engine.consumed) {
+    for (let at = 0; piece === null && this.frame !== null && (at < given || this.full); ) {
       const room = Math.min(slabRoom(), this.roomLeft)
       const { bytes, used } = slab
       engine.run(scratch, at, given - at, bytes, used, room)
+      // behind a final block the engine is used for something else
+      const { consumed } = engine
       slab.used += engine.produced
       piece = this.advance(frame, bytes, used, given - at, room)
+      at += consumed
     }
     return piece
   }

@@ -124,6 +124,10 @@ t.test('what follows a final block goes on with its window', async t => {
     arrives(t, [compressed(join(...parts, hex('00')))], [join(...many)])
     arrives(t, [...fragments(...parts, hex('00'))], [join(...many)])
   })
+  t.test('one of which nothing comes, between others', async t => {
+    // three that are final, the second empty, and one behind them that ends in the tail
+    arrives(t, [compressed(hex('0b03e8 03e8 0b0b0000 0bf2'))], [hex('56 5650 5248')])
+  })
   t.test('at the end, with and without the byte that RFC 7692 §7.2.3.4 puts there', async t => {
     const next = compressed(deflate(three, before))
     const parts = join(deflateFinal(one), deflateFinal(two, one))
