@@ -2,7 +2,6 @@
 
 import { Buffer } from './runtime/node.js'
 
-
 interface Entry {
   readonly text: string
   /** The code that a Close frame for this error carries, or 1006 where none is sent. */

@@ -1,6 +1,6 @@
 // readable-stream under Node's own types, and Transforms and Duplexes that build their stream state when it is first needed.
 
-import type { EventEmitter as NodeEmitter, EventEmitter as NodeEmitter } from 'node:events'
+import type { EventEmitter as NodeEmitter } from 'node:events'
 import type * as node from 'node:stream'
 import streams from 'readable-stream'
 
@@ -11,8 +11,6 @@ export const Readable: typeof node.Readable = streams.Readable
 export const Writable: typeof node.Writable = streams.Writable
 export const Transform: typeof node.Transform = streams.Transform
 export const pipeline: typeof node.pipeline = streams.pipeline
-/** What these streams are made of: Node's own, or in a browser that of a package. */
-export const EventEmitter: typeof NodeEmitter = Object.getPrototypeOf(streams.Stream)
 /** What these streams are made of: Node's own, or in a browser that of a package. */
 export const EventEmitter: typeof NodeEmitter = Object.getPrototypeOf(streams.Stream)
 

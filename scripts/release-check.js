@@ -174,7 +174,9 @@ async function checkPublint() {
     pack: { tarball: data.buffer.slice(data.byteOffset, data.byteOffset + data.length) },
     strict: true
   })
-  expect(messages.length === 0, messages.map(message => formatMessage(message, pkg, { color: false })).join('\n'))
+  // the mapping for browsers is relative, so that tests run on the sources as they are
+  const found = messages.filter(({ code }) => code !== 'USE_EXPORTS_OR_IMPORTS_BROWSER')
+  expect(found.length === 0, found.map(message => formatMessage(message, pkg, { color: false })).join('\n'))
 }
 
 function checkProvenance() {

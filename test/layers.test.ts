@@ -2,6 +2,7 @@
 // know. Whatever is not in the table may not be there.
 
 import { readdirSync, readFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -18,26 +19,44 @@ interface Layer {
 
 /** From the bottom up: nobody knows a layer below it in this table, but for types and single files. */
 const LAYERS: Record<string, Layer> = {
-  errors: { knows: [] },
+  // what Node and a browser have each in their own way
+  runtime: {
+    knows: [],
+    uses: [
+      ...['node:buffer', 'node:crypto', 'node:module', 'node:process', 'node:timers', 'node:zlib'],
+      ...['buffer/index.js', 'process/browser.js']
+    ]
+  },
+  errors: { knows: ['runtime/node'] },
   checks: { knows: [] },
   deferred: { knows: [] },
-  streams: { knows: [], uses: ['readable-stream'] },
-  protocol: { knows: ['errors'], uses: ['node:buffer', 'node:crypto', 'node:module'] },
+  streams: { knows: [], uses: ['readable-stream', 'node:events'] },
+  protocol: { knows: ['runtime/node', 'errors'] },
   options: { knows: ['checks', 'errors', 'handshake/fields'], types: ['handshake', 'extensions'] },
-  handshake: { knows: ['errors', 'options', 'protocol'], uses: ['node:crypto', 'node:url'] },
-  extensions: { knows: ['checks', 'errors', 'options', 'protocol'], uses: ['node:zlib', 'websocket-extensions'] },
+  handshake: { knows: ['runtime/node', 'errors', 'options', 'protocol'] },
+  extensions: {
+    knows: ['runtime/node', 'runtime/zlib', 'checks', 'errors', 'options', 'protocol'],
+    uses: ['websocket-extensions']
+  },
   stats: { knows: [] },
   diagnostics: { knows: [], types: ['protocol'], uses: ['node:diagnostics_channel'] },
-  stages: { knows: ['checks', 'errors', 'streams', 'protocol', 'stats', 'diagnostics'], types: ['extensions'] },
-  views: { knows: ['errors', 'streams', 'protocol', 'stages'], types: ['options'] },
-  connection: { knows: ['errors', 'options', 'protocol'] },
+  stages: {
+    knows: ['runtime/node', 'checks', 'errors', 'streams', 'protocol', 'stats', 'diagnostics'],
+    types: ['extensions']
+  },
+  views: { knows: ['runtime/node', 'errors', 'streams', 'protocol', 'stages'], types: ['options'] },
+  connection: { knows: ['runtime/node', 'errors', 'options', 'protocol'] },
   events: { knows: [], types: ['connection', 'handshake', 'options', 'protocol'] },
   'typed-duplex': { knows: [], types: ['events', 'streams'] },
-  opening: { knows: ['errors', 'options', 'handshake', 'extensions', 'protocol'], types: ['stages'] },
+  opening: {
+    knows: ['runtime/node', 'errors', 'options', 'handshake', 'extensions', 'protocol'],
+    types: ['stages']
+  },
   'http2-opening': { knows: ['errors', 'options', 'handshake', 'extensions'], types: ['opening'] },
-  wire: { knows: ['stages', 'streams'] },
+  wire: { knows: ['runtime/node', 'stages', 'streams'] },
   pipeline: {
     knows: [
+      'runtime/node',
       'errors',
       'deferred',
       'diagnostics',
@@ -54,6 +73,7 @@ const LAYERS: Record<string, Layer> = {
   },
   'websocket-stream': {
     knows: [
+      'runtime/node',
       'errors',
       'streams',
       'options',
@@ -69,7 +89,7 @@ const LAYERS: Record<string, Layer> = {
       'pipeline'
     ],
     types: ['events', 'typed-duplex', 'stats'],
-    uses: ['node:events', 'node:http2']
+    uses: ['node:http2']
   },
   net: {
     knows: [
@@ -95,11 +115,12 @@ const LAYERS: Record<string, Layer> = {
       'node:stream/web'
     ]
   },
-  // what is public, from wherever it comes
-  index: {
-    knows: ['errors', 'options', 'protocol', 'handshake', 'extensions', 'stages', 'views', 'websocket-stream', 'net'],
-    types: ['connection', 'events', 'stats']
+  // what is public, from wherever it comes: everywhere, and on Node
+  browser: {
+    knows: ['errors', 'options', 'protocol', 'handshake', 'stages', 'views', 'websocket-stream'],
+    types: ['connection', 'events', 'extensions', 'stats']
   },
+  index: { knows: ['browser', 'extensions', 'net'] },
   // knows the library as everybody else does
   cli: {
     knows: ['index'],
@@ -230,6 +251,52 @@ function circles(files: Files): string[] {
   return found
 }
 
+/** Layers that are Node's, or know it. */
+const NODES_OWN = ['runtime', 'net', 'cli']
+
+const isNodes = (from: string): boolean => from.startsWith('node:') || isBuiltin(from)
+
+/** Names that runtime has, where a file has them as globals: a browser would not find them. */
+function globalsOf(file: string, source: string): string[] {
+  const found = new Set<string>()
+  const imported = new Set<string>()
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportSpecifier(node)) imported.add(node.name.text)
+    else if (ts.isIdentifier(node) && isValue(node)) {
+      const { text, parent } = node
+      if (text === 'Buffer' || text === 'setImmediate') found.add(text)
+      const isTick = ts.isPropertyAccessExpression(parent) && parent.name.text === 'nextTick'
+      if (text === 'process' && isTick) found.add('process.nextTick')
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(ts.createSourceFile(file, source, ts.ScriptTarget.Latest, true))
+  return [...found].filter(name => !imported.has(name)).sort()
+}
+
+function isValue(node: ts.Identifier): boolean {
+  const { parent } = node
+  const isMember = ts.isPropertyAccessExpression(parent) && parent.name === node
+  return !isMember && !ts.isTypeReferenceNode(parent) && !ts.isImportSpecifier(parent)
+}
+
+/** All that a bundler for browsers finds from a file on, as package.json says: files of lib, and modules from outside. */
+function bundleOf(entry: string): { local: Set<string>; modules: Set<string> } {
+  const local = new Set<string>()
+  const modules = new Set<string>()
+  const visit = (file: string): void => {
+    if (local.has(file)) return
+    local.add(file)
+    for (const { from, isLocal, typeOnly } of files.get(file)!) {
+      if (typeOnly) continue
+      if (!isLocal) modules.add(from)
+      else visit(from === 'runtime/node' ? 'runtime/browser' : from)
+    }
+  }
+  visit(entry)
+  return { local, modules }
+}
+
 const files: Files = new Map(
   readdirSync(LIB, { recursive: true, encoding: 'utf8' })
     .filter(path => path.endsWith('.ts') && !path.endsWith('.d.ts'))
@@ -268,7 +335,7 @@ t.test('the codecs know no streams, sockets or timers: nothing but each other, e
     if (layerOf(file) !== 'protocol') continue
     const others = imports.map(({ from }) => from).filter(from => layerOf(from) !== 'protocol' && from !== 'errors')
     t.ok(
-      others.every(from => ['node:buffer', 'node:crypto', 'node:module'].includes(from)),
+      others.every(from => from === 'runtime/node'),
       `${file}: ${others}`
     )
     const source = readFileSync(join(LIB, `${file}.ts`), 'utf8')
@@ -278,7 +345,7 @@ t.test('the codecs know no streams, sockets or timers: nothing but each other, e
 
 t.test('HandshakeTransform knows no codec', async t => {
   const local = files.get('stages/handshake-transform')!.filter(({ isLocal }) => isLocal)
-  t.same(local.map(({ from }) => from).sort(), ['errors', 'stages/stage'])
+  t.same(local.map(({ from }) => from).sort(), ['errors', 'runtime/node', 'stages/stage'])
 })
 
 t.test(
@@ -321,6 +388,30 @@ t.test('only net opens or holds sockets, and the tool its own servers', async t 
   )
 })
 
+t.test("only runtime, net and the tool import what is Node's", async t => {
+  const users = [...files].filter(([, imports]) => imports.some(({ from, typeOnly }) => isNodes(from) && !typeOnly))
+  t.same(
+    users.map(([file]) => file).filter(file => !NODES_OWN.includes(layerOf(file))),
+    []
+  )
+})
+
+t.test('what a browser has otherwise than Node comes from runtime, and is no global', async t => {
+  for (const file of files.keys()) {
+    if (NODES_OWN.includes(layerOf(file))) continue
+    t.same(globalsOf(file, readFileSync(join(LIB, `${file}.ts`), 'utf8')), [], file)
+  }
+})
+
+t.test('in a bundle for browsers there is nothing of Node', async t => {
+  const { exports, browser } = JSON.parse(readFileSync(join(LIB, '..', 'package.json'), 'utf8'))
+  t.match(exports['.'].browser, { types: './dist/browser.d.ts', default: './dist/browser.js' })
+  t.same(browser, { './dist/runtime/node.js': './dist/runtime/browser.js' })
+  const { local, modules } = bundleOf('browser')
+  t.ok(local.has('runtime/browser') && local.has('websocket-stream'), `${local.size} files`)
+  t.same([...modules].sort(), ['buffer/index.js', 'process/browser.js', 'readable-stream', 'websocket-extensions'])
+})
+
 t.test('the table itself runs one way: no layer knows one that stands below it', async t => {
   const order = Object.keys(LAYERS)
   const backwards = order.flatMap((name, i) =>
@@ -338,6 +429,8 @@ t.test('what breaks a rule is seen, in whatever form it is imported', async t =>
     'protocol/c': "export { Stage } from '../stages/stage.js'",
     'protocol/d': "export async function f() { return import('../connection.js') }",
     'protocol/e': "let x: import('../views/messages.js').MessagesView",
+    'protocol/f': "import { isUtf8 } from 'node:buffer'",
+    'protocol/g': "import { Buffer } from '../runtime/browser.js'",
     'handshake/a': "import '../pipeline.js'",
     'handshake/b': "export * from '../wire.js'",
     'stages/a': "import { MessagesView } from '../views/messages.js'",
@@ -355,6 +448,8 @@ t.test('what breaks a rule is seen, in whatever form it is imported', async t =>
     'protocol/c imports stages/stage',
     'protocol/d imports connection',
     'protocol/e imports a type of views/messages',
+    'protocol/f imports node:buffer',
+    'protocol/g imports runtime/browser',
     'handshake/a imports pipeline',
     'handshake/b imports wire',
     'stages/a imports views/messages',
@@ -371,14 +466,26 @@ t.test('what breaks a rule is seen, in whatever form it is imported', async t =>
 t.test('what breaks no rule is not complained of', async t => {
   const right = fake({
     'protocol/a':
-      "import { isUtf8 } from 'node:buffer'\nimport { WebSocketError } from '../errors.js'\nexport { x } from './b.js'",
+      "import { isUtf8 } from '../runtime/node.js'\nimport { WebSocketError } from '../errors.js'\nexport { x } from './b.js'",
     'stages/a': "import type { Duplex } from 'node:stream'\nimport { type A, type B } from 'node:stream'",
     options:
       "import type { X } from './handshake/server-handshake.js'\nimport { checkField } from './handshake/fields.js'",
     opening: "import { type HandshakeReader } from './stages/handshake-transform.js'",
-    index: "export type { A } from './events.js'\nexport { type B } from './connection.js'\nexport const c = 1"
+    browser: "export type { A } from './events.js'\nexport { type B } from './connection.js'\nexport const c = 1"
   })
   t.same(violations(right), [])
+})
+
+t.test("globals that are Node's are seen, and types and members of these names are none", async t => {
+  const source = `import { nextTick } from './runtime/node.js'
+    const a: Buffer = Buffer.alloc(1)
+    process.nextTick(() => setImmediate(f))
+    nextTick(() => this.setImmediate(Buffer))
+    globalThis.process?.nextTick`
+  t.same(globalsOf('a', source), ['Buffer', 'process.nextTick', 'setImmediate'])
+  const right =
+    "import { Buffer, setImmediate } from './runtime/node.js'\nlet b: Buffer = Buffer.alloc(1)\nsetImmediate(f)"
+  t.same(globalsOf('b', right), [])
 })
 
 t.test('a circle is seen, and one of types is none', async t => {

@@ -2,7 +2,6 @@
 
 import { Buffer } from '../runtime/node.js'
 
-
 /** Bytes that one run of zlib makes at most. */
 export const PIECE = 65536
 /** So many bytes are free at least where a piece begins, so that a message of usual size is one. */

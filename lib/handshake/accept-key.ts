@@ -2,7 +2,6 @@
 
 import { Buffer, fillRandom, sha1 } from '../runtime/node.js'
 
-
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
 // 16 bytes are 21 characters of 6 bits, one of 2 bits whose other four are 0, and padding: RFC 4648 §3.5

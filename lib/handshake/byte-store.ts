@@ -3,7 +3,6 @@
 
 import { Buffer } from '../runtime/node.js'
 
-
 const FIRST_ROOM = 256
 const NOTHING = Buffer.alloc(0)
 

@@ -2,7 +2,6 @@
 
 import { Buffer } from '../runtime/node.js'
 
-
 export interface Target {
   /** `ws:` or `wss:`, without a user's name and password. */
   url: string

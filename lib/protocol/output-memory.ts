@@ -3,7 +3,6 @@
 
 import { Buffer } from '../runtime/node.js'
 
-
 /** As much as leaves at once: what a turn gathers, and one more frame that is not too large to be copied. */
 const SIZE = 131072
 /** Below this a piece of Buffer's own pool is as cheap. */

@@ -71,7 +71,7 @@ export abstract class View<In, Out> extends Duplex {
     const { closeTimeout } = this.owner
     if (!isUnread) this.destroy(error)
     else if (closeTimeout < Number.POSITIVE_INFINITY)
-      this.patience ??= setTimeout(() => this.destroy(error), closeTimeout).unref()
+      this.patience ??= setTimeout(() => this.destroy(error), closeTimeout)
   }
 
   /** The wire takes messages again. @internal */

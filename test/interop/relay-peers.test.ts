@@ -121,7 +121,7 @@ interface Front {
 const FRONTS: readonly Front[] = [
   {
     command: 'nginx',
-    debianPackage: 'nginx',
+    debianPackage: 'nginx-light',
     config: (port, relay, folder) => `
       daemon off; master_process off; pid ${folder}/pid; error_log stderr;
       events { }

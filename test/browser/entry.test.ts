@@ -1,0 +1,27 @@
+// The two entries of the package: a browser gets what Node gets, without what would need Node.
+
+import t from 'tap'
+import * as browser from '../../lib/browser.js'
+import * as node from '../../lib/index.js'
+
+/** What dials, listens, or needs Node's zlib. */
+const NEEDS_NODE = [
+  'BrowserWebSocketError',
+  'BrowserWebSocketStream',
+  'ProxyTunnel',
+  'Relay',
+  'acceptWebSockets',
+  'connect',
+  'permessageDeflate',
+  'relay'
+]
+
+t.test('a browser gets all that Node gets, but what needs Node', async t => {
+  const names = Object.keys(node).filter(name => !NEEDS_NODE.includes(name))
+  t.same(Object.keys(browser).sort(), names.sort())
+  for (const name of NEEDS_NODE) t.ok(name in node, name)
+})
+
+t.test('both entries have the same things under the same names', async t => {
+  for (const [name, value] of Object.entries(browser)) t.equal((node as Record<string, unknown>)[name], value, name)
+})
