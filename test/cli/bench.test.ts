@@ -66,7 +66,7 @@ t.test('so long, as JSON', async t => {
   t.strictSame([...kinds], ['object of 1000'])
   const result = JSON.parse(out)
   t.match(result, { url, connections: 1, inFlight: 1, size: 1000, kind: 'binary', compress: true })
-  t.ok(result.messages > 0 && result.seconds >= 0.1)
+  t.ok(result.messages > 0 && result.seconds > 0.09)
   t.ok(Math.abs(result.messagesPerSecond - result.messages / result.seconds) < 1)
   t.ok(Math.abs(result.megabytesPerSecond - result.messagesPerSecond / 1000) < 0.01)
   const { min, p50, p90, p99, max } = result.latency
