@@ -34,8 +34,11 @@ export interface Surroundings {
   sendClose(payload: Buffer): boolean
   /** Ends the wire behind what waits. */
   endWire(): void
-  /** Whether the wire has taken all that was to be sent. */
-  hasSentAll(): boolean
+  /**
+   * Whether the wire has taken all that was to be sent.
+   * @param isOver - the wire is gone
+   */
+  hasSentAll(isOver?: boolean): boolean
   /** Gives up the wire at once. */
   dropWire(): void
   /** Takes no more frames from the wire: the rest is dropped. */
@@ -151,7 +154,7 @@ export class Connection {
     }
     // without a failure the peer's Close has come; ours may have been somebody else's to give, or may not have left
     const { code, reason } = this.closeReceived!
-    return { code, reason, wasClean: this.closeSent && !this.isCut && this.around.hasSentAll(), initiator }
+    return { code, reason, wasClean: this.closeSent && !this.isCut && this.around.hasSentAll(true), initiator }
   }
 
   /** Begins the closing handshake (RFC 6455 §7.1.2); a second call does nothing. */

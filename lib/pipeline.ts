@@ -90,8 +90,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   private wire: Wire | null = null
   private rare: Rare | null = null
   private keptRequest: UpgradeRequest | null
-  // what of it the wire has taken, once that is certain
-  private output: 'open' | 'sent' | 'lost' = 'open'
+  // the wire has taken all, its end included
+  private hasEnded = false
   private bytesReceived = 0
   // bytes of this side's head, which go past the encoder
   private headSent = 0
@@ -223,14 +223,15 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.user.allOver()
   }
 
-  outputEnded(isSent: boolean | undefined, tells = true): void {
-    if (isSent !== undefined && this.output === 'open') this.output = isSent ? 'sent' : 'lost'
+  outputEnded(isSent: true | undefined, tells = true): void {
+    if (isSent) this.hasEnded = true
     if (tells) this.tellError()
   }
 
-  hasSentAll(): boolean {
+  hasSentAll(isOver = false): boolean {
     const { encoder, extensions, wire } = this
-    if (this.output !== 'open') return this.output === 'sent'
+    // a stream of HTTP/2 forgets what it has written when the peer resets it, which browsers do after their Close
+    if (this.hasEnded || (isOver && wire instanceof AttachedWire && wire.isMultiplexed)) return true
     if (encoder.size > 0 || encoder.isBlocked || extensions?.outbound.isWorking) return false
     return (wire?.bufferedAmount ?? 0) === 0
   }

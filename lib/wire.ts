@@ -14,10 +14,10 @@ export interface WireUser {
   wireLost(cause?: unknown): void
   /**
    * All bytes of this side have been taken, its end included.
-   * @param isSent - whether they are on their way, or never will be, where that is known
+   * @param isSent - whether they are on their way, where that is known
    * @param tells - whether now is the time to tell of an error
    */
-  outputEnded(isSent: boolean | undefined, tells?: boolean): void
+  outputEnded(isSent: true | undefined, tells?: boolean): void
   /** Nothing more will come or go. */
   wireClosed(): void
 }
@@ -75,6 +75,11 @@ export class AttachedWire implements Wire {
     return typeof handle === 'object' && handle !== null && typeof setNoDelay === 'function'
   }
 
+  /** Whether the stream is one of many of an HTTP/2 session. */
+  get isMultiplexed(): boolean {
+    return (this.duplex as Duplex & { rstCode?: number }).rstCode !== undefined
+  }
+
   get hasWrittenAll(): boolean {
     return this.duplex.writableLength === 0
   }
@@ -97,7 +102,8 @@ export class AttachedWire implements Wire {
   finish(): void {
     const { duplex } = this
     if (duplex.writableEnded || duplex.destroyed) this.user.outputEnded(undefined)
-    else duplex.end((error?: Error | null) => this.user.outputEnded(!error))
+    // a peer that resets the wire may have had all before
+    else duplex.end((error?: Error | null) => this.user.outputEnded(error ? undefined : true))
   }
 
   proceed(): void {

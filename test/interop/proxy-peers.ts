@@ -199,7 +199,7 @@ async function converse(t: Test, ws: WebSocketStream): Promise<void> {
 async function refusal(t: Test, ws: WebSocketStream): Promise<HandshakeError> {
   const error = (await rejection(ws.opened)) as unknown as HandshakeError
   const answer = (error.cause ?? error) as HandshakeError
-  t.match(answer, { name: 'HandshakeError', code: 'WS_ERR_UNEXPECTED_STATUS' })
+  t.match(answer, { name: 'HandshakeError', code: 'WS_ERR_PROXY' })
   await ws.closed
   return answer
 }
