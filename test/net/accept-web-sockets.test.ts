@@ -422,7 +422,8 @@ for (const way of ONE_OF_EACH) {
         await ws.ping()
       })
       acceptor.on('error', error => t.fail(error.message))
-      await ask()
+      // over HTTP/2 the reset may overtake the answer
+      ask().catch(() => {})
       t.match(await (await next()).ws.closed, { code: 1006, initiator: 'local' })
     })
 
