@@ -93,7 +93,7 @@ t.test('a wrong option is an error at once', async t => {
     t.throws(() => connect('ws://127.0.0.1:1/', options as ConnectOptions), type, JSON.stringify(options))
   }
   t.throws(() => connect('wss://127.0.0.1:1/', { tls: { cert: 'nonsense' } }))
-  t.throws(() => connect('ws+unix:///tmp/a:/', { proxy: 'http://a' }), TypeError)
+  t.throws(() => connect('ws+unix:///run/a:/', { proxy: 'http://a' }), TypeError)
   t.throws(
     () =>
       connect('ws://a', {

@@ -25,12 +25,12 @@ t.test('a URL of TCP', async t => {
 
 t.test('a URL of a unix socket', async t => {
   const cases: Record<string, string> = {
-    'ws+unix:///tmp/a.sock:/b?c=d:e': 'ws://localhost/b?c=d:e false /tmp/a.sock',
-    'ws+unix:///tmp/a.sock': 'ws://localhost/ false /tmp/a.sock',
-    'ws+unix:///tmp/a.sock?c': 'ws://localhost/?c false /tmp/a.sock',
-    'ws+unix:///tmp/a.sock:b': 'ws://localhost/b false /tmp/a.sock',
-    'ws+unix:///tmp/a%20b%3Ac%C3%A9:/d%20e': 'ws://localhost/d%20e false /tmp/a b:cé',
-    'WS+UNIX:/tmp/a.sock:/': 'ws://localhost/ false /tmp/a.sock',
+    'ws+unix:///run/a.sock:/b?c=d:e': 'ws://localhost/b?c=d:e false /run/a.sock',
+    'ws+unix:///run/a.sock': 'ws://localhost/ false /run/a.sock',
+    'ws+unix:///run/a.sock?c': 'ws://localhost/?c false /run/a.sock',
+    'ws+unix:///run/a.sock:b': 'ws://localhost/b false /run/a.sock',
+    'ws+unix:///run/a%20b%3Ac%C3%A9:/d%20e': 'ws://localhost/d%20e false /run/a b:cé',
+    'WS+UNIX:/run/a.sock:/': 'ws://localhost/ false /run/a.sock',
     'ws+unix:a.sock:/': 'ws://localhost/ false a.sock'
   }
   for (const [url, wanted] of Object.entries(cases)) {
@@ -40,7 +40,7 @@ t.test('a URL of a unix socket', async t => {
 })
 
 t.test('a URL that is none is an error', async t => {
-  const wrong = ['', 'nonsense', 'ftp://a/', 'ws://', 'ws://a/#', 'ws+unix://host/tmp/a', 'ws+unix:///tmp/a:/#b']
+  const wrong = ['', 'nonsense', 'ftp://a/', 'ws://', 'ws://a/#', 'ws+unix://host/run/a', 'ws+unix:///run/a:/#b']
   wrong.push(
     'ws+unix:///',
     'ws+unix://',
@@ -57,20 +57,20 @@ t.test('a URL that is none is an error', async t => {
 t.test('A14: control characters in a URL are a TypeError', async t => {
   for (const mark of ['\r', '\n', '\0', '\r\nX: y']) {
     t.throws(() => readPlace(`ws://a/${mark}`), TypeError)
-    t.throws(() => readPlace(`ws+unix:///tmp/a${mark}:/`), TypeError)
-    t.throws(() => readPlace(`ws+unix:///tmp/a:/${mark}`), TypeError)
+    t.throws(() => readPlace(`ws+unix:///run/a${mark}:/`), TypeError)
+    t.throws(() => readPlace(`ws+unix:///run/a:/${mark}`), TypeError)
   }
-  t.throws(() => readPlace('ws+unix:///tmp/a%00b:/'), TypeError)
+  t.throws(() => readPlace('ws+unix:///run/a%00b:/'), TypeError)
 })
 
 t.test('the same origin is the same scheme, host and port, or the same socket', async t => {
   const same = (one: string, other: string): boolean => isSameOrigin(readPlace(one), readPlace(other))
   t.ok(same('ws://a/b', 'http://u:p@A:80/c?d'))
   t.ok(same('wss://a', 'https://a:443/'))
-  t.ok(same('ws+unix:///tmp/a:/b', 'ws+unix:///tmp/a:/c'))
-  for (const other of ['ws://b', 'ws://a:81', 'wss://a', 'wss://a:80', 'ws://a.', 'ws://sub.a', 'ws+unix:///tmp/a']) {
+  t.ok(same('ws+unix:///run/a:/b', 'ws+unix:///run/a:/c'))
+  for (const other of ['ws://b', 'ws://a:81', 'wss://a', 'wss://a:80', 'ws://a.', 'ws://sub.a', 'ws+unix:///run/a']) {
     t.notOk(same('ws://a', other), other)
   }
-  t.notOk(same('ws+unix:///tmp/a', 'ws+unix:///tmp/b'))
-  t.notOk(same('ws+unix:///tmp/a', 'ws://localhost/'))
+  t.notOk(same('ws+unix:///run/a', 'ws+unix:///tmp/b'))
+  t.notOk(same('ws+unix:///run/a', 'ws://localhost/'))
 })
