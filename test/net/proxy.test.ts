@@ -35,7 +35,7 @@ t.test('the environment is looked at only when asked, and never for a unix socke
   const place = readPlace('ws://a')
   t.equal(proxyTo(place, undefined), null)
   t.match(proxyTo(place, 'environment'), { hostname: 'p', port: 1 })
-  t.equal(proxyTo(readPlace('ws+unix:///tmp/a'), 'environment'), null)
+  t.equal(proxyTo(readPlace('ws+unix:///run/a'), 'environment'), null)
   const given = readProxy('http://q')
   t.equal(proxyTo(place, given), given)
   process.env = {}

@@ -42,17 +42,17 @@ t.test('a Location is read as a reference to a URL', async t => {
     ['ws://a/b', 'ftp://h/', undefined],
     ['ws://a/b', 'http://', undefined],
     ['ws://a/b', 'javascript:alert(1)', undefined],
-    ['ws://a/b', 'ws+unix:///tmp/x:/y', undefined],
-    ['ws+unix:///tmp/x:/b', 'ws+unix:///tmp/y:/y', undefined],
-    ['ws+unix:///tmp/x:/b', '/e', 'ws://localhost/e'],
-    ['ws+unix:///tmp/x:/b', 'ws://h/e', 'ws://h/e']
+    ['ws://a/b', 'ws+unix:///run/x:/y', undefined],
+    ['ws+unix:///run/x:/b', 'ws+unix:///run/y:/y', undefined],
+    ['ws+unix:///run/x:/b', '/e', 'ws://localhost/e'],
+    ['ws+unix:///run/x:/b', 'ws://h/e', 'ws://h/e']
   ]
   for (const [from, location, wanted] of cases) t.equal(urlOf(redirect(from, location)), wanted, `${from} ${location}`)
 })
 
 t.test('a unix socket is kept where only the path is another', async t => {
-  t.equal(redirect('ws+unix:///tmp/x:/b', '/e')?.place.socketPath, '/tmp/x')
-  t.equal(redirect('ws+unix:///tmp/x:/b', 'ws://h/e')?.place.socketPath, undefined)
+  t.equal(redirect('ws+unix:///run/x:/b', '/e')?.place.socketPath, '/run/x')
+  t.equal(redirect('ws+unix:///run/x:/b', 'ws://h/e')?.place.socketPath, undefined)
   t.equal(redirect('ws://localhost/b', '/e')?.place.socketPath, undefined)
 })
 
