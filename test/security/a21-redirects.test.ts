@@ -82,7 +82,7 @@ for (const secure of [false, true]) {
 t.test('to what is no WebSocket, none is followed', async t => {
   for (const location of [
     'file:///etc/passwd',
-    'ws+unix:///tmp/a.sock:/',
+    'ws+unix:///run/a.sock:/',
     'javascript:1',
     'http://[',
     'ftp://a/',
