@@ -4,11 +4,14 @@
 import type { Channel } from 'node:diagnostics_channel'
 import type { Frame } from './protocol/frame.js'
 
+/* c8 ignore start - what stands behind ?. and ?? is for browsers, where neither process nor the module is */
 /** Where nothing can be subscribed to, as in a browser. */
 const SILENT: Pick<Channel, 'hasSubscribers' | 'publish'> = { hasSubscribers: false, publish() {} }
 
 const module = globalThis.process?.getBuiltinModule?.('node:diagnostics_channel')
 const channel = (name: string): typeof SILENT => module?.channel(`websocket-duplex:${name}`) ?? SILENT
+const { NODE_DEBUG = '' } = globalThis.process?.env ?? {}
+/* c8 ignore stop */
 
 /**
  * The channels, each named `websocket-duplex:` and its name here. Every message has the WebSocketStream in `stream`, and: `handshake`
@@ -29,8 +32,6 @@ export interface FrameEvent {
   readonly direction: 'received' | 'sent'
   readonly frame: Frame
 }
-
-const { NODE_DEBUG = '' } = globalThis.process?.env ?? {}
 
 /** Whether `NODE_DEBUG` names `websocket-duplex`: then each stage says on standard error what it hands on. */
 export const isTraced = NODE_DEBUG.split(/[\s,]+/).some(name => name.toLowerCase() === 'websocket-duplex')

@@ -1,0 +1,12 @@
+// Every test counts for the whole of lib, and for nothing else: not for what is built of it, nor for examples that tests start.
+
+import { readdirSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const files = readdirSync(join(root, 'lib'), { recursive: true, withFileTypes: true })
+  .filter(entry => entry.isFile() && entry.name.endsWith('.ts') && !entry.name.endsWith('.d.ts'))
+  .map(entry => relative(root, join(entry.parentPath ?? entry.path, entry.name)))
+
+export default () => files
