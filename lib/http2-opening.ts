@@ -122,6 +122,10 @@ export class Http2ServerOpening implements Opening {
     this.fault(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 408 }))
   }
 
+  abort(): void {
+    this.done = true
+  }
+
   // the application has asked for it, and is not to blame
   private tryOpen(handshake: Http2ServerHandshake, options: AcceptOptions | undefined): void {
     try {
@@ -249,6 +253,11 @@ export class Http2ClientOpening implements Opening {
   late(): void {
     if (this.over === 'http1') this.http1.late()
     else this.fault(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT'))
+  }
+
+  abort(): void {
+    this.done = true
+    this.http1.abort()
   }
 
   private answer(head: Http2Headers): void {

@@ -47,6 +47,8 @@ export interface Opening extends HandshakeReader {
   fault(error: HandshakeError): void
   /** `handshakeTimeout` has passed. */
   late(): void
+  /** The connection was given up: nothing is said any more, and nobody is asked. */
+  abort(): void
 }
 
 export class ServerOpening implements Opening {
@@ -132,6 +134,10 @@ export class ServerOpening implements Opening {
 
   late(): void {
     this.fault(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 408 }))
+  }
+
+  abort(): void {
+    this.done = true
   }
 
   // RFC 6455 §4.2
@@ -295,5 +301,9 @@ export class ClientOpening implements Opening {
 
   late(): void {
     this.fault(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT'))
+  }
+
+  abort(): void {
+    this.done = true
   }
 }

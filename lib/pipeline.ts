@@ -233,12 +233,15 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     // a stream of HTTP/2 forgets what it has written when the peer resets it, which browsers do after their Close
     if (this.hasEnded || (isOver && wire instanceof AttachedWire && wire.isMultiplexed)) return true
     if (encoder.size > 0 || encoder.isBlocked || extensions?.outbound.isWorking) return false
-    return (wire?.bufferedAmount ?? 0) === 0
+    return wire === null || wire.bufferedAmount === 0
   }
 
   /** Ends the connection without a word to the peer. */
   abandon(error: WebSocketError): void {
-    if (this.handshake !== null) this.failOpening(new HandshakeError('WS_ERR_ABORTED', { cause: error.cause }))
+    if (this.handshake !== null) {
+      this.handshake.opening.abort()
+      this.failOpening(new HandshakeError('WS_ERR_ABORTED', { cause: error.cause }))
+    }
     this.stopReading()
     this.extensions?.inbound.stop()
     this.reception.discard()

@@ -1,6 +1,7 @@
 // acceptWebSockets on Node's own servers: who gets which request, what is answered to the others, the limits, and how it all ends.
 // The peers are written by hand; test/interop/acceptor-peers.test.ts has real ones.
 
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { type EventEmitter, once } from 'node:events'
 import http from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
@@ -282,6 +283,21 @@ for (const way of ONE_OF_EACH) {
         (await ask('/', { origin: 'https://example.com', 'Sec-WebSocket-Version': '99' })).status,
         over === 'http/2' ? 400 : 426
       )
+    })
+
+    t.test('a connection that an observer destroys while it is asked is told as refused', async t => {
+      const cause = new Error('not this one')
+      const observe = (event: unknown): void => {
+        const { stream, role } = event as { stream: WebSocketStream; role: string }
+        if (role === 'server') stream.destroy(cause)
+      }
+      subscribe('websocket-duplex:handshake', observe)
+      t.teardown(() => unsubscribe('websocket-duplex:handshake', observe))
+      const { acceptor, ask } = await accept(t, way, {}, () => t.fail('it was opened'))
+      const told = refusedBy(acceptor)
+      ask().catch(() => {})
+      t.match(await told, [{ code: 'WS_ERR_CONNECTION_LOST', cause }])
+      t.equal(acceptor.handshakes, 0)
     })
 
     t.test('A26: has handshakeTimeout to decide, and what it says after that is not heard', async t => {

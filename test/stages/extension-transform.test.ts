@@ -7,7 +7,7 @@ import { ExtensionTransform, type ExtensionTransformOptions } from '../../lib/st
 import { FrameDecoder } from '../../lib/stages/frame-decoder.js'
 import { link } from '../../lib/stages/stage.js'
 import { text, wire } from '../support/frames.js'
-import { all, describeFrame, event, Giver, sourceOf, Taker, test } from './ends.js'
+import { all, describeFrame, event, Giver, nextTurn, sourceOf, Taker, test } from './ends.js'
 
 const frame = (opcode: Opcode, rsv = 0, fin = true): Frame => new Frame(opcode, Buffer.from('x'), fin, rsv)
 
@@ -139,6 +139,17 @@ t.test('a frame of which nothing comes is no batch', async t => {
   const { extension, taker } = coded(new ToyCodec(() => []))
   t.equal(extension.receive([says('a')]), true)
   t.same(taker.batches, [])
+})
+
+t.test('it tells how much it holds, and how many bytes became one', async t => {
+  const codec = new ToyCodec(({ payload }) => [says(String(payload).slice(0, 2))], true)
+  const { extension } = coded(codec)
+  t.same([extension.size, extension.ratio], [0, 1])
+  extension.receive([says('123456'), says('1234')])
+  t.same([extension.size, extension.ratio], [4, 1], 'nothing is made yet')
+  codec.goOn()
+  codec.goOn()
+  t.same([extension.size, extension.ratio], [0, 2.5])
 })
 
 t.test('while the codec works elsewhere, what follows waits', async t => {
@@ -307,6 +318,21 @@ test('as a stream with a slow codec it keeps order, and its end', async t => {
     Array.from({ length: 20 }, (_, i) => String(i))
   )
   t.equal(codec.closed, 1)
+})
+
+test('as a stream it takes nothing more while what it made waits to be read', async t => {
+  const extension = new ExtensionTransform({ codec: new ToyCodec(() => Array.from({ length: 3000 }, () => says('x'))) })
+  extension.write([says('a')])
+  let told = false
+  extension.write([says('b')], () => {
+    told = true
+  })
+  await nextTurn()
+  t.equal(told, false)
+  t.equal((extension.read() as Frame[]).length, 1024)
+  extension.end()
+  t.equal((await all(extension)).length, 6000 - 1024)
+  t.equal(told, true)
 })
 
 test('as a stream with a codec that works when it is destroyed, it frees it', async t => {

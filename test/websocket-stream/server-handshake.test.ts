@@ -516,6 +516,28 @@ t.test('with a request that is parsed already', async t => {
     t.match(await ws.closed, { code: 1006 })
   })
 
+  for (const when of ['before it is asked', 'while it is asked', 'before its answer'] as const) {
+    t.test(`destroyed ${when}, it is not opened`, async t => {
+      const { left, peer } = wires()
+      const ws = WebSocketStream.http(parsedRequest())
+      let asked = 0
+      ws.on('open', () => t.fail('it was opened'))
+      ws.on('request', () => {
+        asked++
+        if (when === 'while it is asked') ws.destroy()
+      })
+      ws.attach(left)
+      if (when === 'before it is asked') ws.destroy()
+      await settle()
+      t.equal(asked, when === 'before it is asked' ? 0 : 1)
+      ws.destroy()
+      t.equal(ws.accept(), false)
+      t.equal(ws.reject(403), false)
+      t.match(await ws.closed, { code: 1006, initiator: 'local' })
+      t.equal((await peer.rest()).length, 0, 'and nothing is said')
+    })
+  }
+
   t.test('something that is no request at all is refused', async t => {
     for (const request of [{}, { method: 'GET', url: '/', headers: null }]) {
       const { left, peer } = wires()
