@@ -1,7 +1,8 @@
 // The TypeScript of lib and of the fuzzer comes in, JavaScript that a fuzzer can run comes out, in a folder of its own. What
 // belongs to lib counts how often each of its branches was taken. Knows nothing of types: the type check is somebody else's.
 
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
@@ -20,22 +21,22 @@ const HITS = '__hits'
  * @param {string} out - where the same tree of folders is made
  */
 export function compile(root, out) {
-  const self = statSync(fileURLToPath(import.meta.url)).mtimeMs
+  const self = readFileSync(fileURLToPath(import.meta.url))
   for (const folder of ['lib', 'test/fuzz', 'test/faults', 'test/support']) {
     for (const name of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })) {
       if (!name.endsWith('.ts') || name.endsWith('.d.ts') || name.endsWith('.test.ts')) continue
-      const source = join(root, folder, name)
+      const source = readFileSync(join(root, folder, name), 'utf8')
       const target = join(out, folder, name.replace(/\.ts$/, '.js'))
-      if (mtime(target) > Math.max(mtime(source), self)) continue
+      const mark = `// ${createHash('sha1').update(self).update(source).digest('hex')}\n`
+      if (existsSync(target) && readFileSync(target, 'utf8').endsWith(mark)) continue
       mkdirSync(dirname(target), { recursive: true })
       const isCounted = folder === 'lib'
-      writeFileSync(target, transpile(readFileSync(source, 'utf8'), `${folder}/${name}`, isCounted))
+      // another process may be at the same, or be reading it
+      const draft = `${target}.${process.pid}`
+      writeFileSync(draft, transpile(source, `${folder}/${name}`, isCounted) + mark)
+      renameSync(draft, target)
     }
   }
-}
-
-function mtime(path) {
-  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 }
 
 function transpile(source, fileName, isCounted) {

@@ -253,6 +253,26 @@ for (const role of ROLES) {
     }
   })
 
+  t.test(`A32: one that fails after the peer has broken a rule changes nothing: ${role}`, async t => {
+    let fail = (): void => {}
+    const slow = toy('slow', {
+      outgoing: (_message, callback) => {
+        fail = () => callback(new Error('late'))
+      }
+    })
+    const { ws, peer } = await agreed(t, role, 'slow', { extensions: [slow] })
+    const errors: unknown[] = []
+    ws.on('error', error => errors.push(error))
+    ws.text('a')
+    peer.send(TEXT, 'x', { rsv: 1 })
+    await settle()
+    fail()
+    t.match(readClose(await peer.nextFrame()), { code: 1002 })
+    peer.end()
+    t.match(await ws.closed, { code: 1002, wasClean: false, initiator: 'local' })
+    t.match(errors, [{ code: 'WS_ERR_UNEXPECTED_RSV' }])
+  })
+
   t.test(`A32: one whose close() throws harms nobody: ${role}`, async t => {
     const extension = toy('rude', {
       close() {

@@ -50,5 +50,5 @@ for (const [reader, make] of Object.entries(READERS)) {
     results[`${reader}, ${shape}`] = await growth(size => drip(make, textOf(size)), SIZE, factor)
   }
 }
-results['control'] = await growth(size => join(SHAPES['one line']!(size)), SIZE / 2, factor)
+results['control'] = await growth(size => join(SHAPES['one line']!(size)), SIZE, factor)
 say(results)
