@@ -6,6 +6,8 @@ import { Duplex } from 'node:stream'
 
 /** A stream as net.Socket is one, down to the handle: a write costs what Node's streams make it cost. */
 export class FakeStream extends Duplex {
+  // as a socket that is not full, it has done with what is written before the write returns
+  _handle = {}
   bytes = 0
   writes = 0
   kept = null

@@ -1,10 +1,10 @@
 // Frames come in, bytes go out (RFC 6455 §5.2, §5.3). Frames wait until they are taken, all in as few buffers as makes sense.
 
 import { Buffer } from '../runtime/node.js'
-import type { Frame } from './frame.js'
+import { Frame } from './frame.js'
 import { applyMask, freshMask, shiftMask } from './mask.js'
 import { isControl } from './opcode.js'
-import { borrow } from './output-memory.js'
+import { borrow, MEMORY_SIZE } from './output-memory.js'
 
 /** From here on a payload travels as it is, behind a buffer with its header; smaller ones are copied (benchmarks/questions/encode.js). */
 const UNCOPIED_FROM = 8192
@@ -12,10 +12,13 @@ const UNCOPIED_FROM = 8192
 const UNCOPIED_FROM_IF_BORROWED = 32768
 /**
  * A payload of this size is masked in pieces: memory that the allocator has at hand, and that stays in the cache, where one large
- * piece is fetched from the system for each message (benchmarks/questions/encode.js, 1 MiB).
+ * piece is fetched from the system for each message (benchmarks/questions/encode.js, 1 MiB). Two of them, and a header, are borrowed
+ * at a time.
  */
 const PIECES_FROM = 131072
-const PIECE_SIZE = 65536
+const PIECE_SIZE = 65520
+/** From here on masking while copying saves a pass over the payload (benchmarks/questions/encode.js, 16 KiB as a client). */
+const FUSED_FROM = 4096
 /** Text up to this many characters is copied faster by a loop than by a call (benchmarks/questions/encode.js). */
 const LOOP_UP_TO = 24
 
@@ -47,7 +50,8 @@ export class FrameWriter {
 
   /** Puts a frame behind all that wait. */
   add(frame: Frame): void {
-    this.insert(this.frames.length, frame)
+    if (this.masked && this.borrows && frame.size >= PIECES_FROM) this.addInPieces(frame)
+    else this.insert(this.frames.length, frame)
     if (this.deferred === null || !frame.complete) return
     for (const control of this.deferred) this.insert(this.frames.length, control)
     this.deferred = null
@@ -96,6 +100,17 @@ export class FrameWriter {
     return true
   }
 
+  /** A large payload is masked when the wire takes it, and not before: what waits is the application's own memory. */
+  private addInPieces({ opcode, payload, fin, rsv, length, offset, first }: Frame): void {
+    for (let from = 0; from < payload.length; from += PIECE_SIZE) {
+      const size = Math.min(PIECE_SIZE, payload.length - from)
+      const piece = new Frame(opcode, payload, fin, rsv, length, offset + from, from, size)
+      // behind an empty part the first bytes are not the first part
+      piece.first = first && from === 0
+      this.insert(this.frames.length, piece)
+    }
+  }
+
   private insert(at: number, frame: Frame): void {
     if (frame.first) this.count++
     if (frame.fin && frame.complete && !isControl(frame.opcode)) this.messages++
@@ -114,10 +129,11 @@ export class FrameWriter {
     return frames
   }
 
-  /** The bytes of all frames that wait. */
+  /** The bytes of all frames that wait; or, where memory is borrowed, of as many as there is memory for. */
   take(): Buffer[] {
-    const { frames, size } = this
     const mixed = this.apart > 0
+    if (this.borrows && !mixed && this.size > MEMORY_SIZE && this.frames.length > 1) return [this.takeSome()]
+    const { frames, size } = this
     this.frames = NONE
     this.size = this.urgent = this.apart = 0
     // what many connections send is not copied for each (benchmarks/questions/broadcast.js)
@@ -128,6 +144,20 @@ export class FrameWriter {
     let at = 0
     for (const frame of frames) at = this.write(frame, bytes, at)
     return [bytes]
+  }
+
+  private takeSome(): Buffer {
+    const { frames } = this
+    let size = 0
+    let count = 0
+    do size += this.wireSize(frames[count++]!)
+    while (size + this.wireSize(frames[count]!) <= MEMORY_SIZE)
+    const bytes = borrow(size)
+    let at = 0
+    for (const frame of frames.splice(0, count)) at = this.write(frame, bytes, at)
+    this.size -= size
+    this.urgent = Math.max(0, this.urgent - count)
+    return bytes
   }
 
   private takeMixed(frames: readonly Frame[]): Buffer[] {
@@ -195,6 +225,10 @@ export class FrameWriter {
     this.partMask = mask
     if (this.isApart(frame)) return at
     const end = at + frame.size
+    if (this.masked && frame.size >= FUSED_FROM && typeof frame.data !== 'string' && frame.mask === 0) {
+      applyMask(frame.data, frame.start, frame.start + frame.size, bytes, at, shiftMask(mask, frame.offset))
+      return end
+    }
     copyPayload(frame, bytes, at)
     if (this.masked) applyMask(bytes, at, end, bytes, at, shiftMask(mask, frame.offset))
     return end

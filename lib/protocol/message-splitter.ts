@@ -45,13 +45,29 @@ export function toBytes(data: unknown): Uint8Array {
   throw new TypeError('a message must be a string, an ArrayBufferView or an ArrayBuffer')
 }
 
+/** Text up to this many characters may be encoded before its size is known; there is memory at hand for that. */
+const ENCODED_UP_TO = 1024
+// the last text was not ASCII
+let encodesFirst = false
+
+/**
+ * ASCII stays a string until it is written. The size of other text costs as much as the text itself, so where the last one was such,
+ * the next is encoded at once (benchmarks/questions/encode.js, mixed).
+ */
+function textFrame(text: string): Frame {
+  const data = encodesFirst && text.length <= ENCODED_UP_TO ? Buffer.from(text) : text
+  const frame = new Frame(Opcode.Text, data)
+  encodesFirst = frame.size !== text.length
+  return frame
+}
+
 /**
  * The frames of one message.
  * @param fragmentSize - bytes of payload that one frame holds at most
  * @throws TypeError where `message` is neither text nor bytes
  */
 export function splitMessage(message: Outgoing, fragmentSize: number): Frame[] {
-  if (typeof message === 'string') return splitFrame(new Frame(Opcode.Text, message), fragmentSize)
+  if (typeof message === 'string') return splitFrame(textFrame(message), fragmentSize)
   if (message instanceof PreparedMessage) {
     return message.size <= fragmentSize ? [message.whole] : splitFrame(message.loose(), fragmentSize)
   }

@@ -4,7 +4,7 @@
 import { Buffer } from '../runtime/node.js'
 
 /** As much as leaves at once: what a turn gathers, and one more frame that is not too large to be copied. */
-const SIZE = 131072
+export const MEMORY_SIZE = 131072
 /** Below this a piece of Buffer's own pool is as cheap. */
 const FROM = 2048
 
@@ -13,8 +13,8 @@ let isLent = false
 
 /** Memory of this size that `giveBack` may be told of; other memory where it is small, large, or nothing is there. */
 export function borrow(size: number): Buffer {
-  if (size < FROM || size > SIZE || isLent) return Buffer.allocUnsafe(size)
-  memory ??= Buffer.allocUnsafeSlow(SIZE)
+  if (size < FROM || size > MEMORY_SIZE || isLent) return Buffer.allocUnsafe(size)
+  memory ??= Buffer.allocUnsafeSlow(MEMORY_SIZE)
   isLent = true
   return memory.subarray(0, size)
 }

@@ -188,17 +188,18 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   }
 
   private flush(): void {
-    if (this.blocked || this.writer.size === 0) return
-    this.pong = null
     const { writer } = this
-    this.bytes += writer.size
-    const buffers = writer.take()
-    const more = this.hand(buffers)
-    if (this.wire !== null) giveBack(buffers[0]!, this.wire.hasWrittenAll)
-    if (!more) {
-      this.blocked = true
-      ;(this.blockedTime ??= new BlockedTime()).start()
-    }
+    if (this.blocked || writer.size === 0) return
+    do {
+      const { size } = writer
+      const buffers = writer.take()
+      this.bytes += size - writer.size
+      if (!this.hand(buffers)) this.blocked = true
+      if (this.wire !== null) giveBack(buffers[0]!, this.wire.hasWrittenAll)
+    } while (writer.size > 0 && !this.blocked)
+    if (this.blocked) (this.blockedTime ??= new BlockedTime()).start()
+    if (writer.size > 0) return
+    this.pong = null
     if (this.ending) this.endWire()
   }
 
