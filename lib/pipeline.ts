@@ -69,6 +69,8 @@ interface Rare {
   abort?: () => void
   ask?: (answer: HandshakeError) => boolean
   drained?: () => void
+  /** Stands for the view of whoever was told to wait before there was one. */
+  writer?: { proceed(): void }
 }
 
 const NORMAL = writeCloseBody(1000, '')
@@ -211,7 +213,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
       this.connection.endedByPeer()
       // what a proxy said is said as it is
       const isTold = cause instanceof HandshakeError
-      this.handshake.opening.fault(isTold ? cause : new HandshakeError('WS_ERR_CONNECTION_LOST', { cause }))
+      this.handshake.opening.fault(isTold ? cause : notConnected(cause))
     } else {
       // a Close may be among what had arrived before
       this.decoder.runOut()
@@ -425,10 +427,15 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const isNew = this.reception.view === null
     const view = this.reception.open(kind)
     if (!isNew) return view
-    if (this.outgoing !== null) this.outgoing.sender = view
-    else this.fragmenter.prev = view as unknown as Sender<OutgoingMessage>
+    this.setSender(view)
+    if (this.rare?.writer !== undefined) view.startBlocked()
     if (this.closeInfo !== undefined) view.connectionOver()
     return view
+  }
+
+  private setSender(sender: { proceed(): void }): void {
+    if (this.outgoing !== null) this.outgoing.sender = sender
+    else this.fragmenter.prev = sender as unknown as Sender<OutgoingMessage>
   }
 
   private get view(): AnyView | null {
@@ -445,8 +452,18 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     // the drafts have no binary messages
     if (isDraft(this.info?.version ?? '') && !isText(message)) return false
     const { view } = this
-    if (view === null || this.reception.kind === 'frames') return this.sendItem(message)
+    if (view === null) return this.sendItem(message) || this.rememberWriter()
+    if (this.reception.kind === 'frames') return this.sendItem(message)
     return !view.writableEnded && (view as View<unknown, unknown>).write(message)
+  }
+
+  /** Whoever is told to wait may listen for 'drain' on a view that is yet to be made. */
+  private rememberWriter(): false {
+    this.rare ??= {}
+    const { rare } = this
+    rare.writer ??= { proceed: () => delete rare.writer }
+    this.setSender(rare.writer)
+    return false
   }
 
   sendItem(item: Outgoing): boolean {
@@ -457,7 +474,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   get outbox(): Outbox {
     if (this.outgoing === null) {
       this.outgoing = new Outbox(this.fragmenter)
-      this.outgoing.sender = this.view
+      this.outgoing.sender = this.view ?? this.rare?.writer ?? null
     }
     return this.outgoing
   }
@@ -728,4 +745,10 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
 function waitingWrites(view: AnyView): { chunk: unknown }[] {
   return (view as unknown as { writableBuffer: { chunk: unknown }[] }).writableBuffer
+}
+
+/** Says where it was to go, as the errors of sockets do. */
+function notConnected(cause: unknown): HandshakeError {
+  const message = cause instanceof Error ? cause.message : ''
+  return new HandshakeError('WS_ERR_CONNECTION_LOST', message === '' ? { cause } : { cause, detail: message })
 }

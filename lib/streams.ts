@@ -78,3 +78,9 @@ export function lazy<T extends node.Duplex>(base: new (options?: node.DuplexOpti
 export function askForDrain(stream: object): void {
   ;(stream as { _writableState: { needDrain: boolean } })._writableState.needDrain = true
 }
+
+/** Has a stream that was asked for 'drain', and to which nothing was written since, emit it. */
+export function giveDrain(stream: { emit(event: 'drain'): boolean }): void {
+  ;(stream as unknown as { _writableState: { needDrain: boolean } })._writableState.needDrain = false
+  stream.emit('drain')
+}

@@ -18,10 +18,11 @@ export interface ProxyServer {
  * @throws TypeError where it is neither a string nor a URL, or has control characters in it
  */
 export function readProxy(given: string | URL): ProxyServer {
+  const isUrl = typeof given === 'string' || given instanceof URL
+  if (isUrl && !/^\s*https?:/i.test(String(given))) throw new SyntaxError('the scheme of a proxy is http or https')
   const { authorization } = readUrl(given)
   const url = new URL(given)
   const secure = url.protocol === 'https:'
-  if (!secure && url.protocol !== 'http:') throw new SyntaxError('the scheme of a proxy is http or https')
   return { secure, hostname: bareHostname(url), port: Number(url.port) || (secure ? 443 : 80), authorization }
 }
 

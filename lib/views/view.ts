@@ -2,7 +2,7 @@
 
 import { WebSocketError } from '../errors.js'
 import { nextTick, setImmediate } from '../runtime/node.js'
-import { askForDrain, Duplex } from '../streams.js'
+import { askForDrain, Duplex, giveDrain } from '../streams.js'
 import type { Outgoing } from './outbox.js'
 
 /** What a view asks of its connection. */
@@ -26,7 +26,7 @@ export interface ViewOwner {
 /** One side of a connection for the application: ends after a clean close, and is destroyed with an error after any other. */
 export abstract class View<In, Out> extends Duplex {
   /** Calls back when the wire has room again for what was written last. */
-  protected waiting: ((error?: Error | null) => void) | null = null
+  protected waiting: ((error?: Error | null) => unknown) | null = null
   private ended: Error | null | undefined = undefined
   private patience: NodeJS.Timeout | undefined = undefined
 
@@ -72,6 +72,12 @@ export abstract class View<In, Out> extends Duplex {
     if (!isUnread) this.destroy(error)
     else if (closeTimeout < Number.POSITIVE_INFINITY)
       this.patience ??= setTimeout(() => this.destroy(error), closeTimeout)
+  }
+
+  /** What was sent before this view was there has filled the wire: 'drain' comes as if it had been written here. @internal */
+  startBlocked(): void {
+    askForDrain(this)
+    this.waiting = error => error || giveDrain(this)
   }
 
   /** The wire takes messages again. @internal */

@@ -19,6 +19,8 @@ t.test('what is none is an error', async t => {
   for (const url of ['', 'a:3128', 'socks5://a', 'ws://a', 'wss://a', 'http://']) {
     t.throws(() => readProxy(url), SyntaxError, url)
   }
+  for (const url of ['socks5://a', 'localhost:3128', new URL('ws://a')])
+    t.throws(() => readProxy(url), /scheme of a proxy/)
   for (const url of [5, null, {}, true]) t.throws(() => readProxy(url as unknown as string), TypeError)
 })
 

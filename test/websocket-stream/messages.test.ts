@@ -37,6 +37,37 @@ for (const setup of SETUPS) {
   })
 }
 
+for (const setup of [SERVER, CLIENT]) {
+  for (const way of ['text', 'behind a message in pieces'] as const) {
+    t.test(`told to wait before there is a view, 'drain' comes on it: ${way}, ${nameOf(setup)}`, async t => {
+      const { ws, peer } = await open(t, setup)
+      peer.stream.pause()
+      const large = 'x'.repeat(200_000)
+      const pieces = way === 'text' ? null : ws.createMessage('text')
+      while (ws.text(large));
+      const drained = once(ws.messages, 'drain')
+      t.equal(ws.messages.writableNeedDrain, true)
+      await settle()
+      t.equal(ws.messages.writableNeedDrain, true)
+      pieces?.end()
+      peer.stream.resume()
+      await drained
+      t.equal(ws.messages.writableNeedDrain, false)
+      t.equal(ws.messages.write('more'), true)
+    })
+  }
+
+  t.test(`and what was waited for before that is not waited for again: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    peer.stream.pause()
+    while (ws.text('x'.repeat(200_000)));
+    peer.stream.resume()
+    while (ws.bufferedAmount > 0) await settle()
+    t.equal(ws.messages.write('more'), true)
+    t.equal(ws.messages.writableNeedDrain, false)
+  })
+}
+
 const bytes = Uint8Array.from({ length: 16 }, (_, i) => i + 1)
 const VIEWS: [name: string, data: Sendable, wire: Uint8Array][] = [
   ['Buffer', Buffer.from(bytes), bytes],
