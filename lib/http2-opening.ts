@@ -1,13 +1,13 @@
-// The opening handshake on a stream of HTTP/2 (RFC 8441), for a server and for a client. As in opening.ts, but heads are no bytes
-// here: they are given to the stream, and only the body of a refusal goes down the pipeline.
+// The opening handshake on a stream of HTTP/2 (RFC 8441), of a server and of a client. Heads are no bytes here: they are given to the
+// stream, and only the body of a refusal goes down the pipeline.
 
 import { HandshakeError } from './errors.js'
-import { answerOffer, checkServer, Offer } from './extensions/agreement.js'
-import { checkField } from './handshake/fields.js'
+import { answerOffer, Offer } from './extensions/agreement.js'
 import { type Http2Headers, Http2Request, http2Refusal } from './handshake/http2-fields.js'
 import { Http2ClientHandshake, type Http2Established, Http2ServerHandshake } from './handshake/http2-handshake.js'
 import type { AcceptOptions, RefusalOptions } from './handshake/server-handshake.js'
-import type { Opening, OpeningOwner } from './opening.js'
+import type { Http1ClientOpening } from './http1-opening.js'
+import { type Opening, type OpeningOwner, type ReadyRefusal, ServerOpening } from './opening.js'
 import type { Settings } from './options.js'
 
 /** What the openings below ask of their surroundings. */
@@ -35,38 +35,21 @@ export interface ClientSession<S extends ClientStream> {
   request(head: Http2Headers, options: { endStream: false }): S
 }
 
-export class Http2ServerOpening implements Opening {
-  readonly url = ''
+export class Http2ServerOpening extends ServerOpening<Http2ServerHandshake> {
   readonly request: Http2Request
-  private handshake: Http2ServerHandshake | null = null
-  private done = false
-  // what the application did before there was a request to answer
-  private readonly fields: [string, string | readonly string[]][] = []
-  private decision: (() => void) | null = null
 
   constructor(
-    private readonly owner: OpeningOwner,
-    private readonly settings: Settings,
+    owner: OpeningOwner,
+    settings: Settings,
     private readonly stream: ServerStream,
     private readonly head: Http2Headers
   ) {
-    checkServer(settings)
+    super(owner, settings)
     this.request = new Http2Request(head, stream)
   }
 
-  // RFC 8441 §5
   begin(): void {
-    if (this.done) return
-    try {
-      this.handshake = new Http2ServerHandshake(this.head, this.request, this.settings)
-      for (const [name, value] of this.fields) this.handshake.setHeader(name, value)
-      if (this.decision !== null) this.decision()
-      else if (!this.owner.offer(this.request)) this.accept()
-    } catch (cause) {
-      if (cause instanceof HandshakeError) this.fault(cause)
-      // a function among the options threw, or chose what was not offered
-      else this.fault(new HandshakeError('WS_ERR_REJECTED', { status: 500, detail: 'an option failed', cause }))
-    }
+    this.examine()
   }
 
   /** The head came apart from the bytes: all of these stand behind it. */
@@ -76,67 +59,21 @@ export class Http2ServerOpening implements Opening {
 
   complete(): void {}
 
-  end(): never {
-    throw new HandshakeError('WS_ERR_CONNECTION_LOST')
+  protected read(): Http2ServerHandshake {
+    return new Http2ServerHandshake(this.head, this.request, this.settings)
   }
 
-  setHeader(name: string, value: string | readonly string[]): void {
-    if (this.handshake !== null) {
-      this.handshake.setHeader(name, value)
-      return
-    }
-    checkField(name, '')
-    for (const line of typeof value === 'string' ? [value] : value) checkField(name, line)
-    this.fields.push([name, value])
-  }
-
-  accept(options?: AcceptOptions): boolean {
-    if (this.done) return false
-    if (this.handshake === null) this.decision = () => this.accept(options)
-    else this.tryOpen(this.handshake, options)
-    return true
-  }
-
-  reject(status: number, options?: RefusalOptions): boolean {
+  protected refusal(status: number, options?: RefusalOptions): ReadyRefusal {
     const answer = http2Refusal(status, options)
-    if (this.done) return false
-    const refuse = (): void => {
-      this.answer(answer.head, answer.body)
-      this.fail(new HandshakeError('WS_ERR_REJECTED', { ...answer, detail: String(status) }))
-    }
-    if (this.handshake === null) this.decision = refuse
-    else refuse()
-    return true
+    return { ...answer, send: () => this.answer(answer.head, answer.body) }
   }
 
-  fault(error: HandshakeError): void {
-    if (this.done) return
-    if (error.status !== 0) {
-      const { head, body } = http2Refusal(error.status, { body: error.message })
-      this.answer({ ...error.headers, ...head }, body)
-    }
-    this.fail(error)
+  protected answerFault(error: HandshakeError): void {
+    const { head, body } = http2Refusal(error.status, { body: error.message })
+    this.answer({ ...error.headers, ...head }, body)
   }
 
-  late(): void {
-    this.fault(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 408 }))
-  }
-
-  abort(): void {
-    this.done = true
-  }
-
-  // the application has asked for it, and is not to blame
-  private tryOpen(handshake: Http2ServerHandshake, options: AcceptOptions | undefined): void {
-    try {
-      this.open(handshake, options)
-    } catch (error) {
-      if (!(error instanceof HandshakeError)) throw error
-      this.fault(error)
-    }
-  }
-
-  private open(handshake: Http2ServerHandshake, options: AcceptOptions | undefined): void {
+  protected open(handshake: Http2ServerHandshake, options: AcceptOptions | undefined): void {
     const { extensions, negotiated } = answerOffer(handshake.offeredExtensions, options?.extensions, this.settings)
     const { head, headers, protocol, version, url } = handshake.accept({ ...options, extensions })
     if (!this.answer(head)) {
@@ -155,16 +92,6 @@ export class Http2ServerOpening implements Opening {
     if (body !== undefined && body.length > 0) this.owner.sendHead(body)
     return true
   }
-
-  private fail(error: HandshakeError): void {
-    this.done = true
-    this.owner.handshakeFailed(error)
-  }
-}
-
-/** What opens a connection where there is no HTTP/2. */
-export interface Http1ClientOpening extends Opening {
-  readonly fields: readonly (readonly [string, string])[]
 }
 
 /** A client that learns only on the way whether its wire is a stream of HTTP/2, or speaks HTTP/1.1. */

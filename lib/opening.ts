@@ -1,23 +1,14 @@
-// The opening handshake as something that happens: who speaks first, who decides, what is answered. Bytes are made and read by the
-// codecs in handshake/; here they are put in order, for a server and for a client.
+// The opening handshake as something that happens: who speaks first, who decides, what is answered. What both versions of HTTP have in
+// common stands here; bytes and fields are made and read by the codecs in handshake/.
 
 import { HandshakeError } from './errors.js'
-import { answerOffer, checkServer, Offer } from './extensions/agreement.js'
+import { checkServer } from './extensions/agreement.js'
 import type { Negotiated } from './extensions/negotiation.js'
-import { ClientHandshake, type Established } from './handshake/client-handshake.js'
-import { type DraftAccepted, DraftHandshake, draftVersion } from './handshake/draft-handshake.js'
 import { checkField } from './handshake/fields.js'
-import { HeadParser, REQUEST, type RequestHead } from './handshake/head-parser.js'
 import type { OpenInfo } from './handshake/open-info.js'
-import {
-  type AcceptOptions,
-  type RefusalOptions,
-  refusal,
-  refusalFor,
-  ServerHandshake
-} from './handshake/server-handshake.js'
+import type { AcceptOptions, Refusal, RefusalOptions } from './handshake/server-handshake.js'
 import type { Settings, UpgradeRequest } from './options.js'
-import { Buffer } from './runtime/node.js'
+import type { Buffer } from './runtime/node.js'
 import type { HandshakeReader } from './stages/handshake-transform.js'
 
 /** What an opening asks of its surroundings. */
@@ -51,39 +42,47 @@ export interface Opening extends HandshakeReader {
   abort(): void
 }
 
-export class ServerOpening implements Opening {
+/** An answer that refuses a client, ready to be sent. */
+export type ReadyRefusal = Pick<Refusal, 'status' | 'headers' | 'body'> & { send(): void }
+
+/** What a server's handshake is made of, whatever it speaks. */
+export interface ServerCodec {
+  setHeader(name: string, value: string | readonly string[]): void
+}
+
+/** A server's opening: the application decides when it is asked, before, or later. */
+export abstract class ServerOpening<Codec extends ServerCodec> implements Opening {
   readonly url = ''
-  request: UpgradeRequest | null
-  private readonly parser: HeadParser<RequestHead> | null
-  private handshake: ServerHandshake | DraftHandshake | null = null
-  // the head of the answer is out
-  private answered = false
-  private done = false
+  abstract readonly request: UpgradeRequest | null
+  protected done = false
+  private handshake: Codec | null = null
   // what the application did before there was a request to answer
   private readonly fields: [string, string | readonly string[]][] = []
   private decision: (() => void) | null = null
 
   constructor(
-    private readonly owner: OpeningOwner,
-    private readonly settings: Settings,
-    request: UpgradeRequest | null
+    protected readonly owner: OpeningOwner,
+    protected readonly settings: Settings
   ) {
     checkServer(settings)
-    this.request = request
-    this.parser = request === null ? new HeadParser(REQUEST, settings) : null
   }
 
-  begin(): void {
-    if (this.parser === null) this.examine()
-  }
+  abstract begin(): void
+  abstract receive(chunk: Buffer): Buffer | null
+  abstract complete(): void
 
-  receive(chunk: Buffer): Buffer | null {
-    this.request = this.parser!.parse(chunk)
-    return this.request === null ? null : this.parser!.rest
-  }
+  /** Reads the request. @throws HandshakeError where it breaks a rule; whatever a function among the options throws */
+  protected abstract read(): Codec
+  /** Accepts it. @throws HandshakeError where an extension fails; whatever is wrong with the options */
+  protected abstract open(handshake: Codec, options: AcceptOptions | undefined): void
+  /** @throws RangeError, TypeError where it cannot be sent */
+  protected abstract refusal(status: number, options?: RefusalOptions): ReadyRefusal
+  /** Answers with what the error says. */
+  protected abstract answerFault(error: HandshakeError): void
 
-  complete(): void {
-    this.examine()
+  /** Whether the head of the answer is out. */
+  protected get isAnswered(): boolean {
+    return this.done
   }
 
   end(): never {
@@ -101,19 +100,17 @@ export class ServerOpening implements Opening {
   }
 
   accept(options?: AcceptOptions): boolean {
-    const { handshake } = this
-    if (this.answered || this.done) return false
-    if (handshake === null) this.decision = () => this.accept(options)
-    else if (handshake instanceof DraftHandshake) this.openDraft(handshake, handshake.accept(options))
-    else this.tryOpen(handshake, options)
+    if (this.isAnswered) return false
+    if (this.handshake === null) this.decision = () => this.accept(options)
+    else this.tryOpen(this.handshake, options)
     return true
   }
 
   reject(status: number, options?: RefusalOptions): boolean {
-    const answer = refusal(status, options)
-    if (this.answered || this.done) return false
+    const answer = this.refusal(status, options)
+    if (this.isAnswered) return false
     const refuse = (): void => {
-      this.owner.sendHead(answer.bytes)
+      answer.send()
       this.fail(new HandshakeError('WS_ERR_REJECTED', { ...answer, detail: String(status) }))
     }
     if (this.handshake === null) this.decision = refuse
@@ -123,12 +120,7 @@ export class ServerOpening implements Opening {
 
   fault(error: HandshakeError): void {
     if (this.done) return
-    if (this.answered || error.status === 0) {
-      this.fail(error)
-      return
-    }
-    const answer = refusalFor(error)
-    this.owner.sendHead(answer.bytes)
+    if (!this.isAnswered && error.status !== 0) this.answerFault(error)
     this.fail(error)
   }
 
@@ -140,16 +132,14 @@ export class ServerOpening implements Opening {
     this.done = true
   }
 
-  // RFC 6455 §4.2
-  private examine(): void {
+  /** The request is there (RFC 6455 §4.2, RFC 8441 §5). */
+  protected examine(): void {
     if (this.done) return
     try {
-      const request = this.request!
-      const isDraft = this.settings.allowDrafts && draftVersion(request) !== null
-      this.handshake = new (isDraft ? DraftHandshake : ServerHandshake)(request, this.settings)
+      this.handshake = this.read()
       for (const [name, value] of this.fields) this.handshake.setHeader(name, value)
       if (this.decision !== null) this.decision()
-      else if (!this.owner.offer(request)) this.accept()
+      else if (!this.owner.offer(this.request!)) this.accept()
     } catch (cause) {
       if (cause instanceof HandshakeError) this.fault(cause)
       // a function among the options threw, or chose what was not offered
@@ -158,7 +148,7 @@ export class ServerOpening implements Opening {
   }
 
   // the application has asked for it, and is not to blame
-  private tryOpen(handshake: ServerHandshake, options: AcceptOptions | undefined): void {
+  private tryOpen(handshake: Codec, options: AcceptOptions | undefined): void {
     try {
       this.open(handshake, options)
     } catch (error) {
@@ -167,143 +157,8 @@ export class ServerOpening implements Opening {
     }
   }
 
-  private open(handshake: ServerHandshake, options: AcceptOptions | undefined): void {
-    const { extensions, negotiated } = answerOffer(handshake.offeredExtensions, options?.extensions, this.settings)
-    const { bytes, headers, protocol, version, url } = handshake.accept({ ...options, extensions })
-    this.done = true
-    this.owner.sendHead(bytes)
-    this.owner.handshakeDone({ version, protocol, extensions, url, status: 101, headers }, negotiated)
-  }
-
-  // hixie-76: proxies hold back the body of the request until they have seen the head of the answer
-  private openDraft(handshake: DraftHandshake, { bytes, ...info }: DraftAccepted): void {
-    const open = (): void => {
-      this.done = true
-      this.owner.handshakeDone({ ...info, extensions: '' }, null)
-    }
-    this.answered = true
-    this.owner.sendHead(bytes)
-    if (handshake.bodySize === 0) {
-      open()
-      return
-    }
-    const reader = new BodyReader(handshake.bodySize, body => {
-      this.owner.sendHead(handshake.challenge(body))
-      open()
-    })
-    this.owner.readOn(reader)
-  }
-
-  private fail(error: HandshakeError): void {
+  protected fail(error: HandshakeError): void {
     this.done = true
     this.owner.handshakeFailed(error)
-  }
-}
-
-/** Reads the bytes behind a request that belong to its handshake. */
-class BodyReader implements HandshakeReader {
-  private body = Buffer.alloc(0)
-
-  constructor(
-    private readonly size: number,
-    private readonly done: (body: Buffer) => void
-  ) {}
-
-  receive(chunk: Buffer): Buffer | null {
-    const missing = this.size - this.body.length
-    this.body = Buffer.concat([this.body, chunk.subarray(0, missing)])
-    return chunk.length < missing ? null : chunk.subarray(missing)
-  }
-
-  complete(): void {
-    this.done(this.body)
-  }
-
-  end(): never {
-    throw new HandshakeError('WS_ERR_CONNECTION_LOST')
-  }
-}
-
-export class ClientOpening implements Opening {
-  readonly request = null
-  private readonly handshake: ClientHandshake
-  private offer: Offer | null = null
-  private established: Established | null = null
-  private done = false
-
-  constructor(
-    private readonly owner: OpeningOwner,
-    url: string | URL,
-    private readonly settings: Settings
-  ) {
-    this.handshake = new ClientHandshake(url, settings)
-  }
-
-  get url(): string {
-    return this.handshake.url
-  }
-
-  /** The application's fields of the request. */
-  get fields(): readonly (readonly [string, string])[] {
-    return this.handshake.fields
-  }
-
-  begin(): void {
-    if (this.done) return
-    let request: Buffer
-    try {
-      this.offer = new Offer(this.settings)
-      request = this.handshake.request(this.offer.text)
-    } catch (cause) {
-      // an extension failed, or offers what cannot be sent
-      this.fault(cause instanceof HandshakeError ? cause : new HandshakeError('WS_ERR_EXTENSION', { cause }))
-      return
-    }
-    this.owner.sendHead(request)
-  }
-
-  receive(chunk: Buffer): Buffer | null {
-    this.established = this.handshake.receive(chunk)
-    if (this.established === null) return null
-    // what does not know our key is no answer to it
-    if (this.offer === null) throw new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: 'it came before the request' })
-    return this.established.rest
-  }
-
-  complete(): void {
-    const { version, protocol, extensions, url, status, headers } = this.established!
-    const negotiated = this.offer!.agree(extensions, status, headers)
-    this.done = true
-    this.owner.handshakeDone({ version, protocol, extensions, url, status, headers }, negotiated)
-  }
-
-  end(): never {
-    return this.handshake.end()
-  }
-
-  setHeader(name: string, value: string | readonly string[]): void {
-    this.handshake.setHeader(name, value)
-  }
-
-  accept(): boolean {
-    return false
-  }
-
-  reject(): boolean {
-    return false
-  }
-
-  fault(error: HandshakeError): void {
-    if (this.done) return
-    this.done = true
-    this.owner.handshakeFailed(error)
-  }
-
-  late(): void {
-    this.fault(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT'))
-  }
-
-  abort(): void {
-    this.done = true
   }
 }

@@ -8,8 +8,9 @@ import type { OtherEvent, WebSocketStreamEvents } from './events.js'
 import type { Http2Headers } from './handshake/http2-fields.js'
 import type { OpenInfo, ProtocolVersion } from './handshake/open-info.js'
 import type { AcceptOptions, RefusalOptions } from './handshake/server-handshake.js'
+import { Http1ClientOpening, Http1ServerOpening } from './http1-opening.js'
 import { Http2ClientOpening, type Http2OpeningOwner, Http2ServerOpening } from './http2-opening.js'
-import { ClientOpening, type Opening, ServerOpening } from './opening.js'
+import type { Opening } from './opening.js'
 import { readOptions, type Settings, type UpgradeRequest, type WebSocketOptions } from './options.js'
 import { Pipeline, type PipelineUser } from './pipeline.js'
 import { writeCloseBody } from './protocol/close-code.js'
@@ -59,7 +60,7 @@ export class WebSocketStream extends LazyDuplex {
   static http(request: UpgradeRequest, head?: Uint8Array, options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
     if (typeof request !== 'object' || request === null) throw new TypeError('request must be an object')
-    const ws = new WebSocketStream('server', settings, owner => new ServerOpening(owner, settings, request))
+    const ws = new WebSocketStream('server', settings, owner => new Http1ServerOpening(owner, settings, request))
     if (head !== undefined && head.length > 0) {
       ws.pipeline.keepHead(Buffer.from(head.buffer, head.byteOffset, head.byteLength))
     }
@@ -72,7 +73,7 @@ export class WebSocketStream extends LazyDuplex {
    */
   static server(options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
-    return new WebSocketStream('server', settings, owner => new ServerOpening(owner, settings, null))
+    return new WebSocketStream('server', settings, owner => new Http1ServerOpening(owner, settings, null))
   }
 
   /**
@@ -82,7 +83,7 @@ export class WebSocketStream extends LazyDuplex {
    */
   static client(url: string | URL, options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
-    return new WebSocketStream('client', settings, owner => new ClientOpening(owner, url, settings))
+    return new WebSocketStream('client', settings, owner => new Http1ClientOpening(owner, url, settings))
   }
 
   /**
@@ -117,7 +118,7 @@ export class WebSocketStream extends LazyDuplex {
     const settings = readOptions(options)
     let opening: Http2ClientOpening | null = null
     const ws = new WebSocketStream('client', settings, owner => {
-      opening = new Http2ClientOpening(owner, url, settings, new ClientOpening(owner, url, settings))
+      opening = new Http2ClientOpening(owner, url, settings, new Http1ClientOpening(owner, url, settings))
       return opening
     })
     return { ws, opening: opening! }
@@ -328,9 +329,9 @@ export class WebSocketStream extends LazyDuplex {
   /** Lets go of the wire, and asks for `url` on the next one, without fields of these lower-case names. @internal */
   redial(url: URL, dropped: readonly string[]): void {
     const { pipeline } = this
-    const { fields } = pipeline.opening as ClientOpening
+    const { fields } = pipeline.opening as Http1ClientOpening
     const headers = fields.filter(([name]) => !dropped.includes(name.toLowerCase()))
-    pipeline.reopen(owner => new ClientOpening(owner, url, { ...pipeline.settings, headers }))
+    pipeline.reopen(owner => new Http1ClientOpening(owner, url, { ...pipeline.settings, headers }))
   }
 
   /** Closes with 1000 and waits for the end, at most `closeTimeout`; before the handshake is done, destroys. */

@@ -6,8 +6,8 @@ import { HandshakeError } from '../lib/errors.js'
 import type { Negotiated } from '../lib/extensions/negotiation.js'
 import type { Http2Headers } from '../lib/handshake/http2-fields.js'
 import type { OpenInfo } from '../lib/handshake/open-info.js'
+import { Http1ClientOpening } from '../lib/http1-opening.js'
 import { Http2ClientOpening, type Http2OpeningOwner, Http2ServerOpening } from '../lib/http2-opening.js'
-import { ClientOpening } from '../lib/opening.js'
 import { readOptions, type WebSocketOptions } from '../lib/options.js'
 import { acceptFor } from './support/raw-peer.js'
 
@@ -95,7 +95,7 @@ function server(changes: Http2Headers = {}, options: WebSocketOptions = {}) {
 function client(options: WebSocketOptions = {}, url = 'wss://example.com/chat') {
   const owner = new Owner()
   const settings = readOptions(options)
-  const opening = new Http2ClientOpening(owner, url, settings, new ClientOpening(owner, url, settings))
+  const opening = new Http2ClientOpening(owner, url, settings, new Http1ClientOpening(owner, url, settings))
   let hear: (head: Http2Headers) => void = () => {}
   const requests: Http2Headers[] = []
   const stream = {

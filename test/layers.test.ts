@@ -48,11 +48,12 @@ const LAYERS: Record<string, Layer> = {
   connection: { knows: ['runtime/node', 'errors', 'options', 'protocol'] },
   events: { knows: [], types: ['connection', 'handshake', 'options', 'protocol'] },
   'typed-duplex': { knows: [], types: ['events', 'streams'] },
-  opening: {
-    knows: ['runtime/node', 'errors', 'options', 'handshake', 'extensions', 'protocol'],
-    types: ['stages']
+  opening: { knows: ['errors', 'handshake', 'extensions'], types: ['runtime/node', 'options', 'stages'] },
+  'http1-opening': {
+    knows: ['runtime/node', 'errors', 'handshake', 'extensions', 'opening'],
+    types: ['options', 'stages']
   },
-  'http2-opening': { knows: ['errors', 'options', 'handshake', 'extensions'], types: ['opening'] },
+  'http2-opening': { knows: ['errors', 'handshake', 'extensions', 'opening'], types: ['options', 'http1-opening'] },
   wire: { knows: ['runtime/node', 'stages', 'streams'] },
   pipeline: {
     knows: [
@@ -83,12 +84,12 @@ const LAYERS: Record<string, Layer> = {
       'stages',
       'views',
       'connection',
-      'opening',
+      'http1-opening',
       'http2-opening',
       'wire',
       'pipeline'
     ],
-    types: ['events', 'typed-duplex', 'stats'],
+    types: ['events', 'typed-duplex', 'stats', 'opening'],
     uses: ['node:http2']
   },
   net: {
