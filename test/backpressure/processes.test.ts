@@ -1,41 +1,16 @@
 // 256 MiB for a side that does not read, each side in a process of its own: neither grows, and in the end all bytes are there.
 
-import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { Inbox } from '../support/inbox.js'
 import type { TestLike } from '../websocket-stream/sides.js'
+import { type Child, startChild } from './child.js'
 
 const SCRIPT = fileURLToPath(new URL('flow.ts', import.meta.url))
 const MIB = 1024 * 1024
 const TOTAL = 256 * MIB
 const ALLOWED = 16 * MIB
 
-// what measures coverage has a size of its own
-const EXEC_ARGV = process.execArgv.filter(arg => !arg.includes('processinfo'))
-const { NODE_OPTIONS: _, ...ENV } = process.env
-
-interface Child {
-  process: ChildProcess
-  /** The next line of that kind; others before it are skipped. */
-  hear(kind: string): Promise<unknown[]>
-}
-
-function start(t: TestLike, ...args: (string | number)[]): Child {
-  const child = fork(SCRIPT, args.map(String), { execArgv: EXEC_ARGV, env: ENV })
-  t.teardown(() => child.kill('SIGKILL'))
-  const lines = new Inbox<unknown[]>()
-  child.on('message', line => lines.put(line as unknown[]))
-  child.on('exit', () => lines.end())
-  const hear = async (kind: string): Promise<unknown[]> => {
-    for (;;) {
-      const line = await lines.take()
-      if (line === undefined) throw new Error(`${args.join(' ')} ended before it said '${kind}'`)
-      if (line[0] === kind) return line.slice(1)
-    }
-  }
-  return { process: child, hear }
-}
+const start = (t: TestLike, ...args: (string | number)[]): Child => startChild(t, SCRIPT, args)
 
 for (const taker of ['server', 'client'] as const) {
   for (const join of ['attach', 'pipe'] as const) {

@@ -1,11 +1,10 @@
 // One message larger than the memory of both processes: it goes through `createMessage` or a Readable on one side, and `streams` on
 // the other. FULL=1 sends 2 GiB.
 
-import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { Inbox } from '../support/inbox.js'
 import type { TestLike } from '../websocket-stream/sides.js'
+import { type Child, startChild } from './child.js'
 
 const SCRIPT = fileURLToPath(new URL('endless.ts', import.meta.url))
 const MIB = 1024 * 1024
@@ -13,31 +12,8 @@ const TOTAL = (process.env['FULL'] ? 2048 : 256) * MIB
 // on a machine that does other things at once garbage waits longer for its collection
 const ALLOWED = (process.env['FULL'] ? 24 : 48) * MIB
 
-// what measures coverage has a size of its own
-const EXEC_ARGV = process.execArgv.filter(arg => !arg.includes('processinfo'))
-const { NODE_OPTIONS: _, ...ENV } = process.env
-
-interface Child {
-  process: ChildProcess
-  /** The next line of that kind; others before it are skipped. */
-  hear(kind: string): Promise<unknown[]>
-}
-
-function start(t: TestLike, ...args: (string | number)[]): Child {
-  const child = fork(SCRIPT, args.map(String), { execArgv: [...EXEC_ARGV, '--max-old-space-size=64'], env: ENV })
-  t.teardown(() => child.kill('SIGKILL'))
-  const lines = new Inbox<unknown[]>()
-  child.on('message', line => lines.put(line as unknown[]))
-  child.on('exit', () => lines.end())
-  const hear = async (kind: string): Promise<unknown[]> => {
-    for (;;) {
-      const line = await lines.take()
-      if (line === undefined) throw new Error(`${args.join(' ')} ended before it said '${kind}'`)
-      if (line[0] === kind) return line.slice(1)
-    }
-  }
-  return { process: child, hear }
-}
+const start = (t: TestLike, ...args: (string | number)[]): Child =>
+  startChild(t, SCRIPT, args, ['--max-old-space-size=64'])
 
 for (const [sender, duty] of [
   ['client', 'create'],

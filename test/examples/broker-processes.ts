@@ -2,10 +2,10 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -30,12 +30,6 @@ export interface Running {
   line(pattern: RegExp): Promise<RegExpExecArray>
   /** Resolves with its exit status, or the signal that ended it. */
   ended: Promise<number | NodeJS.Signals>
-}
-
-/** On PATH, or where Debian keeps what is meant for administrators. */
-export function find(name: string): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin'].filter(folder => folder !== '')
-  return folders.map(folder => join(folder, name)).find(path => existsSync(path))
 }
 
 /** Resolves with its address. Its streams are in a folder that goes with the test. */

@@ -5,17 +5,9 @@ import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocketStream } from '../../lib/index.js'
-import { needPeer } from '../support/peers.js'
+import { findCommand, needPeer } from '../support/peers.js'
 import { rejection } from '../websocket-stream/sides.js'
-import {
-  find,
-  freePorts,
-  type RoomServer,
-  runExample,
-  startHaproxy,
-  startNats,
-  startServer
-} from './broker-processes.js'
+import { freePorts, type RoomServer, runExample, startHaproxy, startNats, startServer } from './broker-processes.js'
 
 const SIZE = 8000
 /** ms */
@@ -83,8 +75,8 @@ class Member {
   }
 }
 
-const natsServer = needPeer(t, find('nats-server'), 'nats-server')
-const haproxy = needPeer(t, find('haproxy'), 'haproxy')
+const natsServer = needPeer(t, findCommand('nats-server'), 'nats-server')
+const haproxy = needPeer(t, findCommand('haproxy'), 'haproxy')
 if (natsServer !== undefined) {
   const nats = await startNats(t, natsServer)
   if (haproxy !== undefined) testEnds(nats, haproxy)

@@ -10,9 +10,9 @@ import { listen as listenRaw } from '../net/servers.js'
 import { listen, makeServer } from '../net/web-servers.js'
 import { CLOSE_76, ended } from '../support/draft-frames.js'
 import { ANSWER, BODY, request76 } from '../support/draft-requests.js'
-import { needPeer } from '../support/peers.js'
+import { findCommand, needPeer } from '../support/peers.js'
 import { RawPeer } from '../support/raw-peer.js'
-import { findCommand, HAPROXY, NGINX, startFront } from './fronts.js'
+import { HAPROXY, NGINX, startFront } from './fronts.js'
 
 const DRAFTS: WebSocketOptions = { allowDrafts: true }
 

@@ -5,11 +5,12 @@ import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { permessageDeflate } from '../../lib/index.js'
 import { launchBrowser } from '../support/browser.js'
+import { freePort } from '../support/peers.js'
 import { rejection } from '../websocket-stream/sides.js'
 import { ALL, plansUpTo, SMALL } from './agreement.js'
 import { OFFERED, PROTOCOL } from './converse.js'
 import { type Between, type Client, dial, type Expected, type Place, place, testTalk } from './front-sides.js'
-import { type Front, freePort, HAPROXY, NGHTTPX, NGINX } from './fronts.js'
+import { type Front, HAPROXY, NGHTTPX, NGINX } from './fronts.js'
 import { SCRIPT } from './script.js'
 
 interface Case extends Between {

@@ -2,10 +2,9 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, chmodSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, connect as connectTcp, createServer } from 'node:net'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
 import type { HandshakeError, WebSocketStream } from '../../lib/index.js'
@@ -14,7 +13,7 @@ import type { ConnectOptions } from '../../lib/net/connect-options.js'
 import { echo, KINDS } from '../net/servers.js'
 import { AUTHORITY, LOCALHOST } from '../support/certificates.js'
 import { pattern } from '../support/frames.js'
-import { needPeer, stopChild } from '../support/peers.js'
+import { findCommand, freePort, needPeer, stopChild, takesCalls } from '../support/peers.js'
 import { collect, rejection } from '../websocket-stream/sides.js'
 
 export interface ProxyPeer {
@@ -39,21 +38,6 @@ export interface ProxySetup {
   secure?: boolean
 }
 
-/** The command on PATH, or where Debian keeps what is meant for administrators. */
-function find(name: string): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin'].filter(folder => folder !== '')
-  return folders.map(folder => join(folder, name)).find(isExecutable)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** Starts a proxy that never outlives the test; resolves with its port. */
 async function start(t: Test, command: string, peer: ProxyPeer, setup: ProxySetup): Promise<number> {
   // between finding a port that is free and taking it, another may have come
@@ -66,27 +50,6 @@ async function start(t: Test, command: string, peer: ProxyPeer, setup: ProxySetu
       return port
     }
     if (attempt === 3) throw new Error(`${peer.name} does not listen:\n${said}`)
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-async function takesCalls(port: number): Promise<boolean> {
-  const socket = connectTcp(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
   }
 }
 
@@ -116,7 +79,7 @@ async function launch(t: Test, command: string, peer: ProxyPeer, port: number, s
 
 /** Runs everything through one of them. */
 export function testProxy(t: Test, peer: ProxyPeer, secure: boolean): void {
-  const command = needPeer(t, find(peer.name), peer.name)
+  const command = needPeer(t, findCommand(peer.name), peer.name)
   if (command === undefined) return
   const trust = { tls: { ca: AUTHORITY }, proxyTls: { ca: AUTHORITY } }
   const { user, password } = peer

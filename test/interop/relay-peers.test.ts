@@ -2,18 +2,17 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
-import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
 import { permessageDeflate } from '../../lib/extensions/permessage-deflate.js'
 import { WebSocketStream } from '../../lib/index.js'
 import { type RelayOptions, relay } from '../../lib/net/relay.js'
 import { launchBrowser } from '../support/browser.js'
-import { needPeer, stopChild, type TestLike } from '../support/peers.js'
+import { findCommand, freePort, needPeer, stopChild, type TestLike, takesCalls } from '../support/peers.js'
 import { listenOnLoopback } from './our-side.js'
 
 /** An echo by ws; resolves with its port. */
@@ -176,24 +175,6 @@ for (const front of FRONTS) {
   })
 }
 
-/** Debian has servers where only root looks. */
-function findCommand(name: string): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
-  return folders
-    .filter(folder => folder !== '')
-    .map(folder => join(folder, name))
-    .find(isExecutable)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}
-
 async function startFront(t: TestLike, front: Front, command: string, relayPort: number): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'websocket-duplex-front-'))
   const port = await freePort()
@@ -207,25 +188,9 @@ async function startFront(t: TestLike, front: Front, command: string, relayPort:
     await stopChild(child, ended)
     rmSync(folder, { recursive: true, force: true })
   })
-  while (!(await isListening(port))) {
+  while (!(await takesCalls(port))) {
     if (child.exitCode !== null) throw new Error(`${front.command} ended: ${complaints}`)
     await new Promise(resolve => setTimeout(resolve, 30))
   }
   return port
-}
-
-async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
-
-function isListening(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-    socket.once('connect', () => socket.destroy())
-  })
 }

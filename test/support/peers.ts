@@ -3,6 +3,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, constants } from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 
@@ -29,10 +30,13 @@ export function findPython(module: string): string | undefined {
 export function findChromium(): string | undefined {
   const named = process.env['CHROMIUM']
   if (named) return named
-  const folders = (process.env['PATH'] ?? '').split(delimiter).filter(folder => folder !== '')
-  return ['chromium', 'chromium-browser', 'google-chrome']
-    .flatMap(name => folders.map(folder => join(folder, name)))
-    .find(isExecutable)
+  return ['chromium', 'chromium-browser', 'google-chrome'].map(findCommand).find(path => path !== undefined)
+}
+
+/** A command on PATH, or where Debian keeps what is meant for administrators. */
+export function findCommand(name: string): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin'].filter(folder => folder !== '')
+  return folders.map(folder => join(folder, name)).find(isExecutable)
 }
 
 function isExecutable(path: string): boolean {
@@ -99,4 +103,27 @@ export async function stopChild(child: ChildProcess, ended: Promise<unknown> = o
   const patience = setTimeout(() => child.kill('SIGKILL'), 2000)
   await ended.catch(() => {})
   clearTimeout(patience)
+}
+
+/** A port of the loopback that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Whether somebody listens there. */
+export async function takesCalls(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
 }
