@@ -352,8 +352,11 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
       this.bypassExtensions()
       return
     }
+    const waiting = this.encoder.giveBack()
     link(this.fragmenter, outbound)
     link(outbound, this.encoder)
+    // what was written before is no exception
+    if (waiting.length > 0) outbound.receive(waiting)
     // frames that nobody has asked for yet are kept as they are
     if (this.reception.kind !== null) link(this.decoder, this.extended(this.decoder.next!))
   }

@@ -46,7 +46,8 @@ export class FrameWriter {
   // control frames that came while a frame is in parts whose last has not come
   private deferred: Frame[] | null = null
 
-  constructor(private readonly masked: boolean) {}
+  /** @param masked - whether this is a client, which masks what it sends (RFC 6455 §5.3) */
+  constructor(readonly masked: boolean) {}
 
   /** Puts a frame behind all that wait. */
   add(frame: Frame): void {

@@ -66,6 +66,14 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     for (const frame of frames) this.writer.add(frame)
   }
 
+  /** The frames that wait, given back as if they had not been taken. @internal */
+  giveBack(): Frame[] {
+    const writer = this.writer as FrameWriter
+    this.writer = new FrameWriter(writer.masked)
+    this.writer.borrows = writer.borrows
+    return writer.takeFrames()
+  }
+
   /** Has the memory of what goes out used again, as soon as the wire says that it has written all. @internal */
   borrowFor(wire: { readonly hasWrittenAll: boolean }): void {
     this.wire = wire

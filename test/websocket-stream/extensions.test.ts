@@ -86,6 +86,23 @@ for (const role of ROLES) {
     t.match(await ws.closed, { code: 3000, wasClean: true })
   })
 
+  t.test(`what was written before the handshake goes through it too: ${role}`, async t => {
+    const options = { extensions: [reverse()], fragmentSize: 200_000 }
+    const { ws, peer } = await agreed(t, role, 'reverse', options, ws => {
+      ws.text('abc')
+      ws.messages.write(Buffer.from('def'))
+      ws.binary(Buffer.alloc(150_000, 'xy'))
+    })
+    ws.text('ghi')
+    t.match(await peer.nextFrame(), { opcode: TEXT, rsv: 2, payload: Buffer.from('cba') })
+    t.match(await peer.nextFrame(), { opcode: BINARY, rsv: 2, payload: Buffer.from('fed') })
+    t.match(await peer.nextFrame(), { opcode: BINARY, rsv: 2, payload: Buffer.alloc(150_000, 'yx') })
+    t.match(await peer.nextFrame(), { opcode: TEXT, rsv: 2, payload: Buffer.from('ihg') })
+    t.match(ws.stats, { messagesSent: 4, framesSent: 4 })
+    await settle()
+    t.equal(ws.bufferedAmount, 0)
+  })
+
   t.test(`fragments are gathered for it, and one frame comes of them: ${role}`, async t => {
     const { ws, peer } = await agreed(t, role, 'reverse', { extensions: [reverse()], fragmentSize: 2 })
     peer.send(TEXT, 'edc', { fin: false, rsv: 2 })
