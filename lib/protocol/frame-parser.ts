@@ -6,6 +6,7 @@ import { Buffer } from '../runtime/node.js'
 import { Frame } from './frame.js'
 import { shiftMask } from './mask.js'
 import { isControl, isKnown, Opcode } from './opcode.js'
+import { copyBytes } from './small-payload.js'
 
 export interface FrameParserOptions {
   /** Whether frames must come masked: they must from a client, and must not from a server (RFC 6455 §5.1). */
@@ -67,7 +68,7 @@ export class FrameParser {
       owned = true
     }
     if (this.masked && !owned && chunk.length >= COPY_FROM && !this.isInside(chunk)) {
-      chunk = ownCopy(chunk)
+      chunk = copyBytes(chunk)
       owned = true
     }
     this.chunk = chunk
@@ -168,13 +169,6 @@ export class FrameParser {
   private wrongMask(): WebSocketError {
     return new WebSocketError(this.masked ? 'WS_ERR_EXPECTED_MASK' : 'WS_ERR_UNEXPECTED_MASK')
   }
-}
-
-// memory of its own, from no pool: what is cut from it may keep it alive
-function ownCopy(chunk: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(chunk.length)
-  copy.set(chunk)
-  return copy
 }
 
 function readLongLength(chunk: Buffer, at: number): number {

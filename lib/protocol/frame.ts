@@ -5,6 +5,9 @@ import { applyMask } from './mask.js'
 import type { Opcode } from './opcode.js'
 import type { PreparedMessage } from './prepared-message.js'
 
+/** Bytes that are taken from Buffer's pool, which has 8 KiB, or from Node 24 on 64 KiB. */
+const POOLED_BELOW = 4096
+
 /**
  * A frame of RFC 6455 §5.2, or a part of one: a decoder passes on what it has of a large payload before the rest is there.
  * The payload stays where it was read, masked as it came, until `payload` or `copy` is used.
@@ -83,7 +86,8 @@ export class Frame {
     if (typeof this.data === 'string') this.encode()
     const { data, start, size } = this as { data: Uint8Array; start: number; size: number }
     if (this.mask !== 0) {
-      this.data = Buffer.allocUnsafe(size)
+      // from here on a pool holds it no cheaper, and would be kept alive by it
+      this.data = size < POOLED_BELOW ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size)
       applyMask(data, start, start + size, this.data, 0, this.mask)
       this.start = this.mask = 0
     }

@@ -7,7 +7,7 @@ import { FragmentRules, type MessageLimits, tooLarge } from './fragment-rules.js
 import type { Frame } from './frame.js'
 import { applyMask } from './mask.js'
 import { Opcode } from './opcode.js'
-import { SMALL_UP_TO, smallBytes, smallText } from './small-payload.js'
+import { copyBytes, SMALL_UP_TO, smallBytes, smallText } from './small-payload.js'
 import { checkUtf8 } from './utf8.js'
 
 /** What the application sees: text as a string, binary as a Buffer. */
@@ -70,8 +70,8 @@ class Progress {
   finish(): Message {
     const { bytes, used } = this
     if (!this.text) {
-      // half-empty memory is not handed out to be kept
-      return used > bytes.length * 0.75 ? bytes.subarray(0, used) : Buffer.from(bytes.subarray(0, used))
+      // half-empty memory is not handed out to be kept, nor is a place in a pool, which may be as large
+      return used > bytes.length * 0.75 ? bytes.subarray(0, used) : copyBytes(bytes.subarray(0, used))
     }
     if (this.checked < used) throw new WebSocketError('WS_ERR_INVALID_UTF8') // ends inside a character: §8.1
     return toText(bytes, 0, used, this.ascii)

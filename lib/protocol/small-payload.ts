@@ -41,7 +41,11 @@ let view: DataView = new DataView(new ArrayBuffer(0))
 /** A binary payload, in memory of its own. */
 export function smallBytes(frame: Frame): Buffer {
   const { size } = frame
-  if (size >= SMALL_UP_TO) return copyBytes(frame)
+  if (size >= SMALL_UP_TO) {
+    const bytes = Buffer.allocUnsafeSlow(size)
+    frame.copy(bytes, 0)
+    return bytes
+  }
   if (slabUsed + size > SLAB_SIZE) {
     slab = memory(SLAB_SIZE)
     slabUsed = 0
@@ -52,10 +56,11 @@ export function smallBytes(frame: Frame): Buffer {
   return new NodeBuffer(slab.bytes.buffer, slab.bytes.byteOffset + at, size)
 }
 
-function copyBytes(frame: Frame): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(frame.size)
-  frame.copy(bytes, 0)
-  return bytes
+/** A copy in memory that nothing else lies in. */
+export function copyBytes(bytes: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length)
+  copy.set(bytes)
+  return copy
 }
 
 /** A text payload as a string; null where it is not UTF-8 (RFC 6455 §8.1). */
