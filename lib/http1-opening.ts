@@ -90,7 +90,23 @@ export class Http1ServerOpening extends ServerOpening<ServerHandshake | DraftHan
       open()
     })
     this.owner.readOn(reader)
+    bodyOf(this.request!)?.on?.('data', chunk => this.owner.wireInput(chunk))
   }
+}
+
+interface BodyStream {
+  complete?: boolean
+  readableLength?: number
+  on?(event: 'data', listener: (chunk: Buffer) => void): unknown
+}
+
+/**
+ * From Node 26 on, the bytes that a Content-Length counts come from the request, and by the socket only what stands behind them; null
+ * where they come by the socket too.
+ */
+function bodyOf(request: UpgradeRequest): BodyStream | null {
+  const stream = request as UpgradeRequest & BodyStream
+  return stream.complete === false || (stream.readableLength ?? 0) > 0 ? stream : null
 }
 
 /** Reads the bytes behind a request that belong to its handshake. */

@@ -19,6 +19,8 @@ export interface OpeningOwner {
   sendHead(bytes: Buffer): void
   /** Reads what follows the peer's head and is no frame yet. */
   readOn(reader: HandshakeReader): void
+  /** Takes bytes that came by another way as if they had come by the wire. */
+  wireInput(chunk: Buffer): boolean
   handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void
   /** The handshake failed; an answer, where one is due, was sent. */
   handshakeFailed(error: HandshakeError): void

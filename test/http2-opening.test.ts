@@ -63,6 +63,10 @@ class Owner implements Http2OpeningOwner {
 
   readOn(): void {}
 
+  wireInput(): boolean {
+    return true
+  }
+
   handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void {
     this.said.push('open')
     this.info = info

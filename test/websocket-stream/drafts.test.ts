@@ -1,6 +1,7 @@
 // hixie-75 and hixie-76, from the first byte to the last, with a raw peer at the other end.
 
 import { once } from 'node:events'
+import { Readable } from 'node:stream'
 import t from 'tap'
 import {
   HandshakeError,
@@ -47,13 +48,19 @@ function sideOf(t: TestLike, ws: WebSocketStream, join: (typeof JOINS)[number] =
   return { ws, peer: new RawPeer(theirs, 'client'), messages }
 }
 
-/** The same with the request read by somebody else. */
-function serveParsed(t: TestLike, version: Version, behind: Buffer, options: WebSocketOptions = {}): Side {
+/** The same with the request read by somebody else; `body` where that gives the body apart. */
+function serveParsed(
+  t: TestLike,
+  version: Version,
+  behind: Buffer,
+  options: WebSocketOptions = {},
+  body: Readable | null = null
+): Side {
   const lines = HEAD_OF[version]().toString().trimEnd().split('\r\n').slice(1)
   const headers = Object.fromEntries(
     lines.map(line => line.split(': ')).map(([name, value]) => [name!.toLowerCase(), value])
   )
-  const request = { method: 'GET', url: '/chat?a=b', headers }
+  const request = Object.assign(body ?? {}, { method: 'GET', url: '/chat?a=b', headers })
   return sideOf(t, WebSocketStream.http(request, behind, { allowDrafts: true, ...options }))
 }
 
@@ -380,6 +387,26 @@ for (const mode of MODES) {
     t.ok(ws.accept())
     t.match(await failureOf(ws), { code: 'WS_ERR_CONNECTION_LOST' })
     await ws.closed
+  })
+}
+
+for (const when of ['before', 'behind'] as const) {
+  t.test(`hixie-76: Node 26 gives a body that is counted by the request, here ${when} the upgrade`, async t => {
+    const body = Object.assign(new Readable({ read() {} }), { complete: when === 'before' })
+    if (when === 'before') body.push(BODY)
+    const { ws, peer, messages } = serveParsed(t, 'hixie-76', Buffer.alloc(0), {}, body)
+    t.equal((await peer.head()).status, 101)
+    if (when === 'behind') {
+      await new Promise(setImmediate)
+      t.equal(peer.input.length, 0)
+      body.push(BODY.subarray(0, 3))
+      body.push(BODY.subarray(3))
+    }
+    t.same(await take(peer, 16), ANSWER)
+    await ws.opened
+    peer.write(ended('first'))
+    while (messages.length === 0) await new Promise(setImmediate)
+    t.same(messages, ['first'])
   })
 }
 
