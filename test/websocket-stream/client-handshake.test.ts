@@ -236,6 +236,16 @@ t.test('a URL that is none is an error at once', async t => {
   t.equal(ws.url, 'wss://a.example:444/b?c')
 })
 
+t.test('a signal that was aborted before changes nothing where the connection is over by then', async t => {
+  const ws = WebSocketStream.client('ws://a/', { signal: AbortSignal.abort() })
+  let errors = 0
+  ws.on('error', () => errors++)
+  ws.destroy()
+  t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'local' })
+  await new Promise(setImmediate)
+  t.equal(errors, 0)
+})
+
 t.test('a user in the URL is authorization in the request', async t => {
   const [left, right] = pair()
   t.teardown(() => left.destroy())
