@@ -104,7 +104,7 @@ interface Joined {
 
 const MESSAGE_SIZES = [0, 100, 1000, 100000]
 const FRAGMENTS = [1, 3, 100, Number.POSITIVE_INFINITY]
-const FIRST_ROOM = 16
+const FIRST_ROOM = 32
 /** A surrogate without its other half. */
 const LONE = /\p{Surrogate}/u
 
