@@ -150,15 +150,14 @@ function table() {
 function summary() {
   const lines = ['| case | ours by attach | ours by pipe or write | wanted of ws |', '|---|--:|--:|--:|']
   for (const { name, measure, question, figures } of shown) {
-    const [attached, piped] = ['ours by attach', 'ours by'].map(start =>
-      Object.entries(figures).find(
-        ([each, { bars }]) => each.startsWith(start) && each !== (start === 'ours by' && 'ours by attach') && bars
-      )
-    )
+    const ours = Object.entries(figures).filter(([each, { bars }]) => isOurs(each) && bars)
+    const piped = ours.find(([each]) => /by write|pipes/.test(each))
+    const attached = ours.find(entry => entry !== piped)
     const bar = (attached ?? piped)?.[1].bars?.find(({ of }) => of === 'ws')
     if (bar === undefined) continue
     const ratio = entry => (entry?.[1].ratio === undefined ? '' : entry[1].ratio.toFixed(2))
-    const what = question === 'decode' || question === 'encode' ? `${question}: ${name}` : `${name}, ${measure}`
+    const isPlain = question === 'decode' || question === 'encode'
+    const what = `${question}: ${name}${isPlain ? '' : `, ${measure}`}`
     lines.push(`| ${what} | ${ratio(attached)} | ${ratio(piped)} | ${barText(bar)} |`)
   }
   const about = `${date}, ${full ? 'full' : 'quick'} run, Node ${versions.node}, ws ${versions.ws} with bufferutil, ${cpus} CPUs (${model}).`
