@@ -81,13 +81,14 @@ class Progress {
   }
 
   /**
-   * @param announced - what is needed when the frame in progress has arrived whole
+   * @param announced - what is needed when the frame in progress has arrived whole; less than `needed` where that is not known
    * @param isLast - whether nothing comes behind that
    */
   private grow(needed: number, announced: number, isLast: boolean): void {
-    const ahead = Math.min(announced, needed * ROOM_AHEAD)
+    const ahead = needed * ROOM_AHEAD
     // a byte more than announced would be a second copy at the end (benchmarks/questions/echo.js, 1 MiB)
-    const room = isLast && ahead === announced ? announced : Math.max(needed, this.bytes.length * 2, ahead)
+    const isExact = isLast && announced >= needed && announced <= ahead
+    const room = isExact ? announced : Math.max(needed, this.bytes.length * 2, Math.min(announced, ahead))
     const bytes = Buffer.allocUnsafeSlow(room)
     this.bytes.copy(bytes, 0, 0, this.used)
     this.bytes = bytes
