@@ -16,9 +16,13 @@ const questions = [
   'idle',
   'stages',
   'growth',
+  'compression',
   'relay',
   'broadcast'
 ]
+
+/** What takes two minutes by itself: by its name, or with --full. */
+const LONG = ['compression']
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -55,7 +59,8 @@ const about = circumstances()
 const versions = Object.entries(about.versions).map(pair => pair.join(' '))
 console.log(`${about.date}, ${about.cpus} CPUs, ${about.model}\n${versions.join(', ')}`)
 
-for (const name of questions.filter(name => !positionals.length || positionals.includes(name))) {
+const asked = positionals.length ? positionals : questions.filter(name => options.full || !LONG.includes(name))
+for (const name of questions.filter(name => asked.includes(name))) {
   const question = await import(`./questions/${name}.js`)
   const pick = pickFrom(question)
   if (!pick.length) continue
