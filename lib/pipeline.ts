@@ -352,7 +352,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
       this.bypassExtensions()
       return
     }
-    const waiting = this.encoder.giveBack()
+    const waiting = this.encoder.takeBack()
     link(this.fragmenter, outbound)
     link(outbound, this.encoder)
     // what was written before is no exception

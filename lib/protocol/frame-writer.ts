@@ -102,12 +102,14 @@ export class FrameWriter {
   }
 
   /** A large payload is masked when the wire takes it, and not before: what waits is the application's own memory. */
-  private addInPieces({ opcode, payload, fin, rsv, length, offset, first }: Frame): void {
+  private addInPieces({ opcode, payload, fin, rsv, length, offset, first, compress }: Frame): void {
     for (let from = 0; from < payload.length; from += PIECE_SIZE) {
       const size = Math.min(PIECE_SIZE, payload.length - from)
       const piece = new Frame(opcode, payload, fin, rsv, length, offset + from, from, size)
       // behind an empty part the first bytes are not the first part
       piece.first = first && from === 0
+      // an extension may yet come in between
+      if (!compress) piece.compress = false
       this.insert(this.frames.length, piece)
     }
   }

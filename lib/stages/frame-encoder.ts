@@ -67,7 +67,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   }
 
   /** The frames that wait, given back as if they had not been taken. @internal */
-  giveBack(): Frame[] {
+  takeBack(): Frame[] {
     const writer = this.writer as FrameWriter
     this.writer = new FrameWriter(writer.masked)
     this.writer.borrows = writer.borrows

@@ -3,7 +3,13 @@
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import t from 'tap'
-import type { CloseInfo, Extension, WebSocketOptions, WebSocketStream } from '../../lib/index.js'
+import {
+  type CloseInfo,
+  type Extension,
+  permessageDeflate,
+  type WebSocketOptions,
+  WebSocketStream
+} from '../../lib/index.js'
 import {
   doubling,
   invert,
@@ -27,7 +33,7 @@ import {
   requestHead,
   TEXT
 } from '../support/raw-peer.js'
-import { collect, fresh, ours, type Setup, type Side, settle, type TestLike, within } from './sides.js'
+import { collect, fresh, ours, type Setup, type Side, settle, type TestLike, tcpPair, within } from './sides.js'
 
 const ROLES = ['server', 'client'] as const
 const EXTENSIONS = 'Sec-WebSocket-Extensions'
@@ -595,6 +601,25 @@ t.test('A05: a header that takes long to parse is refused before the parser of t
       t.ok(user + system < 100_000, `${role}: ${user + system} µs`)
       t.equal(parsed, 0)
     }
+  }
+})
+
+t.test('a large message of before the handshake is compressed over a socket too, unless it is not to be', async t => {
+  for (const compress of [true, false]) {
+    const [near, far] = await tcpPair(t, true)
+    const extensions = [permessageDeflate()]
+    const server = WebSocketStream.server({ extensions })
+    const client = WebSocketStream.client('ws://localhost/', { extensions })
+    const data = 'to be compressed '.repeat(60_000)
+    client.attach(far)
+    client.text(data, { compress })
+    server.attach(near)
+    const [message] = await once(server, 'message')
+    t.equal(message === data, true)
+    if (compress) t.ok(client.stats.bytesSent < 100_000, `${client.stats.bytesSent} bytes`)
+    else t.ok(client.stats.bytesSent > data.length, `${client.stats.bytesSent} bytes`)
+    client.close()
+    await Promise.all([client.closed, server.closed])
   }
 })
 
