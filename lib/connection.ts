@@ -82,30 +82,41 @@ export class Connection {
   /** Something came from the wire, or went into it, since keepalive last looked. */
   heard = false
 
-  private closeSent = false
-  // our Close waits behind messages that the wire has not taken
-  private closePending = false
-  private closeReceived: CloseBody | null = null
-  private initiator: 'local' | 'peer' | null = null
-  /** Why the connection ends other than cleanly; null while nothing is wrong. */
-  failure: WebSocketError | null = null
-  private queuedClose: Buffer | null = null
-  /** Whether a Close of the peer's is answered by `close` only: somebody else is asked first. */
-  relaysClose = false
-  /** Whether Pings are somebody else's to answer. */
-  relaysPings = false
-  private replyPending = false
-  private waiting: Waiting[] | null = null
-  // while input waits for the wire to take a Pong
-  private patience: NodeJS.Timeout | null = null
-  private pingsLeft = 0
-  private closesSoon = false
-  // the versions before RFC 6455's framing have none
-  private pings = true
-  // given up with something unsent
-  private isCut = false
-  private wireEnded = false
   private timer: NodeJS.Timeout | null = null
+
+  // What an open and quiet connection is without stands in the prototype, where it costs nothing (benchmarks/questions/idle.js)
+  /** Why the connection ends other than cleanly; null while nothing is wrong. */
+  declare failure: WebSocketError | null
+  /** Whether a Close of the peer's is answered by `close` only: somebody else is asked first. */
+  declare relaysClose: boolean
+  /** Whether Pings are somebody else's to answer. */
+  declare relaysPings: boolean
+  declare private closeSent: boolean
+  // our Close waits behind messages that the wire has not taken
+  declare private closePending: boolean
+  declare private closeReceived: CloseBody | null
+  declare private initiator: 'local' | 'peer' | null
+  declare private queuedClose: Buffer | null
+  declare private replyPending: boolean
+  declare private closesSoon: boolean
+  declare private waiting: Waiting[] | null
+  // while input waits for the wire to take a Pong
+  declare private patience: NodeJS.Timeout | null
+  declare private pingsLeft: number
+  // the versions before RFC 6455's framing have none
+  declare private pings: boolean
+  // given up with something unsent
+  declare private isCut: boolean
+  declare private wireEnded: boolean
+
+  static {
+    const quiet = Connection.prototype
+    quiet.failure = quiet.closeReceived = quiet.initiator = quiet.queuedClose = quiet.waiting = quiet.patience = null
+    quiet.relaysClose = quiet.relaysPings = quiet.closeSent = quiet.closePending = quiet.replyPending = false
+    quiet.closesSoon = quiet.isCut = quiet.wireEnded = false
+    quiet.pings = true
+    quiet.pingsLeft = 0
+  }
 
   constructor(
     readonly role: Role,
@@ -121,7 +132,7 @@ export class Connection {
   /** The handshake is done. */
   opened(version: string): void {
     this.state = 'open'
-    this.pings = !isDraft(version)
+    if (isDraft(version)) this.pings = false
     this.stopTimer()
     if (this.settings.keepalive !== undefined && this.pings) this.watch(this.settings.keepalive.interval, false)
   }
@@ -369,15 +380,16 @@ export class Connection {
     this.stopTimer()
     if (this.patience !== null) clearTimeout(this.patience)
     const { waiting } = this
+    if (waiting === null) return info
     this.waiting = null
-    for (const ping of waiting ?? []) ping.reject(new WebSocketError('WS_ERR_NOT_OPEN'))
+    for (const ping of waiting) ping.reject(new WebSocketError('WS_ERR_NOT_OPEN'))
     return info
   }
 
   /** The wire takes bytes again. */
   drained(): void {
     this.heard = true
-    this.pingsLeft = 0
+    if (this.pingsLeft !== 0) this.pingsLeft = 0
     // as long as the wire takes messages that a close waits behind, it is not late
     if (this.closePending) this.expectClose()
     this.resumeInput()

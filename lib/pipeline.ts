@@ -49,6 +49,8 @@ interface Handshake {
   readonly outbound: HandshakeTransform
   /** Whether the application has been shown a right request. */
   offered?: boolean
+  /** Whether it has looked at the request by itself. */
+  requestSeen?: boolean
 }
 
 /** Both ExtensionTransforms, where something was negotiated. */
@@ -80,24 +82,32 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   /** What the handshake agreed on; null before. */
   info: OpenInfo | null = null
   /** How it all ended; undefined before. */
-  closeInfo: CloseInfo | undefined = undefined
+  declare closeInfo: CloseInfo | undefined
 
   private readonly decoder: FrameDecoder
   private readonly encoder: FrameEncoder
   private readonly fragmenter: MessageFragmenter
   private readonly reception = new Reception(this)
-  private extensions: Extensions | null = null
-  private outgoing: Outbox | null = null
   private handshake: Handshake | null = null
   private wire: Wire | null = null
-  private rare: Rare | null = null
   private keptRequest: UpgradeRequest | null
-  // the wire has taken all, its end included
-  private hasEnded = false
   private bytesReceived = 0
   // bytes of this side's head, which go past the encoder
   private headSent = 0
-  private requestSeen = false
+
+  // What most open connections are without stands in the prototype, where it costs nothing (benchmarks/questions/idle.js)
+  declare private extensions: Extensions | null
+  declare private outgoing: Outbox | null
+  declare private rare: Rare | null
+  // the wire has taken all, its end included
+  declare private hasEnded: boolean
+
+  static {
+    const plain = Pipeline.prototype
+    plain.closeInfo = undefined
+    plain.extensions = plain.outgoing = plain.rare = null
+    plain.hasEnded = false
+  }
 
   /**
    *     wire → HandshakeTransform → FrameDecoder → ExtensionTransform → reception: MessageAssembler → delivery → view
@@ -303,7 +313,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   /** The request, as it was given; or made anew, where nobody looked at it before the handshake was done. */
   get request(): UpgradeRequest | null {
     if (this.keptRequest === null && this.info instanceof HandshakeMemo) this.keptRequest = this.info.request
-    if (this.handshake !== null) this.requestSeen = true
+    if (this.handshake !== null) this.handshake.requestSeen = true
     return this.keptRequest
   }
 
@@ -323,7 +333,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void {
-    const { inbound, outbound } = this.handshake!
+    const { handshake } = this
+    const { inbound, outbound } = handshake!
     this.handshake = null
     this.info = info
     if (negotiated !== null) this.extend(negotiated)
@@ -335,7 +346,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     if (channels.open.hasSubscribers) channels.open.publish({ stream: this.user, info })
     this.rare?.opened?.resolve(info)
     this.user.tell('open', info)
-    if (this.keptRequest !== null && !this.requestSeen) this.remember(this.keptRequest, info)
+    if (this.keptRequest !== null && !handshake!.requestSeen) this.remember(this.keptRequest, info)
     outbound.open()
     this.connection.ready()
     inbound.open()

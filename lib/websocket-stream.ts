@@ -18,7 +18,7 @@ import { toBytes, Uncompressed } from './protocol/message-splitter.js'
 import { PreparedMessage } from './protocol/prepared-message.js'
 import { Buffer, nextTick } from './runtime/node.js'
 import type { ConnectionStats } from './stats.js'
-import { askForDrain, Duplex, EventEmitter, lazy } from './streams.js'
+import { askForDrain, Duplex, EventEmitter, lazy, prepareListeners } from './streams.js'
 import type { TypedDuplex } from './typed-duplex.js'
 import type { FramesView } from './views/frames.js'
 import type { MessageKind } from './views/message-stream.js'
@@ -48,6 +48,7 @@ export class WebSocketStream extends LazyDuplex {
 
   private constructor(role: Role, settings: Settings, makeOpening: (owner: Http2OpeningOwner) => Opening) {
     super()
+    prepareListeners(this)
     this.pipeline = new Pipeline(this as unknown as PipelineUser, role, settings, makeOpening)
   }
 

@@ -130,10 +130,48 @@ t.test('origins', async t => {
 })
 
 t.test('options that are frozen are read once', async t => {
-  const options = { protocols: ['a'] }
-  t.not(readOptions(options), readOptions(options))
-  t.equal(readOptions(Object.freeze(options)), readOptions(options))
+  let reads = 0
+  const options = Object.freeze({
+    get protocols() {
+      reads++
+      return ['a']
+    }
+  })
+  t.equal(readOptions(options), readOptions(options))
+  t.equal(reads, 1)
   t.same(readOptions(options).protocols, ['a'])
+})
+
+t.test('equal options, one after the other, have one object of settings', async t => {
+  const make = (): WebSocketOptions => ({
+    protocols: ['a', 'b'],
+    headers: { 'X-One': ['1', '2'] },
+    keepalive: { interval: 1000 },
+    maxMessageSize: Number.POSITIVE_INFINITY
+  })
+  const first = readOptions(make())
+  t.equal(readOptions(make()), first)
+  const others: WebSocketOptions[] = [
+    { ...make(), protocols: ['a'] },
+    { ...make(), protocols: ['a', 'c'] },
+    { ...make(), headers: { 'X-One': '1' } },
+    { ...make(), keepalive: { interval: 1000, timeout: 999 } },
+    { ...make(), keepalive: { interval: 999, timeout: 1000 } },
+    { ...make(), keepalive: false },
+    { ...make(), protocols: () => false },
+    { ...make(), signal: new AbortController().signal },
+    { ...make(), signal: new AbortController().signal }
+  ]
+  const settings = [first, ...others.map(options => readOptions(options))]
+  t.equal(new Set(settings).size, settings.length)
+  t.same(readOptions({ ...make(), keepalive: { interval: 7 } }).keepalive, { interval: 7, timeout: 7 })
+})
+
+t.test('options that have changed are read anew', async t => {
+  const options: WebSocketOptions = { closeTimeout: 5 }
+  t.equal(readOptions(options).closeTimeout, 5)
+  options.closeTimeout = 6
+  t.equal(readOptions(options).closeTimeout, 6)
 })
 
 t.test('origin', async t => {

@@ -22,12 +22,14 @@ const ignore = () => {}
 
 function serve(ws, socket) {
   ws.on('error', ignore)
-  socket.on('error', ignore)
-  if (joined === 'attach') ws.attach(socket)
-  else socket.pipe(ws).pipe(socket)
+  if (joined === 'attach') {
+    ws.attach(socket)
+  } else {
+    socket.on('error', ignore)
+    socket.pipe(ws).pipe(socket)
+  }
   if (view === 'event') ws.on('message', echo)
   else {
-    ws.messages.on('error', ignore)
     if (view === 'read') ws.messages.on('data', echoMessage)
     else ws.messages.pipe(ws.messages)
   }

@@ -36,7 +36,7 @@ export class DraftParser {
   messages = 0
 
   private readonly closes: boolean
-  private readonly maxFrameSize: number
+  readonly maxFrameSize: number
   // the chunk being read; null between chunks, so that an idle parser keeps none alive
   private chunk: Buffer | null = null
   private position = 0

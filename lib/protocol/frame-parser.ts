@@ -44,7 +44,7 @@ export class FrameParser {
   messages = 0
 
   private readonly masked: boolean
-  private readonly maxFrameSize: number
+  readonly maxFrameSize: number
   // the chunk being read; null between chunks, so that an idle parser keeps none alive
   private chunk: Buffer | null = null
   private position = 0

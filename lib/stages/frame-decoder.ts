@@ -42,24 +42,30 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   /** Whether chunks may be unmasked in place: nobody else uses their memory. @internal */
   ownsInput = false
   /** Whether control frames go down the pipeline as well as to the listener. @internal */
-  passesControl = false
+  declare passesControl: boolean
 
   /** How long input has waited; not there before it has. @internal */
   declare blockedTime?: BlockedTime
   private parser: FrameParser | DraftParser
-  private readonly maxFrameSize: number
   private state: 'ready' | 'running' | 'blocked' | 'stopped' = 'ready'
-  private ending = false
-  private rushes = false
+  // what an idle decoder is without stands in the prototype, where it costs nothing (benchmarks/questions/idle.js)
+  declare private ending: boolean
+  declare private rushes: boolean
   // asked for more while running
-  private woken = false
+  declare private woken: boolean
   // a Close behind messages that wait to be taken
-  private heldClose: Frame | null = null
+  declare private heldClose: Frame | null
+
+  static {
+    const idle = FrameDecoder.prototype
+    idle.passesControl = idle.ending = idle.rushes = idle.woken = false
+    idle.heldClose = null
+  }
 
   constructor(options: FrameDecoderOptions = {}) {
     super()
     const { role = 'server', maxFrameSize = 2 ** 26 - 1 } = options
-    this.maxFrameSize = checkNumber(maxFrameSize, 'maxFrameSize', 0)
+    checkNumber(maxFrameSize, 'maxFrameSize', 0)
     this.parser = new FrameParser({ masked: checkRole(role) === 'server', maxFrameSize })
   }
 
@@ -75,7 +81,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
 
   /** Reads an older draft, before anything has been read. @internal */
   speak(version: DraftVersion): void {
-    this.parser = new DraftParser({ version, maxFrameSize: this.maxFrameSize })
+    this.parser = new DraftParser({ version, maxFrameSize: this.parser.maxFrameSize })
   }
 
   /** Whether input waits because nothing more is wanted. @internal */
@@ -172,7 +178,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     let more = true
     try {
       do {
-        this.woken = false
+        if (this.woken) this.woken = false
         more = this.decode()
       } while (!more && (this.woken || this.rushes))
     } finally {
@@ -189,7 +195,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     let frames: Frame[] | null = null
     let more = true
     const { heldClose } = this
-    this.heldClose = null
+    if (heldClose !== null) this.heldClose = null
     try {
       for (let frame = heldClose ?? parser.next(); frame !== null; frame = parser.next()) {
         if (channels.frame.hasSubscribers) listener?.saw?.('received', frame)

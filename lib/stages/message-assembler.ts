@@ -3,6 +3,7 @@
 import type { DuplexOptions } from 'node:stream'
 import { checkNumber } from '../checks.js'
 import { WebSocketError } from '../errors.js'
+import type { MessageLimits } from '../protocol/fragment-rules.js'
 import type { Frame } from '../protocol/frame.js'
 import { type Message, MessageJoiner } from '../protocol/message-joiner.js'
 import { isControl } from '../protocol/opcode.js'
@@ -14,6 +15,15 @@ export interface MessageAssemblerOptions {
   maxMessageSize?: number
   /** Fragments of one message, empty ones counted. Default: 16384. */
   maxFragments?: number
+}
+
+// the assemblers of one server have the same limits, and one object for them (benchmarks/questions/idle.js)
+let limits: MessageLimits = { maxMessageSize: 0, maxFragments: 0 }
+
+function shareLimits(maxMessageSize: number, maxFragments: number): MessageLimits {
+  const isSame = limits.maxMessageSize === maxMessageSize && limits.maxFragments === maxFragments
+  if (!isSame) limits = { maxMessageSize, maxFragments }
+  return limits
 }
 
 /** Joins fragments into messages (RFC 6455 §5.4, §5.6). On its own it is destroyed by a fault. */
@@ -28,7 +38,7 @@ export class MessageAssembler extends Stage<Frame, Message> {
     const { maxMessageSize = 2 ** 26 - 1, maxFragments = 16384 } = options
     checkNumber(maxMessageSize, 'maxMessageSize', 0)
     checkNumber(maxFragments, 'maxFragments', 1)
-    this.joiner = new MessageJoiner({ maxMessageSize, maxFragments })
+    this.joiner = new MessageJoiner(shareLimits(maxMessageSize, maxFragments))
   }
 
   receive(frames: Batch<Frame>): boolean {

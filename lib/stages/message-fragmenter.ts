@@ -14,12 +14,18 @@ export interface MessageFragmenterOptions {
 
 /** Makes frames of messages (RFC 6455 §5.4, §5.6). */
 export class MessageFragmenter extends Stage<Outgoing, Frame> {
-  private readonly fragmentSize: number
+  declare private fragmentSize: number
+
+  static {
+    // most do not split (benchmarks/questions/idle.js)
+    MessageFragmenter.prototype.fragmentSize = Number.POSITIVE_INFINITY
+  }
 
   constructor(options: MessageFragmenterOptions = {}) {
     super()
     const { fragmentSize = Number.POSITIVE_INFINITY } = options
-    this.fragmentSize = checkNumber(fragmentSize, 'fragmentSize', 1)
+    checkNumber(fragmentSize, 'fragmentSize', 1)
+    if (fragmentSize !== Number.POSITIVE_INFINITY) this.fragmentSize = fragmentSize
   }
 
   receive(messages: Batch<Outgoing>): boolean {

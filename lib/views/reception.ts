@@ -50,9 +50,18 @@ export class Reception implements Receiver<Frame> {
 
   private sink: Sink | null = null
   private messages: Delivery<Message> | null = null
-  private held: Batch<Frame> | null = null
-  private discarding = false
-  private outcome: Error | null | undefined = undefined
+
+  // what is there only before it is chosen, and at the end, stands in the prototype otherwise (benchmarks/questions/idle.js)
+  declare private held: Batch<Frame> | null
+  declare private discarding: boolean
+  declare private outcome: Error | null | undefined
+
+  static {
+    const chosen = Reception.prototype
+    chosen.held = null
+    chosen.discarding = false
+    chosen.outcome = undefined
+  }
 
   constructor(private readonly owner: ReceptionOwner) {}
 

@@ -2,7 +2,7 @@
 
 import { WebSocketError } from '../errors.js'
 import { nextTick, setImmediate } from '../runtime/node.js'
-import { askForDrain, Duplex, giveDrain } from '../streams.js'
+import { askForDrain, Duplex, giveDrain, prepareListeners } from '../streams.js'
 import type { Outgoing } from './outbox.js'
 
 /** What a view asks of its connection. */
@@ -27,12 +27,18 @@ export interface ViewOwner {
 export abstract class View<In, Out> extends Duplex {
   /** Calls back when the wire has room again for what was written last. */
   protected waiting: ((error?: Error | null) => unknown) | null = null
-  private ended: Error | null | undefined = undefined
-  private patience: NodeJS.Timeout | undefined = undefined
+  // there at the end only (benchmarks/questions/idle.js)
+  declare private ended: Error | null | undefined
+  declare private patience: NodeJS.Timeout | undefined
+
+  static {
+    View.prototype.ended = View.prototype.patience = undefined
+  }
 
   constructor(protected readonly owner: ViewOwner) {
     // one object at a time: what is held is counted in bytes, by the stages
     super({ objectMode: true, readableHighWaterMark: 1, writableHighWaterMark: 16 })
+    prepareListeners(this)
     // a peer's fault reaches whoever listens or iterates, and crashes nobody who does not
     this.on('error', ignore)
   }
