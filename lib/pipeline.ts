@@ -92,8 +92,6 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   private wire: Wire | null = null
   private keptRequest: UpgradeRequest | null
   private bytesReceived = 0
-  // bytes of this side's head, which go past the encoder
-  private headSent = 0
 
   // What most open connections are without stands in the prototype, where it costs nothing (benchmarks/questions/idle.js)
   declare private extensions: Extensions | null
@@ -324,7 +322,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   sendHead(bytes: Buffer): void {
-    this.headSent += bytes.length
+    // they go past the encoder, and to the same wire
+    this.encoder.bytes += bytes.length
     this.handshake!.outbound.send(bytes)
   }
 
@@ -625,7 +624,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
       framesReceived: decoder.frames,
       framesSent: encoder.frames,
       bytesReceived: this.bytesReceived,
-      bytesSent: this.headSent + encoder.bytes,
+      bytesSent: encoder.bytes,
       compressionReceived: extensions === null ? 1 : 1 / extensions.inbound.ratio,
       compressionSent: extensions?.outbound.ratio ?? 1,
       inputBlocked: decoder.blockedTime?.milliseconds ?? 0,

@@ -1,5 +1,5 @@
-// What a server remembers of a handshake for as long as the connection lives: the request and the answer as one string, taken apart
-// when somebody asks. The objects that node:http makes of a request weigh a kilobyte (benchmarks/questions/idle.js).
+// What a server remembers of a handshake for as long as the connection lives: the request and the answer as one short string, taken
+// apart when somebody asks. The objects that node:http makes of a request weigh a kilobyte (benchmarks/questions/idle.js).
 
 import type { Headers } from '../errors.js'
 import type { UpgradeRequest } from '../options.js'
@@ -12,23 +12,38 @@ import { answerFields } from './server-handshake.js'
 // neither stands in any head
 const BETWEEN_FIELDS = '\n'
 const BETWEEN_PARTS = '\0'
+// words that most heads have, for each of which one character stands: a browser's head weighs less than half then
+const WORDS = [
+  ...['GET', '1.1', 'Host', 'Connection', 'Upgrade', 'keep-alive, Upgrade', 'websocket', 'Origin', 'User-Agent'],
+  ...['Pragma', 'Cache-Control', 'no-cache', 'Accept', 'Accept-Encoding', 'Accept-Language', '*/*', 'gzip, deflate'],
+  ...['gzip, deflate, br', 'gzip, deflate, br, zstd', 'Cookie', 'Sec-WebSocket-Key', 'Sec-WebSocket-Version', '13'],
+  ...['Sec-WebSocket-Protocol', 'Sec-WebSocket-Extensions', 'permessage-deflate; client_max_window_bits']
+]
+const FIRST_SIGN = 0x80
+const signs = new Map(WORDS.map((word, index) => [word, String.fromCharCode(FIRST_SIGN + index)]))
+const words = new Map([...signs].map(([word, sign]) => [sign, word]))
 
 /** An `OpenInfo` of a server that unfolds when it is read, and the request that led to it. */
 export class HandshakeMemo implements OpenInfo {
   readonly version: ProtocolVersion
-  readonly protocol: string
-  readonly extensions: string
   private readonly socket: object | undefined
-  private readonly secure: boolean
   private readonly packed: string
+  // what few connections have stands in the prototype for all others (benchmarks/questions/idle.js)
+  declare readonly protocol: string
+  declare readonly extensions: string
+  declare private secure: boolean
+
+  static {
+    Object.assign(HandshakeMemo.prototype, { protocol: '', extensions: '', secure: false })
+  }
 
   private constructor(info: OpenInfo, socket: object | undefined, packed: string) {
     this.version = info.version
-    this.protocol = info.protocol
-    this.extensions = info.extensions
-    this.secure = info.url.startsWith('wss:')
     this.socket = socket
     this.packed = packed
+    if (info.protocol !== '') this.protocol = info.protocol
+    if (info.extensions !== '') this.extensions = info.extensions
+    if (info.url.startsWith('wss:')) this.secure = true
   }
 
   /** Null where the request is not of the kind that a parser of HTTP/1.1 makes, or is of a draft that has no such key. */
@@ -39,8 +54,10 @@ export class HandshakeMemo implements OpenInfo {
     const answer = Object.entries(info.headers)
       .slice(3)
       .flatMap(([name, value]) => [value as string | string[]].flat().flatMap(line => [name, line]))
-    const parts = [[method, url, httpVersion], rawHeaders, answer]
-    const packed = parts.map(part => part.join(BETWEEN_FIELDS)).join(BETWEEN_PARTS)
+    const parts = [[method, url, httpVersion] as string[], rawHeaders, answer]
+    // it would be taken for another
+    if (parts.some(part => part.some(word => words.has(word)))) return null
+    const packed = parts.map(part => part.map(word => signs.get(word) ?? word).join(BETWEEN_FIELDS)).join(BETWEEN_PARTS)
     return new HandshakeMemo(info, socket, packed)
   }
 
@@ -66,7 +83,8 @@ export class HandshakeMemo implements OpenInfo {
   }
 
   private part(index: number): string[] {
-    return this.packed.split(BETWEEN_PARTS)[index]!.split(BETWEEN_FIELDS)
+    const part = this.packed.split(BETWEEN_PARTS)[index]!.split(BETWEEN_FIELDS)
+    return part.map(word => words.get(word) ?? word)
   }
 }
 

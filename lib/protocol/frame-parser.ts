@@ -37,7 +37,7 @@ interface FrameInProgress {
 /** Reads frames from chunks; `next` answers one at a time, so a caller can stop inside a chunk. */
 export class FrameParser {
   /** The reserved bits that something negotiated, as in `Frame.rsv`. */
-  allowedRsv = 0
+  declare allowedRsv: number
   /** Frames whose header has been read. */
   frames = 0
   /** Data frames among them that are the last of their message. */
@@ -51,6 +51,11 @@ export class FrameParser {
   private owned = false
   // the frame whose payload goes on in the next bytes
   private current: FrameInProgress | null = null
+
+  static {
+    // few connections have extensions (benchmarks/questions/idle.js)
+    FrameParser.prototype.allowedRsv = 0
+  }
 
   constructor(options: FrameParserOptions) {
     this.masked = options.masked

@@ -44,23 +44,23 @@ const HELD_FRAMES = 1024
 export class Reception implements Receiver<Frame> {
   prev: Sender<Frame> | null = null
   /** The application's view, where it has asked for one. */
-  view: AnyView | null = null
+  declare view: AnyView | null
   /** How the application wants what arrives; null while it has not said. */
   kind: ViewKind | null = null
 
   private sink: Sink | null = null
   private messages: Delivery<Message> | null = null
 
-  // what is there only before it is chosen, and at the end, stands in the prototype otherwise (benchmarks/questions/idle.js)
+  // what comes late, or not at all, stands in the prototype until then (benchmarks/questions/idle.js)
   declare private held: Batch<Frame> | null
   declare private discarding: boolean
   declare private outcome: Error | null | undefined
 
   static {
-    const chosen = Reception.prototype
-    chosen.held = null
-    chosen.discarding = false
-    chosen.outcome = undefined
+    const fresh = Reception.prototype
+    fresh.view = fresh.held = null
+    fresh.discarding = false
+    fresh.outcome = undefined
   }
 
   constructor(private readonly owner: ReceptionOwner) {}
