@@ -67,7 +67,7 @@ function maskWords(bytes: Uint8Array, start: number, end: number, mask: number):
     bytes[start++]! ^= mask & 255
     mask = (mask >>> 8) | (mask << 24)
   }
-  const words = wordsOf(bytes.buffer)
+  const words = wordsOf(bytes)
   const word = nativeWord(mask)
   let i = (bytes.byteOffset + start) >>> 2
   const last = i + ((end - start) >>> 2)
@@ -90,12 +90,17 @@ function maskWords(bytes: Uint8Array, start: number, end: number, mask: number):
 
 // several payloads lie in one chunk, and share its view; the last one may be kept, so it must not be large
 const KEPT_UP_TO = 2 ** 17
-let kept = new Int32Array(0)
+let keptOf: Uint8Array | null = null
+let kept: Int32Array = new Int32Array(0)
 
-function wordsOf(memory: ArrayBufferLike): Int32Array {
-  if (kept.buffer === memory) return kept
-  const words = new Int32Array(memory, 0, memory.byteLength >>> 2)
-  if (memory.byteLength <= KEPT_UP_TO) kept = words as Int32Array<ArrayBuffer>
+/** All of the memory that bytes lie in. To ask for that is a call in itself, and is done once for the payloads of one chunk. */
+function wordsOf(bytes: Uint8Array): Int32Array {
+  if (bytes === keptOf) return kept
+  const { buffer } = bytes
+  const words = kept.buffer === buffer ? kept : new Int32Array(buffer, 0, buffer.byteLength >>> 2)
+  if (buffer.byteLength > KEPT_UP_TO) return words
+  keptOf = bytes
+  kept = words
   return words
 }
 

@@ -7,7 +7,7 @@ import { FragmentRules, type MessageLimits, tooLarge } from './fragment-rules.js
 import type { Frame } from './frame.js'
 import { applyMask } from './mask.js'
 import { Opcode } from './opcode.js'
-import { copyBytes, SMALL_UP_TO, smallBytes, smallText } from './small-payload.js'
+import { copyBytes, memorySize, SMALL_UP_TO, smallBytes, smallText } from './small-payload.js'
 import { checkUtf8 } from './utf8.js'
 
 /** What the application sees: text as a string, binary as a Buffer. */
@@ -111,7 +111,7 @@ export function readBinary(frame: Frame): Buffer {
   const { size, start } = frame
   const data = frame.data as Buffer
   // a small payload must not keep its chunk alive; a large one of its own chunk may
-  if (size < SMALL_UP_TO || size * KEEPS_UP_TO < data.buffer.byteLength) return smallBytes(frame)
+  if (size < SMALL_UP_TO || size * KEEPS_UP_TO < memorySize(data)) return smallBytes(frame)
   // masked bytes that are somebody else's too stay as they are
   if (frame.mask !== 0 && !frame.owned) return frame.payload
   if (frame.mask !== 0) applyMask(data, start, start + size, data, start, frame.mask)

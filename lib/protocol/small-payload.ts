@@ -16,27 +16,32 @@ const NodeBuffer = (
   Buffer as unknown as { [Symbol.species]: new (memory: ArrayBufferLike, at: number, size: number) => Buffer }
 )[Symbol.species]
 
-/** Memory as bytes, and as words of either order at any place. */
+/** Memory as bytes, and as words of either order at any place. To ask a view for its memory is a call, and is done once. */
 interface Memory {
   readonly bytes: Buffer
   readonly view: DataView
+  readonly buffer: ArrayBufferLike
+  readonly offset: number
 }
 
 function memory(size: number): Memory {
   const bytes = Buffer.allocUnsafeSlow(size)
-  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, size) }
+  const { buffer, byteOffset: offset } = bytes
+  return { bytes, view: new DataView(buffer, offset, size), buffer, offset }
 }
 
 // what binary payloads are copied to: no more than a slab is kept alive by one of them, as with Buffer.allocUnsafe
 let slab = memory(SLAB_SIZE)
 let slabUsed = 0
 // where text passes through on its way to a string
-const scratch = memory(SMALL_UP_TO)
+const scratch = memory(SMALL_UP_TO + 3)
 const units = new Uint16Array(SMALL_UP_TO)
 const unitBytes = Buffer.from(units.buffer) as Buffer & { ucs2Slice(start: number, end: number): string }
 
-// the view of the chunk in hand; it is dropped with the next chunk
+// the chunk in hand, and its view; they are dropped with the next chunk
+let chunk: Uint8Array | null = null
 let view: DataView = new DataView(new ArrayBuffer(0))
+let chunkMemory = 0
 
 /** A binary payload, in memory of its own. */
 export function smallBytes(frame: Frame): Buffer {
@@ -53,7 +58,7 @@ export function smallBytes(frame: Frame): Buffer {
   const at = slabUsed
   slabUsed = at + size
   unmask(frame, slab, at)
-  return new NodeBuffer(slab.bytes.buffer, slab.bytes.byteOffset + at, size)
+  return new NodeBuffer(slab.buffer, slab.offset + at, size)
 }
 
 /** A copy in memory that nothing else lies in. */
@@ -76,15 +81,14 @@ function unmask(frame: Frame, target: Memory, at: number): number {
   const end = start + size
   let from = start
   let seen = 0
-  if (data.length >= VIEW_FROM && data.buffer.byteLength <= VIEW_UP_TO) {
-    if (view.buffer !== data.buffer) view = new DataView(data.buffer)
-    const base = data.byteOffset
+  if (data === chunk || (data.length >= VIEW_FROM && take(data))) {
+    const words = view
     const to = target.view
     for (const stop = end - 15; from < stop; from += 16, at += 16) {
-      const a = view.getInt32(base + from, true) ^ mask
-      const b = view.getInt32(base + from + 4, true) ^ mask
-      const c = view.getInt32(base + from + 8, true) ^ mask
-      const d = view.getInt32(base + from + 12, true) ^ mask
+      const a = words.getInt32(from, true) ^ mask
+      const b = words.getInt32(from + 4, true) ^ mask
+      const c = words.getInt32(from + 8, true) ^ mask
+      const d = words.getInt32(from + 12, true) ^ mask
       to.setInt32(at, a, true)
       to.setInt32(at + 4, b, true)
       to.setInt32(at + 8, c, true)
@@ -92,7 +96,7 @@ function unmask(frame: Frame, target: Memory, at: number): number {
       seen |= a | b | c | d
     }
     for (const stop = end - 3; from < stop; from += 4, at += 4) {
-      const a = view.getInt32(base + from, true) ^ mask
+      const a = words.getInt32(from, true) ^ mask
       to.setInt32(at, a, true)
       seen |= a
     }
@@ -107,33 +111,56 @@ function unmask(frame: Frame, target: Memory, at: number): number {
   return seen
 }
 
-/** RFC 3629: no overlong forms, no surrogates, nothing over U+10FFFF. For short text faster than a call (as above). */
+/** Bytes that a chunk keeps alive. */
+export function memorySize(data: Uint8Array): number {
+  return data === chunk || take(data) ? chunkMemory : data.buffer.byteLength
+}
+
+/** Makes a view of a chunk; false where it is too large to be kept alive for that. */
+function take(data: Uint8Array): boolean {
+  const { buffer } = data
+  if (buffer.byteLength > VIEW_UP_TO) return false
+  chunk = data
+  chunkMemory = buffer.byteLength
+  view = new DataView(buffer, data.byteOffset, data.length)
+  return true
+}
+
+/**
+ * RFC 3629: no overlong forms, no surrogates, nothing over U+10FFFF. For short text faster than a call (benchmarks/questions/decode.js,
+ * mixed). Three bytes behind the text are overwritten, so that nothing has to be asked about its end.
+ */
 function decodeUtf8(bytes: Buffer, size: number): string | null {
+  bytes[size] = bytes[size + 1] = bytes[size + 2] = 0
   let at = 0
   let length = 0
   while (at < size) {
-    const first = bytes[at++]!
+    const first = bytes[at]!
     if (first < 0x80) {
       units[length++] = first
-      continue
-    }
-    const more = first < 0xc2 ? 4 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : first < 0xf5 ? 3 : 4
-    if (at + more > size || more === 4) return null
-    let point = first & (0x3f >> more)
-    for (const end = at + more; at < end; at++) {
-      const next = bytes[at]!
-      if ((next & 0xc0) !== 0x80) return null
-      point = (point << 6) | (next & 0x3f)
-    }
-    if (more === 1) {
-      units[length++] = point
-    } else if (more === 2) {
-      if (point < 0x800 || (point & 0xf800) === 0xd800) return null
-      units[length++] = point
+      at++
+    } else if (first < 0xe0) {
+      const second = bytes[at + 1]! ^ 0x80
+      if (first < 0xc2 || second > 0x3f) return null
+      units[length++] = ((first & 0x1f) << 6) | second
+      at += 2
+    } else if (first < 0xf0) {
+      const second = bytes[at + 1]! ^ 0x80
+      const third = bytes[at + 2]! ^ 0x80
+      const unit = ((first & 0x0f) << 12) | (second << 6) | third
+      if ((second | third) > 0x3f || unit < 0x800 || (unit & 0xf800) === 0xd800) return null
+      units[length++] = unit
+      at += 3
     } else {
-      if (point < 0x10000 || point > 0x10ffff) return null
-      units[length++] = 0xd7c0 + (point >> 10)
-      units[length++] = 0xdc00 | (point & 0x3ff)
+      const second = bytes[at + 1]! ^ 0x80
+      const third = bytes[at + 2]! ^ 0x80
+      const fourth = bytes[at + 3]! ^ 0x80
+      const point = ((first & 0x0f) << 18) | (second << 12) | (third << 6) | fourth
+      if ((second | third | fourth) > 0x3f || point < 0x10000 || point > 0x10ffff) return null
+      units[length] = 0xd7c0 + (point >> 10)
+      units[length + 1] = 0xdc00 | (point & 0x3ff)
+      length += 2
+      at += 4
     }
   }
   return unitBytes.ucs2Slice(0, length * 2)
