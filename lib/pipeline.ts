@@ -552,8 +552,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     return this.user.hears('message')
   }
 
-  announce(message: Message): void {
-    this.user.tell('message', message)
+  announce(message: Message): boolean {
+    return this.user.tell('message', message)
   }
 
   inputDelivered(): void {

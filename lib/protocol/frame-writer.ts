@@ -19,7 +19,7 @@ const PIECES_FROM = 131072
 const PIECE_SIZE = 65520
 /** From here on masking while copying saves a pass over the payload (benchmarks/questions/encode.js, 16 KiB as a client). */
 const FUSED_FROM = 4096
-/** Text up to this many characters is copied faster by a loop than by a call (benchmarks/questions/encode.js). */
+/** So many bytes, or characters of ASCII, are copied faster by a loop than by a call (benchmarks/questions/encode.js). */
 const LOOP_UP_TO = 24
 
 // where nothing waits, nothing is held for it
@@ -265,8 +265,11 @@ export function writeHeader(frame: Frame, bytes: Buffer, at: number, masked: boo
 }
 
 function copyPayload(frame: Frame, bytes: Buffer, at: number): void {
-  const { data } = frame
-  if (typeof data !== 'string' || data.length !== frame.size) {
+  const { data, size } = frame
+  if (typeof data !== 'string') {
+    if (size > LOOP_UP_TO || frame.mask !== 0) frame.copy(bytes, at)
+    else for (let from = frame.start, end = from + size; from < end; from++) bytes[at++] = data[from]!
+  } else if (data.length !== size) {
     frame.copy(bytes, at)
   } else if (data.length <= LOOP_UP_TO) {
     for (let i = 0; i < data.length; i++) bytes[at + i] = data.charCodeAt(i)

@@ -5,27 +5,27 @@ import { Buffer } from '../runtime/node.js'
 
 /** As much as leaves at once: what a turn gathers, and one more frame that is not too large to be copied. */
 export const MEMORY_SIZE = 131072
-/** Below this a piece of Buffer's own pool is as cheap. */
-const FROM = 2048
+/** Below this a piece of Buffer's own pool is as cheap (benchmarks/questions/echo.js, 1 KiB, one in flight). */
+const FROM = 256
 
 let memory: Buffer | null = null
-let isLent = false
+let lent: Buffer | null = null
 
-/** Memory of this size that `giveBack` may be told of; other memory where it is small, large, or nothing is there. */
+/** Memory of this size that `giveBack` must be told of; other memory where it is small, large, or nothing is there. */
 export function borrow(size: number): Buffer {
-  if (size < FROM || size > MEMORY_SIZE || isLent) return Buffer.allocUnsafe(size)
+  if (size < FROM || size > MEMORY_SIZE || lent !== null) return Buffer.allocUnsafe(size)
   memory ??= Buffer.allocUnsafeSlow(MEMORY_SIZE)
-  isLent = true
-  return memory.subarray(0, size)
+  lent = memory.subarray(0, size)
+  return lent
 }
 
 /**
- * Something has been written, in memory that `borrow` may have given.
+ * Something has been written: perhaps the very piece that `borrow` gave last.
  * @param isFree - nobody looks at it any more
  */
 export function giveBack(bytes: Buffer, isFree: boolean): void {
-  if (memory === null || bytes.buffer !== memory.buffer) return
+  if (bytes !== lent) return
   // whoever still has it keeps it
   if (!isFree) memory = null
-  isLent = false
+  lent = null
 }

@@ -17,8 +17,8 @@ export interface Taker<T> {
 export interface DeliveryOwner<T> {
   /** Whether 'message' has listeners. */
   readonly isHeard: boolean
-  /** Gives a message to the listeners of 'message'. */
-  announce(message: T): void
+  /** Gives a message to the listeners of 'message'; false where there are none. */
+  announce(message: T): boolean
   /** Everything that had arrived has been delivered. */
   inputDelivered(): void
 }
@@ -84,8 +84,8 @@ export class Delivery<T> implements Receiver<T> {
   }
 
   private run(): boolean {
+    let more = this.taker !== null || this.owner.isHeard
     this.state = 'running'
-    let more = true
     try {
       while (more && this.queue !== null && this.state === 'running') more = this.next(this.queue)
     } finally {
@@ -98,16 +98,21 @@ export class Delivery<T> implements Receiver<T> {
 
   /** Hands one message out; false where nobody takes it, or no more after it. */
   private next(queue: Batch<T>): boolean {
-    const { taker } = this
-    const message = queue[this.index]!
-    const { isHeard } = this.owner
-    if (taker === null && !isHeard) return false
-    if (++this.index === queue.length) {
+    const { taker, index } = this
+    const message = queue[index]!
+    if (index + 1 === queue.length) {
       this.queue = null
       this.index = 0
+    } else {
+      this.index = index + 1
     }
-    this.owner.announce(message)
+    const isHeard = this.owner.announce(message)
     // where there are listeners, the view may be there for writing only
-    return taker === null || (isHeard && !taker.isRead) || taker.deliver(message)
+    if (taker !== null) return (isHeard && !taker.isRead) || taker.deliver(message)
+    if (isHeard) return true
+    // the last listener went with the message before
+    this.queue = queue
+    this.index = index
+    return false
   }
 }

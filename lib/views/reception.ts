@@ -192,7 +192,7 @@ export class Reception implements Receiver<Frame> {
     const view = new FramesView(owner)
     const delivery = new Delivery<Frame>({
       isHeard: false,
-      announce() {},
+      announce: () => false,
       inputDelivered: () => owner.inputDelivered()
     })
     this.sink = delivery

@@ -12,10 +12,11 @@ class Owner implements DeliveryOwner<Message> {
   get isHeard(): boolean {
     return this.listens
   }
-  announce(message: Message): void {
-    if (!this.listens) return
+  announce(message: Message): boolean {
+    if (!this.listens) return false
     this.heard.push(message)
     this.onMessage?.()
+    return true
   }
   inputDelivered(): void {
     this.delivered++
