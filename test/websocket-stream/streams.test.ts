@@ -3,10 +3,11 @@
 import { once } from 'node:events'
 import { finished, PassThrough, pipeline, Readable, Writable } from 'node:stream'
 import { pipeline as runPipeline, finished as whenFinished } from 'node:stream/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import readableStream from 'readable-stream'
 import t from 'tap'
 import { type CloseInfo, WebSocketStream } from '../../lib/index.js'
-import { BINARY, CLOSE, closeBody, RawPeer, readClose, TEXT } from '../support/raw-peer.js'
+import { BINARY, CLOSE, closeBody, RawPeer, readClose, requestHead, TEXT } from '../support/raw-peer.js'
 import {
   collect,
   IN_MEMORY,
@@ -339,6 +340,33 @@ t.test('two of ours, each echoing the other, close cleanly', async t => {
   t.same(await got, { got: ['a', 'b', 'c'], error: null })
   t.same(await client.closed, { code: 1000, reason: '', wasClean: true, initiator: 'local' })
   t.same(await server.closed, { code: 1000, reason: '', wasClean: true, initiator: 'peer' })
+})
+
+t.test('a header and a large payload behind it leave a pipe as one write', async t => {
+  const ws = WebSocketStream.server()
+  t.teardown(() => ws.destroy())
+  const writes: number[][] = []
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, callback) {
+      writes.push([chunk.length])
+      callback()
+    },
+    writev(chunks, callback) {
+      writes.push(chunks.map(({ chunk }) => chunk.length))
+      callback()
+    }
+  })
+  const source = new PassThrough()
+  source.pipe(ws).pipe(sink)
+  source.write(requestHead())
+  await ws.opened
+  await nextTurn()
+  writes.length = 0
+  ws.binary(Buffer.alloc(100))
+  await nextTurn()
+  ws.binary(Buffer.alloc(20_000))
+  await nextTurn()
+  t.same(writes, [[102], [4, 20_000]])
 })
 
 t.test('the stream of the wire is a Node stream like others', async t => {
