@@ -54,11 +54,8 @@ export class HandshakeMemo implements OpenInfo {
     const answer = Object.entries(info.headers)
       .slice(3)
       .flatMap(([name, value]) => [value as string | string[]].flat().flatMap(line => [name, line]))
-    const parts = [[method, url, httpVersion] as string[], rawHeaders, answer]
-    // it would be taken for another
-    if (parts.some(part => part.some(word => words.has(word)))) return null
-    const packed = parts.map(part => part.map(word => signs.get(word) ?? word).join(BETWEEN_FIELDS)).join(BETWEEN_PARTS)
-    return new HandshakeMemo(info, socket, packed)
+    const parts = [pack([method, url, httpVersion] as string[]), pack(rawHeaders), pack(answer)]
+    return parts.includes(null) ? null : new HandshakeMemo(info, socket, parts.join(BETWEEN_PARTS))
   }
 
   get status(): number {
@@ -86,6 +83,18 @@ export class HandshakeMemo implements OpenInfo {
     const part = this.packed.split(BETWEEN_PARTS)[index]!.split(BETWEEN_FIELDS)
     return part.map(word => words.get(word) ?? word)
   }
+}
+
+/** Null where a word would be taken for another. */
+function pack(part: readonly string[]): string | null {
+  let packed = ''
+  let between = ''
+  for (const word of part) {
+    if (word.length === 1 && words.has(word)) return null
+    packed += between + (signs.get(word) ?? word)
+    between = BETWEEN_FIELDS
+  }
+  return packed
 }
 
 function toHeaders(raw: readonly string[]): Headers {

@@ -34,13 +34,21 @@ const LazyTransform = lazy(Transform)
 
 /** One stage of the pipeline. Object-mode sides carry batches; a single item is taken for a batch of one. */
 export abstract class Stage<In, Out> extends LazyTransform implements Receiver<In>, Sender<Out> {
+  // Assigned and not defined: six classes share these two, and a definition in the seventh constructor would be looked up anew
+  // for each of them (benchmarks/questions/handshakes.js)
   /** What this stage is linked to. */
-  next: Receiver<Out> | null = null
+  declare next: Receiver<Out> | null
   /** What is linked to this stage. */
-  prev: Sender<In> | null = null
+  declare prev: Sender<In> | null
   // The callback of a _transform whose batch filled what is downstream, or of a _flush whose end is still to be passed on. Not
   // there at all while a stage is not used as a stream (benchmarks/questions/idle.js).
   declare private waiting?: TransformCallback | undefined
+
+  constructor() {
+    super()
+    this.next = null
+    this.prev = null
+  }
 
   /** Whether the readable side carries batches, and not bytes. @internal */
   protected get readsBatches(): boolean {
