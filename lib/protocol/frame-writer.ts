@@ -2,7 +2,7 @@
 
 import { Buffer } from '../runtime/node.js'
 import { Frame } from './frame.js'
-import { applyMask, freshMask, shiftMask } from './mask.js'
+import { applyMask, freshMask, shiftMask, WORDS_FROM } from './mask.js'
 import { isControl } from './opcode.js'
 import { borrow, MEMORY_SIZE } from './output-memory.js'
 
@@ -17,7 +17,10 @@ const UNCOPIED_FROM_IF_BORROWED = 32768
  */
 const PIECES_FROM = 131072
 const PIECE_SIZE = 65520
-/** From here on masking while copying saves a pass over the payload (benchmarks/questions/encode.js, 16 KiB as a client). */
+/**
+ * Masking while copying saves a pass over the payload: from here on, and for what is masked by a plain loop anyhow
+ * (benchmarks/questions/encode.js, 16 KiB and 16 B as a client).
+ */
 const FUSED_FROM = 4096
 /** So many bytes, or characters of ASCII, are copied faster by a loop than by a call (benchmarks/questions/encode.js). */
 const LOOP_UP_TO = 24
@@ -233,7 +236,8 @@ export class FrameWriter {
     this.partMask = mask
     if (this.isApart(frame)) return at
     const end = at + frame.size
-    if (this.masked && frame.size >= FUSED_FROM && typeof frame.data !== 'string' && frame.mask === 0) {
+    const isFused = this.masked && (frame.size >= FUSED_FROM || frame.size < WORDS_FROM)
+    if (isFused && typeof frame.data !== 'string' && frame.mask === 0) {
       applyMask(frame.data, frame.start, frame.start + frame.size, bytes, at, shiftMask(mask, frame.offset))
       return end
     }

@@ -3,7 +3,7 @@
 import { fillRandom, loadOptional } from '../runtime/node.js'
 
 /** Below this many bytes, building a view of words costs more than it saves (benchmarks/questions/decode.js). */
-const WORDS_FROM = 64
+export const WORDS_FROM = 64
 
 /** From here on a native call is worth its price, where there is one to call (benchmarks/questions/echo.js). */
 const NATIVE_FROM = 256
