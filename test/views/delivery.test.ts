@@ -110,6 +110,24 @@ t.test('listeners and a taker get the same, once', async t => {
   t.same(taker.got, ['a', 'b'])
 })
 
+t.test('what comes behind the message with which the last listener goes waits', async t => {
+  const { delivery, owner, asked } = make()
+  owner.listens = true
+  owner.onMessage = () => {
+    owner.listens = false
+  }
+  t.equal(delivery.receive(['a', 'b', 'c']), false)
+  t.same(owner.heard, ['a'])
+  t.equal(delivery.isBlocked, true)
+  owner.listens = true
+  delivery.proceed()
+  t.same(owner.heard, ['a', 'b'])
+  owner.listens = true
+  delivery.proceed()
+  t.same(owner.heard, ['a', 'b', 'c'])
+  t.equal(asked(), 1)
+})
+
 t.test('what comes while a message is being announced is queued', async t => {
   const { delivery, owner } = make()
   owner.listens = true
