@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Duplex, lazy, Transform } from '../lib/streams.js'
+import { Duplex, EventEmitter, lazy, prepareListeners, Transform } from '../lib/streams.js'
 import { held } from './protocol/memory.js'
 
 const LazyDuplex = lazy(Duplex)
@@ -137,4 +137,27 @@ t.test('an idle one holds less than a quarter of what a built one does', async t
   const idle = many(() => {})
   const built = many(stream => stream.readableLength)
   t.ok(idle < built / 4, `${idle / 2000} and ${built / 2000} bytes`)
+})
+
+t.test('an emitter with its list of listeners prepared is one like others', async t => {
+  const emitter = new EventEmitter()
+  prepareListeners(emitter)
+  t.same(emitter.eventNames(), [])
+  for (const name of ['constructor', 'toString', '__proto__', 'hasOwnProperty', 'message']) {
+    const got: unknown[] = []
+    const listener = (value: unknown): void => {
+      got.push(value)
+    }
+    t.equal(emitter.listenerCount(name), 0, name)
+    t.equal(emitter.emit(name, 1), false, name)
+    emitter.on(name, listener)
+    t.same(emitter.eventNames(), [name])
+    t.equal(emitter.emit(name, 2), true)
+    emitter.off(name, listener)
+    t.equal(emitter.emit(name, 3), false)
+    t.same(got, [2], name)
+    t.same(emitter.eventNames(), [])
+    prepareListeners(emitter)
+  }
+  t.throws(() => emitter.emit('error', new Error('nobody listens')), { message: 'nobody listens' })
 })
