@@ -70,7 +70,8 @@ interface Rare {
   closeSent?: () => void
   abort?: () => void
   ask?: (answer: HandshakeError) => boolean
-  drained?: () => void
+  /** Who waits for the wire to take bytes again. */
+  drained?: (() => void)[]
   /** Stands for the view of whoever was told to wait before there was one. */
   writer?: { proceed(): void }
 }
@@ -276,6 +277,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     if (rare?.abort !== undefined) this.settings.signal!.removeEventListener('abort', rare.abort)
     extensions?.outbound.stop()
     this.tellCloseSent()
+    this.tellDrained()
     this.view?.connectionOver()
     this.outgoing?.connectionOver()
     this.wire?.inputDone()
@@ -427,10 +429,28 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     return this.encoder.isBlocked
   }
 
-  /** Calls back once when the wire takes bytes again. */
+  /** Whether what is sent now has to wait. */
+  get needsDrain(): boolean {
+    return this.closeInfo === undefined && (this.encoder.isFull || (this.view?.writableNeedDrain ?? false))
+  }
+
+  /** Resolves when the wire takes bytes again; rejects if the connection ends first. */
+  whenAllTaken(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const check = (): void => {
+        if (this.closeInfo !== undefined) reject(new WebSocketError('WS_ERR_NOT_OPEN'))
+        else if (this.needsDrain) this.whenDrained(() => nextTick(check))
+        else resolve()
+      }
+      check()
+    })
+  }
+
+  /** Calls back once when the wire takes bytes again, or is gone. */
   whenDrained(callback: () => void): void {
     this.rare ??= {}
-    this.rare.drained = callback
+    this.rare.drained ??= []
+    this.rare.drained.push(callback)
   }
 
   // Messages
@@ -459,24 +479,31 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     return this.connection.takesMessages
   }
 
-  /** Sends a message behind all that wait. False asks to wait, or says that nothing more can be sent. */
+  /** Sends a message behind all that wait. False if nothing more can be sent. */
   send(message: OutgoingMessage): boolean {
     if (!this.connection.takesMessages) return false
     // the drafts have no binary messages
     if (isDraft(this.info?.version ?? '') && !isText(message)) return false
     const { view } = this
-    if (view === null) return this.sendItem(message) || this.rememberWriter()
-    if (this.reception.kind === 'frames') return this.sendItem(message)
-    return !view.writableEnded && (view as View<unknown, unknown>).write(message)
+    if (view === null) {
+      if (!this.sendItem(message)) this.rememberWriter()
+      return true
+    }
+    if (this.reception.kind === 'frames') {
+      this.sendItem(message)
+      return true
+    }
+    if (view.writableEnded) return false
+    ;(view as View<unknown, unknown>).write(message)
+    return true
   }
 
   /** Whoever is told to wait may listen for 'drain' on a view that is yet to be made. */
-  private rememberWriter(): false {
+  private rememberWriter(): void {
     this.rare ??= {}
     const { rare } = this
     rare.writer ??= { proceed: () => delete rare.writer }
     this.setSender(rare.writer)
-    return false
   }
 
   sendItem(item: Outgoing): boolean {
@@ -719,10 +746,14 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   drained(): void {
     this.connection.drained()
     this.tellCloseSent()
+    this.tellDrained()
+  }
+
+  private tellDrained(): void {
     const drained = this.rare?.drained
     if (drained === undefined) return
     delete this.rare!.drained
-    drained()
+    for (const callback of drained) callback()
   }
 
   private tellCloseSent(): void {

@@ -157,7 +157,7 @@ export class WebSocketStream extends LazyDuplex {
   /**
    * Sends text, as `messages.write` does.
    * @param options - `compress: false` keeps extensions from compressing it
-   * @returns false where the wire is full, and where nothing more can be sent; then nothing is
+   * @returns true if the message was sent or queued; false if the connection can send no more messages
    */
   text(message: string, options?: SendOptions): boolean {
     if (typeof message !== 'string') throw new TypeError('text must be a string')
@@ -167,7 +167,7 @@ export class WebSocketStream extends LazyDuplex {
   /**
    * Sends bytes, as `messages.write` does: any ArrayBufferView or ArrayBuffer, which must not change until it is sent.
    * @param options - `compress: false` keeps extensions from compressing it
-   * @returns false where the wire is full, and where nothing more can be sent; then nothing is
+   * @returns true if the message was sent or queued; false if the connection can send no more messages
    */
   binary(message: NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer, options?: SendOptions): boolean {
     const bytes = toBytes(message)
@@ -176,7 +176,7 @@ export class WebSocketStream extends LazyDuplex {
 
   /**
    * Sends what `prepareMessage` made, as `messages.write` does.
-   * @returns false where the wire is full, and where nothing more can be sent; then nothing is
+   * @returns true if the message was sent or queued; false if the connection can send no more messages
    */
   send(message: PreparedMessage): boolean {
     if (!(message instanceof PreparedMessage)) throw new TypeError('message must come from prepareMessage')
@@ -202,18 +202,25 @@ export class WebSocketStream extends LazyDuplex {
   }
 
   /**
-   * Begins the closing handshake (RFC 6455 §7.1.2), behind all messages that wait. A second call does nothing.
+   * Begins the closing handshake (RFC 6455 §7.1.2), behind all messages that wait. A second call only returns the promise.
    * @param code - 1000-1003, 1007-1014 or 3000-4999
    * @param reason - at most 123 bytes of UTF-8
-   * @throws TypeError, RangeError where they cannot be sent
+   * @returns how the connection ended, as `whenClosed()` does
+   * @throws TypeError, RangeError if the code or the reason cannot be sent
    */
-  close(code = 1000, reason = ''): void {
+  close(code = 1000, reason = ''): Promise<CloseInfo> {
     this.pipeline.close(writeCloseBody(code, reason))
+    return this.whenClosed()
   }
 
-  /** How the connection ended, when all is over; never rejects. */
-  get closed(): Promise<CloseInfo> {
+  /** Resolves with how the connection ended, once it has; never rejects. */
+  whenClosed(): Promise<CloseInfo> {
     return this.pipeline.closed
+  }
+
+  /** Whether the connection has ended, as any stream's `closed`. */
+  get closed(): boolean {
+    return this.closeInfo !== undefined
   }
 
   /** What was agreed, when the handshake is done; rejects with a HandshakeError. Never an unhandled rejection by itself. */
@@ -270,6 +277,19 @@ export class WebSocketStream extends LazyDuplex {
   /** What has gone through this connection so far, counted when it is asked for. */
   get stats(): ConnectionStats {
     return this.pipeline.stats
+  }
+
+  /** Whether the wire is full: what is sent now waits in memory. `await ws.drained()` waits for room. */
+  get needsDrain(): boolean {
+    return this.pipeline.needsDrain
+  }
+
+  /**
+   * Waits until the wire has taken all that was sent. Resolves at once if nothing waits.
+   * @throws WebSocketError when the connection ends first
+   */
+  drained(): Promise<void> {
+    return this.pipeline.whenAllTaken()
   }
 
   /** Bytes that were given to this connection and that the wire has not taken. */
@@ -339,7 +359,7 @@ export class WebSocketStream extends LazyDuplex {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.readyState === 'connecting') this.destroy()
     else this.close()
-    await this.closed
+    await this.whenClosed()
   }
 
   // The stream

@@ -38,7 +38,7 @@ t.test('a connection is followed from its handshake to its end', async t => {
   server.ping('p')
   await once(server, 'message')
   client.close(3000, 'bye')
-  await Promise.all([client.closed, server.closed])
+  await Promise.all([client.whenClosed(), server.whenClosed()])
   const of = (stream: unknown): [string, Event][] => told.filter(([, event]) => event['stream'] === stream)
   const names = of(server).map(([name]) => name)
   t.same([...new Set(names)], ['handshake', 'open', 'frame', 'close'])
@@ -64,7 +64,7 @@ t.test('an error is told whether or not the application listens', async t => {
   const server = WebSocketStream.server().attach(a)
   b.end('rubbish\r\n\r\n')
   b.resume()
-  await server.closed
+  await server.whenClosed()
   t.match(
     told.filter(([name]) => name === 'error').map(([, { error }]) => error),
     [{ code: 'WS_ERR_MALFORMED_HEAD' }]

@@ -70,7 +70,7 @@ const contestants = {
     talk.send = data => (typeof data === 'string' ? ws.text(data) : ws.binary(data))
     talk.close = () => {
       ws.close()
-      return ws.closed
+      return ws.whenClosed()
     }
   },
 
@@ -85,7 +85,7 @@ const contestants = {
     talk.send = data => ws.messages.write(data)
     talk.close = () => {
       ws.messages.end()
-      return ws.closed
+      return ws.whenClosed()
     }
   }
 }

@@ -31,7 +31,7 @@ function join(ws) {
     receiver.newest = null
     if (newest !== null) send(receiver, newest)
   })
-  ws.closed.then(() => receivers.delete(receiver))
+  ws.whenClosed().then(() => receivers.delete(receiver))
 }
 
 function broadcast(text) {

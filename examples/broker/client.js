@@ -84,7 +84,7 @@ export class RoomClient extends Readable {
         succeeded()
         await this.#take(JSON.parse(text))
       }
-      return ws.closed
+      return ws.whenClosed()
     } finally {
       ws.close()
     }

@@ -1,7 +1,6 @@
 // One connection to a room: what it says is published, and what the room has goes out to it, in order, each once. A member that does
 // not keep up leaves the crowd, and reads on from the broker by itself, a batch at a time, as fast as it takes them.
 
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const TRY_AGAIN_LATER = 1013
@@ -19,15 +18,11 @@ export class Member {
   /** The sequence number of what was sent last. */
   #position = -1
   #gone = new AbortController()
-  #isBlocked = false
 
   constructor(ws, room) {
     this.#ws = ws
     this.#room = room
-    ws.messages.on('drain', () => {
-      this.#isBlocked = false
-    })
-    ws.closed.then(() => {
+    ws.whenClosed().then(() => {
       this.#gone.abort()
       room.upToDate.delete(this)
     })
@@ -43,7 +38,8 @@ export class Member {
       // one at a time: a client's messages keep their order, and it cannot send faster than the broker stores
       const seq = await this.#room.publish(message.data, message.id)
       counts.published++
-      await this.#sent(this.#ws.text(JSON.stringify({ ack: message.id, seq })))
+      this.#ws.text(JSON.stringify({ ack: message.id, seq }))
+      await this.#drained()
     }
   }
 
@@ -53,8 +49,8 @@ export class Member {
     if (seq <= this.#position) return
     this.#position = seq
     counts.sent++
-    this.#isBlocked = !this.#ws.send(message)
-    if (!this.#isBlocked) return
+    this.#ws.send(message)
+    if (!this.#ws.needsDrain) return
     this.#room.upToDate.delete(this)
     counts.fellBehind++
     this.#note(0)
@@ -94,10 +90,10 @@ export class Member {
         if (this.#isGone) return
         this.#position = seq
         counts.sent++
-        const isTaken = this.#ws.send(message)
+        this.#ws.send(message)
         held -= size
-        if (!isTaken) this.#note(held)
-        await this.#sent(isTaken)
+        if (this.#ws.needsDrain) this.#note(held)
+        await this.#drained()
       }
     }
     // another node of the broker may not have yet what came to us from one
@@ -108,16 +104,9 @@ export class Member {
     counts.mostHeld = Math.max(counts.mostHeld, heldOfBatch + this.#ws.bufferedAmount)
   }
 
-  async #sent(isTaken) {
-    if (isTaken) return
-    this.#isBlocked = true
-    await this.#drained()
-  }
-
   /** Resolves when there is room for more, or the connection has ended. */
   async #drained() {
-    const { signal } = this.#gone
-    if (this.#isBlocked) await once(this.#ws.messages, 'drain', { signal }).catch(() => {})
+    await this.#ws.drained().catch(() => {})
   }
 
   get #isGone() {

@@ -67,7 +67,7 @@ function joinSession(ws, query) {
   const session = sessions.get(page) ?? new Session()
   sessions.set(page, session)
   session.join(ws, Number(parameters.get('connection')))
-  ws.closed.then(() => {
+  ws.whenClosed().then(() => {
     session.leave(ws)
     if (session.isEmpty && sessions.get(page) === session) sessions.delete(page)
   })

@@ -41,7 +41,7 @@ export class Session {
       // a refused handshake: `closed` tells the rest
       () => {}
     )
-    ws.closed.then(closed => Object.assign(record, { closed }))
+    ws.whenClosed().then(closed => Object.assign(record, { closed }))
     return record
   }
 
@@ -70,11 +70,11 @@ export class Session {
     const { feed } = this
     const others = [...this.connections.keys()].filter(ws => ws !== feed)
     for (const ws of others) ws.close(code, reason)
-    await Promise.all(others.map(ws => ws.closed))
+    await Promise.all(others.map(ws => ws.whenClosed()))
     if (!feed) return
     feed.text(this.sample())
     feed.close(code, reason)
-    await feed.closed
+    await feed.whenClosed()
   }
 }
 

@@ -84,7 +84,7 @@ async function closeAll(connections: readonly WebSocketStream[]): Promise<void> 
     if (ws.readyState === 'connecting') ws.destroy()
     else ws.close()
   }
-  await Promise.all(connections.map(ws => ws.closed))
+  await Promise.all(connections.map(ws => ws.whenClosed()))
 }
 
 /** Letters that compress as text does, more or less. */

@@ -68,7 +68,7 @@ export class Call {
   /** Waits for the end, and says how it came where that is worth a word. */
   async exitCode(isTold: boolean): Promise<ExitCode> {
     const { ws, notes } = this
-    const info = await ws.closed
+    const info = await ws.whenClosed()
     if (!info.wasClean) notes.fail(this.error === null ? 'the connection was given up' : describeError(this.error))
     else if (isTold || (info.code !== 1000 && info.code !== 1005)) notes.say(`closed: ${describeClose(info)}`)
     return info.wasClean && !this.hasFailed ? ExitCode.Ok : ExitCode.Failed

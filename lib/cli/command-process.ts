@@ -54,14 +54,14 @@ class ConnectedProcess {
   async run(): Promise<string | null> {
     const { child, ws } = this
     const gone = new Promise(resolve => child.once('close', resolve).once('error', resolve))
-    void ws.closed.then(() => this.stop())
+    void ws.whenClosed().then(() => this.stop())
     const read = this.fromPeer()
     await Promise.all([this.toPeer(), gone])
     clearTimeout(this.timer)
     const outcome = this.describe()
     if (outcome === null) ws.close()
     else ws.close(CloseCode.InternalError, `the command ${outcome}`.slice(0, 120))
-    await Promise.all([read, ws.closed])
+    await Promise.all([read, ws.whenClosed()])
     return outcome
   }
 

@@ -37,7 +37,7 @@ class Piped {
     const { ws, io } = this.call
     const received = this.receive()
     const sent = this.send().catch(error => this.isOver || this.call.fail(error.message))
-    await Promise.all([ws.closed, received])
+    await Promise.all([ws.whenClosed(), received])
     this.isOver = true
     // whoever waits for more of it waits for nothing
     io.stdin.destroy()

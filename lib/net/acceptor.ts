@@ -138,7 +138,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
     const all = [...this.unfinished, ...this.open]
     for (const ws of this.unfinished) ws.reject(503)
     for (const ws of this.open) ws.close(code, reason)
-    await Promise.all(all.map(ws => ws.closed))
+    await Promise.all(all.map(ws => ws.whenClosed()))
     this.leave()
   }
 

@@ -101,7 +101,7 @@ export class BrowserWebSocketStream {
       },
       error => (this.error ??= error)
     )
-    void ws.closed.then(info => this.over(info))
+    void ws.whenClosed().then(info => this.over(info))
   }
 
   /** When the handshake is done. */

@@ -84,7 +84,7 @@ export function begin(
 /** Aborted when the connection is over. */
 function endOf(ws: WebSocketStream): AbortSignal {
   const control = new AbortController()
-  ws.closed.then(() => control.abort())
+  ws.whenClosed().then(() => control.abort())
   return control.signal
 }
 

@@ -99,7 +99,7 @@ export class Relay {
   ) {
     client.opened.catch(error => this.whenOpened.reject(error))
     client.once('open', () => this.begin())
-    void client.closed.then(() => this.sideOver('client'))
+    void client.whenClosed().then(() => this.sideOver('client'))
     if (client.inside.isAsked) void this.dial(client.request!)
     else client.once('request', request => void this.dial(request))
   }
@@ -164,7 +164,7 @@ export class Relay {
     this.target = target
     target.once('open', () => this.answer(target, dialling))
     target.opened.catch(error => this.refuse(error))
-    void target.closed.then(() => this.sideOver('target'))
+    void target.whenClosed().then(() => this.sideOver('target'))
   }
 
   /** The target has accepted: so does the client's side. */

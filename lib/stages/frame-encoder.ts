@@ -107,6 +107,11 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     return this.blocked
   }
 
+  /** Whether no more is wanted until the wire takes bytes again. @internal */
+  get isFull(): boolean {
+    return this.full
+  }
+
   protected override get readsBatches(): boolean {
     return false
   }

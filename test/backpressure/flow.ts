@@ -28,7 +28,7 @@ async function run(ws: WebSocketStream, socket: Socket): Promise<void> {
   else socket.pipe(ws).pipe(socket)
   await ws.opened
   await duties[duty!]!(ws)
-  const { code, wasClean } = await ws.closed
+  const { code, wasClean } = await ws.whenClosed()
   say('closed', code, wasClean)
   process.disconnect()
 }

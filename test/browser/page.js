@@ -18,7 +18,7 @@ function join(wire, options) {
 
 const close = async ({ client, server }, code = 1000, reason = '') => {
   client.close(code, reason)
-  return { client: await client.closed, server: await server.closed }
+  return { client: await client.whenClosed(), server: await server.whenClosed() }
 }
 
 const sum = bytes => bytes.reduce((total, byte) => (total * 31 + byte) >>> 0, bytes.length)
@@ -131,7 +131,7 @@ const CONVERSATIONS = {
     sides.client.messages.end('last')
     const received = []
     for await (const message of sides.server.messages) received.push(message)
-    const ended = { client: await sides.client.closed, server: await sides.server.closed }
+    const ended = { client: await sides.client.whenClosed(), server: await sides.server.whenClosed() }
     return { received, ended }
   },
 
@@ -154,7 +154,7 @@ const CONVERSATIONS = {
       ws.on('message', () => {})
       const code = errorOf(ws)
       attacker.write(Uint8Array.from(bytes))
-      const { code: closeCode, wasClean } = await ws.closed
+      const { code: closeCode, wasClean } = await ws.whenClosed()
       seen[name] = { code: await code, closeCode, wasClean }
     }
     return seen
@@ -164,7 +164,7 @@ const CONVERSATIONS = {
     const { client, server } = join(wire)
     server.on('request', () => server.reject(403, { body: 'nö' }))
     const { code, status, body } = await client.opened.catch(error => error)
-    await Promise.all([client.closed, server.closed])
+    await Promise.all([client.whenClosed(), server.whenClosed()])
     return { code, status, body: body.toString() }
   },
 

@@ -66,28 +66,31 @@ t.test('streams both ways', async t => {
 t.test('a process that ends closes with 1000, behind all that it wrote', async t => {
   const { client, messages, outcome } = run(t, node('for (let i = 0; i < 1000; i++) console.log(i)'))
   for (let i = 0; i < 1000; i++) if ((await messages.take()) !== String(i)) t.fail(`line ${i}`)
-  t.match(await client.closed, { code: 1000, wasClean: true })
+  t.match(await client.whenClosed(), { code: 1000, wasClean: true })
   t.equal(await outcome, null)
 })
 
 t.test('a process that fails closes with 1011', async t => {
   const failing = run(t, node('process.stderr.write("oops"); process.exitCode = 3'))
   t.equal(await failing.complaints.take(), 'oops')
-  t.match(await failing.client.closed, { code: 1011, reason: 'the command ended with exit code 3' })
+  t.match(await failing.client.whenClosed(), { code: 1011, reason: 'the command ended with exit code 3' })
   t.equal(await failing.outcome, 'ended with exit code 3')
   const killed = run(t, node('process.kill(process.pid, "SIGKILL")'))
-  t.match(await killed.client.closed, { code: 1011, reason: 'the command was ended by SIGKILL' })
+  t.match(await killed.client.whenClosed(), { code: 1011, reason: 'the command was ended by SIGKILL' })
 })
 
 t.test('a program that is not there', async t => {
   const { client, outcome } = run(t, ['/not/there'])
-  t.match(await client.closed, { code: 1011, reason: 'the command could not be started: spawn /not/there ENOENT' })
+  t.match(await client.whenClosed(), {
+    code: 1011,
+    reason: 'the command could not be started: spawn /not/there ENOENT'
+  })
   t.match(await outcome, 'could not be started')
 })
 
 t.test('a line that is too long ends the process', async t => {
   const { client, outcome } = run(t, node('process.stdout.write(Buffer.alloc(70e6)); setInterval(() => {}, 1e3)'))
-  t.match(await client.closed, { code: 1011 })
+  t.match(await client.whenClosed(), { code: 1011 })
   t.equal(await outcome, 'was ended: a line is longer than 67108864 bytes')
 })
 

@@ -41,7 +41,7 @@ t.test('messages and a Close pass, and what has passed is told', async t => {
   ws.text('hello')
   t.strictSame(await once(ws, 'message'), ['hello'])
   ws.close(4000, 'bye')
-  t.match(await ws.closed, { code: 4000 })
+  t.match(await ws.whenClosed(), { code: 4000 })
   await stderr.saw(
     /^#1 open: \/ from 127\.0\.0\.1:\d+\n#1 closed: client 4000 'bye', target 4000 'bye'; 5 bytes →, 5 bytes ←\n$/
   )
@@ -55,7 +55,7 @@ t.test('--show has the frames of both sides, in colour on a terminal', async t =
   ws.text('hello')
   await once(ws, 'message')
   ws.close()
-  await ws.closed
+  await ws.whenClosed()
   await stderr.saw(/#2 closed/)
   const frames = stderr.text.replace(/\x1b\[\d+m/g, '').match(/^#2 [→←].*$/gm)
   t.strictSame(frames, [
@@ -125,7 +125,7 @@ t.test('SIGINT closes all with 1001, and ends', async t => {
   const ws = dial(t, url)
   await ws.opened
   interrupt()
-  t.match(await ws.closed, { code: 1001, wasClean: true })
+  t.match(await ws.whenClosed(), { code: 1001, wasClean: true })
   t.equal(await code, 0)
 })
 

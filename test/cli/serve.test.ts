@@ -83,7 +83,7 @@ t.test('SIGINT closes all with 1001, and ends', async t => {
   const ws = dial(t, url)
   await ws.opened
   interrupt()
-  t.match(await ws.closed, { code: 1001, wasClean: true })
+  t.match(await ws.whenClosed(), { code: 1001, wasClean: true })
   t.equal(await code, 0)
 })
 
@@ -106,7 +106,7 @@ t.test('--path, --protocol, --compress and the limits', async t => {
   await second.opened
   t.equal(await statusOf(url), 503)
   ws.text('12345678901')
-  t.match(await ws.closed, { code: 1009 })
+  t.match(await ws.whenClosed(), { code: 1009 })
 })
 
 t.test('pages of other origins are not let in, whatever Host they say', async t => {
@@ -175,7 +175,7 @@ t.test('--shell has a shell, which knows who it is for; its failure is told', as
   const { url, stderr } = await serve(t, '--shell', '--command', command)
   const ws = dial(t, `${url}x?y`)
   t.equal(await next(ws), '/x?y 127.0.0.1')
-  t.match(await ws.closed, { code: 1011, reason: 'the command ended with exit code 3' })
+  t.match(await ws.whenClosed(), { code: 1011, reason: 'the command ended with exit code 3' })
   await stderr.saw(/oops\n/)
   await stderr.saw(/the command ended with exit code 3\n/)
 })
@@ -186,7 +186,7 @@ t.test('SIGINT ends the processes too', async t => {
   ws.text('x')
   await next(ws)
   interrupt()
-  t.match(await ws.closed, { code: 1001 })
+  t.match(await ws.whenClosed(), { code: 1001 })
   t.equal(await code, 0)
 })
 

@@ -43,7 +43,7 @@ for (const policy of ['conflate', 'drop']) {
     slow.on('message', data => times.push((JSON.parse(String(data)) as { time: number }).time))
     socket.resume()
     if (policy === 'drop') {
-      t.match(await slow.closed, { code: 1013, reason: 'too slow' })
+      t.match(await slow.whenClosed(), { code: 1013, reason: 'too slow' })
     } else {
       const now = Date.now()
       while ((times.at(-1) ?? 0) < now) await once(slow, 'message')

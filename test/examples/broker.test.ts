@@ -66,7 +66,7 @@ class Member {
       }
       const { closeInfo } = this.ws
       if (closeInfo !== undefined) throw new Error(`${found.length} of ${count}, then ${closeInfo.code}`)
-      await Promise.race([new Promise<void>(resolve => (this.waiting = resolve)), this.ws.closed])
+      await Promise.race([new Promise<void>(resolve => (this.waiting = resolve)), this.ws.whenClosed()])
     }
   }
 
@@ -148,7 +148,7 @@ function testFlood(nats: string): void {
     t.ok(mostHeld > 2 ** 16 && mostHeld <= MOST_HELD, `${mostHeld} of ${MOST_HELD} bytes`)
     t.equal(slow.heard.length, 1 + count, 'and nothing twice')
     server.child.kill('SIGTERM')
-    t.match(await slow.ws.closed, { code: 1001, wasClean: true })
+    t.match(await slow.ws.whenClosed(), { code: 1001, wasClean: true })
     t.equal(await server.ended, 0)
   })
 }
@@ -178,7 +178,7 @@ function testRooms(server: RoomServer): void {
     const again = await Member.join(t, server, `acks?after=${acks[0]!.seq}`)
     t.match(await again.hears(1, ({ data }) => data !== undefined), [{ data: 'from b' }])
     member.ws.text('hello')
-    t.match(await member.ws.closed, { code: 1008 })
+    t.match(await member.ws.whenClosed(), { code: 1008 })
   })
 
   t.test('lines that are typed are said, and what is said is printed', async t => {

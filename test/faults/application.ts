@@ -90,7 +90,7 @@ export class Application {
       () => (this.handshake = 'opened'),
       () => (this.handshake = 'failed')
     )
-    void ws.closed.then(info => this.resolved.push(info))
+    void ws.whenClosed().then(info => this.resolved.push(info))
   }
 
   private read(): void {

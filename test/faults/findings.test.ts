@@ -20,7 +20,7 @@ async function endsSoon(t: Test, { ws }: Side): Promise<boolean> {
     const timer = setTimeout(() => resolve('waits'), 400)
     t.teardown(() => clearTimeout(timer))
   })
-  return (await Promise.race([ws.closed, patience])) !== 'waits'
+  return (await Promise.race([ws.whenClosed(), patience])) !== 'waits'
 }
 
 t.test('two sides that send to each other and ping do not wait for each other for ever', async t => {
@@ -66,8 +66,8 @@ for (const join of ['attach', 'pipe'] as const) {
       if (read === 20) break
     }
     t.equal(read, 20)
-    t.match(await ws.closed, { code: 3000, wasClean: true })
-    t.match(await peer.closed, { wasClean: true })
+    t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
+    t.match(await peer.whenClosed(), { wasClean: true })
   })
 }
 
@@ -92,7 +92,7 @@ for (const setup of IN_MEMORY) {
         peer.send(0, 'second')
         await within(10, () => false)
         await peer.answerClose()
-        t.match(await ws.closed, { code: 1000, wasClean: true })
+        t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
       }
     )
   }
@@ -104,7 +104,7 @@ for (const setup of IN_MEMORY) {
     for (let i = 0; i < 20; i++) ws.binary(Buffer.alloc(100_000))
     await within(20, () => false)
     peer.close(3000)
-    const info = await ws.closed
+    const info = await ws.whenClosed()
     t.equal(info.wasClean, false, 'messages and the Close behind them were lost')
   })
 
@@ -156,7 +156,7 @@ for (const role of ['server', 'client'] as const) {
     for (let i = 0; i < 20; i++) ws.binary(Buffer.alloc(100_000))
     await within(20, () => false)
     ws.destroy()
-    await ws.closed
+    await ws.whenClosed()
     await nextTurn()
     t.same(
       ['data', 'end', 'close', 'drain'].filter(event => socket.listenerCount(event) > 0),

@@ -53,7 +53,7 @@ export async function readWithOurs({ bytes, isServer, limits, cut }: Case): Prom
   await nextTurn()
   if (ws.readyState !== 'open') {
     wire.push(null)
-    const { code, reason, wasClean } = await ws.closed
+    const { code, reason, wasClean } = await ws.whenClosed()
     end = wasClean ? event(`close ${code}`, reason) : `fail ${code}`
   }
   ws.destroy()

@@ -82,7 +82,7 @@ for (const [name, dial] of Object.entries(CLIENTS)) {
       }
       const first = clients.shift()!
       // they were accepted in any order
-      const closed = Promise.race([...acceptor.connections].map(ws => ws.closed))
+      const closed = Promise.race([...acceptor.connections].map(ws => ws.whenClosed()))
       first.close(3000, 'bye')
       t.match(await closed, { code: 3000, reason: 'bye', wasClean: true, initiator: 'peer' })
       t.equal((await first.closed).code, 3000)

@@ -155,7 +155,7 @@ export async function play(ws: WebSocketStream, list: readonly Sent[], seed = 1)
   await sending
   ws.close(1000)
   if (!(await incoming.next()).done) faults.push('a message came behind the last one')
-  const { code, wasClean } = await ws.closed
+  const { code, wasClean } = await ws.whenClosed()
   return { faults, close: { code, wasClean } }
 }
 

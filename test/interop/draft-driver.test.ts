@@ -105,7 +105,7 @@ async function askOurs(t: TestLike, chunks: Buffer[]): Promise<Outcome> {
   ws.attach(ours)
   const messages = echo(ws)
   const bytes = await speak(theirs, chunks)
-  const { wasClean, initiator } = await ws.closed
+  const { wasClean, initiator } = await ws.whenClosed()
   if (!wasClean || initiator !== 'peer') messages.push('and not closed cleanly by the peer')
   return { version: ws.version, bytes, messages }
 }

@@ -52,7 +52,7 @@ async function talkText(ws: WebSocketStream, plan: Plan): Promise<OurReport> {
   const incoming = ws.messages[Symbol.asyncIterator]()
   const talker = {
     protocol: ws.protocol,
-    closed: ws.closed,
+    closed: ws.whenClosed(),
     send: (message: Message) => ws.messages.write(message),
     async receive() {
       const { value, done } = await incoming.next()

@@ -71,13 +71,13 @@ function testEnds(t: Test, at: Place): void {
     there.text('last words')
     t.same(await once(ws, 'message'), ['last words'])
     there.destroy()
-    t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'peer' })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'peer' })
   })
 
   t.test('a connection that the client destroys ends with 1006', async t => {
     const { ws, there } = await both('/')
     ws.destroy()
-    t.match(await there.closed, { code: 1006, wasClean: false, initiator: 'peer' })
+    t.match(await there.whenClosed(), { code: 1006, wasClean: false, initiator: 'peer' })
   })
 
   t.test('a client that violates the protocol is told so', async t => {
@@ -88,14 +88,14 @@ function testEnds(t: Test, at: Place): void {
     ;(socket as unknown as { _socket: NodeJS.WritableStream })._socket.write(Buffer.from([0x81, 1, 0x61]))
     const [code] = await once(socket, 'close')
     t.equal(code, 1002)
-    t.match(await there.closed, { code: 1002, wasClean: false, initiator: 'local' })
+    t.match(await there.whenClosed(), { code: 1002, wasClean: false, initiator: 'local' })
   })
 
   t.test('a server that goes away says 1001 to all', async t => {
     const all = await Promise.all(Array.from({ length: 5 }, () => both('/')))
     await at.backend.acceptor.close({ reason: 'until later' })
     for (const { ws } of all) {
-      t.same(await ws.closed, { code: 1001, reason: 'until later', wasClean: true, initiator: 'peer' })
+      t.same(await ws.whenClosed(), { code: 1001, reason: 'until later', wasClean: true, initiator: 'peer' })
     }
   })
 }
@@ -119,13 +119,13 @@ for (const [front, patience] of PATIENCE) {
       // each comes when two intervals brought nothing
       for (let pings = 0; pings < 4; pings++) await once(side === 'server' ? ws : there, 'ping')
       ws.close()
-      t.match(await ws.closed, { code: 1000, wasClean: true }, `pings of the ${side} keep a connection alive`)
-      t.match(await there.closed, { code: 1000, wasClean: true })
+      t.match(await ws.whenClosed(), { code: 1000, wasClean: true }, `pings of the ${side} keep a connection alive`)
+      t.match(await there.whenClosed(), { code: 1000, wasClean: true })
     }
     const isLost = async () => {
       for (const ws of Object.values((await meet({}, {})) ?? {})) {
         const end = { code: 1006, wasClean: false, initiator: 'peer' }
-        t.match(await ws.closed, end, 'without pings it ends for both sides')
+        t.match(await ws.whenClosed(), end, 'without pings it ends for both sides')
       }
     }
     // time passes for all of them together
@@ -139,8 +139,8 @@ for (const [front, patience] of PATIENCE) {
     await ws.opened
     const there = (await at.backend.opened.take())!
     await at.front.stop()
-    t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'peer' })
-    t.match(await there.closed, { code: 1006, wasClean: false, initiator: 'peer' })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'peer' })
+    t.match(await there.whenClosed(), { code: 1006, wasClean: false, initiator: 'peer' })
     t.match(await rejection(dial(at).opened), { code: 'WS_ERR_CONNECTION_LOST', cause: { code: 'ECONNREFUSED' } })
   })
 }

@@ -123,7 +123,7 @@ function testMany(t: Test, at: Place): void {
     await sending
     t.equal(received, total)
     for (const ws of others) ws.close()
-    for (const ws of [stuck, ...others]) t.match(await ws.closed, { code: 1000, wasClean: true })
+    for (const ws of [stuck, ...others]) t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
   })
 }
 
@@ -138,21 +138,21 @@ function testEnds(t: Test, at: Place): void {
   t.test('a connection that either side destroys ends with 1006, and another on the same way goes on', async t => {
     const [first, second, third] = [await both(), await both(), await both()]
     first.there.destroy()
-    t.match(await first.ws.closed, lost)
+    t.match(await first.ws.whenClosed(), lost)
     second.ws.destroy()
-    t.match(await second.there.closed, lost)
+    t.match(await second.there.whenClosed(), lost)
     third.ws.text('still there')
     t.same(await once(third.there, 'message'), ['still there'])
     third.ws.close(3000, 'done')
-    t.match(await third.there.closed, { code: 3000, reason: 'done', wasClean: true })
-    await third.ws.closed
+    t.match(await third.there.whenClosed(), { code: 3000, reason: 'done', wasClean: true })
+    await third.ws.whenClosed()
   })
 
   t.test('a server that goes away says 1001 to all', async t => {
     const all = await Promise.all(Array.from({ length: 5 }, both))
     const last = at.backend.acceptor.close({ reason: 'until later' })
     for (const { ws } of all) {
-      t.same(await ws.closed, { code: 1001, reason: 'until later', wasClean: true, initiator: 'peer' })
+      t.same(await ws.whenClosed(), { code: 1001, reason: 'until later', wasClean: true, initiator: 'peer' })
     }
     await last
   })
@@ -166,8 +166,8 @@ for (const front of [HAPROXY, NGHTTPX]) {
     await ws.opened
     const there = (await at.backend.opened.take())!
     await at.front.stop()
-    t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'peer' })
-    t.match(await there.closed, { code: 1006, wasClean: false, initiator: 'peer' })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'peer' })
+    t.match(await there.whenClosed(), { code: 1006, wasClean: false, initiator: 'peer' })
     const error = await rejection(dial(at).opened)
     t.match(error, { code: 'WS_ERR_CONNECTION_LOST', cause: { code: 'ECONNREFUSED' } })
   })
@@ -208,7 +208,7 @@ t.test('Chromium by HTTP/2 to haproxy, which speaks HTTP/1.1 to our server', asy
   there.messages.pipe(there.messages)
   t.same(await seen, [OFFERED[1], '', 'hello', 100_000, 3000, 'done', true])
   t.equal(there.version, 'hybi-13')
-  t.match(await there.closed, { code: 3000, reason: 'done', wasClean: true, initiator: 'peer' })
+  t.match(await there.whenClosed(), { code: 3000, reason: 'done', wasClean: true, initiator: 'peer' })
 })
 
 t.test('a backend that is not there is an error of the handshake', async t => {

@@ -60,7 +60,7 @@ if (browser) {
         t.equal(seen.protocol, 'echo')
         t.same(seen.close, { code: 3000, reason: 'done', wasClean: true })
         const ws = (await opened.take())!
-        t.match(await ws.closed, { code: 3000, reason: 'done', wasClean: true, initiator: 'peer' })
+        t.match(await ws.whenClosed(), { code: 3000, reason: 'done', wasClean: true, initiator: 'peer' })
         t.equal(ws.version, over === 'http/2' ? 'rfc8441' : 'hybi-13')
         t.equal(ws.url, `wss://localhost:${port}/echo`)
       })
@@ -68,7 +68,7 @@ if (browser) {
       t.test('is closed by the server', async t => {
         const seen = await talk('/close', [], null)
         t.same(seen.close, { code: 4001, reason: 'good night', wasClean: true })
-        t.match(await (await opened.take())!.closed, { code: 4001, wasClean: true, initiator: 'local' })
+        t.match(await (await opened.take())!.whenClosed(), { code: 4001, wasClean: true, initiator: 'local' })
       })
 
       t.test('sees a reset as 1006', async t => {

@@ -94,7 +94,7 @@ function testLarge(t: Test, server: Server): void {
       t.ok(typeof message === 'string' ? message === got : message.equals(got), `${message.length}`)
     }
     ws.text(BATON)
-    t.match(await ws.closed, { code: CLOSE_CODE, wasClean: true })
+    t.match(await ws.whenClosed(), { code: CLOSE_CODE, wasClean: true })
     t.match(await server.peer.next(), { faults: [], echoed: 2 })
   })
 }
@@ -111,7 +111,7 @@ function testRefusals(t: Test, server: Server): void {
 
     t.test(`an application that leaves ${http2 ? 'HTTP/2' : 'HTTP/1.1'} without a word`, async t => {
       const ws = dial(server, '/leave', { http2 })
-      t.match(await ws.closed, { code: 1000, reason: '', initiator: 'peer' })
+      t.match(await ws.whenClosed(), { code: 1000, reason: '', initiator: 'peer' })
     })
   }
 
@@ -123,7 +123,7 @@ function testRefusals(t: Test, server: Server): void {
       ws.text('hello')
       ws.text(BATON)
     }
-    for (const ws of all) t.match(await ws.closed, { code: CLOSE_CODE, reason: CLOSE_REASON, wasClean: true })
+    for (const ws of all) t.match(await ws.whenClosed(), { code: CLOSE_CODE, reason: CLOSE_REASON, wasClean: true })
     for (const _ of all) t.match(await server.peer.next(), { http: '2', echoed: 1, faults: [] })
   })
 }

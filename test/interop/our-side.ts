@@ -117,7 +117,7 @@ export async function takePart(ws: WebSocketStream, plan: Plan): Promise<OurRepo
 /** Echoes by a plain pipe, which ends when the other side closes. */
 export async function echoByPipe(ws: WebSocketStream): Promise<OurReport> {
   ws.messages.pipe(ws.messages)
-  const closed: Promise<CloseInfo> = ws.closed
+  const closed: Promise<CloseInfo> = ws.whenClosed()
   const { code, reason } = await closed
   return addClosing(ws, { protocol: ws.protocol, echoed: 0, ponged: 0, code, reason, faults: [] })
 }
@@ -131,7 +131,7 @@ function talkerOf(ws: WebSocketStream): Talker {
   const incoming = ws.messages[Symbol.asyncIterator]()
   return {
     protocol: ws.protocol,
-    closed: ws.closed,
+    closed: ws.whenClosed(),
     send: message => ws.messages.write(message),
     ...(WRITES_PIECES && { sendPieces: pieceWriter(ws as unknown as PieceSource) }),
     async receive() {

@@ -121,7 +121,7 @@ export function testProxy(t: Test, peer: ProxyPeer, secure: boolean): void {
         const { port } = await echo(t, 'ours', { tls: { ...LOCALHOST } })
         const ws = dial('wss', port, proxy, { tls: {} })
         t.match(await rejection(ws.opened), { cause: { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' } })
-        await ws.closed
+        await ws.whenClosed()
       })
     })
   }
@@ -155,7 +155,7 @@ async function converse(t: Test, ws: WebSocketStream): Promise<void> {
   t.equal(error, null)
   t.equal(got[0], 'hello')
   t.ok(large.equals(got[1] as Buffer))
-  t.match(await ws.closed, { code: 1000, wasClean: true, initiator: 'local' })
+  t.match(await ws.whenClosed(), { code: 1000, wasClean: true, initiator: 'local' })
 }
 
 /** What the proxy answered instead. */
@@ -163,7 +163,7 @@ async function refusal(t: Test, ws: WebSocketStream): Promise<HandshakeError> {
   const error = (await rejection(ws.opened)) as unknown as HandshakeError
   const answer = (error.cause ?? error) as HandshakeError
   t.match(answer, { name: 'HandshakeError', code: 'WS_ERR_PROXY' })
-  await ws.closed
+  await ws.whenClosed()
   return answer
 }
 

@@ -82,7 +82,7 @@ for (const role of ['server', 'client'] as const) {
         if (got.length === sent.length) ours.close(1000, 'done')
       }
       t.same(got, sent)
-      t.match(await ours.closed, { code: 1000, reason: 'done', wasClean: true })
+      t.match(await ours.whenClosed(), { code: 1000, reason: 'done', wasClean: true })
     })
   }
 
@@ -100,7 +100,7 @@ for (const role of ['server', 'client'] as const) {
     for await (const piece of stream) text += piece
     t.equal(text, 'a'.repeat(1000) + 'b'.repeat(1000))
     ours.close()
-    t.match(await ours.closed, { wasClean: true })
+    t.match(await ours.whenClosed(), { wasClean: true })
   })
 
   t.test(`what is small on the wire and large behind it is refused: ${role}`, { timeout: 20_000 }, async t => {

@@ -115,7 +115,7 @@ for (const way of WAYS) {
       peer.close()
       t.same(readClose(await peer.nextFrame()), { code: 1000, reason: '' })
       peer.end()
-      await ws.closed
+      await ws.whenClosed()
       t.equal(acceptor.size, 0)
     })
 
@@ -327,7 +327,7 @@ for (const way of ONE_OF_EACH) {
       first.peer.close()
       await first.peer.ended()
       first.peer.end()
-      await ws.closed
+      await ws.whenClosed()
       t.equal((await ask()).status, opens(over))
     })
 
@@ -410,7 +410,7 @@ for (const way of ONE_OF_EACH) {
         },
         async ({ ws }: Accepted<undefined>) => {
           ws.close(1011)
-          await ws.closed
+          await ws.whenClosed()
           throw boom
         }
       ]
@@ -440,7 +440,7 @@ for (const way of ONE_OF_EACH) {
       acceptor.on('error', error => t.fail(error.message))
       // over HTTP/2 the reset may overtake the answer
       ask().catch(() => {})
-      t.match(await (await next()).ws.closed, { code: 1006, initiator: 'local' })
+      t.match(await (await next()).ws.whenClosed(), { code: 1006, initiator: 'local' })
     })
 
     t.test('may fail with anything', async t => {
@@ -477,7 +477,7 @@ for (const way of ONE_OF_EACH) {
         const { ws } = await next()
         if (over === 'http/2') (peer.stream as unknown as { close(code: number): void }).close(8)
         else peer.reset()
-        t.match(await ws.closed, { code: 1006 })
+        t.match(await ws.whenClosed(), { code: 1006 })
         t.type(await ended.take(), 'string')
         await new Promise(resolve => setImmediate(resolve))
       }
@@ -652,7 +652,7 @@ t.test('A29: a socket that breaks between the request and the answer harms nobod
   const peer = await dialHttp1(t, (server.address() as { port: number }).port)
   peer.write(requestHead())
   t.equal((await peer.rest()).length, 0)
-  t.match(await (await next()).ws.closed, { code: 1006, initiator: 'peer' })
+  t.match(await (await next()).ws.whenClosed(), { code: 1006, initiator: 'peer' })
 })
 
 t.test('a connection without the events of its errors is one with them: the process lives', async t => {
@@ -661,7 +661,7 @@ t.test('a connection without the events of its errors is one with them: the proc
   peer.send(TEXT, 'a', { masked: false })
   t.match(readClose(await peer.nextFrame()), { code: 1002 })
   peer.end()
-  t.match(await (await next()).ws.closed, { code: 1002 })
+  t.match(await (await next()).ws.whenClosed(), { code: 1002 })
   t.equal(acceptor.size, 0)
 })
 

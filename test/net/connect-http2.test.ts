@@ -36,7 +36,7 @@ async function converse(t: Test, ws: WebSocketStream, version: string): Promise<
   ws.text('hällo'.repeat(1000))
   t.equal((await once(ws, 'message'))[0], 'hällo'.repeat(1000))
   ws.close(3000, 'bye')
-  t.match(await ws.closed, { code: 3000, reason: 'bye', wasClean: true })
+  t.match(await ws.whenClosed(), { code: 3000, reason: 'bye', wasClean: true })
 }
 
 const CASES: [kind: ServerKind, offers: boolean, version: string][] = [
@@ -77,7 +77,7 @@ t.test('a connection that is destroyed while it is dialled leaves nothing behind
   const { url, sessions, options } = await echo(t, 'h2')
   const ws = connect(url, options)
   ws.destroy()
-  t.match(await ws.closed, { code: 1006 })
+  t.match(await ws.whenClosed(), { code: 1006 })
   await t.rejects(ws.opened)
   const other = connect(url, options)
   await converse(t, other, 'rfc8441')

@@ -17,7 +17,7 @@ const basic = (text: string): string => `Basic ${Buffer.from(text).toString('bas
 async function proxyError(ws: WebSocketStream): Promise<HandshakeError> {
   const error = (await rejection(ws.opened)) as unknown as HandshakeError
   t.match(error, { name: 'HandshakeError' })
-  t.match(await ws.closed, { code: 1006, wasClean: false })
+  t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
   return (error.cause ?? error) as HandshakeError
 }
 
@@ -25,7 +25,7 @@ async function hello(ws: WebSocketStream): Promise<void> {
   ws.text('hello')
   t.same(await once(ws, 'message'), ['hello'])
   ws.close()
-  t.match(await ws.closed, { code: 1000, wasClean: true })
+  t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
 }
 
 for (const scheme of ['ws', 'wss']) {
@@ -141,7 +141,7 @@ for (const scheme of ['ws', 'wss']) {
     for (const proxyPort of [port, deaf.port]) {
       const ws = connect(`${scheme}://a.example/`, { proxy: `http://127.0.0.1:${proxyPort}`, handshakeTimeout: 40 })
       t.match(await rejection(ws.opened), { code: 'WS_ERR_HANDSHAKE_TIMEOUT' })
-      await ws.closed
+      await ws.whenClosed()
     }
   })
 
@@ -155,7 +155,7 @@ for (const scheme of ['ws', 'wss']) {
     await settle(20)
     abort.abort()
     t.match(await rejection(ws.opened), { code: 'WS_ERR_ABORTED' })
-    await ws.closed
+    await ws.whenClosed()
     await gone
   })
 
@@ -172,7 +172,7 @@ for (const scheme of ['ws', 'wss']) {
     const through = connect(`${scheme}://localhost:${far}/`, { ...client, proxy: `http://127.0.0.1:${falls.port}` })
     await through.opened
     falls.cut()
-    t.match(await through.closed, { code: 1006, wasClean: false, initiator: 'peer' })
+    t.match(await through.whenClosed(), { code: 1006, wasClean: false, initiator: 'peer' })
   })
 }
 
@@ -197,7 +197,7 @@ for (const scheme of ['ws', 'wss']) {
           if (end === 'destroy' && count > moment) ws.destroy()
         })
         for (let i = 0; i < 100; i++) ws.binary(Buffer.alloc(10_000))
-        t.match(await ws.closed, { code: 1006, wasClean: false }, `${moment}`)
+        t.match(await ws.whenClosed(), { code: 1006, wasClean: false }, `${moment}`)
         await settle()
         t.equal(closes, 1)
       }

@@ -38,7 +38,7 @@ for (const way of WAYS) {
         const got: unknown[] = []
         for await (const message of ws.messages) got.push(message)
         t.same(got, ['hello', large])
-        t.match(await ws.closed, { code: 1000, wasClean: true })
+        t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
       }
     })
   }
@@ -79,7 +79,7 @@ for (const way of WAYS) {
       ws.text('secret')
       const error = await rejection(ws.opened)
       t.match(error, { name: 'HandshakeError', code: 'WS_ERR_CONNECTION_LOST', cause: { code } })
-      t.match(await ws.closed, { code: 1006, wasClean: false })
+      t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
       t.same(errors, [error])
       await gone()
       t.same(input, [], 'the server has seen nothing, not even the request')
@@ -94,7 +94,7 @@ for (const way of WAYS) {
     const { port } = await listenTls(t, SELF_SIGNED)
     const ws = connect(`wss://localhost:${port}/`, await wayTo(t, port, way))
     t.match(await rejection(ws.opened), { cause: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' } })
-    await ws.closed
+    await ws.whenClosed()
   })
 
   t.test(`rejectUnauthorized: false is obeyed, ${way}`, async t => {
@@ -103,7 +103,7 @@ for (const way of WAYS) {
     const ws = connect(`wss://a.example:${port}/`, options)
     await ws.opened
     ws.close()
-    await ws.closed
+    await ws.whenClosed()
   })
 
   t.test(`the server hears its own name, and none for an address, ${way}`, async t => {
@@ -119,7 +119,7 @@ for (const way of WAYS) {
       const socket = await sockets()
       t.same([socket.servername, socket.alpnProtocol], [servername, 'http/1.1'], url)
       ws.destroy()
-      await ws.closed
+      await ws.whenClosed()
     }
   })
 
@@ -131,7 +131,7 @@ for (const way of WAYS) {
     const socket = await sockets()
     t.same([socket.servername, socket.authorized], ['other.example', true])
     ws.destroy()
-    await ws.closed
+    await ws.whenClosed()
   })
 
   t.test(`a server that ends the wire in the midst of TLS, ${way}`, async t => {
@@ -140,7 +140,7 @@ for (const way of WAYS) {
     server.on('connection', socket => socket.once('data', () => socket.destroy()))
     const ws = connect(`wss://localhost:${port}/`, { ...(await wayTo(t, port, way)), tls: TRUST })
     t.match(await rejection(ws.opened), { name: 'HandshakeError', status: 0 })
-    t.match(await ws.closed, { code: 1006 })
+    t.match(await ws.whenClosed(), { code: 1006 })
   })
 }
 
@@ -157,7 +157,7 @@ t.test('an IPv6 address in a URL', { skip }, async t => {
   await ws.opened
   t.equal(requests[0]!.headers.host, `[::1]:${port}`)
   ws.close()
-  await ws.closed
+  await ws.whenClosed()
 })
 
 /** A TLS server that only listens: what it was sent, and its sockets once TLS is done. */

@@ -27,7 +27,7 @@ for (const kind of KINDS) {
       const got: unknown[] = []
       for await (const message of ws.messages) got.push(message)
       t.same(got, ['hello', large])
-      t.match(await ws.closed, { code: 1000, wasClean: true, initiator: 'local' })
+      t.match(await ws.whenClosed(), { code: 1000, wasClean: true, initiator: 'local' })
     }
   })
 
@@ -41,7 +41,7 @@ for (const kind of KINDS) {
     ws.text('hello')
     t.same(await once(ws, 'message'), ['hello'])
     ws.close()
-    await ws.closed
+    await ws.whenClosed()
   })
 }
 
@@ -59,7 +59,7 @@ t.test('the options of the connection are those of every WebSocketStream', async
   t.match(requests[0]!.headers, { 'x-a': '1', 'x-b': '2', origin: 'http://a.example' })
   t.equal(authorization, `Basic ${Buffer.from('u:p').toString('base64')}`)
   ws.destroy()
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('a URL that is none is an error at once', async t => {
@@ -125,7 +125,7 @@ t.test('a socket that cannot connect is an error with its cause', async t => {
     const error = await rejection(ws.opened)
     const message = new RegExp(`connect ${code}`)
     t.match(error, { name: 'HandshakeError', code: 'WS_ERR_CONNECTION_LOST', message, status: 0, cause: { code } }, url)
-    t.match(await ws.closed, { code: 1006, wasClean: false })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
     await settle()
     t.same(errors, [error])
     t.equal(closes, 1)
@@ -140,7 +140,7 @@ t.test('a name without an address is an error with its cause, and lookup is aske
     }
   })
   t.match(await rejection(ws.opened), { cause: { code: 'ENOTFOUND', message: 'a.example' } })
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('all addresses of a name are tried', async t => {
@@ -159,7 +159,7 @@ t.test('all addresses of a name are tried', async t => {
   await ws.opened
   t.equal(requests[0]!.headers.host, `a.example:${port}`)
   ws.destroy()
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('A26: handshakeTimeout covers dialing and the handshake', async t => {
@@ -175,7 +175,7 @@ t.test('A26: handshakeTimeout covers dialing and the handshake', async t => {
   for (const [url, other] of options) {
     const ws = connect(url, { ...other, handshakeTimeout: 30 })
     t.match(await rejection(ws.opened), { code: 'WS_ERR_HANDSHAKE_TIMEOUT' }, url)
-    t.match(await ws.closed, { code: 1006 })
+    t.match(await ws.whenClosed(), { code: 1006 })
   }
 })
 
@@ -195,14 +195,14 @@ t.test('a signal, or destroy, ends dialing as well', async t => {
     await settle(3)
     abort.abort(new Error('enough'))
     t.match(await rejection(aborted.opened), { code: 'WS_ERR_ABORTED', cause: { message: 'enough' } })
-    await aborted.closed
+    await aborted.whenClosed()
     await gone
 
     const destroyed = connect(url, options)
     await settle(3)
     destroyed.destroy()
     t.match(await rejection(destroyed.opened), { code: 'WS_ERR_ABORTED' })
-    await destroyed.closed
+    await destroyed.whenClosed()
     await gone
   }
 })
@@ -215,7 +215,7 @@ t.test('a signal that was aborted before dials nothing', async t => {
   }
   const ws = connect('ws://a/', { signal: AbortSignal.abort(), createConnection })
   t.match(await rejection(ws.opened), { code: 'WS_ERR_ABORTED' })
-  await ws.closed
+  await ws.whenClosed()
   t.equal(dialled, 0)
 })
 
@@ -235,14 +235,14 @@ t.test('createConnection gives the wire: at once, or as a promise', async t => {
     t.equal(url.href, 'wss://a.example/b')
     t.same(options, { createConnection, protocols: 'c' })
     ws.close()
-    await ws.closed
+    await ws.whenClosed()
   }
   const [ours, theirs] = pair()
   const server = WebSocketStream.server().attach(theirs)
   const ws = connect('ws://a/', { createConnection: () => ours })
   await Promise.all([ws.opened, server.opened])
   ws.close()
-  await Promise.all([ws.closed, server.closed])
+  await Promise.all([ws.whenClosed(), server.whenClosed()])
 })
 
 t.test('a promise of a wire that fails is an error with its cause', async t => {
@@ -255,7 +255,7 @@ t.test('a promise of a wire that fails is an error with its cause', async t => {
   for (const [wire, cause] of cases) {
     const ws = connect('ws://a/', { createConnection: () => wire as Promise<Duplex> })
     t.match(await rejection(ws.opened), { code: 'WS_ERR_CONNECTION_LOST', cause })
-    t.match(await ws.closed, { code: 1006 })
+    t.match(await ws.whenClosed(), { code: 1006 })
   }
 })
 
@@ -271,7 +271,7 @@ t.test('a wire that comes too late is destroyed', async t => {
   for (const settleIt of [() => give(wire), () => fail(new Error('late'))]) {
     const ws = connect('ws://a/', { createConnection: late })
     ws.destroy()
-    await ws.closed
+    await ws.whenClosed()
     settleIt()
     await settle()
   }
@@ -289,7 +289,7 @@ t.test('A22: a server that does not upgrade opens nothing', async t => {
     const messages: unknown[] = []
     ws.on('message', message => messages.push(message))
     t.match(await rejection(ws.opened), { code: 'WS_ERR_UNEXPECTED_STATUS' })
-    await ws.closed
+    await ws.whenClosed()
     t.same(messages, [])
   }
 })
@@ -305,7 +305,7 @@ t.test('a redirect is not followed unless asked (A21)', async t => {
   const error = (await rejection(ws.opened)) as unknown as HandshakeError
   t.match(error, { status: 302, headers: { location: '/b' } })
   t.equal(String(error.body), 'bye')
-  await ws.closed
+  await ws.whenClosed()
   t.equal(asked, 1)
 })
 
@@ -316,5 +316,5 @@ t.test('frames right behind the answer are read', async t => {
   const ws = connect(`ws://127.0.0.1:${port}/`)
   t.same(await once(ws, 'message'), ['early'])
   ws.destroy()
-  await ws.closed
+  await ws.whenClosed()
 })

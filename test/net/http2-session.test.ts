@@ -300,8 +300,9 @@ t.test('a WebSocket on a session', async t => {
     }
     t.equal(sessions.size, 1)
     for (const ws of all) ws.close(1000, 'done')
-    for (const ws of all) t.same(await ws.closed, { code: 1000, reason: 'done', wasClean: true, initiator: 'local' })
-    await Promise.all([...acceptor.connections].map(there => there.closed))
+    for (const ws of all)
+      t.same(await ws.whenClosed(), { code: 1000, reason: 'done', wasClean: true, initiator: 'local' })
+    await Promise.all([...acceptor.connections].map(there => there.whenClosed()))
     t.equal(acceptor.size, 0)
     t.equal(sessions.size, 0)
   })
@@ -311,20 +312,20 @@ t.test('a WebSocket on a session', async t => {
     const error = await ws.opened.catch(error => error)
     t.match(error, { code: 'WS_ERR_UNEXPECTED_STATUS', status: 404 })
     t.equal(String(error.body), 'Not Found')
-    t.match(await ws.closed, { code: 1006 })
+    t.match(await ws.whenClosed(), { code: 1006 })
   })
 
   t.test('speaks HTTP/1.1 on the wire where that was chosen', async t => {
     const ws = await dial('/echo', ['http/1.1'])
     t.match(await ws.opened, { version: 'hybi-13', status: 101 })
     ws.close()
-    t.match(await ws.closed, { wasClean: true })
+    t.match(await ws.whenClosed(), { wasClean: true })
   })
 
   t.test('ends with 1006 where the session breaks', async t => {
     const ws = await dial('/echo')
     await ws.opened
     for (const there of acceptor.connections) there.destroy()
-    t.match(await ws.closed, { code: 1006, wasClean: false })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
   })
 })

@@ -390,7 +390,7 @@ t.test('a WebSocket runs through a tunnel', async t => {
   t.equal(String((await proxy.nextFrame())?.payload), 'hello')
   ws.close()
   await proxy.answerClose()
-  t.match(await ws.closed, { code: 1000, wasClean: true })
+  t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
 })
 
 t.test('A22: a proxy that plays the server does not open a WebSocket', async t => {
@@ -401,7 +401,7 @@ t.test('A22: a proxy that plays the server does not open a WebSocket', async t =
     proxy.write(OPEN, Buffer.from(answer))
     proxy.end()
     t.match(await rejection(ws.opened), { name: 'HandshakeError' })
-    t.match(await ws.closed, { code: 1006 })
+    t.match(await ws.whenClosed(), { code: 1006 })
   }
 })
 

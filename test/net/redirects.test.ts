@@ -132,7 +132,7 @@ t.test('a redirect within an origin keeps what was said', { skip }, async t => {
   }
   t.equal(new Set(heads.map(({ headers }) => headers['sec-websocket-key'])).size, 3)
   ws.destroy()
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('a redirect whose body goes on to the end of the wire', { skip }, async t => {
@@ -145,7 +145,7 @@ t.test('a redirect whose body goes on to the end of the wire', { skip }, async t
   ws.text('hello')
   t.same(await once(ws, 'message'), ['hello'])
   ws.close()
-  t.match(await ws.closed, { code: 1000, wasClean: true, initiator: 'local' })
+  t.match(await ws.whenClosed(), { code: 1000, wasClean: true, initiator: 'local' })
 })
 
 t.test('A21: to another origin, no credentials go along', { skip }, async t => {
@@ -158,7 +158,7 @@ t.test('A21: to another origin, no credentials go along', { skip }, async t => {
   t.match(requests[0], { url: '/c', headers: { 'x-a': '1', host: `localhost:${port}` } })
   for (const name of ['authorization', 'cookie', 'proxy-authorization']) t.notOk(name in requests[0]!.headers, name)
   ws.close()
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('A21: from wss to ws, and to another port of wss, no credentials go along', { skip }, async t => {
@@ -179,7 +179,7 @@ t.test('A21: from wss to ws, and to another port of wss, no credentials go along
     for (const name of ['authorization', 'cookie']) t.notOk(name in requests[0]!.headers, name)
     if (scheme === 'wss') t.equal((requests[0]!.socket as TLSSocket).authorized, false)
     ws.close()
-    await ws.closed
+    await ws.whenClosed()
   }
 })
 
@@ -191,18 +191,18 @@ t.test('one redirect too many is an error, and so is a circle that takes too lon
     status: 302,
     headers: { location: '/again' }
   })
-  await ws.closed
+  await ws.whenClosed()
   t.equal(heads.length, 4)
   const endless = connect(`ws://127.0.0.1:${port}/`, { maxRedirects: Number.POSITIVE_INFINITY, handshakeTimeout: 50 })
   t.match(await rejection(endless.opened), { code: 'WS_ERR_HANDSHAKE_TIMEOUT' })
-  await endless.closed
+  await endless.whenClosed()
 })
 
 t.test('where a redirect leads nowhere, that is the error', { skip }, async t => {
   const { port } = await redirecting(t, () => 'http://127.0.0.1:1/')
   const ws = connect(`ws://127.0.0.1:${port}/`, { maxRedirects: 1 })
   t.match(await rejection(ws.opened), { code: 'WS_ERR_CONNECTION_LOST', cause: { code: 'ECONNREFUSED' } })
-  t.match(await ws.closed, { code: 1006 })
+  t.match(await ws.whenClosed(), { code: 1006 })
 })
 
 t.test('A21: a proxy sends nobody elsewhere', { skip }, async t => {
@@ -211,7 +211,7 @@ t.test('A21: a proxy sends nobody elsewhere', { skip }, async t => {
     const { port } = await redirecting(t, () => `http://localhost:${trap.port}/`)
     const ws = connect(`${scheme}://a.example/`, { maxRedirects: 1, proxy: `http://127.0.0.1:${port}` })
     await rejection(ws.opened)
-    await ws.closed
+    await ws.whenClosed()
   }
   t.equal(trap.requests.length, 0)
 })
@@ -224,5 +224,5 @@ t.test('each redirect goes through the proxy', { skip }, async t => {
   await ws.opened
   t.match(requests, [`CONNECT 127.0.0.1:${first} `, `CONNECT localhost:${port} `])
   ws.close()
-  await ws.closed
+  await ws.whenClosed()
 })

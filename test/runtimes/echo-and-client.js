@@ -60,7 +60,7 @@ async function echoed(ws, messages) {
 
 async function closesCleanly(ws, server) {
   ws.close(1000, 'that is all')
-  assert.deepEqual(await ws.closed, { code: 1000, reason: 'that is all', wasClean: true, initiator: 'local' })
+  assert.deepEqual(await ws.whenClosed(), { code: 1000, reason: 'that is all', wasClean: true, initiator: 'local' })
   server.close()
   await once(server, 'close')
 }
@@ -90,7 +90,7 @@ for (const [name, join] of Object.entries(joins)) {
     const server = await listen(ws => ws.on('message', message => ws.close(4000, message)), { join })
     const ws = dial(server, { join })
     ws.text('enough')
-    assert.deepEqual(await ws.closed, { code: 4000, reason: 'enough', wasClean: true, initiator: 'peer' })
+    assert.deepEqual(await ws.whenClosed(), { code: 4000, reason: 'enough', wasClean: true, initiator: 'peer' })
     server.close()
     await once(server, 'close')
   }
@@ -117,7 +117,7 @@ for (const [name, join] of Object.entries(joins)) {
     await once(ws.messages, 'drain')
     for (sent++; sent < count; sent++) if (!ws.messages.write(message)) await once(ws.messages, 'drain')
     ws.messages.end()
-    assert.equal((await peer.closed).code, 1000)
+    assert.equal((await peer.whenClosed()).code, 1000)
     assert.equal(read, count * message.length)
     server.close()
     await once(server, 'close')
@@ -155,7 +155,7 @@ checks['a source piped into messages ends in a clean close, and a loop over them
   })
   const ws = dial(server)
   await pipeline(['one', 'two', 'three'], ws.messages)
-  assert.equal((await ws.closed).wasClean, true)
+  assert.equal((await ws.whenClosed()).wasClean, true)
   assert.deepEqual(received, ['one', 'two', 'three'])
   server.close()
   await once(server, 'close')
@@ -168,7 +168,7 @@ checks['a wire that breaks is 1006, and an error for who reads'] = async () => {
   await assert.rejects(async () => {
     for await (const message of ws.messages) assert.fail(`got ${message}`)
   }, /./)
-  const { code, wasClean } = await ws.closed
+  const { code, wasClean } = await ws.whenClosed()
   assert.deepEqual({ code, wasClean }, { code: 1006, wasClean: false })
   server.close()
   await once(server, 'close')
@@ -178,7 +178,7 @@ checks['a refused handshake carries its status'] = async () => {
   const server = await listen(ws => ws.on('request', () => ws.reject(404)))
   const ws = dial(server)
   await assert.rejects(ws.opened, { name: 'HandshakeError', status: 404 })
-  await ws.closed
+  await ws.whenClosed()
   server.close()
   await once(server, 'close')
 }

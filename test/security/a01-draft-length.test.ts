@@ -30,7 +30,7 @@ for (const version of VERSIONS) {
       const poured = await pour(peer, Buffer.alloc(1024, digit), MIB)
       t.ok(poured < MIB / 8, `${poured} bytes were taken`)
       peer.end()
-      await ws.closed
+      await ws.whenClosed()
       t.match(errors, [{ code }])
     })
   }
@@ -40,7 +40,7 @@ for (const version of VERSIONS) {
     peer.write(Buffer.from([0x80]))
     t.ok((await pour(peer, Buffer.alloc(1024, 0xff), MIB)) < MIB / 8)
     peer.end()
-    await ws.closed
+    await ws.whenClosed()
     t.equal(errors.length, 1)
   })
 
@@ -51,7 +51,7 @@ for (const version of VERSIONS) {
       peer.write(start[0] === 0x80 ? Buffer.from([0x80, 0x83, 0xff, 0x7f]) : start)
       t.ok((await pour(peer, Buffer.alloc(1024, 0x61), MIB)) < MIB / 8)
       peer.end()
-      await ws.closed
+      await ws.whenClosed()
       t.match(errors, [{ code: /TOO_LARGE/ }])
     }
   })
@@ -60,7 +60,7 @@ for (const version of VERSIONS) {
     const { ws, peer, got } = await open(t, version)
     peer.write(measured(0x80, 'x'.repeat(300)), ended('text'))
     peer.end()
-    await ws.closed
+    await ws.whenClosed()
     t.same(got, ['text'])
   })
 }

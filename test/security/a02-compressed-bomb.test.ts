@@ -31,7 +31,7 @@ for (const way of WAYS) {
     peer.close()
     await peer.nextFrame()
     peer.end()
-    await ws.closed
+    await ws.whenClosed()
     t.equal((got[0] as Buffer).length, 8 * MIB)
   })
 }

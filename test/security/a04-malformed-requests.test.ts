@@ -88,7 +88,7 @@ async function answer(bytes: Buffer, options?: WebSocketOptions): Promise<{ stat
   const [chunk] = await once(ws, 'data')
   const { url } = ws
   ws.destroy()
-  await ws.closed
+  await ws.whenClosed()
   return { status: Number(/^HTTP\/1\.1 (\d+) /.exec(String(chunk))?.[1]), url }
 }
 
@@ -122,7 +122,7 @@ for (const options of [undefined, OPTIONS]) {
       const [chunk] = await once(ws, 'data')
       t.ok(isAnswer(Number(String(chunk).slice(9, 12))), JSON.stringify(request).slice(0, 120))
       ws.destroy()
-      await ws.closed
+      await ws.whenClosed()
     }
   })
 }

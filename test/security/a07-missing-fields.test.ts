@@ -42,7 +42,7 @@ t.test('server: so is what somebody else has made of a request', async t => {
     const [chunk] = await once(ws, 'data')
     t.match(String(chunk), /^HTTP\/1\.1 4\d\d /)
     ws.destroy()
-    await ws.closed
+    await ws.whenClosed()
   }
   for (const request of [null, undefined, 5]) t.throws(() => WebSocketStream.http(request as never), TypeError)
 })

@@ -58,7 +58,7 @@ for (const [name, lines] of IN_A_REQUEST) {
     t.equal(body.length, Number(head.headers['content-length'] ?? 0), 'one answer, and nothing behind it')
     t.equal(requests, 0)
     peer.end()
-    t.match(await ws.closed, { code: 1006, wasClean: false })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
   })
 }
 

@@ -12,10 +12,10 @@ type Send = (ws: WebSocketStream) => () => boolean
 
 const SENDS: Record<string, Send> = {
   'messages.write': ws => () => ws.messages.write(NOISE),
-  binary: ws => () => ws.binary(NOISE),
+  binary: ws => () => ws.binary(NOISE) && !ws.needsDrain,
   text: ws => {
     const text = NOISE.toString('latin1')
-    return () => ws.text(text)
+    return () => ws.text(text) && !ws.needsDrain
   },
   'createMessage().write': ws => {
     const writer = ws.createMessage('binary')

@@ -51,7 +51,7 @@ for (const way of WAYS) {
         const ws = connect(`wss://u:p@localhost:${port}/`, { ...(await optionsFor(t, way)), tls, http2 })
         ws.text('secret')
         t.match(await rejection(ws.opened), { name: 'HandshakeError', code: 'WS_ERR_CONNECTION_LOST' })
-        t.match(await ws.closed, { code: 1006 })
+        t.match(await ws.whenClosed(), { code: 1006 })
         t.same(heard, [], 'nothing was said to it')
       })
     }
@@ -67,7 +67,7 @@ for (const way of WAYS) {
       await ws.opened
       t.equal(heard.length, 1)
       ws.destroy()
-      await ws.closed
+      await ws.whenClosed()
     }
   })
 }
@@ -78,7 +78,7 @@ t.test('a proxy with the certificate of another is refused before it hears a pas
   const ws = connect(`wss://localhost:${port}/`, { tls: TRUST, proxy: `https://u:p@localhost:${proxyPort}` })
   await rejection(ws.opened)
   t.same(requests, [])
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('the environment does not turn the check off', async t => {
@@ -90,5 +90,5 @@ t.test('the environment does not turn the check off', async t => {
   const { port } = await server(t, SELF_SIGNED)
   const ws = connect(`wss://localhost:${port}/`, await optionsFor(t, 'directly'))
   t.match(await rejection(ws.opened), { cause: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' } })
-  await ws.closed
+  await ws.whenClosed()
 })

@@ -42,7 +42,7 @@ for (const secure of [false, true]) {
     const { port, heads } = await server(t, port => `${scheme}://localhost:${port}/there`, tls)
     const ws = await open(port, {})
     t.match(await rejection(ws.opened), { code: 'WS_ERR_UNEXPECTED_STATUS', status: 302 })
-    await ws.closed
+    await ws.whenClosed()
     t.equal(heads.length, 1)
   })
 
@@ -65,7 +65,7 @@ for (const secure of [false, true]) {
       t.notMatch(text, /secret|Basic/)
       t.equal(headers['x-kept'], 'a')
       ws.destroy()
-      await ws.closed
+      await ws.whenClosed()
     })
   }
 
@@ -75,7 +75,7 @@ for (const secure of [false, true]) {
     await ws.opened
     t.match(heads[1]!.headers, { authorization: 'Bearer secret', cookie: 'secret=1' })
     ws.destroy()
-    await ws.closed
+    await ws.whenClosed()
   })
 }
 
@@ -91,7 +91,7 @@ t.test('to what is no WebSocket, none is followed', async t => {
     const { port, heads } = await server(t, () => location)
     const ws = connect(`ws://localhost:${port}/`, { maxRedirects: 5 })
     t.match(await rejection(ws.opened), { name: 'HandshakeError' }, location)
-    await ws.closed
+    await ws.whenClosed()
     t.equal(heads.length, 1)
   }
 })

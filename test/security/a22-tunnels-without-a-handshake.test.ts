@@ -33,7 +33,7 @@ for (const [name, head] of ANSWERS) {
     peer.write(Buffer.from(head), FRAME)
     t.match(await rejection(ws.opened), { name: 'HandshakeError' })
     t.equal(String(await peer.rest()), '', 'what waited was not sent')
-    t.match(await ws.closed, { code: 1006 })
+    t.match(await ws.whenClosed(), { code: 1006 })
     t.same(got, [])
   })
 
@@ -48,7 +48,7 @@ for (const [name, head] of ANSWERS) {
     const ws = connect(`ws://127.0.0.1:${target}/`, { proxy: `http://127.0.0.1:${port}` })
     ws.text('secret')
     t.match(await rejection(ws.opened), { name: 'HandshakeError' })
-    await ws.closed
+    await ws.whenClosed()
     t.equal(heard.length, 0)
   })
 

@@ -23,7 +23,7 @@ async function overwhelm({ peer }: Met): Promise<void> {
 }
 
 const DEAF: [name: string, act: (met: Met) => void | Promise<void>, code?: number][] = [
-  ['our Close is not answered', ({ ws }) => ws.close()],
+  ['our Close is not answered', ({ ws }) => void ws.close()],
   [
     'our Close finds no room',
     async met => {
@@ -73,7 +73,7 @@ for (const way of WAYS) {
         // what the peer says of its own accord has to be heard first
         if (!reads && code === 1006) await overwhelm(met)
         await act(met)
-        const info = await within(closeTimeout * 50, ws.closed)
+        const info = await within(closeTimeout * 50, ws.whenClosed())
         t.ok(info !== undefined, 'it is over')
         if (reads) t.equal(info?.code, code)
         await turn()
@@ -86,8 +86,8 @@ for (const way of WAYS) {
   t.test(`${way}: without a limit it goes on waiting`, async t => {
     const { ws } = await meet(t, way, { closeTimeout: Number.POSITIVE_INFINITY })
     ws.close()
-    t.equal(await within(closeTimeout * 3, ws.closed), undefined)
+    t.equal(await within(closeTimeout * 3, ws.whenClosed()), undefined)
     ws.destroy()
-    t.match(await ws.closed, { code: 1006, initiator: 'local' })
+    t.match(await ws.whenClosed(), { code: 1006, initiator: 'local' })
   })
 }

@@ -87,6 +87,6 @@ t.test('http2: a body without end is read to the same limit', async t => {
   const { status, body } = (await rejection(ws.opened)) as unknown as HandshakeError
   t.equal(status, 403)
   t.equal(body.length, KEPT)
-  await ws.closed
+  await ws.whenClosed()
   t.ok(sent < 2 * MIB, `${sent} bytes were sent`)
 })

@@ -95,5 +95,5 @@ t.test('an application that never answers gets 408 sent, on each kind of server'
 t.test('a wire that never was is given up as well', async t => {
   const ws = connect('ws://a/', { handshakeTimeout, createConnection: () => new Promise<never>(() => {}) })
   t.match(await rejection(ws.opened), { code: 'WS_ERR_HANDSHAKE_TIMEOUT' })
-  t.match(await ws.closed, { code: 1006 })
+  t.match(await ws.whenClosed(), { code: 1006 })
 })

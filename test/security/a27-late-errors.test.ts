@@ -28,7 +28,7 @@ for (const way of WAYS) {
       for (let i = 0; i < 4; i++) ws.binary(randomBytes(200_000))
       for (let i = 0; i < turns; i++) await turn()
       ws.destroy()
-      const { wasClean } = await ws.closed
+      const { wasClean } = await ws.whenClosed()
       t.equal(wasClean, false)
       wire.emit('error', new Error('late'))
       await afterwards()
@@ -41,7 +41,7 @@ for (const way of WAYS) {
     ws.removeAllListeners('error')
     if (way !== 'http2 client') wire.destroy(new Error('broken'))
     ws.destroy(new Error('enough'))
-    await ws.closed
+    await ws.whenClosed()
     for (let i = 0; i < 3; i++) wire.emit('error', new Error('late'))
     ws.destroy(new Error('again'))
     await afterwards()
@@ -53,7 +53,7 @@ for (const way of WAYS) {
     peer.send(BINARY, BROKEN, { rsv: 4 })
     await peer.ended()
     peer.end()
-    t.match(await ws.closed, { code: 1007 })
+    t.match(await ws.whenClosed(), { code: 1007 })
   })
 }
 

@@ -100,7 +100,7 @@ const OPEN: [name: string, state: State, got: unknown[]][] = [
 ] // prettier-ignore
 
 async function ends(t: Test, { ws, closes, wire }: Side): Promise<void> {
-  const info = await ws.closed
+  const info = await ws.whenClosed()
   t.match(info, { code: 1006, wasClean: false })
   await settle()
   t.equal(closes.length, 1)
@@ -154,7 +154,7 @@ for (const [name, state, expected] of OPEN) {
       // RFC 8441 §5: CANCEL is what a reset is on TCP
       if (how === 'the stream') stream.close(8)
       else stream.session.destroy()
-      t.match(await ws.closed, { code: 1006, wasClean: false })
+      t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
       await settle()
       t.equal(closes.length, 1)
       t.same((await reading).got, expected)

@@ -26,7 +26,7 @@ for (const way of WAYS) {
         await settle()
         bad.ws.close()
         void bad.peer.ended().then(() => bad.peer.end())
-        const info = await within(closeTimeout * 50, bad.ws.closed)
+        const info = await within(closeTimeout * 50, bad.ws.whenClosed())
         t.ok(info !== undefined, 'it is over')
         t.equal(info?.wasClean, false)
         t.equal(bad.closes.length, 1)

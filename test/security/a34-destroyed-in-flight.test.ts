@@ -57,7 +57,7 @@ for (const wire of ['memory', 'tcp'] as const) {
               else if (how === 'its wire') both.wires[side].destroy()
               else both[side].messages.destroy()
               both.client.messages.resume()
-              await Promise.all([both.server.closed, both.client.closed])
+              await Promise.all([both.server.whenClosed(), both.client.whenClosed()])
               await settle(3)
               t.equal(both.closes.length, 2, `after ${moment} turns`)
               t.throws(() => both[side].attach(pair()[0]), TypeError)

@@ -163,7 +163,7 @@ export async function fate({ ws, peer, errors }: Met): Promise<Fate> {
     if (peer.role === 'server') peer.end()
   }
   peer.end()
-  const { code, wasClean } = await ws.closed
+  const { code, wasClean } = await ws.whenClosed()
   return { said, code, wasClean, error: errors[0]?.code }
 }
 

@@ -33,7 +33,7 @@ async function whole(kind) {
   counts[kind].opened++
   await talks[kind](ws, counts[kind])
   ws.close(1000)
-  const { code, wasClean } = await ws.closed
+  const { code, wasClean } = await ws.whenClosed()
   if (wasClean && code === 1000) counts[kind].clean++
   else throw new Error(`an end with ${code}`)
 }
@@ -129,7 +129,7 @@ async function broken() {
       .write(bytes(10_000))
     await think()
     ws.destroy()
-    await ws.closed
+    await ws.whenClosed()
     return
   }
   const socket = net.connect({ port, host: '127.0.0.1', localAddress: localAddress() })

@@ -28,7 +28,7 @@ t.test('events carry their types', async t => {
   const chained: WebSocketStream = ws.on('open', () => {}).once('close', () => {})
   t.equal(chained, ws)
   ws.destroy()
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('methods and fields have their types', async t => {
@@ -44,7 +44,7 @@ t.test('methods and fields have their types', async t => {
   same<typeof ws.readyState, 'connecting' | 'open' | 'closing' | 'closed'>(true)
   same<ReturnType<typeof ws.ping>, Promise<number>>(true)
   ws.destroy()
-  const info: CloseInfo = await ws.closed
+  const info: CloseInfo = await ws.whenClosed()
   t.equal(info.code, 1006)
   // @ts-expect-error no such option
   const wrong: WebSocketOptions = { maxPayload: 5 }

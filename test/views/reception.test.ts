@@ -85,7 +85,7 @@ for (const setup of IN_MEMORY) {
         await settle()
         if (how === 'close') peer.end()
         else peer.reset()
-        t.match(await ws.closed, { wasClean: how === 'close' })
+        t.match(await ws.whenClosed(), { wasClean: how === 'close' })
         const { got, error } = await readAll(ws, kind)
         t.equal(got.join(''), expected)
         if (how === 'close') t.equal(error, null)
@@ -142,7 +142,7 @@ for (const setup of IN_MEMORY) {
     peer.send(CLOSE, closeBody(3000))
     t.equal(readClose(await peer.nextFrame()).code, 3000)
     peer.end()
-    t.match(await ws.closed, { code: 3000, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
     const { got } = await collect(ws.streams)
     t.equal(got.length, 1)
   })
@@ -153,7 +153,7 @@ for (const setup of IN_MEMORY) {
     await settle()
     ws.close()
     t.equal((await peer.answerClose()).code, 1000)
-    t.match(await ws.closed, { code: 1000, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
     t.match(await readAll(ws, 'messages'), { got: [], error: null })
   })
 
@@ -168,7 +168,7 @@ for (const setup of IN_MEMORY) {
       await settle()
       t.same(got, [])
       t.equal((await peer.answerClose()).code, 1000)
-      await ws.closed
+      await ws.whenClosed()
     }
   })
 
@@ -227,7 +227,7 @@ t.test('a view of a connection without a wire is over when the connection is', a
     const ws = WebSocketStream.http(parsedRequest())
     const view = ws[kind]
     ws.destroy()
-    await ws.closed
+    await ws.whenClosed()
     t.match(await collect(view), { error: { code: 'WS_ERR_DESTROYED' } })
   }
 })

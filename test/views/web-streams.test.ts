@@ -52,7 +52,7 @@ for (const setup of IN_MEMORY) {
       for (let i = 0; i < 20; i++) t.ok((await peer.nextFrame())!.payload.equals(Buffer.alloc(SIZE, i)))
       t.equal((await peer.answerClose()).code, 1000)
       await closing
-      t.match(await ws.closed, { code: 1000, wasClean: true })
+      t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
     })
 
     t.test(`a blocked wire is felt by who writes: ${name}`, { timeout: 5000 }, async t => {
@@ -112,7 +112,7 @@ for (const setup of IN_MEMORY) {
       t.equal(total, (sent + 1) * SIZE + 4 + close)
       if (kind !== 'frames') t.equal(got.length, sent + 2)
       await closing
-      t.match(await ws.closed, { code: 1000, wasClean: true })
+      t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
     })
 
     t.test(`a broken connection is an error of both: ${name}`, { timeout: 5000 }, async t => {
@@ -124,7 +124,7 @@ for (const setup of IN_MEMORY) {
       const reading = t.rejects(reader.read(), { code: 'WS_ERR_CONNECTION_LOST' })
       peer.reset()
       await reading
-      await ws.closed
+      await ws.whenClosed()
       await settle()
       await t.rejects(writer.write(item(kind, Buffer.alloc(1))))
     })
@@ -139,7 +139,7 @@ for (const setup of IN_MEMORY) {
       t.equal(String(await bytesOf((await reader.read()).value)), 'one')
       void reader.cancel().catch(() => {})
       t.ok([1000, 1011].includes((await peer.answerClose()).code))
-      await ws.closed
+      await ws.whenClosed()
     })
   }
 }
@@ -155,7 +155,7 @@ t.test('an echo of WHATWG streams', { timeout: 5000 }, async t => {
       t.ok((message as Buffer).equals(Buffer.alloc(count * 100, count)))
       if (++count === 50) client.close()
     }
-    await Promise.all([client.closed, server.closed])
+    await Promise.all([client.whenClosed(), server.whenClosed()])
     await echo
   }
 })

@@ -60,7 +60,7 @@ for (const setup of CLIENTS) {
     const error = await rejection(ws.opened)
     t.match(error, { code: 'WS_ERR_UNEXPECTED_STATUS', status: 403, headers: { 'x-a': '1' }, fault: 'peer' })
     t.equal(String(error['body']), 'go  away')
-    t.match(await ws.closed, { code: 1006, wasClean: false })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
     await settle()
     t.equal(closes.length, 1)
     t.same(errors, [error])
@@ -73,7 +73,7 @@ for (const setup of CLIENTS) {
     await peer.head()
     peer.write(Buffer.from('HTTP/1.1 101'))
     t.match(await rejection(ws.opened), { code: 'WS_ERR_HANDSHAKE_TIMEOUT', status: 0 })
-    t.match(await ws.closed, { code: 1006, wasClean: false })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
     t.equal(socket.destroyed, true)
   })
 }
@@ -148,7 +148,7 @@ for (const [name, answer, code] of WRONG) {
         ws.on('error', error => errors.push(error))
         await answer(peer)
         t.match(await rejection(ws.opened), { code, name: 'HandshakeError' })
-        t.match(await ws.closed, { code: 1006, wasClean: false })
+        t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
         await settle()
         t.equal(closes.length, 1)
         t.match(errors, [{ code }])
@@ -167,7 +167,7 @@ t.test('a body without an end is cut', async t => {
   peer.write(Buffer.alloc(100_000, 'x'))
   const error = await rejection(ws.opened)
   t.equal((error['body'] as Buffer).length, 65536)
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('what comes before the answer is skipped', async t => {
@@ -218,8 +218,8 @@ for (const version of [13, 8, 7] as const) {
     client.binary(Buffer.from('up'))
     t.same(await Promise.all([once(client, 'message'), once(server, 'message')]), [['down'], [Buffer.from('up')]])
     client.close(3000, 'bye')
-    t.same(await server.closed, { code: 3000, reason: 'bye', wasClean: true, initiator: 'peer' })
-    t.same(await client.closed, { code: 3000, reason: 'bye', wasClean: true, initiator: 'local' })
+    t.same(await server.whenClosed(), { code: 3000, reason: 'bye', wasClean: true, initiator: 'peer' })
+    t.same(await client.whenClosed(), { code: 3000, reason: 'bye', wasClean: true, initiator: 'local' })
   })
 }
 
@@ -232,7 +232,7 @@ t.test('a URL that is none is an error at once', async t => {
   const ws = WebSocketStream.client(new URL('https://u:p@a.example:444/b?c'))
   t.equal(ws.url, 'wss://a.example:444/b?c')
   ws.destroy()
-  await ws.closed
+  await ws.whenClosed()
   t.equal(ws.url, 'wss://a.example:444/b?c')
 })
 
@@ -241,7 +241,7 @@ t.test('a signal that was aborted before changes nothing where the connection is
   let errors = 0
   ws.on('error', () => errors++)
   ws.destroy()
-  t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'local' })
+  t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'local' })
   await new Promise(setImmediate)
   t.equal(errors, 0)
 })
@@ -270,7 +270,7 @@ t.test('a server that closes right behind its answer', async t => {
       peer.end()
       t.equal((await ws.opened).status, 101)
       t.equal(readClose(await peer.nextFrame()).code, 1001)
-      t.match(await ws.closed, { code: 1001, wasClean: true, initiator: 'peer' })
+      t.match(await ws.whenClosed(), { code: 1001, wasClean: true, initiator: 'peer' })
       await settle()
       t.same(messages, ['early'])
       t.equal(closes.length, 1)

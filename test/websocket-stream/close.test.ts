@@ -23,7 +23,7 @@ for (const setup of IN_MEMORY) {
       t.equal(String((await peer.nextFrame())!.payload), 'two')
       t.same(await peer.answerClose(), { code: 4999, reason: 'ü'.repeat(61) })
       t.same(await peer.allFrames(), [])
-      t.same(await ws.closed, { code: 4999, reason: 'ü'.repeat(61), wasClean: true, initiator: 'local' })
+      t.same(await ws.whenClosed(), { code: 4999, reason: 'ü'.repeat(61), wasClean: true, initiator: 'local' })
     })
 
     for (const code of [1000, 1001, 1002, 1003, 1007, 1014, 3000, 4999]) {
@@ -31,7 +31,7 @@ for (const setup of IN_MEMORY) {
         const { ws, peer } = await open(t, setup)
         ws.close(code)
         t.same(await peer.answerClose(), { code, reason: '' })
-        t.match(await ws.closed, { code, wasClean: true })
+        t.match(await ws.whenClosed(), { code, wasClean: true })
       })
     }
 
@@ -66,7 +66,7 @@ for (const setup of IN_MEMORY) {
       peer.stream.resume()
       for (let i = 0; i < 4; i++) t.ok((await peer.nextFrame())!.payload.equals(Buffer.alloc(size, i)))
       t.same(await peer.answerClose(), { code: 3000, reason: 'first' })
-      t.match(await ws.closed, { code: 3000, wasClean: true })
+      t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
     })
   })
 }
@@ -80,7 +80,7 @@ for (const setup of SETUPS) {
       peer.text('unread')
       await settle(3)
       ws.close(3000)
-      t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'local' })
+      t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'local' })
       await settle()
       t.equal(closes.length, 1)
       t.equal(socket.destroyed, true)
@@ -92,7 +92,7 @@ for (const setup of SETUPS) {
     peer.stream.pause()
     for (let i = 0; i < 200 && ws.messages.write(Buffer.alloc(65536)); i++) await settle(1)
     ws.close()
-    t.match(await within(1000, ws.closed), { code: 1006, wasClean: false })
+    t.match(await within(1000, ws.whenClosed()), { code: 1006, wasClean: false })
     await settle()
     t.equal(closes.length, 1)
     t.equal(socket.destroyed, true)
@@ -107,7 +107,7 @@ for (const setup of SETUPS) {
       const { ws, peer, socket } = await open(t, setup, { closeTimeout: 20 })
       peer.close(3000)
       t.equal(readClose(await peer.nextFrame()).code, 3000)
-      t.match(await ws.closed, { code: 3000, wasClean: true, initiator: 'peer' })
+      t.match(await ws.whenClosed(), { code: 3000, wasClean: true, initiator: 'peer' })
       t.equal(socket.destroyed, true)
     }
   )
@@ -122,7 +122,7 @@ for (const setup of SETUPS) {
       await settle(5)
       ws.close()
       t.equal((await peer.answerClose()).code, 1000)
-      t.match(await ws.closed, { initiator: 'local' })
+      t.match(await ws.whenClosed(), { initiator: 'local' })
       const got: unknown[] = []
       view.on('data', message => got.push(message))
       view.on('error', () => {})
@@ -144,7 +144,7 @@ for (const setup of SETUPS) {
       await settle(5)
       ws.close()
       t.equal((await peer.answerClose()).code, 1000)
-      t.match(await ws.closed, { code: 1000, wasClean: true })
+      t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
     }
   )
 }
@@ -154,7 +154,7 @@ t.test('Infinity lifts the time for closing', async t => {
   ws.close()
   await settle()
   t.equal((await peer.answerClose()).code, 1000)
-  t.match(await ws.closed, { wasClean: true })
+  t.match(await ws.whenClosed(), { wasClean: true })
 })
 
 for (const setup of SETUPS) {
@@ -207,7 +207,7 @@ for (const setup of SETUPS) {
         t.match(await rejection(ws.ping()), { code: 'WS_ERR_NOT_OPEN' })
         await peer.answerClose()
         t.match(await rejection(pending), { code: 'WS_ERR_NOT_OPEN' })
-        await ws.closed
+        await ws.whenClosed()
         t.match(await rejection(ws.ping()), { code: 'WS_ERR_NOT_OPEN' })
         t.equal(ws.pong(), false)
       }
@@ -249,7 +249,7 @@ for (const setup of SETUPS) {
     const errors: Error[] = []
     ws.on('error', error => errors.push(error))
     t.match(await peer.nextFrame(), { opcode: PING, payload: Buffer.alloc(0) })
-    t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'local' })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'local' })
     await settle()
     t.equal(closes.length, 1)
     t.match(errors, [{ code: 'WS_ERR_KEEPALIVE_TIMEOUT' }])
@@ -273,7 +273,7 @@ for (const setup of SETUPS) {
     await new Promise(resolve => setTimeout(resolve, 60))
     t.equal(ws.readyState, 'open')
     ws.messages.resume()
-    t.match(await ws.closed, { code: 1006 }, 'but not for ever')
+    t.match(await ws.whenClosed(), { code: 1006 }, 'but not for ever')
   })
 }
 
@@ -283,7 +283,7 @@ for (const setup of SETUPS) {
       const { ws, peer, closes } = await fresh(t, setup, { signal: AbortSignal.abort(new Error('why')) })
       const error = await rejection(ws.opened)
       t.match(error, { code: 'WS_ERR_ABORTED', name: 'HandshakeError', cause: { message: 'why' } })
-      t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'local' })
+      t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'local' })
       await settle()
       t.equal(closes.length, 1)
       await peer.ended()
@@ -299,7 +299,7 @@ for (const setup of SETUPS) {
       await settle(2)
       control.abort(new Error('why'))
       t.match(await rejection(ws.opened), { code: 'WS_ERR_ABORTED', cause: { message: 'why' } })
-      t.match(await ws.closed, { code: 1006, initiator: 'local' })
+      t.match(await ws.whenClosed(), { code: 1006, initiator: 'local' })
       await settle()
       t.equal(closes.length, 1)
       t.match(errors, [{ code: 'WS_ERR_ABORTED' }])
@@ -313,7 +313,7 @@ for (const setup of SETUPS) {
       control.abort()
       t.equal(String((await peer.nextFrame())!.payload), 'before')
       t.equal((await peer.answerClose()).code, 1000)
-      t.match(await ws.closed, { code: 1000, wasClean: true, initiator: 'local' })
+      t.match(await ws.whenClosed(), { code: 1000, wasClean: true, initiator: 'local' })
     })
 
     t.test('that is aborted when all is over does nothing, and is not listened to any more', async t => {
@@ -333,7 +333,7 @@ for (const setup of SETUPS) {
       const { ws } = await open(t, setup, { signal })
       t.equal(listening, 1)
       ws.destroy()
-      await ws.closed
+      await ws.whenClosed()
       t.equal(listening, 0)
       control.abort()
     })
@@ -345,7 +345,7 @@ t.test('Symbol.asyncDispose', async t => {
     const { server, client } = await ours(t)
     await server[Symbol.asyncDispose]()
     t.match(server.closeInfo, { code: 1000, wasClean: true, initiator: 'local' })
-    t.match(await client.closed, { code: 1000, wasClean: true, initiator: 'peer' })
+    t.match(await client.whenClosed(), { code: 1000, wasClean: true, initiator: 'peer' })
     await server[Symbol.asyncDispose]()
   })
   t.test('waits at most closeTimeout', async t => {
@@ -390,7 +390,7 @@ for (const setup of SETUPS) {
           ]
           peer.write(...frames)
           peer.end()
-          t.ok(await within(1000, ws.closed), `${what} at ${event}: closed`)
+          t.ok(await within(1000, ws.whenClosed()), `${what} at ${event}: closed`)
           await settle()
           t.equal(closes.length, 1, `${what} at ${event}`)
           ws.destroy()
@@ -419,7 +419,7 @@ for (const setup of IN_MEMORY) {
         peer.end()
         await settle(10)
         if (how === 'read the view') ws.messages.resume()
-        t.match(await within(500, ws.closed), { code: 1000, wasClean: true })
+        t.match(await within(500, ws.whenClosed()), { code: 1000, wasClean: true })
         ws.destroy()
       })
     }

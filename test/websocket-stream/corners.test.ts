@@ -19,7 +19,7 @@ t.test('a wire that is gone before the handshake begins is no handshake', async 
   const wire = new PassThrough()
   wire.destroy()
   const ws = WebSocketStream.http(parsedRequest()).attach(wire)
-  t.match(await ws.closed, { code: 1006, wasClean: false })
+  t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
   await t.rejects(ws.opened, { name: 'HandshakeError' })
 })
 
@@ -41,7 +41,7 @@ t.test('what the handshake said can be read as long as the connection lives', as
   t.match(kept?.headers, { host: request.headers['host'], 'x-empty': '' })
   t.equal(ws.request, kept, 'the same each time')
   ws.destroy()
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('a request that was looked at before the handshake stays what it was', async t => {
@@ -53,7 +53,7 @@ t.test('a request that was looked at before the handshake stays what it was', as
   await ws.opened
   t.equal(ws.request, request)
   ws.destroy()
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('closed before the handshake, behind messages that wait, a connection still sends them', async t => {
@@ -72,7 +72,7 @@ t.test('closed before the handshake, behind messages that wait, a connection sti
   )
   t.equal((await peer.nextFrame())!.opcode, CLOSE)
   ws.destroy()
-  await ws.closed
+  await ws.whenClosed()
 })
 
 for (const setup of IN_MEMORY) {
@@ -96,7 +96,7 @@ for (const setup of IN_MEMORY) {
       peer.end()
       await reader
       t.same(got, ['a', 'b', 'c'])
-      t.match(await ws.closed, { code: 1005, wasClean: true, initiator: 'peer' })
+      t.match(await ws.whenClosed(), { code: 1005, wasClean: true, initiator: 'peer' })
     }
   )
 
@@ -106,7 +106,7 @@ for (const setup of IN_MEMORY) {
     peer.write(peer.frame(TEXT, 'a'), peer.frame(TEXT, 'b'), peer.frame(TEXT, 'c'))
     await settle()
     peer.reset()
-    await ws.closed
+    await ws.whenClosed()
     t.equal(view.destroyed, false, 'there is something to read')
     const failed = new Promise(resolve => view.write('too late', resolve))
     t.equal(view.write('and later'), false)
@@ -120,7 +120,7 @@ for (const setup of IN_MEMORY) {
     peer.write(peer.frame(TEXT, 'a'), peer.frame(TEXT, 'b'), peer.frame(TEXT, 'c'))
     await settle()
     peer.reset()
-    await ws.closed
+    await ws.whenClosed()
     let failure: unknown = null
     view.write('too late', (error: unknown) => {
       failure = error
@@ -148,7 +148,7 @@ for (const setup of IN_MEMORY) {
     await ended
     t.match(await new Promise(resolve => view.write('too late', resolve)), { code: 'WS_ERR_NOT_OPEN' })
     peer.end()
-    t.match(await ws.closed, { code: 1005, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 1005, wasClean: true })
   })
 
   t.test(`what waits in a view that is destroyed is refused: ${nameOf(setup)}`, async t => {
@@ -159,7 +159,7 @@ for (const setup of IN_MEMORY) {
     ws.messages.destroy()
     t.ok(await failed)
     ws.destroy()
-    await ws.closed
+    await ws.whenClosed()
   })
 }
 
@@ -177,5 +177,5 @@ t.test('bufferedAmount counts what the wire has not taken, wherever it waits', a
   await ws.opened
   await settle()
   ws.destroy()
-  await ws.closed
+  await ws.whenClosed()
 })

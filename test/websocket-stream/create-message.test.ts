@@ -107,7 +107,7 @@ for (const setup of IN_MEMORY) {
       else writer.write(piece)
       t.match(await failed, { code: 'WS_ERR_INVALID_UTF8', fault: 'local' })
       t.equal((await peer.answerClose()).code, 1007)
-      t.match(await ws.closed, { code: 1007, initiator: 'local' })
+      t.match(await ws.whenClosed(), { code: 1007, initiator: 'local' })
     }
     const { ws, peer } = await open(t, setup)
     const writer = ws.createMessage('text')
@@ -187,7 +187,7 @@ for (const setup of IN_MEMORY) {
     t.match(await written(writer, 'more'), { code: 'WS_ERR_NOT_OPEN' })
     peer.close(3000)
     peer.end()
-    t.match(await ws.closed, { code: 3000, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
   })
 
   t.test(`destroyed before its end, it ends the connection with 1011: ${name}`, { timeout: 3000 }, async t => {
@@ -199,7 +199,7 @@ for (const setup of IN_MEMORY) {
       writer.destroy(error)
       t.same(await fragment(peer), [TEXT, false, 'half'])
       t.equal((await peer.answerClose()).code, 1011)
-      t.match(await ws.closed, { code: 1011, initiator: 'local' })
+      t.match(await ws.whenClosed(), { code: 1011, initiator: 'local' })
     }
   })
 
@@ -244,7 +244,7 @@ for (const setup of IN_MEMORY) {
       await written(begun, 'half')
       const waits = written(queued, 'waits')
       peer.reset()
-      await ws.closed
+      await ws.whenClosed()
       t.match(await waits, { code: 'WS_ERR_NOT_OPEN' })
       for (const writer of [begun, queued, idle]) t.equal(writer.destroyed, true)
       const late = ws.createMessage('text')
@@ -363,7 +363,7 @@ for (const setup of IN_MEMORY) {
     t.match(await written(writer, 'more'), { code: 'WS_ERR_NOT_OPEN' })
     if (setup.role !== 'client') await peer.ended()
     peer.end()
-    t.match(await ws.closed, { code: 3001, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 3001, wasClean: true })
   })
 
   t.test(`compress: false is told to what compresses: ${name}`, async t => {

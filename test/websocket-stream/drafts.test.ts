@@ -118,7 +118,7 @@ for (const version of VERSIONS) {
         if (version === 'hixie-75') peer.end()
         t.same(await peer.rest(), CLOSE_OF[version], 'answered in kind, and then the end')
         peer.end()
-        t.same(await ws.closed, { code: 1005, reason: '', wasClean: true, initiator: 'peer' })
+        t.same(await ws.whenClosed(), { code: 1005, reason: '', wasClean: true, initiator: 'peer' })
         t.same(messages, ['für ', 'mich'])
       })
     }
@@ -147,7 +147,7 @@ for (const version of VERSIONS) {
     const all = Buffer.concat([HEAD_OF[version](), BODY_OF[version], ended('a€'), measured(0x80, 'x'), ended('b')])
     for (const byte of byteByByte(Buffer.concat([all, CLOSE_OF[version]]))) peer.write(byte)
     peer.end()
-    t.match(await ws.closed, { wasClean: true, initiator: 'peer' })
+    t.match(await ws.whenClosed(), { wasClean: true, initiator: 'peer' })
     t.same(messages, ['a€', 'b'])
   })
 
@@ -217,7 +217,7 @@ for (const version of VERSIONS) {
     }
     t.same(await peer.rest(), Buffer.alloc(0), 'the server ends the wire first')
     peer.end()
-    t.same(await ws.closed, { code: 1005, reason: '', wasClean: true, initiator: 'local' })
+    t.same(await ws.whenClosed(), { code: 1005, reason: '', wasClean: true, initiator: 'local' })
   })
 
   t.test(`${version}: a message in pieces is one text`, async t => {
@@ -237,7 +237,7 @@ for (const version of VERSIONS) {
     t.same(await peer.rest(), Buffer.alloc(0))
     peer.write(CLOSE_OF[version])
     peer.end()
-    t.match(await ws.closed, { code: 1005, wasClean: true, initiator: 'local' })
+    t.match(await ws.whenClosed(), { code: 1005, wasClean: true, initiator: 'local' })
   })
 
   t.test(`${version}: a long text can be read piece by piece`, async t => {
@@ -254,7 +254,7 @@ for (const version of VERSIONS) {
     }
     t.equal(arrived.join(''), 'Hello')
     t.ok(arrived.length > 1)
-    t.match(await ws.closed, { wasClean: true })
+    t.match(await ws.whenClosed(), { wasClean: true })
   })
 
   t.test(`${version}: messages that arrive while we close are delivered`, async t => {
@@ -262,7 +262,7 @@ for (const version of VERSIONS) {
     ws.close()
     peer.write(ended('late'), CLOSE_OF[version])
     peer.end()
-    t.match(await ws.closed, { wasClean: true, initiator: 'local' })
+    t.match(await ws.whenClosed(), { wasClean: true, initiator: 'local' })
     t.same(messages, ['late'])
   })
 
@@ -270,14 +270,14 @@ for (const version of VERSIONS) {
     const { ws, peer } = await open(t, version, { closeTimeout: 20 })
     ws.close()
     await peer.ended()
-    t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'local' })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'local' })
   })
 
   t.test(`${version}: an end of the wire inside a text is none of a connection`, async t => {
     const { ws, peer, messages } = await open(t, version)
     peer.write(ended('whole'), Buffer.from('\0hal'))
     peer.end()
-    t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'peer' })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'peer' })
     t.same(messages, ['whole'])
   })
 
@@ -287,7 +287,7 @@ for (const version of VERSIONS) {
     for (let i = 0; i < 1000; i++) peer.write(Buffer.from('€'))
     peer.write(Buffer.from([0xff]), CLOSE_OF[version])
     peer.end()
-    await ws.closed
+    await ws.whenClosed()
     t.same(messages, ['€'.repeat(1000)])
   })
 
@@ -315,7 +315,7 @@ for (const version of VERSIONS) {
       peer.write(ended('ok'), bytes)
       t.same(await peer.rest(), CLOSE_OF[version])
       peer.end()
-      t.match(await ws.closed, { code: closeCode, wasClean: false, initiator: 'local' })
+      t.match(await ws.whenClosed(), { code: closeCode, wasClean: false, initiator: 'local' })
       t.same(
         errors.map(error => error.code),
         [code]
@@ -372,7 +372,7 @@ for (const mode of MODES) {
     await peer.head()
     t.same(await peer.rest(), Buffer.alloc(0))
     t.match(await failureOf(ws), { code: 'WS_ERR_CONNECTION_LOST', status: 0 })
-    t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'peer' })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'peer' })
   })
 }
 
@@ -386,7 +386,7 @@ for (const mode of MODES) {
     for (let i = 0; i < 3; i++) await new Promise(setImmediate)
     t.ok(ws.accept())
     t.match(await failureOf(ws), { code: 'WS_ERR_CONNECTION_LOST' })
-    await ws.closed
+    await ws.whenClosed()
   })
 }
 
@@ -417,7 +417,7 @@ t.test('A26: hixie-76: a body that never comes ends at handshakeTimeout, with no
   t.same(await peer.rest(), Buffer.alloc(0), 'no second answer behind the first')
   t.match(await failureOf(ws), { code: 'WS_ERR_HANDSHAKE_TIMEOUT' })
   peer.end()
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('hixie-76: a wire that breaks before the body is there is a connection lost', async t => {
@@ -426,7 +426,7 @@ t.test('hixie-76: a wire that breaks before the body is there is a connection lo
   await peer.head()
   peer.reset()
   t.equal((await failureOf(ws)).code, 'WS_ERR_CONNECTION_LOST')
-  t.match(await ws.closed, { code: 1006, wasClean: false })
+  t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
 })
 
 t.test('A07: hixie-76: keys that are missing or make no number are refused', async t => {

@@ -46,7 +46,7 @@ async function endInOrder(peer: RawPeer, role: Setup['role']): Promise<void> {
 
 async function finish(t: Test, side: Side, info: Expected): Promise<void> {
   const { ws, closes, peer, socket } = side
-  const end = await ws.closed
+  const end = await ws.whenClosed()
   if (closes.length === 0) await new Promise(resolve => ws.on('close', resolve))
   t.match(end, info)
   t.strictSame(ws.closeInfo, end)
@@ -267,7 +267,7 @@ t.test('a connection without a wire', async t => {
       let closes = 0
       ws.on('close', () => closes++)
       ws.destroy()
-      t.match(await ws.closed, lost('local'))
+      t.match(await ws.whenClosed(), lost('local'))
       await settle()
       t.equal(closes, 1)
     }

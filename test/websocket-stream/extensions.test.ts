@@ -89,7 +89,7 @@ for (const role of ROLES) {
     t.match(await peer.nextFrame(), { opcode: PONG, rsv: 0, payload: Buffer.from('as it is') })
     ws.close(3000, 'as it is')
     t.same(await peer.answerClose(), { code: 3000, reason: 'as it is' })
-    t.match(await ws.closed, { code: 3000, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
   })
 
   t.test(`what was written before the handshake goes through it too: ${role}`, async t => {
@@ -139,7 +139,7 @@ for (const role of ROLES) {
       peer.send(opcode, opcode === CLOSE ? closeBody(1000) : 'x', { rsv })
       t.equal(readClose(await peer.nextFrame()).code, 1002)
       peer.end()
-      t.match(await ws.closed, { code: 1002, wasClean: false })
+      t.match(await ws.whenClosed(), { code: 1002, wasClean: false })
     }
   })
 
@@ -177,7 +177,7 @@ for (const role of ROLES) {
       send(peer)
       t.equal(readClose(await peer.nextFrame()).code, code, what)
       peer.end()
-      t.match(await ws.closed, { code, wasClean: false })
+      t.match(await ws.whenClosed(), { code, wasClean: false })
       t.match(await within(500, all), { error: { closeCode: code } }, `${what}: who iterates hears of it`)
       t.equal(extension.seen.closed, 1)
     }
@@ -217,7 +217,7 @@ for (const role of ROLES) {
         t.equal(readClose(await peer.nextFrame()).code, 1011, direction)
         if (role === 'server') await peer.ended()
         peer.end()
-        t.match(await ws.closed, { code: 1011, wasClean: false, initiator: 'local' })
+        t.match(await ws.whenClosed(), { code: 1011, wasClean: false, initiator: 'local' })
         t.match(error, { code: 'WS_ERR_EXTENSION', fault: 'local' })
         if (direction === 'incoming') t.same(got, ['message 0', 'message 1'])
         t.equal(closes.length, 1)
@@ -252,7 +252,7 @@ for (const role of ROLES) {
       ['a', 'b']
     )
     t.equal((await peer.answerClose()).code, 1000)
-    t.match(await ws.closed, { wasClean: true })
+    t.match(await ws.whenClosed(), { wasClean: true })
   })
 
   t.test(`A32: an answer that comes too late changes nothing: ${role}`, { timeout: 5000 }, async t => {
@@ -269,7 +269,7 @@ for (const role of ROLES) {
       t.equal(readClose(await peer.nextFrame()).code, 1011)
       answer()
       peer.end()
-      await ws.closed
+      await ws.whenClosed()
       answer()
       await settle()
       t.equal(closes.length, 1)
@@ -292,7 +292,7 @@ for (const role of ROLES) {
     fail()
     t.match(readClose(await peer.nextFrame()), { code: 1002 })
     peer.end()
-    t.match(await ws.closed, { code: 1002, wasClean: false, initiator: 'local' })
+    t.match(await ws.whenClosed(), { code: 1002, wasClean: false, initiator: 'local' })
     t.match(errors, [{ code: 'WS_ERR_UNEXPECTED_RSV' }])
   })
 
@@ -315,7 +315,7 @@ for (const role of ROLES) {
         readClose(await peer.nextFrame())
         peer.end()
       }
-      t.match(await ws.closed, { code: { close: 1000, destroy: 1006, lost: 1006, fault: 1002 }[how] })
+      t.match(await ws.whenClosed(), { code: { close: 1000, destroy: 1006, lost: 1006, fault: 1002 }[how] })
     }
     t.equal(extension.seen.closed, 4)
   })
@@ -338,7 +338,7 @@ for (const role of ROLES) {
         await peer.ended()
         peer.end()
       }
-      await ws.closed
+      await ws.whenClosed()
       await settle()
       t.same([extension.seen.opened, extension.seen.closed], [1, 1], how)
     }
@@ -351,7 +351,7 @@ for (const role of ROLES) {
     t.equal(ws.text('too late'), false)
     for (let i = 0; i < 5; i++) t.equal(String((await peer.nextFrame())!.payload), `${i}<`)
     t.same(await peer.answerClose(), { code: 3000, reason: 'done' })
-    t.match(await ws.closed, { code: 3000, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
   })
 
   t.test(`and so do those in front of messages.end(): ${role}`, async t => {
@@ -360,7 +360,7 @@ for (const role of ROLES) {
     ws.messages.end()
     for (let i = 0; i < 20; i++) t.equal(String((await peer.nextFrame())!.payload), `${i % 10}<`)
     t.same(await peer.answerClose(), { code: 1000, reason: '' })
-    t.match(await ws.closed, { code: 1000, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
   })
 
   t.test(`a Close behind messages that are being processed is acted on after them: ${role}`, async t => {
@@ -373,7 +373,7 @@ for (const role of ROLES) {
     t.equal(readClose(await peer.nextFrame()).code, 3000)
     if (role === 'server') await peer.ended()
     peer.end()
-    await ws.closed
+    await ws.whenClosed()
     await settle()
     t.same(happened, ['<0', '<1', '<2', 3000, true])
   })
@@ -391,7 +391,7 @@ for (const role of ROLES) {
         t.same(happened, [])
         if (how === 'ends') peer.end()
         else peer.reset()
-        t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'peer' })
+        t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'peer' })
         await settle()
         t.same(happened, ['abc', 1006])
       }
@@ -463,7 +463,7 @@ for (const role of ROLES) {
       }
       const code = role === 'server' ? 'WS_ERR_REJECTED' : /^WS_ERR_(EXTENSION|BAD_RESPONSE)$/
       await t.rejects(ws.opened, { name: 'HandshakeError', code })
-      t.match(await ws.closed, { code: 1006, wasClean: false })
+      t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
       t.equal(closes.length, 1)
     }
   })
@@ -517,7 +517,7 @@ t.test('an extension on both sides, fast or slow, keeps order and content', asyn
     }
     await writing
     t.same(got, sent)
-    t.match(await Promise.all([server.closed, client.closed]), [{ wasClean: true }, { wasClean: true }])
+    t.match(await Promise.all([server.whenClosed(), client.whenClosed()]), [{ wasClean: true }, { wasClean: true }])
   }
 })
 
@@ -619,7 +619,7 @@ t.test('a large message of before the handshake is compressed over a socket too,
     if (compress) t.ok(client.stats.bytesSent < 100_000, `${client.stats.bytesSent} bytes`)
     else t.ok(client.stats.bytesSent > data.length, `${client.stats.bytesSent} bytes`)
     client.close()
-    await Promise.all([client.closed, server.closed])
+    await Promise.all([client.whenClosed(), server.whenClosed()])
   }
 })
 
@@ -629,7 +629,7 @@ t.test('closeInfo of a connection whose extension failed says who began', async 
   const closes: CloseInfo[] = await (async () => {
     receive(server)
     client.text('x')
-    return Promise.all([server.closed, client.closed])
+    return Promise.all([server.whenClosed(), client.whenClosed()])
   })()
   t.match(closes, [
     { code: 1011, reason: /^an extension failed/, wasClean: false, initiator: 'local' },
@@ -659,7 +659,7 @@ t.test('an offer that cannot be sent fails the handshake, and nothing is sent', 
   for (const offer of [{ 'a b': true as const }, { 'a\r\nb': true as const }, { a: '\u20ac' }]) {
     const { ws, peer } = await fresh(t, memory('client'), { extensions: [toy('bad', { offer: () => offer })] })
     await t.rejects(ws.opened, { name: 'HandshakeError', code: 'WS_ERR_EXTENSION' })
-    t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'local' })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'local' })
     t.equal((await peer.rest()).length, 0)
   }
 })

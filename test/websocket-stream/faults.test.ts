@@ -125,7 +125,7 @@ for (const { name, bytes, code, error, options } of FAULTS) {
         await peer.ended()
         t.same(await peer.allFrames(), [])
         peer.end()
-        t.same(await ws.closed, { ...said, wasClean: false, initiator: 'local' })
+        t.same(await ws.whenClosed(), { ...said, wasClean: false, initiator: 'local' })
         await settle()
         t.same(messages, ['one', 'two'], 'what came before was delivered')
         t.equal(closes.length, 1)
@@ -146,7 +146,7 @@ for (const setup of SETUPS) {
     t.same(got, ['one', 'two'])
     t.match(error, { code: 'WS_ERR_INVALID_OPCODE' })
     peer.end()
-    t.match(await ws.closed, { code: 1002 })
+    t.match(await ws.whenClosed(), { code: 1002 })
   })
 
   t.test(`A28: without any listener a fault harms nobody: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
@@ -155,7 +155,7 @@ for (const setup of SETUPS) {
     t.equal(readClose(await peer.nextFrame()).code, 1002)
     await peer.ended()
     peer.end()
-    t.match(await ws.closed, { code: 1002, wasClean: false })
+    t.match(await ws.whenClosed(), { code: 1002, wasClean: false })
     await settle()
     t.equal(closes.length, 1)
   })
@@ -168,7 +168,7 @@ for (const setup of SETUPS) {
     await peer.ended()
     t.same(await peer.allFrames(), [])
     peer.end()
-    t.match(await ws.closed, { code: 1002, wasClean: false, initiator: 'local' })
+    t.match(await ws.whenClosed(), { code: 1002, wasClean: false, initiator: 'local' })
   })
 
   t.test(`A29: messages that had arrived before a reset are delivered: ${nameOf(setup)}`, async t => {
@@ -183,7 +183,7 @@ for (const setup of SETUPS) {
     const { got, error } = await all
     t.same(got, ['two', 'three', 'four'])
     t.match(error, { code: 'WS_ERR_CONNECTION_LOST', fault: 'peer', closeCode: 1006 })
-    t.match(await ws.closed, { code: 1006 })
+    t.match(await ws.whenClosed(), { code: 1006 })
     await settle()
     t.equal(closes.length, 1)
   })
@@ -214,7 +214,7 @@ for (const setup of SETUPS) {
     const { got, error } = await collect(ws.messages)
     t.same(got, ['one', 'two', 'three'])
     t.match(error, { name: 'WebSocketError' })
-    t.match(await ws.closed, { code: 1006 })
+    t.match(await ws.whenClosed(), { code: 1006 })
   })
 }
 
@@ -239,7 +239,7 @@ for (const join of ['attach', 'pipe'] as const) {
     else wire.pipe(ws).pipe(wire)
     await settle(1)
     ws.destroy()
-    t.match(await ws.closed, { code: 1006 })
+    t.match(await ws.whenClosed(), { code: 1006 })
     await settle()
     t.equal(wire.closed, true)
     wire.emit('error', new Error('later still'))
@@ -257,7 +257,7 @@ for (const join of ['attach', 'pipe'] as const) {
     await ws.opened
     left.destroy(new Error('first'))
     left.emit('error', new Error('second'))
-    t.match(await ws.closed, { code: 1006, initiator: 'peer' })
+    t.match(await ws.whenClosed(), { code: 1006, initiator: 'peer' })
     t.match(errors, [{ code: 'WS_ERR_CONNECTION_LOST' }])
     t.ok((errors[0] as Error).cause)
   })
@@ -274,7 +274,7 @@ t.test('a wire that is destroyed, or has ended, before it is attached', async t 
       await once(left, 'end')
     }
     const ws = WebSocketStream.server().attach(left)
-    t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'peer' })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'peer' })
     right.destroy()
   }
 })
@@ -299,24 +299,24 @@ t.test('two different streams for the two directions', async t => {
     await peer.ended()
     peerOut.end()
     peer.end()
-    t.match(await ws.closed, { code: 1000, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
     void [inner, outer]
   })
   t.test('the incoming one breaks with an error', { timeout: 1500 }, async t => {
     const { ws, inner, outer } = await wires()
     inner.destroy(new Error('broken'))
-    t.match(await ws.closed, { code: 1006, initiator: 'peer' })
+    t.match(await ws.whenClosed(), { code: 1006, initiator: 'peer' })
     void outer
   })
   t.test('the incoming one is destroyed', { timeout: 1500 }, async t => {
     const { ws, inner } = await wires()
     inner.destroy()
-    t.match(await ws.closed, { code: 1006 })
+    t.match(await ws.whenClosed(), { code: 1006 })
   })
   t.test('the outgoing one breaks with an error', { timeout: 1500 }, async t => {
     const { ws, outer } = await wires()
     outer.destroy(new Error('broken'))
-    t.match(await ws.closed, { code: 1006, initiator: 'peer' })
+    t.match(await ws.whenClosed(), { code: 1006, initiator: 'peer' })
   })
 })
 

@@ -14,7 +14,7 @@ for (const join of JOINS) {
     peer.send(3)
     await peer.ended()
     peer.end()
-    report(join, role, (await ws.closed).code)
+    report(join, role, (await ws.whenClosed()).code)
   }
 }
 
@@ -26,19 +26,19 @@ for (const join of JOINS) {
   peer.write(Buffer.from('garbage\r\n\r\n'))
   await peer.ended()
   peer.end()
-  report(join, 'refused', (await ws.closed).code)
+  report(join, 'refused', (await ws.whenClosed()).code)
 }
 
 for (const join of JOINS) {
   const { ws, peer } = await opened(join, 'server')
   peer.reset()
-  report(join, 'reset', (await ws.closed).code)
+  report(join, 'reset', (await ws.whenClosed()).code)
 }
 
 for (const join of JOINS) {
   const { ws } = await opened(join, 'server')
   ws.destroy(new Error('the application has had enough'))
-  report(join, 'destroyed', (await ws.closed).code)
+  report(join, 'destroyed', (await ws.whenClosed()).code)
 }
 
 process.disconnect()

@@ -80,7 +80,7 @@ for (const setup of IN_MEMORY) {
     t.same([close.opcode, close.payload], [CLOSE, closeBody(3000, 'enough')])
     t.same(readClose(await peer.nextFrame()), { code: 3000, reason: 'enough' })
     peer.end()
-    t.match(await ws.closed, { code: 3000, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
     t.equal(ws.frames.read(), null)
   })
 
@@ -255,7 +255,7 @@ for (const setup of IN_MEMORY) {
     for (let i = 0; i < count; i++) t.equal((await peer.nextFrame())!.payload.length, 20_000)
     t.same(await read(peer), [CONTINUATION, true, 0, ''])
     t.equal((await peer.answerClose()).code, 1000)
-    t.match(await ws.closed, { wasClean: true })
+    t.match(await ws.whenClosed(), { wasClean: true })
   })
 
   const broken: [what: string, ...items: unknown[]][] = [
@@ -303,7 +303,7 @@ for (const setup of IN_MEMORY) {
         for (const _ of items) await peer.nextFrame()
         t.equal((await peer.answerClose()).code, CloseCode.InternalError, what)
       }
-      t.match(await ws.closed, { initiator: 'local' })
+      t.match(await ws.whenClosed(), { initiator: 'local' })
     }
   })
 
@@ -325,7 +325,7 @@ for (const setup of IN_MEMORY) {
       t.same((await peer.nextFrame())!.payload, payload)
       peer.send(CLOSE, payload)
       peer.end()
-      t.match(await ws.closed, { code: payload.length === 0 ? 1005 : 3000, wasClean: true, initiator: 'local' })
+      t.match(await ws.whenClosed(), { code: payload.length === 0 ? 1005 : 3000, wasClean: true, initiator: 'local' })
       t.match(await outcome, { code: 'WS_ERR_NOT_OPEN' })
     }
   })
@@ -337,7 +337,7 @@ for (const setup of IN_MEMORY) {
     t.equal(ws.text('behind'), false)
     ws.frames.destroy()
     t.equal((await peer.answerClose()).code, 1000)
-    t.match(await ws.closed, { code: 1000, initiator: 'local' })
+    t.match(await ws.whenClosed(), { code: 1000, initiator: 'local' })
   })
 
   t.test(`a frame that waits when the connection is over is an error: ${name}`, { timeout: 3000 }, async t => {
@@ -346,7 +346,7 @@ for (const setup of IN_MEMORY) {
     const outcome = new Promise(resolve => ws.frames.write({ opcode: Opcode.Text, payload: 'waits' }, resolve))
     ws.frames.resume()
     peer.reset()
-    await ws.closed
+    await ws.whenClosed()
     t.match(await outcome, { code: /^WS_ERR_(NOT_OPEN|CONNECTION_LOST)$/ })
   })
 
@@ -381,6 +381,6 @@ t.test('frames of one connection written to another make a relay', { timeout: 50
   }
   t.ok((got[0] as Buffer).equals(bytes))
   t.same(got.slice(1), ['text', 'ab'])
-  t.match(await back.server.closed, { code: 3000, reason: 'done' })
+  t.match(await back.server.whenClosed(), { code: 3000, reason: 'done' })
   await done
 })

@@ -79,7 +79,7 @@ for (const setup of IN_MEMORY) {
     for (let i = 0; i < 20; i++) message.write(Buffer.alloc(50_000), (error: unknown) => outcomes.push(error))
     await settle(20)
     message.destroy()
-    await ws.closed
+    await ws.whenClosed()
     t.match(outcomes.at(-1), { code: /^(WS_ERR_NOT_OPEN|ERR_STREAM_DESTROYED)$/ })
     t.equal(outcomes.length, 20)
   })

@@ -38,33 +38,35 @@ for (const setup of SETUPS) {
 }
 
 for (const setup of [SERVER, CLIENT]) {
-  for (const way of ['text', 'behind a message in pieces'] as const) {
-    t.test(`told to wait before there is a view, 'drain' comes on it: ${way}, ${nameOf(setup)}`, async t => {
-      const { ws, peer } = await open(t, setup)
-      peer.stream.pause()
-      const large = 'x'.repeat(200_000)
-      const pieces = way === 'text' ? null : ws.createMessage('text')
-      while (ws.text(large));
-      const drained = once(ws.messages, 'drain')
-      t.equal(ws.messages.writableNeedDrain, true)
-      await settle()
-      t.equal(ws.messages.writableNeedDrain, true)
-      pieces?.end()
-      peer.stream.resume()
-      await drained
-      t.equal(ws.messages.writableNeedDrain, false)
-      t.equal(ws.messages.write('more'), true)
-    })
-  }
-
-  t.test(`and what was waited for before that is not waited for again: ${nameOf(setup)}`, async t => {
+  t.test(`needsDrain and drained() say when the wire has room: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
+    t.equal(ws.needsDrain, false)
+    await ws.drained()
     peer.stream.pause()
-    while (ws.text('x'.repeat(200_000)));
+    while (!ws.needsDrain) t.equal(ws.text('x'.repeat(200_000)), true)
+    let isDrained = false
+    const drained = ws.drained().then(() => {
+      isDrained = true
+    })
+    await settle()
+    t.same([ws.needsDrain, isDrained], [true, false])
     peer.stream.resume()
-    while (ws.bufferedAmount > 0) await settle()
+    await drained
+    t.equal(ws.needsDrain, false)
     t.equal(ws.messages.write('more'), true)
     t.equal(ws.messages.writableNeedDrain, false)
+  })
+
+  t.test(`drained() rejects if the connection ends first: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    peer.stream.pause()
+    while (!ws.needsDrain) ws.binary(Buffer.alloc(200_000))
+    const drained = ws.drained()
+    ws.destroy()
+    await t.rejects(drained, { code: 'WS_ERR_NOT_OPEN' })
+    await ws.whenClosed()
+    await t.rejects(ws.drained(), { code: 'WS_ERR_NOT_OPEN' })
+    t.equal(ws.needsDrain, false)
   })
 }
 
@@ -124,7 +126,7 @@ for (const setup of [SERVER, CLIENT]) {
     t.match(await failed, [{ name: 'TypeError' }])
     t.match(await told, { name: 'TypeError' })
     t.equal((await peer.answerClose()).code, 1011)
-    await ws.closed
+    await ws.whenClosed()
   })
 }
 
@@ -153,7 +155,7 @@ for (const setup of SETUPS) {
     await shake(peer, setup.role)
     t.equal(String((await peer.nextFrame())!.payload), 'one')
     t.same(await peer.answerClose(), { code: 3000, reason: 'bye' })
-    t.match(await ws.closed, { code: 3000, wasClean: true, initiator: 'local' })
+    t.match(await ws.whenClosed(), { code: 3000, wasClean: true, initiator: 'local' })
   })
 }
 
@@ -213,7 +215,7 @@ for (const setup of IN_MEMORY) {
       peer.write(peer.frame(TEXT, 'one'), peer.frame(CLOSE))
       readClose(await peer.nextFrame())
       peer.end()
-      await ws.closed
+      await ws.whenClosed()
       t.same(await collect(ws.messages), { got: ['one'], error: null })
     })
 
@@ -222,14 +224,14 @@ for (const setup of IN_MEMORY) {
       peer.write(peer.frame(TEXT, 'one'), peer.frame(3))
       readClose(await peer.nextFrame())
       peer.end()
-      await ws.closed
+      await ws.whenClosed()
       t.match(await collect(ws.messages), { got: ['one'], error: { code: 'WS_ERR_INVALID_OPCODE' } })
     })
 
     t.test('a view that is touched when there was nothing', async t => {
       const { ws, peer } = await open(t, setup)
       peer.reset()
-      await ws.closed
+      await ws.whenClosed()
       t.match(await collect(ws.messages), { got: [], error: { code: 'WS_ERR_CONNECTION_LOST' } })
     })
   })
@@ -257,7 +259,7 @@ for (const setup of IN_MEMORY) {
       ws.destroy()
     })
     peer.write(peer.frame(TEXT, 'one'), peer.frame(TEXT, 'two'), peer.frame(TEXT, 'three'))
-    await ws.closed
+    await ws.whenClosed()
     await settle()
     t.same(heard, ['one'])
   })
@@ -268,7 +270,7 @@ for (const setup of IN_MEMORY) {
     ws.on('message', () => t.fail('a message'))
     if (setup.role === 'client') peer.write(answerHead(await peer.head()), peer.frame(TEXT, 'one'))
     else peer.write(requestHead(), peer.frame(TEXT, 'one'))
-    t.match(await ws.closed, { code: 1006, initiator: 'local' })
+    t.match(await ws.whenClosed(), { code: 1006, initiator: 'local' })
     await settle()
   })
 
@@ -288,7 +290,7 @@ for (const setup of IN_MEMORY) {
     peer.send(9, 'late ping')
     peer.write(peer.frame(CLOSE, Buffer.from([0x0b, 0xb8])), peer.frame(TEXT, 'too late'))
     peer.end()
-    t.match(await ws.closed, { code: 3000, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
     await settle()
     t.same(got, ['late'])
     t.same(await peer.allFrames(), [], 'nothing went out behind the Close')
@@ -342,7 +344,7 @@ t.test('a stream that is written by hand', async t => {
   t.throws(() => ws.attach(left), TypeError)
   t.throws(() => ws.attach(left), /has its wire/)
   ws.destroy()
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('a connection has one wire', async t => {
@@ -354,7 +356,7 @@ t.test('a connection has one wire', async t => {
   ws.write('foreign bytes')
   await settle()
   ws.destroy()
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('a peer of another kind may be ended by hand', async t => {
@@ -372,5 +374,5 @@ t.test('a peer of another kind may be ended by hand', async t => {
   readClose(await peer.nextFrame())
   await peer.ended()
   peer.end()
-  t.match(await ws.closed, { wasClean: true })
+  t.match(await ws.whenClosed(), { wasClean: true })
 })

@@ -189,7 +189,7 @@ for (const { name, request, status, code, options, fields } of REFUSED) {
         t.equal(body.length, Number(head.headers['content-length']))
         t.match(await rejection(ws.opened), { code, status, headers: {}, name: 'HandshakeError' })
         peer.end()
-        t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'local' })
+        t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'local' })
         await settle()
         t.equal(closes.length, 1)
         t.match(errors, [{ code, status }])
@@ -205,7 +205,7 @@ t.test('a refusal behind which nobody reads or listens ends as well', async t =>
   peer.write(requestHead({ Upgrade: null }))
   t.equal((await peer.head()).status, 400)
   // the peer never ends its side
-  t.match(await ws.closed, { code: 1006, wasClean: false })
+  t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
   await peer.ended()
 })
 
@@ -219,7 +219,7 @@ for (const setup of SERVERS) {
     await peer.ended()
     peer.end()
     t.match(await rejection(ws.opened), { code: 'WS_ERR_HANDSHAKE_TIMEOUT', status: 408 })
-    t.match(await ws.closed, { code: 1006, wasClean: false })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
   })
 }
 
@@ -234,7 +234,7 @@ t.test('a request that the application does not answer in time is answered with 
     t.equal(ws.reject(404), false)
     await peer.ended()
     peer.end()
-    await ws.closed
+    await ws.whenClosed()
   }
 })
 
@@ -292,7 +292,7 @@ for (const setup of SERVERS) {
       t.match(await peer.head(), { status: 404, headers: { connection: 'close' } })
       await peer.ended()
       peer.end()
-      await ws.closed
+      await ws.whenClosed()
     })
 
     t.test('with no, a body and fields', { timeout: 1500 }, async t => {
@@ -314,7 +314,7 @@ for (const setup of SERVERS) {
         body: Buffer.from('who are you?'),
         fault: 'local'
       })
-      t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'local' })
+      t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'local' })
       t.equal(ws.readyState, 'closed')
     })
 
@@ -328,7 +328,7 @@ for (const setup of SERVERS) {
       t.equal((await peer.head()).status, 503)
       await peer.ended()
       peer.end()
-      await ws.closed
+      await ws.whenClosed()
     })
   })
 }
@@ -399,7 +399,7 @@ t.test('frames behind the request head that break a rule are faults', async t =>
   t.equal((await peer.head()).status, 101)
   t.equal(readClose(await peer.nextFrame()).code, 1002)
   peer.end()
-  t.match(await ws.closed, { code: 1002, wasClean: false })
+  t.match(await ws.whenClosed(), { code: 1002, wasClean: false })
 })
 
 t.test('a wire that ends behind a request which waits for its answer', async t => {
@@ -415,7 +415,7 @@ t.test('a wire that ends behind a request which waits for its answer', async t =
       const messages: unknown[] = []
       ws.on('message', message => messages.push(message))
       ws.accept()
-      await ws.closed
+      await ws.whenClosed()
       await settle()
       t.equal(closes.length, 1)
       t.same(messages, ['early'])
@@ -485,7 +485,7 @@ t.test('with a request that is parsed already', async t => {
     await peer.ended()
     peer.end()
     t.match(await rejection(ws.opened), { code: 'WS_ERR_UNSUPPORTED_VERSION', status: 426 })
-    await ws.closed
+    await ws.whenClosed()
   })
 
   t.test('rejected before it is piped', async t => {
@@ -496,7 +496,7 @@ t.test('with a request that is parsed already', async t => {
     t.equal((await peer.head()).status, 403)
     t.equal((await peer.rest()).toString(), 'no')
     peer.end()
-    await ws.closed
+    await ws.whenClosed()
   })
 
   t.test('its time runs out as well', async t => {
@@ -507,13 +507,13 @@ t.test('with a request that is parsed already', async t => {
     t.equal((await peer.head()).status, 408)
     await peer.ended()
     peer.end()
-    await ws.closed
+    await ws.whenClosed()
   })
 
   t.test('its time runs out without any wire', async t => {
     const ws = WebSocketStream.http(parsedRequest(), undefined, { handshakeTimeout: 10, closeTimeout: 10 })
     t.match(await rejection(ws.opened), { code: 'WS_ERR_HANDSHAKE_TIMEOUT' })
-    t.match(await ws.closed, { code: 1006 })
+    t.match(await ws.whenClosed(), { code: 1006 })
   })
 
   for (const when of ['before it is asked', 'while it is asked', 'before its answer'] as const) {
@@ -533,7 +533,7 @@ t.test('with a request that is parsed already', async t => {
       ws.destroy()
       t.equal(ws.accept(), false)
       t.equal(ws.reject(403), false)
-      t.match(await ws.closed, { code: 1006, initiator: 'local' })
+      t.match(await ws.whenClosed(), { code: 1006, initiator: 'local' })
       t.equal((await peer.rest()).length, 0, 'and nothing is said')
     })
   }
@@ -576,7 +576,7 @@ t.test('an upgrade of node:http, with frames in its head', async t => {
     peer.close(1000)
     readClose(await peer.nextFrame())
     peer.end()
-    t.match(await made!.closed, { code: 1000, wasClean: true, initiator: 'peer' })
+    t.match(await made!.whenClosed(), { code: 1000, wasClean: true, initiator: 'peer' })
   }
 })
 

@@ -88,7 +88,7 @@ for (const setup of IN_MEMORY) {
     ])
     t.equal((await peer.nextFrame())!.opcode, PONG)
     peer.end()
-    t.match(await ws.closed, { code: 1000, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
   })
 
   t.test(`a message begins with its first bytes, inside an unfinished frame too: ${name}`, async t => {
@@ -145,7 +145,7 @@ for (const setup of IN_MEMORY) {
       t.ok(got === null || got === 'ok ')
       t.match(await failed, { code: 'WS_ERR_INVALID_UTF8', fault: 'peer' })
       peer.end()
-      t.match(await ws.closed, { code: 1007, wasClean: false })
+      t.match(await ws.whenClosed(), { code: 1007, wasClean: false })
       t.match(await collect(ws.streams), { error: { code: 'WS_ERR_INVALID_UTF8' } })
     }
   })
@@ -178,7 +178,7 @@ for (const setup of IN_MEMORY) {
       t.equal(readClose(await peer.nextFrame()).code, closeCode, code)
       await reading
       peer.end()
-      t.match(await ws.closed, { code: closeCode, wasClean: false })
+      t.match(await ws.whenClosed(), { code: closeCode, wasClean: false })
     }
   })
 
@@ -335,7 +335,7 @@ for (const setup of IN_MEMORY) {
     t.match(seen, [{ got: ['half'], error: { code: 'WS_ERR_INCOMPLETE_MESSAGE' } }])
     t.equal(readClose(await peer.nextFrame()).code, 3000)
     peer.end()
-    t.match(await ws.closed, { code: 3000, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
   })
 
   t.test(`what had arrived is read after the end: ${name}`, { timeout: 3000 }, async t => {
@@ -353,7 +353,7 @@ for (const setup of IN_MEMORY) {
       if (how === 'end') await t.rejects(reading, { code: 'WS_ERR_CONNECTION_LOST' })
       else await reading
       t.same(got, ['one', 'two', 'three'])
-      t.match(await ws.closed, { wasClean: how === 'close' })
+      t.match(await ws.whenClosed(), { wasClean: how === 'close' })
     }
   })
 
@@ -366,7 +366,7 @@ for (const setup of IN_MEMORY) {
       break
     }
     t.equal((await peer.answerClose()).code, 1000)
-    t.match(await ws.closed, { code: 1000, wasClean: true, initiator: 'local' })
+    t.match(await ws.whenClosed(), { code: 1000, wasClean: true, initiator: 'local' })
     await settle()
     t.equal(left!.destroyed || left!.readableLength > 0, true)
     left!.resume()
@@ -496,7 +496,7 @@ for (const setup of IN_MEMORY) {
     for (let i = 0; i < 5; i++) got.push((await fragments(peer)).map(([, payload]) => payload).join(''))
     t.same(got, ['three', 'four', 'five', 'six', 'seven'])
     t.equal((await peer.answerClose()).code, 1000)
-    t.match(await ws.closed, { wasClean: true })
+    t.match(await ws.whenClosed(), { wasClean: true })
   })
 
   t.test(`a source is read no faster than the wire takes it: ${name}`, { timeout: 5000 }, async t => {
@@ -547,7 +547,7 @@ for (const setup of IN_MEMORY) {
         }
         t.match(await outcome, { message: 'the disk is gone' })
         t.equal((await peer.answerClose()).code, 1011)
-        t.match(await ws.closed, { code: 1011, wasClean: true, initiator: 'local' })
+        t.match(await ws.whenClosed(), { code: 1011, wasClean: true, initiator: 'local' })
         t.equal(ws.streams.destroyed, true)
       }
     }
@@ -590,11 +590,11 @@ for (const setup of IN_MEMORY) {
       else if (how === 'destroy') ws.streams.destroy()
       else ws.close()
       ws.streams.resume()
-      if (how === 'reset') await ws.closed
+      if (how === 'reset') await ws.whenClosed()
       else await peer.answerClose()
       first.write('y')
       t.ok(await outcome, how)
-      await ws.closed
+      await ws.whenClosed()
       t.equal(first.destroyed, true)
     }
   })
@@ -617,7 +617,7 @@ for (const setup of IN_MEMORY) {
     peer.close(3000)
     t.equal(readClose(await peer.nextFrame()).code, 3000)
     peer.end()
-    t.match(await ws.closed, { wasClean: true })
+    t.match(await ws.whenClosed(), { wasClean: true })
     await settle()
     t.equal(ws.streams.destroyed, true)
   })
@@ -644,7 +644,7 @@ for (const setup of IN_MEMORY) {
     other.streams.write(NodeReadable.from(['d', 'e', 'f']))
     other.streams.end(Buffer.from('ghi'))
     t.same(await reading, ['abc', 'def', Buffer.from('ghi')])
-    t.match(await ws.closed, { wasClean: true })
+    t.match(await ws.whenClosed(), { wasClean: true })
   })
 }
 
@@ -666,18 +666,19 @@ t.test('pipeline(one.streams, other.streams) passes messages on, and the end of 
   t.same(got, sent)
   await done
   t.notOk(await answers)
-  for (const ws of [front.client, front.server, back.client, back.server]) t.match(await ws.closed, { wasClean: true })
+  for (const ws of [front.client, front.server, back.client, back.server])
+    t.match(await ws.whenClosed(), { wasClean: true })
 })
 
 t.test('the view has one end: a writer on a closed connection is told', async t => {
   const { server, client } = await ours(t)
   client.close()
-  await server.closed
+  await server.whenClosed()
   const outcome = new Promise(resolve => server.streams.write('late', resolve))
   t.match(await outcome, { code: 'WS_ERR_NOT_OPEN' })
   const source = new PassThrough()
   const { client: other } = await ours(t)
   other.destroy()
-  await other.closed
+  await other.whenClosed()
   t.ok(await new Promise(resolve => other.streams.write(source, resolve)))
 })

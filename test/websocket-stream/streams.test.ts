@@ -62,7 +62,7 @@ for (const setup of PIPED) {
       ws.close(3000)
       t.equal((await peer.answerClose()).code, 3000)
       t.equal((await outcome) ?? null, null)
-      t.match(await ws.closed, { code: 3000, wasClean: true })
+      t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
       await settle()
       t.equal(closes.length, 1)
     })
@@ -74,14 +74,14 @@ for (const setup of PIPED) {
       if (setup.role !== 'client') await peer.ended()
       peer.end()
       t.equal((await outcome) ?? null, null)
-      t.match(await ws.closed, { code: 3001, wasClean: true })
+      t.match(await ws.whenClosed(), { code: 3001, wasClean: true })
     })
 
     t.test('calls back with an error where the socket was reset', { timeout: 1500 }, async t => {
       const { ws, peer, closes, outcome } = await piped(t, setup)
       peer.reset()
       t.ok(await outcome)
-      t.match(await ws.closed, { code: 1006, wasClean: false })
+      t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
       await settle()
       t.equal(closes.length, 1)
     })
@@ -90,7 +90,7 @@ for (const setup of PIPED) {
       const { ws, socket, closes, outcome } = await piped(t, setup)
       ws.destroy(new Error('enough'))
       t.ok(await outcome)
-      t.match(await ws.closed, { code: 1006, wasClean: false, initiator: 'local' })
+      t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'local' })
       await settle()
       t.equal(closes.length, 1)
       t.equal(socket.destroyed, true)
@@ -103,7 +103,7 @@ for (const setup of PIPED) {
       await peer.ended()
       peer.end()
       await outcome
-      t.match(await ws.closed, { code: 1002, wasClean: false })
+      t.match(await ws.whenClosed(), { code: 1002, wasClean: false })
       await settle()
       t.equal(closes.length, 1)
     })
@@ -153,7 +153,7 @@ for (const setup of SETUPS) {
       if (setup.role !== 'client') await peer.ended()
       peer.end()
       t.same(await all, { got: Array.from({ length: 50 }, (_, i) => String(i)), error: null })
-      t.match(await ws.closed, { wasClean: true })
+      t.match(await ws.whenClosed(), { wasClean: true })
       await settle()
       t.equal(ws.messages.destroyed, true)
     })
@@ -166,7 +166,7 @@ for (const setup of SETUPS) {
       const { got, error } = await all
       t.equal(got.length, 50)
       t.match(error, { code: 'WS_ERR_CONNECTION_LOST' })
-      t.match(await ws.closed, { code: 1006, initiator: 'peer' })
+      t.match(await ws.whenClosed(), { code: 1006, initiator: 'peer' })
     })
 
     t.test('throws after destroy', { timeout: 1500 }, async t => {
@@ -189,7 +189,7 @@ for (const setup of SETUPS) {
         break
       }
       t.equal((await peer.answerClose()).code, 1000)
-      t.match(await ws.closed, { code: 1000, wasClean: true, initiator: 'local' })
+      t.match(await ws.whenClosed(), { code: 1000, wasClean: true, initiator: 'local' })
     })
   })
 
@@ -204,7 +204,7 @@ for (const setup of SETUPS) {
     t.same(readClose(await peer.nextFrame()), { code: 3000, reason: 'enough' })
     if (setup.role !== 'client') await peer.ended()
     peer.end()
-    t.match(await ws.closed, { code: 3000, wasClean: true, initiator: 'peer' })
+    t.match(await ws.whenClosed(), { code: 3000, wasClean: true, initiator: 'peer' })
     await settle()
     t.equal(ws.messages.destroyed, true)
   })
@@ -216,7 +216,7 @@ for (const setup of SETUPS) {
     for (const text of texts) t.equal(String((await peer.nextFrame())!.payload), text)
     t.equal((await peer.answerClose()).code, 1000)
     await done
-    t.match(await ws.closed, { code: 1000, wasClean: true, initiator: 'local' })
+    t.match(await ws.whenClosed(), { code: 1000, wasClean: true, initiator: 'local' })
   })
 
   t.test(`pipeline(ws.messages, sink) gets everything: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
@@ -238,7 +238,7 @@ for (const setup of SETUPS) {
     peer.end()
     await done
     t.equal(got.length, 100)
-    t.match(await ws.closed, { wasClean: true })
+    t.match(await ws.whenClosed(), { wasClean: true })
   })
 }
 
@@ -265,7 +265,7 @@ for (const setup of IN_MEMORY) {
     peer.text('one')
     t.match(await done, { message: 'full' })
     t.match((await peer.answerClose()).code, 1011)
-    await ws.closed
+    await ws.whenClosed()
   })
 
   t.test(`a pipeline whose source fails closes the connection: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
@@ -277,7 +277,7 @@ for (const setup of IN_MEMORY) {
     source.destroy(new Error('dry'))
     t.match(await done, { message: 'dry' })
     t.match((await peer.answerClose()).code, 1011)
-    await ws.closed
+    await ws.whenClosed()
   })
 
   t.test(`messages and a Close in one chunk, to an echo: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
@@ -292,7 +292,7 @@ for (const setup of IN_MEMORY) {
       peer.frame(CLOSE, closeBody(1000))
     )
     peer.end()
-    t.match(await ws.closed, { code: 1000, wasClean: true, initiator: 'peer' })
+    t.match(await ws.whenClosed(), { code: 1000, wasClean: true, initiator: 'peer' })
     await settle()
     t.same(heard, ['one', 'two', 'three'])
   })
@@ -318,7 +318,7 @@ for (const setup of IN_MEMORY) {
       peer.end()
       await reading.catch(() => {})
       t.same(got, ['one', 'two', 'three'])
-      t.match(await ws.closed, { code: 1000, wasClean: true })
+      t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
     }
   )
 
@@ -338,8 +338,8 @@ t.test('two of ours, each echoing the other, close cleanly', async t => {
   const got = collect(client.messages)
   await runPipeline(Readable.from(['a', 'b', 'c']), client.messages)
   t.same(await got, { got: ['a', 'b', 'c'], error: null })
-  t.same(await client.closed, { code: 1000, reason: '', wasClean: true, initiator: 'local' })
-  t.same(await server.closed, { code: 1000, reason: '', wasClean: true, initiator: 'peer' })
+  t.same(await client.whenClosed(), { code: 1000, reason: '', wasClean: true, initiator: 'local' })
+  t.same(await server.whenClosed(), { code: 1000, reason: '', wasClean: true, initiator: 'peer' })
 })
 
 t.test('a header and a large payload behind it leave a pipe as one write', async t => {

@@ -104,7 +104,7 @@ async function run(t: Test, { id, says, sends, gets, closes, isFault }: Case, ro
   if (role === 'client') peer.end()
   await peer.ended()
   peer.end()
-  const { wasClean } = await ws.closed
+  const { wasClean } = await ws.whenClosed()
   t.strictSame([...got, wasClean], [...gets, closes, !isFault], `${id} ${says}: ${way}`)
 }
 

@@ -13,7 +13,7 @@ for (let number = 1; number <= count; number++) {
   await echo(`${url}/runCase?case=${number}&${AGENT}`)
 }
 process.stdout.write('\n')
-await connect(`${url}/updateReports?${AGENT}`).closed
+await connect(`${url}/updateReports?${AGENT}`).whenClosed()
 
 async function askForCount() {
   const ws = connect(`${url}/getCaseCount`)
@@ -25,5 +25,5 @@ async function echo(url) {
   const ws = connect(url, OPTIONS)
   ws.messages.on('error', () => {})
   ws.messages.pipe(ws.messages)
-  await ws.closed
+  await ws.whenClosed()
 }

@@ -42,7 +42,7 @@ t.test('the server echoes, compressed and plain', { skip: !isBuilt, timeout: 30_
   for (const extensions of [[], [permessageDeflate()]]) {
     const ws = connect(url, { extensions })
     t.strictSame(await echoes(ws), MESSAGES)
-    t.match(await ws.closed, { code: 1000, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
     t.equal(ws.extensions !== '', extensions.length > 0)
   }
 })

@@ -177,7 +177,7 @@ async function endInPeace({ ws }: Talk): Promise<void> {
 /** RFC 6455 §7.1.1: the server ends the wire when both Close frames are out, and leaves nobody waiting. */
 async function closing(ws: WebSocketStream): Promise<CloseInfo> {
   const began = performance.now()
-  const info = await ws.closed
+  const info = await ws.whenClosed()
   const took = Math.round((performance.now() - began) / 1000)
   assert.ok(took < CLOSE_PATIENCE, `the wire was still there ${took} s after the closing handshake`)
   return info

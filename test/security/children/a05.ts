@@ -35,7 +35,7 @@ async function answer(name: string, value: string): Promise<void> {
 async function after(ws: WebSocketStream): Promise<void> {
   await new Promise(setImmediate)
   ws.destroy()
-  await ws.closed
+  await ws.whenClosed()
 }
 
 const results: Record<string, number> = {}

@@ -29,7 +29,7 @@ for (const way of WAYS) {
     if (name === 'utf8') ws.messages.resume()
     violate(peer)
     if (name !== 'reset') void peer.ended().then(() => peer.end())
-    ended.push([way, name, (await ws.closed).code])
+    ended.push([way, name, (await ws.whenClosed()).code])
   }
 }
 for (let i = 0; i < 20; i++) await turn()

@@ -53,7 +53,7 @@ async function collect(role: 'server' | 'client', shape: Shape, keep: Keep): Pro
     while (list.length <= i) await turn()
   }
   ws.destroy()
-  await ws.closed
+  await ws.whenClosed()
   return list
 }
 

@@ -24,7 +24,7 @@ async function destroyed(count: number): Promise<void> {
     for (let j = 0; j < i % 4; j++) await turn()
     both[i % 2]!.destroy()
     both[1 - (i % 2)]!.messages.resume()
-    await Promise.all(both.map(ws => ws.closed))
+    await Promise.all(both.map(ws => ws.whenClosed()))
   }
 }
 
