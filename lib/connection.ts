@@ -2,7 +2,10 @@
 // these. Sees control frames and the ends of the wire; knows no bytes and no streams.
 
 import { HandshakeError, WebSocketError } from './errors.js'
+import { Keepalive, type KeepaliveOwner } from './keepalive.js'
 import type { Settings } from './options.js'
+import { PatientTimer } from './patient-timer.js'
+import { PendingPings } from './pending-pings.js'
 import { type CloseBody, CloseCode, isSendable, readCloseBody, writeCloseBody } from './protocol/close-code.js'
 import { isDraft } from './protocol/draft-parser.js'
 import type { Frame } from './protocol/frame.js'
@@ -49,6 +52,8 @@ export interface Surroundings {
   resumeInput(): void
   /** Whether the application is reading messages. */
   isRead(): boolean
+  /** Drops messages that wait to be read, if there are any: a Close may lie behind them. */
+  dropUnread(): void
   /** Lets a Close be acted on that was held. */
   releaseClose(): void
   /** No more messages will come, behind those that have arrived. */
@@ -68,55 +73,39 @@ export interface Surroundings {
 const PONG_PATIENCE = 100
 const PINGS_AT_ONCE = 1024
 
-interface Waiting {
-  payload: Buffer
-  since: number
-  resolve(milliseconds: number): void
-  reject(error: Error): void
-}
-
 const EMPTY = Buffer.alloc(0)
 
-export class Connection {
+export class Connection implements KeepaliveOwner {
   state: ReadyState = 'connecting'
-  /** Something came from the wire, or went into it, since keepalive last looked. */
-  heard = false
-
-  private timer: NodeJS.Timeout | null = null
-
-  // What an open and quiet connection is without stands in the prototype, where it costs nothing (benchmarks/questions/idle.js)
   /** Why the connection ends other than cleanly; null while nothing is wrong. */
-  declare failure: WebSocketError | null
-  /** Whether a Close of the peer's is answered by `close` only: somebody else is asked first. */
-  declare relaysClose: boolean
-  /** Whether Pings are somebody else's to answer. */
-  declare relaysPings: boolean
-  declare private closeSent: boolean
-  // our Close waits behind messages that the wire has not taken
-  declare private closePending: boolean
-  declare private closeReceived: CloseBody | null
-  declare private initiator: 'local' | 'peer' | null
-  declare private queuedClose: Buffer | null
-  declare private replyPending: boolean
-  declare private closesSoon: boolean
-  declare private waiting: Waiting[] | null
-  // while input waits for the wire to take a Pong
-  declare private patience: NodeJS.Timeout | null
-  declare private pingsLeft: number
-  // the versions before RFC 6455's framing have none
-  declare private pings: boolean
-  // given up with something unsent
-  declare private isCut: boolean
-  declare private wireEnded: boolean
+  failure: WebSocketError | null = null
+  /** Whether a Close of the peer's is answered by `close` only: the application is asked first. */
+  relaysClose = false
+  /** Whether Pings are the application's to answer. */
+  relaysPings = false
 
-  static {
-    const quiet = Connection.prototype
-    quiet.failure = quiet.closeReceived = quiet.initiator = quiet.queuedClose = quiet.waiting = quiet.patience = null
-    quiet.relaysClose = quiet.relaysPings = quiet.closeSent = quiet.closePending = quiet.replyPending = false
-    quiet.closesSoon = quiet.isCut = quiet.wireEnded = false
-    quiet.pings = true
-    quiet.pingsLeft = 0
-  }
+  // of the handshake, or of the closing handshake
+  private readonly timer = new PatientTimer()
+  private keepalive: Keepalive | null = null
+  private closeSent = false
+  // our Close waits behind messages that the wire has not taken
+  private closePending = false
+  private closeReceived: CloseBody | null = null
+  private initiator: 'local' | 'peer' | null = null
+  private queuedClose: Buffer | null = null
+  private replyPending = false
+  private closesSoon = false
+  private pings: PendingPings | null = null
+  // Pings and Pongs of before the connection is open
+  private early: { opcode: Opcode; payload: Buffer }[] | null = null
+  // while input waits for the wire to take a Pong
+  private patience: NodeJS.Timeout | null = null
+  private pingsLeft = 0
+  // the versions before RFC 6455's framing have no pings
+  private hasPings = true
+  // given up with something unsent
+  private isCut = false
+  private wireEnded = false
 
   constructor(
     readonly role: Role,
@@ -126,19 +115,29 @@ export class Connection {
 
   /** Runs `late` unless the handshake is done within `handshakeTimeout`. */
   expectHandshake(late: () => void): void {
-    this.startTimer(this.settings.handshakeTimeout, late)
+    this.timer.start(this.settings.handshakeTimeout, late)
   }
 
   /** The handshake is done. */
   opened(version: string): void {
     this.state = 'open'
-    if (isDraft(version)) this.pings = false
-    this.stopTimer()
-    if (this.settings.keepalive !== undefined && this.pings) this.watch(this.settings.keepalive.interval, false)
+    this.timer.stop()
+    if (isDraft(version)) {
+      this.hasPings = false
+      this.pings?.fail()
+      return
+    }
+    const { keepalive } = this.settings
+    if (keepalive !== undefined) this.keepalive = new Keepalive(keepalive.interval, keepalive.timeout, this)
   }
 
   /** After the handshake and what the application does at once: a close that was asked for before may go out. */
   ready(): void {
+    const { early } = this
+    this.early = null
+    if (early !== null && this.state === 'open' && this.hasPings) {
+      for (const { opcode, payload } of early) this.around.sendControl(opcode, payload)
+    }
     if (this.queuedClose !== null && this.state === 'open') this.startClose(this.queuedClose)
     else if (this.closesSoon) this.closeSoon()
   }
@@ -195,24 +194,34 @@ export class Connection {
     if (!this.around.sendClose(body)) this.around.endWire()
   }
 
-  /** Sends a Ping; the promise gives the time until its Pong in ms (RFC 6455 §5.5.2). */
+  /** Sends a Ping; the promise gives the time until its Pong in ms (RFC 6455 §5.5.2). Before the connection is open it waits. */
   ping(payload: Buffer): Promise<number> {
-    const promise = new Promise<number>((resolve, reject) => {
-      if (this.state !== 'open' || !this.pings) throw new WebSocketError('WS_ERR_NOT_OPEN')
-      this.waiting ??= []
-      this.waiting.push({ payload, since: performance.now(), resolve, reject })
-      this.around.sendControl(Opcode.Ping, payload)
-    })
-    // who does not want the answer need not handle its absence
-    promise.catch(() => {})
-    return promise
+    if (!this.takesControl) return unhandled(Promise.reject(new WebSocketError('WS_ERR_NOT_OPEN')))
+    this.pings ??= new PendingPings()
+    const answered = this.pings.add(payload)
+    this.sendControl(Opcode.Ping, payload)
+    return answered
   }
 
-  /** Sends a Pong that nobody asked for; false where nothing more can be sent. */
+  /** Sends an unsolicited Pong (RFC 6455 §5.5.3), or has it wait as a Ping does; false if nothing more can be sent. */
   pong(payload: Buffer): boolean {
-    if (this.state !== 'open' || !this.pings) return false
-    this.around.sendControl(Opcode.Pong, payload)
+    if (!this.takesControl) return false
+    this.sendControl(Opcode.Pong, payload)
     return true
+  }
+
+  private get takesControl(): boolean {
+    if (this.state === 'connecting') return this.queuedClose === null
+    return this.state === 'open' && this.hasPings
+  }
+
+  private sendControl(opcode: Opcode, payload: Buffer): void {
+    if (this.state === 'open') {
+      this.around.sendControl(opcode, payload)
+      return
+    }
+    this.early ??= []
+    this.early.push({ opcode, payload })
   }
 
   saw(direction: 'received' | 'sent', frame: Frame): void {
@@ -232,20 +241,22 @@ export class Connection {
   /** A Close waits for a reader of what is ahead of it, though no longer than `closeTimeout`. */
   holdsClose(): boolean {
     if (this.state !== 'open' || !this.around.isRead()) return false
-    this.startTimer(this.settings.closeTimeout, () => this.around.releaseClose())
+    this.timer.start(this.settings.closeTimeout, () => this.around.releaseClose())
     return true
   }
 
   private receivePing(payload: Buffer): boolean {
-    this.around.notify('ping', payload)
-    if (this.closeSent || this.state === 'closed' || this.relaysPings) return true
-    if (this.around.sendControl(Opcode.Pong, payload) || this.pingsLeft-- > 0) return true
+    const isAnswered = !this.closeSent && this.state !== 'closed' && !this.relaysPings
+    const more = !isAnswered || this.around.sendControl(Opcode.Pong, payload) || this.pingsLeft-- > 0
     // a peer that pings and does not read is not read from either, or hardly
-    this.patience ??= setTimeout(() => {
-      this.pingsLeft = PINGS_AT_ONCE
-      this.resumeInput()
-    }, PONG_PATIENCE)
-    return false
+    if (!more) this.patience ??= setTimeout(() => this.readPings(), PONG_PATIENCE)
+    this.around.notify('ping', payload)
+    return more
+  }
+
+  private readPings(): void {
+    this.pingsLeft = PINGS_AT_ONCE
+    this.resumeInput()
   }
 
   private resumeInput(): void {
@@ -256,12 +267,7 @@ export class Connection {
   }
 
   private receivePong(payload: Buffer): void {
-    const { waiting } = this
-    if (waiting !== null) {
-      const index = waiting.findIndex(ping => ping.payload.equals(payload))
-      // RFC 6455 §5.5.3: a peer may answer only the newest of several
-      for (const ping of waiting.splice(0, index + 1)) ping.resolve(performance.now() - ping.since)
-    }
+    this.pings?.settle(payload)
     this.around.notify('pong', payload)
   }
 
@@ -377,22 +383,44 @@ export class Connection {
   over(): CloseInfo {
     const info = this.closeInfo
     this.state = 'closed'
-    this.stopTimer()
+    this.timer.stop()
+    this.keepalive?.stop()
     if (this.patience !== null) clearTimeout(this.patience)
-    const { waiting } = this
-    if (waiting === null) return info
-    this.waiting = null
-    for (const ping of waiting) ping.reject(new WebSocketError('WS_ERR_NOT_OPEN'))
+    this.pings?.fail()
     return info
+  }
+
+  /** Something came from the wire. */
+  heard(): void {
+    this.keepalive?.heard()
+  }
+
+  /** The wire, which had taken no more, has taken some. */
+  progressed(): void {
+    this.keepalive?.heard()
+    // as long as the wire takes messages that a close waits behind, it is not late
+    if (this.closePending || (this.closeSent && !this.around.hasSentAll())) this.expectClose()
   }
 
   /** The wire takes bytes again. */
   drained(): void {
-    this.heard = true
     if (this.pingsLeft !== 0) this.pingsLeft = 0
-    // as long as the wire takes messages that a close waits behind, it is not late
-    if (this.closePending) this.expectClose()
     this.resumeInput()
+  }
+
+  // Keepalive
+
+  sendPing(): void {
+    this.around.sendControl(Opcode.Ping, EMPTY)
+  }
+
+  holdsInput(): boolean {
+    return this.around.holdsInput()
+  }
+
+  peerIsSilent(): void {
+    this.initiator = 'local'
+    this.abandon(new WebSocketError('WS_ERR_KEEPALIVE_TIMEOUT'))
   }
 
   private beginClosing(): void {
@@ -402,33 +430,29 @@ export class Connection {
   }
 
   private expectClose(): void {
-    this.startTimer(this.settings.closeTimeout, () => this.abandon(new WebSocketError('WS_ERR_CLOSE_TIMEOUT')))
-  }
-
-  private watch(delay: number, pinged: boolean): void {
-    const { interval, timeout } = this.settings.keepalive!
-    this.startTimer(delay, () => {
-      const alive = this.heard || this.around.holdsInput()
-      this.heard = false
-      if (!alive && pinged) {
-        this.initiator = 'local'
-        this.abandon(new WebSocketError('WS_ERR_KEEPALIVE_TIMEOUT'))
-        return
-      }
-      if (!alive) this.around.sendControl(Opcode.Ping, EMPTY)
-      this.watch(alive ? interval : timeout, !alive)
+    this.keepalive?.stop()
+    const half = this.settings.closeTimeout / 2
+    this.timer.start(half, () => {
+      // the peer's Close may lie behind messages that nothing reads
+      if (this.closeSent && !this.around.isRead()) this.around.dropUnread()
+      this.timer.start(half, () => this.closeIsLate())
     })
   }
 
-  private startTimer(delay: number, run: () => void): void {
-    this.stopTimer()
-    if (delay !== Number.POSITIVE_INFINITY) this.timer = setTimeout(run, delay)
+  private closeIsLate(): void {
+    if (this.closeSent) this.around.dropUnread()
+    this.timer.start(0, () => this.giveUpClosing())
   }
 
-  private stopTimer(): void {
-    if (this.timer !== null) clearTimeout(this.timer)
-    this.timer = null
+  private giveUpClosing(): void {
+    this.abandon(new WebSocketError('WS_ERR_CLOSE_TIMEOUT'))
   }
+}
+
+/** A promise whose rejection need not be handled. */
+function unhandled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {})
+  return promise
 }
 
 /** The text of an error as far as a Close frame has room: 123 bytes (RFC 6455 §5.5). Our texts are ASCII. */

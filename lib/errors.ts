@@ -39,6 +39,7 @@ const ERRORS = {
   WS_ERR_CONNECTION_LOST: peer(1006, 'the wire ended without a closing handshake'), // §7.1.5
   WS_ERR_CLOSE_TIMEOUT: peer(1006, 'the closing handshake was not finished in time'), // §7.1.1
   WS_ERR_KEEPALIVE_TIMEOUT: peer(1006, 'the peer did not answer a keepalive ping in time'), // §5.5.2
+  WS_ERR_PING_UNANSWERED: peer(1006, 'more than 1024 pings wait for a Pong; the oldest is given up'), // §5.5.2
   WS_ERR_DESTROYED: local(1006, 'the connection was destroyed'),
   WS_ERR_NOT_OPEN: local(1006, 'the connection no longer takes messages'), // §5.5.1
   WS_ERR_EXTENSION: local(1011, 'an extension failed'), // RFC 7692 §7, or whatever the extension says

@@ -15,12 +15,12 @@ import { CloseCode, writeCloseBody } from './protocol/close-code.js'
 import { isDraft } from './protocol/draft-parser.js'
 import type { Frame } from './protocol/frame.js'
 import type { Message } from './protocol/message-joiner.js'
-import { isText, type Outgoing as OutgoingMessage, writtenSize } from './protocol/message-splitter.js'
+import { isText, type Outgoing as OutgoingMessage } from './protocol/message-splitter.js'
 import type { Opcode } from './protocol/opcode.js'
-import { nextTick } from './runtime/node.js'
+import { Buffer, nextTick } from './runtime/node.js'
 import { ExtensionTransform } from './stages/extension-transform.js'
 import { FrameDecoder } from './stages/frame-decoder.js'
-import { FrameEncoder } from './stages/frame-encoder.js'
+import { FrameEncoder, type Written } from './stages/frame-encoder.js'
 import { type HandshakeReader, HandshakeTransform } from './stages/handshake-transform.js'
 import { MessageFragmenter } from './stages/message-fragmenter.js'
 import { link, type Receiver, type Sender } from './stages/stage.js'
@@ -30,7 +30,9 @@ import { MessageWriter, type MessageWriterOwner } from './views/message-writer.j
 import { Outbox, type Outgoing } from './views/outbox.js'
 import { type AnyView, Reception, type ReceptionOwner, type ViewKind } from './views/reception.js'
 import type { View } from './views/view.js'
-import { AttachedWire, PipedWire, type Wire, type WireUser } from './wire.js'
+import { AttachedWire } from './wires/attached-wire.js'
+import { PipedWire } from './wires/piped-wire.js'
+import type { Wire, WireUser } from './wires/wire.js'
 
 /** What the pipeline tells the WebSocketStream around it. */
 export interface PipelineUser {
@@ -70,6 +72,8 @@ interface Rare {
   closeSent?: () => void
   abort?: () => void
   ask?: (answer: HandshakeError) => boolean
+  /** What waits for the messages in the extensions. */
+  behind?: (() => void)[]
   /** Who waits for the wire to take bytes again. */
   drained?: (() => void)[]
   /** Stands for the view of whoever was told to wait before there was one. */
@@ -166,10 +170,9 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   /** Joins the pipeline to the wire, once. Whoever answers the handshake has the rest of this turn to be set up. */
-  join(wire: Wire, ownsInput: boolean): void {
+  join(wire: Wire): void {
     this.wire = wire
-    this.decoder.ownsInput = ownsInput
-    if (wire instanceof AttachedWire && wire.isSocket) this.encoder.borrowFor(wire)
+    this.encoder.setWire(wire)
     const { inbound, outbound } = this.handshake!
     link<Buffer>(wire, inbound)
     link<Buffer>(outbound, wire)
@@ -199,9 +202,10 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.handshake!.inbound.keep(head)
   }
 
-  wireInput(chunk: Buffer): boolean {
+  wireInput(chunk: Buffer, owned = false): boolean {
     const { encoder } = this
-    this.connection.heard = true
+    this.decoder.ownsInput = owned
+    this.connection.heard()
     this.bytesReceived += chunk.length
     // what the application answers to this chunk leaves as one write, at the end of it (benchmarks/questions/echo.js)
     encoder.hold()
@@ -276,21 +280,23 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.closeInfo = this.connection.over()
     if (rare?.abort !== undefined) this.settings.signal!.removeEventListener('abort', rare.abort)
     extensions?.outbound.stop()
+    this.rare?.closed?.resolve(this.closeInfo)
+    // each by itself: what a listener of one throws does not keep the others
+    nextTick(() => this.tellError())
+    nextTick(() => this.tellClose())
     this.tellCloseSent()
     this.tellDrained()
     this.view?.connectionOver()
     this.outgoing?.connectionOver()
     this.wire?.inputDone()
-    nextTick(() => this.tellOver())
+    this.encoder.failWaiters(new WebSocketError('WS_ERR_NOT_OPEN'))
   }
 
-  private tellOver(): void {
-    this.tellError()
-    this.rare?.closed?.resolve(this.closeInfo!)
-    this.user.tell('close', this.closeInfo)
+  private tellClose(): void {
     if (channels.close.hasSubscribers) {
       channels.close.publish({ stream: this.user, info: this.closeInfo, stats: this.stats })
     }
+    this.user.tell('close', this.closeInfo)
   }
 
   // The opening handshake
@@ -346,11 +352,21 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.connection.opened(info.version)
     if (channels.open.hasSubscribers) channels.open.publish({ stream: this.user, info })
     this.rare?.opened?.resolve(info)
-    this.user.tell('open', info)
-    if (this.keptRequest !== null && !handshake!.requestSeen) this.remember(this.keptRequest, info)
-    outbound.open()
-    this.connection.ready()
-    inbound.open()
+    let isTold = false
+    const goOn = (): void => {
+      if (this.keptRequest !== null && !handshake!.requestSeen) this.remember(this.keptRequest, info)
+      outbound.open()
+      this.connection.ready()
+      inbound.open()
+    }
+    try {
+      this.user.tell('open', info)
+      isTold = true
+    } finally {
+      // whatever a listener throws, the connection is open
+      if (isTold) goOn()
+      else nextTick(goOn)
+    }
   }
 
   // ExtensionTransform stands in both chains from here on
@@ -368,7 +384,9 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     link(this.fragmenter, outbound)
     link(outbound, this.encoder)
     // what was written before is no exception
+    const waiters = this.encoder.takeWaiters()
     if (waiting.length > 0) outbound.receive(waiting)
+    for (const written of waiters) this.whenSent(written)
     // frames that nobody has asked for yet are kept as they are
     if (this.reception.kind !== null) link(this.decoder, this.extended(this.decoder.next!))
   }
@@ -383,11 +401,15 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   bypassExtensions(): void {
     this.decoder.passesControl = true
     if (this.extensions === null) return
-    const { inbound, outbound } = this.extensions
-    link(this.fragmenter, this.encoder)
-    inbound.stop()
-    outbound.stop()
-    this.extensions = null
+    this.extensions.inbound.stop()
+    // messages that are being compressed go out first
+    this.outbox.hold()
+    this.behindMessages(() => {
+      link(this.fragmenter, this.encoder)
+      this.extensions!.outbound.stop()
+      this.extensions = null
+      this.outbox.release()
+    })
   }
 
   private remember(request: UpgradeRequest, info: OpenInfo): void {
@@ -434,13 +456,15 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     return this.closeInfo === undefined && (this.encoder.isFull || (this.view?.writableNeedDrain ?? false))
   }
 
-  /** Resolves when the wire takes bytes again; rejects if the connection ends first. */
-  whenAllTaken(): Promise<void> {
+  /** Resolves when the wire has written all that was sent before; rejects if the connection ends first. */
+  whenAllWritten(): Promise<void> {
     return new Promise((resolve, reject) => {
       const check = (): void => {
         if (this.closeInfo !== undefined) reject(new WebSocketError('WS_ERR_NOT_OPEN'))
+        // what waits in the view, or behind a message in pieces, is sent when the wire has room
         else if (this.needsDrain) this.whenDrained(() => nextTick(check))
-        else resolve()
+        else
+          this.whenSent(error => (error ? reject(new WebSocketError('WS_ERR_NOT_OPEN', { cause: error })) : resolve()))
       }
       check()
     })
@@ -486,15 +510,13 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     if (isDraft(this.info?.version ?? '') && !isText(message)) return false
     const { view } = this
     if (view === null) {
-      if (!this.sendItem(message)) this.rememberWriter()
-      return true
+      if (!this.sendItem(message, null)) this.rememberWriter()
+    } else if (this.reception.kind === 'frames') {
+      this.sendItem(message, null)
+    } else {
+      if (view.writableEnded) return false
+      ;(view as View<unknown, unknown>).write(message)
     }
-    if (this.reception.kind === 'frames') {
-      this.sendItem(message)
-      return true
-    }
-    if (view.writableEnded) return false
-    ;(view as View<unknown, unknown>).write(message)
     return true
   }
 
@@ -506,14 +528,21 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.setSender(rare.writer)
   }
 
-  sendItem(item: Outgoing): boolean {
-    return this.outgoing === null ? this.fragmenter.receive([item as OutgoingMessage]) : this.outgoing.add(item)
+  sendItem(item: Outgoing, written: Written | null): boolean {
+    if (this.outgoing !== null) return this.outgoing.add(item, written)
+    const more = this.fragmenter.receive([item as OutgoingMessage])
+    if (written !== null) this.whenSent(written)
+    return more
+  }
+
+  whenSent(written: Written): void {
+    this.behindMessages(() => this.encoder.whenWritten(written))
   }
 
   /** Where messages wait while one is written piece by piece; made when the first of these is begun. */
   get outbox(): Outbox {
     if (this.outgoing === null) {
-      this.outgoing = new Outbox(this.fragmenter)
+      this.outgoing = new Outbox(this.fragmenter, written => this.whenSent(written))
       this.outgoing.sender = this.view ?? this.rare?.writer ?? null
     }
     return this.outgoing
@@ -526,13 +555,13 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     if (view?.writableEnded) writer.connectionOver()
     else if (view !== null && view.writableLength > 0 && this.reception.kind !== 'frames')
       (view as View<unknown, unknown>).write(writer)
-    else outbox.add(writer)
+    else outbox.add(writer, null)
     return writer
   }
 
   beginMessage(kind: MessageKind | null): MessageWriter {
     const writer = this.makeWriter(kind, true)
-    this.outbox.add(writer)
+    this.outbox.add(writer, null)
     return writer
   }
 
@@ -546,6 +575,12 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   wantMessages(): void {
     this.reception.proceed()
+  }
+
+  /** What arrives is dropped, after the checks that every message gets. */
+  discardMessages(): void {
+    this.reception.listen()
+    this.reception.discard()
   }
 
   /** The application listens for 'message'. */
@@ -572,6 +607,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.reception.discard()
     // leaving a `for await` loop destroys the stream with an AbortError, and is no failure
     const isNormal = error === null || error.name === 'AbortError'
+    if (!isNormal && !(error instanceof WebSocketError)) this.notifyError(error)
     this.connection.close(isNormal ? NORMAL : writeCloseBody(CloseCode.InternalError, ''))
   }
 
@@ -637,10 +673,9 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   /** Bytes taken from the application that the wire has not taken. */
   get bufferedAmount(): number {
-    let amount = this.encoder.size + (this.wire?.bufferedAmount ?? 0) + (this.outgoing?.size ?? 0)
-    amount += this.extensions?.outbound.size ?? 0
-    for (const { chunk } of this.view === null ? [] : waitingWrites(this.view)) amount += writtenSize(chunk)
-    return amount
+    const { encoder, wire, outgoing, extensions, view } = this
+    const inStages = encoder.size + (outgoing?.size ?? 0) + (extensions?.outbound.size ?? 0)
+    return inStages + (wire?.bufferedAmount ?? 0) + (view?.queuedSize ?? 0)
   }
 
   get stats(): ConnectionStats {
@@ -690,11 +725,19 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
       run()
       return
     }
-    const { whenIdle } = outbound
-    outbound.whenIdle = () => {
-      whenIdle?.()
-      run()
+    this.rare ??= {}
+    const { rare } = this
+    if (rare.behind === undefined) {
+      rare.behind = []
+      outbound.whenIdle = () => this.runBehind()
     }
+    rare.behind.push(run)
+  }
+
+  private runBehind(): void {
+    const { behind } = this.rare!
+    delete this.rare!.behind
+    for (const run of behind!) run()
   }
 
   dropWire(): void {
@@ -708,7 +751,11 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   isRead(): boolean {
-    return this.view?.isRead ?? false
+    return this.view === null ? this.isHeard : this.view.isRead && !this.view.isStopped
+  }
+
+  dropUnread(): void {
+    if (this.decoder.isBlocked) this.reception.dropNew()
   }
 
   releaseClose(): void {
@@ -729,7 +776,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   notify(event: 'ping' | 'pong', payload: Buffer): void {
-    this.user.tell(event, payload)
+    // the answer has the same bytes, and what a listener gets is its own
+    if (this.user.hears(event)) this.user.tell(event, Buffer.from(payload))
   }
 
   saw(direction: 'received' | 'sent', frame: Frame): void {
@@ -741,6 +789,10 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     if (channels.error.hasSubscribers) channels.error.publish({ stream: this.user, error })
     this.rare ??= {}
     this.rare.error ??= error
+  }
+
+  progressed(): void {
+    this.connection.progressed()
   }
 
   drained(): void {
@@ -785,10 +837,6 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.rare.abort = abort
     signal.addEventListener('abort', abort)
   }
-}
-
-function waitingWrites(view: AnyView): { chunk: unknown }[] {
-  return (view as unknown as { writableBuffer: { chunk: unknown }[] }).writableBuffer
 }
 
 /** Says where it was to go, as the errors of sockets do. */

@@ -3,7 +3,7 @@
 import type { TypedEmitter } from './events.js'
 import type { LazyMembers, NodeDuplex } from './streams.js'
 
-/** A Duplex but for `closed`, which is a promise here, and with its own events typed. */
+/** A Duplex with its own events typed. */
 export interface TypedDuplex<Self> extends Omit<NodeDuplex, Replaced>, TypedEmitter<Self>, LazyMembers {
   destroy(error?: Error): this
   pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean | undefined }): T
@@ -24,10 +24,10 @@ export interface TypedDuplex<Self> extends Omit<NodeDuplex, Replaced>, TypedEmit
   _final(callback: () => void): void
   _read(size: number): void
   _destroy(error: Error | null, callback: (error?: Error | null) => void): void
+  [Symbol.asyncIterator](): NodeJS.AsyncIterator<Buffer>
 }
 
 type Replaced =
-  | 'closed'
   | 'destroy'
   | 'pipe'
   | 'write'
@@ -44,4 +44,5 @@ type Replaced =
   | '_read'
   | '_destroy'
   | typeof Symbol.asyncDispose
+  | typeof Symbol.asyncIterator
   | keyof TypedEmitter<never>

@@ -25,7 +25,8 @@ import type { MessageKind } from './views/message-stream.js'
 import type { MessageWriter, MessageWriterOptions } from './views/message-writer.js'
 import type { MessagesView } from './views/messages.js'
 import type { StreamsView } from './views/streams.js'
-import { AttachedWire, PipedWire } from './wire.js'
+import { AttachedWire } from './wires/attached-wire.js'
+import { type PipedStream, PipedWire } from './wires/piped-wire.js'
 
 /** How one message is sent. */
 export interface SendOptions {
@@ -165,22 +166,51 @@ export class WebSocketStream extends LazyDuplex {
   }
 
   /**
-   * Sends bytes, as `messages.write` does: any ArrayBufferView or ArrayBuffer, which must not change until it is sent.
+   * Sends bytes, as `messages.write` does: any ArrayBufferView or ArrayBuffer, which must not change until it is sent, or an array of
+   * integers from 0 to 255.
    * @param options - `compress: false` keeps extensions from compressing it
    * @returns true if the message was sent or queued; false if the connection can send no more messages
    */
-  binary(message: NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer, options?: SendOptions): boolean {
-    const bytes = toBytes(message)
+  binary(
+    message: NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer | readonly number[],
+    options?: SendOptions
+  ): boolean {
+    const bytes = Array.isArray(message) ? bytesOf(message) : toBytes(message)
     return this.pipeline.send(readCompress(options) ? bytes : new Uncompressed(bytes))
   }
 
   /**
-   * Sends what `prepareMessage` made, as `messages.write` does.
+   * Sends a message: text for a string, binary for bytes and for a Blob, or what `prepareMessage` made.
+   * @param options - `compress: false` keeps extensions from compressing it
    * @returns true if the message was sent or queued; false if the connection can send no more messages
    */
-  send(message: PreparedMessage): boolean {
-    if (!(message instanceof PreparedMessage)) throw new TypeError('message must come from prepareMessage')
-    return this.pipeline.send(message)
+  send(
+    message: string | NodeJS.ArrayBufferView | ArrayBuffer | Blob | PreparedMessage,
+    options?: SendOptions
+  ): boolean {
+    if (message instanceof PreparedMessage) return this.pipeline.send(message)
+    if (typeof message === 'string') return this.text(message, options)
+    return message instanceof Blob ? this.sendBlob(message, options) : this.binary(message, options)
+  }
+
+  // its bytes come later, and what is sent meanwhile waits behind it
+  private sendBlob(blob: Blob, options?: SendOptions): boolean {
+    if (!this.pipeline.takesMessages) return false
+    const writer = this.createMessage('binary', options)
+    blob.arrayBuffer().then(
+      bytes => writer.end(new Uint8Array(bytes)),
+      error => writer.destroy(error)
+    )
+    return true
+  }
+
+  /**
+   * Drops all messages that arrive from now on, for connections that only send. Messages are checked and control frames answered as
+   * always.
+   * @throws TypeError if the connection is read through `streams` or `frames`
+   */
+  discardMessages(): void {
+    this.pipeline.discardMessages()
   }
 
   /**
@@ -219,7 +249,7 @@ export class WebSocketStream extends LazyDuplex {
   }
 
   /** Whether the connection has ended, as any stream's `closed`. */
-  get closed(): boolean {
+  override get closed(): boolean {
     return this.closeInfo !== undefined
   }
 
@@ -289,7 +319,7 @@ export class WebSocketStream extends LazyDuplex {
    * @throws WebSocketError when the connection ends first
    */
   drained(): Promise<void> {
-    return this.pipeline.whenAllTaken()
+    return this.pipeline.whenAllWritten()
   }
 
   /** Bytes that were given to this connection and that the wire has not taken. */
@@ -333,7 +363,7 @@ export class WebSocketStream extends LazyDuplex {
    */
   attach(duplex: NodeDuplex): this {
     if (this.pipeline.isJoined) throw new TypeError('this connection has its wire already')
-    this.pipeline.join(new AttachedWire(this.pipeline, duplex), true)
+    this.pipeline.join(new AttachedWire(this.pipeline, duplex))
     return this
   }
 
@@ -362,6 +392,17 @@ export class WebSocketStream extends LazyDuplex {
     await this.whenClosed()
   }
 
+  /**
+   * The bytes for the wire, for a program that carries them itself.
+   * @throws TypeError if a stream is attached, which gets them
+   */
+  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<Buffer> {
+    if (this.pipeline.isJoined && this.pipeline.pipes === undefined) {
+      throw new TypeError('ws is the stream of the wire, which is attached; iterate ws.messages')
+    }
+    return super[Symbol.asyncIterator]()
+  }
+
   // The stream
 
   override on<E extends keyof WebSocketStreamEvents>(event: E, listener: Listener<E>): this
@@ -369,6 +410,7 @@ export class WebSocketStream extends LazyDuplex {
   override on(event: string | symbol, listener: (...args: any[]) => void): this {
     // The other events are no business of Readable's, which would build its state for them. A pipe's first act is to listen
     // for 'unpipe'; the state must be there when it says 'pipe'.
+    if (event === 'data' || event === 'readable') this.pipeline.pipes?.pipeOrdinarily()
     if (event === 'data' || event === 'readable' || event === 'unpipe') return super.on(event, listener) as this
     EventEmitter.prototype.on.call(this, event, listener)
     if (event === 'message') this.pipeline.listen()
@@ -406,8 +448,29 @@ export class WebSocketStream extends LazyDuplex {
   }
 
   override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean | undefined }): T {
-    this.pipes()?.watch(destination, 'destination')
-    return super.pipe(destination, options)
+    const end = options?.end !== false && !isStandardOutput(destination)
+    const pipes = this.pipes()
+    if (pipes === undefined) super.pipe(destination, { end })
+    else pipes.pipeTo(destination, end)
+    return destination
+  }
+
+  override unpipe(destination?: NodeJS.WritableStream): this {
+    this.pipeline.pipes?.unpipe(destination)
+    if (this.isBuilt) super.unpipe(destination)
+    return this
+  }
+
+  override pause(): this {
+    super.pause()
+    this.pipeline.pipes?.pause()
+    return this
+  }
+
+  override resume(): this {
+    super.resume()
+    this.pipeline.pipes?.resume()
+    return this
   }
 
   /** @internal */
@@ -424,6 +487,7 @@ export class WebSocketStream extends LazyDuplex {
   /** @internal */
   override onBuilt(): void {
     EventEmitter.prototype.on.call(this, 'pipe', onPipe)
+    EventEmitter.prototype.on.call(this, 'unpipe', onUnpipe)
     // a pipe into this stream listens for errors, and throws those that nobody else listens for
     EventEmitter.prototype.on.call(this, 'error', ignore)
   }
@@ -432,9 +496,31 @@ export class WebSocketStream extends LazyDuplex {
   pipes(): PipedWire | undefined {
     const { pipeline } = this
     if (!pipeline.isJoined) {
-      pipeline.join(new PipedWire(pipeline, this as unknown as NodeDuplex, () => super.destroy()), false)
+      pipeline.join(new PipedWire(pipeline, this as unknown as PipedStream))
     }
     return pipeline.pipes
+  }
+
+  /** @internal */
+  destroyStream(): void {
+    super.destroy()
+  }
+
+  /** @internal */
+  resumeReading(): void {
+    super.resume()
+  }
+
+  /** @internal */
+  pipeOrdinarily(destination: NodeJS.WritableStream, options: { end: boolean }): void {
+    super.pipe(destination, options)
+  }
+
+  /** Whether something reads the output, or has, other than a pipe of ours. @internal */
+  get isRead(): boolean {
+    if (!this.isBuilt) return false
+    const listeners = this.listenerCount('data') + this.listenerCount('readable')
+    return this.readableFlowing !== null || this.readableLength > 0 || listeners > 0
   }
 
   /** @internal */
@@ -449,7 +535,7 @@ export class WebSocketStream extends LazyDuplex {
   override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {
     const pipes = this.pipes()
     if (pipes === undefined) callback(new TypeError('an attached stream writes to this connection'))
-    else pipes.write(chunk, callback)
+    else pipes.writeInput(chunk, callback)
   }
 
   override _final(callback: () => void): void {
@@ -459,7 +545,7 @@ export class WebSocketStream extends LazyDuplex {
   }
 
   override _read(): void {
-    this.pipes()?.prev?.proceed()
+    this.pipes()?.readOn()
   }
 
   override _destroy(_error: Error | null, callback: (error?: Error | null) => void): void {
@@ -498,12 +584,35 @@ function onPipe(this: WebSocketStream, source: NodeJS.EventEmitter): void {
   this.pipes()?.watch(source, 'source')
 }
 
+function onUnpipe(this: WebSocketStream, source: NodeJS.EventEmitter): void {
+  this.pipes()?.unwatch(source)
+}
+
+/** Node never ends these (process.stdout). */
+function isStandardOutput(stream: NodeJS.WritableStream): boolean {
+  /* c8 ignore next - a browser has no process */
+  const { stdout, stderr } = globalThis.process ?? {}
+  return stream === stdout || stream === stderr
+}
+
 function ignore(): void {}
 
 function readCompress(options: SendOptions | undefined): boolean {
   const { compress = true } = options ?? {}
   if (typeof compress !== 'boolean') throw new TypeError('compress must be a boolean')
   return compress
+}
+
+/** @throws TypeError for what is no array of integers from 0 to 255 */
+function bytesOf(numbers: readonly number[]): Uint8Array {
+  // every() would skip holes
+  for (let i = 0; i < numbers.length; i++) {
+    const value = numbers[i]!
+    if (!Number.isInteger(value) || value < 0 || value > 255) {
+      throw new TypeError('an array of bytes must hold integers from 0 to 255')
+    }
+  }
+  return Uint8Array.from(numbers)
 }
 
 let pings = 0
@@ -520,8 +629,8 @@ function controlPayload(payload: string | Uint8Array): Buffer {
   if (typeof payload === 'string') {
     bytes = Buffer.from(payload)
   } else {
-    const view = toBytes(payload)
-    bytes = Buffer.from(view.buffer, view.byteOffset, view.byteLength)
+    // the application may use its memory again at once
+    bytes = Buffer.from(toBytes(payload))
   }
   // RFC 6455 §5.5
   if (bytes.length > 125) throw new RangeError('the payload of a ping or pong must be at most 125 bytes')

@@ -6,9 +6,6 @@ import type { DraftVersion } from './draft-parser.js'
 import { Frame } from './frame.js'
 import { isControl, Opcode } from './opcode.js'
 
-/** From here on a payload travels as it is; smaller ones are copied, as in `FrameWriter`. */
-const UNCOPIED_FROM = 8192
-
 // What stands between payloads, as frames without a form of their own. Bytes of UTF-8 are never FF, so nothing else ends a text.
 const BEGIN = mark(0x00)
 const END = mark(0xff)
@@ -20,7 +17,8 @@ function mark(...bytes: number[]): Frame {
 
 /** Writes what a server sends. */
 export class DraftWriter {
-  /** For the face of `FrameWriter`: the memory is always its own. */
+  /** As in `FrameWriter`; the memory is always its own. */
+  toSocket = false
   borrows = false
   /** Bytes that wait, those around messages included. */
   size = 0
@@ -28,6 +26,9 @@ export class DraftWriter {
   count = 0
   /** Texts that have ended. */
   messages = 0
+  /** Data frames, and parts of them, that have been added, and how many of these have been taken. */
+  dataAdded = 0
+  dataTaken = 0
 
   private readonly closes: boolean
   private pieces: Frame[] = []
@@ -44,6 +45,7 @@ export class DraftWriter {
       if (frame.opcode === Opcode.Close && this.canClose) this.putFrame(CLOSE)
       return
     }
+    this.dataAdded++
     if (frame.first && frame.opcode !== Opcode.Continuation) this.begin(frame.opcode)
     const { kind } = this
     if (kind === 'text') this.put(frame)
@@ -106,18 +108,9 @@ export class DraftWriter {
     const { pieces } = this
     this.pieces = []
     this.size = 0
-    const buffers: Buffer[] = []
-    for (let first = 0, last = 0; first < pieces.length; first = ++last) {
-      while (last < pieces.length && !isUncopied(pieces[last]!)) last++
-      if (first < last) buffers.push(join(pieces.slice(first, last)))
-      if (last < pieces.length) buffers.push(pieces[last]!.payload)
-    }
-    return buffers
+    this.dataTaken = this.dataAdded
+    return pieces.length === 0 ? [] : [join(pieces)]
   }
-}
-
-function isUncopied(piece: Frame): boolean {
-  return piece.size >= UNCOPIED_FROM && typeof piece.data !== 'string'
 }
 
 function join(pieces: readonly Frame[]): Buffer {

@@ -6,10 +6,11 @@ import { applyMask, freshMask, shiftMask, WORDS_FROM } from './mask.js'
 import { isControl } from './opcode.js'
 import { borrow, MEMORY_SIZE } from './output-memory.js'
 
-/** From here on a payload travels as it is, behind a buffer with its header; smaller ones are copied (benchmarks/questions/encode.js). */
-const UNCOPIED_FROM = 8192
-/** The same where the memory is borrowed, and warm (benchmarks/questions/echo.js, 16 KiB). */
-const UNCOPIED_FROM_IF_BORROWED = 32768
+/**
+ * From here on a payload travels to a socket as it is, behind a buffer with its header; smaller ones are copied to memory that is warm
+ * (benchmarks/questions/echo.js, 16 KiB). Any other stream may keep what it has written, and gets a copy.
+ */
+const UNCOPIED_FROM = 32768
 /**
  * A payload of this size is masked in pieces: memory that the allocator has at hand, and that stays in the cache, where one large
  * piece is fetched from the system for each message (benchmarks/questions/encode.js, 1 MiB). Two of them, and a header, are borrowed
@@ -17,6 +18,14 @@ const UNCOPIED_FROM_IF_BORROWED = 32768
  */
 const PIECES_FROM = 131072
 const PIECE_SIZE = 65520
+/**
+ * A payload of more than this goes out in parts of `PART_SIZE`, so that the wire says now and then that it has taken some: a write of
+ * 100 MiB that is under way looks like one that is stuck.
+ */
+const PARTS_FROM = 2 ** 20
+const PART_SIZE = 2 ** 18
+/** So many bytes are taken at once, and one frame more. */
+const TAKE_UP_TO = 2 ** 20
 /**
  * Masking while copying saves a pass over the payload: from here on, and for what is masked by a plain loop anyhow
  * (benchmarks/questions/encode.js, 16 KiB and 16 B as a client).
@@ -29,7 +38,7 @@ const LOOP_UP_TO = 24
 const NONE: Frame[] = []
 
 export class FrameWriter {
-  /** Whether who takes the bytes says when they are written: then their memory may be borrowed. */
+  /** Whether the memory of small output may be borrowed: the last write was done when it returned. */
   borrows = false
   /** Bytes that wait, headers included. */
   size = 0
@@ -37,7 +46,11 @@ export class FrameWriter {
   count = 0
   /** Data frames among them that are the last of their message. */
   messages = 0
+  /** Data frames, and parts of them, that have been added, and how many of these have been taken. */
+  dataAdded = 0
+  dataTaken = 0
 
+  private sharesMemory = false
   private frames: Frame[] = NONE
   // control frames among them, at the front
   private urgent = 0
@@ -57,10 +70,25 @@ export class FrameWriter {
   /** @param masked - whether this is a client, which masks what it sends (RFC 6455 §5.3) */
   constructor(readonly masked: boolean) {}
 
+  /** Whether the bytes go to a socket: it is done with their memory when it has written them, so large payloads need no copy. */
+  get toSocket(): boolean {
+    return this.sharesMemory
+  }
+
+  set toSocket(toSocket: boolean) {
+    if (toSocket === this.sharesMemory) return
+    this.sharesMemory = toSocket
+    this.apart = 0
+    for (const frame of this.frames) if (this.isApart(frame)) this.apart++
+  }
+
   /** Puts a frame behind all that wait. */
   add(frame: Frame): void {
-    if (this.masked && this.borrows && frame.size >= PIECES_FROM) this.addInPieces(frame)
-    else this.insert(this.frames.length, frame)
+    if (frame.size > PARTS_FROM || (this.masked && frame.size >= PIECES_FROM)) {
+      this.addInParts(frame, this.masked ? PIECE_SIZE : PART_SIZE)
+    } else {
+      this.insert(this.frames.length, frame)
+    }
     if (this.deferred === null || !frame.complete) return
     for (const control of this.deferred) this.insert(this.frames.length, control)
     this.deferred = null
@@ -109,10 +137,10 @@ export class FrameWriter {
     return true
   }
 
-  /** A large payload is masked when the wire takes it, and not before: what waits is the application's own memory. */
-  private addInPieces({ opcode, payload, fin, rsv, length, offset, first, compress }: Frame): void {
-    for (let from = 0; from < payload.length; from += PIECE_SIZE) {
-      const size = Math.min(PIECE_SIZE, payload.length - from)
+  /** A large payload is copied or masked when the wire takes it, and not before: what waits is the application's own memory. */
+  private addInParts({ opcode, payload, fin, rsv, length, offset, first, compress }: Frame, partSize: number): void {
+    for (let from = 0; from < payload.length; from += partSize) {
+      const size = Math.min(partSize, payload.length - from)
       const piece = new Frame(opcode, payload, fin, rsv, length, offset + from, from, size)
       // behind an empty part the first bytes are not the first part
       piece.first = first && from === 0
@@ -124,7 +152,10 @@ export class FrameWriter {
 
   private insert(at: number, frame: Frame): void {
     if (frame.first) this.count++
-    if (frame.fin && frame.complete && !isControl(frame.opcode)) this.messages++
+    if (!isControl(frame.opcode)) {
+      this.dataAdded++
+      if (frame.fin && frame.complete) this.messages++
+    }
     if (this.frames === NONE) this.frames = [frame]
     else if (at === this.frames.length) this.frames.push(frame)
     else this.frames.splice(at, 0, frame)
@@ -140,35 +171,43 @@ export class FrameWriter {
     return frames
   }
 
-  /** The bytes of all frames that wait; or, where memory is borrowed, of as many as there is memory for. */
+  /** The bytes of the frames that wait, or of as many as leave at once. */
   take(): Buffer[] {
-    const mixed = this.apart > 0
-    if (this.borrows && !mixed && this.size > MEMORY_SIZE && this.frames.length > 1) return [this.takeSome()]
     const { frames, size } = this
+    const mixed = this.apart > 0
+    const most = mixed || !this.toSocket ? TAKE_UP_TO : MEMORY_SIZE
+    if (size > most && frames.length > 1) return this.takeSome(most)
     this.frames = NONE
     this.size = this.urgent = this.apart = 0
+    this.dataTaken = this.dataAdded
+    return this.encode(frames, size, mixed)
+  }
+
+  /** Takes frames from the front, of no more than `most` bytes unless the first alone has more. */
+  private takeSome(most: number): Buffer[] {
+    const { frames, apart } = this
+    let size = 0
+    let count = 0
+    do {
+      const frame = frames[count++]!
+      size += this.wireSize(frame)
+      if (this.isApart(frame)) this.apart--
+      if (!isControl(frame.opcode)) this.dataTaken++
+    } while (count < frames.length && size + this.wireSize(frames[count]!) <= most)
+    this.size -= size
+    this.urgent = Math.max(0, this.urgent - count)
+    return this.encode(frames.splice(0, count), size, this.apart < apart)
+  }
+
+  private encode(frames: readonly Frame[], size: number, mixed: boolean): Buffer[] {
     // what many connections send is not copied for each (benchmarks/questions/broadcast.js)
-    if (frames.length === 1 && frames[0]!.wire !== null && !this.masked) return [frames[0]!.wire]
+    if (frames.length === 1 && frames[0]!.wire !== null && this.toSocket && !this.masked) return [frames[0]!.wire]
     if (mixed) return this.takeMixed(frames)
     if (size === 0) return []
     const bytes = this.borrows ? borrow(size) : Buffer.allocUnsafe(size)
     let at = 0
     for (const frame of frames) at = this.write(frame, bytes, at)
     return [bytes]
-  }
-
-  private takeSome(): Buffer {
-    const { frames } = this
-    let size = 0
-    let count = 0
-    do size += this.wireSize(frames[count++]!)
-    while (size + this.wireSize(frames[count]!) <= MEMORY_SIZE)
-    const bytes = borrow(size)
-    let at = 0
-    for (const frame of frames.splice(0, count)) at = this.write(frame, bytes, at)
-    this.size -= size
-    this.urgent = Math.max(0, this.urgent - count)
-    return bytes
   }
 
   private takeMixed(frames: readonly Frame[]): Buffer[] {
@@ -195,8 +234,7 @@ export class FrameWriter {
 
   private isApart(frame: Frame): boolean {
     if (this.masked) return frame.size >= PIECES_FROM
-    const from = this.borrows ? UNCOPIED_FROM_IF_BORROWED : UNCOPIED_FROM
-    return frame.size >= from && typeof frame.data !== 'string'
+    return this.sharesMemory && frame.size >= UNCOPIED_FROM && typeof frame.data !== 'string'
   }
 
   /** The payload of a large frame, behind its header. */

@@ -31,6 +31,11 @@ export function writtenSize(item: unknown): number {
   return byteLength ?? size ?? 0
 }
 
+/** Bytes of a message that waits whole; 0 for one that is written in pieces, which says itself what waits of it. */
+export function queuedSize(item: unknown): number {
+  return typeof item === 'object' && (item === null || 'begin' in item || 'pipe' in item) ? 0 : writtenSize(item ?? '')
+}
+
 /** Whether a message is text. */
 export function isText(message: Outgoing): boolean {
   if (message instanceof Uncompressed) return isText(message.data)

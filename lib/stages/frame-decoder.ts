@@ -10,7 +10,7 @@ import { Frame } from '../protocol/frame.js'
 import { FrameParser } from '../protocol/frame-parser.js'
 import { isControl, Opcode } from '../protocol/opcode.js'
 import { smallBytes } from '../protocol/small-payload.js'
-import { Buffer, setImmediate } from '../runtime/node.js'
+import { Buffer, nextTick, setImmediate } from '../runtime/node.js'
 import { BlockedTime } from '../stats.js'
 import { type Batch, type FaultListener, Stage } from './stage.js'
 
@@ -42,25 +42,20 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   /** Whether chunks may be unmasked in place: nobody else uses their memory. @internal */
   ownsInput = false
   /** Whether control frames go down the pipeline as well as to the listener. @internal */
-  declare passesControl: boolean
+  passesControl = false
+  /** How long input has waited; undefined before it has. @internal */
+  blockedTime: BlockedTime | undefined
 
-  /** How long input has waited; not there before it has. @internal */
-  declare blockedTime?: BlockedTime
   private parser: FrameParser | DraftParser
   private state: 'ready' | 'running' | 'blocked' | 'stopped' = 'ready'
-  // what an idle decoder is without stands in the prototype, where it costs nothing (benchmarks/questions/idle.js)
-  declare private ending: boolean
-  declare private rushes: boolean
+  private ending = false
+  private rushes = false
   // asked for more while running
-  declare private woken: boolean
+  private woken = false
   // a Close behind messages that wait to be taken
-  declare private heldClose: Frame | null
-
-  static {
-    const idle = FrameDecoder.prototype
-    idle.passesControl = idle.ending = idle.rushes = idle.woken = false
-    idle.heldClose = null
-  }
+  private heldClose: Frame | null = null
+  // what the peer has done wrong, behind the frames that were decoded
+  private fault: WebSocketError | null = null
 
   constructor(options: FrameDecoderOptions = {}) {
     super()
@@ -155,7 +150,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
 
   private goOn(): void {
     if (this.state !== 'blocked') return
-    this.blockedTime!.stop()
+    this.blockedTime?.stop()
     if (!this.run()) return
     if (this.ending) this.endInput()
     else this.askForMore()
@@ -176,64 +171,84 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   private run(): boolean {
     this.state = 'running'
     let more = true
+    let hasThrown = true
     try {
       do {
-        if (this.woken) this.woken = false
+        this.woken = false
         more = this.decode()
       } while (!more && (this.woken || this.rushes))
+      hasThrown = false
     } finally {
-      // somebody downstream may have stopped it, or thrown
-      if ((this.state as string) === 'running') this.state = more ? 'ready' : 'blocked'
+      // something downstream may have stopped it
+      if (this.isRunning()) this.state = more && !hasThrown ? 'ready' : 'blocked'
+      // the rest of the input is decoded whatever a listener of the application throws
+      if (hasThrown) nextTick(() => this.goOn())
     }
-    if ((this.state as string) === 'blocked') (this.blockedTime ??= new BlockedTime()).start()
-    return (this.state as string) !== 'blocked'
+    if (!this.isBlocked) return true
+    this.blockedTime ??= new BlockedTime()
+    this.blockedTime.start()
+    return false
+  }
+
+  private isRunning(): boolean {
+    return this.state === 'running'
   }
 
   private decode(): boolean {
-    const { parser, listener } = this
+    const { listener } = this
     // an array that grows from nothing costs more than the frame in it (benchmarks/questions/echo.js, one in flight)
     let frames: Frame[] | null = null
     let more = true
-    const { heldClose } = this
-    if (heldClose !== null) this.heldClose = null
-    try {
-      for (let frame = heldClose ?? parser.next(); frame !== null; frame = parser.next()) {
-        if (channels.frame.hasSubscribers) listener?.saw?.('received', frame)
-        if (listener !== null && isControl(frame.opcode)) {
-          if (frames !== null) more = this.hand(frames)
-          frames = null
-          if (!more && frame.opcode === Opcode.Close && listener.holdsClose()) {
-            this.heldClose = frame
-            return false
-          }
-          if ((this.state as string) !== 'stopped' && !this.control(frame)) more = false
-        } else if (frames === null) {
-          frames = [frame]
-        } else if (frames.push(frame) === BATCH_FRAMES) {
-          more = this.hand(frames)
-          frames = null
+    for (let frame = this.nextFrame(); frame !== null; frame = this.nextFrame()) {
+      if (channels.frame.hasSubscribers) listener?.saw?.('received', frame)
+      if (listener !== null && isControl(frame.opcode)) {
+        if (frames !== null) more = this.hand(frames)
+        frames = null
+        if (!more && frame.opcode === Opcode.Close && listener.holdsClose()) {
+          this.heldClose = frame
+          return false
         }
-        if (this.state === 'stopped') return true
-        if (!more && frames === null) return false
+        if (this.isRunning() && !this.control(frame)) more = false
+      } else if (frames === null) {
+        frames = [frame]
+      } else if (frames.push(frame) === BATCH_FRAMES) {
+        more = this.hand(frames)
+        frames = null
       }
+      if (!this.isRunning()) return true
+      if (!more && frames === null) return false
+    }
+    if (frames !== null) more = this.hand(frames)
+    if (this.fault === null) return more
+    this.fail(this.fault)
+    return true
+  }
+
+  /** Null where more bytes are needed, or the peer has broken a rule, which is then in `fault`. */
+  private nextFrame(): Frame | null {
+    const { heldClose } = this
+    if (heldClose !== null) {
+      this.heldClose = null
+      return heldClose
+    }
+    try {
+      return this.parser.next()
     } catch (error) {
       if (!(error instanceof WebSocketError)) throw error
-      if (frames !== null) this.hand(frames)
-      this.fail(error)
-      return true
+      this.fault = error
+      return null
     }
-    return frames === null ? more : this.hand(frames)
   }
 
   private control(frame: Frame): boolean {
     const payload = smallBytes(frame)
-    // who has frames as they are sees a Close before it is acted on, and a Ping before its answer
-    const more = !this.passesControl || this.hand([new Frame(frame.opcode, payload)])
+    // the frames view must see Close and Ping before they are acted on, and gets bytes of its own
+    const more = !this.passesControl || this.hand([new Frame(frame.opcode, Buffer.from(payload))])
     return this.listener!.control(frame.opcode, payload) && more
   }
 
   private fail(error: WebSocketError): void {
-    if ((this.state as string) === 'stopped') return
+    if (this.state === 'stopped') return
     this.stop()
     if (this.listener !== null) this.listener.fail(error)
     else this.destroy(error)

@@ -15,6 +15,8 @@ import { type Batch, Stage } from './stage.js'
 
 /** What an encoder has for the connection. */
 export interface EncoderListener {
+  /** The wire, which had taken no more, has taken some. */
+  progressed(): void
   /** The wire takes bytes again. */
   drained(): void
   /** Somebody watches frames. */
@@ -32,6 +34,22 @@ export interface FrameEncoderOptions {
 /** So many bytes leave without waiting for the end of the turn. */
 const FLUSH_FROM = 65536
 
+/** Runs once when bytes have been written, or with an error if they cannot be. */
+export type Written = (error?: Error | null) => void
+
+/** The wire behind an encoder. */
+interface EncoderWire {
+  readonly hasWrittenAll: boolean
+  readonly isSocket: boolean
+  expectWritten(written: Written): void
+}
+
+/** A callback, and the number of the last data frame that it waits for. */
+interface Waiter {
+  readonly after: number
+  readonly callback: Written
+}
+
 /** Encodes frames (RFC 6455 §5.2). */
 export class FrameEncoder extends Stage<Frame, Buffer> {
   /** Told when the wire takes bytes again. @internal */
@@ -39,25 +57,21 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
 
   /** Bytes that were handed to the wire. @internal */
   bytes = 0
-  private wire: { readonly hasWrittenAll: boolean } | null = null
-  /** How long the wire took no more; not there before it did not. @internal */
-  declare blockedTime?: BlockedTime
+  private wire: EncoderWire | null = null
+  /** How long the wire took no more; undefined before it first did not. @internal */
+  blockedTime: BlockedTime | undefined
   private writer: FrameWriter | DraftWriter
   private readonly highWaterMark: number
   private blocked = false
+  private full = false
   private held = false
   private scheduled = false
-  // what an idle encoder is without stands in the prototype, where it costs nothing (benchmarks/questions/idle.js)
-  declare private full: boolean
-  declare private sealed: boolean
-  declare private ending: boolean
-  declare private pong: Frame | null
-
-  static {
-    const idle = FrameEncoder.prototype
-    idle.full = idle.sealed = idle.ending = false
-    idle.pong = null
-  }
+  private sealed = false
+  private ending = false
+  private pong: Frame | null = null
+  // who waits for data to be written, in order; writes whose end has not been told
+  private waiters: Waiter[] | null = null
+  private writing = 0
 
   constructor(options: FrameEncoderOptions = {}) {
     super()
@@ -77,14 +91,39 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   takeBack(): Frame[] {
     const writer = this.writer as FrameWriter
     this.writer = new FrameWriter(writer.masked)
-    this.writer.borrows = writer.borrows
     return writer.takeFrames()
   }
 
-  /** Has the memory of what goes out used again, as soon as the wire says that it has written all. @internal */
-  borrowFor(wire: { readonly hasWrittenAll: boolean }): void {
+  /** What the bytes are handed to. @internal */
+  setWire(wire: EncoderWire): void {
     this.wire = wire
-    this.writer.borrows = true
+  }
+
+  /**
+   * Calls back when the wire has written all data that were taken before, or with an error when it cannot.
+   * @internal
+   */
+  whenWritten(callback: Written): void {
+    if (this.writer.size === 0 && this.writing === 0) {
+      callback()
+      return
+    }
+    this.waiters ??= []
+    this.waiters.push({ after: this.writer.dataAdded, callback })
+  }
+
+  /** Those who wait for data to be written, given back as `takeBack` does with frames. @internal */
+  takeWaiters(): Written[] {
+    const { waiters } = this
+    this.waiters = null
+    return waiters?.map(({ callback }) => callback) ?? []
+  }
+
+  /** Nothing can be written any more. @internal */
+  failWaiters(error: Error): void {
+    const { waiters } = this
+    this.waiters = null
+    if (waiters !== null) callEach(waiters, error)
   }
 
   /** Bytes that wait here. @internal */
@@ -180,15 +219,17 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   }
 
   override proceed(): void {
-    const wasBlocked = this.blocked
+    const { blocked: wasBlocked } = this
     this.blocked = false
     this.blockedTime?.stop()
+    if (wasBlocked) this.listener?.progressed()
     this.flush()
     if (this.blocked) return
     if (wasBlocked) this.listener?.drained()
     if (!this.full) return
     this.full = false
-    this.askForMore()
+    // 'drain' says that the application's memory is its own again
+    this.whenWritten(() => this.askForMore())
   }
 
   private schedule(): void {
@@ -210,17 +251,52 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   private flush(): void {
     const { writer } = this
     if (this.blocked || writer.size === 0) return
-    do {
-      const { size } = writer
-      const buffers = writer.take()
-      this.bytes += size - writer.size
-      if (!this.hand(buffers)) this.blocked = true
-      if (this.wire !== null) giveBack(buffers[0]!, this.wire.hasWrittenAll)
-    } while (writer.size > 0 && !this.blocked)
+    do this.writeSome(writer)
+    while (writer.size > 0 && !this.blocked)
     if (this.blocked) (this.blockedTime ??= new BlockedTime()).start()
     if (writer.size > 0) return
     if (this.pong !== null) this.pong = null
     if (this.ending) this.endWire()
+  }
+
+  private writeSome(writer: FrameWriter | DraftWriter): void {
+    const { wire } = this
+    if (wire !== null) writer.toSocket = wire.isSocket
+    const { size } = writer
+    const buffers = writer.take()
+    this.bytes += size - writer.size
+    const due = this.waiters === null ? null : this.takeDue(writer.dataTaken)
+    // several buffers: payloads among them are the application's memory
+    if (wire !== null && (due !== null || buffers.length > 1)) {
+      this.writing++
+      wire.expectWritten(error => this.wrote(due, error))
+    }
+    if (!this.hand(buffers)) this.blocked = true
+    if (wire === null) {
+      if (due !== null) callEach(due, null)
+      return
+    }
+    const { hasWrittenAll } = wire
+    giveBack(buffers[0]!, hasWrittenAll)
+    // a socket that is full, or encrypts, would keep the memory
+    writer.borrows = writer.toSocket && hasWrittenAll
+  }
+
+  private wrote(due: Waiter[] | null, error: Error | null | undefined): void {
+    this.writing--
+    const late = this.writing === 0 && this.waiters !== null ? this.takeDue(this.writer.dataTaken) : null
+    if (due !== null) callEach(late === null ? due : [...due, ...late], error ?? null)
+    else if (late !== null) callEach(late, error ?? null)
+  }
+
+  /** Those who wait for data that have been taken; null for none. */
+  private takeDue(taken: number): Waiter[] | null {
+    const waiters = this.waiters!
+    let count = 0
+    while (count < waiters.length && waiters[count]!.after <= taken) count++
+    if (count === 0) return null
+    this.waiters = count === waiters.length ? null : waiters.slice(count)
+    return count === waiters.length ? waiters : waiters.slice(0, count)
   }
 
   private endWire(): void {
@@ -231,4 +307,15 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
 
 function flushLater(encoder: FrameEncoder): void {
   encoder.flushNow()
+}
+
+/** Calls all, whatever one of them throws. */
+function callEach(waiters: readonly Waiter[], error: Error | null, from = 0): void {
+  let at = from
+  try {
+    while (at < waiters.length) waiters[at++]!.callback(error)
+  } finally {
+    // one has thrown
+    if (at < waiters.length) nextTick(() => callEach(waiters, error, at))
+  }
 }

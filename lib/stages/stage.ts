@@ -34,21 +34,12 @@ const LazyTransform = lazy(Transform)
 
 /** One stage of the pipeline. Object-mode sides carry batches; a single item is taken for a batch of one. */
 export abstract class Stage<In, Out> extends LazyTransform implements Receiver<In>, Sender<Out> {
-  // Assigned and not defined: six classes share these two, and a definition in the seventh constructor would be looked up anew
-  // for each of them (benchmarks/questions/handshakes.js)
   /** What this stage is linked to. */
-  declare next: Receiver<Out> | null
+  next: Receiver<Out> | null = null
   /** What is linked to this stage. */
-  declare prev: Sender<In> | null
-  // The callback of a _transform whose batch filled what is downstream, or of a _flush whose end is still to be passed on. Not
-  // there at all while a stage is not used as a stream (benchmarks/questions/idle.js).
-  declare private waiting?: TransformCallback | undefined
-
-  constructor() {
-    super()
-    this.next = null
-    this.prev = null
-  }
+  prev: Sender<In> | null = null
+  // the callback of a _transform whose batch filled what is downstream, or of a _flush whose end is still to be passed on
+  private waiting: TransformCallback | undefined = undefined
 
   /** Whether the readable side carries batches, and not bytes. @internal */
   protected get readsBatches(): boolean {
@@ -85,10 +76,22 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
   override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean | undefined }): T {
     if (destination instanceof Stage && options?.end !== false && this.canLink && destination.canBeLinked) {
       link(this, destination)
+      destination.emit('pipe', this)
       return destination
     }
     this.unlink()
     return super.pipe(destination, options)
+  }
+
+  override unpipe(destination?: NodeJS.WritableStream): this {
+    const { next } = this
+    if (!(next instanceof Stage) || (destination !== undefined && destination !== (next as unknown))) {
+      return super.unpipe(destination)
+    }
+    this.next = null
+    next.prev = null
+    next.emit('unpipe', this, { hasUnpiped: false })
+    return this
   }
 
   override on(event: string | symbol, listener: (...args: any[]) => void): this {
@@ -176,12 +179,18 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
   }
 
   private get canLink(): boolean {
-    if (this.next !== null) return false
+    // a subclass that does the work of a Transform itself is one, and no more
+    if (this.next !== null || !this.isPlain) return false
     return !this.isBuilt || (this.readableFlowing === null && this.readableLength === 0 && !this.readableEnded)
   }
 
+  private get isPlain(): boolean {
+    const { _transform, _flush } = Stage.prototype
+    return this._transform === _transform && this._flush === _flush
+  }
+
   private get canBeLinked(): boolean {
-    return this.prev === null && (!this.isBuilt || (this.writableLength === 0 && !this.writableEnded))
+    return this.prev === null && this.isPlain && (!this.isBuilt || (this.writableLength === 0 && !this.writableEnded))
   }
 }
 

@@ -1,6 +1,7 @@
 // Batches of messages, or of frames, come in, and go one by one to whoever takes them: the view, or the listeners of 'message'.
 // Where nobody does, they wait, and no more is asked for.
 
+import { nextTick } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 
 /** Takes messages, or frames, one by one. */
@@ -27,17 +28,21 @@ export class Delivery<T> implements Receiver<T> {
   prev: Sender<T> | null = null
   private queue: Batch<T> | null = null
   private index = 0
+  // the queue is no batch of the stage before
+  private ownsQueue = false
   private state: 'idle' | 'running' | 'blocked' | 'discarding' = 'idle'
-  // what comes late, or not at all, stands in the prototype until then (benchmarks/questions/idle.js)
-  declare private taker: Taker<T> | null
-  declare private outcome: Error | null | undefined
+  private taker: Taker<T> | null = null
+  private outcome: Error | null | undefined = undefined
 
-  static {
-    Delivery.prototype.taker = null
-    Delivery.prototype.outcome = undefined
-  }
+  // bytes in the queue of a connection that nothing has read
+  private unread = 0
+  private dropsNew = false
 
-  constructor(private readonly owner: DeliveryOwner<T>) {}
+  /** @param highWaterMark - bytes that are held while nothing has read, so that a Close or the end of the wire behind them is seen */
+  constructor(
+    private readonly owner: DeliveryOwner<T>,
+    private readonly highWaterMark: number
+  ) {}
 
   /** Whether messages wait because nobody takes them. */
   get isBlocked(): boolean {
@@ -51,11 +56,40 @@ export class Delivery<T> implements Receiver<T> {
   }
 
   receive(messages: Batch<T>): boolean {
-    if (this.state === 'discarding') return true
-    this.queue = this.queue === null ? messages : [...this.queue.slice(this.index), ...messages]
-    this.index = 0
+    if (this.state === 'discarding' || this.dropsNew) return true
+    this.add(messages)
     if (this.state === 'running') return true
-    return this.run()
+    if (this.run()) return true
+    if (this.isRead) return false
+    for (const message of messages) this.unread += sizeOf(message)
+    return this.unread < this.highWaterMark
+  }
+
+  private add(messages: Batch<T>): void {
+    const { queue, index } = this
+    if (queue === null) {
+      this.queue = messages
+      this.index = 0
+      this.ownsQueue = false
+      return
+    }
+    if (!this.ownsQueue || index * 2 > queue.length) {
+      this.queue = queue.slice(index)
+      this.index = 0
+      this.ownsQueue = true
+    }
+    for (const message of messages) (this.queue as T[]).push(message)
+  }
+
+  // whether the application reads, or has
+  private get isRead(): boolean {
+    return this.owner.isHeard || (this.taker?.isRead ?? false)
+  }
+
+  /** What waits is still delivered, and what comes is dropped: it lies before a Close that must be seen. */
+  dropNew(): void {
+    this.dropsNew = true
+    if (this.isBlocked) this.prev!.proceed()
   }
 
   finish(): void {
@@ -85,15 +119,23 @@ export class Delivery<T> implements Receiver<T> {
 
   private run(): boolean {
     let more = this.taker !== null || this.owner.isHeard
+    let hasThrown = true
     this.state = 'running'
     try {
-      while (more && this.queue !== null && this.state === 'running') more = this.next(this.queue)
+      while (more && this.queue !== null && this.isRunning()) more = this.next(this.queue)
+      hasThrown = false
     } finally {
-      // whoever took a message may have discarded the rest, or thrown
-      if (this.state === 'running') this.state = more ? 'idle' : 'blocked'
+      // a listener may have discarded the rest
+      if (this.isRunning()) this.state = more && !hasThrown ? 'idle' : 'blocked'
+      // the messages behind are delivered whatever a listener of the application throws
+      if (hasThrown) nextTick(() => this.proceed())
     }
     if (this.queue === null && this.outcome !== undefined) this.taker?.endMessages(this.outcome)
-    return (this.state as string) !== 'blocked'
+    return !this.isBlocked
+  }
+
+  private isRunning(): boolean {
+    return this.state === 'running'
   }
 
   /** Hands one message out; false where nobody takes it, or no more after it. */
@@ -115,4 +157,9 @@ export class Delivery<T> implements Receiver<T> {
     this.index = index
     return false
   }
+}
+
+function sizeOf(message: unknown): number {
+  const { length, size } = message as { length?: number; size?: number }
+  return size ?? length ?? 0
 }

@@ -1,8 +1,11 @@
 // The application's side as an object-mode Duplex of frames as they are on the wire, control frames included: for relays.
 
+import { WebSocketError } from '../errors.js'
 import { readCloseBody } from '../protocol/close-code.js'
 import { Frame } from '../protocol/frame.js'
 import { isControl, isKnown, Opcode } from '../protocol/opcode.js'
+import { Buffer } from '../runtime/node.js'
+import type { Written } from '../stages/frame-encoder.js'
 import type { Outbox } from './outbox.js'
 import { View, type ViewOwner } from './view.js'
 
@@ -23,6 +26,8 @@ export interface FramesOwner extends ViewOwner {
   /** Reserved bits that something negotiated. */
   readonly allowedRsv: number
   sendControl(opcode: Opcode, payload: Buffer): boolean
+  /** Calls back when the wire has written all that was sent before. */
+  whenSent(written: Written): void
   /** Whether the wire takes no more at present. */
   readonly isBlocked: boolean
   /** Calls back once, when it does again. */
@@ -43,7 +48,7 @@ export class FramesView extends View<any, Frame> {
   private inMessage = false
   private frame: Frame | null = null
   // a frame that waits for a message of somebody else's to end
-  private held: Frame | null = null
+  private held: { frame: Frame; written: Written | null } | null = null
   private hasTurn = false
 
   constructor(private readonly frames: FramesOwner) {
@@ -55,43 +60,58 @@ export class FramesView extends View<any, Frame> {
     return this.frame !== null
   }
 
+  /** Bytes of a frame that waits for its turn. @internal */
+  get size(): number {
+    return this.held?.frame.size ?? 0
+  }
+
   /** @internal */
   begin(): void {
     this.hasTurn = true
     const { held } = this
     this.held = null
-    if (this.sendData(held!)) this.proceed()
+    if (this.sendData(held!.frame, held!.written)) this.proceed()
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     super._destroy(error, callback)
     this.frames.outbox.done(this)
+    const { held } = this
+    this.held = null
+    held?.written?.(error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
   }
 
-  protected send(item: Frame | FrameFields): boolean {
+  protected send(item: Frame | FrameFields, written: Written | null): boolean {
     const frame = toFrame(item)
     this.check(frame)
-    if (frame.opcode === Opcode.Close) {
-      this.frames.closeWith(frame.payload)
-      return true
-    }
-    if (isControl(frame.opcode)) {
-      this.frames.sendControl(frame.opcode, frame.payload)
-      if (!this.frames.isBlocked) return true
-      // they go ahead of what waits, and must not pile up there
-      this.frames.whenDrained(() => this.proceed())
-      return false
-    }
-    if (this.hasTurn) return this.sendData(frame)
-    this.held = frame
-    this.frames.outbox.add(this)
+    if (isControl(frame.opcode)) return this.sendControl(frame, written)
+    if (this.hasTurn) return this.sendData(frame, written)
+    this.held = { frame, written }
+    this.frames.outbox.add(this, null)
     return false
   }
 
-  private sendData(frame: Frame): boolean {
+  private sendControl({ opcode, payload }: Frame, written: Written | null): boolean {
+    // the application may use its memory again at once
+    const bytes = Buffer.from(payload)
+    if (opcode === Opcode.Close) {
+      this.frames.closeWith(bytes)
+      if (written !== null) this.frames.whenSent(written)
+      return true
+    }
+    this.frames.sendControl(opcode, bytes)
+    if (written !== null) this.frames.whenSent(written)
+    if (!this.frames.isBlocked) return true
+    // they go ahead of what waits, and must not pile up there
+    this.frames.whenDrained(() => this.proceed())
+    return false
+  }
+
+  private sendData(frame: Frame, written: Written | null): boolean {
     this.frame = frame.complete ? null : frame
     this.inMessage = this.frame !== null || !frame.fin
     const more = this.frames.outbox.frame(frame)
+    if (written !== null) this.frames.whenSent(written)
     if (this.inMessage) return more
     this.hasTurn = false
     this.frames.outbox.done(this)

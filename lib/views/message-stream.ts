@@ -39,20 +39,25 @@ export class MessageStream extends Readable {
   }
 
   /**
-   * Takes the next bytes of the message; false asks for no more until it has room.
-   * @throws WebSocketError where text is not UTF-8
+   * What the next bytes of the message are.
+   * @throws WebSocketError if text is not UTF-8, or ends inside a character
    * @internal
    */
-  fill(bytes: Buffer): boolean {
-    if (bytes.length === 0) return true
-    if (this.text === null) return this.destroyed || this.push(bytes)
+  decode(bytes: Buffer, isLast: boolean): Buffer | string {
+    if (this.text === null) return bytes
     const text = this.text.read(bytes)
-    return this.destroyed || text === '' || this.push(text, 'utf8')
+    if (isLast) this.text.end()
+    return text
   }
 
-  /** The message has ended. @throws WebSocketError where its text is cut inside a character @internal */
+  /** Takes the next piece of the message; false asks for no more until it has room. @internal */
+  fill(piece: Buffer | string): boolean {
+    if (piece.length === 0 || this.destroyed) return true
+    return typeof piece === 'string' ? this.push(piece, 'utf8') : this.push(piece)
+  }
+
+  /** The message has ended. @internal */
   complete(): void {
-    this.text?.end()
     if (!this.destroyed) this.push(null)
   }
 

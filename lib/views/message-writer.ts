@@ -5,6 +5,7 @@ import { Frame } from '../protocol/frame.js'
 import { Opcode } from '../protocol/opcode.js'
 import { Utf8Reader } from '../protocol/utf8.js'
 import { Buffer, nextTick } from '../runtime/node.js'
+import type { Written } from '../stages/frame-encoder.js'
 import { Writable } from '../streams.js'
 import type { MessageKind } from './message-stream.js'
 import type { Outbox } from './outbox.js'
@@ -21,6 +22,8 @@ export interface MessageWriterOwner {
   readonly takesMessages: boolean
   /** Who sends it when its turn comes. */
   readonly outbox: Outbox
+  /** Calls back when the wire has written all that was sent before. */
+  whenSent(written: Written): void
   /** The message cannot be ended, and cannot be taken back. */
   messageBroken(error: Error | null): void
 }
@@ -30,7 +33,7 @@ type Callback = (error?: Error | null) => void
 /**
  * A Writable that sends one message: a fragment for each chunk, the last one at its end. Other messages wait behind it; pings and
  * a close do not. Text takes strings, and bytes that are UTF-8, in which characters may be cut anywhere. A chunk must not change
- * until it is sent. Destroyed when some of it has gone and not all, it closes the connection: with
+ * until the callback of its write, or 'drain', has come. Destroyed when some of it has gone and not all, it closes the connection: with
  * 1007 where its text was not UTF-8, else 1011.
  */
 export class MessageWriter extends Writable {
@@ -39,6 +42,7 @@ export class MessageWriter extends Writable {
   private surrogate = ''
   // whether this message's turn has come, whether some of it has gone, whether all has
   private state: 'waiting' | 'ready' | 'begun' | 'done' = 'waiting'
+  // what waits for this message's turn, and its callback
   private held: (() => void) | null = null
   private callback: Callback | null = null
 
@@ -68,12 +72,8 @@ export class MessageWriter extends Writable {
     held?.()
   }
 
-  /** @internal */
-  proceed(): void {
-    const { callback } = this
-    this.callback = null
-    callback?.()
-  }
+  /** The callbacks of writes come when the wire has written them, which says as much. @internal */
+  proceed(): void {}
 
   /** @internal */
   connectionOver(): void {
@@ -94,19 +94,32 @@ export class MessageWriter extends Writable {
 
   override _write(chunk: string | Buffer, encoding: BufferEncoding, callback: Callback): void {
     this.whenReady(callback, () => {
-      const isText = typeof chunk === 'string' && (encoding === 'utf8' || (encoding as string) === 'utf-8')
-      const piece = typeof chunk !== 'string' || isText ? chunk : Buffer.from(chunk, encoding)
-      this.opcode ??= typeof piece === 'string' ? Opcode.Text : Opcode.Binary
-      this.send(this.opcode === Opcode.Text ? this.checked(piece) : piece, false, callback)
+      this.sendChunk(chunk, encoding)
+      this.owner.whenSent(callback)
     })
+  }
+
+  override _writev(chunks: { chunk: string | Buffer; encoding: BufferEncoding }[], callback: Callback): void {
+    this.whenReady(callback, () => {
+      for (const { chunk, encoding } of chunks) this.sendChunk(chunk, encoding)
+      this.owner.whenSent(callback)
+    })
+  }
+
+  private sendChunk(chunk: string | Buffer, encoding: BufferEncoding): void {
+    const isText = typeof chunk === 'string' && (encoding === 'utf8' || (encoding as string) === 'utf-8')
+    const piece = typeof chunk !== 'string' || isText ? chunk : Buffer.from(chunk, encoding)
+    this.opcode ??= typeof piece === 'string' ? Opcode.Text : Opcode.Binary
+    this.send(this.opcode === Opcode.Text ? this.checked(piece) : piece, false)
   }
 
   override _final(callback: Callback): void {
     this.whenReady(callback, () => {
       this.text.end()
       // half a pair at the very end is no character; it goes out as UTF-16's replacement does
-      this.send(this.surrogate, true, callback)
+      this.send(this.surrogate, true)
       this.owner.outbox.done(this)
+      this.owner.whenSent(callback)
     })
   }
 
@@ -140,14 +153,12 @@ export class MessageWriter extends Writable {
     this.callback = callback
   }
 
-  private send(piece: string | Uint8Array, fin: boolean, callback: Callback): void {
+  private send(piece: string | Uint8Array, fin: boolean): void {
     const opcode = this.state === 'begun' ? Opcode.Continuation : (this.opcode ?? Opcode.Binary)
     const frame = new Frame(opcode, piece, fin)
     if (!this.compress) frame.compress = false
     this.state = fin ? 'done' : 'begun'
-    // the wire may have room again before it is known that it had none
-    this.callback = callback
-    if (this.owner.outbox.pieces([frame]) || fin) this.proceed()
+    this.owner.outbox.pieces([frame])
   }
 
   /** @throws WebSocketError for bytes that are not UTF-8 */

@@ -1,13 +1,17 @@
 // What the application sends comes in, and goes to MessageFragmenter one after the other: while a message is being written piece by
 // piece, all others wait behind it. Stands in the pipeline only where messages are written in pieces.
 
+import { WebSocketError } from '../errors.js'
 import type { Frame } from '../protocol/frame.js'
-import { type Outgoing as Message, writtenSize } from '../protocol/message-splitter.js'
+import { type Outgoing as Message, queuedSize } from '../protocol/message-splitter.js'
+import type { Written } from '../stages/frame-encoder.js'
 import type { MessageFragmenter } from '../stages/message-fragmenter.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 
 /** A message in pieces, waiting for its turn, or having it. */
 export interface PiecewiseMessage {
+  /** Bytes that wait in it. */
+  readonly size: number
   /** It is the next to be sent, by `pieces` and `done` of the outbox; those before it are gone. */
   begin(): void
   /** The wire takes more of it. */
@@ -19,15 +23,31 @@ export interface PiecewiseMessage {
 /** What the application may write. */
 export type Outgoing = Message | PiecewiseMessage
 
+interface Queued {
+  readonly item: Outgoing
+  readonly written: Written | null
+}
+
+/** From here on the front of the queue, which has been sent, is cut off when it is the larger half. */
+const CUT_FROM = 1024
+
 export class Outbox implements Sender<Message> {
   next: Receiver<Message> | null
   /** Whose write waits for room. */
   sender: { proceed(): void } | null = null
   private current: PiecewiseMessage | null = null
-  private queue: Outgoing[] = []
+  private queue: Queued[] = []
+  private at = 0
+  private queuedBytes = 0
+  private piecewise = new Set<PiecewiseMessage>()
   private blocked = false
+  private held = false
 
-  constructor(private readonly fragmenter: MessageFragmenter) {
+  /** @param whenSent - calls back when the wire has written all that was sent before */
+  constructor(
+    private readonly fragmenter: MessageFragmenter,
+    private readonly whenSent: (written: Written) => void
+  ) {
     this.next = fragmenter
     fragmenter.prev = this
   }
@@ -39,12 +59,27 @@ export class Outbox implements Sender<Message> {
 
   /** Bytes that wait here. */
   get size(): number {
-    return [this.current, ...this.queue].reduce((sum, item) => sum + (item === null ? 0 : writtenSize(item)), 0)
+    let sum = this.queuedBytes
+    for (const message of this.piecewise) sum += message.size
+    return sum
+  }
+
+  /** Has all wait until `release`. */
+  hold(): void {
+    this.held = true
+  }
+
+  release(): void {
+    this.held = false
+    if (this.current !== null) this.current.proceed()
+    else if (this.run()) this.sender?.proceed()
   }
 
   /** Sends this behind all that wait; false asks to wait for `proceed` of the sender. */
-  add(item: Outgoing): boolean {
-    this.queue.push(item)
+  add(item: Outgoing, written: Written | null): boolean {
+    this.queue.push({ item, written })
+    if (isPiecewise(item)) this.piecewise.add(item)
+    else this.queuedBytes += queuedSize(item)
     return this.run()
   }
 
@@ -60,12 +95,10 @@ export class Outbox implements Sender<Message> {
     return !this.blocked
   }
 
-  /** The message whose turn it is has ended. */
+  /** The message has ended, or is given up. */
   done(message: PiecewiseMessage): void {
-    if (this.current !== message) {
-      this.queue = this.queue.filter(item => item !== message)
-      return
-    }
+    this.piecewise.delete(message)
+    if (this.current !== message) return
     this.current = null
     if (this.run()) this.sender?.proceed()
   }
@@ -78,22 +111,41 @@ export class Outbox implements Sender<Message> {
   }
 
   connectionOver(): void {
-    const { current, queue } = this
+    const waiting = this.queue.slice(this.at)
+    const { piecewise } = this
     this.queue = []
-    for (const item of [current, ...queue]) if (item !== null && isPiecewise(item)) item.connectionOver()
+    this.at = this.queuedBytes = 0
+    this.piecewise = new Set()
+    for (const message of piecewise) message.connectionOver()
+    const error = new WebSocketError('WS_ERR_NOT_OPEN')
+    for (const { written } of waiting) written?.(error)
   }
 
   private run(): boolean {
-    while (this.current === null && !this.blocked && this.queue.length > 0) {
-      const item = this.queue.shift()!
-      if (isPiecewise(item)) {
-        this.current = item
-        item.begin()
-      } else {
-        this.blocked = !this.fragmenter.receive([item])
-      }
+    while (this.current === null && !this.blocked && !this.held && this.at < this.queue.length) this.send(this.shift())
+    return this.current === null && !this.blocked && !this.held
+  }
+
+  private shift(): Queued {
+    const next = this.queue[this.at++]!
+    if (this.at === this.queue.length || (this.at >= CUT_FROM && this.at * 2 > this.queue.length)) {
+      this.queue = this.queue.slice(this.at)
+      this.at = 0
     }
-    return this.current === null && !this.blocked
+    return next
+  }
+
+  private send({ item, written }: Queued): void {
+    if (isPiecewise(item)) {
+      // it may have been given up while it waited
+      if (!this.piecewise.has(item)) return
+      this.current = item
+      item.begin()
+      return
+    }
+    this.queuedBytes -= queuedSize(item)
+    this.blocked = !this.fragmenter.receive([item])
+    if (written !== null) this.whenSent(written)
   }
 }
 

@@ -35,6 +35,8 @@ interface Sink {
   /** The application wants more. */
   proceed(): void
   discard(): void
+  /** Drops what comes from now on. */
+  dropNew(): void
   complete(outcome: Error | null): void
 }
 
@@ -44,33 +46,31 @@ const HELD_FRAMES = 1024
 export class Reception implements Receiver<Frame> {
   prev: Sender<Frame> | null = null
   /** The application's view, where it has asked for one. */
-  declare view: AnyView | null
+  view: AnyView | null = null
   /** How the application wants what arrives; null while it has not said. */
   kind: ViewKind | null = null
 
   private sink: Sink | null = null
   private messages: Delivery<Message> | null = null
 
-  // what comes late, or not at all, stands in the prototype until then (benchmarks/questions/idle.js)
-  declare private held: Batch<Frame> | null
-  declare private discarding: boolean
-  declare private outcome: Error | null | undefined
-
-  static {
-    const fresh = Reception.prototype
-    fresh.view = fresh.held = null
-    fresh.discarding = false
-    fresh.outcome = undefined
-  }
+  private held: Frame[] | null = null
+  private heldSize = 0
+  private discarding = false
+  private outcome: Error | null | undefined = undefined
+  private warning: NodeJS.Timeout | null = null
 
   constructor(private readonly owner: ReceptionOwner) {}
 
   receive(frames: Batch<Frame>): boolean {
     if (this.discarding) return true
-    this.held = this.held === null ? frames : [...this.held, ...frames]
-    // of a message that is not whole as much as any other buffer holds: so its end, or the wire's, is seen though nobody reads
-    const hasRoom = this.held.length < HELD_FRAMES && sizeOf(this.held) < this.owner.settings.highWaterMark
-    return hasRoom && !frames.some(endsMessage)
+    if (this.held === null) this.held = []
+    for (const frame of frames) {
+      this.held.push(frame)
+      this.heldSize += frame.size
+    }
+    if (frames.some(endsMessage)) this.warning ??= warnOfUnread()
+    // as much as any other buffer holds: so a Close, or the end of the wire, is seen though nothing is read
+    return this.held.length < HELD_FRAMES && this.heldSize < this.owner.settings.highWaterMark
   }
 
   finish(): void {
@@ -106,9 +106,16 @@ export class Reception implements Receiver<Frame> {
     this.sink?.proceed()
   }
 
+  /** What waits can still be read, and what comes is dropped: it lies before a Close that must be seen. */
+  dropNew(): void {
+    if (this.sink === null) this.discard()
+    else this.sink.dropNew()
+  }
+
   /** Drops all that waits or comes. */
   discard(): void {
     this.discarding = true
+    this.stopWarning()
     this.held = null
     if (this.sink === null) this.prev!.proceed()
     else this.sink.discard()
@@ -116,18 +123,25 @@ export class Reception implements Receiver<Frame> {
 
   /** Nothing more will come. */
   complete(outcome: Error | null): void {
+    this.stopWarning()
     if (this.outcome === undefined) this.outcome = outcome
     if (this.held === null) this.sink?.complete(outcome)
   }
 
+  private stopWarning(): void {
+    if (this.warning !== null) clearTimeout(this.warning)
+    this.warning = null
+  }
+
   private taken(): TypeError {
-    return new TypeError(`this connection is served by ${this.kind}: one view of the three, the first that is touched`)
+    return new TypeError(`already read through ws.${this.kind}; use only one of messages, streams, frames`)
   }
 
   private choose(kind: ViewKind): void {
     if (this.kind === kind) return
     if (this.kind !== null) throw this.taken()
     this.kind = kind
+    this.stopWarning()
     let entrance: Receiver<Frame>
     if (kind === 'messages') entrance = this.owner.extended(this.makeMessages())
     else if (kind === 'streams') entrance = this.owner.extended(this.makeStreams())
@@ -172,7 +186,7 @@ export class Reception implements Receiver<Frame> {
   private makeMessages(): Receiver<Frame> {
     const assembler = new MessageAssembler(this.owner.settings)
     assembler.listener = this.owner
-    this.messages = this.sink = new Delivery<Message>(this.owner)
+    this.messages = this.sink = new Delivery<Message>(this.owner, this.owner.settings.highWaterMark)
     link(assembler, this.messages)
     return assembler
   }
@@ -190,11 +204,8 @@ export class Reception implements Receiver<Frame> {
     const { owner } = this
     owner.bypassExtensions()
     const view = new FramesView(owner)
-    const delivery = new Delivery<Frame>({
-      isHeard: false,
-      announce: () => false,
-      inputDelivered: () => owner.inputDelivered()
-    })
+    const nobody = { isHeard: false, announce: () => false, inputDelivered: () => owner.inputDelivered() }
+    const delivery = new Delivery<Frame>(nobody, owner.settings.highWaterMark)
     this.sink = delivery
     delivery.attach(view)
     this.attach(view)
@@ -206,6 +217,20 @@ function endsMessage(frame: Frame): boolean {
   return frame.fin && frame.complete
 }
 
-function sizeOf(frames: Batch<Frame>): number {
-  return frames.reduce((sum, frame) => sum + frame.size, 0)
+/** ms */
+const WARN_AFTER = 10_000
+let hasWarned = false
+
+/** Says once, unless it is stopped, that messages wait which nothing reads. */
+function warnOfUnread(): NodeJS.Timeout {
+  const timer = setTimeout(() => {
+    if (hasWarned) return
+    hasWarned = true
+    const text =
+      "messages of a WebSocket have waited for 10 s, and nothing reads them: listen for 'message', " +
+      'read ws.messages, or call ws.discardMessages()'
+    globalThis.process?.emitWarning?.(text, { code: 'WS_UNREAD' })
+  }, WARN_AFTER)
+  timer.unref?.()
+  return timer
 }

@@ -6,6 +6,7 @@ import { FragmentRules, type MessageLimits } from '../protocol/fragment-rules.js
 import type { Frame } from '../protocol/frame.js'
 import { readBinary } from '../protocol/message-joiner.js'
 import { Opcode } from '../protocol/opcode.js'
+import { type Buffer, nextTick } from '../runtime/node.js'
 import type { Batch, FaultListener, Receiver, Sender } from '../stages/stage.js'
 import { MessageStream, type MessageStreamOwner } from './message-stream.js'
 
@@ -32,6 +33,12 @@ export class StreamIntake implements Receiver<Frame>, MessageStreamOwner {
   private wantsNext = true
   private hasRoom = true
   private outcome: Error | null | undefined = undefined
+  // the frame whose place is known, and whether its message ends with it
+  private entered: Frame | null = null
+  private isLast = false
+  // what the peer has done wrong
+  private fault: WebSocketError | null = null
+  private dropsNew = false
 
   constructor(
     private readonly view: StreamTaker,
@@ -42,7 +49,7 @@ export class StreamIntake implements Receiver<Frame>, MessageStreamOwner {
   }
 
   receive(frames: Batch<Frame>): boolean {
-    if (this.state === 'discarding') return true
+    if (this.state === 'discarding' || this.dropsNew) return true
     this.queue = this.queue === null ? frames : [...this.queue.slice(this.at), ...frames]
     this.at = 0
     if (this.state !== 'idle') return this.state === 'running'
@@ -70,6 +77,12 @@ export class StreamIntake implements Receiver<Frame>, MessageStreamOwner {
   /** Whether a message is in progress that somebody reads. */
   get isRead(): boolean {
     return this.current?.isWanted ?? false
+  }
+
+  /** What waits can still be read, and what comes is dropped. */
+  dropNew(): void {
+    this.dropsNew = true
+    if (this.state === 'blocked') this.prev!.proceed()
   }
 
   /** Drops all that waits or comes. */
@@ -100,41 +113,88 @@ export class StreamIntake implements Receiver<Frame>, MessageStreamOwner {
   private run(): boolean {
     this.state = 'running'
     let more = true
+    let hasThrown = true
     try {
-      while (more && this.queue !== null && (this.state as string) === 'running') more = this.take(this.queue)
-    } catch (error) {
-      if (!(error instanceof WebSocketError)) throw error
-      this.discard()
-      this.owner.fail(error)
+      while (more && this.queue !== null && this.fault === null && this.isRunning()) more = this.take(this.queue)
+      hasThrown = false
     } finally {
-      if ((this.state as string) === 'running') this.state = more ? 'idle' : 'blocked'
+      if (this.isRunning()) this.state = more && !hasThrown ? 'idle' : 'blocked'
+      // the frames behind are taken whatever a listener of the application throws
+      if (hasThrown) nextTick(() => this.goOn())
+    }
+    const { fault } = this
+    if (fault !== null) {
+      this.fault = null
+      this.discard()
+      this.owner.fail(fault)
     }
     if (this.queue === null && this.outcome !== undefined) this.end(this.outcome)
-    return (this.state as string) !== 'blocked'
+    return this.state !== 'blocked'
+  }
+
+  private isRunning(): boolean {
+    return this.state === 'running'
   }
 
   /** Takes the next frame; false where it, or the one behind it, has to wait. */
   private take(queue: Batch<Frame>): boolean {
     const frame = queue[this.at]!
-    if (this.rules.inMessage ? !this.hasRoom : !this.wantsNext) return false
-    if (++this.at === queue.length) this.queue = null
-    const isLast = this.rules.add(frame)
-    this.current ??= this.begin(frame)
-    const { current } = this
+    if (frame !== this.entered) {
+      if (this.rules.inMessage ? !this.hasRoom : !this.wantsNext) return false
+      if (!this.enter(frame)) return true
+    }
+    const { isLast } = this
+    const current = this.current!
+    this.entered = null
+    // more may have come meanwhile
+    if (++this.at === this.queue!.length) this.queue = null
+    const piece = this.read(current, frame)
+    if (piece === null) return true
+    if (isLast) this.current = null
     this.hasRoom = false
-    // whoever reads may ask for more while being given it
-    if (current.fill(readBinary(frame))) this.hasRoom = true
-    if (!isLast) return this.hasRoom
-    current.complete()
-    this.current = null
-    return this.wantsNext
+    try {
+      // the reader may ask for more while being given it
+      if (current.fill(piece)) this.hasRoom = true
+    } finally {
+      if (isLast) current.complete()
+    }
+    return isLast ? this.wantsNext : this.hasRoom
   }
 
-  private begin(frame: Frame): MessageStream {
+  /** Finds out where a frame belongs, and begins its message; false if it breaks a rule. */
+  private enter(frame: Frame): boolean {
+    try {
+      this.isLast = this.rules.add(frame)
+    } catch (error) {
+      this.fault = asFault(error)
+      return false
+    }
+    this.entered = frame
+    if (this.current === null) this.begin(frame)
+    return true
+  }
+
+  /** What the frame brings its message; null if that is not UTF-8. */
+  private read(stream: MessageStream, frame: Frame): Buffer | string | null {
+    try {
+      return stream.decode(readBinary(frame), this.isLast)
+    } catch (error) {
+      this.fault = asFault(error)
+      return null
+    }
+  }
+
+  private begin(frame: Frame): void {
     const kind = frame.opcode === Opcode.Text ? 'text' : 'binary'
     const stream = new MessageStream(kind, this.limits.highWaterMark, this)
+    this.current = stream
     this.wantsNext = false
     if (this.view.deliver(stream)) this.wantsNext = true
-    return stream
   }
+}
+
+/** @throws what is no fault of the peer's */
+function asFault(error: unknown): WebSocketError {
+  if (error instanceof WebSocketError) return error
+  throw error
 }

@@ -2,6 +2,7 @@
 
 import type { Outgoing } from '../protocol/message-splitter.js'
 import { setImmediate } from '../runtime/node.js'
+import type { Written } from '../stages/frame-encoder.js'
 import { type NodeReadable, pipeline } from '../streams.js'
 import type { MessageKind, MessageStream } from './message-stream.js'
 import type { MessageWriter } from './message-writer.js'
@@ -61,14 +62,15 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
     if (!this.sending) super.proceed()
   }
 
-  protected send(item: Outgoing | NodeReadable): boolean {
-    if (!isReadable(item)) return this.owner.sendItem(item)
+  protected send(item: Outgoing | NodeReadable, written: Written | null): boolean {
+    if (!isReadable(item)) return this.owner.sendItem(item, written)
     this.sending = true
     pipeline(item, this.streams.beginMessage(kindOf(item)), error => {
       this.sending = false
       const { waiting } = this
       this.waiting = null
       waiting?.(error ?? null)
+      written?.(error ?? null)
     })
     return false
   }

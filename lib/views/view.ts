@@ -1,7 +1,9 @@
 // What the views of a connection have in common: an object-mode Duplex that ends with it. What it is a Duplex of, its subclasses say.
 
 import { WebSocketError } from '../errors.js'
+import { queuedSize } from '../protocol/message-splitter.js'
 import { nextTick, setImmediate } from '../runtime/node.js'
+import type { Written } from '../stages/frame-encoder.js'
 import { askForDrain, Duplex, giveDrain, prepareListeners } from '../streams.js'
 import type { Outgoing } from './outbox.js'
 
@@ -11,8 +13,12 @@ export interface ViewOwner {
   readonly takesMessages: boolean
   /** Milliseconds that a write on a closed connection waits for a reader. */
   readonly closeTimeout: number
-  /** Sends what the application wrote; false asks to wait for `proceed` of the view. @throws TypeError for what cannot be sent */
-  sendItem(item: Outgoing): boolean
+  /**
+   * Sends what the application wrote; false asks to wait for `proceed` of the view.
+   * @param written - called when the wire has written it, or with an error when it cannot
+   * @throws TypeError for what cannot be sent
+   */
+  sendItem(item: Outgoing, written: Written | null): boolean
   /** More is wanted. */
   wantMessages(): void
   /** Nothing more will be written. */
@@ -23,28 +29,40 @@ export interface ViewOwner {
   messagesDestroyed(error: Error | null): void
 }
 
+/** A callback of `write`, and which write it belongs to. */
+interface WriteCallback {
+  readonly index: number
+  readonly callback: Written
+}
+
 /** One side of a connection for the application: ends after a clean close, and is destroyed with an error after any other. */
 export abstract class View<In, Out> extends Duplex {
   /** Calls back when the wire has room again for what was written last. */
-  protected waiting: ((error?: Error | null) => unknown) | null = null
-  // there at the end only (benchmarks/questions/idle.js)
-  declare private ended: Error | null | undefined
-  declare private patience: NodeJS.Timeout | undefined
-
-  static {
-    View.prototype.ended = View.prototype.patience = undefined
-  }
+  protected waiting: Written | null = null
+  private ended: Error | null | undefined = undefined
+  private patience: NodeJS.Timeout | undefined = undefined
+  // writes that were made, and that were begun; the callbacks of those that were not begun
+  private writes = 0
+  private begun = 0
+  private callbacks: WriteCallback[] | null = null
+  // the write that is being made
+  private making = -1
+  /** Bytes in writes that have not begun. @internal */
+  queuedSize = 0
 
   constructor(protected readonly owner: ViewOwner) {
     // one object at a time: what is held is counted in bytes, by the stages
     super({ objectMode: true, readableHighWaterMark: 1, writableHighWaterMark: 16 })
     prepareListeners(this)
-    // a peer's fault reaches whoever listens or iterates, and crashes nobody who does not
+    // a peer's fault reaches readers, and crashes no process that does not listen for it
     this.on('error', ignore)
   }
 
-  /** Sends what was written; false where the wire is full, and `proceed` will come. */
-  protected abstract send(item: In): boolean
+  /**
+   * Sends what was written; false where the wire is full, and `proceed` will come.
+   * @param written - called when the wire has written it
+   */
+  protected abstract send(item: In, written: Written | null): boolean
 
   /** Takes what comes from the pipeline. @internal */
   deliver(item: Out): boolean {
@@ -61,6 +79,11 @@ export abstract class View<In, Out> extends Duplex {
   /** Whether somebody reads, be it slowly. @internal */
   get isRead(): boolean {
     return this.readableFlowing === true || this.readableDidRead || this.listenerCount('readable') > 0
+  }
+
+  /** Whether a reader has stopped: it may go on, but nothing says so. @internal */
+  get isStopped(): boolean {
+    return this.readableFlowing !== true && this.listenerCount('readable') === 0
   }
 
   /** The connection is over: what cannot be sent any more is an error, what can be read is still there. @internal */
@@ -96,11 +119,42 @@ export abstract class View<In, Out> extends Duplex {
   override write(item: In, callback?: (error?: Error | null) => void): boolean
   override write(item: In, encoding: BufferEncoding | undefined, callback?: (error?: Error | null) => void): boolean
   override write(item: In, ...rest: unknown[]): boolean {
-    const more = (super.write as (...args: unknown[]) => boolean)(item, ...rest)
+    const index = this.writes++
+    const callback = rest.at(-1)
+    const { making } = this
+    let more = false
+    this.making = index
+    try {
+      more = typeof callback === 'function' ? this.writeWith(index, item, callback as Written) : super.write(item)
+    } catch (error) {
+      // null cannot be written
+      this.writes--
+      this.takeCallback(index)
+      throw error
+    } finally {
+      this.making = making
+    }
+    if (this.begun <= index) this.queuedSize += queuedSize(item)
     if (this.waiting === null) return more
     // what filled the wire says so itself, and not only the next one
     askForDrain(this)
     return false
+  }
+
+  /** The callback comes when the item has been written, while the stream itself goes on as soon as the wire has room. */
+  private writeWith(index: number, item: In, callback: Written): boolean {
+    this.callbacks ??= []
+    this.callbacks.push({ index, callback })
+    return super.write(item, error => {
+      // what has been begun is called back by the wire
+      if (error && this.takeCallback(index) !== null) callback(error)
+    })
+  }
+
+  private takeCallback(index: number): Written | null {
+    const { callbacks } = this
+    const at = callbacks === null ? -1 : callbacks.findIndex(other => other.index === index)
+    return at < 0 ? null : callbacks!.splice(at, 1)[0]!.callback
   }
 
   override end(callback?: () => void): this
@@ -118,18 +172,22 @@ export abstract class View<In, Out> extends Duplex {
   }
 
   override _write(item: In, _encoding: string, callback: (error?: Error | null) => void): void {
+    const index = this.begun++
+    if (index !== this.making) this.queuedSize -= queuedSize(item)
     if (!this.owner.takesMessages) {
       this.waiting = callback
       this.failWrites()
       return
     }
+    const written = this.callbacks === null ? null : this.takeCallback(index)
     let more: boolean
     // the wire may have room again before it is known that it had none
     this.waiting = callback
     try {
-      more = this.send(item)
+      more = this.send(item, written)
     } catch (error) {
       this.waiting = null
+      if (written !== null) nextTick(written, error)
       callback(error as Error)
       return
     }
@@ -141,10 +199,18 @@ export abstract class View<In, Out> extends Duplex {
   }
 
   override read(size?: number): any {
-    const item = super.read(size)
-    // after the reader has had this one
-    if (this.ended && this.readableLength === 0) nextTick(() => this.destroyWhenRead())
-    return item
+    const { readableFlowing } = this
+    let hasThrown = true
+    try {
+      const item = super.read(size)
+      hasThrown = false
+      // after the reader has had this one
+      if (this.ended && this.readableLength === 0) nextTick(() => this.destroyWhenRead())
+      return item
+    } finally {
+      // a flow that a listener of 'data' has broken off goes on
+      if (hasThrown && readableFlowing) nextTick(() => this.pause().resume())
+    }
   }
 
   override _read(): void {
@@ -154,6 +220,7 @@ export abstract class View<In, Out> extends Duplex {
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const { waiting } = this
     this.waiting = null
+    this.queuedSize = 0
     clearTimeout(this.patience)
     waiting?.(error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
     this.owner.messagesDestroyed(error)

@@ -115,7 +115,7 @@ for (const version of VERSIONS) {
     t.same(take(writer), ended('b'), 'and it goes on')
   })
 
-  t.test(`${version}: many small messages leave as one buffer, and large bytes as they are`, async t => {
+  t.test(`${version}: what waits leaves as one buffer`, async t => {
     const writer = new DraftWriter(version)
     const small = Array.from({ length: 100 }, (_, i) => `message ${i}`)
     const large = Buffer.alloc(8192, 'large')
@@ -125,8 +125,7 @@ for (const version of VERSIONS) {
     const buffers = writer.take()
     const expected = Buffer.concat(['a', large, large, 'b', large].map(said => ended(said)))
     t.ok(Buffer.concat(buffers).equals(expected))
-    t.equal(buffers.filter(buffer => buffer === large).length, 3, 'the payload itself')
-    t.equal(buffers.length, 7)
+    t.equal(buffers.length, 1)
   })
 
   t.test(`${version}: masked payloads of another connection are written unmasked`, async t => {

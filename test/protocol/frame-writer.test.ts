@@ -22,11 +22,11 @@ import {
   wire
 } from '../support/frames.js'
 
-const ROLES: Record<string, { masked: boolean; borrows: boolean }> = {
-  'a server': { masked: false, borrows: false },
-  'a client': { masked: true, borrows: false },
-  'a server over a socket': { masked: false, borrows: true },
-  'a client over a socket': { masked: true, borrows: true }
+const ROLES: Record<string, { masked: boolean; toSocket: boolean }> = {
+  'a server': { masked: false, toSocket: false },
+  'a client': { masked: true, toSocket: false },
+  'a server over a socket': { masked: false, toSocket: true },
+  'a client over a socket': { masked: true, toSocket: true }
 }
 const SIZES = [0, 1, 24, 25, 63, 64, 125, 126, 127, 1000, 8191, 8192, 8193, 65535, 65536, 65537, 200_000]
 
@@ -60,10 +60,10 @@ function takeSome(writer: FrameWriter): Buffer[] {
 
 const names = (bytes: Buffer): string[] => readWire(bytes).map(describe)
 
-for (const [who, { masked, borrows }] of Object.entries(ROLES)) {
+for (const [who, { masked, toSocket }] of Object.entries(ROLES)) {
   const makeWriter = (): FrameWriter => {
     const writer = new FrameWriter(masked)
-    writer.borrows = borrows
+    writer.toSocket = writer.borrows = toSocket
     return writer
   }
 
@@ -336,7 +336,7 @@ function partsOf(size: number, ends: number[]): Frame[] {
 
 t.test('over a socket a client masks as much of a large payload as there is memory for, when it is asked', async t => {
   const writer = new FrameWriter(true)
-  writer.borrows = true
+  writer.toSocket = writer.borrows = true
   const payload = pattern(1_000_000)
   writer.add(new Frame(Opcode.Ping, 'first'))
   writer.add(new Frame(Opcode.Binary, payload))
@@ -382,37 +382,40 @@ t.test('a header announces lengths up to 2^53-1', async t => {
   t.equal(bytes.toString('hex'), '827f001fffffffffffff78')
 })
 
-t.test('a server passes a large payload on uncopied, between buffers of what is small', async t => {
+t.test('a server passes a large payload on to a socket uncopied, between buffers of what is small', async t => {
   const writer = new FrameWriter(false)
-  const [first, second] = [pattern(8192), pattern(100_000)]
+  writer.toSocket = true
+  const [first, second] = [pattern(32_768), pattern(100_000)]
   const frames = [text('a'), binary(first), binary(second), text('b'), text('c')]
   for (const frame of frames) writer.add(frame === frames[1] ? new Frame(Opcode.Binary, first) : frameOf(frame))
   const buffers = writer.take()
   t.same(
     buffers.map(buffer => buffer.length),
-    [3 + 4, 8192, 10, 100_000, 6]
+    [3 + 4, 32_768, 10, 100_000, 6]
   )
   t.equal(buffers[1]!.buffer, first.buffer, 'the same memory')
   t.equal(buffers[1]!.byteOffset, first.byteOffset)
   t.same(names(Buffer.concat(buffers)), frames.map(describe))
 })
 
-t.test('a server copies a payload below 8192 bytes, and text of any size', async t => {
+t.test('a server copies a payload below 32,768 bytes, and text of any size', async t => {
   const writer = new FrameWriter(false)
-  writer.add(new Frame(Opcode.Binary, pattern(8191)))
-  writer.add(new Frame(Opcode.Text, 'x'.repeat(10_000)))
+  writer.toSocket = true
+  writer.add(new Frame(Opcode.Binary, pattern(32_767)))
+  writer.add(new Frame(Opcode.Text, 'x'.repeat(40_000)))
   t.equal(writer.take().length, 1)
 })
 
-t.test('a server passes the large parts of a frame on uncopied', async t => {
+t.test('a server passes the large parts of a frame on to a socket uncopied', async t => {
   const writer = new FrameWriter(false)
-  for (const part of partsOf(30_000, [10_000, 20_000])) writer.add(part)
+  writer.toSocket = true
+  for (const part of partsOf(120_000, [40_000, 80_000])) writer.add(part)
   const buffers = writer.take()
   t.same(
     buffers.map(buffer => buffer.length),
-    [4, 10_000, 10_000, 10_000]
+    [10, 40_000, 40_000, 40_000]
   )
-  t.same(names(Buffer.concat(buffers)), [describe(binary(pattern(30_000)))])
+  t.same(names(Buffer.concat(buffers)), [describe(binary(pattern(120_000)))])
 })
 
 t.test('A18: a client draws a new mask for each frame', async t => {

@@ -7,10 +7,19 @@ t.test('what is written is used again', async t => {
   const first = borrow(5000)
   t.equal(first.length, 5000)
   giveBack(first, true)
-  const second = borrow(70_000)
-  t.equal(second.length, 70_000)
+  const second = borrow(8000)
+  t.equal(second.length, 8000)
   t.equal(second.buffer, first.buffer)
   giveBack(second, true)
+})
+
+t.test('a piece is at most four times as large as what lies in it, from 2 KiB on', async t => {
+  for (const size of [2048, 2049, 8192, 8193, 32_768, 32_769, 131_072]) {
+    const bytes = borrow(size)
+    t.equal(bytes.length, size)
+    t.ok(bytes.buffer.byteLength <= 4 * size, `${bytes.buffer.byteLength} for ${size}`)
+    giveBack(bytes, false)
+  }
 })
 
 t.test('what somebody still has is not', async t => {

@@ -20,6 +20,7 @@ t.test('its bytes are those of a frame of a server, made once', async t => {
     t.ok(whole.payload.equals(pattern(size)))
     t.equal(whole.prepared, prepared)
     const [first, second] = [new FrameWriter(false), new FrameWriter(false)]
+    first.toSocket = second.toSocket = true
     first.add(whole)
     second.add(whole)
     t.equal(first.take()[0], whole.wire, 'and go out as they are')

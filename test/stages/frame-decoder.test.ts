@@ -388,6 +388,7 @@ t.test('what is thrown downstream does not stop it for good, while bytes pile up
   t.throws(() => bench.decoder.receive([wire(true, text('a'))]))
   bench.taker.meanwhile = tell
   bench.decoder.receive([wire(true, text('b'))])
+  await nextTurn()
   t.same(bench.order, ['text 62'])
 })
 

@@ -19,7 +19,7 @@ class Bench {
 
   constructor(options?: FrameEncoderOptions) {
     this.encoder = new FrameEncoder(options)
-    this.encoder.listener = { drained: () => this.drains++ }
+    this.encoder.listener = { progressed() {}, drained: () => this.drains++ }
     link(this.giver, this.encoder)
     link(this.encoder, this.wire)
   }

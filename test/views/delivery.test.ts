@@ -39,7 +39,7 @@ class Taker implements MessageTaker<Message> {
 
 function make() {
   const owner = new Owner()
-  const delivery = new Delivery(owner)
+  const delivery = new Delivery(owner, 0)
   let asked = 0
   delivery.prev = {
     next: null,

@@ -38,7 +38,7 @@ for (const setup of IN_MEMORY) {
         t.equal(ws[first], view)
         for (const other of KINDS) {
           if (other === first) continue
-          t.throws(() => ws[other], { name: 'TypeError', message: new RegExp(`served by ${first}`) })
+          t.throws(() => ws[other], { name: 'TypeError', message: new RegExp(`already read through ws.${first};`) })
         }
         const listen = (): unknown => ws.on('message', () => {})
         if (first === 'messages') t.doesNotThrow(listen)

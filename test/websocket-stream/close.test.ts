@@ -238,9 +238,12 @@ t.test('payloads of control frames are bytes or text, at most 125', async t => {
   ws.pong('a'.repeat(125))
   t.equal((await peer.nextFrame())!.payload.length, 125)
   const fresh = WebSocketStream.server()
+  t.equal(fresh.pong(), true, 'it waits for the handshake')
+  const ping = fresh.ping()
+  fresh.destroy()
+  t.match(await rejection(ping), { code: 'WS_ERR_NOT_OPEN' })
   t.equal(fresh.pong(), false)
   t.match(await rejection(fresh.ping()), { code: 'WS_ERR_NOT_OPEN' })
-  fresh.destroy()
 })
 
 for (const setup of SETUPS) {

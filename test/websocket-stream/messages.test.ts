@@ -110,11 +110,13 @@ for (const setup of [SERVER, CLIENT]) {
     const { ws, peer } = await open(t, setup)
     for (const wrong of [5, null, undefined, {}, [1], true, 1n, new Date()]) {
       t.throws(() => ws.text(wrong as string), TypeError)
-      t.throws(() => ws.binary(wrong as Buffer), TypeError)
+      if (!Array.isArray(wrong)) t.throws(() => ws.binary(wrong as Buffer), TypeError)
       t.throws(() => ws.ping(wrong === undefined ? (5 as never) : (wrong as never)), TypeError)
       if (wrong !== undefined) t.throws(() => ws.pong(wrong as never), TypeError)
     }
     t.throws(() => ws.binary('text' as never), TypeError)
+    for (const wrong of [[256], [-1], [1.5], ['1'], new Array(1)])
+      t.throws(() => ws.binary(wrong as number[]), TypeError)
     ws.text('right')
     t.match(await peer.nextFrame(), { payload: Buffer.from('right') })
   })

@@ -71,8 +71,10 @@ export async function pieces(ws: WebSocketStream, source: Readable): Promise<voi
   ws.text('text', { compress: false })
   // @ts-expect-error no such kind
   ws.createMessage('json')
-  // @ts-expect-error it takes what was prepared
   ws.send('text')
+  ws.send(new Blob(['bytes']))
+  // @ts-expect-error a number is no message
+  ws.send(5)
 }
 
 export function listeners(ws: WebSocketStream): void {

@@ -1,0 +1,214 @@
+// A stream that belongs to its connection: data, errors and end go both ways without pipes.
+
+import type { Duplex } from 'node:stream'
+import { nextTick, setImmediate } from '../runtime/node.js'
+import type { Batch, Receiver, Sender } from '../stages/stage.js'
+import {
+  asBuffer,
+  checkGivesBytes,
+  giveUp,
+  isHttp2Stream,
+  isSocket,
+  makesChunks,
+  type Wire,
+  type WireUser,
+  type Written
+} from './wire.js'
+
+const kWire = Symbol('wire')
+type Attached = Duplex & { [kWire]?: AttachedWire | undefined }
+type SocketSettings = { setNoDelay?(on: boolean): void; setTimeout?(milliseconds: number): void }
+
+export class AttachedWire implements Wire {
+  next: Receiver<Buffer> | null = null
+  prev: Sender<Buffer> | null = null
+  private inputEnded = false
+  private outputEnded = false
+  private written: Written | null = null
+  // bytes in the stream's buffer that came before this connection: their memory may be in use elsewhere
+  private foreign: number
+
+  /** @throws TypeError if the stream gives strings */
+  constructor(
+    private readonly user: WireUser,
+    private readonly duplex: Duplex
+  ) {
+    checkGivesBytes(duplex)
+    this.foreign = duplex.readableLength
+    ;(duplex as Attached)[kWire] = this
+    const socket = duplex as SocketSettings
+    // small frames do not wait for an acknowledgement, and idle connections are keepalive's concern
+    socket.setNoDelay?.(true)
+    socket.setTimeout?.(0)
+    // plain functions, which find the wire through the stream: no closures for each connection (benchmarks/questions/idle.js)
+    duplex.on('data', onData)
+    duplex.on('end', onEnd)
+    duplex.on('error', onError)
+    duplex.on('close', onClose)
+    // a 'data' listener does not start a stream that was paused
+    if (duplex.isPaused()) duplex.resume()
+    if (duplex.destroyed) nextTick(onClose.bind(duplex))
+    else if (duplex.readableEnded) nextTick(onEnd.bind(duplex))
+  }
+
+  get bufferedAmount(): number {
+    return this.duplex.writableLength
+  }
+
+  get isSocket(): boolean {
+    return isSocket(this.duplex)
+  }
+
+  /** Whether the stream is one of many of an HTTP/2 session. */
+  get isMultiplexed(): boolean {
+    return isHttp2Stream(this.duplex)
+  }
+
+  get hasWrittenAll(): boolean {
+    return this.duplex.writableLength === 0
+  }
+
+  expectWritten(written: Written): void {
+    this.written = written
+  }
+
+  receive(buffers: Batch<Buffer>): boolean {
+    const { duplex, written } = this
+    if (written !== null) this.written = null
+    if (!duplex.writable) return true
+    const last = buffers.length - 1
+    if (last > 0) duplex.cork()
+    for (let i = 0; i < last; i++) duplex.write(buffers[i])
+    const more = written === null ? duplex.write(buffers[last]) : duplex.write(buffers[last], written)
+    if (last > 0) duplex.uncork()
+    if (!more) duplex.once('drain', onDrain)
+    return more
+  }
+
+  finish(): void {
+    const { duplex } = this
+    if (duplex.writableEnded || duplex.destroyed) {
+      if (duplex.writableFinished) this.outputEnded = true
+      this.closeIfSilent()
+      this.user.outputEnded(undefined)
+      return
+    }
+    duplex.end((error?: Error | null) => {
+      this.outputEnded = true
+      this.closeIfSilent()
+      // a peer that resets the wire may have had all before
+      this.user.outputEnded(error ? undefined : true)
+    })
+  }
+
+  proceed(): void {
+    this.duplex.resume()
+  }
+
+  drop(): void {
+    giveUp(this.duplex)
+    // a stream that does not emit 'close' is not waited for
+    nextTick(onClose.bind(this.duplex))
+  }
+
+  inputDone(): void {}
+
+  /** Gives the stream up for another one, and listens to nothing more of it but errors, which are ignored. */
+  release(): void {
+    const { duplex } = this
+    this.forget()
+    giveUp(duplex)
+  }
+
+  data(chunk: unknown): void {
+    const bytes = asBuffer(chunk)
+    if (bytes === null) {
+      this.user.wireLost(new TypeError(`the attached stream must give bytes, not ${typeof chunk}`))
+      this.drop()
+      return
+    }
+    let more = false
+    try {
+      more = this.user.wireInput(bytes, this.owns(bytes))
+    } finally {
+      // after an exception of a listener the pipeline asks for more when it has gone on
+      if (!more) this.duplex.pause()
+    }
+  }
+
+  private owns(chunk: Buffer): boolean {
+    const { duplex } = this
+    if (this.foreign > 0) {
+      this.foreign -= chunk.length
+      return false
+    }
+    return makesChunks(duplex) && duplex.listenerCount('data') === 1
+  }
+
+  ended(): void {
+    this.inputEnded = true
+    this.closeIfSilent()
+    this.user.wireEnded()
+  }
+
+  broke(error: Error): void {
+    setImmediate(() => this.isClosing || onClose.call(this.duplex))
+    this.readRest()
+    this.user.wireLost(error)
+  }
+
+  /** What the process has read from the kernel has arrived, though the stream is destroyed. */
+  private readRest(): void {
+    const { duplex } = this
+    duplex.off('data', onData)
+    for (let chunk = duplex.read(); chunk !== null; chunk = duplex.read()) this.data(chunk)
+  }
+
+  /** Streams with `autoDestroy: false` or `emitClose: false` never emit 'close', however long one waits after both ends. */
+  private closeIfSilent(): void {
+    if (!this.inputEnded || !this.outputEnded) return
+    setImmediate(() => this.isClosing || onClose.call(this.duplex))
+  }
+
+  // destroyed, and 'close' is still to come
+  private get isClosing(): boolean {
+    return this.duplex.destroyed && !this.duplex.closed
+  }
+
+  private forget(): void {
+    const { duplex } = this
+    duplex.off('data', onData)
+    duplex.off('end', onEnd)
+    duplex.off('close', onClose)
+    duplex.off('drain', onDrain)
+    ;(duplex as Attached)[kWire] = undefined
+  }
+
+  closed(): void {
+    this.readRest()
+    this.forget()
+    if (!this.inputEnded) this.user.wireLost()
+    this.user.wireClosed()
+  }
+}
+
+function onData(this: Attached, chunk: unknown): void {
+  this[kWire]!.data(chunk)
+}
+
+function onEnd(this: Attached): void {
+  this[kWire]?.ended()
+}
+
+function onError(this: Attached, error: Error): void {
+  // errors after the end concern no one
+  this[kWire]?.broke(error)
+}
+
+function onClose(this: Attached): void {
+  this[kWire]?.closed()
+}
+
+function onDrain(this: Attached): void {
+  this[kWire]?.prev?.proceed()
+}

@@ -1,0 +1,54 @@
+// One destination of the output of a WebSocketStream, written to directly.
+
+import type { Writable } from 'node:stream'
+import type { Batch } from '../stages/stage.js'
+import { isSocket, type Written } from './wire.js'
+
+export class Outlet {
+  isBlocked: boolean
+  /** Called when the destination closes, finishes or fails. */
+  leaves: (() => void) | null = null
+  readonly leave = (): void => this.leaves?.()
+  readonly end = (): void => void this.stream.end()
+
+  /**
+   * @param ends - whether the destination ends when the output does
+   * @param drained - called when the destination has room again
+   */
+  constructor(
+    readonly stream: Writable,
+    readonly ends: boolean,
+    private readonly drained: () => void
+  ) {
+    this.isBlocked = stream.writableNeedDrain
+    stream.on('drain', this.onDrain)
+    // small frames do not wait for an acknowledgement
+    if (isSocket(stream)) (stream as Writable & { setNoDelay(on: boolean): void }).setNoDelay(true)
+  }
+
+  get isSocket(): boolean {
+    return isSocket(this.stream)
+  }
+
+  /** Writes all as one; false until it is drained. */
+  write(buffers: Batch<Buffer>, written: Written | null): boolean {
+    const { stream } = this
+    const last = buffers.length - 1
+    if (last > 0) stream.cork()
+    for (let i = 0; i < last; i++) stream.write(buffers[i])
+    const more = written === null ? stream.write(buffers[last]) : stream.write(buffers[last], written)
+    if (last > 0) stream.uncork()
+    if (!more) this.isBlocked = true
+    return more
+  }
+
+  release(): void {
+    this.stream.off('drain', this.onDrain)
+  }
+
+  private readonly onDrain = (): void => {
+    if (!this.isBlocked) return
+    this.isBlocked = false
+    this.drained()
+  }
+}

@@ -1,0 +1,312 @@
+// The streams that are piped into and out of a WebSocketStream, which has to see by itself when one of them breaks. Output goes from
+// the pipeline straight to the destinations of its pipes, without a Readable's buffer between.
+
+import type { Duplex, Writable } from 'node:stream'
+import { nextTick } from '../runtime/node.js'
+import type { Batch, Receiver, Sender } from '../stages/stage.js'
+import { Outlet } from './outlet.js'
+import { checkGivesBytes, giveUp, makesChunks, type Wire, type WireUser, type Written } from './wire.js'
+
+/** The WebSocketStream as this wire needs it. */
+export interface PipedStream extends Pick<Duplex, 'push' | 'destroyed' | 'readableLength' | 'once' | 'emit'> {
+  /** Destroys the stream, and not the connection. */
+  destroyStream(): void
+  /** What Readable does. */
+  resumeReading(): void
+  pipeOrdinarily(destination: NodeJS.WritableStream, options: { end: boolean }): void
+  /** Whether something reads the stream other than by an outlet, or has. */
+  readonly isRead: boolean
+}
+
+/** A stream at the other end of a pipe. */
+interface PipeEnd {
+  readonly stream: Duplex
+  source: boolean
+  destination: boolean
+  // the chunk that the source is giving out, and bytes of it that came before the pipe
+  chunk: unknown
+  foreign: number
+  onData?: (chunk: unknown) => void
+}
+
+export class PipedWire implements Wire {
+  next: Receiver<Buffer> | null = null
+  prev: Sender<Buffer> | null = null
+  private ends: PipeEnd[] = []
+  private outlets: Outlet[] = []
+  // the callback of a write whose chunk is not used up, and of the end of the stream
+  private waiting: (() => void) | null = null
+  private ending: (() => void) | null = null
+  private outputEnded = false
+  private written: Written | null = null
+  // what was handed to readers that have yet to take it
+  private unread: Written[] = []
+  // what came while the stream was paused
+  private held: { buffers: Batch<Buffer>; written: Written | null }[] = []
+  private isPaused = false
+
+  constructor(
+    private readonly user: WireUser,
+    private readonly stream: PipedStream
+  ) {}
+
+  get bufferedAmount(): number {
+    let amount = this.stream.readableLength
+    for (const { buffers } of this.held) for (const { length } of buffers) amount += length
+    for (const { stream, destination } of this.ends) if (destination) amount += stream.writableLength
+    return amount
+  }
+
+  get hasWrittenAll(): boolean {
+    return this.bufferedAmount === 0
+  }
+
+  get isSocket(): boolean {
+    return this.outlets.length === 1 && this.outlets[0]!.isSocket
+  }
+
+  expectWritten(written: Written): void {
+    this.written = written
+  }
+
+  receive(buffers: Batch<Buffer>): boolean {
+    const { written } = this
+    this.written = null
+    if (this.outputEnded || this.stream.destroyed) return true
+    if (this.outlets.length === 0) return this.push(buffers, written)
+    if (this.isPaused) {
+      this.held.push({ buffers, written })
+      return false
+    }
+    return this.write(buffers, written)
+  }
+
+  private write(buffers: Batch<Buffer>, written: Written | null): boolean {
+    const { outlets } = this
+    const done = written === null || outlets.length === 1 ? written : afterAll(outlets.length, written)
+    let more = true
+    for (const outlet of outlets) if (!outlet.write(buffers, done)) more = false
+    return more
+  }
+
+  // to readers, and to ordinary pipes
+  private push(buffers: Batch<Buffer>, written: Written | null): boolean {
+    let more = true
+    // a header and its payload leave as one write (benchmarks/questions/echo.js, 16 KiB through pipes)
+    const destinations = this.ends.filter(end => end.destination)
+    for (const { stream } of destinations) stream.cork()
+    for (const bytes of buffers) more = this.stream.push(bytes)
+    for (const { stream } of destinations) stream.uncork()
+    if (written === null) return more
+    if (more || this.stream.readableLength === 0) nextTick(written)
+    else this.unread.push(written)
+    return more
+  }
+
+  /** Readers ask for more. */
+  readOn(): void {
+    const { unread } = this
+    this.unread = []
+    for (const written of unread) nextTick(written)
+    this.prev?.proceed()
+  }
+
+  // Pipes out of the stream
+
+  /** Pipes the output to a stream, as Readable.pipe does. */
+  pipeTo(destination: NodeJS.WritableStream, end: boolean): void {
+    this.watch(destination, 'destination')
+    if (this.stream.isRead) {
+      this.stream.pipeOrdinarily(destination, { end })
+      return
+    }
+    const outlet = new Outlet(destination as Writable, end, () => this.outletDrained())
+    this.outlets = [...this.outlets, outlet]
+    if (end) this.stream.once('end', outlet.end)
+    for (const event of ['close', 'finish', 'error']) destination.once(event, outlet.leave)
+    outlet.leaves = () => this.unpipe(destination)
+    destination.emit('pipe', this.stream as never)
+    // what was held while nothing was piped
+    if (this.outlets.length === 1 && !outlet.isBlocked) nextTick(() => this.prev?.proceed())
+  }
+
+  /** Ends the pipe to a destination, or all of them; false if there is none of ours. */
+  unpipe(destination?: NodeJS.WritableStream): boolean {
+    const leaving = this.outlets.filter(({ stream }) => destination === undefined || stream === destination)
+    if (leaving.length === 0) return false
+    this.outlets = this.outlets.filter(outlet => !leaving.includes(outlet))
+    for (const outlet of leaving) {
+      this.release(outlet)
+      outlet.stream.emit('unpipe', this.stream, { hasUnpiped: false })
+    }
+    this.outletDrained()
+    return true
+  }
+
+  /** Something else reads the stream: the outlets become ordinary pipes. */
+  pipeOrdinarily(): void {
+    const { outlets, held } = this
+    if (outlets.length === 0) return
+    this.outlets = []
+    this.held = []
+    for (const outlet of outlets) {
+      this.release(outlet)
+      this.stream.pipeOrdinarily(outlet.stream, { end: outlet.ends })
+    }
+    for (const { buffers, written } of held) this.push(buffers, written)
+  }
+
+  private release(outlet: Outlet): void {
+    outlet.release()
+    ;(this.stream as unknown as Duplex).off('end', outlet.end)
+    for (const event of ['close', 'finish', 'error']) outlet.stream.off(event, outlet.leave)
+  }
+
+  pause(): void {
+    this.isPaused = true
+  }
+
+  resume(): void {
+    if (!this.isPaused) return
+    this.isPaused = false
+    const { held } = this
+    this.held = []
+    let more = this.outlets.every(outlet => !outlet.isBlocked)
+    for (const { buffers, written } of held) more = this.write(buffers, written)
+    if (more) this.prev?.proceed()
+  }
+
+  private outletDrained(): void {
+    if (!this.isPaused && this.outlets.every(outlet => !outlet.isBlocked)) this.prev?.proceed()
+  }
+
+  finish(): void {
+    if (this.outputEnded) return
+    this.outputEnded = true
+    // a pipe stops at the first error that it hears of, and the end of input would go unseen: then it is told at the very end
+    this.stream.once('end', () => this.user.outputEnded(true, !this.isFed))
+    this.stream.push(null)
+    if (this.outlets.length > 0) this.stream.resumeReading()
+  }
+
+  // Pipes into the stream
+
+  /** A chunk was written into the stream. */
+  writeInput(chunk: Buffer, callback: () => void): void {
+    let more = false
+    this.waiting = callback
+    try {
+      more = this.user.wireInput(chunk, this.owns(chunk))
+    } finally {
+      // after an exception of a listener the pipeline proceeds when it has gone on
+      if (more) this.proceed()
+    }
+  }
+
+  private owns(chunk: Buffer): boolean {
+    const end = this.ends.find(({ source, chunk: given }) => source && given === chunk)
+    if (end === undefined) return false
+    end.chunk = undefined
+    if (end.foreign > 0) {
+      end.foreign -= chunk.length
+      return false
+    }
+    // the pipe, and ours
+    return end.stream.listenerCount('data') === 2
+  }
+
+  /** Whether the last chunk is not used up. */
+  get isBlocked(): boolean {
+    return this.waiting !== null
+  }
+
+  proceed(): void {
+    const { waiting } = this
+    this.waiting = null
+    waiting?.()
+  }
+
+  /** The stream was ended; the callback comes when all of its input has been seen. */
+  end(callback: () => void): void {
+    this.ending = callback
+    this.user.wireEnded()
+  }
+
+  inputDone(): void {
+    const { ending } = this
+    this.ending = null
+    ending?.()
+  }
+
+  drop(): void {
+    this.stream.destroyStream()
+    for (const { stream } of this.ends) giveUp(stream)
+  }
+
+  /** Watches a stream at the other end of a pipe. @throws TypeError if it is piped in and gives strings */
+  watch(stream: NodeJS.EventEmitter, side: 'source' | 'destination'): void {
+    if (side === 'source') checkGivesBytes(stream as Duplex)
+    let end = this.ends.find(known => known.stream === stream)
+    if (end === undefined) {
+      end = { stream: stream as Duplex, source: false, destination: false, chunk: undefined, foreign: 0 }
+      this.ends = [...this.ends, end]
+      this.listenTo(end)
+    }
+    end[side] = true
+    if (side === 'source') this.follow(end)
+  }
+
+  /** A stream is no longer piped in. */
+  unwatch(stream: NodeJS.EventEmitter): void {
+    const end = this.ends.find(known => known.stream === stream)
+    if (end?.onData !== undefined) end.stream.off('data', end.onData)
+    delete end?.onData
+  }
+
+  // Which chunks come from the socket by the pipe, and may be written to; a chunk of anybody's may be written into the stream.
+  private follow(end: PipeEnd): void {
+    const { stream } = end
+    if (end.onData !== undefined || !makesChunks(stream)) return
+    end.foreign = stream.readableLength
+    end.onData = chunk => {
+      end.chunk = chunk
+    }
+    stream.prependListener('data', end.onData)
+  }
+
+  private listenTo(end: PipeEnd): void {
+    const { stream } = end
+    stream.on('error', error => {
+      this.readRest(end)
+      this.user.wireLost(error)
+    })
+    stream.once('close', () => {
+      this.readRest(end)
+      this.ends = this.ends.filter(other => other !== end)
+      const { readableEnded, writableFinished } = stream
+      const isDone = writableFinished && this.outputEnded
+      if ((end.source && !readableEnded) || (end.destination && !isDone)) this.broken()
+    })
+  }
+
+  /** What the process has read from the kernel has arrived, though the stream is destroyed. */
+  private readRest({ source, stream }: PipeEnd): void {
+    if (!source || !stream.destroyed) return
+    for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) this.user.wireInput(chunk, false)
+  }
+
+  private get isFed(): boolean {
+    return this.ends.some(end => end.source)
+  }
+
+  private broken(): void {
+    this.user.wireLost()
+    this.stream.destroyStream()
+  }
+}
+
+function afterAll(count: number, written: Written): Written {
+  return error => {
+    if (--count === 0) written(error)
+  }
+}
