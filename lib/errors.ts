@@ -74,8 +74,17 @@ export interface WebSocketErrorOptions {
   fault?: 'local' | 'peer'
 }
 
+/** As JavaScript names its own errors: on the prototype, and such that an application may set another name. */
+function nameErrors(type: typeof WebSocketError, name: string): void {
+  Object.defineProperty(type.prototype, 'name', { value: name, writable: true, configurable: true })
+}
+
 /** Whatever ends a connection other than cleanly. */
 export class WebSocketError extends Error {
+  static {
+    nameErrors(WebSocketError, 'WebSocketError')
+  }
+
   /** A stable name, `WS_ERR_…`. */
   readonly code: ErrorCode
   /** The code of the Close frame this error asks for (RFC 6455 §7.4); 1006 where no frame is sent for it. */
@@ -94,10 +103,6 @@ export class WebSocketError extends Error {
     this.closeCode = close
     this.fault = options.fault ?? fault
   }
-
-  override get name(): string {
-    return 'WebSocketError'
-  }
 }
 
 /** Header fields by lower-case name, as `node:http` gives them. */
@@ -115,6 +120,10 @@ export interface HandshakeErrorOptions extends WebSocketErrorOptions {
 
 /** A handshake that failed: refused by this side, or answered otherwise than with 101 by the other. */
 export class HandshakeError extends WebSocketError {
+  static {
+    nameErrors(HandshakeError, 'HandshakeError')
+  }
+
   /** The HTTP status that was sent (server) or received (client); 0 where there was none. */
   readonly status: number
   /** The header fields sent or received along with it. */
@@ -127,9 +136,5 @@ export class HandshakeError extends WebSocketError {
     this.status = options.status ?? 0
     this.headers = options.headers ?? {}
     this.body = options.body ?? Buffer.alloc(0)
-  }
-
-  override get name(): string {
-    return 'HandshakeError'
   }
 }
