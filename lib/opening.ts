@@ -4,7 +4,7 @@
 import { HandshakeError } from './errors.js'
 import { checkServer } from './extensions/agreement.js'
 import type { Negotiated } from './extensions/negotiation.js'
-import { checkField } from './handshake/fields.js'
+import { fieldLines } from './handshake/fields.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { AcceptOptions, Refusal, RefusalOptions } from './handshake/server-handshake.js'
 import type { Settings, UpgradeRequest } from './options.js'
@@ -96,9 +96,8 @@ export abstract class ServerOpening<Codec extends ServerCodec> implements Openin
       this.handshake.setHeader(name, value)
       return
     }
-    checkField(name, '')
-    for (const line of typeof value === 'string' ? [value] : value) checkField(name, line)
-    this.fields.push([name, value])
+    const lines = fieldLines(name, value)
+    this.fields.push([name, lines.map(([, line]) => line)])
   }
 
   accept(options?: AcceptOptions): boolean {

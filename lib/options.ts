@@ -2,7 +2,7 @@
 
 import { checkNumber } from './checks.js'
 import type { Extension } from './extensions/extension.js'
-import { checkField, checkToken } from './handshake/fields.js'
+import { checkField, checkToken, fieldLines } from './handshake/fields.js'
 
 /** A request to open a WebSocket: what `node:http` hands to an `upgrade` listener, or what this library parsed. */
 export interface UpgradeRequest {
@@ -289,15 +289,15 @@ function readSignal(value: unknown): AbortSignal {
 
 /** Turns header fields of either form into checked pairs. */
 export function readHeaders(value: unknown): readonly (readonly [string, string])[] {
-  if (typeof value !== 'object' || value === null) throw new TypeError('headers must be an object, or pairs')
-  const pairs = Symbol.iterator in value ? (value as Iterable<[string, string]>) : Object.entries(value)
-  const fields: [string, string][] = []
-  for (const [name, given] of pairs as Iterable<[string, unknown]>) {
-    if (given === undefined) continue
-    for (const item of Array.isArray(given) ? given : [given]) {
-      checkField(name, item)
-      fields.push([name, item as string])
-    }
+  const isObject = typeof value === 'object' && value !== null
+  if (!isObject) throw new TypeError('headers must be an object, or pairs of name and value')
+  const pairs: Iterable<unknown> = Symbol.iterator in value ? (value as Iterable<unknown>) : Object.entries(value)
+  const fields: (readonly [string, string])[] = []
+  for (const pair of pairs) {
+    // a string would be taken apart into characters
+    if (!Array.isArray(pair)) throw new TypeError('headers must be an object, or pairs of name and value')
+    const [name, given] = pair
+    if (given !== undefined) fields.push(...fieldLines(name, given))
   }
   return fields
 }

@@ -119,7 +119,8 @@ export class ServerHandshake {
       if (!FIELD_VALUE.test(options.extensions)) throw new TypeError('invalid value of Sec-WebSocket-Extensions')
       fields.push(['Sec-WebSocket-Extensions', options.extensions])
     }
-    fields.push(...(options.headers ? replaceFields(this.#fields, readHeaders(options.headers)) : this.#fields))
+    const { headers: more } = options
+    fields.push(...(more === undefined ? this.#fields : replaceFields(this.#fields, readHeaders(more))))
     const bytes = writeHead('HTTP/1.1 101 Switching Protocols', fields)
     return { bytes, status: 101, headers: toHeaders(fields), protocol, version: this.version, url: this.url }
   }
