@@ -6,7 +6,6 @@ import { Deferred } from './deferred.js'
 import { channels, type FrameEvent } from './diagnostics.js'
 import { HandshakeError, WebSocketError } from './errors.js'
 import type { Negotiated } from './extensions/negotiation.js'
-import { HandshakeMemo } from './handshake/memo.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { Http2OpeningOwner } from './http2-opening.js'
 import type { Opening, OpeningOwner } from './opening.js'
@@ -49,8 +48,6 @@ interface Handshake {
   readonly outbound: HandshakeTransform
   /** Whether the application has been shown a right request. */
   offered?: boolean
-  /** Whether it has looked at the request by itself. */
-  requestSeen?: boolean
 }
 
 /** Both ExtensionTransforms, where something was negotiated. */
@@ -91,7 +88,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   private readonly reception = new Reception(this)
   private handshake: Handshake | null = null
   private wire: Wire | null = null
-  private keptRequest: UpgradeRequest | null
+  /** Server: the request, as it was given. */
+  request: UpgradeRequest | null
   private bytesReceived = 0
 
   // What most open connections are without stands in the prototype, where it costs nothing (benchmarks/questions/idle.js)
@@ -126,7 +124,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.encoder = new FrameEncoder({ role, highWaterMark: settings.highWaterMark })
     this.fragmenter = new MessageFragmenter(settings)
     this.handshake = { opening, inbound, outbound }
-    this.keptRequest = opening.request
+    this.request = opening.request
 
     inbound.pipe(this.decoder)
     link(this.decoder, this.reception)
@@ -310,15 +308,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     return rare.opened.promise
   }
 
-  /** The request, as it was given; or made anew, where nobody looked at it before the handshake was done. */
-  get request(): UpgradeRequest | null {
-    if (this.keptRequest === null && this.info instanceof HandshakeMemo) this.keptRequest = this.info.request
-    if (this.handshake !== null) this.handshake.requestSeen = true
-    return this.keptRequest
-  }
-
   offer(request: UpgradeRequest): boolean {
-    this.keptRequest = request
+    this.request = request
     this.handshake!.offered = true
     return this.user.tell('request', request)
   }
@@ -334,8 +325,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void {
-    const { handshake } = this
-    const { inbound, outbound } = handshake!
+    const { inbound, outbound } = this.handshake!
     this.handshake = null
     this.info = info
     if (negotiated !== null) this.extend(negotiated)
@@ -347,7 +337,6 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     if (channels.open.hasSubscribers) channels.open.publish({ stream: this.user, info })
     this.rare?.opened?.resolve(info)
     this.user.tell('open', info)
-    if (this.keptRequest !== null && !handshake!.requestSeen) this.remember(this.keptRequest, info)
     outbound.open()
     this.connection.ready()
     inbound.open()
@@ -388,13 +377,6 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     inbound.stop()
     outbound.stop()
     this.extensions = null
-  }
-
-  private remember(request: UpgradeRequest, info: OpenInfo): void {
-    const memo = HandshakeMemo.of(request, info)
-    if (memo === null) return
-    this.info = memo
-    this.keptRequest = null
   }
 
   handshakeFailed(error: HandshakeError): void {

@@ -54,7 +54,7 @@ export function isWebSocket(request: UpgradeRequest): boolean {
 }
 
 /** What every 101 answer begins with (RFC 6455 §4.2.2). */
-export function answerFields(key: string): Field[] {
+function answerFields(key: string): Field[] {
   return [
     ['Upgrade', 'websocket'],
     ['Connection', 'Upgrade'],
