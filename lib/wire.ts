@@ -31,6 +31,11 @@ export interface Wire extends Sender<Buffer>, Receiver<Buffer> {
   drop(): void
   /** The end of input has been dealt with. */
   inputDone(): void
+  /**
+   * Lets go of the stream, which nothing else is done to, and gives it with what was read from it and not taken.
+   * @throws TypeError where it is not one stream, which is then not let go of
+   */
+  detach(): { stream: Duplex; unread: Uint8Array[] }
 }
 
 const kWire = Symbol('wire')
@@ -128,6 +133,13 @@ export class AttachedWire implements Wire {
     const { duplex } = this
     this.forget()
     giveUp(duplex)
+  }
+
+  detach(): { stream: Duplex; unread: Uint8Array[] } {
+    const { duplex } = this
+    this.forget()
+    duplex.off('error', onError)
+    return { stream: duplex, unread: [] }
   }
 
   data(chunk: Buffer): void {
@@ -234,8 +246,14 @@ export class PipedWire implements Wire {
 
   /** A chunk was written into the stream. */
   write(chunk: Buffer, callback: () => void): void {
-    if (this.user.wireInput(chunk)) callback()
-    else this.waiting = callback
+    let more = true
+    try {
+      more = this.user.wireInput(chunk)
+    } finally {
+      // an exception of a listener's surfaces, and the pipe goes on
+      if (more) callback()
+      else this.waiting = callback
+    }
   }
 
   /** Whether the last chunk is not used up. */
@@ -273,16 +291,39 @@ export class PipedWire implements Wire {
       known[side] = true
       return
     }
-    const end: PipeEnd = { stream: stream as Duplex, source: false, destination: false }
+    const onError = (error: Error): void => this.user.wireLost(error)
+    const onClose = (): void => this.closed(end)
+    const end: PipeEnd = { stream: stream as Duplex, source: false, destination: false, onError, onClose }
     end[side] = true
     this.ends = [...this.ends, end]
-    stream.on('error', error => this.user.wireLost(error))
-    stream.once('close', () => {
-      this.ends = this.ends.filter(other => other !== end)
-      const { readableEnded, writableFinished } = end.stream
-      const isDone = writableFinished && this.stream.readableEnded
-      if ((end.source && !readableEnded) || (end.destination && !isDone)) this.broken()
-    })
+    stream.on('error', onError)
+    stream.on('close', onClose)
+  }
+
+  private closed(end: PipeEnd): void {
+    this.forget(end)
+    const { readableEnded, writableFinished } = end.stream
+    const isDone = writableFinished && this.stream.readableEnded
+    if ((end.source && !readableEnded) || (end.destination && !isDone)) this.broken()
+  }
+
+  private forget(end: PipeEnd): void {
+    this.ends = this.ends.filter(other => other !== end)
+    end.stream.off('close', end.onClose)
+  }
+
+  detach(): { stream: Duplex; unread: Uint8Array[] } {
+    const [end, other] = this.ends
+    if (end === undefined || other !== undefined || !end.source) {
+      throw new TypeError('only one stream that is piped in and out can be handed over')
+    }
+    const { stream } = end
+    this.forget(end)
+    stream.off('error', end.onError)
+    stream.unpipe(this.stream)
+    this.stream.unpipe(stream)
+    const { writableBuffer } = this.stream as Duplex & { writableBuffer: { chunk: Uint8Array }[] }
+    return { stream, unread: writableBuffer.map(({ chunk }) => chunk) }
   }
 
   private get isFed(): boolean {
@@ -299,4 +340,6 @@ interface PipeEnd {
   readonly stream: Duplex
   source: boolean
   destination: boolean
+  readonly onError: (error: Error) => void
+  readonly onClose: () => void
 }
