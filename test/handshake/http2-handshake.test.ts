@@ -222,7 +222,7 @@ t.test('an answer that refuses', async t => {
     const { head, body } = http2Refusal(401, { headers: { 'WWW-Authenticate': 'Basic' }, body: Buffer.from('who?') })
     t.match(head, { ':status': 401, 'www-authenticate': 'Basic', 'content-length': '4' })
     t.equal(String(body), 'who?')
-    t.throws(() => http2Refusal(200), RangeError)
+    t.throws(() => http2Refusal(200), RangeError, 'which would accept')
   })
 
   t.test('names the method that opens a WebSocket', async t => {
