@@ -45,6 +45,7 @@ const ERRORS = {
 
   // Handshake: RFC 6455 §4, RFC 9110, RFC 9112
   WS_ERR_MALFORMED_HEAD: peer(1006, 'malformed HTTP head'), // RFC 9112 §2.2
+  WS_ERR_MALFORMED_BODY: peer(1006, 'malformed HTTP body'), // RFC 9112 §7.1
   WS_ERR_TARGET_TOO_LONG: peer(1006, 'the request target is too long'), // RFC 9110 §15.5.15
   WS_ERR_HEAD_TOO_LARGE: peer(1006, 'the HTTP head is too large'), // RFC 6585 §5
   WS_ERR_HTTP_VERSION: peer(1006, 'HTTP/1.1 is required'), // §4.1
@@ -58,6 +59,7 @@ const ERRORS = {
   WS_ERR_UNEXPECTED_STATUS: peer(1006, 'the server did not open the connection'), // §4.1
   WS_ERR_PROXY: peer(1006, 'the proxy did not open the tunnel'), // RFC 9110 §9.3.6
   WS_ERR_BAD_RESPONSE: peer(1006, 'the answer to the handshake is wrong'), // §4.1
+  WS_ERR_HANDED_OVER: local(1006, 'the connection was handed over to another server'),
   WS_ERR_ABORTED: local(1006, 'the handshake was aborted')
 } as const satisfies Record<string, Entry>
 
