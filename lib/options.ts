@@ -1,5 +1,6 @@
 // Options as people give them come in, settings that hold come out. Every wrong name, type or number is an error here, at once.
 
+import type { Readable as NodeReadable } from 'node:stream'
 import { checkNumber } from './checks.js'
 import type { Extension } from './extensions/extension.js'
 import { checkField, checkToken, fieldLines } from './handshake/fields.js'
@@ -16,6 +17,11 @@ export interface UpgradeRequest {
   rawHeaders?: string[]
   /** `'1.1'`, `'2.0'`. */
   httpVersion?: string
+  /**
+   * What stands behind the head. Only requests that `WebSocketStream.server()` has read have it: empty where the request has no body.
+   * It fails where the client leaves or the handshake times out, and without an `error` listener that does nothing.
+   */
+  readonly body?: NodeReadable
   /** Where there is one; `encrypted` tells `wss:` from `ws:`. */
   socket?: object | undefined
 }

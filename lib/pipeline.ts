@@ -6,6 +6,7 @@ import { Deferred } from './deferred.js'
 import { channels, type FrameEvent } from './diagnostics.js'
 import { HandshakeError, WebSocketError } from './errors.js'
 import type { Negotiated } from './extensions/negotiation.js'
+import { type ConnectionServer, giveTo } from './hand-over.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { Http2OpeningOwner } from './http2-opening.js'
 import type { Opening, OpeningOwner } from './opening.js'
@@ -16,7 +17,7 @@ import type { Frame } from './protocol/frame.js'
 import type { Message } from './protocol/message-joiner.js'
 import { isText, type Outgoing as OutgoingMessage, writtenSize } from './protocol/message-splitter.js'
 import type { Opcode } from './protocol/opcode.js'
-import { nextTick } from './runtime/node.js'
+import { Buffer, nextTick } from './runtime/node.js'
 import { ExtensionTransform } from './stages/extension-transform.js'
 import { FrameDecoder } from './stages/frame-decoder.js'
 import { FrameEncoder } from './stages/frame-encoder.js'
@@ -46,6 +47,8 @@ interface Handshake {
   readonly opening: Opening
   readonly inbound: HandshakeTransform
   readonly outbound: HandshakeTransform
+  /** Whether it has begun; `early`: in the turn in which listeners may still be added. */
+  begun?: 'early' | 'in time'
   /** Whether the application has been shown a right request. */
   offered?: boolean
 }
@@ -61,7 +64,7 @@ interface Extensions {
 interface Rare {
   opened?: Deferred<OpenInfo>
   closed?: Deferred<CloseInfo>
-  openError?: Error
+  openError?: HandshakeError
   error?: Error
   closeBody?: Buffer
   closeSent?: () => void
@@ -117,7 +120,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     makeOpening: (owner: Http2OpeningOwner) => Opening
   ) {
     const opening = makeOpening(this)
-    const inbound = new HandshakeTransform(opening.request === null ? opening : null)
+    const inbound = new HandshakeTransform(opening.request === null ? opening : null, settings.highWaterMark)
     const outbound = new HandshakeTransform()
     this.connection = new Connection(role, settings, this)
     this.decoder = new FrameDecoder({ role, maxFrameSize: settings.maxFrameSize })
@@ -171,16 +174,20 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const { inbound, outbound } = this.handshake!
     link<Buffer>(wire, inbound)
     link<Buffer>(outbound, wire)
-    nextTick(() => this.begin())
+    if (this.handshake!.opening.isDecided) this.begin()
+    else nextTick(() => this.begin('in time'))
   }
 
-  private begin(): void {
-    const opening = this.handshake?.opening
-    if (channels.handshake.hasSubscribers && opening !== undefined) {
+  begin(when: 'early' | 'in time' = 'early'): void {
+    const { handshake } = this
+    if (handshake === null || handshake.begun !== undefined) return
+    handshake.begun = when
+    const { opening } = handshake
+    if (channels.handshake.hasSubscribers) {
       const { url, request } = opening
       channels.handshake.publish({ stream: this.user, role: this.connection.role, url, request })
     }
-    opening?.begin()
+    opening.begin()
   }
 
   get isJoined(): boolean {
@@ -211,8 +218,10 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   wireEnded(): void {
+    const { handshake } = this
     this.connection.inputEnded()
     this.wire!.next!.finish()
+    if (handshake !== null && handshake === this.handshake) handshake.opening.peerLeft()
   }
 
   wireLost(cause?: unknown): void {
@@ -324,8 +333,21 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.handshake!.inbound.readOn(reader)
   }
 
+  readMore(): void {
+    this.handshake!.inbound.resumeInput()
+  }
+
+  handOver(server: ConnectionServer, head: Buffer): void {
+    const { stream, unread } = this.wire!.detach()
+    const bytes = Buffer.concat([head, ...this.handshake!.inbound.takeHeld(), ...unread])
+    this.wire = null
+    this.failOpening(new HandshakeError('WS_ERR_HANDED_OVER'))
+    this.abandon(new WebSocketError('WS_ERR_DESTROYED'))
+    giveTo(server, stream, bytes)
+  }
+
   handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void {
-    const { inbound, outbound } = this.handshake!
+    const { inbound, outbound, begun } = this.handshake!
     this.handshake = null
     this.info = info
     if (negotiated !== null) this.extend(negotiated)
@@ -336,10 +358,26 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.connection.opened(info.version)
     if (channels.open.hasSubscribers) channels.open.publish({ stream: this.user, info })
     this.rare?.opened?.resolve(info)
-    this.user.tell('open', info)
-    outbound.open()
-    this.connection.ready()
-    inbound.open()
+    const goOn = (): void => {
+      outbound.open()
+      this.connection.ready()
+      inbound.open()
+    }
+    // who accepts in the turn of attach may listen in the rest of it
+    if (begun === 'early' && !this.user.hears('open')) nextTick(() => this.tellOpen(info, goOn))
+    else this.tellOpen(info, goOn)
+  }
+
+  /** A listener's exception surfaces, and the connection goes on in a turn of its own. */
+  private tellOpen(info: OpenInfo, goOn: () => void): void {
+    let isTold = false
+    try {
+      if (this.connection.failure === null) this.user.tell('open', info)
+      isTold = true
+    } finally {
+      if (isTold) goOn()
+      else nextTick(goOn)
+    }
   }
 
   // ExtensionTransform stands in both chains from here on
@@ -387,7 +425,12 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     if (this.connection.role === 'client') this.connection.abandon(error)
   }
 
-  private failOpening(error: Error): void {
+  /** What was answered instead of opening the connection; its status is 0 where nothing was. */
+  get refusal(): HandshakeError | undefined {
+    return this.rare?.openError
+  }
+
+  private failOpening(error: HandshakeError): void {
     this.rare ??= {}
     this.rare.openError ??= error
     this.rare.opened?.reject(error)
