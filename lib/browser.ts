@@ -24,6 +24,7 @@ export type {
   ServerExtensionSession,
   StreamingSession
 } from './extensions/extension.js'
+export type { ConnectionServer } from './hand-over.js'
 export type { Authority } from './handshake/connect-handshake.js'
 export type { Http2Headers } from './handshake/http2-fields.js'
 export type { OpenInfo, ProtocolVersion } from './handshake/open-info.js'

@@ -46,6 +46,7 @@ const ERRORS = {
 
   // Handshake: RFC 6455 §4, RFC 9110, RFC 9112
   WS_ERR_MALFORMED_HEAD: peer(1006, 'malformed HTTP head'), // RFC 9112 §2.2
+  WS_ERR_MALFORMED_BODY: peer(1006, 'malformed HTTP body'), // RFC 9112 §7.1
   WS_ERR_TARGET_TOO_LONG: peer(1006, 'the request target is too long'), // RFC 9110 §15.5.15
   WS_ERR_HEAD_TOO_LARGE: peer(1006, 'the HTTP head is too large'), // RFC 6585 §5
   WS_ERR_HTTP_VERSION: peer(1006, 'HTTP/1.1 is required'), // §4.1
@@ -59,6 +60,7 @@ const ERRORS = {
   WS_ERR_UNEXPECTED_STATUS: peer(1006, 'the server did not open the connection'), // §4.1
   WS_ERR_PROXY: peer(1006, 'the proxy did not open the tunnel'), // RFC 9110 §9.3.6
   WS_ERR_BAD_RESPONSE: peer(1006, 'the answer to the handshake is wrong'), // §4.1
+  WS_ERR_HANDED_OVER: local(1006, 'the connection was handed over to another server'),
   WS_ERR_ABORTED: local(1006, 'the handshake was aborted')
 } as const satisfies Record<string, Entry>
 
@@ -75,8 +77,17 @@ export interface WebSocketErrorOptions {
   fault?: 'local' | 'peer'
 }
 
+/** As JavaScript names its own errors: on the prototype, and such that an application may set another name. */
+function nameErrors(type: typeof WebSocketError, name: string): void {
+  Object.defineProperty(type.prototype, 'name', { value: name, writable: true, configurable: true })
+}
+
 /** Whatever ends a connection other than cleanly. */
 export class WebSocketError extends Error {
+  static {
+    nameErrors(WebSocketError, 'WebSocketError')
+  }
+
   /** A stable name, `WS_ERR_…`. */
   readonly code: ErrorCode
   /** The code of the Close frame this error asks for (RFC 6455 §7.4); 1006 where no frame is sent for it. */
@@ -95,10 +106,6 @@ export class WebSocketError extends Error {
     this.closeCode = close
     this.fault = options.fault ?? fault
   }
-
-  override get name(): string {
-    return 'WebSocketError'
-  }
 }
 
 /** Header fields by lower-case name, as `node:http` gives them. */
@@ -116,6 +123,10 @@ export interface HandshakeErrorOptions extends WebSocketErrorOptions {
 
 /** A handshake that failed: refused by this side, or answered otherwise than with 101 by the other. */
 export class HandshakeError extends WebSocketError {
+  static {
+    nameErrors(HandshakeError, 'HandshakeError')
+  }
+
   /** The HTTP status that was sent (server) or received (client); 0 where there was none. */
   readonly status: number
   /** The header fields sent or received along with it. */
@@ -128,9 +139,5 @@ export class HandshakeError extends WebSocketError {
     this.status = options.status ?? 0
     this.headers = options.headers ?? {}
     this.body = options.body ?? Buffer.alloc(0)
-  }
-
-  override get name(): string {
-    return 'HandshakeError'
   }
 }

@@ -7,7 +7,11 @@ import type { Message } from './protocol/message-joiner.js'
 
 /** What a WebSocketStream emits, beside the events of any Duplex. */
 export interface WebSocketStreamEvents {
-  /** Server: a right request has arrived. With a listener, it is the application that accepts or rejects it. */
+  /**
+   * Server: a request has arrived, and with a listener it is the application that answers it: by `accept`, `reject` or `handOver`, within
+   * `handshakeTimeout`. It comes for each request for a WebSocket that breaks no rule; on raw bytes (`WebSocketStream.server()`) also
+   * for each other request of HTTP/1 that is well-formed: `isWebSocket(request)` tells them apart.
+   */
   request: [request: UpgradeRequest]
   /** The opening handshake is done. */
   open: [info: OpenInfo]

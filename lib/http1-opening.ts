@@ -2,11 +2,18 @@
 
 import { HandshakeError } from './errors.js'
 import { answerOffer, Offer } from './extensions/agreement.js'
+import type { Negotiated } from './extensions/negotiation.js'
+import { type ConnectionServer, checkServer as checkConnectionServer } from './hand-over.js'
+import { bodyLength, CONTINUE, expectsContinue } from './handshake/body-decoder.js'
+import { ByteStore } from './handshake/byte-store.js'
 import { ClientHandshake, type Established } from './handshake/client-handshake.js'
 import { type DraftAccepted, DraftHandshake, draftVersion } from './handshake/draft-handshake.js'
 import { HeadParser, REQUEST, type RequestHead } from './handshake/head-parser.js'
+import { checkRequest } from './handshake/request-target.js'
 import {
   type AcceptOptions,
+  isWebSocket,
+  type Refusal,
   type RefusalOptions,
   refusal,
   refusalFor,
@@ -14,12 +21,15 @@ import {
 } from './handshake/server-handshake.js'
 import { type Opening, type OpeningOwner, type ReadyRefusal, ServerOpening } from './opening.js'
 import type { Settings, UpgradeRequest } from './options.js'
+import { type BodySource, ReceivedRequest, type RequestBody } from './received-request.js'
 import { Buffer } from './runtime/node.js'
 import type { HandshakeReader } from './stages/handshake-transform.js'
 
-export class Http1ServerOpening extends ServerOpening<ServerHandshake | DraftHandshake> {
+export class Http1ServerOpening extends ServerOpening<ServerHandshake | DraftHandshake> implements BodySource {
   request: UpgradeRequest | null
   private readonly parser: HeadParser<RequestHead> | null
+  // the head of the request, byte for byte, as long as it can be handed over
+  private head: ByteStore | null
   // hixie-76: the body of the request is still to come
   private awaitsBody = false
 
@@ -27,6 +37,7 @@ export class Http1ServerOpening extends ServerOpening<ServerHandshake | DraftHan
     super(owner, settings)
     this.request = request
     this.parser = request === null ? new HeadParser(REQUEST, settings) : null
+    this.head = request === null ? new ByteStore() : null
   }
 
   begin(): void {
@@ -34,12 +45,27 @@ export class Http1ServerOpening extends ServerOpening<ServerHandshake | DraftHan
   }
 
   receive(chunk: Buffer): Buffer | null {
-    this.request = this.parser!.parse(chunk)
-    return this.request === null ? null : this.parser!.rest
+    const parser = this.parser!
+    const head = parser.parse(chunk)
+    const rest = head === null ? null : parser.rest
+    this.head!.push(rest === null ? chunk : chunk.subarray(0, chunk.length - rest.length))
+    if (head === null) return null
+    this.request = isWebSocket(head) ? new ReceivedRequest(head) : this.readOther(head)
+    return rest
   }
 
   complete(): void {
     this.examine()
+  }
+
+  /** What asks for something else than a WebSocket is the application's, if it is well-formed. */
+  private readOther(head: RequestHead): ReceivedRequest {
+    checkRequest(head)
+    return new ReceivedRequest(head, bodyLength(head), this)
+  }
+
+  protected get isOther(): boolean {
+    return this.parser !== null && !isWebSocket(this.request!)
   }
 
   protected override get isAnswered(): boolean {
@@ -54,29 +80,85 @@ export class Http1ServerOpening extends ServerOpening<ServerHandshake | DraftHan
 
   protected refusal(status: number, options?: RefusalOptions): ReadyRefusal {
     const answer = refusal(status, options)
-    return { ...answer, send: () => this.owner.sendHead(answer.bytes) }
+    const { request } = this
+    // RFC 9110 §9.3.6: it would not refuse
+    if (request?.method === 'CONNECT' && status < 300) throw new RangeError('a CONNECT is refused with 300 to 599')
+    return { ...answer, send: () => this.send(answer) }
   }
 
-  protected answerFault(error: HandshakeError): void {
-    this.owner.sendHead(refusalFor(error).bytes)
+  protected answerFault(error: HandshakeError): Refusal {
+    const answer = refusalFor(error)
+    this.send(answer)
+    return answer
   }
 
-  protected open(handshake: ServerHandshake | DraftHandshake, options: AcceptOptions | undefined): void {
-    if (handshake instanceof DraftHandshake) {
-      this.openDraft(handshake, handshake.accept(options))
+  private send({ head, bytes }: Refusal): void {
+    // RFC 9110 §9.3.2
+    this.owner.sendHead(this.request?.method === 'HEAD' ? head : bytes)
+  }
+
+  handOver(server: ConnectionServer): boolean {
+    checkConnectionServer(server)
+    const { head, request } = this
+    if (this.parser === null) throw new TypeError('only what WebSocketStream.server() has read can be handed over')
+    if (this.isAnswered || request === null) return false
+    if (request instanceof ReceivedRequest && request.bodyIsRead) {
+      throw new TypeError('a request whose body has been read cannot be handed over')
+    }
+    this.owner.handOver(server, head!.bytes())
+    return true
+  }
+
+  readBody(body: RequestBody): void {
+    const { request } = this
+    if (this.done) {
+      body.over()
       return
+    }
+    if (expectsContinue(request as RequestHead)) this.owner.sendHead(CONTINUE)
+    this.owner.readOn(body)
+  }
+
+  readMore(): void {
+    this.owner.readMore()
+  }
+
+  override abort(): void {
+    super.abort()
+    this.forget()
+  }
+
+  protected override fail(error: HandshakeError): void {
+    super.fail(error)
+    this.forget(error.fault === 'peer' ? error : undefined)
+  }
+
+  /** Nothing more is read of the request, and it can no longer be handed over. */
+  private forget(error?: HandshakeError): void {
+    this.head = null
+    if (this.request instanceof ReceivedRequest) this.request.endBody(error)
+  }
+
+  protected agree(handshake: ServerHandshake | DraftHandshake, options: AcceptOptions | undefined): () => void {
+    if (handshake instanceof DraftHandshake) {
+      const accepted = handshake.accept(options)
+      return () => this.openDraft(handshake, accepted)
     }
     const { extensions, negotiated } = answerOffer(handshake.offeredExtensions, options?.extensions, this.settings)
     const { bytes, headers, protocol, version, url } = handshake.accept({ ...options, extensions })
-    this.done = true
-    this.owner.sendHead(bytes)
-    this.owner.handshakeDone({ version, protocol, extensions, url, status: 101, headers }, negotiated)
+    return () => {
+      this.done = true
+      this.forget()
+      this.owner.sendHead(bytes)
+      this.owner.handshakeDone({ version, protocol, extensions, url, status: 101, headers }, negotiated)
+    }
   }
 
   // hixie-76: proxies hold back the body of the request until they have seen the head of the answer
   private openDraft(handshake: DraftHandshake, { bytes, ...info }: DraftAccepted): void {
     const open = (): void => {
       this.done = true
+      this.forget()
       this.owner.handshakeDone({ ...info, extensions: '' }, null)
     }
     this.awaitsBody = true
@@ -181,7 +263,13 @@ export class Http1ClientOpening implements Opening {
 
   complete(): void {
     const { version, protocol, extensions, url, status, headers } = this.established!
-    const negotiated = this.offer!.agree(extensions, status, headers)
+    let negotiated: Negotiated | null
+    try {
+      negotiated = this.offer!.agree(extensions, status, headers)
+    } catch (error) {
+      this.fault(error as HandshakeError)
+      return
+    }
     this.done = true
     this.owner.handshakeDone({ version, protocol, extensions, url, status, headers }, negotiated)
   }
@@ -194,9 +282,20 @@ export class Http1ClientOpening implements Opening {
     this.handshake.setHeader(name, value)
   }
 
+  get isDecided(): boolean {
+    return false
+  }
+
   accept(): boolean {
     return false
   }
+
+  handOver(): boolean {
+    return false
+  }
+
+  /** An answer that is not whole has failed by `end`. */
+  peerLeft(): void {}
 
   reject(): boolean {
     return false

@@ -1,7 +1,7 @@
 // The opening handshake on a stream of HTTP/2 (RFC 8441), of a server and of a client. Heads are no bytes here: they are given to the
 // stream, and only the body of a refusal goes down the pipeline.
 
-import { HandshakeError } from './errors.js'
+import { HandshakeError, type Headers } from './errors.js'
 import { answerOffer, Offer } from './extensions/agreement.js'
 import { type Http2Headers, Http2Request, http2Refusal } from './handshake/http2-fields.js'
 import { Http2ClientHandshake, type Http2Established, Http2ServerHandshake } from './handshake/http2-handshake.js'
@@ -9,6 +9,7 @@ import type { AcceptOptions, RefusalOptions } from './handshake/server-handshake
 import type { Http1ClientOpening } from './http1-opening.js'
 import { type Opening, type OpeningOwner, type ReadyRefusal, ServerOpening } from './opening.js'
 import type { Settings } from './options.js'
+import type { Buffer } from './runtime/node.js'
 
 /** What the openings below ask of their surroundings. */
 export interface Http2OpeningOwner extends OpeningOwner {
@@ -23,7 +24,11 @@ export interface ServerStream {
   readonly headersSent: boolean
   readonly session?: { readonly destroyed: boolean; readonly socket?: object } | undefined
   respond(head: Http2Headers): void
+  close(code: number): void
 }
+
+/** RFC 9113 §7 */
+const CANCEL = 8
 
 /** What a client's opening needs of a `ClientHttp2Stream`. */
 export interface ClientStream {
@@ -63,25 +68,42 @@ export class Http2ServerOpening extends ServerOpening<Http2ServerHandshake> {
     return new Http2ServerHandshake(this.head, this.request, this.settings)
   }
 
+  protected get isOther(): boolean {
+    return false
+  }
+
   protected refusal(status: number, options?: RefusalOptions): ReadyRefusal {
     const answer = http2Refusal(status, options)
     return { ...answer, send: () => this.answer(answer.head, answer.body) }
   }
 
-  protected answerFault(error: HandshakeError): void {
-    const { head, body } = http2Refusal(error.status, { body: error.message })
+  protected answerFault(error: HandshakeError): { headers: Headers; body: Buffer } {
+    const { head, headers, body } = http2Refusal(error.status, { body: error.message })
     this.answer({ ...error.headers, ...head }, body)
+    return { headers: { ...error.headers, ...headers }, body }
   }
 
-  protected open(handshake: Http2ServerHandshake, options: AcceptOptions | undefined): void {
+  override peerLeft(): void {
+    // an answer that was never given would be a 200, which node:http2 makes of the end of a stream
+    if (!this.isAnswered) this.stream.close(CANCEL)
+    super.peerLeft()
+  }
+
+  handOver(): never {
+    throw new TypeError('a stream of HTTP/2 cannot be handed over: the request belongs to its session')
+  }
+
+  protected agree(handshake: Http2ServerHandshake, options: AcceptOptions | undefined): () => void {
     const { extensions, negotiated } = answerOffer(handshake.offeredExtensions, options?.extensions, this.settings)
     const { head, headers, protocol, version, url } = handshake.accept({ ...options, extensions })
-    if (!this.answer(head)) {
-      this.fail(new HandshakeError('WS_ERR_CONNECTION_LOST'))
-      return
+    return () => {
+      if (!this.answer(head)) {
+        this.fail(new HandshakeError('WS_ERR_CONNECTION_LOST'))
+        return
+      }
+      this.done = true
+      this.owner.handshakeDone({ version, protocol, extensions, url, status: 200, headers }, negotiated)
     }
-    this.done = true
-    this.owner.handshakeDone({ version, protocol, extensions, url, status: 200, headers }, negotiated)
   }
 
   /** False where there is nobody to answer any more, or somebody else has answered. */
@@ -160,9 +182,20 @@ export class Http2ClientOpening implements Opening {
     this.http1.setHeader(name, value)
   }
 
+  get isDecided(): boolean {
+    return false
+  }
+
   accept(): boolean {
     return false
   }
+
+  handOver(): boolean {
+    return false
+  }
+
+  /** An answer that is not whole has failed by `end`. */
+  peerLeft(): void {}
 
   reject(): boolean {
     return false

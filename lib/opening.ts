@@ -4,7 +4,8 @@
 import { HandshakeError } from './errors.js'
 import { checkServer } from './extensions/agreement.js'
 import type { Negotiated } from './extensions/negotiation.js'
-import { checkField } from './handshake/fields.js'
+import type { ConnectionServer } from './hand-over.js'
+import { fieldLines } from './handshake/fields.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { AcceptOptions, Refusal, RefusalOptions } from './handshake/server-handshake.js'
 import type { Settings, UpgradeRequest } from './options.js'
@@ -13,14 +14,25 @@ import type { HandshakeReader } from './stages/handshake-transform.js'
 
 /** What an opening asks of its surroundings. */
 export interface OpeningOwner {
-  /** Shows a right request to the application; false where it leaves the answer to the library. */
+  /** Whether there is a wire. */
+  readonly isJoined: boolean
+  /** Begins the handshake at once, where it would else begin at the end of this turn. */
+  begin(): void
+  /** Shows a request to the application; false where it leaves the answer to the library. */
   offer(request: UpgradeRequest): boolean
   /** Writes this side's head. */
   sendHead(bytes: Buffer): void
   /** Reads what follows the peer's head and is no frame yet. */
   readOn(reader: HandshakeReader): void
+  /** Asks for more input, which that reader was too full for. */
+  readMore(): void
   /** Takes bytes that came by another way as if they had come by the wire. */
   wireInput(chunk: Buffer): boolean
+  /**
+   * Ends this connection, and gives its wire to another server, behind `head` and what has come after it.
+   * @throws TypeError where the wire is not one stream
+   */
+  handOver(server: ConnectionServer, head: Buffer): void
   handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void
   /** The handshake failed; an answer, where one is due, was sent. */
   handshakeFailed(error: HandshakeError): void
@@ -31,15 +43,20 @@ export interface Opening extends HandshakeReader {
   readonly request: UpgradeRequest | null
   /** Where a client wants to go; '' for a server. */
   readonly url: string
+  /** Whether it knows already what to do when it begins. */
+  readonly isDecided: boolean
   /** The wire is there. */
   begin(): void
   setHeader(name: string, value: string | readonly string[]): void
   accept(options?: AcceptOptions): boolean
   reject(status: number, options?: RefusalOptions): boolean
+  handOver(server: ConnectionServer): boolean
   /** The peer's head broke a rule, or did not come. */
   fault(error: HandshakeError): void
   /** `handshakeTimeout` has passed. */
   late(): void
+  /** The peer has ended its side of the wire, behind all that it had to say. */
+  peerLeft(): void
   /** The connection was given up: nothing is said any more, and nobody is asked. */
   abort(): void
 }
@@ -58,9 +75,13 @@ export abstract class ServerOpening<Codec extends ServerCodec> implements Openin
   abstract readonly request: UpgradeRequest | null
   protected done = false
   private handshake: Codec | null = null
+  // what is wrong with the request
+  private wrong: HandshakeError | null = null
   // what the application did before there was a request to answer
-  private readonly fields: [string, string | readonly string[]][] = []
+  private readonly fields: [string, readonly string[]][] = []
   private decision: (() => void) | null = null
+  // the request and the wire are there: decisions are carried out at once
+  private isAsked = false
 
   constructor(
     protected readonly owner: OpeningOwner,
@@ -72,19 +93,29 @@ export abstract class ServerOpening<Codec extends ServerCodec> implements Openin
   abstract begin(): void
   abstract receive(chunk: Buffer): Buffer | null
   abstract complete(): void
+  abstract handOver(server: ConnectionServer): boolean
 
-  /** Reads the request. @throws HandshakeError where it breaks a rule; whatever a function among the options throws */
+  /** Whether the application is asked about the request before it is looked at as one for a WebSocket. */
+  protected abstract readonly isOther: boolean
+  /** Reads the request. @throws HandshakeError where it breaks a rule, or a function among the options throws */
   protected abstract read(): Codec
-  /** Accepts it. @throws HandshakeError where an extension fails; whatever is wrong with the options */
-  protected abstract open(handshake: Codec, options: AcceptOptions | undefined): void
+  /**
+   * Makes the answer that accepts it, and gives what sends it and opens the connection.
+   * @throws HandshakeError where a function among the options or an extension fails; TypeError where `options` are wrong
+   */
+  protected abstract agree(handshake: Codec, options: AcceptOptions | undefined): () => void
   /** @throws RangeError, TypeError where it cannot be sent */
   protected abstract refusal(status: number, options?: RefusalOptions): ReadyRefusal
-  /** Answers with what the error says. */
-  protected abstract answerFault(error: HandshakeError): void
+  /** Answers with what the error says; gives what was sent. */
+  protected abstract answerFault(error: HandshakeError): Pick<Refusal, 'headers' | 'body'>
 
   /** Whether the head of the answer is out. */
   protected get isAnswered(): boolean {
     return this.done
+  }
+
+  get isDecided(): boolean {
+    return this.decision !== null
   }
 
   end(): never {
@@ -93,36 +124,51 @@ export abstract class ServerOpening<Codec extends ServerCodec> implements Openin
 
   setHeader(name: string, value: string | readonly string[]): void {
     if (this.handshake !== null) {
+      if (this.isDecided) throw new TypeError('the request has been answered')
       this.handshake.setHeader(name, value)
       return
     }
-    checkField(name, '')
-    for (const line of typeof value === 'string' ? [value] : value) checkField(name, line)
-    this.fields.push([name, value])
+    this.fields.push([name, fieldLines(name, value).map(([, line]) => line)])
   }
 
   accept(options?: AcceptOptions): boolean {
-    if (this.isAnswered) return false
-    if (this.handshake === null) this.decision = () => this.accept(options)
-    else this.tryOpen(this.handshake, options)
+    if (this.isAnswered || this.isDecided) return false
+    if (this.request === null) {
+      this.decision = () => this.acceptLate(options)
+      return true
+    }
+    const handshake = this.readRequest()
+    if (handshake === null) return false
+    let open: () => void
+    try {
+      open = this.agree(handshake, options)
+    } catch (error) {
+      // else the application has said what cannot be sent, and hears of it here
+      if (!(error instanceof HandshakeError)) throw error
+      this.carryOut(() => this.fault(error))
+      return false
+    }
+    this.carryOut(open)
     return true
   }
 
   reject(status: number, options?: RefusalOptions): boolean {
     const answer = this.refusal(status, options)
-    if (this.isAnswered) return false
-    const refuse = (): void => {
+    if (this.isAnswered || this.isDecided) return false
+    this.carryOut(() => {
       answer.send()
       this.fail(new HandshakeError('WS_ERR_REJECTED', { ...answer, detail: String(status) }))
-    }
-    if (this.handshake === null) this.decision = refuse
-    else refuse()
+    })
     return true
   }
 
   fault(error: HandshakeError): void {
     if (this.done) return
-    if (!this.isAnswered && error.status !== 0) this.answerFault(error)
+    if (!this.isAnswered && error.status !== 0) {
+      const { headers, body } = this.answerFault(error)
+      // the error says what was sent
+      Object.assign(error, { headers, body })
+    }
     this.fail(error)
   }
 
@@ -130,37 +176,84 @@ export abstract class ServerOpening<Codec extends ServerCodec> implements Openin
     this.fault(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 408 }))
   }
 
+  peerLeft(): void {
+    this.fault(new HandshakeError('WS_ERR_CONNECTION_LOST', { detail: 'the client left before it was answered' }))
+  }
+
   abort(): void {
     this.done = true
   }
 
-  /** The request is there (RFC 6455 §4.2, RFC 8441 §5). */
+  /** The request and the wire are there (RFC 6455 §4.2, RFC 8441 §5). */
   protected examine(): void {
-    if (this.done) return
+    if (this.done || this.isAsked) return
+    this.isAsked = true
+    if (this.isOther && !this.isDecided && this.ask()) return
+    // what is wrong with the request is said first, whatever was decided before it came
+    if (this.readRequest() === null) return
+    if (this.decision !== null) this.decision()
+    else if (!this.ask()) this.acceptLate()
+  }
+
+  /** Has the application answer; false where it does not listen. Its exceptions are its own, but its client gets an answer. */
+  private ask(): boolean {
     try {
-      this.handshake = this.read()
-      for (const [name, value] of this.fields) this.handshake.setHeader(name, value)
-      if (this.decision !== null) this.decision()
-      else if (!this.owner.offer(this.request!)) this.accept()
+      return this.owner.offer(this.request!)
     } catch (cause) {
-      if (cause instanceof HandshakeError) this.fault(cause)
-      // a function among the options threw, or chose what was not offered
-      else this.fault(new HandshakeError('WS_ERR_REJECTED', { status: 500, detail: 'an option failed', cause }))
+      if (!this.isAnswered) this.fault(failed('a request listener threw', cause))
+      throw cause
     }
   }
 
-  // the application has asked for it, and is not to blame
-  private tryOpen(handshake: Codec, options: AcceptOptions | undefined): void {
-    try {
-      this.open(handshake, options)
-    } catch (error) {
-      if (!(error instanceof HandshakeError)) throw error
-      this.fault(error)
+  /** Does at once what was decided, or as soon as the request and the wire are there. */
+  private carryOut(decision: () => void): void {
+    if (this.isAsked) {
+      decision()
+      return
     }
+    this.decision = decision
+    if (this.request !== null && this.owner.isJoined) this.owner.begin()
+  }
+
+  /** Null where the request is wrong, which is answered as soon as there is a wire. */
+  private readRequest(): Codec | null {
+    if (this.handshake !== null) return this.handshake
+    try {
+      if (this.wrong === null) {
+        const handshake = this.read()
+        for (const [name, value] of this.fields) handshake.setHeader(name, value)
+        this.handshake = handshake
+        return handshake
+      }
+    } catch (error) {
+      this.wrong = error instanceof HandshakeError ? error : failed('the request cannot be read', error)
+    }
+    if (this.isAsked) this.fault(this.wrong!)
+    else if (this.owner.isJoined) this.owner.begin()
+    return null
+  }
+
+  /** Accepts as the options say, or as was said before the request came: nobody is there any more to whom it could throw. */
+  private acceptLate(options?: AcceptOptions): void {
+    let open: () => void
+    try {
+      open = this.agree(this.handshake!, options)
+    } catch (error) {
+      this.fault(
+        error instanceof HandshakeError ? error : failed('what accept() was given does not fit the request', error)
+      )
+      return
+    }
+    open()
   }
 
   protected fail(error: HandshakeError): void {
     this.done = true
     this.owner.handshakeFailed(error)
   }
+}
+
+/** The application failed, and its client is told so. */
+function failed(detail: string, cause: unknown): HandshakeError {
+  return new HandshakeError('WS_ERR_REJECTED', { status: 500, detail, cause })
 }

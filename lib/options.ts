@@ -1,8 +1,9 @@
 // Options as people give them come in, settings that hold come out. Every wrong name, type or number is an error here, at once.
 
+import type { Readable as NodeReadable } from 'node:stream'
 import { checkNumber } from './checks.js'
 import type { Extension } from './extensions/extension.js'
-import { checkField, checkToken } from './handshake/fields.js'
+import { checkField, checkToken, fieldLines } from './handshake/fields.js'
 
 /** A request to open a WebSocket: what `node:http` hands to an `upgrade` listener, or what this library parsed. */
 export interface UpgradeRequest {
@@ -16,6 +17,11 @@ export interface UpgradeRequest {
   rawHeaders?: string[]
   /** `'1.1'`, `'2.0'`. */
   httpVersion?: string
+  /**
+   * What stands behind the head. Only requests that `WebSocketStream.server()` has read have it: empty where the request has no body.
+   * It fails where the client leaves or the handshake times out, and without an `error` listener that does nothing.
+   */
+  readonly body?: NodeReadable
   /** Where there is one; `encrypted` tells `wss:` from `ws:`. */
   socket?: object | undefined
 }
@@ -289,15 +295,15 @@ function readSignal(value: unknown): AbortSignal {
 
 /** Turns header fields of either form into checked pairs. */
 export function readHeaders(value: unknown): readonly (readonly [string, string])[] {
-  if (typeof value !== 'object' || value === null) throw new TypeError('headers must be an object, or pairs')
-  const pairs = Symbol.iterator in value ? (value as Iterable<[string, string]>) : Object.entries(value)
-  const fields: [string, string][] = []
-  for (const [name, given] of pairs as Iterable<[string, unknown]>) {
-    if (given === undefined) continue
-    for (const item of Array.isArray(given) ? given : [given]) {
-      checkField(name, item)
-      fields.push([name, item as string])
-    }
+  const isObject = typeof value === 'object' && value !== null
+  if (!isObject) throw new TypeError('headers must be an object, or pairs of name and value')
+  const pairs: Iterable<unknown> = Symbol.iterator in value ? (value as Iterable<unknown>) : Object.entries(value)
+  const fields: (readonly [string, string])[] = []
+  for (const pair of pairs) {
+    // a string would be taken apart into characters
+    if (!Array.isArray(pair)) throw new TypeError('headers must be an object, or pairs of name and value')
+    const [name, given] = pair
+    if (given !== undefined) fields.push(...fieldLines(name, given))
   }
   return fields
 }

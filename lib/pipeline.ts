@@ -6,7 +6,7 @@ import { Deferred } from './deferred.js'
 import { channels, type FrameEvent } from './diagnostics.js'
 import { HandshakeError, WebSocketError } from './errors.js'
 import type { Negotiated } from './extensions/negotiation.js'
-import { HandshakeMemo } from './handshake/memo.js'
+import { type ConnectionServer, giveTo } from './hand-over.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { Http2OpeningOwner } from './http2-opening.js'
 import type { Opening, OpeningOwner } from './opening.js'
@@ -49,10 +49,10 @@ interface Handshake {
   readonly opening: Opening
   readonly inbound: HandshakeTransform
   readonly outbound: HandshakeTransform
+  /** Whether it has begun; `early`: in the turn in which listeners may still be added. */
+  begun?: 'early' | 'in time'
   /** Whether the application has been shown a right request. */
   offered?: boolean
-  /** Whether it has looked at the request by itself. */
-  requestSeen?: boolean
 }
 
 /** Both ExtensionTransforms, where something was negotiated. */
@@ -66,7 +66,7 @@ interface Extensions {
 interface Rare {
   opened?: Deferred<OpenInfo>
   closed?: Deferred<CloseInfo>
-  openError?: Error
+  openError?: HandshakeError
   error?: Error
   closeBody?: Buffer
   closeSent?: () => void
@@ -95,7 +95,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   private readonly reception = new Reception(this)
   private handshake: Handshake | null = null
   private wire: Wire | null = null
-  private keptRequest: UpgradeRequest | null
+  /** Server: the request, as it was given. */
+  request: UpgradeRequest | null
   private bytesReceived = 0
 
   // What most open connections are without stands in the prototype, where it costs nothing (benchmarks/questions/idle.js)
@@ -123,14 +124,14 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     makeOpening: (owner: Http2OpeningOwner) => Opening
   ) {
     const opening = makeOpening(this)
-    const inbound = new HandshakeTransform(opening.request === null ? opening : null)
+    const inbound = new HandshakeTransform(opening.request === null ? opening : null, settings.highWaterMark)
     const outbound = new HandshakeTransform()
     this.connection = new Connection(role, settings, this)
     this.decoder = new FrameDecoder({ role, maxFrameSize: settings.maxFrameSize })
     this.encoder = new FrameEncoder({ role, highWaterMark: settings.highWaterMark })
     this.fragmenter = new MessageFragmenter(settings)
     this.handshake = { opening, inbound, outbound }
-    this.keptRequest = opening.request
+    this.request = opening.request
 
     inbound.pipe(this.decoder)
     link(this.decoder, this.reception)
@@ -176,16 +177,20 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const { inbound, outbound } = this.handshake!
     link<Buffer>(wire, inbound)
     link<Buffer>(outbound, wire)
-    nextTick(() => this.begin())
+    if (this.handshake!.opening.isDecided) this.begin()
+    else nextTick(() => this.begin('in time'))
   }
 
-  private begin(): void {
-    const opening = this.handshake?.opening
-    if (channels.handshake.hasSubscribers && opening !== undefined) {
+  begin(when: 'early' | 'in time' = 'early'): void {
+    const { handshake } = this
+    if (handshake === null || handshake.begun !== undefined) return
+    handshake.begun = when
+    const { opening } = handshake
+    if (channels.handshake.hasSubscribers) {
       const { url, request } = opening
       channels.handshake.publish({ stream: this.user, role: this.connection.role, url, request })
     }
-    opening?.begin()
+    opening.begin()
   }
 
   get isJoined(): boolean {
@@ -217,8 +222,10 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   wireEnded(): void {
+    const { handshake } = this
     this.connection.inputEnded()
     this.wire!.next!.finish()
+    if (handshake !== null && handshake === this.handshake) handshake.opening.peerLeft()
   }
 
   wireLost(cause?: unknown): void {
@@ -316,15 +323,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     return rare.opened.promise
   }
 
-  /** The request, as it was given; or made anew, where nobody looked at it before the handshake was done. */
-  get request(): UpgradeRequest | null {
-    if (this.keptRequest === null && this.info instanceof HandshakeMemo) this.keptRequest = this.info.request
-    if (this.handshake !== null) this.handshake.requestSeen = true
-    return this.keptRequest
-  }
-
   offer(request: UpgradeRequest): boolean {
-    this.keptRequest = request
+    this.request = request
     this.handshake!.offered = true
     return this.user.tell('request', request)
   }
@@ -339,9 +339,21 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.handshake!.inbound.readOn(reader)
   }
 
+  readMore(): void {
+    this.handshake!.inbound.resumeInput()
+  }
+
+  handOver(server: ConnectionServer, head: Buffer): void {
+    const { stream, unread } = this.wire!.detach()
+    const bytes = Buffer.concat([head, ...this.handshake!.inbound.takeHeld(), ...unread])
+    this.wire = null
+    this.failOpening(new HandshakeError('WS_ERR_HANDED_OVER'))
+    this.abandon(new WebSocketError('WS_ERR_DESTROYED'))
+    giveTo(server, stream, bytes)
+  }
+
   handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void {
-    const { handshake } = this
-    const { inbound, outbound } = handshake!
+    const { inbound, outbound, begun } = this.handshake!
     this.handshake = null
     this.info = info
     if (negotiated !== null) this.extend(negotiated)
@@ -352,18 +364,23 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.connection.opened(info.version)
     if (channels.open.hasSubscribers) channels.open.publish({ stream: this.user, info })
     this.rare?.opened?.resolve(info)
-    let isTold = false
     const goOn = (): void => {
-      if (this.keptRequest !== null && !handshake!.requestSeen) this.remember(this.keptRequest, info)
       outbound.open()
       this.connection.ready()
       inbound.open()
     }
+    // who accepts in the turn of attach may listen in the rest of it
+    if (begun === 'early' && !this.user.hears('open')) nextTick(() => this.tellOpen(info, goOn))
+    else this.tellOpen(info, goOn)
+  }
+
+  /** A listener's exception surfaces, and the connection goes on in a turn of its own. */
+  private tellOpen(info: OpenInfo, goOn: () => void): void {
+    let isTold = false
     try {
-      this.user.tell('open', info)
+      if (this.connection.failure === null) this.user.tell('open', info)
       isTold = true
     } finally {
-      // whatever a listener throws, the connection is open
       if (isTold) goOn()
       else nextTick(goOn)
     }
@@ -412,13 +429,6 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     })
   }
 
-  private remember(request: UpgradeRequest, info: OpenInfo): void {
-    const memo = HandshakeMemo.of(request, info)
-    if (memo === null) return
-    this.info = memo
-    this.keptRequest = null
-  }
-
   handshakeFailed(error: HandshakeError): void {
     if (this.rare?.ask?.(error)) return
     this.failOpening(error)
@@ -427,7 +437,12 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     if (this.connection.role === 'client') this.connection.abandon(error)
   }
 
-  private failOpening(error: Error): void {
+  /** What was answered instead of opening the connection; its status is 0 where nothing was. */
+  get refusal(): HandshakeError | undefined {
+    return this.rare?.openError
+  }
+
+  private failOpening(error: HandshakeError): void {
     this.rare ??= {}
     this.rare.openError ??= error
     this.rare.opened?.reject(error)

@@ -5,6 +5,7 @@ import type { DuplexOptions, Duplex as NodeDuplex } from 'node:stream'
 import type { CloseInfo, ReadyState, Role } from './connection.js'
 import { type HandshakeError, type Headers, WebSocketError } from './errors.js'
 import type { OtherEvent, WebSocketStreamEvents } from './events.js'
+import type { ConnectionServer } from './hand-over.js'
 import type { Http2Headers } from './handshake/http2-fields.js'
 import type { OpenInfo, ProtocolVersion } from './handshake/open-info.js'
 import type { AcceptOptions, RefusalOptions } from './handshake/server-handshake.js'
@@ -294,14 +295,16 @@ export class WebSocketStream extends LazyDuplex {
     return this.pipeline.request
   }
 
-  /** The status of the handshake's answer; 0 before it. */
+  /** The status of the handshake's answer, of one that refuses too; 0 before it, and where there was none. */
   get status(): number {
-    return this.pipeline.info?.status ?? 0
+    const { info, refusal } = this.pipeline
+    return (info ?? refusal)?.status ?? 0
   }
 
-  /** The header fields of the handshake's answer; empty before it. */
+  /** The header fields of the handshake's answer, of one that refuses too; empty before it, and where there was none. */
   get headers(): Headers {
-    return this.pipeline.info?.headers ?? {}
+    const { info, refusal } = this.pipeline
+    return (info ?? refusal)?.headers ?? {}
   }
 
   /** What has gone through this connection so far, counted when it is asked for. */
@@ -338,8 +341,10 @@ export class WebSocketStream extends LazyDuplex {
   }
 
   /**
-   * Server: accepts the request, now or when it arrives.
-   * @returns false where there is nothing to accept any more
+   * Server: accepts the request, now or when it arrives. Where it has arrived and the wire is there, the answer is sent before this
+   * returns, and `open` is emitted to those who listen by then. A request that asks for no WebSocket, or does not fit, is refused
+   * as it would be without a listener.
+   * @returns whether the connection opens, as far as the request is known; false where it has been answered
    * @throws TypeError where the subprotocol was not offered, or a field cannot be sent
    */
   accept(options?: AcceptOptions): boolean {
@@ -347,13 +352,25 @@ export class WebSocketStream extends LazyDuplex {
   }
 
   /**
-   * Server: refuses the request, now or when it arrives.
-   * @param status - 300 to 599
-   * @returns false where there is nothing to refuse any more
+   * Server: answers the request with another status than 101, now or when it arrives, and ends the connection.
+   * @param status - 200 to 599; 300 to 599 on HTTP/2. 204, 205 and 304 have no body
+   * @returns false where it has been answered
    * @throws RangeError, TypeError where the answer cannot be sent
    */
   reject(status: number, options?: RefusalOptions): boolean {
     return this.pipeline.opening?.reject(status, options) ?? false
+  }
+
+  /**
+   * Server on raw bytes: gives the stream, with all the bytes that have come, to a server of `node:http` or `node:https`, as a new
+   * connection of that server's. From a `request` listener, before the body of the request has been read. This connection is over
+   * then, with 1006 and without an `error`, and `opened` rejects with `WS_ERR_HANDED_OVER`.
+   * @param server - what listens for `connection`; a TLS socket goes to a server of TLS as `secureConnection`
+   * @returns false where there is no request, or it has been answered
+   * @throws TypeError where this is no server on raw bytes, the body has been read, or two different streams are piped in and out
+   */
+  handOver(server: ConnectionServer): boolean {
+    return this.pipeline.opening?.handOver(server) ?? false
   }
 
   /**

@@ -76,3 +76,14 @@ t.test('details, cause, fault and the answer are carried along', async t => {
   t.match(answer, { status: 404, headers: { a: 'b' }, cause })
   t.equal(answer.body, body)
 })
+
+t.test('an error can be given another name, as any of JavaScript can', async t => {
+  for (const error of [new WebSocketError('WS_ERR_DESTROYED'), new HandshakeError('WS_ERR_REJECTED')]) {
+    t.notOk(Object.keys(error).includes('name'))
+    error.name = 'ChatError'
+    t.equal(error.name, 'ChatError')
+    t.match(String(error), /^ChatError: /)
+  }
+  t.equal(new WebSocketError('WS_ERR_DESTROYED').name, 'WebSocketError', 'that of others stays')
+  t.equal(new HandshakeError('WS_ERR_REJECTED').name, 'HandshakeError')
+})

@@ -8,6 +8,7 @@ import type { Http2Headers } from '../lib/handshake/http2-fields.js'
 import type { OpenInfo } from '../lib/handshake/open-info.js'
 import { Http1ClientOpening } from '../lib/http1-opening.js'
 import { Http2ClientOpening, type Http2OpeningOwner, Http2ServerOpening } from '../lib/http2-opening.js'
+import type { Opening } from '../lib/opening.js'
 import { readOptions, type WebSocketOptions } from '../lib/options.js'
 import { acceptFor } from './support/raw-peer.js'
 
@@ -47,6 +48,17 @@ class Owner implements Http2OpeningOwner {
   error: HandshakeError | null = null
   /** What the application does with a request. */
   onRequest: (() => void) | null = null
+
+  isJoined = true
+  opening: Opening | null = null
+
+  begin(): void {
+    this.opening!.begin()
+  }
+
+  readMore(): void {}
+
+  handOver(): void {}
 
   offer(): boolean {
     this.onRequest?.()
@@ -90,9 +102,13 @@ function server(changes: Http2Headers = {}, options: WebSocketOptions = {}) {
       owner.said.push(`head ${head[':status']}`)
       heads.push(head)
       stream.headersSent = true
+    },
+    close(code: number) {
+      owner.said.push(`reset ${code}`)
     }
   }
   const opening = new Http2ServerOpening(owner, readOptions(options), stream, { ...REQUEST, ...changes })
+  owner.opening = opening
   return { owner, stream, opening, heads }
 }
 
@@ -127,6 +143,18 @@ const caught = (run: () => unknown): HandshakeError => {
 }
 
 t.test('a server', async t => {
+  t.test('resets the stream of a client that leaves before it is answered', async t => {
+    const { opening, owner } = server()
+    owner.onRequest = () => {}
+    opening.begin()
+    opening.peerLeft()
+    opening.peerLeft()
+    t.same(owner.said, ['reset 8', 'failed'])
+    t.match(owner.error, { code: 'WS_ERR_CONNECTION_LOST', status: 0 })
+    t.equal(opening.accept(), false)
+    t.throws(() => opening.handOver(), TypeError)
+  })
+
   t.test('accepts what is right by itself', async t => {
     const { opening, owner, heads } = server()
     t.match(opening.request, { url: '/chat', headers: { host: 'example.com' } })
@@ -273,8 +301,11 @@ t.test('a client', async t => {
     t.same(owner.said, [], 'there is no head to write')
     t.equal(opening.url, 'wss://example.com/chat')
     t.equal(opening.request, null)
+    t.equal(opening.isDecided, false)
     t.equal(opening.accept(), false)
     t.equal(opening.reject(), false)
+    t.equal(opening.handOver(), false)
+    opening.peerLeft()
     answer({ ':status': 200, 'sec-websocket-protocol': 'a' })
     t.same(owner.said, ['open'])
     t.match(owner.info, { version: 'rfc8441', status: 200, protocol: 'a' })

@@ -48,12 +48,17 @@ const LAYERS: Record<string, Layer> = {
   connection: { knows: ['runtime/node', 'errors', 'options', 'protocol'] },
   events: { knows: [], types: ['connection', 'handshake', 'options', 'protocol'] },
   'typed-duplex': { knows: [], types: ['events', 'streams'] },
-  opening: { knows: ['errors', 'handshake', 'extensions'], types: ['runtime/node', 'options', 'stages'] },
+  'hand-over': { knows: [], types: ['streams'] },
+  'received-request': { knows: ['runtime/node', 'errors', 'streams', 'handshake'], types: ['options', 'stages'] },
+  opening: { knows: ['errors', 'handshake', 'extensions'], types: ['runtime/node', 'options', 'stages', 'hand-over'] },
   'http1-opening': {
-    knows: ['runtime/node', 'errors', 'handshake', 'extensions', 'opening'],
+    knows: ['runtime/node', 'errors', 'handshake', 'extensions', 'hand-over', 'received-request', 'opening'],
     types: ['options', 'stages']
   },
-  'http2-opening': { knows: ['errors', 'handshake', 'extensions', 'opening'], types: ['options', 'http1-opening'] },
+  'http2-opening': {
+    knows: ['errors', 'handshake', 'extensions', 'opening'],
+    types: ['runtime/node', 'options', 'http1-opening']
+  },
   wire: { knows: ['runtime/node', 'stages', 'streams'] },
   pipeline: {
     knows: [
@@ -68,6 +73,7 @@ const LAYERS: Record<string, Layer> = {
       'stages',
       'views',
       'connection',
+      'hand-over',
       'wire'
     ],
     types: ['opening', 'http2-opening', 'stats']
@@ -89,7 +95,7 @@ const LAYERS: Record<string, Layer> = {
       'wire',
       'pipeline'
     ],
-    types: ['events', 'typed-duplex', 'stats', 'opening'],
+    types: ['events', 'typed-duplex', 'stats', 'hand-over', 'opening'],
     uses: ['node:http2']
   },
   net: {
@@ -119,7 +125,7 @@ const LAYERS: Record<string, Layer> = {
   // what is public, from wherever it comes: everywhere, and on Node
   browser: {
     knows: ['errors', 'options', 'protocol', 'handshake', 'stages', 'views', 'websocket-stream'],
-    types: ['connection', 'events', 'extensions', 'stats']
+    types: ['connection', 'events', 'extensions', 'hand-over', 'stats']
   },
   index: { knows: ['browser', 'extensions', 'net'] },
   // knows the library as everybody else does
@@ -161,7 +167,8 @@ const STREAMING = [
   'net',
   'cli',
   'options',
-  'events'
+  'events',
+  'received-request'
 ]
 
 /** Layers in which a value of node:stream, or readable-stream itself, has no place: lib/streams.ts has them. */
@@ -360,7 +367,7 @@ t.test(
       )
     ]
     const isStream = (from: string): boolean => from === 'streams' || STREAM_MODULES.includes(from)
-    const streaming = ['streams', 'stages', 'views', 'wire', 'websocket-stream', 'pipeline', 'net']
+    const streaming = ['streams', 'stages', 'views', 'wire', 'websocket-stream', 'pipeline', 'net', 'received-request']
     t.same(
       users(isStream, false).filter(layer => !streaming.includes(layer)),
       []

@@ -228,7 +228,10 @@ t.test('headers', async t => {
     { 'X-A': 'a\0' },
     { Upgrade: 'websocket' },
     { 'sec-websocket-key': 'a' },
-    [[5, '1']]
+    [[5, '1']],
+    ['ab'],
+    new Set(['ab']),
+    { 'X-A': new Set(['a']) }
   ]) {
     t.throws(() => read({ headers: wrong }), TypeError, JSON.stringify(wrong))
   }

@@ -99,7 +99,8 @@ export class DraftHandshake {
     if (this.#origin !== '') fields.push([`${prefix}Origin`, this.#origin])
     fields.push([`${prefix}Location`, url])
     if (protocol !== '') fields.push([`${prefix}Protocol`, protocol])
-    fields.push(...(options.headers ? replaceFields(this.#fields, readHeaders(options.headers)) : this.#fields))
+    const { headers: more } = options
+    fields.push(...(more === undefined ? this.#fields : replaceFields(this.#fields, readHeaders(more))))
     const bytes = writeHead(`HTTP/1.1 101 ${is76 ? 'WebSocket' : 'Web Socket'} Protocol Handshake`, fields)
     return { bytes, status: 101, headers: toHeaders(fields), protocol, version, url }
   }

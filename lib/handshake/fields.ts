@@ -31,7 +31,25 @@ export function checkToken(value: string, what: string): void {
 
 /** @throws TypeError where a header field cannot be sent as it is, or belongs to the handshake */
 export function checkField(name: unknown, value: unknown): void {
-  if (typeof name !== 'string' || !TOKEN.test(name)) throw new TypeError(`invalid header name: ${JSON.stringify(name)}`)
-  if (typeof value !== 'string' || !FIELD_VALUE.test(value)) throw new TypeError(`invalid value of header '${name}'`)
+  if (typeof name !== 'string') throw new TypeError('a header name must be a string')
+  if (!TOKEN.test(name)) throw new TypeError(`invalid header name: ${JSON.stringify(name)}`)
+  if (typeof value !== 'string') throw new TypeError(`header '${name}' must be a string or an array of strings`)
+  if (!FIELD_VALUE.test(value)) throw new TypeError(`invalid value of header '${name}'`)
   if (RESERVED.has(name.toLowerCase())) throw new TypeError(`header '${name}' is written by the handshake itself`)
+}
+
+/** One field line: its name, as it is spelled on the wire, and its value. */
+export type Field = readonly [name: string, value: string]
+
+/**
+ * The lines of a field that the application gives: one for a string, one for each string of an array.
+ * @throws TypeError where one cannot be sent as it is, or belongs to the handshake
+ */
+export function fieldLines(name: unknown, value: unknown): Field[] {
+  checkField(name, '')
+  const lines: unknown[] = Array.isArray(value) ? [...value] : [value]
+  return lines.map(line => {
+    checkField(name, line)
+    return [name as string, line as string]
+  })
 }

@@ -68,8 +68,8 @@ export const REQUEST: HeadKind<RequestHead> = {
     if (parts === null) return null
     return { method: parts[1]!, url: parts[2]!, httpVersion: parts[3]!, headers: newHeaders(), rawHeaders: [] }
   },
-  // RFC 6455 §4.1: 1.1 or higher
-  speaks: head => head.httpVersion[0] === '1' && head.httpVersion !== '1.0',
+  // a WebSocket needs 1.1 or higher, which is said later; an application may answer 1.0
+  speaks: head => head.httpVersion[0] === '1',
   emptyLineFirst: true,
   startTooLong: 'WS_ERR_TARGET_TOO_LONG',
   status: code => STATUS[code]!

@@ -3,10 +3,9 @@
 
 import type { Headers } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
-import { checkField } from './fields.js'
+import { type Field, fieldLines } from './fields.js'
 
-/** One field line: its name, as it is spelled on the wire, and its value. */
-export type Field = readonly [name: string, value: string]
+export type { Field } from './fields.js'
 
 // Of these only the first line counts, as in node:http, so that an application meets the same values on either path
 const FIRST_COUNTS = new Set([
@@ -73,11 +72,9 @@ export function replaceFields(fields: readonly Field[], more: readonly Field[]):
  * @throws TypeError where the name or a value cannot be sent, or belongs to the handshake
  */
 export function setField(fields: readonly Field[], name: string, value: string | readonly string[]): readonly Field[] {
-  checkField(name, '')
-  const lines = (Array.isArray(value) ? value : [value]) as readonly string[]
-  for (const line of lines) checkField(name, line)
+  const lines = fieldLines(name, value)
   const lowerName = name.toLowerCase()
-  return [...fields.filter(field => field[0].toLowerCase() !== lowerName), ...lines.map((line): Field => [name, line])]
+  return [...fields.filter(field => field[0].toLowerCase() !== lowerName), ...lines]
 }
 
 /** How many lines of the lower-case name `name` the raw list of names and values has. */

@@ -3,7 +3,7 @@
 
 import { TOKEN } from './fields.js'
 
-/** The tokens of a list, or null where an item is not one. Empty items count for nothing (RFC 9110 §5.6.1.2). */
+/** The tokens of a list, or null where an item is not one. Empty items are ignored (RFC 9110 §5.6.1.2). */
 export function listTokens(value: string): string[] | null {
   const tokens: string[] = []
   for (let from = 0, to = 0; from <= value.length; from = to + 1) {
@@ -71,8 +71,8 @@ export function readExtensionList(value: string): ExtensionItem[] | null {
     if (item === null) return null
     items.push(item)
   } while (scanner.take(','))
-  // RFC 6455 §9.1: 1#extension
-  return scanner.atEnd() && items.length > 0 ? items : null
+  // a field with no item in it offers nothing (RFC 9110 §5.6.1.2)
+  return scanner.atEnd() ? items : null
 }
 
 /** extension-token *( ";" extension-param ) */

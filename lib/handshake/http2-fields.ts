@@ -40,6 +40,8 @@ export interface Http2Refusal extends Pick<Refusal, 'status' | 'headers' | 'body
  * @throws RangeError, TypeError where it cannot be sent
  */
 export function http2Refusal(status: number, options?: RefusalOptions): Http2Refusal {
+  // RFC 8441 §5: any other would open it
+  if (status < 300) throw new RangeError('on HTTP/2 the status of a refusal must be a whole number from 300 to 599')
   const { headers: all, body } = refusal(status, options)
   const headers = newHeaders()
   for (const name of Object.keys(all)) if (!OF_CONNECTION.has(name)) headers[name] = all[name]
@@ -53,6 +55,8 @@ export class Http2Request implements UpgradeRequest {
   readonly method: string
   readonly url: string
   readonly httpVersion = '2.0'
+  /** What is asked for beside plain CONNECT (RFC 8441 §4); '' for nothing. */
+  readonly protocol: string
   /** `https`, or `http`. */
   readonly scheme: string
   /** Without the pseudo-fields. */
@@ -64,6 +68,7 @@ export class Http2Request implements UpgradeRequest {
   ) {
     this.method = pseudo(head, ':method')
     this.url = pseudo(head, ':path')
+    this.protocol = pseudo(head, ':protocol')
     this.scheme = pseudo(head, ':scheme')
     this.headers = newHeaders()
     const authority = pseudo(head, ':authority')

@@ -91,7 +91,8 @@ export class Http2ServerHandshake {
       if (!FIELD_VALUE.test(options.extensions)) throw new TypeError('invalid value of Sec-WebSocket-Extensions')
       fields.push(['sec-websocket-extensions', options.extensions])
     }
-    fields.push(...(options.headers ? replaceFields(this.#fields, readHeaders(options.headers)) : this.#fields))
+    const { headers: more } = options
+    fields.push(...(more === undefined ? this.#fields : replaceFields(this.#fields, readHeaders(more))))
     const headers = toHttp2(fields)
     return {
       head: { ':status': 200, ...headers },

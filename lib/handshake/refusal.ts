@@ -19,12 +19,21 @@ export interface RefusalOptions {
 export interface Refusal {
   /** The whole answer as it goes on the wire. */
   bytes: Buffer
+  /** The same without the body, as it answers HEAD. */
+  head: Buffer
   status: number
   headers: Headers
   body: Buffer
 }
 
 const REASONS: Record<number, string> = {
+  200: 'OK',
+  201: 'Created',
+  202: 'Accepted',
+  203: 'Non-Authoritative Information',
+  204: 'No Content',
+  205: 'Reset Content',
+  206: 'Partial Content',
   300: 'Multiple Choices',
   301: 'Moved Permanently',
   302: 'Found',
@@ -42,9 +51,17 @@ const REASONS: Record<number, string> = {
   408: 'Request Timeout',
   409: 'Conflict',
   410: 'Gone',
+  411: 'Length Required',
+  412: 'Precondition Failed',
+  413: 'Content Too Large',
   414: 'URI Too Long',
+  415: 'Unsupported Media Type',
+  416: 'Range Not Satisfiable',
+  417: 'Expectation Failed',
   418: "I'm a teapot",
   421: 'Misdirected Request',
+  422: 'Unprocessable Content',
+  425: 'Too Early',
   426: 'Upgrade Required',
   429: 'Too Many Requests',
   431: 'Request Header Fields Too Large',
@@ -73,30 +90,34 @@ export function demandedFields(status: number): readonly Field[] {
   return DEMANDED[status] ?? []
 }
 
+// RFC 9110 §15.3.5, §15.3.6, §15.4.5
+const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304])
+
 /**
- * Writes an answer that refuses a handshake: it closes the connection, and has a body in plain text that says why.
- * @throws RangeError where the status is not a whole number from 300 to 599
+ * Writes an answer other than 101: it closes the connection, and has a body in plain text that says the reason, unless its status
+ * has none.
+ * @throws RangeError where the status is not a whole number from 200 to 599
  * @throws TypeError where a header field, the reason or the body cannot be sent
  */
 export function refusal(status: number, options: RefusalOptions = {}): Refusal {
-  if (!Number.isInteger(status) || status < 300 || status > 599) {
-    throw new RangeError('the status of a refusal must be a whole number from 300 to 599')
+  if (!Number.isInteger(status) || status < 200 || status > 599) {
+    throw new RangeError('the status of a refusal must be a whole number from 200 to 599')
   }
   const { reason = REASONS[status] ?? '' } = options
   if (typeof reason !== 'string' || !FIELD_VALUE.test(reason)) throw new TypeError('reason must be a line of text')
-  // RFC 9110 §15.4.5: what is not modified is not sent
-  const body = status === 304 ? Buffer.alloc(0) : readBody(options.body ?? (reason || String(status)))
+  const hasBody = !WITHOUT_BODY.has(status)
+  const body = hasBody ? readBody(options.body ?? (reason || String(status))) : Buffer.alloc(0)
   const own: Field[] = [
     // RFC 9110 §7.8: whoever sends Upgrade names it in Connection
     ['Connection', status === 426 ? 'close, Upgrade' : 'close'],
     ...demandedFields(status)
   ]
-  if (!(options.body instanceof Uint8Array) && status !== 304) own.push(['Content-Type', 'text/plain; charset=utf-8'])
-  // RFC 9110 §8.6: of a 304 it would tell the length of something else
-  if (status !== 304) own.push(['Content-Length', String(body.length)])
+  if (hasBody && !(options.body instanceof Uint8Array)) own.push(['Content-Type', 'text/plain; charset=utf-8'])
+  // RFC 9110 §8.6: a 204 must not have one, and that of a 304 would be the length of something else
+  if (hasBody || status === 205) own.push(['Content-Length', String(body.length)])
   const fields = options.headers === undefined ? own : replaceFields(own, readHeaders(options.headers))
   const head = writeHead(`HTTP/1.1 ${status} ${reason}`, fields)
-  return { bytes: Buffer.concat([head, body]), status, headers: toHeaders(fields), body }
+  return { bytes: Buffer.concat([head, body]), head, status, headers: toHeaders(fields), body }
 }
 
 /** The answer to a request that failed with `error`: its status, the fields that go with it, and its message as the body. */

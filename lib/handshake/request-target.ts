@@ -33,6 +33,29 @@ export function checkSyntax(request: UpgradeRequest): void {
   checkRepeated(request)
 }
 
+/**
+ * Checks a request of HTTP/1 that need not be one for a WebSocket.
+ * @throws HandshakeError where HTTP itself is violated
+ */
+export function checkRequest(request: UpgradeRequest): void {
+  checkRepeated(request)
+  const { method, url, headers, httpVersion } = request
+  const host: unknown = headers['host']
+  // RFC 9112 §3.2: HTTP/1.0 had none
+  const isRight = host === undefined ? httpVersion === '1.0' : typeof host === 'string' && (host === '' || isHost(host))
+  if (!isRight) malformed('Host')
+  if (typeof url !== 'string' || !isTarget(url, method)) malformed('the target')
+}
+
+/** RFC 9112 §3.2 */
+function isTarget(url: string, method: string | undefined): boolean {
+  if (method === 'CONNECT') return isHost(url)
+  if (url === '*') return method === 'OPTIONS'
+  if (PATH.test(url)) return true
+  const authority = ABSOLUTE.exec(url)?.[1]
+  return authority !== undefined && isHost(authority)
+}
+
 function checkRepeated({ headers, rawHeaders }: UpgradeRequest): void {
   for (const name of ONCE) if (Array.isArray(headers[name])) malformed(`${name} is repeated`)
   if (!Array.isArray(rawHeaders)) return

@@ -46,15 +46,20 @@ const VERSIONS: ReadonlyMap<string | undefined, HybiVersion> = new Map([
   ['7', 'hybi-7']
 ])
 
-/** Whether an HTTP/1.1 request asks for a WebSocket: a GET whose `Upgrade` and `Connection` say so. Never throws. */
+/**
+ * Whether a request asks for a WebSocket: on HTTP/1.1 a GET whose `Upgrade` and `Connection` say so (RFC 6455 §4.1), on HTTP/2 a CONNECT
+ * whose `:protocol` does (RFC 8441 §4), in the form of `ws.request` or as `node:http2` gives it. Never throws.
+ */
 export function isWebSocket(request: UpgradeRequest): boolean {
-  const { method, headers } = ((request as unknown) ?? {}) as Partial<UpgradeRequest>
-  if (method !== 'GET' || typeof headers !== 'object' || headers === null) return false
+  const { method, headers, protocol } = ((request as unknown) ?? {}) as Partial<UpgradeRequest & { protocol: unknown }>
+  if (typeof headers !== 'object' || headers === null) return false
+  if (method === 'CONNECT') return String(headers[':protocol'] ?? protocol).toLowerCase() === 'websocket'
+  if (method !== 'GET') return false
   return names(headers['upgrade'], 'websocket') && names(headers['connection'], 'upgrade')
 }
 
 /** What every 101 answer begins with (RFC 6455 §4.2.2). */
-export function answerFields(key: string): Field[] {
+function answerFields(key: string): Field[] {
   return [
     ['Upgrade', 'websocket'],
     ['Connection', 'Upgrade'],
@@ -119,7 +124,8 @@ export class ServerHandshake {
       if (!FIELD_VALUE.test(options.extensions)) throw new TypeError('invalid value of Sec-WebSocket-Extensions')
       fields.push(['Sec-WebSocket-Extensions', options.extensions])
     }
-    fields.push(...(options.headers ? replaceFields(this.#fields, readHeaders(options.headers)) : this.#fields))
+    const { headers: more } = options
+    fields.push(...(more === undefined ? this.#fields : replaceFields(this.#fields, readHeaders(more))))
     const bytes = writeHead('HTTP/1.1 101 Switching Protocols', fields)
     return { bytes, status: 101, headers: toHeaders(fields), protocol, version: this.version, url: this.url }
   }

@@ -27,15 +27,26 @@ export function readField(request: UpgradeRequest, name: string): string | undef
 export function checkOrigin(origin: string | undefined, request: UpgradeRequest, { origins }: Settings): void {
   if (origins === undefined) return
   const allowed =
-    typeof origins === 'function' ? origins(origin, request) : origin !== undefined && origins.includes(origin)
+    typeof origins === 'function'
+      ? call('origins', () => origins(origin, request))
+      : origin !== undefined && origins.includes(origin)
   // A promise, for one, is not a yes
   if (allowed !== true) refuse('WS_ERR_FORBIDDEN_ORIGIN', 403)
+}
+
+/** Calls a function of the options. @throws HandshakeError with 500 where it throws */
+function call<T>(name: string, callback: () => T): T {
+  try {
+    return callback()
+  } catch (cause) {
+    throw new HandshakeError('WS_ERR_REJECTED', { status: 500, detail: `the ${name} callback threw`, cause })
+  }
 }
 
 /**
  * One of the subprotocols that were offered, or '' for none (RFC 6455 §4.2.2).
  * @param given - what the application says; undefined leaves it to `settings.protocols`
- * @throws TypeError where the application chose another
+ * @throws TypeError where `given` is another; HandshakeError with 500 where the function of the options chooses another, or throws
  */
 export function chooseProtocol(
   offered: readonly string[],
@@ -43,15 +54,20 @@ export function chooseProtocol(
   request: UpgradeRequest,
   { protocols }: Settings
 ): string {
-  let choice: unknown = given
-  if (given === undefined) {
-    if (typeof protocols !== 'function') return offered.find(name => protocols.includes(name)) ?? ''
-    if (offered.length === 0) return ''
-    choice = protocols([...offered], request)
+  if (given !== undefined) return checkChoice(given, offered)
+  if (typeof protocols !== 'function') return offered.find(name => protocols.includes(name)) ?? ''
+  if (offered.length === 0) return ''
+  const choice = call('protocols', () => protocols([...offered], request))
+  try {
+    return checkChoice(choice, offered)
+  } catch (cause) {
+    const detail = 'the protocols callback chose what was not offered'
+    throw new HandshakeError('WS_ERR_REJECTED', { status: 500, detail, cause })
   }
+}
+
+function checkChoice(choice: unknown, offered: readonly unknown[]): string {
   if (choice === undefined || choice === null || choice === false || choice === '') return ''
-  if (!(offered as readonly unknown[]).includes(choice)) {
-    throw new TypeError(`the subprotocol ${JSON.stringify(choice)} was not offered by the client`)
-  }
-  return choice as string
+  if (offered.includes(choice)) return choice as string
+  throw new TypeError(`the subprotocol ${JSON.stringify(choice)} was not offered by the client`)
 }

@@ -179,6 +179,8 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
       ws.reject(403)
     } else if (isObject(answer) && 'status' in answer) {
       const { status, ...options } = answer as unknown as RefusalAnswer
+      // a mistake rather than a refusal, though HTTP/1.1 could send it
+      if (status < 300) throw new RangeError('the status of a refusal by verify must be from 300 to 599')
       ws.reject(status, options)
     } else if (isObject(answer) && 'context' in answer) {
       const { context, protocol, headers } = answer as unknown as Acceptance<Context>

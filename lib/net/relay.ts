@@ -4,6 +4,7 @@
 import type { CloseInfo } from '../connection.js'
 import { Deferred } from '../deferred.js'
 import { HandshakeError } from '../errors.js'
+import { isWebSocket } from '../handshake/server-handshake.js'
 import type { UpgradeRequest } from '../options.js'
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import { WebSocketStream } from '../websocket-stream.js'
@@ -149,6 +150,11 @@ export class Relay {
 
   private async dial(request: UpgradeRequest): Promise<void> {
     const { client, chosen } = this
+    if (!isWebSocket(request)) {
+      // refused, as without a relay
+      client.accept()
+      return
+    }
     client.inside.awaitGateway()
     try {
       const target = typeof chosen === 'function' ? await chosen(request) : chosen

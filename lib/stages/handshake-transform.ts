@@ -7,12 +7,14 @@ import { type Batch, type FaultListener, Stage } from './stage.js'
 
 /** The reading half of a handshake. */
 export interface HandshakeReader {
+  /** Whether it takes no more bytes for now; `HandshakeTransform.resumeInput` says when it does again. Default: false. */
+  readonly isFull?: boolean
   /**
    * Takes the next bytes of the peer's head; answers what stands behind it once it is whole, else null.
    * @throws HandshakeError where the head is wrong
    */
   receive(chunk: Buffer): Buffer | null
-  /** Called once, after `receive` answered the bytes behind the head and they are kept. */
+  /** Called once, after `receive` answered the bytes behind the head and they are kept. What it throws is not caught. */
   complete(): void
   /**
    * The wire ended before the head did.
@@ -28,15 +30,22 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
 
   private reader: HandshakeReader | null
   private state: 'shut' | 'open' | 'dropped' = 'shut'
-  private readonly held: Buffer[] = []
+  private readonly limit: number
+  private held: Buffer[] = []
+  private heldSize = 0
   private asked = false
   private more = true
   private ended = false
 
-  /** @param reader - what makes sense of the peer's head; without one, all input is held until `open` */
-  constructor(reader: HandshakeReader | null = null) {
+  /**
+   * @param reader - what makes sense of the peer's head; without one, all input is held until `open`
+   * @param limit - bytes behind the head that are held before input waits. While it does not wait, the end of the wire is noticed.
+   * Default: 0
+   */
+  constructor(reader: HandshakeReader | null = null, limit = 0) {
     super()
     this.reader = reader
+    this.limit = limit
   }
 
   protected override get readsBatches(): boolean {
@@ -48,49 +57,74 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
   }
 
   protected override get holdsInput(): boolean {
-    return this.state === 'shut' && this.reader === null
+    return this.state === 'shut' && this.isFull
+  }
+
+  private get isFull(): boolean {
+    return this.reader === null ? this.heldSize >= this.limit : this.reader.isFull === true
   }
 
   receive(chunks: Batch<Buffer>): boolean {
     if (this.state === 'open') return this.hand(chunks)
     if (this.state === 'dropped') return true
     const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-    if (this.reader === null) this.held.push(bytes)
+    if (this.reader === null) this.hold(bytes)
     else this.readHead(this.reader, bytes)
-    if (this.reader !== null || (this.state as string) === 'dropped') return true
     if ((this.state as string) === 'open') return this.more
+    if ((this.state as string) === 'dropped' || !this.isFull) return true
     this.asked = true
     return false
   }
 
   private readHead(reader: HandshakeReader, chunk: Buffer): void {
+    let rest: Buffer | null
     try {
-      const rest = reader.receive(chunk)
-      if (rest === null) return
-      this.reader = null
-      if (rest.length > 0) this.held.push(rest)
-      reader.complete()
+      rest = reader.receive(chunk)
     } catch (error) {
       this.fault(error)
+      return
     }
+    if (rest === null) return
+    this.reader = null
+    this.hold(rest)
+    reader.complete()
   }
 
-  /** Gives what is kept, and what comes next, to another reader: of a part of the handshake that follows the head. */
+  // a copy: who wrote these bytes may use their memory again before they are read
+  private hold(bytes: Buffer): void {
+    if (bytes.length === 0) return
+    this.held.push(Buffer.from(bytes))
+    this.heldSize += bytes.length
+  }
+
+  /** Gives what is held, and what comes next, to another reader: of a part of the handshake that follows the head. */
   readOn(reader: HandshakeReader): void {
     this.reader = reader
-    const held = this.held.splice(0)
+    const held = this.takeHeld()
     if (held.length > 0) this.readHead(reader, Buffer.concat(held))
     if (this.reader === null) return
     if (this.ended) this.endHead(reader)
-    else if (this.asked) {
-      this.asked = false
-      this.askForMore()
-    }
+    else this.resumeInput()
   }
 
-  /** Keeps bytes that came behind a head that somebody else has read. */
+  /** Asks for more input, where there is room for it again. */
+  resumeInput(): void {
+    if (!this.asked || this.isFull) return
+    this.asked = false
+    this.askForMore()
+  }
+
+  /** Keeps bytes that came behind a head that another parser has read. */
   keep(bytes: Buffer): void {
-    if (bytes.length > 0) this.held.push(bytes)
+    this.hold(bytes)
+  }
+
+  /** The bytes that are held, which then are no longer. */
+  takeHeld(): Buffer[] {
+    const { held } = this
+    this.held = []
+    this.heldSize = 0
+    return held
   }
 
   /** Writes bytes of the handshake itself, which nothing holds back. */
@@ -98,13 +132,13 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     return this.hand([bytes])
   }
 
-  /** Lets everything through, first what was kept, and leaves the pipeline. */
+  /** Lets everything through, first what was held, and leaves the pipeline. */
   open(): void {
     if (this.state !== 'shut') return
     this.state = 'open'
     this.reader = null
     const { prev, next } = this
-    const held = this.held.splice(0)
+    const held = this.takeHeld()
     if (next !== null && prev !== null) this.leave()
     if (held.length > 0) this.more = next === null ? this.hand(held) : next.receive(held)
     if (this.ended) {
@@ -120,7 +154,7 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
   discard(): void {
     this.state = 'dropped'
     this.reader = null
-    this.held.length = 0
+    this.takeHeld()
     if (!this.asked) return
     this.asked = false
     this.askForMore()

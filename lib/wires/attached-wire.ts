@@ -120,6 +120,13 @@ export class AttachedWire implements Wire {
     giveUp(duplex)
   }
 
+  detach(): { stream: Duplex; unread: Uint8Array[] } {
+    const { duplex } = this
+    this.forget()
+    duplex.off('error', onError)
+    return { stream: duplex, unread: [] }
+  }
+
   data(chunk: unknown): void {
     const bytes = asBuffer(chunk)
     if (bytes === null) {

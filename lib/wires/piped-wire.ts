@@ -27,6 +27,8 @@ interface PipeEnd {
   chunk: unknown
   foreign: number
   onData?: (chunk: unknown) => void
+  readonly onError: (error: Error) => void
+  readonly onClose: () => void
 }
 
 export class PipedWire implements Wire {
@@ -248,9 +250,8 @@ export class PipedWire implements Wire {
     if (side === 'source') checkGivesBytes(stream as Duplex)
     let end = this.ends.find(known => known.stream === stream)
     if (end === undefined) {
-      end = { stream: stream as Duplex, source: false, destination: false, chunk: undefined, foreign: 0 }
+      end = this.listenTo(stream as Duplex)
       this.ends = [...this.ends, end]
-      this.listenTo(end)
     }
     end[side] = true
     if (side === 'source') this.follow(end)
@@ -259,8 +260,9 @@ export class PipedWire implements Wire {
   /** A stream is no longer piped in. */
   unwatch(stream: NodeJS.EventEmitter): void {
     const end = this.ends.find(known => known.stream === stream)
-    if (end?.onData !== undefined) end.stream.off('data', end.onData)
-    delete end?.onData
+    if (end?.onData === undefined) return
+    end.stream.off('data', end.onData)
+    delete end.onData
   }
 
   // Which chunks come from the socket by the pipe, and may be written to; a chunk of anybody's may be written into the stream.
@@ -274,19 +276,52 @@ export class PipedWire implements Wire {
     stream.prependListener('data', end.onData)
   }
 
-  private listenTo(end: PipeEnd): void {
-    const { stream } = end
-    stream.on('error', error => {
+  private listenTo(stream: Duplex): PipeEnd {
+    const onError = (error: Error): void => {
       this.readRest(end)
       this.user.wireLost(error)
-    })
-    stream.once('close', () => {
-      this.readRest(end)
-      this.ends = this.ends.filter(other => other !== end)
-      const { readableEnded, writableFinished } = stream
-      const isDone = writableFinished && this.outputEnded
-      if ((end.source && !readableEnded) || (end.destination && !isDone)) this.broken()
-    })
+    }
+    const onClose = (): void => this.closed(end)
+    const end: PipeEnd = {
+      stream,
+      source: false,
+      destination: false,
+      chunk: undefined,
+      foreign: 0,
+      onError,
+      onClose
+    }
+    stream.on('error', onError)
+    stream.on('close', onClose)
+    return end
+  }
+
+  private closed(end: PipeEnd): void {
+    this.readRest(end)
+    this.forget(end)
+    const { readableEnded, writableFinished } = end.stream
+    const isDone = writableFinished && this.outputEnded
+    if ((end.source && !readableEnded) || (end.destination && !isDone)) this.broken()
+  }
+
+  private forget(end: PipeEnd): void {
+    this.ends = this.ends.filter(other => other !== end)
+    end.stream.off('close', end.onClose)
+  }
+
+  detach(): { stream: Duplex; unread: Uint8Array[] } {
+    const [end, other] = this.ends
+    if (end === undefined || other !== undefined || !end.source) {
+      throw new TypeError('only one stream that is piped in and out can be handed over')
+    }
+    const { stream } = end
+    const piped = this.stream as unknown as Duplex
+    stream.unpipe(piped)
+    piped.unpipe(stream)
+    this.forget(end)
+    stream.off('error', end.onError)
+    const { writableBuffer } = piped as Duplex & { writableBuffer: { chunk: Uint8Array }[] }
+    return { stream, unread: writableBuffer.map(({ chunk }) => chunk) }
   }
 
   /** What the process has read from the kernel has arrived, though the stream is destroyed. */

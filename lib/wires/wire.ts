@@ -45,6 +45,11 @@ export interface Wire extends Sender<Buffer>, Receiver<Buffer> {
   drop(): void
   /** The end of input has been dealt with. */
   inputDone(): void
+  /**
+   * Lets go of the stream, which nothing else is done to, and gives it with what was read from it and not taken.
+   * @throws TypeError if it is not one stream, which is then not let go of
+   */
+  detach(): { stream: Duplex; unread: Uint8Array[] }
 }
 
 type MaybeSocket = Duplex & { _handle?: unknown; rstCode?: number; session?: object }

@@ -142,7 +142,6 @@ const WRONG: Record<string, Record<string, string | string[] | null>> = {
   'an extension __proto__ (A06)': { 'Sec-WebSocket-Extensions': '__proto__' },
   'a parameter __proto__ (A06)': { 'Sec-WebSocket-Extensions': 'x; __proto__' },
   'malformed extensions': { 'Sec-WebSocket-Extensions': 'x;' },
-  'empty extensions': { 'Sec-WebSocket-Extensions': '' },
   'backslashes (A05)': { 'Sec-WebSocket-Extensions': `x; y="${'\\'.repeat(4000)}` }
 }
 
@@ -177,6 +176,13 @@ t.test('an extension or subprotocol is a fault where none was offered', async t 
 t.test('extensions may stand in several lines (RFC 6455, erratum 3433)', async t => {
   const { side, answer } = pair({ 'Sec-WebSocket-Extensions': ['x;y="1"', 'z'] }, {}, OFFER)
   t.equal(side.receive(answer)?.extensions, 'x; y=1, z')
+})
+
+t.test('a field of extensions with nothing in it chooses none (RFC 9110 §5.6.1.2)', async t => {
+  for (const value of ['', ',', ' ,']) {
+    const { side, answer } = pair({ 'Sec-WebSocket-Extensions': value }, {}, OFFER)
+    t.equal(side.receive(answer)?.extensions, '', value)
+  }
 })
 
 t.test('a 101 of HTTP/1.0 is an error', async t => {

@@ -291,7 +291,7 @@ for (const version of VERSIONS) {
     t.equal(offer('a, b', { protocols: choose }).accept().protocol, 'b')
     t.equal(offer('', { protocols: choose }).accept().protocol, '', 'not asked where there is nothing to choose')
     t.equal(offer('a', { protocols: () => null }).accept().protocol, '')
-    t.throws(() => offer('a', { protocols: () => 'x' }).accept(), TypeError)
+    t.throws(() => offer('a', { protocols: () => 'x' }).accept(), { code: 'WS_ERR_REJECTED', status: 500 })
   })
 
   t.test(`${version}: fields of the application stand behind those of the handshake`, async t => {

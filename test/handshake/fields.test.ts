@@ -1,5 +1,5 @@
 import t from 'tap'
-import { checkField, checkToken } from '../../lib/handshake/fields.js'
+import { checkField, checkToken, fieldLines } from '../../lib/handshake/fields.js'
 import { growth, LINEAR } from './feed.js'
 
 t.test('a token passes, and nothing else does', async t => {
@@ -17,6 +17,37 @@ t.test('A14: what would end a field line is refused', async t => {
   }
   for (const name of ['', 'a b', 'a:', 'a\r\n', '\xe9', 1, null, undefined]) {
     t.throws(() => checkField(name, 'a'), { name: 'TypeError', message: /header name/ })
+  }
+})
+
+t.test('a field is a string, or an array of strings with a line for each', async t => {
+  t.same(fieldLines('X-A', 'b'), [['X-A', 'b']])
+  t.same(fieldLines('X-A', ['b', '']), [
+    ['X-A', 'b'],
+    ['X-A', '']
+  ])
+  t.same(fieldLines('X-A', []), [])
+  t.same(fieldLines('1', 'b'), [['1', 'b']])
+  const says = { name: 'TypeError', message: "header 'X-A' must be a string or an array of strings" }
+  const sparse = new Array(1)
+  for (const value of [
+    new Set(['a']),
+    new String('a'),
+    1,
+    1n,
+    true,
+    null,
+    undefined,
+    {},
+    [1],
+    [['a']],
+    sparse,
+    Symbol('a')
+  ]) {
+    t.throws(() => fieldLines('X-A', value), says)
+  }
+  for (const name of [new String('X-A'), 1, 1n, null, undefined, Symbol('a'), ['X-A']]) {
+    t.throws(() => fieldLines(name, []), { name: 'TypeError', message: 'a header name must be a string' })
   }
 })
 

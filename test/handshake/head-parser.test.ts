@@ -175,11 +175,13 @@ t.test('A15: a malformed response head is refused at the end of the line that is
   }
 })
 
-t.test('a request of another version than HTTP/1.1 and its like gets 505', async t => {
-  for (const version of ['1.0', '0.9', '2.0', '3.1']) {
+t.test('a request of another version than HTTP/1 gets 505', async t => {
+  for (const version of ['0.9', '2.0', '3.1']) {
     const error = failure(new HeadParser(REQUEST, LIMITS), [latin1(`PRI * HTTP/${version}\r\n`)])
     t.match(error, { code: 'WS_ERR_HTTP_VERSION', status: 505 }, version)
   }
+  const old = new HeadParser(REQUEST, LIMITS).parse(latin1('GET / HTTP/1.0\r\n\r\n'))
+  t.equal(old?.httpVersion, '1.0', 'which an application may answer')
 })
 
 t.test('an answer of another version than HTTP/1 is an error', async t => {

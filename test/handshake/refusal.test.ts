@@ -54,13 +54,23 @@ t.test('a status brings the fields that it cannot go without', async t => {
   ])
 })
 
-t.test('a 304 has neither a body nor a length', async t => {
+t.test('a 204 and a 304 have neither a body nor a length, and a 205 has none of any length', async t => {
   t.same(lines(refusal(304, { body: 'a' }).bytes), ['HTTP/1.1 304 Not Modified', 'Connection: close', '', ''])
+  t.same(lines(refusal(204, { body: 'a' }).bytes), ['HTTP/1.1 204 No Content', 'Connection: close', '', ''])
+  const reset = ['HTTP/1.1 205 Reset Content', 'Connection: close', 'Content-Length: 0', '', '']
+  t.same(lines(refusal(205, { body: 'a' }).bytes), reset)
 })
 
-t.test('a status from 300 to 599 can refuse, and no other', async t => {
-  t.equal(refusal(300).status, 300)
-  for (const status of [200, 101, 299, 600, 0, -400, 400.5, Number.NaN, '400' as unknown as number]) {
+t.test('the head stands alone for HEAD, and names the length of the body all the same', async t => {
+  const { bytes, head, body } = refusal(200, { body: 'alive' })
+  t.same(Buffer.concat([head, body]), bytes)
+  t.same(lines(head).slice(0, 1), ['HTTP/1.1 200 OK'])
+  t.ok(lines(head).includes('Content-Length: 5'))
+})
+
+t.test('a status from 200 to 599 can be sent, and no other', async t => {
+  for (const status of [200, 299, 300, 599]) t.equal(refusal(status).status, status)
+  for (const status of [199, 101, 100, 600, 0, -400, 400.5, Number.NaN, '400' as unknown as number]) {
     t.throws(() => refusal(status), RangeError, String(status))
   }
 })

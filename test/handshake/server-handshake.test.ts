@@ -1,4 +1,5 @@
 import t from 'tap'
+import { Http2Request } from '../../lib/handshake/http2-fields.js'
 import { isWebSocket, ServerHandshake } from '../../lib/handshake/server-handshake.js'
 import type { UpgradeRequest } from '../../lib/options.js'
 import { ACCEPT, caught, lines, request, settings } from './requests.js'
@@ -57,6 +58,21 @@ t.test('isWebSocket says whether a WebSocket is asked for', async t => {
 const ODD_REQUESTS: unknown[] = [undefined, null, 1, 'GET', {}, [], { method: 'GET' }, { method: 'GET', headers: null }]
 ODD_REQUESTS.push({ method: 'GET', headers: 1 }, { method: 'GET', headers: { upgrade: 1, connection: {} } })
 ODD_REQUESTS.push({ method: 'GET', headers: { upgrade: [1], connection: [null] } })
+
+t.test('isWebSocket knows an extended CONNECT of HTTP/2, with its pseudo-fields or without', async t => {
+  const headers = {
+    ':method': 'CONNECT',
+    ':protocol': 'WebSocket',
+    ':path': '/',
+    ':scheme': 'https',
+    ':authority': 'a'
+  }
+  t.equal(isWebSocket({ method: 'CONNECT', headers }), true, 'as node:http2 has it')
+  t.equal(isWebSocket(new Http2Request(headers, undefined)), true)
+  t.equal(isWebSocket(new Http2Request({ ...headers, ':protocol': 'connect-udp' }, undefined)), false)
+  t.equal(isWebSocket({ method: 'CONNECT', url: 'a:443', headers: { host: 'a' } }), false)
+  t.equal(isWebSocket({ method: 'GET', headers: { ':protocol': 'websocket' } }), false)
+})
 
 t.test('A07: isWebSocket throws for nothing', async t => {
   for (const odd of ODD_REQUESTS) t.equal(isWebSocket(odd as UpgradeRequest), false)
@@ -290,7 +306,11 @@ t.test('a function may check origins, and only true is a yes', async t => {
   const origin = () => {
     throw fault
   }
-  t.throws(() => handshake({}, { origins: origin }), fault)
+  const told = { code: 'WS_ERR_REJECTED', status: 500, cause: fault, message: /: the origins callback threw$/ }
+  t.match(
+    caught(() => handshake({}, { origins: origin })),
+    told
+  )
 })
 
 t.test('the first subprotocol of the client that this side speaks is chosen', async t => {
@@ -325,8 +345,16 @@ t.test('a function may choose the subprotocol', async t => {
   t.equal(choose('b'), 'b')
   for (const none of [undefined, null, false, '']) t.equal(choose(none), '')
   for (const wrong of ['c', 'B', 1, true, Promise.resolve('a'), ['a']]) {
-    t.throws(() => choose(wrong), { name: 'TypeError', message: /was not offered/ })
+    const error = caught(() => choose(wrong))
+    t.match(error, { code: 'WS_ERR_REJECTED', status: 500, cause: { message: /was not offered/ } })
+    t.match(error.message, /: the protocols callback chose what was not offered$/)
   }
+  const fault = new Error('of the application')
+  const throws = () => {
+    throw fault
+  }
+  const error = caught(() => handshake(offer, { protocols: throws }).accept())
+  t.match(error, { code: 'WS_ERR_REJECTED', status: 500, cause: fault, message: /: the protocols callback threw$/ })
   const seen: unknown[] = []
   const protocols = (offered: string[], asked: UpgradeRequest) => {
     seen.push([...offered], asked.url)
@@ -357,8 +385,14 @@ t.test('offered extensions are handed on in their plainest form', async t => {
   t.equal(offered('__proto__'), '')
 })
 
+t.test('a field of extensions with nothing in it offers none (RFC 9110 §5.6.1.2)', async t => {
+  for (const value of ['', ',', ' , ,', ['', '']]) {
+    t.equal(handshake({ 'Sec-WebSocket-Extensions': value }).offeredExtensions, '', String(value))
+  }
+})
+
 t.test('A05: malformed extensions are refused', async t => {
-  for (const value of ['', ',', 'a b', 'a;', `a;b="${'\\'.repeat(2000)}`, 'a'.repeat(5000)]) {
+  for (const value of ['a b', 'a;', `a;b="${'\\'.repeat(2000)}`, 'a'.repeat(5000)]) {
     const error = refused({ 'Sec-WebSocket-Extensions': value })
     t.match(error, { code: 'WS_ERR_BAD_REQUEST', status: 400, message: /Extensions/ }, value.slice(0, 10))
   }

@@ -44,8 +44,8 @@ class Bench {
   readonly stage: HandshakeTransform
   readonly errors: string[] = []
 
-  constructor(reader: HandshakeReader | null = null) {
-    this.stage = new HandshakeTransform(reader)
+  constructor(reader: HandshakeReader | null = null, limit = 0) {
+    this.stage = new HandshakeTransform(reader, limit)
     this.stage.listener = { fail: error => this.errors.push(error.code) }
     link(this.giver, this.stage)
     link(this.stage, this.taker)
@@ -64,6 +64,71 @@ t.test('without a reader it holds all that comes, and then wants no more, until 
   bench.stage.open()
   t.equal(bench.passed, 'abc')
   t.equal(bench.giver.asked, 1)
+})
+
+t.test('with a limit it holds that many bytes before it wants no more, and all of them are copies', async t => {
+  const bench = new Bench(null, 4)
+  const memory = bytes('abc')
+  t.ok(bench.stage.receive([memory]))
+  memory.fill('x')
+  t.notOk(bench.stage.receive([bytes('d')]))
+  bench.stage.open()
+  t.equal(bench.passed, 'abcd')
+  t.equal(bench.giver.asked, 1)
+})
+
+t.test('a reader that is full gets no more until it says so', async t => {
+  const reader = Object.assign(new Head(), { isFull: false })
+  const bench = new Bench(reader)
+  t.ok(bench.stage.receive([bytes('a')]))
+  bench.stage.resumeInput()
+  t.equal(bench.giver.asked, 0, 'nobody was told to wait')
+  reader.isFull = true
+  t.notOk(bench.stage.receive([bytes('b')]))
+  bench.stage.resumeInput()
+  t.equal(bench.giver.asked, 0)
+  reader.isFull = false
+  bench.stage.resumeInput()
+  t.equal(bench.giver.asked, 1)
+  t.equal(reader.head, 'ab')
+})
+
+t.test('what is thrown when the head is whole is not taken for a fault of the peer', async t => {
+  const reader = new Head()
+  reader.done = () => {
+    throw new HandshakeError('WS_ERR_REJECTED')
+  }
+  const bench = new Bench(reader)
+  t.throws(() => bench.stage.receive([bytes('a.b')]), { code: 'WS_ERR_REJECTED' })
+  t.same(bench.errors, [])
+  bench.stage.open()
+  t.equal(bench.passed, 'b')
+})
+
+t.test('a reader that comes behind the end of the wire hears of it', async t => {
+  const bench = new Bench(null, 10)
+  bench.stage.finish()
+  const reader = new Head()
+  bench.stage.readOn(reader)
+  t.equal(reader.ends, 1)
+  t.same(bench.errors, ['WS_ERR_CONNECTION_LOST'])
+})
+
+t.test('an error that is not of the handshake is thrown on', async t => {
+  const reader = new Head()
+  reader.receive = () => {
+    throw new Error('oops')
+  }
+  t.throws(() => new Bench(reader).stage.receive([bytes('a')]), { message: 'oops' })
+})
+
+t.test('what is held can be taken away', async t => {
+  const bench = new Bench(null, 10)
+  bench.stage.keep(bytes('a'))
+  bench.stage.receive([bytes('b')])
+  t.equal(Buffer.concat(bench.stage.takeHeld()).toString(), 'ab')
+  bench.stage.open()
+  t.equal(bench.passed, '')
 })
 
 t.test('opened, it has left: its neighbours are linked, and it holds neither', async t => {

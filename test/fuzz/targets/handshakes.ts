@@ -6,7 +6,6 @@ import { ClientHandshake, type Established } from '../../../lib/handshake/client
 import { readUrl } from '../../../lib/handshake/client-url.js'
 import { type Connected, ConnectHandshake } from '../../../lib/handshake/connect-handshake.js'
 import { HeadParser, REQUEST, RESPONSE } from '../../../lib/handshake/head-parser.js'
-import { HandshakeMemo } from '../../../lib/handshake/memo.js'
 import { requestUrl } from '../../../lib/handshake/request-target.js'
 import { ServerHandshake } from '../../../lib/handshake/server-handshake.js'
 import { readOptions, type WebSocketOptions } from '../../../lib/options.js'
@@ -31,7 +30,7 @@ export const serverHandshake: Target = {
     try {
       const handshake = new ServerHandshake(head, settings, (flags & 4) !== 0)
       const accepted = handshake.accept()
-      const { url, version, protocol, status, headers } = accepted
+      const { url, protocol, headers } = accepted
       demand(protocol === '' || handshake.offeredProtocols.includes(protocol), 'a subprotocol that was not offered')
       demand(URL.canParse(url), 'a URL that is none')
       const answer = readHead(new HeadParser(RESPONSE, settings), [accepted.bytes])
@@ -39,18 +38,6 @@ export const serverHandshake: Target = {
       demand(JSON.stringify(answer.head.headers) === JSON.stringify(headers), 'an answer that says something else')
       const key = String(head.headers['sec-websocket-key'])
       demand(headers['sec-websocket-accept'] === acceptValue(key), 'a wrong accept value')
-      const memo = HandshakeMemo.of(head, { version, protocol, extensions: '', url, status, headers })
-      if (memo === null) {
-        // kept as it is: the memo has another meaning for such a word
-        demand(
-          head.rawHeaders.some(word => /^[\x80-\xff]$/.test(word)),
-          'a request is not remembered at all'
-        )
-        return
-      }
-      demand(JSON.stringify(memo.headers) === JSON.stringify(headers), 'an answer is not remembered')
-      demand(JSON.stringify(memo.request.headers) === JSON.stringify(head.headers), 'a request is not remembered')
-      demand(memo.url === url, 'a URL is not remembered')
     } catch (error) {
       if (!(error instanceof HandshakeError)) throw error
       demand(error.status >= 400 && error.status < 600, `a refusal with status ${error.status}`)
