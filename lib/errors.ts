@@ -41,6 +41,7 @@ const ERRORS = {
   WS_ERR_KEEPALIVE_TIMEOUT: peer(1006, 'the peer did not answer a keepalive ping in time'), // §5.5.2
   WS_ERR_DESTROYED: local(1006, 'the connection was destroyed'),
   WS_ERR_NOT_OPEN: local(1006, 'the connection no longer takes messages'), // §5.5.1
+  WS_ERR_MEMORY_TRANSFERRED: local(1011, 'the application transferred memory that other messages lie in'),
   WS_ERR_EXTENSION: local(1011, 'an extension failed'), // RFC 7692 §7, or whatever the extension says
 
   // Handshake: RFC 6455 §4, RFC 9110, RFC 9112

@@ -112,7 +112,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
 
   private sendPrepared(frame: Frame): Frame {
     this.frame = null
-    const prepared = frame.prepared!
+    const prepared = frame.prepared!.message
     const { key, deflateAlone, contextTakeover } = this.settings
     if (!prepared.compress || !this.isWorthwhile(prepared.whole)) return prepared.whole
     // the peer's window has this message from now on, ours never: nothing before it may be referred to again

@@ -113,7 +113,9 @@ export class FrameWriter {
   private addInPieces({ opcode, payload, fin, rsv, length, offset, first, compress }: Frame): void {
     for (let from = 0; from < payload.length; from += PIECE_SIZE) {
       const size = Math.min(PIECE_SIZE, payload.length - from)
-      const piece = new Frame(opcode, payload, fin, rsv, length, offset + from, from, size)
+      const piece = new Frame(opcode, payload, fin, rsv)
+        .within(from, size, 0, 'application')
+        .asPart(offset + from, length)
       // behind an empty part the first bytes are not the first part
       piece.first = first && from === 0
       // an extension may yet come in between
@@ -148,7 +150,7 @@ export class FrameWriter {
     this.frames = NONE
     this.size = this.urgent = this.apart = 0
     // what many connections send is not copied for each (benchmarks/questions/broadcast.js)
-    if (frames.length === 1 && frames[0]!.wire !== null && !this.masked) return [frames[0]!.wire]
+    if (frames.length === 1 && frames[0]!.prepared !== null && !this.masked) return [frames[0]!.prepared.wire]
     if (mixed) return this.takeMixed(frames)
     if (size === 0) return []
     const bytes = this.borrows ? borrow(size) : Buffer.allocUnsafe(size)

@@ -5,9 +5,9 @@ import { WebSocketError } from '../errors.js'
 import { Buffer, isAscii, isUtf8 } from '../runtime/node.js'
 import { FragmentRules, type MessageLimits, tooLarge } from './fragment-rules.js'
 import type { Frame } from './frame.js'
-import { applyMask } from './mask.js'
 import { Opcode } from './opcode.js'
-import { copyBytes, memorySize, SMALL_UP_TO, smallBytes, smallText } from './small-payload.js'
+import { readBinary } from './received-bytes.js'
+import { copyBytes, SMALL_UP_TO, smallText } from './small-payload.js'
 import { checkUtf8 } from './utf8.js'
 
 /** What the application sees: text as a string, binary as a Buffer. */
@@ -18,8 +18,6 @@ export type Message = string | Buffer
  * what a socket reads at once, are enough for the whole room of 1 MiB (benchmarks/questions/echo.js).
  */
 const ROOM_AHEAD = 32
-/** A payload may keep alive this many times its size. */
-const KEEPS_UP_TO = 64
 
 const EMPTY = Buffer.alloc(0)
 
@@ -104,18 +102,6 @@ class Progress {
     this.checked = checkUtf8(this.bytes, this.checked, end)
     if (this.checked < 0) throw new WebSocketError('WS_ERR_INVALID_UTF8')
   }
-}
-
-/** The payload of a whole frame or of a part, unmasked, in memory that may be kept. */
-export function readBinary(frame: Frame): Buffer {
-  const { size, start } = frame
-  const data = frame.data as Buffer
-  // a small payload must not keep its chunk alive; a large one of its own chunk may
-  if (size < SMALL_UP_TO || size * KEEPS_UP_TO < memorySize(data)) return smallBytes(frame)
-  // masked bytes that are somebody else's too stay as they are
-  if (frame.mask !== 0 && !frame.owned) return frame.payload
-  if (frame.mask !== 0) applyMask(data, start, start + size, data, start, frame.mask)
-  return data.subarray(start, start + size)
 }
 
 function readText(frame: Frame): string {

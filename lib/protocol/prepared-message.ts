@@ -62,9 +62,9 @@ export class PreparedMessage {
     const frame = new Frame(this.opcode, payload, true, rsv)
     const header = Buffer.allocUnsafe(10)
     const at = writeHeader(frame, header, 0, false)
-    frame.wire = Buffer.concat([header.subarray(0, at), payload])
-    frame.data = frame.wire.subarray(at)
-    frame.prepared = this
+    const wire = Buffer.concat([header.subarray(0, at), payload])
+    frame.data = wire.subarray(at)
+    frame.prepared = { message: this, wire }
     frame.compress = this.compress
     return frame
   }

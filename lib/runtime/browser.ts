@@ -121,3 +121,8 @@ export function fillRandom(bytes: Uint8Array | Int32Array): void {
 export function loadOptional(_name: string): unknown {
   return null
 }
+
+/** Browsers have no way to refuse the transfer of an ArrayBuffer. */
+export function markAsShared(_memory: ArrayBufferLike): boolean {
+  return false
+}

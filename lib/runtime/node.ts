@@ -4,7 +4,7 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { hash, randomFillSync } from 'node:crypto'
 import { createRequire } from 'node:module'
-import { nextTick } from 'node:process'
+import { getBuiltinModule, nextTick } from 'node:process'
 import { setImmediate } from 'node:timers'
 
 export { isAscii, isUtf8, nextTick, setImmediate }
@@ -33,4 +33,13 @@ export function loadOptional(name: string): unknown {
   } catch {
     return null
   }
+}
+
+/**
+ * Has `postMessage` and `structuredClone` refuse to transfer memory that several messages lie in; false where the platform cannot, and
+ * memory must not be shared. `node:worker_threads` takes 2 ms to load, so this waits for the first such memory.
+ */
+export function markAsShared(memory: ArrayBufferLike): boolean {
+  getBuiltinModule('node:worker_threads').markAsUntransferable(memory)
+  return true
 }

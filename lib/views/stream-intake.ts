@@ -4,8 +4,8 @@
 import { WebSocketError } from '../errors.js'
 import { FragmentRules, type MessageLimits } from '../protocol/fragment-rules.js'
 import type { Frame } from '../protocol/frame.js'
-import { readBinary } from '../protocol/message-joiner.js'
 import { Opcode } from '../protocol/opcode.js'
+import { readBinary } from '../protocol/received-bytes.js'
 import type { Batch, FaultListener, Receiver, Sender } from '../stages/stage.js'
 import { MessageStream, type MessageStreamOwner } from './message-stream.js'
 

@@ -162,7 +162,9 @@ t.test('frames in parts, masked as they came', async t => {
     const frames: Frame[] = []
     let offset = 0
     for (const bytes of cut(masked.subarray(0, length), ...ends)) {
-      const part = new Frame(Opcode.Binary, bytes, true, 0, length, offset, 0, bytes.length, shiftMask(mask, offset))
+      const part = new Frame(Opcode.Binary, bytes)
+        .within(0, bytes.length, shiftMask(mask, offset), 'wire')
+        .asPart(offset, length)
       frames.push(...(await through(codec, part)))
       offset += bytes.length
     }
@@ -175,7 +177,7 @@ t.test('frames in parts, masked as they came', async t => {
 t.test('a view of larger memory, and one that is no Buffer', async t => {
   const memory = noise(2000)
   const codec = side(ALONE).outgoing()
-  const inner = new Frame(Opcode.Binary, memory, true, 0, -1, 0, 500, 700)
+  const inner = new Frame(Opcode.Binary, memory).within(500, 700, 0, 'application')
   t.ok(inflate(await through(codec, inner)).equals(memory.subarray(500, 1200)))
   const view = new Uint8Array(memory.buffer, memory.byteOffset + 100, 300)
   t.ok(inflate(await through(codec, new Frame(Opcode.Binary, view))).equals(memory.subarray(100, 400)))

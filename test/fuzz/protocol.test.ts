@@ -99,7 +99,7 @@ t.test('a frame that is written in parts is one frame on the wire, and nothing s
     if (parts.length === 0) parts.push(Buffer.alloc(0))
     parts.forEach((part, i) => {
       if (i === when) writer.addUrgent(new Frame(Opcode.Ping, Buffer.from('!')))
-      writer.add(new Frame(opcode, part, true, 0, payload.length, offset))
+      writer.add(new Frame(opcode, part).asPart(offset, payload.length))
       offset += part.length
       if (i % 2 === 0) out.push(...writer.take())
     })

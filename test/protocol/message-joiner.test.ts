@@ -261,11 +261,14 @@ for (const [who, { masked }] of Object.entries(SIDES)) {
 
 const fedOf = (chunks: readonly Buffer[]): number => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
 
-t.test('a large binary message is a view of its chunk, where it came plain', async t => {
-  const chunk = wire(false, binary(pattern(10_000)))
-  const reader = new Reader(false)
-  reader.read(chunk)
-  t.equal((reader.messages[0] as Buffer).buffer, chunk.buffer)
+t.test('a large binary message that came plain is a view of its chunk where that is ours, and else a copy', async t => {
+  for (const owned of [true, false]) {
+    const chunk = wire(false, binary(pattern(10_000)))
+    const reader = new Reader(false)
+    reader.read(chunk, owned)
+    t.equal((reader.messages[0] as Buffer).buffer === chunk.buffer, owned)
+    t.same(reader.messages[0], pattern(10_000))
+  }
 })
 
 t.test('a large binary message is unmasked where it lies, in memory that is ours', async t => {

@@ -17,3 +17,13 @@ t.test('an optional module is there, or null', async t => {
   t.equal(typeof runtime.loadOptional('tap'), 'object')
   t.equal(runtime.loadOptional('no-such-module-as-this'), null)
 })
+
+t.test('memory that is marked as shared is not detached by a transfer', async t => {
+  const bytes = Buffer.allocUnsafeSlow(8)
+  t.equal(runtime.markAsShared(bytes.buffer), true)
+  try {
+    // Node 20 copies it, later versions refuse
+    structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] })
+  } catch {}
+  t.equal(bytes.length, 8)
+})

@@ -112,7 +112,7 @@ t.test('without options, messages may have 2^26-1 bytes and 16384 fragments', as
     assembler.listener = { fail: error => errors.push(error.code) }
     return assembler
   }
-  const announced = (length: number): Frame => new Frame(Opcode.Binary, Buffer.alloc(0), true, 0, length)
+  const announced = (length: number): Frame => new Frame(Opcode.Binary, Buffer.alloc(0)).asPart(0, length)
   limited().receive([announced(2 ** 26 - 1)])
   t.same(errors, [])
   limited().receive([announced(2 ** 26)])
