@@ -126,3 +126,12 @@ export function loadOptional(_name: string): unknown {
 export function markAsShared(_memory: ArrayBufferLike): boolean {
   return false
 }
+
+/** Browsers have no asynchronous contexts. */
+export function bindContext(run: () => void): () => void {
+  return run
+}
+
+export function outsideContexts<T>(make: () => T): T {
+  return make()
+}

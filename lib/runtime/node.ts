@@ -1,6 +1,7 @@
 // What this library needs of its surroundings, on Node. Bundlers for browsers put browser.ts in its place, which has the same exports;
 // package.json says so.
 
+import { AsyncResource } from 'node:async_hooks'
 import { isAscii, isUtf8 } from 'node:buffer'
 import { hash, randomFillSync } from 'node:crypto'
 import { createRequire } from 'node:module'
@@ -42,4 +43,16 @@ export function loadOptional(name: string): unknown {
 export function markAsShared(memory: ArrayBufferLike): boolean {
   getBuiltinModule('node:worker_threads').markAsUntransferable(memory)
   return true
+}
+
+/** A function that runs in the asynchronous context in which this is called, whoever calls it (`AsyncLocalStorage`). */
+export function bindContext(run: () => void): () => void {
+  return AsyncResource.bind(run)
+}
+
+const shared = new AsyncResource('websocket-duplex')
+
+/** Makes what many connections share in no connection's asynchronous context: it would keep that, and what is stored in it, alive. */
+export function outsideContexts<T>(make: () => T): T {
+  return shared.runInAsyncScope(make)
 }

@@ -6,6 +6,7 @@ import { WebSocketError } from '../errors.js'
 import type { FrameCodec } from '../extensions/extension.js'
 import type { Frame } from '../protocol/frame.js'
 import { isControl, Opcode } from '../protocol/opcode.js'
+import { bindContext } from '../runtime/node.js'
 import { type Batch, type FaultListener, Stage } from './stage.js'
 
 /** What an ExtensionTransform is made with. */
@@ -42,7 +43,8 @@ export class ExtensionTransform extends Stage<Frame, Frame> {
     super()
     this.rsv = options.rsv ?? 0
     this.codec = options.codec ?? null
-    if (this.codec !== null) this.codec.ready = () => this.goOn()
+    // a codec may share engines, and be told by another connection's work
+    if (this.codec !== null) this.codec.ready = bindContext(() => this.goOn())
   }
 
   /** Bytes of payload that wait here. @internal */
