@@ -63,7 +63,7 @@ export interface WebSocketOptions {
   maxMessageSize?: number | undefined
   /** Bytes of one frame's payload on the wire; beyond it the connection fails with 1009. Default: 2^26-1. */
   maxFrameSize?: number | undefined
-  /** Fragments of one message, empty ones counted; beyond it the connection fails with 1008. Default: 16384. */
+  /** Fragments of one message, empty ones counted; beyond it the connection fails with 1008. Default: 131072. */
   maxFragments?: number | undefined
   /** Bytes of the peer's HTTP head. Default: 16384. */
   maxHeaderSize?: number | undefined
@@ -115,7 +115,7 @@ const DEFAULTS: Settings = Object.freeze({
   version: 13,
   maxMessageSize: 2 ** 26 - 1,
   maxFrameSize: 2 ** 26 - 1,
-  maxFragments: 16384,
+  maxFragments: 2 ** 17,
   maxHeaderSize: 16384,
   maxHeaders: 100,
   handshakeTimeout: 10000,
