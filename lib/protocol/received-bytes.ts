@@ -7,6 +7,19 @@ import type { Frame } from './frame.js'
 import { applyMask } from './mask.js'
 import { memorySize, SMALL_UP_TO, shareChunk, smallBytes } from './small-payload.js'
 
+/** Memory for what a peer sends. @throws WebSocketError where there is not so much, which ends that connection and not the process */
+export function allocate(size: number): Buffer {
+  try {
+    return Buffer.allocUnsafeSlow(size)
+  } catch (cause) {
+    throw new WebSocketError('WS_ERR_MESSAGE_TOO_LARGE', {
+      detail: `no memory for ${size} bytes`,
+      fault: 'local',
+      cause
+    })
+  }
+}
+
 /** A payload may keep alive this many times its size. */
 const KEEPS_UP_TO = 64
 /** The header of a frame takes so many bytes at most (RFC 6455 §5.2). */

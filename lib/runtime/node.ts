@@ -2,7 +2,7 @@
 // package.json says so.
 
 import { AsyncResource } from 'node:async_hooks'
-import { isAscii, isUtf8 } from 'node:buffer'
+import { constants, isAscii, isUtf8 } from 'node:buffer'
 import { hash, randomFillSync } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { getBuiltinModule, nextTick } from 'node:process'
@@ -12,6 +12,9 @@ export { isAscii, isUtf8, nextTick, setImmediate }
 
 /** Node's own; its type is that of the global of this name. */
 export const { Buffer } = globalThis
+
+/** Bytes in a Buffer, and UTF-16 units in a string, at most. */
+export const { MAX_LENGTH, MAX_STRING_LENGTH } = constants
 
 /** The SHA-1 of ASCII text, in base64. */
 export function sha1(text: string): string {
