@@ -265,7 +265,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const { rare, extensions } = this
     if (extensions?.inbound.isWorking) {
       // what is being inflated had arrived before
-      extensions.inbound.whenIdle = () => this.over()
+      extensions.inbound.whenIdle(() => this.over())
       return
     }
     // a Close may be among what had arrived before
@@ -275,6 +275,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.connection.wireLost(undefined, lost)
     this.closeInfo = this.connection.over()
     if (rare?.abort !== undefined) this.settings.signal!.removeEventListener('abort', rare.abort)
+    this.fragmenter.stop()
     extensions?.outbound.stop()
     this.tellCloseSent()
     this.tellDrained()
@@ -356,7 +357,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   // ExtensionTransform stands in both chains from here on
   private extend({ rsv, incoming, outgoing }: Negotiated): void {
     const inbound = new ExtensionTransform({ rsv, codec: incoming })
-    const outbound = new ExtensionTransform({ rsv, codec: outgoing })
+    const { fragmentSize } = this.settings
+    const outbound = new ExtensionTransform({ rsv, codec: outgoing, fragmentSize })
     inbound.listener = outbound.listener = this.connection
     this.decoder.allowedRsv = rsv
     this.extensions = { rsv, inbound, outbound }
@@ -365,6 +367,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
       return
     }
     const waiting = this.encoder.takeBack()
+    // compressed whole, and cut behind that: what counts is what is on the wire
+    this.fragmenter.cuts = false
     link(this.fragmenter, outbound)
     link(outbound, this.encoder)
     // what was written before is no exception
@@ -384,6 +388,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.decoder.passesControl = true
     if (this.extensions === null) return
     const { inbound, outbound } = this.extensions
+    this.fragmenter.cuts = true
     link(this.fragmenter, this.encoder)
     inbound.stop()
     outbound.stop()
@@ -638,7 +643,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   /** Bytes taken from the application that the wire has not taken. */
   get bufferedAmount(): number {
     let amount = this.encoder.size + (this.wire?.bufferedAmount ?? 0) + (this.outgoing?.size ?? 0)
-    amount += this.extensions?.outbound.size ?? 0
+    amount += this.fragmenter.size + (this.extensions?.outbound.size ?? 0)
     for (const { chunk } of this.view === null ? [] : waitingWrites(this.view)) amount += writtenSize(chunk)
     return amount
   }
@@ -683,18 +688,11 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     }
   }
 
-  /** Runs when all messages that were sent before have passed the extensions. */
+  /** Runs when all messages that were sent before have reached the encoder. */
   private behindMessages(run: () => void): void {
-    const outbound = this.extensions?.outbound
-    if (outbound === undefined || outbound.isIdle) {
-      run()
-      return
-    }
-    const { whenIdle } = outbound
-    outbound.whenIdle = () => {
-      whenIdle?.()
-      run()
-    }
+    const busy = [this.fragmenter, this.extensions?.outbound].find(stage => stage?.isIdle === false)
+    if (busy === undefined) run()
+    else busy.whenIdle(() => this.behindMessages(run))
   }
 
   dropWire(): void {

@@ -36,13 +36,6 @@ export class PreparedMessage {
     return this.plain
   }
 
-  /** A frame of it that is no other connection's. @internal */
-  loose(): Frame {
-    const frame = new Frame(this.opcode, this.payload)
-    if (!this.compress) frame.compress = false
-    return frame
-  }
-
   /**
    * The frame that sends it compressed (RFC 7692 §7.2.1), made once for each set of parameters.
    * @param parameters - what tells one result from another

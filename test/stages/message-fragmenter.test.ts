@@ -40,6 +40,39 @@ t.test('a message over fragmentSize is several frames, in one batch', async t =>
   )
 })
 
+t.test('fragments are handed on as far as there is room, and what waits stays in order', async t => {
+  const { fragmenter, taker, giver } = linked({ fragmentSize: 16_384 })
+  taker.wants = false
+  t.equal(fragmenter.receive([pattern(200_000)]), false)
+  t.equal(fragmenter.receive(['behind']), false)
+  t.same([taker.items.length, fragmenter.size, fragmenter.isIdle], [4, 200_006 - 65_536, false])
+  let isTold = false
+  fragmenter.whenIdle(() => {
+    isTold = true
+  })
+  fragmenter.finish()
+  taker.prev!.proceed()
+  t.same([taker.items.length, isTold, giver.asked, taker.ends], [8, false, 0, 0])
+  taker.proceed()
+  t.same([taker.items.length, isTold, giver.asked, taker.ends], [14, true, 1, 1])
+  t.same(describeFrame(taker.items.at(-1)!), 'text 626568696e64')
+  t.same([fragmenter.size, fragmenter.isIdle], [0, true])
+})
+
+t.test('stopped, it drops what waits', async t => {
+  const { fragmenter, taker } = linked({ fragmentSize: 16_384 })
+  taker.wants = false
+  fragmenter.receive([pattern(200_000)])
+  fragmenter.stop()
+  t.same([fragmenter.size, fragmenter.isIdle], [0, true])
+  taker.proceed()
+  t.equal(taker.items.length, 4)
+  t.equal(fragmenter.receive(['more']), true)
+  const plain = linked().fragmenter
+  plain.stop()
+  t.same([plain.size, plain.isIdle], [0, true])
+})
+
 t.test('without fragmentSize nothing is split', async t => {
   for (const options of [undefined, {}, { fragmentSize: Number.POSITIVE_INFINITY }]) {
     const { fragmenter, taker } = linked(options)
