@@ -75,7 +75,10 @@ export interface WebSocketOptions {
   closeTimeout?: number | undefined
   /** Pings a silent peer, and ends the connection if nothing comes back. Default: off. */
   keepalive?: Keepalive | false | undefined
-  /** Bytes of payload in an outgoing frame; longer messages are sent in fragments. Default: no splitting. */
+  /**
+   * Bytes of payload in an outgoing frame, as it is on the wire: after compression. Longer messages are sent in fragments, as far as the
+   * wire has room, so that pings and pongs get between them. Default: no splitting.
+   */
   fragmentSize?: number | undefined
   /** Bytes held in each direction before backpressure. Default: 65536. */
   highWaterMark?: number | undefined

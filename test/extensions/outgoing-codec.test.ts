@@ -1,7 +1,7 @@
 import { constants, inflateRawSync } from 'node:zlib'
 import t from 'tap'
-import type { FrameCodec } from '../../lib/extensions/extension.js'
 import { idleSweeper } from '../../lib/extensions/idle-sweeper.js'
+import { DEFLATE_PIECE, FRAGMENT_FROM } from '../../lib/extensions/outgoing-codec.js'
 import { Frame } from '../../lib/protocol/frame.js'
 import { shiftMask } from '../../lib/protocol/mask.js'
 import { Opcode } from '../../lib/protocol/opcode.js'
@@ -103,52 +103,35 @@ t.test('a fragmented message is compressed however small it is', async t => {
   t.equal(inflate(frames).toString(), 'ab')
 })
 
-t.test('a large message leaves in fragments, and no more than one of them is made before it is asked for', async t => {
-  for (const message of [json(300_000), noise(300_000)]) {
+t.test('a large message is one frame; beyond a mebibyte it is fragments, each made when it is asked for', async t => {
+  for (const [message, count] of [
+    [json(300_000), 1],
+    [noise(300_000), 1],
+    [json(3_000_000), 1],
+    [noise(3_000_000), 3]
+  ] as const) {
     const codec = side(ALONE).outgoing()
     codec.push(new Frame(typeof message === 'string' ? Opcode.Text : Opcode.Binary, message))
     const frames: Frame[] = []
     while (frames.at(-1)?.fin !== true) {
-      t.equal(codec.next(), null)
-      t.equal(codec.busy, true)
-      t.equal(codec.next(), null)
-      if (frames.length === 4) break
-      await new Promise<void>(resolve => {
-        codec.ready = resolve
-      })
-      frames.push(codec.next()!)
-      if (frames.length === 4) break
+      const frame = codec.next()
+      if (frame !== null) frames.push(frame)
+      else if (codec.busy) await new Promise<void>(resolve => (codec.ready = resolve))
+      else t.fail('nothing comes, and nothing is under way')
     }
-    const last = await rest(codec)
-    frames.push(...last)
-    t.equal(frames.length, 5)
+    t.equal(codec.next(), null)
+    t.equal(codec.busy, false)
+    t.equal(frames.length, count)
+    const opcode = typeof message === 'string' ? Opcode.Text : Opcode.Binary
     t.same(
-      frames.map(frame => frame.opcode),
-      [typeof message === 'string' ? Opcode.Text : Opcode.Binary, 0, 0, 0, 0]
+      frames.map(frame => [frame.opcode, frame.rsv, frame.fin]),
+      frames.map((_, i) => [i === 0 ? opcode : 0, i === 0 ? RSV1 : 0, i === count - 1])
     )
-    t.same(
-      frames.map(frame => frame.rsv),
-      [RSV1, 0, 0, 0, 0]
-    )
-    t.same(
-      frames.map(frame => frame.fin),
-      [false, false, false, false, true]
-    )
+    t.ok(frames.every(({ size }) => size < FRAGMENT_FROM + 2 * DEFLATE_PIECE))
     t.ok(inflate(frames).equals(bytesOf(message)))
     codec.close()
   }
 })
-
-async function rest(codec: FrameCodec): Promise<Frame[]> {
-  const frames: Frame[] = []
-  for (;;) {
-    for (let frame = codec.next(); frame !== null; frame = codec.next()) frames.push(frame)
-    if (!codec.busy) return frames
-    await new Promise<void>(resolve => {
-      codec.ready = resolve
-    })
-  }
-}
 
 t.test('frames in parts, masked as they came', async t => {
   const mask = 0x12345678
