@@ -9,6 +9,7 @@ import { enginePool, keyOf } from './engine-pool.js'
 import type { FrameCodec } from './extension.js'
 import { type Holder, idleSweeper } from './idle-sweeper.js'
 import { keep, scratch } from './output-memory.js'
+import { type TurnUser, turnBudget } from './turn-budget.js'
 import type { EngineKind, PoolUser, ZlibEngine } from './zlib-engine.js'
 
 const RSV1 = 4
@@ -68,7 +69,7 @@ export class OutgoingSettings {
   }
 }
 
-export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
+export class OutgoingCodec implements FrameCodec, Holder, PoolUser, TurnUser {
   busy = false
   ready: (() => void) | null = null
   lastUsed = 0
@@ -85,6 +86,8 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
   // what the thread pool works on
   private input: Buffer | null = null
   private output: Buffer | null = null
+  // whether work may be done at once, for which this has waited
+  private hasTurn = false
   // what has been made of the frame in hand, and is not a fragment yet
   private pieces: Buffer[] = []
   private gathered = 0
@@ -139,7 +142,21 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
       return null
     }
     if (left === 0) return this.fragment(frame, frame.fin && frame.complete ? NOTHING : NOTHING.subarray(1))
+    if (!this.hasTurn && !turnBudget.take()) {
+      this.busy = true
+      turnBudget.wait(this)
+      return null
+    }
+    this.hasTurn = false
     return this.runNow(frame, left)
+  }
+
+  turnCame(): void {
+    // closed meanwhile
+    if (this.ready === null) return
+    this.busy = false
+    this.hasTurn = true
+    this.ready()
   }
 
   private runNow(frame: Frame, left: number): Frame {
@@ -238,7 +255,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
 
   close(): void {
     idleSweeper.delete(this)
-    if (this.busy) this.engine!.close()
+    if (this.input !== null && this.busy) this.engine!.close()
     else if (this.engine !== null) enginePool.put(this.engine)
     this.busy = false
     this.pieces = []

@@ -324,3 +324,41 @@ t.test('what fails in the thread pool fails the connection, not the process', as
   t.throws(() => codec.next(), { code: 'WS_ERR_EXTENSION', fault: 'local' })
   codec.close()
 })
+
+t.test('many messages in one turn let others have theirs, and stay in order', async t => {
+  const { client, server } = agree({ ...ALONE, level: 9 })
+  const bytes = noise(16_384)
+  const codecs = Array.from({ length: 400 }, () => server.outgoing())
+  const done: number[] = []
+  let busy = 0
+  const sent = codecs.map(async (codec, i) => {
+    codec.push(new Frame(Opcode.Binary, bytes))
+    let frame = codec.next()
+    if (codec.busy) busy++
+    while (frame === null) {
+      await new Promise<void>(resolve => (codec.ready = resolve))
+      frame = codec.next()
+    }
+    done.push(i)
+    if (i % 100 !== 0) return
+    t.ok((await new Receiver(client.incoming(NO_LIMIT)).take([frame])) !== undefined)
+  })
+  t.ok(busy > 0, `${busy} wait`)
+  const first = codecs.length - busy
+  // one that is closed while it waits is not told
+  const gone = server.outgoing()
+  gone.push(new Frame(Opcode.Binary, bytes))
+  t.equal(gone.next(), null)
+  gone.ready = () => t.fail('called')
+  gone.close()
+  let turns = 0
+  const counting = setInterval(() => turns++, 0)
+  await Promise.all(sent)
+  clearInterval(counting)
+  t.ok(turns > 0, `${turns} turns behind the first ${first}`)
+  t.same(
+    done,
+    codecs.map((_, i) => i)
+  )
+  for (const codec of codecs) codec.close()
+})
