@@ -302,11 +302,15 @@ t.test('whoever waits for it to be idle is told once, behind what was handed on'
   const { extension, taker } = coded(codec)
   let seen = -1
   extension.receive([says('a')])
+  const order: string[] = []
   extension.whenIdle(() => {
     seen = taker.items.length
+    order.push('first')
   })
+  extension.whenIdle(() => order.push('second'))
   codec.goOn()
   t.equal(seen, 1)
+  t.same(order, ['first', 'second'])
 })
 
 t.test('a codec that refuses a frame ends it, behind what it had made', async t => {

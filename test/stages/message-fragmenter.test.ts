@@ -1,6 +1,7 @@
 import t from 'tap'
-import type { Frame } from '../../lib/protocol/frame.js'
+import { Frame } from '../../lib/protocol/frame.js'
 import type { Sendable } from '../../lib/protocol/message-splitter.js'
+import { Opcode } from '../../lib/protocol/opcode.js'
 import { MessageFragmenter, type MessageFragmenterOptions } from '../../lib/stages/message-fragmenter.js'
 import { link } from '../../lib/stages/stage.js'
 import { pattern } from '../support/frames.js'
@@ -57,6 +58,15 @@ t.test('fragments are handed on as far as there is room, and what waits stays in
   t.same([taker.items.length, isTold, giver.asked, taker.ends], [14, true, 1, 1])
   t.same(describeFrame(taker.items.at(-1)!), 'text 626568696e64')
   t.same([fragmenter.size, fragmenter.isIdle], [0, true])
+})
+
+t.test('frames that are to stay whole keep their place among those that are cut', async t => {
+  const { fragmenter, taker } = linked({ fragmentSize: 2 })
+  fragmenter.receive(['abc'])
+  fragmenter.pass([new Frame(Opcode.Binary, 'whole')], false)
+  fragmenter.cuts = false
+  fragmenter.receive(['def'])
+  t.same(taker.items.map(describeFrame), ['text+ 6162', 'more 63', 'binary 77686f6c65', 'text 646566'])
 })
 
 t.test('stopped, it drops what waits', async t => {
