@@ -69,7 +69,7 @@ export interface WebSocketOptions {
   maxMessageSize?: number | undefined
   /** Bytes of one frame's payload on the wire; beyond it the connection fails with 1009. Default: 2^26-1. */
   maxFrameSize?: number | undefined
-  /** Fragments of one message, empty ones counted; beyond it the connection fails with 1008. Default: 16384. */
+  /** Fragments of one message, empty ones counted; beyond it the connection fails with 1008. Default: 131072. */
   maxFragments?: number | undefined
   /** Bytes of the peer's HTTP head. Default: 16384. */
   maxHeaderSize?: number | undefined
@@ -81,7 +81,10 @@ export interface WebSocketOptions {
   closeTimeout?: number | undefined
   /** Pings a silent peer, and ends the connection if nothing comes back. Default: off. */
   keepalive?: Keepalive | false | undefined
-  /** Bytes of payload in an outgoing frame; longer messages are sent in fragments. Default: no splitting. */
+  /**
+   * Bytes of payload in an outgoing frame, as it is on the wire: after compression. Longer messages are sent in fragments, as far as the
+   * wire has room, so that pings and pongs get between them. Default: no splitting.
+   */
   fragmentSize?: number | undefined
   /** Bytes held in each direction before backpressure. Default: 65536. */
   highWaterMark?: number | undefined
@@ -121,7 +124,7 @@ const DEFAULTS: Settings = Object.freeze({
   version: 13,
   maxMessageSize: 2 ** 26 - 1,
   maxFrameSize: 2 ** 26 - 1,
-  maxFragments: 16384,
+  maxFragments: 2 ** 17,
   maxHeaderSize: 16384,
   maxHeaders: 100,
   handshakeTimeout: 10000,

@@ -72,8 +72,6 @@ interface Rare {
   closeSent?: () => void
   abort?: () => void
   ask?: (answer: HandshakeError) => boolean
-  /** What waits for the messages in the extensions. */
-  behind?: (() => void)[]
   /** Who waits for the wire to take bytes again. */
   drained?: (() => void)[]
   /** Stands for the view of whoever was told to wait before there was one. */
@@ -276,7 +274,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const { rare, extensions } = this
     if (extensions?.inbound.isWorking) {
       // what is being inflated had arrived before
-      extensions.inbound.whenIdle = () => this.over()
+      extensions.inbound.whenIdle(() => this.over())
       return
     }
     // a Close may be among what had arrived before
@@ -286,6 +284,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.connection.wireLost(undefined, lost)
     this.closeInfo = this.connection.over()
     if (rare?.abort !== undefined) this.settings.signal!.removeEventListener('abort', rare.abort)
+    this.fragmenter.stop()
     extensions?.outbound.stop()
     this.rare?.closed?.resolve(this.closeInfo)
     // each by itself: what a listener of one throws does not keep the others
@@ -389,7 +388,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   // ExtensionTransform stands in both chains from here on
   private extend({ rsv, incoming, outgoing }: Negotiated): void {
     const inbound = new ExtensionTransform({ rsv, codec: incoming })
-    const outbound = new ExtensionTransform({ rsv, codec: outgoing })
+    const { fragmentSize } = this.settings
+    const outbound = new ExtensionTransform({ rsv, codec: outgoing, fragmentSize })
     inbound.listener = outbound.listener = this.connection
     this.decoder.allowedRsv = rsv
     this.extensions = { rsv, inbound, outbound }
@@ -398,6 +398,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
       return
     }
     const waiting = this.encoder.takeBack()
+    // compressed whole, and cut behind that: what counts is what is on the wire
+    this.fragmenter.cuts = false
     link(this.fragmenter, outbound)
     link(outbound, this.encoder)
     // what was written before is no exception
@@ -422,6 +424,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     // messages that are being compressed go out first
     this.outbox.hold()
     this.behindMessages(() => {
+      this.fragmenter.cuts = true
       link(this.fragmenter, this.encoder)
       this.extensions!.outbound.stop()
       this.extensions = null
@@ -688,8 +691,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   /** Bytes taken from the application that the wire has not taken. */
   get bufferedAmount(): number {
-    const { encoder, wire, outgoing, extensions, view } = this
-    const inStages = encoder.size + (outgoing?.size ?? 0) + (extensions?.outbound.size ?? 0)
+    const { encoder, fragmenter, wire, outgoing, extensions, view } = this
+    const inStages = encoder.size + fragmenter.size + (outgoing?.size ?? 0) + (extensions?.outbound.size ?? 0)
     return inStages + (wire?.bufferedAmount ?? 0) + (view?.queuedSize ?? 0)
   }
 
@@ -733,26 +736,11 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     }
   }
 
-  /** Runs when all messages that were sent before have passed the extensions. */
+  /** Runs when all messages that were sent before have reached the encoder. */
   private behindMessages(run: () => void): void {
-    const outbound = this.extensions?.outbound
-    if (outbound === undefined || outbound.isIdle) {
-      run()
-      return
-    }
-    this.rare ??= {}
-    const { rare } = this
-    if (rare.behind === undefined) {
-      rare.behind = []
-      outbound.whenIdle = () => this.runBehind()
-    }
-    rare.behind.push(run)
-  }
-
-  private runBehind(): void {
-    const { behind } = this.rare!
-    delete this.rare!.behind
-    for (const run of behind!) run()
+    const busy = [this.fragmenter, this.extensions?.outbound].find(stage => stage?.isIdle === false)
+    if (busy === undefined) run()
+    else busy.whenIdle(() => this.behindMessages(run))
   }
 
   dropWire(): void {

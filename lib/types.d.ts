@@ -18,6 +18,7 @@ declare module 'readable-stream' {
 // the packages that readable-stream takes with it to a browser; lib/runtime/browser.ts uses of them what Node has too
 declare module 'buffer/index.js' {
   export const Buffer: BufferConstructor
+  export const kMaxLength: number
 }
 
 declare module 'process/browser.js' {

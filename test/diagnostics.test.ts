@@ -93,7 +93,7 @@ t.test('with NODE_DEBUG each stage says what it hands on', async t => {
   ])
   const { trace } = await import('../lib/diagnostics.js')
   lines.length = 0
-  const part = new Frame(Opcode.Binary, Buffer.alloc(5), false, 4, 10, 2)
+  const part = new Frame(Opcode.Binary, Buffer.alloc(5), false, 4).asPart(2, 10)
   trace('X', [part, Buffer.alloc(7)])
   t.match(lines, [/X → frame 2 rsv 4 5 bytes of 10 from 2, 7 bytes$/])
 })

@@ -24,6 +24,7 @@ const FRAMES: Record<string, readonly [closeCode: number, fault: 'local' | 'peer
   WS_ERR_KEEPALIVE_TIMEOUT: [1006, 'peer'],
   WS_ERR_DESTROYED: [1006, 'local'],
   WS_ERR_NOT_OPEN: [1006, 'local'],
+  WS_ERR_MEMORY_TRANSFERRED: [1011, 'local'],
   WS_ERR_EXTENSION: [1011, 'local']
 }
 

@@ -23,7 +23,7 @@ const LAYERS: Record<string, Layer> = {
   runtime: {
     knows: [],
     uses: [
-      ...['node:buffer', 'node:crypto', 'node:module', 'node:process', 'node:timers', 'node:zlib'],
+      ...['node:async_hooks', 'node:buffer', 'node:crypto', 'node:module', 'node:process', 'node:timers', 'node:zlib'],
       ...['buffer/index.js', 'process/browser.js']
     ]
   },

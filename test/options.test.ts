@@ -16,7 +16,7 @@ const DEFAULTS: Record<Name, unknown> = {
   version: 13,
   maxMessageSize: 67108863,
   maxFrameSize: 67108863,
-  maxFragments: 16384,
+  maxFragments: 2 ** 17,
   maxHeaderSize: 16384,
   maxHeaders: 100,
   handshakeTimeout: 10000,

@@ -1,5 +1,6 @@
 // Engines that nobody uses at present, by kind: whoever takes no context over, or has been idle, needs none of its own (RFC 7692 §7.1.1).
 
+import { outsideContexts } from '../runtime/node.js'
 import { type Holder, type IdleSweeper, idleSweeper } from './idle-sweeper.js'
 import { type EngineKind, ZlibEngine } from './zlib-engine.js'
 
@@ -16,7 +17,7 @@ export class EnginePool implements Holder {
   /** An engine that has seen nothing, the caller's own until it is put back. */
   take(kind: EngineKind): ZlibEngine {
     this.lastUsed = this.sweeper.time
-    return this.free.get(keyOf(kind))?.pop() ?? new ZlibEngine(kind)
+    return this.free.get(keyOf(kind))?.pop() ?? outsideContexts(() => new ZlibEngine(kind))
   }
 
   /** Takes back one that has no work in the thread pool. */

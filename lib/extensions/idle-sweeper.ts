@@ -1,6 +1,8 @@
 // Whoever holds memory that it can do without comes in, and is told to give it back when it has not used it for a while. One timer
 // for the process, which keeps nobody alive, and none where nobody holds anything.
 
+import { outsideContexts } from '../runtime/node.js'
+
 /** Holds memory that it can give back. */
 export interface Holder {
   /** The sweeper's `time` when it last used what it holds. */
@@ -27,7 +29,7 @@ export class IdleSweeper {
   add(holder: Holder): void {
     holder.lastUsed = this.time
     this.holders.add(holder)
-    this.timer ??= setInterval(() => this.sweep(), this.interval).unref()
+    this.timer ??= outsideContexts(() => setInterval(() => this.sweep(), this.interval).unref())
   }
 
   delete(holder: Holder): void {

@@ -211,8 +211,8 @@ export class IncomingCodec implements FrameCodec, PoolUser {
   }
 
   private piece(frame: Frame, data: Buffer, start: number, size: number): Frame {
-    const piece = new Frame(frame.opcode, data, frame.fin, frame.rsv & ~RSV1, -1, this.offset, start, size)
-    piece.length = -1
+    const piece = new Frame(frame.opcode, data, frame.fin, frame.rsv & ~RSV1).within(start, size, 0, 'us')
+    piece.asPart(this.offset, -1)
     this.offset += size
     return piece
   }

@@ -6,7 +6,8 @@ import { WebSocketError } from '../errors.js'
 import { FragmentRules, tooLarge } from '../protocol/fragment-rules.js'
 import { Frame } from '../protocol/frame.js'
 import type { Opcode } from '../protocol/opcode.js'
-import { Buffer } from '../runtime/node.js'
+import { allocate } from '../protocol/received-bytes.js'
+import { Buffer, MAX_LENGTH } from '../runtime/node.js'
 import type { ExtensionCallback, ExtensionMessage, FrameCodec } from './extension.js'
 import type { NegotiationLimits } from './negotiation.js'
 
@@ -158,7 +159,7 @@ class Progress {
   /** @param announced - what is needed when the frame in progress has arrived whole */
   private grow(needed: number, announced: number): void {
     const room = Math.max(needed, this.bytes.length * 2, Math.min(announced, needed * ROOM_AHEAD))
-    const bytes = Buffer.allocUnsafe(room)
+    const bytes = allocate(Math.min(room, Math.max(needed, MAX_LENGTH)))
     this.bytes.copy(bytes, 0, 0, this.used)
     this.bytes = bytes
   }

@@ -1,5 +1,5 @@
-// Data frames to be sent come in, compressed ones go out (RFC 7692 §7.2.1), or the same where that is not worth while. A large
-// payload is compressed piece by piece, and each piece leaves as a fragment: nothing whole is held.
+// Data frames to be sent come in, compressed ones go out (RFC 7692 §7.2.1), or the same where that is not worth while. A large payload is
+// compressed piece by piece; what comes of it is one frame, up to a limit.
 
 import type { WebSocketError } from '../errors.js'
 import { Frame } from '../protocol/frame.js'
@@ -9,13 +9,19 @@ import { enginePool, keyOf } from './engine-pool.js'
 import type { FrameCodec } from './extension.js'
 import { type Holder, idleSweeper } from './idle-sweeper.js'
 import { keep, scratch } from './output-memory.js'
+import { type TurnUser, turnBudget } from './turn-budget.js'
 import type { EngineKind, PoolUser, ZlibEngine } from './zlib-engine.js'
 
 const RSV1 = 4
 /** Above this size what is in hand is compressed in the thread pool. */
 export const DEFLATE_IN_POOL_ABOVE = 16384
-/** Bytes of a large payload that make one fragment. */
+/** Bytes of a large payload that one job in the thread pool compresses. */
 export const DEFLATE_PIECE = 65536
+/**
+ * A fragment ends with so many compressed bytes. Smaller ones are more writes, which wait for each other where Nagle's algorithm is on; larger
+ * ones hold more memory for a peer that does not read.
+ */
+export const FRAGMENT_FROM = 2 ** 20
 /** 00 00 ff ff, which ends every flush, and is not sent at the end of a message (RFC 7692 §7.2.1). */
 const TAIL = 4
 /** What stands for nothing at the end of a message (RFC 7692 §7.2.3.6). */
@@ -63,7 +69,7 @@ export class OutgoingSettings {
   }
 }
 
-export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
+export class OutgoingCodec implements FrameCodec, Holder, PoolUser, TurnUser {
   busy = false
   ready: (() => void) | null = null
   lastUsed = 0
@@ -80,6 +86,11 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
   // what the thread pool works on
   private input: Buffer | null = null
   private output: Buffer | null = null
+  // whether work may be done at once, for which this has waited
+  private hasTurn = false
+  // what has been made of the frame in hand, and is not a fragment yet
+  private pieces: Buffer[] = []
+  private gathered = 0
   private error: WebSocketError | null = null
 
   constructor(private readonly settings: OutgoingSettings) {}
@@ -112,7 +123,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
 
   private sendPrepared(frame: Frame): Frame {
     this.frame = null
-    const prepared = frame.prepared!
+    const prepared = frame.prepared!.message
     const { key, deflateAlone, contextTakeover } = this.settings
     if (!prepared.compress || !this.isWorthwhile(prepared.whole)) return prepared.whole
     // the peer's window has this message from now on, ours never: nothing before it may be referred to again
@@ -121,13 +132,34 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
   }
 
   private compress(frame: Frame): Frame | null {
-    if (this.output !== null) return this.takeFromPool(frame)
+    if (this.output !== null) {
+      const fragment = this.takeFromPool(frame)
+      if (fragment !== null) return fragment
+    }
     const left = frame.size - this.used
     if (left > DEFLATE_IN_POOL_ABOVE) {
       this.runInPool(frame)
       return null
     }
     if (left === 0) return this.fragment(frame, frame.fin && frame.complete ? NOTHING : NOTHING.subarray(1))
+    if (!this.hasTurn && !turnBudget.take()) {
+      this.busy = true
+      turnBudget.wait(this)
+      return null
+    }
+    this.hasTurn = false
+    return this.runNow(frame, left)
+  }
+
+  turnCame(): void {
+    // closed meanwhile
+    if (this.ready === null) return
+    this.busy = false
+    this.hasTurn = true
+    this.ready()
+  }
+
+  private runNow(frame: Frame, left: number): Frame {
     const engine = this.takeEngine()
     if (typeof frame.data === 'string' || frame.mask !== 0) {
       copyTo(scratch, frame)
@@ -154,10 +186,16 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
     this.ready?.()
   }
 
-  private takeFromPool(frame: Frame): Frame {
+  /** Null where the next piece of the frame joins this one. */
+  private takeFromPool(frame: Frame): Frame | null {
     this.used += this.input!.length
     const bytes = this.withoutTail(frame, this.output!, this.engine!.produced)
     this.input = this.output = null
+    if (this.used < frame.size && this.gathered + bytes.length < FRAGMENT_FROM) {
+      this.pieces.push(bytes)
+      this.gathered += bytes.length
+      return null
+    }
     return this.fragment(frame, bytes)
   }
 
@@ -171,11 +209,19 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
     const ended = this.used === frame.size
     const last = ended && frame.fin && frame.complete
     const opcode = this.begun ? Opcode.Continuation : frame.opcode
-    const fragment = new Frame(opcode, payload, last, this.begun ? 0 : frame.rsv | RSV1)
+    const fragment = new Frame(opcode, this.join(payload), last, this.begun ? 0 : frame.rsv | RSV1)
     this.begun = !last
     if (ended) this.frame = null
     if (last) this.endMessage()
     return fragment
+  }
+
+  private join(last: Buffer): Buffer {
+    if (this.gathered === 0) return last
+    const payload = Buffer.concat([...this.pieces, last])
+    this.pieces = []
+    this.gathered = 0
+    return payload
   }
 
   private endMessage(): void {
@@ -209,9 +255,10 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser {
 
   close(): void {
     idleSweeper.delete(this)
-    if (this.busy) this.engine!.close()
+    if (this.input !== null && this.busy) this.engine!.close()
     else if (this.engine !== null) enginePool.put(this.engine)
     this.busy = false
+    this.pieces = []
     this.engine = this.frame = this.input = this.output = this.ready = null
   }
 }

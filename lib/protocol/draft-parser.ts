@@ -3,7 +3,7 @@
 
 import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
-import { Frame } from './frame.js'
+import { Frame, type Owner } from './frame.js'
 import { Opcode } from './opcode.js'
 
 /** The versions whose framing is not that of RFC 6455. */
@@ -40,7 +40,7 @@ export class DraftParser {
   // the chunk being read; null between chunks, so that an idle parser keeps none alive
   private chunk: Buffer | null = null
   private position = 0
-  private owned = false
+  private owner: Owner = 'us'
   // text, and frames of unknown types like it, go on to the next FF; skipped ones for as many bytes as they have said
   private state: 'type' | 'text' | 'unknown' | 'length' | 'skipped' = 'type'
   private type = 0
@@ -65,7 +65,7 @@ export class DraftParser {
       owned = true
     }
     this.chunk = chunk.length === 0 ? null : chunk
-    this.owned = owned
+    this.owner = owned ? 'us' : 'wire'
     this.position = 0
   }
 
@@ -124,9 +124,8 @@ export class DraftParser {
     if (found >= 0) this.state = 'type'
     if (!isText) return null
     if (found >= 0) this.messages++
-    const frame = new Frame(Opcode.Text, chunk, true, 0, offset + size, offset, position, size, 0, this.owned)
-    if (found < 0) frame.length = -1
-    return frame
+    const length = found < 0 ? -1 : offset + size
+    return new Frame(Opcode.Text, chunk).within(position, size, 0, this.owner).asPart(offset, length)
   }
 
   // A01: checked with each digit, and however many there are

@@ -3,7 +3,7 @@
 
 import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
-import { Frame } from './frame.js'
+import { Frame, type Owner } from './frame.js'
 import { shiftMask } from './mask.js'
 import { isControl, isKnown, Opcode } from './opcode.js'
 import { copyBytes } from './small-payload.js'
@@ -48,7 +48,7 @@ export class FrameParser {
   // the chunk being read; null between chunks, so that an idle parser keeps none alive
   private chunk: Buffer | null = null
   private position = 0
-  private owned = false
+  private owner: Owner = 'us'
   // the frame whose payload goes on in the next bytes
   private current: FrameInProgress | null = null
 
@@ -69,7 +69,7 @@ export class FrameParser {
   push(chunk: Buffer, owned: boolean): void {
     if (this.chunk !== null) {
       // a header or a control frame that the last chunk cut: at most 138 bytes
-      chunk = Buffer.concat([this.chunk.subarray(this.position), chunk])
+      chunk = Buffer.concat([this.rest(this.chunk), chunk])
       owned = true
     }
     if (this.masked && !owned && chunk.length >= COPY_FROM && !this.isInside(chunk)) {
@@ -77,7 +77,7 @@ export class FrameParser {
       owned = true
     }
     this.chunk = chunk
-    this.owned = owned
+    this.owner = owned ? 'us' : 'wire'
     this.position = 0
   }
 
@@ -137,11 +137,11 @@ export class FrameParser {
       const size = chunk.length - at
       this.current = { opcode, fin, rsv, length, mask, offset: size }
       this.chunk = null
-      return new Frame(opcode, chunk, fin, rsv, length, 0, at, size, mask, this.owned)
+      return new Frame(opcode, chunk, fin, rsv).within(at, size, mask, this.owner).asPart(0, length)
     }
     this.position = end
     if (end === chunk.length) this.chunk = null
-    return new Frame(opcode, chunk, fin, rsv, length, 0, at, length, mask, this.owned)
+    return new Frame(opcode, chunk, fin, rsv).within(at, length, mask, this.owner)
   }
 
   // RFC 7692 §6: no extension marks control frames, and those that we know mark only a message's first frame
@@ -159,16 +159,22 @@ export class FrameParser {
     if (current.offset === length) this.current = null
     this.position += size
     if (this.position === chunk.length) this.chunk = null
-    const frame = new Frame(opcode, chunk, fin, rsv, length, offset, position, size, mask, this.owned)
+    const frame = new Frame(opcode, chunk, fin, rsv).within(position, size, mask, this.owner).asPart(offset, length)
+    // the first part may have been empty
     frame.first = false
     return frame
   }
 
   // keeps a copy of the few bytes, not the memory they lie in
   private wait(chunk: Buffer): null {
-    this.chunk = this.position === chunk.length ? null : Buffer.from(chunk.subarray(this.position))
+    this.chunk = this.position === chunk.length ? null : Buffer.from(this.rest(chunk))
     this.position = 0
     return null
+  }
+
+  private rest(chunk: Buffer): Buffer {
+    if (this.position > chunk.length) throw new WebSocketError('WS_ERR_MEMORY_TRANSFERRED')
+    return chunk.subarray(this.position)
   }
 
   private wrongMask(): WebSocketError {

@@ -141,7 +141,9 @@ export class FrameWriter {
   private addInParts({ opcode, payload, fin, rsv, length, offset, first, compress }: Frame, partSize: number): void {
     for (let from = 0; from < payload.length; from += partSize) {
       const size = Math.min(partSize, payload.length - from)
-      const piece = new Frame(opcode, payload, fin, rsv, length, offset + from, from, size)
+      const piece = new Frame(opcode, payload, fin, rsv)
+        .within(from, size, 0, 'application')
+        .asPart(offset + from, length)
       // behind an empty part the first bytes are not the first part
       piece.first = first && from === 0
       // an extension may yet come in between
@@ -201,7 +203,9 @@ export class FrameWriter {
 
   private encode(frames: readonly Frame[], size: number, mixed: boolean): Buffer[] {
     // what many connections send is not copied for each (benchmarks/questions/broadcast.js)
-    if (frames.length === 1 && frames[0]!.wire !== null && this.toSocket && !this.masked) return [frames[0]!.wire]
+    if (frames.length === 1 && frames[0]!.prepared !== null && this.toSocket && !this.masked) {
+      return [frames[0]!.prepared.wire]
+    }
     if (mixed) return this.takeMixed(frames)
     if (size === 0) return []
     const bytes = this.borrows ? borrow(size) : Buffer.allocUnsafe(size)

@@ -4,9 +4,17 @@ import { Buffer } from '../runtime/node.js'
 import { applyMask } from './mask.js'
 import type { Opcode } from './opcode.js'
 import type { PreparedMessage } from './prepared-message.js'
+import { readBinary } from './received-bytes.js'
 
-/** Bytes that are taken from Buffer's pool, which has 8 KiB, or from Node 24 on 64 KiB. */
-const POOLED_BELOW = 4096
+/** A frame of a message that was prepared once for many connections. */
+export interface PreparedFrame {
+  readonly message: PreparedMessage
+  /** The whole frame as a server sends it, header included. */
+  readonly wire: Buffer
+}
+
+/** Whose memory a payload lies in. What came on the wire may be another one's, or ours alone. */
+export type Owner = 'application' | 'wire' | 'us'
 
 /**
  * A frame of RFC 6455 §5.2, or a part of one: a decoder passes on what it has of a large payload before the rest is there.
@@ -33,47 +41,52 @@ export class Frame {
   start: number
   /** @internal applies to the first byte of this part; 0 where nothing is masked */
   mask: number
-  /** @internal whether `data` may be written to and kept: nobody else uses it */
-  owned: boolean
-  // What few frames have stands in the prototype for all others, so that it costs them nothing
+  /** @internal whose memory `data` is; only what is ours may be written to */
+  owner: Owner
   /** Whether an extension may compress it, on the way out. */
-  declare compress: boolean
-  /** @internal the whole frame as a server sends it, where somebody has made that before */
-  declare wire: Buffer | null
-  /** @internal what it is a frame of, where that has many receivers */
-  declare prepared: PreparedMessage | null
+  compress: boolean
+  /** @internal the prepared message that it is a frame of */
+  prepared: PreparedFrame | null
 
   /**
    * @param payload - bytes, or text to be sent as UTF-8
-   * @param fin - the last, or only, frame of its message
+   * @param fin - whether this is the last, or only, frame of its message
    * @param rsv - RSV1, RSV2, RSV3 as bits 4, 2, 1
-   * @param length - bytes of the whole frame's payload, where this is only a part of it
-   * @param offset - where in that payload this part begins
    */
-  constructor(
-    opcode: Opcode,
-    payload: Uint8Array | string,
-    fin = true,
-    rsv = 0,
-    length = -1,
-    offset = 0,
-    start = 0,
-    size = -1,
-    mask = 0,
-    owned = false
-  ) {
-    if (size < 0) size = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length
+  constructor(opcode: Opcode, payload: Uint8Array | string, fin = true, rsv = 0) {
     this.fin = fin
     this.rsv = rsv
     this.opcode = opcode
-    this.length = length < 0 ? size : length
+    this.size = this.length = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length
+    this.offset = 0
+    this.first = true
+    this.data = payload
+    this.start = 0
+    this.mask = 0
+    this.owner = 'application'
+    this.compress = true
+    this.prepared = null
+  }
+
+  /**
+   * Makes this a part of a larger frame.
+   * @param offset - where in that frame's payload it begins
+   * @param length - bytes of that payload
+   */
+  asPart(offset: number, length: number): this {
     this.offset = offset
     this.first = offset === 0
-    this.size = size
-    this.data = payload
+    this.length = length
+    return this
+  }
+
+  /** The payload is `size` bytes of `data` from `start` on, masked with `mask`. @internal */
+  within(start: number, size: number, mask: number, owner: Owner): this {
     this.start = start
+    this.size = this.length = size
     this.mask = mask
-    this.owned = owned
+    this.owner = owner
+    return this
   }
 
   /** Whether the frame's payload ends with this part. */
@@ -81,19 +94,17 @@ export class Frame {
     return this.offset + this.size === this.length
   }
 
-  /** The bytes of this part, unmasked. */
+  /** The bytes of this part, unmasked. What was received lies in memory that belongs to the application. */
   get payload(): Buffer {
     if (typeof this.data === 'string') this.encode()
-    const { data, start, size } = this as { data: Uint8Array; start: number; size: number }
-    if (this.mask !== 0) {
-      // from here on a pool holds it no cheaper, and would be kept alive by it
-      this.data = size < POOLED_BELOW ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size)
-      applyMask(data, start, start + size, this.data, 0, this.mask)
+    if (this.owner !== 'application') {
+      this.data = readBinary(this)
       this.start = this.mask = 0
+      this.owner = 'application'
     }
-    const bytes = this.data as Uint8Array
-    if (bytes instanceof Buffer && size === bytes.length) return bytes
-    return Buffer.from(bytes.buffer, bytes.byteOffset + this.start, size)
+    const { data, start, size } = this as { data: Uint8Array; start: number; size: number }
+    if (data instanceof Buffer && size === data.length) return data
+    return Buffer.from(data.buffer, data.byteOffset + start, size)
   }
 
   /** Makes bytes of text that has not been encoded. @internal */
@@ -109,7 +120,3 @@ export class Frame {
     else applyMask(data, this.start, this.start + this.size, target, at, this.mask)
   }
 }
-
-Frame.prototype.compress = true
-Frame.prototype.wire = null
-Frame.prototype.prepared = null

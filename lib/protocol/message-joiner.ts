@@ -2,12 +2,12 @@
 // progress, within the limits, and looks at text as it arrives.
 
 import { WebSocketError } from '../errors.js'
-import { Buffer, isAscii, isUtf8 } from '../runtime/node.js'
+import { Buffer, isAscii, isUtf8, MAX_LENGTH, MAX_STRING_LENGTH } from '../runtime/node.js'
 import { FragmentRules, type MessageLimits, tooLarge } from './fragment-rules.js'
 import type { Frame } from './frame.js'
-import { applyMask } from './mask.js'
 import { Opcode } from './opcode.js'
-import { copyBytes, memorySize, SMALL_UP_TO, smallBytes, smallText } from './small-payload.js'
+import { allocate, readBinary } from './received-bytes.js'
+import { copyBytes, SMALL_UP_TO, smallText } from './small-payload.js'
 import { checkUtf8 } from './utf8.js'
 
 /** What the application sees: text as a string, binary as a Buffer. */
@@ -18,16 +18,28 @@ export type Message = string | Buffer
  * what a socket reads at once, are enough for the whole room of 1 MiB (benchmarks/questions/echo.js).
  */
 const ROOM_AHEAD = 32
-/** A payload may keep alive this many times its size. */
-const KEEPS_UP_TO = 64
 
 const EMPTY = Buffer.alloc(0)
+
+/** What a Buffer and a string can hold, whatever the options say. */
+const CAPACITY: Capacity = { bytes: MAX_LENGTH, characters: MAX_STRING_LENGTH }
+/** Bytes of UTF-8 that one UTF-16 unit of a string stands for at most. */
+const BYTES_PER_UNIT = 3
+
+interface Capacity {
+  readonly bytes: number
+  readonly characters: number
+}
 
 export class MessageJoiner {
   private progress: Progress | null = null
   private rules: FragmentRules | null = null
 
-  constructor(private readonly limits: MessageLimits) {}
+  /** @param capacity - what messages can hold at most, in this process */
+  constructor(
+    private readonly limits: MessageLimits,
+    private readonly capacity = CAPACITY
+  ) {}
 
   /**
    * Takes a data frame, or a part of one; answers the message that ends with it, or null.
@@ -42,7 +54,7 @@ export class MessageJoiner {
     }
     this.rules ??= new FragmentRules(this.limits)
     const isLast = this.rules.add(frame)
-    this.progress ??= new Progress(frame.opcode === Opcode.Text)
+    this.progress ??= new Progress(frame.opcode === Opcode.Text, this.capacity)
     const message = this.progress
     message.append(frame)
     if (!isLast) return null
@@ -58,13 +70,18 @@ class Progress {
   private checked = 0
   private ascii = true
 
-  constructor(private readonly text: boolean) {}
+  constructor(
+    private readonly text: boolean,
+    private readonly capacity: Capacity
+  ) {}
 
   append(frame: Frame): void {
     const { size } = frame
+    const announced = this.used + frame.length - frame.offset
+    if (announced > this.capacity.bytes) throw tooLarge(announced)
     if (size === 0) return
     const end = this.used + size
-    if (end > this.bytes.length) this.grow(end, this.used + frame.length - frame.offset, frame.fin)
+    if (end > this.bytes.length) this.grow(end, announced, frame.fin)
     frame.copy(this.bytes, this.used)
     if (this.text) this.check(this.used, end)
     this.used = end
@@ -89,7 +106,7 @@ class Progress {
     // a byte more than announced would be a second copy at the end (benchmarks/questions/echo.js, 1 MiB)
     const isExact = isLast && announced >= needed && announced <= ahead
     const room = isExact ? announced : Math.max(needed, this.bytes.length * 2, Math.min(announced, ahead))
-    const bytes = Buffer.allocUnsafeSlow(room)
+    const bytes = allocate(Math.min(room, Math.max(needed, this.capacity.bytes)))
     this.bytes.copy(bytes, 0, 0, this.used)
     this.bytes = bytes
   }
@@ -98,24 +115,14 @@ class Progress {
   private check(from: number, end: number): void {
     if (this.ascii && isAscii(this.bytes.subarray(from, end))) {
       this.checked = end
+      if (end > this.capacity.characters) throw tooLarge(end)
       return
     }
     this.ascii = false
+    if (end > this.capacity.characters * BYTES_PER_UNIT) throw tooLarge(end)
     this.checked = checkUtf8(this.bytes, this.checked, end)
     if (this.checked < 0) throw new WebSocketError('WS_ERR_INVALID_UTF8')
   }
-}
-
-/** The payload of a whole frame or of a part, unmasked, in memory that may be kept. */
-export function readBinary(frame: Frame): Buffer {
-  const { size, start } = frame
-  const data = frame.data as Buffer
-  // a small payload must not keep its chunk alive; a large one of its own chunk may
-  if (size < SMALL_UP_TO || size * KEEPS_UP_TO < memorySize(data)) return smallBytes(frame)
-  // masked bytes that are somebody else's too stay as they are
-  if (frame.mask !== 0 && !frame.owned) return frame.payload
-  if (frame.mask !== 0) applyMask(data, start, start + size, data, start, frame.mask)
-  return data.subarray(start, start + size)
 }
 
 function readText(frame: Frame): string {

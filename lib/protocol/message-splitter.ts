@@ -1,4 +1,4 @@
-// Messages come in, frames go out: one each, or several where fragmentSize says so (RFC 6455 §5.4).
+// Messages come in, frames go out: one each; and frames that are too large are cut into fragments (RFC 6455 §5.4).
 
 import { Buffer } from '../runtime/node.js'
 import { Frame } from './frame.js'
@@ -67,33 +67,59 @@ function textFrame(text: string): Frame {
 }
 
 /**
- * The frames of one message.
- * @param fragmentSize - bytes of payload that one frame holds at most
+ * One message as one frame.
  * @throws TypeError where `message` is neither text nor bytes
  */
-export function splitMessage(message: Outgoing, fragmentSize: number): Frame[] {
-  if (typeof message === 'string') return splitFrame(textFrame(message), fragmentSize)
-  if (message instanceof PreparedMessage) {
-    return message.size <= fragmentSize ? [message.whole] : splitFrame(message.loose(), fragmentSize)
-  }
-  if (!(message instanceof Uncompressed)) return splitFrame(new Frame(Opcode.Binary, toBytes(message)), fragmentSize)
-  const frames = splitMessage(message.data, fragmentSize)
-  for (const frame of frames) frame.compress = false
-  return frames
+export function frameOf(message: Outgoing): Frame {
+  if (typeof message === 'string') return textFrame(message)
+  if (message instanceof PreparedMessage) return message.whole
+  if (!(message instanceof Uncompressed)) return new Frame(Opcode.Binary, toBytes(message))
+  const frame = frameOf(message.data)
+  frame.compress = false
+  return frame
 }
 
-/** A whole frame, or the fragments that it is cut into (RFC 6455 §5.4). */
-export function splitFrame(whole: Frame, fragmentSize: number): Frame[] {
-  if (whole.size <= fragmentSize) return [whole]
-  const frames: Frame[] = []
-  const bytes = whole.payload
-  let { opcode } = whole
-  for (let at = 0; at < bytes.length; at += fragmentSize) {
-    const end = at + fragmentSize
-    const frame = new Frame(opcode, bytes.subarray(at, end), whole.fin && end >= bytes.length)
-    if (!whole.compress) frame.compress = false
-    frames.push(frame)
-    opcode = Opcode.Continuation
+/** Cuts a frame into fragments (RFC 6455 §5.4), each made when it is asked for: where the wire is slow, a Ping goes between them. */
+export class FrameCutter {
+  private frame: Frame | null = null
+  private at = 0
+
+  /** @param size - bytes of payload that one fragment holds at most */
+  constructor(public size: number) {}
+
+  /** Takes a frame whose last one is used up. */
+  cut(frame: Frame): void {
+    this.frame = frame
+    this.at = 0
   }
-  return frames
+
+  /** Drops what is still to come. */
+  clear(): void {
+    this.frame = null
+  }
+
+  /** Bytes that are still to come. */
+  get left(): number {
+    return this.frame === null ? 0 : this.frame.size - this.at
+  }
+
+  /** The next fragment; a frame that is small enough, as it is. Null where nothing is left. */
+  next(): Frame | null {
+    const { frame, at } = this
+    if (frame === null) return null
+    // a part of a frame has its length in the header of the first one
+    const isWhole = frame.first && frame.complete
+    if (at === 0 && (frame.size <= this.size || !isWhole)) {
+      this.frame = null
+      return frame
+    }
+    const end = Math.min(at + this.size, frame.size)
+    const isLast = end === frame.size
+    const opcode = at === 0 ? frame.opcode : Opcode.Continuation
+    const fragment = new Frame(opcode, frame.payload.subarray(at, end), frame.fin && isLast, at === 0 ? frame.rsv : 0)
+    fragment.compress = frame.compress
+    this.at = end
+    if (isLast) this.frame = null
+    return fragment
+  }
 }

@@ -36,13 +36,6 @@ export class PreparedMessage {
     return this.plain
   }
 
-  /** A frame of it that is no other connection's. @internal */
-  loose(): Frame {
-    const frame = new Frame(this.opcode, this.payload)
-    if (!this.compress) frame.compress = false
-    return frame
-  }
-
   /**
    * The frame that sends it compressed (RFC 7692 §7.2.1), made once for each set of parameters.
    * @param parameters - what tells one result from another
@@ -62,9 +55,9 @@ export class PreparedMessage {
     const frame = new Frame(this.opcode, payload, true, rsv)
     const header = Buffer.allocUnsafe(10)
     const at = writeHeader(frame, header, 0, false)
-    frame.wire = Buffer.concat([header.subarray(0, at), payload])
-    frame.data = frame.wire.subarray(at)
-    frame.prepared = this
+    const wire = Buffer.concat([header.subarray(0, at), payload])
+    frame.data = wire.subarray(at)
+    frame.prepared = { message: this, wire }
     frame.compress = this.compress
     return frame
   }

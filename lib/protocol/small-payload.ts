@@ -1,7 +1,8 @@
 // Small payloads out of a chunk: unmasked and copied in one pass, into memory that is cheap to get. Here speed comes before
 // beauty, and only here (benchmarks/questions/decode.js: this makes the difference between 1.3 and 2.5 times ws).
 
-import { Buffer } from '../runtime/node.js'
+import { WebSocketError } from '../errors.js'
+import { Buffer, markAsShared } from '../runtime/node.js'
 import type { Frame } from './frame.js'
 
 /** Payloads below this size always come through here. */
@@ -30,8 +31,9 @@ function memory(size: number): Memory {
   return { bytes, view: new DataView(buffer, offset, size), buffer, offset }
 }
 
-// what binary payloads are copied to: no more than a slab is kept alive by one of them, as with Buffer.allocUnsafe
-let slab = memory(SLAB_SIZE)
+// Binary payloads of all connections are copied to one slab after the other: one payload keeps no more than a slab alive, as with
+// Buffer.allocUnsafe. A slab cannot be transferred, which would take the payloads of others away.
+let slab = memory(0)
 let slabUsed = 0
 // where text passes through on its way to a string
 const scratch = memory(SMALL_UP_TO + 3)
@@ -42,8 +44,9 @@ const unitBytes = Buffer.from(units.buffer) as Buffer & { ucs2Slice(start: numbe
 let chunk: Uint8Array | null = null
 let view: DataView = new DataView(new ArrayBuffer(0))
 let chunkMemory = 0
+let chunkIsShared = false
 
-/** A binary payload, in memory of its own. */
+/** A copy of a binary payload. Below SMALL_UP_TO it lies beside others, in memory that is not transferred. */
 export function smallBytes(frame: Frame): Buffer {
   const { size } = frame
   if (size >= SMALL_UP_TO) {
@@ -51,14 +54,19 @@ export function smallBytes(frame: Frame): Buffer {
     frame.copy(bytes, 0)
     return bytes
   }
-  if (slabUsed + size > SLAB_SIZE) {
-    slab = memory(SLAB_SIZE)
-    slabUsed = 0
-  }
+  if (size === 0) return Buffer.alloc(0)
+  // ArrayBuffer.prototype.transfer of Node 22 takes even a slab away, and leaves it with a length of 0
+  if (slabUsed + size > slab.bytes.length) renewSlab(size)
   const at = slabUsed
   slabUsed = at + size
   unmask(frame, slab, at)
   return new NodeBuffer(slab.buffer, slab.offset + at, size)
+}
+
+function renewSlab(needed: number): void {
+  slab = memory(SLAB_SIZE)
+  slabUsed = 0
+  if (!markAsShared(slab.buffer)) slab = memory(needed)
 }
 
 /** A copy in memory that nothing else lies in. */
@@ -79,6 +87,7 @@ export function smallText(frame: Frame): string | null {
 function unmask(frame: Frame, target: Memory, at: number): number {
   const { data, start, size, mask } = frame as Frame & { data: Buffer }
   const end = start + size
+  if (end > data.length) throw new WebSocketError('WS_ERR_MEMORY_TRANSFERRED')
   let from = start
   let seen = 0
   if (data === chunk || (data.length >= VIEW_FROM && take(data))) {
@@ -116,11 +125,19 @@ export function memorySize(data: Uint8Array): number {
   return data === chunk || take(data) ? chunkMemory : data.buffer.byteLength
 }
 
+/** Lets several payloads be views of one chunk, which is not transferred from now on; false where they must be copied. */
+export function shareChunk(data: Uint8Array): boolean {
+  if (data !== chunk) return markAsShared(data.buffer)
+  chunkIsShared ||= markAsShared(data.buffer)
+  return chunkIsShared
+}
+
 /** Makes a view of a chunk; false where it is too large to be kept alive for that. */
 function take(data: Uint8Array): boolean {
   const { buffer } = data
   if (buffer.byteLength > VIEW_UP_TO) return false
   chunk = data
+  chunkIsShared = false
   chunkMemory = buffer.byteLength
   view = new DataView(buffer, data.byteOffset, data.length)
   return true

@@ -1,7 +1,7 @@
 // What this library needs of its surroundings, in a browser: the exports of node.ts, made of what browsers have and of the packages that
 // readable-stream has its Buffer and its ticks from.
 
-import { Buffer as PackageBuffer } from 'buffer/index.js'
+import { kMaxLength, Buffer as PackageBuffer } from 'buffer/index.js'
 import process from 'process/browser.js'
 import { md5Digest, sha1Digest } from './digests.js'
 
@@ -38,6 +38,10 @@ Object.assign(BrowserBuffer, {
 })
 
 export const Buffer = BrowserBuffer as unknown as BufferConstructor
+
+/** What the package allows for a Buffer, and V8 for a string. */
+export const MAX_LENGTH: number = kMaxLength
+export const MAX_STRING_LENGTH = 2 ** 29 - 24
 
 function isForUtf8(encoding: unknown): boolean {
   return encoding === undefined || encoding === 'utf8' || encoding === 'utf-8'
@@ -120,4 +124,18 @@ export function fillRandom(bytes: Uint8Array | Int32Array): void {
 /** There are no modules to load. */
 export function loadOptional(_name: string): unknown {
   return null
+}
+
+/** Browsers have no way to refuse the transfer of an ArrayBuffer. */
+export function markAsShared(_memory: ArrayBufferLike): boolean {
+  return false
+}
+
+/** Browsers have no asynchronous contexts. */
+export function bindContext(run: () => void): () => void {
+  return run
+}
+
+export function outsideContexts<T>(make: () => T): T {
+  return make()
 }

@@ -1,16 +1,20 @@
 // What this library needs of its surroundings, on Node. Bundlers for browsers put browser.ts in its place, which has the same exports;
 // package.json says so.
 
-import { isAscii, isUtf8 } from 'node:buffer'
+import { AsyncResource } from 'node:async_hooks'
+import { constants, isAscii, isUtf8 } from 'node:buffer'
 import { hash, randomFillSync } from 'node:crypto'
 import { createRequire } from 'node:module'
-import { nextTick } from 'node:process'
+import { getBuiltinModule, nextTick } from 'node:process'
 import { setImmediate } from 'node:timers'
 
 export { isAscii, isUtf8, nextTick, setImmediate }
 
 /** Node's own; its type is that of the global of this name. */
 export const { Buffer } = globalThis
+
+/** Bytes in a Buffer, and UTF-16 units in a string, at most. */
+export const { MAX_LENGTH, MAX_STRING_LENGTH } = constants
 
 /** The SHA-1 of ASCII text, in base64. */
 export function sha1(text: string): string {
@@ -33,4 +37,25 @@ export function loadOptional(name: string): unknown {
   } catch {
     return null
   }
+}
+
+/**
+ * Has `postMessage` and `structuredClone` refuse to transfer memory that several messages lie in; false where the platform cannot, and
+ * memory must not be shared. `node:worker_threads` takes 2 ms to load, so this waits for the first such memory.
+ */
+export function markAsShared(memory: ArrayBufferLike): boolean {
+  getBuiltinModule('node:worker_threads').markAsUntransferable(memory)
+  return true
+}
+
+/** A function that runs in the asynchronous context in which this is called, whoever calls it (`AsyncLocalStorage`). */
+export function bindContext(run: () => void): () => void {
+  return AsyncResource.bind(run)
+}
+
+const shared = new AsyncResource('websocket-duplex')
+
+/** Makes what many connections share in no connection's asynchronous context: it would keep that, and what is stored in it, alive. */
+export function outsideContexts<T>(make: () => T): T {
+  return shared.runInAsyncScope(make)
 }

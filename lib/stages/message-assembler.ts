@@ -13,7 +13,7 @@ import { type Batch, type FaultListener, Stage } from './stage.js'
 export interface MessageAssemblerOptions {
   /** Bytes of one message, summed over its fragments. Default: 2^26-1. */
   maxMessageSize?: number
-  /** Fragments of one message, empty ones counted. Default: 16384. */
+  /** Fragments of one message, empty ones counted. Default: 131072. */
   maxFragments?: number
 }
 
@@ -35,7 +35,7 @@ export class MessageAssembler extends Stage<Frame, Message> {
 
   constructor(options: MessageAssemblerOptions = {}) {
     super()
-    const { maxMessageSize = 2 ** 26 - 1, maxFragments = 16384 } = options
+    const { maxMessageSize = 2 ** 26 - 1, maxFragments = 2 ** 17 } = options
     checkNumber(maxMessageSize, 'maxMessageSize', 0)
     checkNumber(maxFragments, 'maxFragments', 1)
     this.joiner = new MessageJoiner(shareLimits(maxMessageSize, maxFragments))

@@ -91,7 +91,7 @@ export class Outbox implements Sender<Message> {
 
   /** Sends a frame of the message whose turn it is, and leaves it whole; false asks to wait for its `proceed`. */
   frame(frame: Frame): boolean {
-    this.blocked = !this.fragmenter.next!.receive([frame])
+    this.blocked = !this.fragmenter.pass([frame], false)
     return !this.blocked
   }
 

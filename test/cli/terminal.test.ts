@@ -71,7 +71,7 @@ t.test('a frame is a line: direction, opcode, size, and what can be read of it',
   t.equal(line(new Frame(Opcode.Pong, 'abc')), '→ pong         3 bytes')
   t.equal(line(new Frame(Opcode.Close, '')), '→ close        0 bytes')
   t.equal(line(new Frame(Opcode.Close, close(1001, 'bye'))), "→ close        5 bytes        1001 (going away) 'bye'")
-  t.equal(line(new Frame(Opcode.Text, 'part', true, 0, 70_000, 0)), '→ text         70,000 bytes')
+  t.equal(line(new Frame(Opcode.Text, 'part').asPart(0, 70_000)), '→ text         70,000 bytes')
   t.equal(line(new Frame(Opcode.Text, 'x'.repeat(5000))), '→ text         5,000 bytes')
   t.match(describeFrame(new Frame(Opcode.Close, ''), '←', painter(output(true), {})), '← \x1b[31mclose       \x1b[39m')
 })

@@ -52,8 +52,8 @@ t.test('a message goes out as one frame, marked as the extension says', async t 
 
 t.test('fragments and parts are gathered, and only the first one says what they are', async t => {
   const { incoming } = codecs()
-  const part = new Frame(Opcode.Continuation, 'cd', false, 0, 4, 0)
-  const rest = new Frame(Opcode.Continuation, 'ef', false, 0, 4, 2)
+  const part = new Frame(Opcode.Continuation, 'cd', false).asPart(0, 4)
+  const rest = new Frame(Opcode.Continuation, 'ef', false).asPart(2, 4)
   const frames = [data(Opcode.Binary, 'ab', false, 2), part, rest, data(Opcode.Continuation, '')]
   t.match(run(incoming, ...frames), [{ opcode: Opcode.Binary, fin: true, rsv: 0, payload: Buffer.from('fedcba') }])
   t.match(run(incoming, data(Opcode.Text, '')), [{ opcode: Opcode.Text, size: 0 }])
@@ -99,7 +99,7 @@ t.test('an extension may write to what it is given: it is nobody else\u2019s', a
 t.test('masked parts are unmasked on the way', async t => {
   const { incoming } = codecs()
   const masked = Buffer.from('abcdef').map((byte, i) => byte ^ [1, 2, 3, 4][i % 4]!)
-  const frame = new Frame(Opcode.Binary, masked, true, 2, 6, 0, 0, 6, 0x04030201, false)
+  const frame = new Frame(Opcode.Binary, masked, true, 2).within(0, 6, 0x04030201, 'wire')
   t.same(run(incoming, frame)[0]!.payload, Buffer.from('fedcba'))
 })
 
@@ -144,7 +144,7 @@ t.test('an answer later with nobody there to be told is kept', async t => {
 t.test('limits hold for what comes in, before and behind the extension', async t => {
   const grow: ToyOptions = { incoming: (message, callback) => callback(null, { ...message, data: Buffer.alloc(101) }) }
   const cases: [string, string, ToyOptions, Frame[]][] = [
-    ['announced', 'WS_ERR_MESSAGE_TOO_LARGE', {}, [new Frame(Opcode.Binary, 'a', true, 0, 101)]],
+    ['announced', 'WS_ERR_MESSAGE_TOO_LARGE', {}, [new Frame(Opcode.Binary, 'a').asPart(0, 101)]],
     [
       'summed',
       'WS_ERR_MESSAGE_TOO_LARGE',
@@ -261,19 +261,19 @@ t.test('A10: a message of tiny parts takes no more memory than a few times its s
   const next = random(1)
   const before = process.memoryUsage()
   for (let at = 0; at < size - 1; at++) {
-    const frame = new Frame(Opcode.Binary, Buffer.from([next() * 256]), true, 0, size, at)
+    const frame = new Frame(Opcode.Binary, Buffer.from([next() * 256])).asPart(at, size)
     incoming.push(frame)
     if (incoming.next() !== null) t.fail('it is not complete')
   }
   const after = process.memoryUsage()
   const grown = after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers
   t.ok(grown < 40 * size, `${grown / size} bytes for each of the wire`)
-  t.equal(run(incoming, new Frame(Opcode.Binary, 'x', true, 0, size, size - 1))[0]!.size, size)
+  t.equal(run(incoming, new Frame(Opcode.Binary, 'x').asPart(size - 1, size))[0]!.size, size)
 })
 
 t.test('A09: a length that is only announced takes no room', async t => {
   const { incoming } = codecs([reverse()], { maxMessageSize: 2 ** 30 })
   const before = process.memoryUsage().arrayBuffers
-  incoming.push(new Frame(Opcode.Binary, 'x', true, 0, 2 ** 30, 0))
+  incoming.push(new Frame(Opcode.Binary, 'x').asPart(0, 2 ** 30))
   t.ok(process.memoryUsage().arrayBuffers - before < 2 ** 20)
 })

@@ -1,7 +1,7 @@
 import { constants, inflateRawSync } from 'node:zlib'
 import t from 'tap'
-import type { FrameCodec } from '../../lib/extensions/extension.js'
 import { idleSweeper } from '../../lib/extensions/idle-sweeper.js'
+import { DEFLATE_PIECE, FRAGMENT_FROM } from '../../lib/extensions/outgoing-codec.js'
 import { Frame } from '../../lib/protocol/frame.js'
 import { shiftMask } from '../../lib/protocol/mask.js'
 import { Opcode } from '../../lib/protocol/opcode.js'
@@ -103,52 +103,35 @@ t.test('a fragmented message is compressed however small it is', async t => {
   t.equal(inflate(frames).toString(), 'ab')
 })
 
-t.test('a large message leaves in fragments, and no more than one of them is made before it is asked for', async t => {
-  for (const message of [json(300_000), noise(300_000)]) {
+t.test('a large message is one frame; beyond a mebibyte it is fragments, each made when it is asked for', async t => {
+  for (const [message, count] of [
+    [json(300_000), 1],
+    [noise(300_000), 1],
+    [json(3_000_000), 1],
+    [noise(3_000_000), 3]
+  ] as const) {
     const codec = side(ALONE).outgoing()
     codec.push(new Frame(typeof message === 'string' ? Opcode.Text : Opcode.Binary, message))
     const frames: Frame[] = []
     while (frames.at(-1)?.fin !== true) {
-      t.equal(codec.next(), null)
-      t.equal(codec.busy, true)
-      t.equal(codec.next(), null)
-      if (frames.length === 4) break
-      await new Promise<void>(resolve => {
-        codec.ready = resolve
-      })
-      frames.push(codec.next()!)
-      if (frames.length === 4) break
+      const frame = codec.next()
+      if (frame !== null) frames.push(frame)
+      else if (codec.busy) await new Promise<void>(resolve => (codec.ready = resolve))
+      else t.fail('nothing comes, and nothing is under way')
     }
-    const last = await rest(codec)
-    frames.push(...last)
-    t.equal(frames.length, 5)
+    t.equal(codec.next(), null)
+    t.equal(codec.busy, false)
+    t.equal(frames.length, count)
+    const opcode = typeof message === 'string' ? Opcode.Text : Opcode.Binary
     t.same(
-      frames.map(frame => frame.opcode),
-      [typeof message === 'string' ? Opcode.Text : Opcode.Binary, 0, 0, 0, 0]
+      frames.map(frame => [frame.opcode, frame.rsv, frame.fin]),
+      frames.map((_, i) => [i === 0 ? opcode : 0, i === 0 ? RSV1 : 0, i === count - 1])
     )
-    t.same(
-      frames.map(frame => frame.rsv),
-      [RSV1, 0, 0, 0, 0]
-    )
-    t.same(
-      frames.map(frame => frame.fin),
-      [false, false, false, false, true]
-    )
+    t.ok(frames.every(({ size }) => size < FRAGMENT_FROM + 2 * DEFLATE_PIECE))
     t.ok(inflate(frames).equals(bytesOf(message)))
     codec.close()
   }
 })
-
-async function rest(codec: FrameCodec): Promise<Frame[]> {
-  const frames: Frame[] = []
-  for (;;) {
-    for (let frame = codec.next(); frame !== null; frame = codec.next()) frames.push(frame)
-    if (!codec.busy) return frames
-    await new Promise<void>(resolve => {
-      codec.ready = resolve
-    })
-  }
-}
 
 t.test('frames in parts, masked as they came', async t => {
   const mask = 0x12345678
@@ -162,7 +145,9 @@ t.test('frames in parts, masked as they came', async t => {
     const frames: Frame[] = []
     let offset = 0
     for (const bytes of cut(masked.subarray(0, length), ...ends)) {
-      const part = new Frame(Opcode.Binary, bytes, true, 0, length, offset, 0, bytes.length, shiftMask(mask, offset))
+      const part = new Frame(Opcode.Binary, bytes)
+        .within(0, bytes.length, shiftMask(mask, offset), 'wire')
+        .asPart(offset, length)
       frames.push(...(await through(codec, part)))
       offset += bytes.length
     }
@@ -175,7 +160,7 @@ t.test('frames in parts, masked as they came', async t => {
 t.test('a view of larger memory, and one that is no Buffer', async t => {
   const memory = noise(2000)
   const codec = side(ALONE).outgoing()
-  const inner = new Frame(Opcode.Binary, memory, true, 0, -1, 0, 500, 700)
+  const inner = new Frame(Opcode.Binary, memory).within(500, 700, 0, 'application')
   t.ok(inflate(await through(codec, inner)).equals(memory.subarray(500, 1200)))
   const view = new Uint8Array(memory.buffer, memory.byteOffset + 100, 300)
   t.ok(inflate(await through(codec, new Frame(Opcode.Binary, view))).equals(memory.subarray(100, 400)))
@@ -338,4 +323,49 @@ t.test('what fails in the thread pool fails the connection, not the process', as
   while (codec.busy) await new Promise(resolve => setImmediate(resolve))
   t.throws(() => codec.next(), { code: 'WS_ERR_EXTENSION', fault: 'local' })
   codec.close()
+})
+
+t.test('many messages in one turn let others have theirs, and stay in order', async t => {
+  const { server } = agree({ ...ALONE, level: 9 })
+  const bytes = noise(16_384)
+  const codecs = Array.from({ length: 400 }, () => server.outgoing())
+  const done: number[] = []
+  let busy = 0
+  const sent = codecs.map((codec, i) => {
+    return new Promise<Frame>(resolve => {
+      // as a stage does it: what is ready is done before anything else
+      codec.ready = () => {
+        done.push(i)
+        resolve(codec.next()!)
+      }
+      codec.push(new Frame(Opcode.Binary, bytes))
+      const frame = codec.next()
+      if (codec.busy) busy++
+      if (frame === null) return
+      done.push(i)
+      resolve(frame)
+    })
+  })
+  t.ok(busy > 0, `${busy} wait`)
+  const first = codecs.length - busy
+  // one that is closed while it waits is not told
+  const gone = server.outgoing()
+  gone.push(new Frame(Opcode.Binary, bytes))
+  t.equal(gone.next(), null)
+  gone.ready = () => t.fail('called')
+  gone.close()
+  let turns = 0
+  let counting = setImmediate(function count() {
+    turns++
+    counting = setImmediate(count)
+  })
+  const frames = await Promise.all(sent)
+  clearImmediate(counting)
+  t.ok(turns > 1, `${turns} turns behind the first ${first}`)
+  t.ok(frames.every(frame => inflate([frame]).equals(bytes)))
+  t.same(
+    done,
+    codecs.map((_, i) => i)
+  )
+  for (const codec of codecs) codec.close()
 })

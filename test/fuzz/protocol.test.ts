@@ -6,7 +6,7 @@ import { FrameParser } from '../../lib/protocol/frame-parser.js'
 import { FrameWriter } from '../../lib/protocol/frame-writer.js'
 import { applyMask, shiftMask } from '../../lib/protocol/mask.js'
 import { type Message, MessageJoiner } from '../../lib/protocol/message-joiner.js'
-import { splitMessage } from '../../lib/protocol/message-splitter.js'
+import { FrameCutter, frameOf } from '../../lib/protocol/message-splitter.js'
 import { isControl, Opcode } from '../../lib/protocol/opcode.js'
 import { PreparedMessage } from '../../lib/protocol/prepared-message.js'
 import { checkUtf8 } from '../../lib/protocol/utf8.js'
@@ -59,7 +59,9 @@ t.test('what is written is read again, in fragments of any size, control frames 
     const writer = new FrameWriter(masked)
     const out: Buffer[] = []
     sent.forEach((message, i) => {
-      for (const frame of splitMessage(message, size)) writer.add(frame)
+      const cutter = new FrameCutter(size)
+      cutter.cut(frameOf(message))
+      for (let frame = cutter.next(); frame !== null; frame = cutter.next()) writer.add(frame)
       const ping = pings[i]
       if (ping != null) writer.addUrgent(new Frame(Opcode.Ping, ping))
       // now and then what waits is taken, and now and then it goes on waiting
@@ -99,7 +101,7 @@ t.test('a frame that is written in parts is one frame on the wire, and nothing s
     if (parts.length === 0) parts.push(Buffer.alloc(0))
     parts.forEach((part, i) => {
       if (i === when) writer.addUrgent(new Frame(Opcode.Ping, Buffer.from('!')))
-      writer.add(new Frame(opcode, part, true, 0, payload.length, offset))
+      writer.add(new Frame(opcode, part).asPart(offset, payload.length))
       offset += part.length
       if (i % 2 === 0) out.push(...writer.take())
     })

@@ -17,7 +17,7 @@ const control = (opcode: Opcode, payload = ''): Frame => new Frame(opcode, Buffe
 const close = (): Frame => control(Opcode.Close, '\x03\xe8bye')
 
 function part(payload: string, length: number, offset: number, opcode: Opcode = Opcode.Text, fin = true): Frame {
-  return new Frame(opcode, Buffer.from(payload), fin, 0, length, offset)
+  return new Frame(opcode, Buffer.from(payload), fin).asPart(offset, length)
 }
 
 /** All that waits, which must be as many bytes as the writer says. */

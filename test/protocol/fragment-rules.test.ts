@@ -11,10 +11,7 @@ const rules = (maxMessageSize = 100, maxFragments = 4): FragmentRules =>
 const frame = (opcode: Opcode, size: number, fin = true): Frame => new Frame(opcode, Buffer.alloc(size), fin)
 
 function part(opcode: Opcode, size: number, length: number, offset: number, fin = true): Frame {
-  const made = new Frame(opcode, Buffer.alloc(size), fin, 0, length, offset)
-  made.length = length
-  made.first = offset === 0
-  return made
+  return new Frame(opcode, Buffer.alloc(size), fin).asPart(offset, length)
 }
 
 t.test('a message ends with its last frame, and the last part of that', async t => {

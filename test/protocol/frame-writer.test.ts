@@ -30,8 +30,8 @@ const ROLES: Record<string, { masked: boolean; toSocket: boolean }> = {
 }
 const SIZES = [0, 1, 24, 25, 63, 64, 125, 126, 127, 1000, 8191, 8192, 8193, 65535, 65536, 65537, 200_000]
 
-const frameOf = ({ opcode, payload, fin, rsv }: WireFrame, size?: number, offset?: number): Frame =>
-  new Frame(opcode as Opcode, payload, fin, rsv, size, offset)
+const frameOf = ({ opcode, payload, fin, rsv }: WireFrame, size = payload.length, offset = 0): Frame =>
+  new Frame(opcode as Opcode, payload, fin, rsv).asPart(offset, size)
 
 function written(writer: FrameWriter, ...frames: Frame[]): Buffer {
   for (const frame of frames) writer.add(frame)
@@ -106,12 +106,12 @@ for (const [who, { masked, toSocket }] of Object.entries(ROLES)) {
 
   t.test(`${who} writes a part of a chunk, masked or not, and the string that it was`, async t => {
     const chunk = Buffer.concat([Buffer.from('ahead'), pattern(100), Buffer.from('behind')])
-    const frame = new Frame(Opcode.Binary, chunk, true, 0, 100, 0, 5, 100)
+    const frame = new Frame(Opcode.Binary, chunk).within(5, 100, 0, 'application')
     const bytes = written(makeWriter(), frame)
     t.ok(bytes.equals(reference(bytes, [binary(pattern(100))])))
     const masking = Buffer.from('01020304', 'hex')
     const inbound = wire(true, { ...binary(pattern(9000)), mask: masking })
-    const relayed = new Frame(Opcode.Binary, inbound, true, 0, 9000, 0, 8, 9000, masking.readInt32LE(0))
+    const relayed = new Frame(Opcode.Binary, inbound).within(8, 9000, masking.readInt32LE(0), 'wire')
     const again = written(makeWriter(), relayed)
     t.ok(again.equals(reference(again, [binary(pattern(9000))])), 'a masked frame of another connection')
     const asked = new Frame(Opcode.Text, 'gr\u00fc\u00df')
@@ -326,7 +326,7 @@ for (const [who, { masked, toSocket }] of Object.entries(ROLES)) {
 function partsOf(size: number, ends: number[]): Frame[] {
   let offset = 0
   return cut(pattern(size), ...ends).map((part, i) => {
-    const frame = new Frame(Opcode.Binary, part, true, 0, size, offset)
+    const frame = new Frame(Opcode.Binary, part).asPart(offset, size)
     // a decoder says of an empty first part that the next one is not the first
     frame.first = i === 0
     offset += part.length
@@ -378,7 +378,7 @@ t.test('the examples of RFC 6455 §5.7 are written', async t => {
 
 t.test('a header announces lengths up to 2^53-1', async t => {
   const length = Number.MAX_SAFE_INTEGER
-  const bytes = written(new FrameWriter(false), new Frame(Opcode.Binary, Buffer.from('x'), true, 0, length))
+  const bytes = written(new FrameWriter(false), new Frame(Opcode.Binary, Buffer.from('x')).asPart(0, length))
   t.equal(bytes.toString('hex'), '827f001fffffffffffff78')
 })
 

@@ -35,19 +35,19 @@ t.test('a frame of any Uint8Array has a Buffer as its payload', async t => {
 })
 
 t.test('a part knows the whole frame, and whether it is its end', async t => {
-  const part = (offset: number, size: number) => new Frame(Opcode.Binary, pattern(size), true, 0, 10, offset)
+  const part = (offset: number, size: number) => new Frame(Opcode.Binary, pattern(size)).asPart(offset, 10)
   t.match(part(0, 0), { length: 10, size: 0, offset: 0, complete: false })
   t.match(part(0, 4), { length: 10, size: 4, offset: 0, complete: false })
   t.match(part(4, 5), { length: 10, size: 5, offset: 4, complete: false, first: false })
   t.match(part(4, 6), { length: 10, size: 6, offset: 4, complete: true, first: false })
 })
 
-t.test('a masked payload is unmasked elsewhere: the bytes it came in stay as they were', async t => {
+t.test('a masked payload is unmasked elsewhere where its chunk is not ours', async t => {
   for (const size of [0, 1, 5, 63, 64, 1000]) {
     const chunk = Buffer.concat([Buffer.from('ahead'), masked(pattern(size)), Buffer.from('behind')])
     const before = Buffer.from(chunk)
-    for (const owned of [false, true]) {
-      const frame = new Frame(Opcode.Binary, chunk, true, 0, size, 0, 5, size, mask, owned)
+    for (const owner of ['wire', 'us'] as const) {
+      const frame = new Frame(Opcode.Binary, chunk).within(5, size, mask, owner)
       const target = Buffer.alloc(size + 1)
       frame.copy(target, 1)
       t.same(target.subarray(1), pattern(size))
@@ -55,17 +55,19 @@ t.test('a masked payload is unmasked elsewhere: the bytes it came in stay as the
       t.same(frame.payload, pattern(size), 'as often as one asks')
       frame.copy(target, 0)
       t.same(target.subarray(0, size), pattern(size), 'and is copied right afterwards')
-      t.same(chunk, before)
+      if (owner === 'wire') t.same(chunk, before)
     }
   }
 })
 
-t.test('a payload that came plain in a chunk is a view of it, and is copied from its place', async t => {
-  const chunk = Buffer.concat([Buffer.from('ahead'), pattern(100), Buffer.from('behind')])
-  const frame = new Frame(Opcode.Binary, chunk, true, 0, 100, 0, 5, 100)
-  t.same(frame.payload, pattern(100))
-  t.equal(frame.payload.buffer, chunk.buffer)
-  const target = Buffer.alloc(102, 0xee)
-  frame.copy(target, 1)
-  t.same(target, Buffer.concat([Buffer.from([0xee]), pattern(100), Buffer.from([0xee])]))
+t.test('a payload that came plain in a chunk is a view of it only where the chunk is ours', async t => {
+  for (const owner of ['wire', 'us', 'application'] as const) {
+    const chunk = Buffer.concat([Buffer.from('ahead'), pattern(2000), Buffer.from('behind')])
+    const frame = new Frame(Opcode.Binary, chunk).within(5, 2000, 0, owner)
+    const target = Buffer.alloc(2002, 0xee)
+    frame.copy(target, 1)
+    t.same(target, Buffer.concat([Buffer.from([0xee]), pattern(2000), Buffer.from([0xee])]), 'copied from its place')
+    t.same(frame.payload, pattern(2000))
+    t.equal(frame.payload.buffer === chunk.buffer, owner !== 'wire', owner)
+  }
 })

@@ -4,6 +4,7 @@ import { Frame } from '../../lib/protocol/frame.js'
 import { FrameParser } from '../../lib/protocol/frame-parser.js'
 import { type Message, MessageJoiner } from '../../lib/protocol/message-joiner.js'
 import { isControl, Opcode } from '../../lib/protocol/opcode.js'
+import { allocate } from '../../lib/protocol/received-bytes.js'
 import { binary, bytesOf, cut, more, pattern, random, text, type WireFrame, wire } from '../support/frames.js'
 import { collectGarbage, held } from './memory.js'
 import { describeMessage, MESSAGE_CASES } from './message-cases.js'
@@ -62,6 +63,31 @@ for (const { says, messages, maxMessageSize, maxFragments, ...arrival } of MESSA
     )
   })
 }
+
+t.test('what no Buffer and no string can hold is 1009, whatever the limits allow', async t => {
+  const NONE = { maxMessageSize: Number.POSITIVE_INFINITY, maxFragments: Number.POSITIVE_INFINITY }
+  const tooLarge = { code: 'WS_ERR_MESSAGE_TOO_LARGE', closeCode: 1009 }
+  const real = new MessageJoiner(NONE)
+  t.throws(() => real.add(new Frame(Opcode.Binary, '').asPart(0, Number.MAX_SAFE_INTEGER)), tooLarge, 'as announced')
+  const capacity = { bytes: 100, characters: 20 }
+  const sent = (opcode: Opcode, ...pieces: string[]) => {
+    const joiner = new MessageJoiner(NONE, capacity)
+    const frames = pieces.map((piece, i) => {
+      return new Frame(i === 0 ? opcode : Opcode.Continuation, piece, i === pieces.length - 1)
+    })
+    return frames.map(frame => joiner.add(frame)).at(-1)
+  }
+  t.same(sent(Opcode.Binary, 'a'.repeat(60), 'b'.repeat(40)), Buffer.from('a'.repeat(60) + 'b'.repeat(40)))
+  t.throws(() => sent(Opcode.Binary, 'a'.repeat(60), 'b'.repeat(41)), tooLarge)
+  t.equal(sent(Opcode.Text, 'a'.repeat(10), 'b'.repeat(10)), 'a'.repeat(10) + 'b'.repeat(10))
+  t.throws(() => sent(Opcode.Text, 'a'.repeat(10), 'b'.repeat(11), ''), tooLarge, 'as soon as it is certain')
+  t.equal(sent(Opcode.Text, '€'.repeat(10), '€'.repeat(10)), '€'.repeat(20))
+  t.throws(() => sent(Opcode.Text, '€'.repeat(10), '€'.repeat(11), ''), tooLarge)
+})
+
+t.test('memory that cannot be had ends the connection, and not the process', async t => {
+  t.throws(() => allocate(2 ** 53), { code: 'WS_ERR_MESSAGE_TOO_LARGE', closeCode: 1009, fault: 'local' })
+})
 
 t.test('what is wrong with a message is 1002, 1007, 1008 or 1009, and the fault of the peer', async t => {
   const failure = (frames: Frame[], limits: Partial<MessageLimits> = {}): unknown => {
@@ -241,8 +267,8 @@ for (const [who, { masked }] of Object.entries(SIDES)) {
         for (let i = 1; i < count; i++) reader.read(bytesOf(fragment))
         return reader
       }
-      const size = held(many(16384))
-      t.ok(size < 16384 * 32, `16384 fragments of ${payload.length} bytes: ${size} bytes`)
+      const size = held(many(2 ** 17))
+      t.ok(size < 2 ** 22, `131072 fragments of ${payload.length} bytes: ${size} bytes`)
     }
   })
 
@@ -261,11 +287,14 @@ for (const [who, { masked }] of Object.entries(SIDES)) {
 
 const fedOf = (chunks: readonly Buffer[]): number => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
 
-t.test('a large binary message is a view of its chunk, where it came plain', async t => {
-  const chunk = wire(false, binary(pattern(10_000)))
-  const reader = new Reader(false)
-  reader.read(chunk)
-  t.equal((reader.messages[0] as Buffer).buffer, chunk.buffer)
+t.test('a large binary message that came plain is a view of its chunk where that is ours, and else a copy', async t => {
+  for (const owned of [true, false]) {
+    const chunk = wire(false, binary(pattern(10_000)))
+    const reader = new Reader(false)
+    reader.read(chunk, owned)
+    t.equal((reader.messages[0] as Buffer).buffer === chunk.buffer, owned)
+    t.same(reader.messages[0], pattern(10_000))
+  }
 })
 
 t.test('a large binary message is unmasked where it lies, in memory that is ours', async t => {

@@ -1,9 +1,10 @@
 import t from 'tap'
 import { Frame } from '../../lib/protocol/frame.js'
 import {
+  FrameCutter,
+  frameOf,
+  type Outgoing,
   type Sendable,
-  splitFrame,
-  splitMessage,
   toBytes,
   Uncompressed,
   writtenSize
@@ -14,6 +15,21 @@ import { bytesOf, describe, pattern } from '../support/frames.js'
 const NO_SPLITTING = Number.POSITIVE_INFINITY
 const names = (frames: Frame[]): string[] =>
   frames.map(({ opcode, payload, fin, rsv }) => describe({ opcode, payload, fin, rsv }))
+
+/** All fragments of a frame. */
+function splitFrame(frame: Frame, size: number): Frame[] {
+  const cutter = new FrameCutter(size)
+  cutter.cut(frame)
+  const frames: Frame[] = []
+  for (let left = cutter.left; ; left = cutter.left) {
+    const fragment = cutter.next()
+    if (fragment === null) return frames
+    t.equal(cutter.left, left - fragment.size)
+    frames.push(fragment)
+  }
+}
+
+const splitMessage = (message: Outgoing, size: number): Frame[] => splitFrame(frameOf(message), size)
 
 t.test('a string is one text frame, and bytes are one binary frame', async t => {
   t.same(names(splitMessage('gr\u00fc\u00df', NO_SPLITTING)), ['text 6772c3bcc39f'])
@@ -87,6 +103,21 @@ t.test('a fragment of a message is split as a fragment', async t => {
   const plain = new Frame(2, 'abc')
   plain.compress = false
   t.ok(splitFrame(plain, 1).every(frame => !frame.compress))
+})
+
+t.test('a part of a frame, and one that is small enough, stay as they are', async t => {
+  const part = new Frame(2, 'abc').asPart(0, 6)
+  t.same(splitFrame(part, 2), [part])
+  const rest = new Frame(2, 'def').asPart(3, 6)
+  t.same(splitFrame(rest, 2), [rest])
+  t.equal(new FrameCutter(2).next(), null)
+})
+
+t.test('reserved bits stand on the first fragment only (RFC 7692 §6)', async t => {
+  t.same(
+    splitFrame(new Frame(2, 'abcde', true, 4), 2).map(({ rsv }) => rsv),
+    [4, 0, 0]
+  )
 })
 
 t.test('what is written stands for so many bytes', async t => {

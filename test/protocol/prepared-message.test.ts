@@ -2,8 +2,9 @@
 
 import t from 'tap'
 import { prepareMessage } from '../../lib/index.js'
+import type { Frame } from '../../lib/protocol/frame.js'
 import { FrameWriter } from '../../lib/protocol/frame-writer.js'
-import { splitMessage } from '../../lib/protocol/message-splitter.js'
+import { FrameCutter, frameOf } from '../../lib/protocol/message-splitter.js'
 import { Opcode } from '../../lib/protocol/opcode.js'
 import { PreparedMessage } from '../../lib/protocol/prepared-message.js'
 import { binary, describe, pattern, readWire, text, wire } from '../support/frames.js'
@@ -16,17 +17,17 @@ t.test('its bytes are those of a frame of a server, made once', async t => {
     t.equal(prepared.size, size)
     const { whole } = prepared
     t.equal(prepared.whole, whole)
-    t.ok(whole.wire!.equals(wire(false, binary(pattern(size)))))
+    t.ok(whole.prepared!.wire.equals(wire(false, binary(pattern(size)))))
     t.ok(whole.payload.equals(pattern(size)))
-    t.equal(whole.prepared, prepared)
+    t.equal(whole.prepared?.message, prepared)
     const [first, second] = [new FrameWriter(false), new FrameWriter(false)]
     first.toSocket = second.toSocket = true
     first.add(whole)
     second.add(whole)
-    t.equal(first.take()[0], whole.wire, 'and go out as they are')
-    t.equal(second.take()[0], whole.wire)
+    t.equal(first.take()[0], whole.prepared!.wire, 'and go out as they are')
+    t.equal(second.take()[0], whole.prepared!.wire)
   }
-  t.ok(prepareMessage('gr\u00fc\u00df').whole.wire!.equals(wire(false, text('gr\u00fc\u00df'))))
+  t.ok(prepareMessage('gr\u00fc\u00df').whole.prepared!.wire.equals(wire(false, text('gr\u00fc\u00df'))))
 })
 
 t.test('with others beside it, or masked, it is written like any frame', async t => {
@@ -55,6 +56,14 @@ t.test('the data may change afterwards', async t => {
   t.equal(String(two.whole.payload), 'abcd')
 })
 
+function splitMessage(message: PreparedMessage, size: number): Frame[] {
+  const cutter = new FrameCutter(size)
+  cutter.cut(frameOf(message))
+  const frames: Frame[] = []
+  for (let frame = cutter.next(); frame !== null; frame = cutter.next()) frames.push(frame)
+  return frames
+}
+
 t.test('within fragmentSize it is shared, beyond it is cut for each', async t => {
   const prepared = prepareMessage('abcde')
   t.equal(splitMessage(prepared, 5)[0], prepared.whole)
@@ -63,8 +72,7 @@ t.test('within fragmentSize it is shared, beyond it is cut for each', async t =>
     cut.map(({ opcode, payload, fin, rsv }) => describe({ opcode, payload, fin, rsv })),
     ['text+ 6162', 'more+ 6364', 'more 65']
   )
-  t.ok(cut.every(frame => frame.wire === null && frame.compress))
-  t.not(prepared.loose(), prepared.loose())
+  t.ok(cut.every(frame => frame.prepared === null && frame.compress))
 })
 
 t.test('compress: false is on every frame of it', async t => {
@@ -86,7 +94,7 @@ t.test('it is compressed once for each set of parameters', async t => {
   const frame = prepared.deflated(12, deflate)
   t.match(frame, { opcode: Opcode.Text, rsv: 4, fin: true })
   t.equal(String(frame.payload), 'abc!')
-  t.equal(readWire(frame.wire!)[0]!.rsv, 4)
+  t.equal(readWire(frame.prepared!.wire)[0]!.rsv, 4)
   t.equal(prepared.deflated(12, deflate), frame)
   t.not(prepared.deflated(15, deflate), frame)
   t.equal(times, 2)

@@ -26,7 +26,7 @@ function frameOf(
     start
   )
   return {
-    frame: new Frame(opcode, chunk, true, 0, payload.length, 0, start, payload.length, mask.readInt32LE(0)),
+    frame: new Frame(opcode, chunk).within(start, payload.length, mask.readInt32LE(0), 'wire'),
     chunk
   }
 }

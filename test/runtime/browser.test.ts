@@ -158,3 +158,13 @@ t.test('ticks run in their order, with their arguments, and before what is for l
 t.test('there is no module to load', async t => {
   t.equal(ours.loadOptional('tap'), null)
 })
+
+t.test('memory cannot be marked as shared, and there are no contexts', async t => {
+  t.equal(ours.markAsShared(new ArrayBuffer(8)), false)
+  const run = () => {}
+  t.equal(ours.bindContext(run), run)
+  t.equal(
+    ours.outsideContexts(() => 1),
+    1
+  )
+})

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import t from 'tap'
 import * as runtime from '../../lib/runtime/node.js'
 
@@ -16,4 +17,23 @@ t.test('random bytes fill all of the memory', async t => {
 t.test('an optional module is there, or null', async t => {
   t.equal(typeof runtime.loadOptional('tap'), 'object')
   t.equal(runtime.loadOptional('no-such-module-as-this'), null)
+})
+
+t.test('memory that is marked as shared is not detached by a transfer', async t => {
+  const bytes = Buffer.allocUnsafeSlow(8)
+  t.equal(runtime.markAsShared(bytes.buffer), true)
+  try {
+    // Node 20 copies it, later versions refuse
+    structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] })
+  } catch {}
+  t.equal(bytes.length, 8)
+})
+
+t.test('a bound function runs where it was bound, and what is shared is made outside of all contexts', async t => {
+  const storage = new AsyncLocalStorage<string>()
+  const seen: unknown[] = []
+  const bound = storage.run('here', () => runtime.bindContext(() => seen.push(storage.getStore())))
+  storage.run('there', bound)
+  storage.run('there', () => runtime.outsideContexts(() => seen.push(storage.getStore())))
+  t.same(seen, ['here', undefined])
 })

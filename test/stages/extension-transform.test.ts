@@ -146,7 +146,7 @@ t.test('it tells how much it holds, and how many bytes became one', async t => {
   const { extension } = coded(codec)
   t.same([extension.size, extension.ratio], [0, 1])
   extension.receive([says('123456'), says('1234')])
-  t.same([extension.size, extension.ratio], [4, 1], 'nothing is made yet')
+  t.same([extension.size, extension.ratio], [10, 1], 'nothing is made yet')
   codec.goOn()
   codec.goOn()
   t.same([extension.size, extension.ratio], [0, 2.5])
@@ -168,6 +168,42 @@ t.test('while the codec works elsewhere, what follows waits', async t => {
   t.same(texts(taker.items), ['a', 'b', 'x', 'c'])
   t.equal(giver.asked, 1)
   t.equal(extension.isIdle, true)
+})
+
+t.test('however many wait for the codec, each of them costs the same', async t => {
+  const codec = new ToyCodec(undefined, true)
+  const { extension, taker } = coded(codec)
+  const COUNT = 100_000
+  // copying the queue for each of them would be gigabytes
+  for (let i = 0; i < COUNT; i++) extension.receive([says(String(i))])
+  t.equal(extension.size, Array.from({ length: COUNT }, (_, i) => String(i)).join('').length)
+  for (let i = 0; i < COUNT; i++) codec.goOn()
+  t.same(texts(taker.items.slice(-2)), ['99998', '99999'])
+  t.equal(taker.items.length, COUNT)
+})
+
+t.test('a listener downstream that throws does not keep what waits from going on', async t => {
+  const large = (): Frame => new Frame(Opcode.Binary, Buffer.alloc(70_000))
+  const { extension, taker } = coded(new ToyCodec(() => [large(), large()]))
+  taker.meanwhile = () => {
+    taker.meanwhile = null
+    throw new Error('from a listener')
+  }
+  t.throws(() => extension.receive([says('a'), says('b')]), /from a listener/)
+  await nextTurn()
+  t.equal(taker.items.length, 4)
+  t.equal(extension.isIdle, true)
+})
+
+t.test('frames that are too large are cut behind the codec', async t => {
+  const { extension, taker } = linked({
+    rsv: 4,
+    fragmentSize: 3,
+    codec: new ToyCodec(() => [new Frame(Opcode.Text, 'abcdefgh', false, 4), new Frame(Opcode.Continuation, 'ij')])
+  })
+  extension.receive([says('a')])
+  t.same(taker.items.map(describeFrame), ['text+ rsv 4 616263', 'more+ 646566', 'more+ 6768', 'more 696a'])
+  t.same([extension.size, extension.ratio], [0, 0.1])
 })
 
 t.test('downstream is given no more than it wants', async t => {
@@ -244,7 +280,7 @@ t.test('stopped, it drops what it holds, frees the codec, and says that it is id
   const { extension, taker } = coded(codec)
   let told = 0
   extension.receive([says('a'), says('b')])
-  extension.whenIdle = () => told++
+  extension.whenIdle(() => told++)
   extension.finish()
   extension.stop()
   extension.stop()
@@ -266,11 +302,15 @@ t.test('whoever waits for it to be idle is told once, behind what was handed on'
   const { extension, taker } = coded(codec)
   let seen = -1
   extension.receive([says('a')])
-  extension.whenIdle = () => {
+  const order: string[] = []
+  extension.whenIdle(() => {
     seen = taker.items.length
-  }
+    order.push('first')
+  })
+  extension.whenIdle(() => order.push('second'))
   codec.goOn()
   t.equal(seen, 1)
+  t.same(order, ['first', 'second'])
 })
 
 t.test('a codec that refuses a frame ends it, behind what it had made', async t => {

@@ -174,7 +174,7 @@ for (const role of ['server', 'client'] as const) {
     const bench = new Bench({ role })
     const payload = pattern(20)
     const part = (from: number, to: number): Frame =>
-      new Frame(Opcode.Binary, payload.subarray(from, to), true, 0, 20, from)
+      new Frame(Opcode.Binary, payload.subarray(from, to)).asPart(from, 20)
     bench.encoder.receive([part(0, 10)])
     await nextTurn()
     bench.encoder.block()
@@ -216,7 +216,7 @@ for (const role of ['server', 'client'] as const) {
     const bench = new Bench({ role })
     const payload = pattern(20)
     const part = (from: number, to: number): Frame =>
-      new Frame(Opcode.Binary, payload.subarray(from, to), true, 0, 20, from)
+      new Frame(Opcode.Binary, payload.subarray(from, to)).asPart(from, 20)
     bench.encoder.receive([part(0, 10)])
     await nextTurn()
     bench.encoder.control(Opcode.Ping, bytes('1'))

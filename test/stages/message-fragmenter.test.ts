@@ -1,6 +1,7 @@
 import t from 'tap'
-import type { Frame } from '../../lib/protocol/frame.js'
+import { Frame } from '../../lib/protocol/frame.js'
 import type { Sendable } from '../../lib/protocol/message-splitter.js'
+import { Opcode } from '../../lib/protocol/opcode.js'
 import { MessageFragmenter, type MessageFragmenterOptions } from '../../lib/stages/message-fragmenter.js'
 import { link } from '../../lib/stages/stage.js'
 import { pattern } from '../support/frames.js'
@@ -38,6 +39,48 @@ t.test('a message over fragmentSize is several frames, in one batch', async t =>
       ['text 66', 'binary+ 6768', 'more 69']
     ]
   )
+})
+
+t.test('fragments are handed on as far as there is room, and what waits stays in order', async t => {
+  const { fragmenter, taker, giver } = linked({ fragmentSize: 16_384 })
+  taker.wants = false
+  t.equal(fragmenter.receive([pattern(200_000)]), false)
+  t.equal(fragmenter.receive(['behind']), false)
+  t.same([taker.items.length, fragmenter.size, fragmenter.isIdle], [4, 200_006 - 65_536, false])
+  let isTold = false
+  fragmenter.whenIdle(() => {
+    isTold = true
+  })
+  fragmenter.finish()
+  taker.prev!.proceed()
+  t.same([taker.items.length, isTold, giver.asked, taker.ends], [8, false, 0, 0])
+  taker.proceed()
+  t.same([taker.items.length, isTold, giver.asked, taker.ends], [14, true, 1, 1])
+  t.same(describeFrame(taker.items.at(-1)!), 'text 626568696e64')
+  t.same([fragmenter.size, fragmenter.isIdle], [0, true])
+})
+
+t.test('frames that are to stay whole keep their place among those that are cut', async t => {
+  const { fragmenter, taker } = linked({ fragmentSize: 2 })
+  fragmenter.receive(['abc'])
+  fragmenter.pass([new Frame(Opcode.Binary, 'whole')], false)
+  fragmenter.cuts = false
+  fragmenter.receive(['def'])
+  t.same(taker.items.map(describeFrame), ['text+ 6162', 'more 63', 'binary 77686f6c65', 'text 646566'])
+})
+
+t.test('stopped, it drops what waits', async t => {
+  const { fragmenter, taker } = linked({ fragmentSize: 16_384 })
+  taker.wants = false
+  fragmenter.receive([pattern(200_000)])
+  fragmenter.stop()
+  t.same([fragmenter.size, fragmenter.isIdle], [0, true])
+  taker.proceed()
+  t.equal(taker.items.length, 4)
+  t.equal(fragmenter.receive(['more']), true)
+  const plain = linked().fragmenter
+  plain.stop()
+  t.same([plain.size, plain.isIdle], [0, true])
 })
 
 t.test('without fragmentSize nothing is split', async t => {

@@ -110,7 +110,7 @@ for (const role of ROLES) {
   })
 
   t.test(`fragments are gathered for it, and one frame comes of them: ${role}`, async t => {
-    const { ws, peer } = await agreed(t, role, 'reverse', { extensions: [reverse()], fragmentSize: 2 })
+    const { ws, peer } = await agreed(t, role, 'reverse', { extensions: [reverse()] })
     peer.send(TEXT, 'edc', { fin: false, rsv: 2 })
     peer.send(PING)
     t.match(await peer.nextFrame(), { opcode: PONG })

@@ -47,7 +47,7 @@ const said = (frame: Frame | undefined): unknown[] => [frame?.opcode, frame?.fin
 const read = async (peer: RawPeer): Promise<unknown[]> => said((await peer.nextFrame()) as Frame | undefined)
 
 const part = (opcode: Opcode, text: string, length: number, offset: number, first = offset === 0): Frame => {
-  const frame = new Frame(opcode, text, true, 0, length, offset)
+  const frame = new Frame(opcode, text).asPart(offset, length)
   frame.first = first
   return frame
 }
@@ -150,7 +150,7 @@ for (const setup of IN_MEMORY) {
     const { ws, peer } = await bare(t, setup)
     const masks = new Set<number>()
     for (let i = 0; i < 8; i++) {
-      ws.frames.write(new Frame(Opcode.Text, Buffer.from('abcd'), true, 0, 4, 0, 0, 4, 0x01010101, false))
+      ws.frames.write(new Frame(Opcode.Text, Buffer.from('abcd')).within(0, 4, 0x01010101, 'wire'))
       const frame = (await peer.nextFrame())!
       t.equal(frame.masked, setup.role === 'client')
       t.equal(String(frame.payload), '`cbe', 'what it was masked with is taken off')
@@ -276,7 +276,7 @@ for (const setup of IN_MEMORY) {
     ['a message inside another', { opcode: 1, fin: false }, { opcode: 2 }],
     ['a control frame of 126 bytes', { opcode: 9, payload: 'x'.repeat(126) }],
     ['a control frame that is a fragment', { opcode: 9, fin: false }],
-    ['a control frame in parts', new Frame(Opcode.Pong, 'a', true, 0, 2)],
+    ['a control frame in parts', new Frame(Opcode.Pong, 'a').asPart(0, 2)],
     ['a control frame that is the rest of one', part(Opcode.Pong, 'a', 2, 1)],
     ['a control frame with a reserved bit', { opcode: 9, rsv: 4 }],
     ['a Close of one byte', { opcode: 8, payload: 'x' }],

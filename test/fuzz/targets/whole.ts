@@ -87,7 +87,7 @@ export function headFor(role: 'server' | 'client', wire: MemoryWire): Buffer {
 
 /** What the codecs make of the bytes behind a head. */
 function expected({ role, isLimited }: Circumstances, bytes: Buffer): { messages: (string | Buffer)[]; code: number } {
-  const limits = isLimited ? LIMITS : { maxMessageSize: 2 ** 26 - 1, maxFrameSize: 2 ** 26 - 1, maxFragments: 16384 }
+  const limits = isLimited ? LIMITS : { maxMessageSize: 2 ** 26 - 1, maxFrameSize: 2 ** 26 - 1, maxFragments: 2 ** 17 }
   const parser = new FrameParser({ masked: role === 'server', ...limits })
   const joiner = new MessageJoiner(limits)
   const messages: (string | Buffer)[] = []

@@ -1,8 +1,8 @@
-// Groups 1 to 7 of the Autobahn suite, in memory: an echo of ours in both roles, sent each case whole, frame by frame, and in chops. And
-// what groups 9 and 10 are about, without waiting for 16 MiB.
+// Groups 1 to 7 of the Autobahn suite, in memory: an echo of ours in both roles, sent each case whole, frame by frame, and in chops. And what
+// group 10 is about; groups 9, 12 and 13 are in limits.test.ts.
 
 import t, { type Test } from 'tap'
-import { BINARY, CLOSE, closeBody, readClose, TEXT } from '../../support/raw-peer.js'
+import { CLOSE, closeBody, readClose, TEXT } from '../../support/raw-peer.js'
 import { open, type Setup, settle } from '../../websocket-stream/sides.js'
 import { CASES, type Case, describe } from './cases.js'
 
@@ -29,35 +29,6 @@ for (const group of groups) {
 }
 
 for (const role of ROLES) {
-  t.test(`group 9, our ${role}`, { timeout: 30_000 }, async t => {
-    const { ws, peer } = await open(t, { role, join: 'attach', wire: 'memory' })
-    ws.messages.pipe(ws.messages)
-    const expect = async (opcode: number, payload: Buffer, says: string) => {
-      const frame = await peer.nextFrame()
-      t.ok(frame?.opcode === opcode && frame.fin && frame.payload.equals(payload), says)
-    }
-    for (const opcode of [TEXT, BINARY]) {
-      const long = Buffer.alloc(2 ** 22, 'limits')
-      peer.send(opcode, long)
-      await expect(opcode, long, '9.1, 9.2: 4 MiB in one frame')
-      for (const size of [64, 4096, 2 ** 17]) {
-        const whole = long.subarray(0, 2 ** 20)
-        peer.write(
-          ...fragments(whole, size).map(([part, isFirst, fin]) => peer.frame(isFirst ? opcode : 0, part, { fin }))
-        )
-        await expect(opcode, whole, `9.3, 9.4: 1 MiB in fragments of ${size}`)
-      }
-      const bytes = peer.frame(opcode, long.subarray(0, 2 ** 18))
-      for (const [part] of fragments(bytes, 64)) peer.write(part)
-      await expect(opcode, long.subarray(0, 2 ** 18), '9.5, 9.6: chops of 64 bytes')
-      for (const size of [0, 16, 64, 256, 1024]) {
-        const small = long.subarray(0, size)
-        for (let i = 0; i < 50; i++) peer.send(opcode, small)
-        for (let i = 0; i < 50; i++) await expect(opcode, small, `9.7, 9.8: one of many messages of ${size} bytes`)
-      }
-    }
-  })
-
   t.test(`group 10, our ${role}`, async t => {
     const { ws, peer } = await open(t, { role, join: 'attach', wire: 'memory' }, { fragmentSize: 1300 })
     ws.messages.pipe(ws.messages)

@@ -1,0 +1,47 @@
+// The payload of a frame that was received comes in, bytes that belong to the application come out: it may change them, keep them, and
+// transfer their memory, without taking anything from another message or connection.
+
+import { WebSocketError } from '../errors.js'
+import { Buffer } from '../runtime/node.js'
+import type { Frame } from './frame.js'
+import { applyMask } from './mask.js'
+import { memorySize, SMALL_UP_TO, shareChunk, smallBytes } from './small-payload.js'
+
+/** Memory for what a peer sends. @throws WebSocketError where there is not so much, which ends that connection and not the process */
+export function allocate(size: number): Buffer {
+  try {
+    return Buffer.allocUnsafeSlow(size)
+  } catch (cause) {
+    throw new WebSocketError('WS_ERR_MESSAGE_TOO_LARGE', {
+      detail: `no memory for ${size} bytes`,
+      fault: 'local',
+      cause
+    })
+  }
+}
+
+/** A payload may keep alive this many times its size. */
+const KEEPS_UP_TO = 64
+/** The header of a frame takes so many bytes at most (RFC 6455 §5.2). */
+const HEADER_UP_TO = 14
+
+/**
+ * The payload of a whole frame or of a part, unmasked. It is a view of the chunk that it came in where that is ours alone; if other
+ * payloads lie in that chunk too, its memory cannot be transferred any more.
+ * @throws WebSocketError where the memory has been transferred all the same
+ */
+export function readBinary(frame: Frame): Buffer {
+  const { size, start } = frame
+  const data = frame.data as Buffer
+  if (start + size > data.length) throw new WebSocketError('WS_ERR_MEMORY_TRANSFERRED')
+  // a small payload must not keep its chunk alive
+  if (size < SMALL_UP_TO || size * KEEPS_UP_TO < memorySize(data)) return smallBytes(frame)
+  const isAlone = start <= HEADER_UP_TO && start + size === data.length && data.length === memorySize(data)
+  if (frame.owner !== 'us' || (!isAlone && !shareChunk(data))) {
+    const bytes = Buffer.allocUnsafeSlow(size)
+    frame.copy(bytes, 0)
+    return bytes
+  }
+  if (frame.mask !== 0) applyMask(data, start, start + size, data, start, frame.mask)
+  return data.subarray(start, start + size)
+}

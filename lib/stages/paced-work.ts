@@ -1,0 +1,210 @@
+// Batches come in and go through a codec; batches of what it makes go out, as far as downstream has room. What has to wait is held here, in
+// order. For stages whose codec makes much of little, or works elsewhere for a while.
+
+import { WebSocketError } from '../errors.js'
+import type { Frame } from '../protocol/frame.js'
+import { nextTick } from '../runtime/node.js'
+import { Queue } from './queue.js'
+import type { Batch } from './stage.js'
+
+/** Makes frames of items, one after the other. */
+export interface PacedCodec<In> {
+  /** Gives it the next item; what came before is used up: `next` has answered null since, and `busy` is false. */
+  push(item: In): void
+  /** The next frame that comes of the item; null where nothing more does, with `busy` at present. */
+  next(): Frame | null
+  /** Whether work goes on elsewhere. */
+  readonly busy: boolean
+  /** Bytes of the item that are not used up. */
+  readonly left: number
+  /** Nothing more is asked of it: frees what it holds. */
+  close(): void
+}
+
+/** The stage that the work is done for. */
+export interface PacedStage {
+  /** Hands a batch on; false asks for no more until `proceed`. */
+  passOn(batch: Batch<Frame>): boolean
+  /** Asks upstream for more. */
+  wantMore(): void
+  /** No more will come. */
+  passEnd(): void
+  /** The codec found a fault, behind all that has been handed on. */
+  workFailed?(fault: WebSocketError): void
+}
+
+/** A batch ends with so many bytes, or frames: what one item becomes is not gathered. */
+const BATCH_SIZE = 65536
+const BATCH_FRAMES = 1024
+
+type State = 'ready' | 'running' | 'working' | 'blocked' | 'stopped'
+
+export class PacedWork<In> {
+  private state: State = 'ready'
+  private readonly queue = new Queue<In>()
+  // bytes of what is in the queue
+  private waiting = 0
+  // downstream wants more
+  private wanted = true
+  private ending = false
+  private fault: WebSocketError | null = null
+  // called when nothing is under way
+  private idleListeners: (() => void)[] | null = null
+
+  constructor(
+    private readonly stage: PacedStage,
+    private readonly codec: PacedCodec<In>,
+    private readonly sizeOf: (item: In) => number
+  ) {}
+
+  /** Bytes of payload that were taken and have not been handed on. */
+  get size(): number {
+    return this.waiting + this.codec.left
+  }
+
+  /** Whether the codec works elsewhere. */
+  get isWorking(): boolean {
+    return this.state === 'working'
+  }
+
+  /** Whether nothing is under way. */
+  get isIdle(): boolean {
+    return this.state === 'ready' || this.state === 'stopped'
+  }
+
+  /** Whether input is held. */
+  get holdsInput(): boolean {
+    return this.state === 'working' || this.state === 'blocked'
+  }
+
+  /** Whether it has ended, or was stopped. */
+  get isStopped(): boolean {
+    return this.state === 'stopped'
+  }
+
+  /** Calls back once, behind those who asked before, when all that was taken has been handed on. */
+  whenIdle(callback: () => void): void {
+    this.idleListeners ??= []
+    this.idleListeners.push(callback)
+  }
+
+  receive(items: Batch<In>): boolean {
+    if (this.isStopped) return true
+    for (const item of items) {
+      this.waiting += this.sizeOf(item)
+      this.queue.push(item)
+    }
+    // downstream may ask for something in the middle of a batch
+    if (this.state !== 'ready') return false
+    return this.run()
+  }
+
+  finish(): void {
+    this.ending = true
+    if (this.isIdle) this.complete()
+  }
+
+  /** Downstream wants more. */
+  proceed(): void {
+    this.wanted = true
+    if (this.state === 'blocked') this.goOn()
+    else if (this.state === 'ready') this.stage.wantMore()
+  }
+
+  /** The codec has done what it was busy with, or downstream has room. */
+  goOn(): void {
+    if (this.isStopped || this.state === 'running') return
+    if (!this.wanted) this.state = 'blocked'
+    else if (this.run()) this.stage.wantMore()
+  }
+
+  /** Drops all that waits or comes. */
+  stop(): void {
+    if (this.isStopped) return
+    this.state = 'stopped'
+    this.queue.clear()
+    this.waiting = 0
+    this.codec.close()
+    if (this.ending) this.stage.passEnd()
+    this.tellIdle()
+  }
+
+  /** Works until all is handed on (true), or must wait (false). */
+  private run(): boolean {
+    this.state = 'running'
+    this.wanted = true
+    let next: State | null = null
+    try {
+      next = this.process()
+    } finally {
+      if (!this.isStopped) this.state = next ?? 'blocked'
+      // a listener downstream threw: what waits is not to wait for more input
+      if (next === null) nextTick(() => this.proceed())
+    }
+    if (this.isStopped) return true
+    if (!this.isIdle) return false
+    this.tellIdle()
+    if (this.ending) this.complete()
+    return this.wanted
+  }
+
+  private process(): State {
+    let batch: Frame[] = []
+    let size = 0
+    for (let frame = this.next(); frame !== null; frame = this.next()) {
+      size += frame.size
+      if (batch.push(frame) < BATCH_FRAMES && size < BATCH_SIZE) continue
+      const full = batch
+      batch = []
+      size = 0
+      if (!this.pass(full)) return 'blocked'
+      if (this.isStopped) return 'stopped'
+    }
+    this.pass(batch)
+    if (this.fault !== null && !this.isStopped) this.stage.workFailed!(this.fault)
+    return this.codec.busy ? 'working' : 'ready'
+  }
+
+  /** Null where nothing is left to do, the codec works elsewhere, or has found a fault. */
+  private next(): Frame | null {
+    try {
+      return this.make()
+    } catch (error) {
+      if (!(error instanceof WebSocketError)) throw error
+      this.fault = error
+      return null
+    }
+  }
+
+  private make(): Frame | null {
+    const { codec } = this
+    for (;;) {
+      const frame = codec.next()
+      if (frame !== null || codec.busy) return frame
+      const item = this.queue.shift()
+      if (item === undefined) return null
+      this.waiting -= this.sizeOf(item)
+      codec.push(item)
+    }
+  }
+
+  private pass(batch: Frame[]): boolean {
+    if (batch.length === 0 || this.isStopped) return this.wanted
+    this.wanted = false
+    // downstream may ask for more while being handed this
+    if (this.stage.passOn(batch)) this.wanted = true
+    return this.wanted
+  }
+
+  private complete(): void {
+    this.state = 'stopped'
+    this.stage.passEnd()
+    this.codec.close()
+  }
+
+  private tellIdle(): void {
+    const { idleListeners } = this
+    this.idleListeners = null
+    if (idleListeners !== null) for (const callback of idleListeners) callback()
+  }
+}

@@ -1,0 +1,27 @@
+// Where the platform cannot keep shared memory from being transferred, as in browsers, no two payloads share any.
+
+import t from 'tap'
+import { Frame } from '../../lib/protocol/frame.js'
+import { Opcode } from '../../lib/protocol/opcode.js'
+import type * as Received from '../../lib/protocol/received-bytes.js'
+import type * as Small from '../../lib/protocol/small-payload.js'
+import * as runtime from '../../lib/runtime/node.js'
+import { pattern } from '../support/frames.js'
+
+t.test('each payload lies in memory of its own', async t => {
+  const node = { ...runtime, markAsShared: () => false }
+  const small = await t.mockImport<typeof Small>('../../lib/protocol/small-payload.js', {
+    '../../lib/runtime/node.js': node
+  })
+  const { readBinary } = await t.mockImport<typeof Received>('../../lib/protocol/received-bytes.js', {
+    '../../lib/runtime/node.js': node,
+    '../../lib/protocol/small-payload.js': small
+  })
+  for (const size of [100, 1023, 5000]) {
+    const chunk = Buffer.concat([pattern(size), pattern(size), pattern(size)])
+    const read = (at: number) => readBinary(new Frame(Opcode.Binary, chunk).within(at * size, size, 0, 'us'))
+    const all = [read(0), read(1), read(2)]
+    t.equal(new Set([chunk, ...all].map(({ buffer }) => buffer)).size, 4)
+    t.ok(all.every(bytes => bytes.equals(pattern(size)) && bytes.buffer.byteLength === size))
+  }
+})
