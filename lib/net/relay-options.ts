@@ -50,7 +50,10 @@ export interface RelayOptions {
    * client itself says in these fields is dropped, unless `forwardHeaders` names them: then our word is put behind it. Default: no.
    */
   forwarded?: 'x-forwarded' | 'rfc7239' | undefined
-  /** Whether path and query are the request's, with those of the target's URL left out. Default: false. */
+  /**
+   * Whether path and query are the request's, byte for byte, with those of the target's URL left out. Nothing is resolved or escaped on
+   * the way: what is checked in `request.url` is what the target is asked for, `..`, `%2e%2e` and backslashes included. Default: false.
+   */
   forwardPath?: boolean | undefined
   /**
    * Header fields of the target's answer that the client is sent, of one that opens the connection as of one that refuses.

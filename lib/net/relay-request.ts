@@ -15,6 +15,8 @@ type Field = readonly [name: string, value: string]
 export interface Dialling {
   readonly url: string | URL
   readonly options: ConnectOptions
+  /** Path and query to ask for, byte for byte; null for those of the URL. */
+  readonly path: string | null
   /** Whether the client's offer of extensions is the target's to answer. */
   readonly isOpaque: boolean
   /** Whether its offer of subprotocols is. */
@@ -37,8 +39,10 @@ export function diallingFor(request: UpgradeRequest, target: RelayTarget, settin
   const needsMessages = settings.onMessage !== undefined || settings.transform !== undefined
   const given = defined({ ...settings.connect, ...defined(own) })
   const isOpaque = given.extensions === undefined && !needsMessages
+  const path = settings.forwardPath ? pathOf(request) : null
   return {
-    url: settings.forwardPath ? withPathOf(request, url) : url,
+    url: path === null ? url : withPath(path, url),
+    path,
     isOpaque,
     choosesProtocol: given.protocols === undefined,
     options: {
@@ -61,13 +65,22 @@ function lineOf(request: UpgradeRequest, name: string): string {
   return Array.isArray(value) ? value.join(', ') : (value ?? '')
 }
 
-/** The target with the request's path and query: no path is read as a host, as `//host/` is where URLs are resolved. */
-function withPathOf(request: UpgradeRequest, target: string | URL): URL {
+/**
+ * Path and query of a request as they were sent: the target must see what an application in between has checked. Of an absolute target
+ * the rest is left out (RFC 9112 §3.2.2).
+ */
+function pathOf({ url = '/' }: UpgradeRequest): string {
+  const path = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '')
+  return path.startsWith('/') ? path : `/${path}`
+}
+
+/** What is dialled, for redirects and `createConnection`: no path is read as a host, as `//host/` is where URLs are resolved. */
+function withPath(path: string, target: string | URL): URL {
   const url = new URL(target)
-  const asked = /^(?:[a-z]+:\/\/[^/?#]*)?([^?#]*)(\?[^#]*)?/i.exec(request.url ?? '')
   const { pathname } = url
-  url.pathname = asked?.[1] || '/'
-  url.search = asked?.[2] ?? ''
+  const query = path.indexOf('?')
+  url.pathname = query < 0 ? path : path.slice(0, query)
+  url.search = query < 0 ? '' : path.slice(query)
   // a ws+unix URL has the path of its socket in the same place
   if (url.protocol === 'ws+unix:') url.pathname = `${pathname.split(':', 1)[0]}:${url.pathname}`
   return url

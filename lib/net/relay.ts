@@ -162,6 +162,8 @@ export class Relay {
   private call(dialling: Dialling): void {
     const target = connect(dialling.url, dialling.options)
     this.target = target
+    // its request is sent in a later turn
+    if (dialling.path !== null) target.inside.opening!.askFor!(dialling.path)
     target.once('open', () => this.answer(target, dialling))
     target.opened.catch(error => this.refuse(error))
     void target.whenClosed().then(() => this.sideOver('target'))

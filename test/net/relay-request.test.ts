@@ -66,8 +66,11 @@ t.test('sizes have no limit unless one is given, or whole messages are held', as
 })
 
 t.test('a request without a target has the root', async t => {
-  const { url } = diallingFor({ headers: {} }, 'ws://target.test/base?q', readRelayOptions({ forwardPath: true }))
+  const target = 'ws://target.test/base?q'
+  const { url, path } = diallingFor({ headers: {} }, target, readRelayOptions({ forwardPath: true }))
   t.equal(String(url), 'ws://target.test/')
+  t.equal(path, '/')
+  t.match(diallingFor({ headers: {}, url: '/x' }, target, readRelayOptions()), { url: target, path: null })
 })
 
 t.test('fields of an answer that are sent on', async t => {
