@@ -2,7 +2,7 @@
 // answer, or the lack of one, comes in, and what the client is told comes out. Opens and answers nothing.
 
 import type { HandshakeError, Headers } from '../errors.js'
-import { FIELD_VALUE } from '../handshake/fields.js'
+import { FIELD_VALUE, isReserved } from '../handshake/fields.js'
 import { listTokens } from '../handshake/header-lists.js'
 import type { RefusalOptions } from '../handshake/server-handshake.js'
 import { readHeaders, type UpgradeRequest } from '../options.js'
@@ -155,7 +155,23 @@ function behind(said: readonly Field[] | undefined, ours: string): string {
   return [...(said ?? []).map(([, value]) => value), ours].join(', ')
 }
 
-/** The fields of the target's answer that the client is sent. */
+// RFC 9110 §7.6.1: fields that end here, beside those that Connection lists; upgrade and the rest are the handshake's own
+const HOP_BY_HOP: ReadonlySet<string> = new Set(['keep-alive', 'proxy-connection', 'te', 'trailer', 'http2-settings'])
+
+/**
+ * Names of the fields of a refusal that go on: what a status means depends on many of them (`Location`, `Allow`, `WWW-Authenticate`, …).
+ * A cookie of the target's does not, as the client's do not get there, unless its name is among `named`.
+ */
+function refusalNames(headers: Headers, named: readonly string[]): string[] {
+  const { connection } = headers
+  const listed = (listTokens([connection ?? ''].flat().join(', ')) ?? []).map(name => name.toLowerCase())
+  return Object.keys(headers).filter(name => {
+    if (name === 'set-cookie') return named.includes(name)
+    return !HOP_BY_HOP.has(name) && !isReserved(name) && !listed.includes(name)
+  })
+}
+
+/** The fields of the target's answer that have these names. */
 export function returnedFields(headers: Headers, names: readonly string[]): Field[] {
   return names.flatMap(name => {
     const value = headers[name]
@@ -176,5 +192,6 @@ export function refusalFrom(error: HandshakeError, settings: RelaySettings): Rel
   const { status, headers, body } = error
   if (error.code === 'WS_ERR_REJECTED') return { status }
   if (error.code !== 'WS_ERR_UNEXPECTED_STATUS' || status < 300 || !settings.returnRefusals) return { status: 502 }
-  return { status, headers: returnedFields(headers, settings.returnHeaders), ...(body.length > 0 && { body }) }
+  const names = refusalNames(headers, settings.returnHeaders)
+  return { status, headers: returnedFields(headers, names), ...(body.length > 0 && { body }) }
 }
