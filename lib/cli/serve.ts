@@ -70,6 +70,8 @@ type Settings = Values<typeof OPTIONS>
 
 /** Bytes that may wait for one that receives what others send; who is slower is left behind. */
 const MAX_BEHIND = 2 ** 24
+/** Milliseconds that a command has for its last output, and those in which it can end when it is asked to. */
+const LINGER = 5000
 const GRACE = 2000
 
 async function run(values: Settings, [folder]: readonly string[], io: Io): Promise<ExitCode> {
@@ -123,7 +125,8 @@ function accept(
     extensions: values.compress ? [permessageDeflate()] : [],
     maxConnections: values['max-connections'] ?? (values.command === undefined ? 1000 : 100),
     maxMessageSize: values['max-size'],
-    closeTimeout: FAREWELL,
+    // a Close is answered behind the last output of a command
+    closeTimeout: values.command === undefined ? FAREWELL : LINGER + GRACE + FAREWELL,
     keepalive: { interval: 30_000 }
   }
   const acceptor: Acceptor = checked(() =>
@@ -196,7 +199,7 @@ function runCommand(
   return async (ws, request) => {
     const env = { ...io.env, WEBSOCKET_TARGET: request.url, WEBSOCKET_CLIENT: request.socket?.remoteAddress }
     const groups = process.platform !== 'win32'
-    const running = runFor(ws, { words, shell, stream, groups, grace: GRACE, env, complain })
+    const running = runFor(ws, { words, shell, stream, groups, linger: LINGER, grace: GRACE, env, complain })
     busy.add(running)
     const outcome = await running
     busy.delete(running)
