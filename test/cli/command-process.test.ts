@@ -73,7 +73,7 @@ for (const way of ['lines', 'stream'] as const) {
     if (way === 'stream') client.binary(Buffer.alloc(300_000, 'x'))
     else for (let i = 0; i < 30_000; i++) client.text('123456789')
     client.close(4000, 'done')
-    t.match(await client.closed, { code: 1000, wasClean: true })
+    t.match(await client.whenClosed(), { code: 1000, wasClean: true })
     t.strictSame(received, ['300000'])
     t.equal(await outcome, null)
   })
@@ -83,7 +83,7 @@ t.test('a Close with nothing before it ends the stdin of a process as well', asy
   const { client, outcome } = run(t, ['sort'], { linger: 60_000 })
   await client.opened
   client.close()
-  t.match(await client.closed, { code: 1000, wasClean: true })
+  t.match(await client.whenClosed(), { code: 1000, wasClean: true })
   t.equal(await outcome, null)
 })
 
@@ -91,7 +91,7 @@ t.test('the exit code that follows the end of stdin is told', async t => {
   const { client, outcome } = run(t, ['cat > /dev/null; exit 3'], { shell: true, linger: 60_000 })
   await client.opened
   client.close()
-  t.match(await client.closed, { code: 1011, reason: 'the command ended with exit code 3' })
+  t.match(await client.whenClosed(), { code: 1011, reason: 'the command ended with exit code 3' })
   t.equal(await outcome, 'ended with exit code 3')
 })
 
@@ -99,7 +99,7 @@ t.test('a process that goes on after the end of its stdin is ended, and the Clos
   const { client, messages, outcome } = run(t, node('console.log(1); setInterval(() => {}, 1e3)'), { linger: 20 })
   await messages.take()
   client.close()
-  t.match(await client.closed, { code: 1000, wasClean: true })
+  t.match(await client.whenClosed(), { code: 1000, wasClean: true })
   t.equal(await outcome, null)
 })
 
@@ -130,7 +130,7 @@ t.test('a program that is not there', async t => {
 
 t.test('a program whose name is too long for a Close frame', async t => {
   const { client, outcome } = run(t, [`/not/there/${'\u00fc'.repeat(100)}`])
-  const { reason } = await client.closed
+  const { reason } = await client.whenClosed()
   t.equal(reason, `the command could not be started: spawn /not/there/${'\u00fc'.repeat(36)}`)
   t.match(await outcome, 'ENOENT')
 })

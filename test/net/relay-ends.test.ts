@@ -97,7 +97,7 @@ for (const [form, options] of Object.entries(FORMS)) {
     while (!relay.target!.inside.holdsInput()) await settle(1)
     const { messagesReceived } = relay.target!.stats
     wires.target.destroy()
-    await relay.target!.closed
+    await relay.target!.whenClosed()
     // 1200 ms in all, and far less than 1000 between two reads
     for (let i = 0; i < messagesReceived; i++) {
       await new Promise(resolve => setTimeout(resolve, 150))
@@ -118,7 +118,7 @@ t.test('what is closed by the relay has closeTimeout, and no more', async t => {
   for (let i = 0; i < 40; i++) client.send(BINARY, Buffer.alloc(20_000))
   await settle(12)
   client.reset()
-  await relay.client.closed
+  await relay.client.whenClosed()
   relay.close()
   relay.close()
   t.match(await relay.closed, { target: { wasClean: false } })
