@@ -236,7 +236,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   outputEnded(isSent: true | undefined, tells = true): void {
     if (isSent) this.hasEnded = true
-    if (tells) this.tellError()
+    // in a turn of its own: what a listener throws must not keep the wire from ending
+    if (tells) nextTick(() => this.tellError())
   }
 
   hasSentAll(isOver = false): boolean {
@@ -285,7 +286,12 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   private tellOver(): void {
-    this.tellError()
+    // what listeners throw must not keep the end from being told
+    if (this.rare?.error !== undefined) {
+      nextTick(() => this.tellOver())
+      this.tellError()
+      return
+    }
     this.rare?.closed?.resolve(this.closeInfo!)
     this.user.tell('close', this.closeInfo)
     if (channels.close.hasSubscribers) {
