@@ -230,9 +230,10 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   }
 
   private handlerFailed(error: unknown, ws: WebSocketStream, request: AcceptorRequest): void {
+    const wasOpen = ws.readyState === 'open'
     ws.close(CloseCode.InternalError)
-    // that a connection ended is no fault of whoever waited for its messages, nor that a pipe to it broke
-    if (!isEnd(error) && (ws.readyState === 'open' || !isBrokenPipe(error))) this.report(error, request)
+    // that this connection ended is no fault of a handler that waited for its messages, nor that a pipe to it broke; another's may be
+    if (wasOpen || !(isEnd(error) || isBrokenPipe(error))) this.report(error, request)
   }
 
   /** The connection told of an error before it was open; afterwards its handler sees to that. */
