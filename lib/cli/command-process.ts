@@ -113,6 +113,7 @@ class ConnectedProcess {
   }
 
   private stop(): void {
+    // the number of a process that is gone may be another's
     if (this.isStopped || this.isGone) return
     this.isStopped = true
     this.signal('SIGTERM')
@@ -120,14 +121,11 @@ class ConnectedProcess {
   }
 
   private signal(name: 'SIGTERM' | 'SIGKILL'): void {
-    const { pid } = this.child
-    // the number of a process that is gone may be another's
-    if (pid === undefined || this.isGone) return
     try {
-      if (this.settings.groups) process.kill(-pid, name)
+      if (this.settings.groups) process.kill(-this.child.pid!, name)
       else this.child.kill(name)
     } catch {
-      // it is gone, and all that it started
+      // it is gone with all that it started, or was never there
     }
   }
 
