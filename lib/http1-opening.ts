@@ -239,6 +239,11 @@ export class Http1ClientOpening implements Opening {
     return this.handshake.fields
   }
 
+  /** Asks for this path and query, byte for byte. @throws TypeError where it cannot stand in a request */
+  askFor(path: string): void {
+    this.handshake.askFor(path)
+  }
+
   begin(): void {
     if (this.done) return
     let request: Buffer

@@ -144,6 +144,12 @@ export class Http2ClientOpening implements Opening {
     return this.http1.fields
   }
 
+  /** Asks for this path and query, byte for byte. @throws TypeError where it cannot stand in a request */
+  askFor(path: string): void {
+    this.handshake.askFor(path)
+    this.http1.askFor(path)
+  }
+
   /**
    * Sends the request on a session (RFC 8441 §5), and gives the stream that then has to become the wire.
    * @throws HandshakeError where an extension fails, and whatever the session throws

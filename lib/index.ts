@@ -13,6 +13,7 @@ export type {
   ShutdownOptions,
   Verdict
 } from './net/acceptor-options.js'
+export type { BroadcastOptions, BroadcastResult, WhenBehind } from './net/broadcast.js'
 export {
   type BrowserCloseInfo,
   type BrowserOpenInfo,
@@ -39,3 +40,4 @@ export {
   relay,
   type TargetChooser
 } from './net/relay.js'
+export { Room } from './net/room.js'

@@ -47,6 +47,8 @@ export interface Opening extends HandshakeReader {
   readonly isDecided: boolean
   /** The wire is there. */
   begin(): void
+  /** Client: asks for this path and query, byte for byte. @throws TypeError where it cannot stand in a request */
+  askFor?(path: string): void
   setHeader(name: string, value: string | readonly string[]): void
   accept(options?: AcceptOptions): boolean
   reject(status: number, options?: RefusalOptions): boolean

@@ -245,7 +245,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   outputEnded(isSent: true | undefined, tells = true): void {
     if (isSent) this.hasEnded = true
-    if (tells) this.tellError()
+    // in a turn of its own: what a listener throws must not keep the wire from ending
+    if (tells) nextTick(() => this.tellError())
   }
 
   hasSentAll(isOver = false): boolean {

@@ -3,7 +3,7 @@
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { CloseCode, type WebSocketStream } from '../index.js'
-import { put } from './io.js'
+import { put, whenStill } from './io.js'
 import { linesOf } from './lines.js'
 
 export interface ProcessSettings {
@@ -14,6 +14,8 @@ export interface ProcessSettings {
   readonly stream: boolean
   /** Whether the system has groups of processes, which end as a whole. */
   readonly groups: boolean
+  /** Milliseconds after the peer's Close that a process has to end by itself. */
+  readonly linger: number
   /** Milliseconds after which a process that was asked to end is killed. */
   readonly grace: number
   readonly env: { readonly [name: string]: string | undefined }
@@ -22,8 +24,10 @@ export interface ProcessSettings {
 }
 
 /**
- * Runs until both are over, and gives what there is to say of the process, null for nothing. It is asked to end with the connection (SIGTERM), with whatever it has
- * started, and killed if it does not; the connection ends with it, by 1000 where its exit code was 0, else by 1011.
+ * Runs until both are over. A Close of the peer's ends the process's stdin; it is answered behind all that the process writes after that.
+ * A process that does not end within `linger`, or whose connection is lost, is asked to (SIGTERM), with whatever it has started, and is
+ * killed after `grace`. The connection ends with it, by 1000 where its exit code was 0, else by 1011.
+ * @returns what there is to say of the process; null for nothing
  */
 export async function runFor(ws: WebSocketStream, settings: ProcessSettings): Promise<string | null> {
   const connected = new ConnectedProcess(ws, settings)
@@ -34,6 +38,7 @@ class ConnectedProcess {
   private readonly child: ChildProcessWithoutNullStreams
   private problem: string | null = null
   private isStopped = false
+  private isGone = false
   private timer: NodeJS.Timeout | undefined = undefined
 
   constructor(
@@ -52,15 +57,25 @@ class ConnectedProcess {
   }
 
   async run(): Promise<string | null> {
-    const { child, ws } = this
+    const { child, ws, settings } = this
+    // a Close is answered by `close` below, when there is no more output
+    ws.inside.connection.relaysClose = true
     const gone = new Promise(resolve => child.once('close', resolve).once('error', resolve))
     void ws.whenClosed().then(() => this.stop())
     const read = this.fromPeer()
+    // also where the process reads nothing, so that the messages before the Close do not get to it
+    const forget = whenStill(
+      () => ws.readyState === 'open',
+      settings.linger,
+      () => this.stop()
+    )
     await Promise.all([this.toPeer(), gone])
+    this.isGone = true
+    forget()
     clearTimeout(this.timer)
     const outcome = this.describe()
     if (outcome === null) ws.close()
-    else ws.close(CloseCode.InternalError, `the command ${outcome}`.slice(0, 120))
+    else ws.close(CloseCode.InternalError, reasonOf(`the command ${outcome}`))
     await Promise.all([read, ws.whenClosed()])
     return outcome
   }
@@ -84,7 +99,7 @@ class ConnectedProcess {
     const { stdin } = this.child
     try {
       if (this.settings.stream) await this.streamTo(stdin)
-      else for await (const message of this.ws.messages) await put(stdin, toLine(message))
+      else for await (const message of each(this.ws.messages)) await put(stdin, toLine(message))
     } catch {
       // the connection has ended, and says itself how
     }
@@ -92,25 +107,25 @@ class ConnectedProcess {
   }
 
   private async streamTo(stdin: NodeJS.WritableStream): Promise<void> {
-    for await (const message of this.ws.streams) {
+    for await (const message of each(this.ws.streams)) {
       for await (const piece of message) await put(stdin as never, piece)
     }
   }
 
   private stop(): void {
+    // the number of a process that is gone may be another's
+    if (this.isStopped || this.isGone) return
     this.isStopped = true
     this.signal('SIGTERM')
-    this.timer ??= setTimeout(() => this.signal('SIGKILL'), this.settings.grace)
+    this.timer = setTimeout(() => this.signal('SIGKILL'), this.settings.grace)
   }
 
   private signal(name: 'SIGTERM' | 'SIGKILL'): void {
-    const { pid } = this.child
-    if (pid === undefined) return
     try {
-      if (this.settings.groups) process.kill(-pid, name)
+      if (this.settings.groups) process.kill(-this.child.pid!, name)
       else this.child.kill(name)
     } catch {
-      // it is gone, and all that it started
+      // it is gone with all that it started, or was never there
     }
   }
 
@@ -120,6 +135,17 @@ class ConnectedProcess {
     if (signalCode !== null) return `was ended by ${signalCode}`
     return exitCode === 0 ? null : `ended with exit code ${exitCode}`
   }
+}
+
+/** As much of a text as a Close frame has room for (RFC 6455 §5.5). */
+function reasonOf(text: string): string {
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(123))
+  return text.slice(0, read)
+}
+
+/** What a view gives to read; at its end the other direction is still in use. */
+function each<T>(view: AsyncIterable<T> & { iterator(options: object): AsyncIterable<T> }): AsyncIterable<T> {
+  return view.iterator({ destroyOnReturn: false })
 }
 
 function toLine(message: string | Buffer): string | Buffer {

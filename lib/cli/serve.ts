@@ -11,7 +11,6 @@ import {
   CloseCode,
   type ConnectionHandler,
   permessageDeflate,
-  prepareMessage,
   type WebServer,
   type WebSocketStream
 } from '../index.js'
@@ -68,8 +67,10 @@ export const serveCommand: Command<typeof OPTIONS> = {
 
 type Settings = Values<typeof OPTIONS>
 
-/** Bytes that may wait for one that receives what others send; who is slower is left behind. */
+/** Bytes that may wait for a connection beside the message that is sent; one that is slower is closed. */
 const MAX_BEHIND = 2 ** 24
+/** Milliseconds that a command has for its last output, and those in which it can end when it is asked to. */
+const LINGER = 5000
 const GRACE = 2000
 
 async function run(values: Settings, [folder]: readonly string[], io: Io): Promise<ExitCode> {
@@ -123,8 +124,8 @@ function accept(
     extensions: values.compress ? [permessageDeflate()] : [],
     maxConnections: values['max-connections'] ?? (values.command === undefined ? 1000 : 100),
     maxMessageSize: values['max-size'],
-    closeTimeout: FAREWELL,
-    keepalive: { interval: 30_000 }
+    // a Close is answered behind the last output of a command
+    closeTimeout: values.command === undefined ? FAREWELL : LINGER + GRACE + FAREWELL
   }
   const acceptor: Acceptor = checked(() =>
     acceptWebSockets(server, options, (ws, request, context) => {
@@ -171,15 +172,10 @@ async function sendBack(ws: WebSocketStream): Promise<void> {
   for await (const message of ws.messages) await put(ws.messages, message)
 }
 
-function passAround({ connections }: Acceptor): ConnectionHandler<undefined> {
+function passAround(acceptor: Acceptor): ConnectionHandler<undefined> {
   return ws => {
     ws.on('message', message => {
-      const prepared = prepareMessage(message)
-      for (const other of connections) {
-        if (other === ws) continue
-        if (other.bufferedAmount > MAX_BEHIND) other.close(CloseCode.TryAgainLater, 'too slow')
-        else other.send(prepared)
-      }
+      acceptor.broadcast(message, { except: ws, limit: MAX_BEHIND + 2 * Buffer.byteLength(message) })
     })
   }
 }
@@ -196,7 +192,7 @@ function runCommand(
   return async (ws, request) => {
     const env = { ...io.env, WEBSOCKET_TARGET: request.url, WEBSOCKET_CLIENT: request.socket?.remoteAddress }
     const groups = process.platform !== 'win32'
-    const running = runFor(ws, { words, shell, stream, groups, grace: GRACE, env, complain })
+    const running = runFor(ws, { words, shell, stream, groups, linger: LINGER, grace: GRACE, env, complain })
     busy.add(running)
     const outcome = await running
     busy.delete(running)

@@ -4,7 +4,7 @@
 import { type ErrorCode, HandshakeError, type HandshakeErrorOptions, type Headers } from '../errors.js'
 import type { Settings } from '../options.js'
 import { acceptValue, freshKey } from './accept-key.js'
-import { readUrl, type Target } from './client-url.js'
+import { readUrl, type Target, withTarget } from './client-url.js'
 import { FIELD_VALUE } from './fields.js'
 import { HeadParser, RESPONSE, type ResponseHead } from './head-parser.js'
 import { countLines, type Field, replaceFields, setField, writeHead } from './header-fields.js'
@@ -31,11 +31,8 @@ const MAX_BODY = 65536
 const MAX_INTERIM = 8
 
 export class ClientHandshake {
-  /** `ws:` or `wss:`, without a user's name and password. */
-  readonly url: string
-
   readonly #settings: Settings
-  readonly #target: Target
+  #target: Target
   readonly #protocols: readonly string[]
   readonly #parser: HeadParser<ResponseHead>
   #fields: readonly Field[]
@@ -53,9 +50,21 @@ export class ClientHandshake {
     this.#settings = settings
     this.#protocols = settings.protocols
     this.#target = readUrl(url)
-    this.url = this.#target.url
     this.#fields = settings.headers
     this.#parser = new HeadParser(RESPONSE, settings)
+  }
+
+  /** `ws:` or `wss:`, without a user's name and password. */
+  get url(): string {
+    return this.#target.url
+  }
+
+  /**
+   * Asks for this path and query, byte for byte, in place of the URL's.
+   * @throws TypeError where it cannot stand in a request
+   */
+  askFor(path: string): void {
+    this.#target = withTarget(this.#target, path)
   }
 
   /**

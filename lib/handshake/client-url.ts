@@ -37,6 +37,18 @@ export function readUrl(given: string | URL): Target {
   return { url: url.href, host: url.host, path: url.pathname + url.search, authorization }
 }
 
+// RFC 9112 §3.2.1: no byte that could end the target or the line, and no fragment
+const ORIGIN_FORM = /^\/[\x21\x22\x24-\x7e]*$/
+
+/**
+ * The same server, asked for this path and query byte for byte: `new URL()` would resolve `..` and escape some characters.
+ * @throws TypeError where it cannot stand in a request
+ */
+export function withTarget(target: Target, path: string): Target {
+  if (!ORIGIN_FORM.test(path)) throw new TypeError(`not a request target: ${JSON.stringify(path)}`)
+  return { ...target, path, url: `${target.url.split(':', 1)[0]}://${target.host}${path}` }
+}
+
 function parse(given: unknown): URL {
   if (given instanceof URL) return new URL(given.href)
   if (typeof given !== 'string') throw new TypeError('the URL must be a string or a URL')

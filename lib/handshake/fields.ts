@@ -24,6 +24,11 @@ const RESERVED = new Set([
   'websocket-protocol'
 ])
 
+/** Whether the handshake writes a field of this lower-case name itself, in which no other value can stand. */
+export function isReserved(name: string): boolean {
+  return RESERVED.has(name)
+}
+
 /** @throws TypeError where `value` is not a token */
 export function checkToken(value: string, what: string): void {
   if (!TOKEN.test(value)) throw new TypeError(`${what} must be a token: ${JSON.stringify(value)}`)
@@ -35,7 +40,7 @@ export function checkField(name: unknown, value: unknown): void {
   if (!TOKEN.test(name)) throw new TypeError(`invalid header name: ${JSON.stringify(name)}`)
   if (typeof value !== 'string') throw new TypeError(`header '${name}' must be a string or an array of strings`)
   if (!FIELD_VALUE.test(value)) throw new TypeError(`invalid value of header '${name}'`)
-  if (RESERVED.has(name.toLowerCase())) throw new TypeError(`header '${name}' is written by the handshake itself`)
+  if (isReserved(name.toLowerCase())) throw new TypeError(`header '${name}' is written by the handshake itself`)
 }
 
 /** One field line: its name, as it is spelled on the wire, and its value. */

@@ -5,7 +5,7 @@ import { type ErrorCode, HandshakeError, type HandshakeErrorOptions, type Header
 import { readHeaders, type Settings } from '../options.js'
 import { Buffer } from '../runtime/node.js'
 import { ByteStore } from './byte-store.js'
-import { readUrl, type Target } from './client-url.js'
+import { readUrl, type Target, withTarget } from './client-url.js'
 import { FIELD_VALUE } from './fields.js'
 import { type Field, newHeaders, replaceFields, setField } from './header-fields.js'
 import { type ExtensionItem, listTokens, readExtensionList } from './header-lists.js'
@@ -167,11 +167,8 @@ function bad(detail: string): never {
 }
 
 export class Http2ClientHandshake {
-  /** `ws:` or `wss:`, without a user's name and password. */
-  readonly url: string
-
   readonly #settings: Settings
-  readonly #target: Target
+  #target: Target
   readonly #protocols: readonly string[]
   readonly #body = new ByteStore()
   #fields: readonly Field[]
@@ -187,8 +184,20 @@ export class Http2ClientHandshake {
     this.#settings = settings
     this.#protocols = settings.protocols
     this.#target = readUrl(url)
-    this.url = this.#target.url
     this.#fields = settings.headers
+  }
+
+  /** `ws:` or `wss:`, without a user's name and password. */
+  get url(): string {
+    return this.#target.url
+  }
+
+  /**
+   * Asks for this path and query, byte for byte, in place of the URL's.
+   * @throws TypeError where it cannot stand in a request
+   */
+  askFor(path: string): void {
+    this.#target = withTarget(this.#target, path)
   }
 
   /**

@@ -12,7 +12,9 @@ import { enter, type WebServer } from './reception.js'
  * Several acceptors on a server are asked in the order in which they were made, and the first whose `path` fits takes a request. What
  * none takes is left to other listeners for 'upgrade' (on HTTP/2: 'stream' or 'connect') where there are any, as of a development
  * server; where there are none it gets 404. Such listeners have to leave alone, for their part, what is for an acceptor: give each a
- * path of its own, `ws` its `noServer` mode, and engine.io `destroyUpgrade: false`. Ordinary requests are not touched.
+ * path of its own, `ws` its `noServer` mode, and engine.io `destroyUpgrade: false`. Ordinary requests are not
+ * touched, and neither are those that offer an upgrade to another protocol (`Upgrade: h2c`): with no other listener for 'upgrade', the
+ * server's 'request' listeners answer them (RFC 9110 §7.8).
  *
  * A peer's fault never throws. An exception of `verify` is answered with 500 and one of `handler` with a Close of 1011, and both are
  * emitted as `error`, which is thrown where nobody listens. That a connection ended under a handler is no exception.

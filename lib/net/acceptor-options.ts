@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net'
 import { checkNumber } from '../checks.js'
 import type { RefusalOptions } from '../handshake/server-handshake.js'
-import type { HeaderFields, UpgradeRequest, WebSocketOptions } from '../options.js'
+import type { HeaderFields, Keepalive, UpgradeRequest, WebSocketOptions } from '../options.js'
 import type { WebSocketStream } from '../websocket-stream.js'
 
 /** A request as an acceptor sees it: that of `node:http`, or one of HTTP/2 in the same form, whose `httpVersion` is `'2.0'`. */
@@ -44,6 +44,11 @@ export interface AcceptorOptions<Context = undefined> extends WebSocketOptions {
    * verdict is refused with 500, as an exception is. Default: accepts.
    */
   verify?: ((request: AcceptorRequest) => Verdict<Context> | PromiseLike<Verdict<Context>>) | undefined
+  /**
+   * Pings a connection that has been silent for `interval`, and gives it up where nothing comes within `timeout`; `false` turns that
+   * off. Default: `{ interval: 30000 }`, so that lost clients are noticed, and proxies in between keep a quiet connection.
+   */
+  keepalive?: Keepalive | false | undefined
   /** Connections at a time; beyond it 503. Default: no limit. */
   maxConnections?: number | undefined
   /** Handshakes at a time that `verify` has not decided; beyond it 503. Default: 1000. */
@@ -76,7 +81,7 @@ export function readAcceptorOptions<Context>(options: AcceptorOptions<Context>):
   settings: AcceptorSettings<Context>
   stream: WebSocketOptions
 } {
-  const { path, verify = acceptAll, maxConnections, maxHandshakes, ...stream } = options
+  const { path, verify = acceptAll, maxConnections, maxHandshakes, keepalive = KEEPALIVE, ...others } = options
   if (path !== undefined && typeof path !== 'string' && typeof path !== 'function' && !(path instanceof RegExp)) {
     throw new TypeError('path must be a string, a RegExp or a function')
   }
@@ -88,8 +93,11 @@ export function readAcceptorOptions<Context>(options: AcceptorOptions<Context>):
     maxConnections: checkNumber(maxConnections ?? Number.POSITIVE_INFINITY, 'maxConnections', 0),
     maxHandshakes: checkNumber(maxHandshakes ?? 1000, 'maxHandshakes', 0)
   }
-  return { settings, stream: Object.freeze(stream) }
+  return { settings, stream: Object.freeze({ ...others, keepalive }) }
 }
+
+// proxies and load balancers commonly drop what is silent for 60 s
+const KEEPALIVE: Keepalive = { interval: 30_000 }
 
 function acceptAll(): true {
   return true

@@ -6,6 +6,8 @@ import { checkNumber } from '../checks.js'
 import { HandshakeError, WebSocketError } from '../errors.js'
 import type { AcceptOptions } from '../handshake/server-handshake.js'
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
+import type { Sendable } from '../protocol/message-splitter.js'
+import type { PreparedMessage } from '../protocol/prepared-message.js'
 import type { NodeDuplex } from '../streams.js'
 import type { WebSocketStream } from '../websocket-stream.js'
 import type {
@@ -17,6 +19,7 @@ import type {
   ShutdownOptions,
   Verdict
 } from './acceptor-options.js'
+import { type BroadcastOptions, type BroadcastResult, broadcast } from './broadcast.js'
 
 interface AcceptorEvents {
   /** A function of the application threw, or an option was wrong for a request. Without a listener it is thrown, as by any emitter. */
@@ -70,6 +73,16 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   /** Handshakes that are not decided. */
   get handshakes(): number {
     return this.unfinished.size
+  }
+
+  /**
+   * Sends a message to all connections that are open, framed and compressed once (`prepareMessage`). Never more than `limit` bytes are
+   * held for a connection that does not keep up; `whenBehind` says what becomes of it.
+   * @returns how many it was sent to, and how many were behind
+   * @throws TypeError where it is no message, or an option is wrong; RangeError where the message alone is larger than `limit`
+   */
+  broadcast(data: Sendable | PreparedMessage, options?: BroadcastOptions): BroadcastResult {
+    return broadcast(this.open, data, options)
   }
 
   /** Whether a request is meant for this acceptor. @internal */
@@ -219,9 +232,10 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   }
 
   private handlerFailed(error: unknown, ws: WebSocketStream, request: AcceptorRequest): void {
+    const wasOpen = ws.readyState === 'open'
     ws.close(CloseCode.InternalError)
-    // that a connection ended is no fault of whoever waited for its messages, nor that a pipe to it broke
-    if (!isEnd(error) && (ws.readyState === 'open' || !isBrokenPipe(error))) this.report(error, request)
+    // that this connection ended is no fault of a handler that waited for its messages, nor that a pipe to it broke; another's may be
+    if (wasOpen || !(isEnd(error) || isBrokenPipe(error))) this.report(error, request)
   }
 
   /** The connection told of an error before it was open; afterwards its handler sees to that. */

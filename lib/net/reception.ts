@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
+import { hasToken } from '../handshake/header-lists.js'
 import { Http2Request } from '../handshake/http2-fields.js'
 import { isWebSocket } from '../handshake/server-handshake.js'
 import type { WebSocketOptions } from '../options.js'
@@ -11,6 +12,7 @@ import type { NodeDuplex } from '../streams.js'
 import { WebSocketStream } from '../websocket-stream.js'
 import type { Acceptor } from './acceptor.js'
 import type { AcceptorRequest } from './acceptor-options.js'
+import { serveWithoutUpgrade } from './ordinary-request.js'
 
 /** What an acceptor needs of a server: those of `node:http`, `node:https` and `node:http2` have it. */
 export interface WebServer {
@@ -23,6 +25,11 @@ interface Entry {
   readonly acceptor: Acceptor<any>
   /** Of its connections. */
   readonly options: WebSocketOptions
+}
+
+/** Of newer versions of Node: says which requests come as 'upgrade'. */
+interface UpgradingServer extends WebServer {
+  shouldUpgradeCallback?(request: IncomingMessage): boolean
 }
 
 type Http2Like = WebServer & { updateSettings(settings: { enableConnectProtocol: boolean }): void }
@@ -45,6 +52,7 @@ class Reception {
   private readonly listeners: readonly Listener[]
 
   constructor(private readonly server: WebServer) {
+    this.keepOrdinaryRequests(server)
     const upgrade: Listener = ['upgrade', (request, socket, head) => this.upgrade(request, socket, head)]
     if (!isHttp2(server)) {
       this.listeners = [upgrade]
@@ -72,7 +80,25 @@ class Reception {
     if (this.entries.length === 0) for (const [event, listener] of this.listeners) this.server.off(event, listener)
   }
 
+  /** As soon as there is a listener for 'upgrade', a server gives it every request that offers one, such as `Upgrade: h2c`. */
+  private keepOrdinaryRequests(server: UpgradingServer): void {
+    const { shouldUpgradeCallback } = server
+    if (shouldUpgradeCallback === undefined) return
+    server.shouldUpgradeCallback = request => !this.isOrdinary(request) && shouldUpgradeCallback.call(server, request)
+  }
+
+  /** Whether an upgrade is to another protocol, which the application's 'request' listeners may ignore (RFC 9110 §7.8). */
+  private isOrdinary(request: IncomingMessage): boolean {
+    const { server } = this
+    if (hasToken(request.headers.upgrade!, 'websocket')) return false
+    return server.listenerCount('upgrade') === 1 && server.listenerCount('request') > 0
+  }
+
   private upgrade(request: IncomingMessage, socket: NodeDuplex, head: Buffer): void {
+    if (this.isOrdinary(request)) {
+      serveWithoutUpgrade(this.server, request, socket as Socket, head)
+      return
+    }
     const entry = isWebSocket(request) ? this.find(request) : null
     if (entry === null && this.server.listenerCount('upgrade') > 1) return
     this.admit(entry, WebSocketStream.http(request, head, entry?.options), socket, request)

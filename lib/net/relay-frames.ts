@@ -93,6 +93,7 @@ export class FrameCarrier implements Carrier {
   }
 
   private takeControl(frame: Frame): void {
+    if (frame.opcode === Opcode.Pong && this.from.isOwnPong(frame.payload)) return
     if (frame.opcode === Opcode.Close || this.options.relaysPings) this.pass(frame)
   }
 

@@ -42,7 +42,7 @@ export class MessageCarrier implements Carrier {
   begin(): void {
     if (this.options.relaysPings) {
       this.from.ws.on('ping', payload => this.passPing(payload))
-      this.from.ws.on('pong', payload => this.to.sendControl(Opcode.Pong, payload))
+      this.from.ws.on('pong', payload => this.passPong(payload))
     }
     void this.run()
   }
@@ -148,6 +148,10 @@ export class MessageCarrier implements Carrier {
 
   private count(bytes: number): void {
     this.options.counts.bytes += bytes
+  }
+
+  private passPong(payload: Buffer): void {
+    if (!this.from.isOwnPong(payload)) this.to.sendControl(Opcode.Pong, payload)
   }
 
   private passPing(payload: Buffer): void {

@@ -50,14 +50,18 @@ export interface RelayOptions {
    * client itself says in these fields is dropped, unless `forwardHeaders` names them: then our word is put behind it. Default: no.
    */
   forwarded?: 'x-forwarded' | 'rfc7239' | undefined
-  /** Whether path and query are the request's, with those of the target's URL left out. Default: false. */
+  /**
+   * Whether path and query are the request's, byte for byte, with those of the target's URL left out. Nothing is resolved or escaped on
+   * the way: what is checked in `request.url` is what the target is asked for, `..`, `%2e%2e` and backslashes included. Default: false.
+   */
   forwardPath?: boolean | undefined
   /**
-   * Header fields of the target's answer that the client is sent, of one that opens the connection as of one that refuses.
-   * Default: `Content-Type`, `Content-Encoding`, `Retry-After`, `WWW-Authenticate`.
+   * Names of header fields that the client is sent of the answer with which the target opens the connection. An answer that refuses
+   * goes on with all of its fields, but those that end at a relay (RFC 9110 §7.6.1) and `Set-Cookie`, unless that is named here.
+   * Default: none.
    */
   returnHeaders?: readonly string[] | undefined
-  /** Whether the client is told the status and the body (64 KiB at most) with which the target refuses; else 502. Default: true. */
+  /** Whether the client is told the status, fields and body (64 KiB at most) with which the target refuses; else 502. Default: true. */
   returnRefusals?: boolean | undefined
   /** `'relay'`: pings go to the other side, whose pongs come back. `'answer'`: each side's are answered here. Default: `'relay'`. */
   pings?: 'relay' | 'answer' | undefined
@@ -98,8 +102,7 @@ const DEFAULTS: RelaySettings = {
   forwardHeaders: [],
   forwarded: undefined,
   forwardPath: false,
-  // RFC 9110 §11.6.1: a 401 says what it asks for
-  returnHeaders: ['content-type', 'content-encoding', 'retry-after', 'www-authenticate'],
+  returnHeaders: [],
   returnRefusals: true,
   pings: 'relay',
   onMessage: undefined,

@@ -2,7 +2,7 @@
 // answer, or the lack of one, comes in, and what the client is told comes out. Opens and answers nothing.
 
 import type { HandshakeError, Headers } from '../errors.js'
-import { FIELD_VALUE } from '../handshake/fields.js'
+import { FIELD_VALUE, isReserved } from '../handshake/fields.js'
 import { listTokens } from '../handshake/header-lists.js'
 import type { RefusalOptions } from '../handshake/server-handshake.js'
 import { readHeaders, type UpgradeRequest } from '../options.js'
@@ -15,6 +15,8 @@ type Field = readonly [name: string, value: string]
 export interface Dialling {
   readonly url: string | URL
   readonly options: ConnectOptions
+  /** Path and query to ask for, byte for byte; null for those of the URL. */
+  readonly path: string | null
   /** Whether the client's offer of extensions is the target's to answer. */
   readonly isOpaque: boolean
   /** Whether its offer of subprotocols is. */
@@ -37,8 +39,10 @@ export function diallingFor(request: UpgradeRequest, target: RelayTarget, settin
   const needsMessages = settings.onMessage !== undefined || settings.transform !== undefined
   const given = defined({ ...settings.connect, ...defined(own) })
   const isOpaque = given.extensions === undefined && !needsMessages
+  const path = settings.forwardPath ? pathOf(request) : null
   return {
-    url: settings.forwardPath ? withPathOf(request, url) : url,
+    url: path === null ? url : withPath(path, url),
+    path,
     isOpaque,
     choosesProtocol: given.protocols === undefined,
     options: {
@@ -61,13 +65,22 @@ function lineOf(request: UpgradeRequest, name: string): string {
   return Array.isArray(value) ? value.join(', ') : (value ?? '')
 }
 
-/** The target with the request's path and query: no path is read as a host, as `//host/` is where URLs are resolved. */
-function withPathOf(request: UpgradeRequest, target: string | URL): URL {
+/**
+ * Path and query of a request as they were sent: the target must see what an application in between has checked. Of an absolute target
+ * the rest is left out (RFC 9112 §3.2.2).
+ */
+function pathOf({ url = '/' }: UpgradeRequest): string {
+  const path = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '')
+  return path.startsWith('/') ? path : `/${path}`
+}
+
+/** What is dialled, for redirects and `createConnection`: no path is read as a host, as `//host/` is where URLs are resolved. */
+function withPath(path: string, target: string | URL): URL {
   const url = new URL(target)
-  const asked = /^(?:[a-z]+:\/\/[^/?#]*)?([^?#]*)(\?[^#]*)?/i.exec(request.url ?? '')
   const { pathname } = url
-  url.pathname = asked?.[1] || '/'
-  url.search = asked?.[2] ?? ''
+  const query = path.indexOf('?')
+  url.pathname = query < 0 ? path : path.slice(0, query)
+  url.search = query < 0 ? '' : path.slice(query)
   // a ws+unix URL has the path of its socket in the same place
   if (url.protocol === 'ws+unix:') url.pathname = `${pathname.split(':', 1)[0]}:${url.pathname}`
   return url
@@ -142,7 +155,23 @@ function behind(said: readonly Field[] | undefined, ours: string): string {
   return [...(said ?? []).map(([, value]) => value), ours].join(', ')
 }
 
-/** The fields of the target's answer that the client is sent. */
+// RFC 9110 §7.6.1: fields that end here, beside those that Connection lists; upgrade and the rest are the handshake's own
+const HOP_BY_HOP: ReadonlySet<string> = new Set(['keep-alive', 'proxy-connection', 'te', 'trailer', 'http2-settings'])
+
+/**
+ * Names of the fields of a refusal that go on: what a status means depends on many of them (`Location`, `Allow`, `WWW-Authenticate`, …).
+ * A cookie of the target's does not, as the client's do not get there, unless its name is among `named`.
+ */
+function refusalNames(headers: Headers, named: readonly string[]): string[] {
+  const { connection } = headers
+  const listed = (listTokens([connection ?? ''].flat().join(', ')) ?? []).map(name => name.toLowerCase())
+  return Object.keys(headers).filter(name => {
+    if (name === 'set-cookie') return named.includes(name)
+    return !HOP_BY_HOP.has(name) && !isReserved(name) && !listed.includes(name)
+  })
+}
+
+/** The fields of the target's answer that have these names. */
 export function returnedFields(headers: Headers, names: readonly string[]): Field[] {
   return names.flatMap(name => {
     const value = headers[name]
@@ -163,5 +192,6 @@ export function refusalFrom(error: HandshakeError, settings: RelaySettings): Rel
   const { status, headers, body } = error
   if (error.code === 'WS_ERR_REJECTED') return { status }
   if (error.code !== 'WS_ERR_UNEXPECTED_STATUS' || status < 300 || !settings.returnRefusals) return { status: 502 }
-  return { status, headers: returnedFields(headers, settings.returnHeaders), ...(body.length > 0 && { body }) }
+  const names = refusalNames(headers, settings.returnHeaders)
+  return { status, headers: returnedFields(headers, names), ...(body.length > 0 && { body }) }
 }

@@ -2,7 +2,7 @@
 
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import { isDraft } from '../protocol/draft-parser.js'
-import type { Opcode } from '../protocol/opcode.js'
+import { Opcode } from '../protocol/opcode.js'
 import type { WebSocketStream } from '../websocket-stream.js'
 
 /** What has gone one way through a relay. */
@@ -29,7 +29,13 @@ export interface Carrier {
 
 export const NO_STATUS = Buffer.alloc(0)
 
+/** What the Pings of a relay's own carry: their Pongs are nobody else's. */
+const PROBE = Buffer.from('websocket-duplex: still there?')
+
 export class Side {
+  // bytes that had passed when `probe` looked last
+  private passed = -1
+
   constructor(
     readonly ws: WebSocketStream,
     private readonly lost: { readonly code: number; readonly reason: string }
@@ -68,6 +74,28 @@ export class Side {
 
   sendControl(opcode: Opcode, payload: Buffer): void {
     if (this.takesMessages) this.ws.inside.sendControl(opcode, payload)
+  }
+
+  /** Bytes that its wire has taken, give or take what was handed to it since. */
+  get taken(): number {
+    return this.ws.stats.bytesSent - this.ws.bufferedAmount
+  }
+
+  /**
+   * Sends a Ping where input is held back and the other side has taken nothing since the last call: a wire that is not read from does
+   * not tell that it is broken, one that is written to does.
+   */
+  probe(other: Side): void {
+    const { inside, stats } = this.ws
+    const passed = stats.bytesReceived + other.taken
+    const isStill = passed === this.passed
+    this.passed = inside.holdsInput() ? passed : -1
+    if (isStill && this.hasFrames && !this.isBlocked) this.sendControl(Opcode.Ping, PROBE)
+  }
+
+  /** Whether a Pong answers `probe`, and not the other side. */
+  isOwnPong(payload: Buffer): boolean {
+    return payload.equals(PROBE)
   }
 
   /** Begins, or answers, the closing handshake. */

@@ -90,6 +90,8 @@ export class Relay {
   private readonly whenClosed = new Deferred<RelayCloseInfo>()
   private carriers: { readonly [D in RelayDirection]: Carrier } | null = null
   private timer: NodeJS.Timeout | undefined = undefined
+  private isClosing = false
+  private prober: NodeJS.Timeout | undefined = undefined
 
   /** @internal */
   constructor(
@@ -124,6 +126,7 @@ export class Relay {
   close(code: number = CloseCode.GoingAway, reason = ''): void {
     const body = writeCloseBody(code, reason)
     const { carriers } = this
+    const { closeTimeout } = this.client.inside
     if (carriers === null) {
       this.client.reject(503)
       this.target?.destroy()
@@ -131,7 +134,9 @@ export class Relay {
     }
     carriers.fromClient.stop(body)
     carriers.fromTarget.stop(body)
-    this.limit(() => this.destroy())
+    if (this.isClosing) return
+    this.isClosing = true
+    this.after(closeTimeout, () => this.destroy())
   }
 
   /** Gives up both connections at once. */
@@ -168,6 +173,8 @@ export class Relay {
   private call(dialling: Dialling): void {
     const target = connect(dialling.url, dialling.options)
     this.target = target
+    // its request is sent in a later turn
+    if (dialling.path !== null) target.inside.opening!.askFor!(dialling.path)
     target.once('open', () => this.answer(target, dialling))
     target.opened.catch(error => this.refuse(error))
     void target.whenClosed().then(() => this.sideOver('target'))
@@ -211,6 +218,7 @@ export class Relay {
     this.carriers = { fromClient, fromTarget }
     fromClient.begin()
     fromTarget.begin()
+    this.probe(near, far)
     this.whenOpened.resolve({ protocol: client.protocol, extensions: client.extensions, form })
   }
 
@@ -240,14 +248,11 @@ export class Relay {
 
   private sideOver(side: 'client' | 'target'): void {
     const { client, target, carriers } = this
-    const [own, others] =
-      side === 'client' ? (['fromClient', 'fromTarget'] as const) : (['fromTarget', 'fromClient'] as const)
-    carriers?.[others].discard()
+    carriers?.[side === 'client' ? 'fromTarget' : 'fromClient'].discard()
     if (client.closeInfo !== undefined && target?.closeInfo !== undefined) {
       this.over()
     } else if (carriers !== null) {
-      // what had arrived is still sent, though nobody waits for ever for that
-      this.limit(() => carriers[own].isOver || this.destroy())
+      if (!this.isClosing) this.awaitEnd(side === 'client' ? target! : client)
     } else if (side === 'client') {
       if (target === null) this.over()
       else target.destroy()
@@ -256,16 +261,47 @@ export class Relay {
 
   private over(): void {
     clearTimeout(this.timer)
+    clearInterval(this.prober)
     this.carriers?.fromClient.release()
     this.carriers?.fromTarget.release()
     this.whenClosed.resolve({ client: this.client.closeInfo!, target: this.target?.closeInfo ?? null })
   }
 
-  private limit(late: () => void): void {
+  /** What had arrived from one side is still sent to the other, as long as its wire takes some of it in each `closeTimeout`. */
+  private awaitEnd(last: WebSocketStream): void {
     const { closeTimeout } = this.client.inside
-    if (this.timer === undefined && closeTimeout < Number.POSITIVE_INFINITY) this.timer = setTimeout(late, closeTimeout)
+    let seen: number | undefined
+    const look = (): void => {
+      const taken = last.stats.bytesSent - last.bufferedAmount
+      if (taken === seen) this.destroy()
+      else this.after(closeTimeout, look)
+      seen = taken
+    }
+    look()
+  }
+
+  /** Looks after sides that are not read from because the other takes nothing: they may have died. */
+  private probe(near: Side, far: Side): void {
+    const { closeTimeout } = this.client.inside
+    if (closeTimeout === Number.POSITIVE_INFINITY) return
+    this.prober = setInterval(
+      () => {
+        near.probe(far)
+        far.probe(near)
+      },
+      Math.max(closeTimeout / 2, SHORTEST_PROBE)
+    )
+    this.prober.unref()
+  }
+
+  private after(milliseconds: number, run: () => void): void {
+    clearTimeout(this.timer)
+    if (milliseconds < Number.POSITIVE_INFINITY) this.timer = setTimeout(run, milliseconds)
   }
 }
+
+/** Milliseconds. */
+const SHORTEST_PROBE = 250
 
 function newCounts(): RelayCounts {
   return { bytes: 0, frames: 0, messages: 0 }

@@ -24,7 +24,7 @@ function run(t: TestLike, words: string[], settings: Partial<ProcessSettings> = 
   const complaints = new Inbox<string>()
   if (!settings.stream) client.on('message', message => messages.put(message))
   const complain = (chunk: Buffer): void => complaints.put(String(chunk))
-  const rest = { shell: false, stream: false, groups: true, grace: 200, env: process.env, complain }
+  const rest = { shell: false, stream: false, groups: true, linger: 200, grace: 200, env: process.env, complain }
   const outcome = once(server, 'open').then(() => runFor(server, { words, ...rest, ...settings }))
   t.teardown(() => {
     client.destroy()
@@ -63,6 +63,46 @@ t.test('streams both ways', async t => {
   t.equal(await outcome, null)
 })
 
+for (const way of ['lines', 'stream'] as const) {
+  t.test(`${way}: a Close is answered behind what the process writes at the end of its stdin`, async t => {
+    const script = 'let all = ""; process.stdin.on("data", d => all += d).on("end", () => console.log(all.length))'
+    const { client, outcome } = run(t, node(script), { stream: way === 'stream', linger: 60_000 })
+    const received: string[] = []
+    client.on('message', message => received.push(message.toString().trim()))
+    await client.opened
+    if (way === 'stream') client.binary(Buffer.alloc(300_000, 'x'))
+    else for (let i = 0; i < 30_000; i++) client.text('123456789')
+    client.close(4000, 'done')
+    t.match(await client.whenClosed(), { code: 1000, wasClean: true })
+    t.strictSame(received, ['300000'])
+    t.equal(await outcome, null)
+  })
+}
+
+t.test('a Close with nothing before it ends the stdin of a process as well', async t => {
+  const { client, outcome } = run(t, ['sort'], { linger: 60_000 })
+  await client.opened
+  client.close()
+  t.match(await client.whenClosed(), { code: 1000, wasClean: true })
+  t.equal(await outcome, null)
+})
+
+t.test('the exit code that follows the end of stdin is told', async t => {
+  const { client, outcome } = run(t, ['cat > /dev/null; exit 3'], { shell: true, linger: 60_000 })
+  await client.opened
+  client.close()
+  t.match(await client.whenClosed(), { code: 1011, reason: 'the command ended with exit code 3' })
+  t.equal(await outcome, 'ended with exit code 3')
+})
+
+t.test('a process that goes on after the end of its stdin is ended, and the Close answered', async t => {
+  const { client, messages, outcome } = run(t, node('console.log(1); setInterval(() => {}, 1e3)'), { linger: 20 })
+  await messages.take()
+  client.close()
+  t.match(await client.whenClosed(), { code: 1000, wasClean: true })
+  t.equal(await outcome, null)
+})
+
 t.test('a process that ends closes with 1000, behind all that it wrote', async t => {
   const { client, messages, outcome } = run(t, node('for (let i = 0; i < 1000; i++) console.log(i)'))
   for (let i = 0; i < 1000; i++) if ((await messages.take()) !== String(i)) t.fail(`line ${i}`)
@@ -86,6 +126,13 @@ t.test('a program that is not there', async t => {
     reason: 'the command could not be started: spawn /not/there ENOENT'
   })
   t.match(await outcome, 'could not be started')
+})
+
+t.test('a program whose name is too long for a Close frame', async t => {
+  const { client, outcome } = run(t, [`/not/there/${'\u00fc'.repeat(100)}`])
+  const { reason } = await client.whenClosed()
+  t.equal(reason, `the command could not be started: spawn /not/there/${'\u00fc'.repeat(36)}`)
+  t.match(await outcome, 'ENOENT')
 })
 
 t.test('a line that is too long ends the process', async t => {

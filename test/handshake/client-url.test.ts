@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readUrl } from '../../lib/handshake/client-url.js'
+import { readUrl, withTarget } from '../../lib/handshake/client-url.js'
 
 t.test('a URL gives host, path and the URL of the connection', async t => {
   t.same(readUrl('ws://Example.com'), { url: 'ws://example.com/', host: 'example.com', path: '/', authorization: '' })
@@ -46,6 +46,15 @@ t.test('a user in the URL becomes Basic authorization, and is in no URL thereaft
   t.equal(credentials('ws://u%40b:%70%3a%zz@a/'), 'u@b:p:%zz', 'percent-decoded as far as that goes')
   t.equal(credentials('ws://\u00fc:\u20ac@a/'), '\u00fc:\u20ac', 'in UTF-8')
   t.throws(() => readUrl('ws://a%3Ab:c@d/'), { name: 'SyntaxError', message: /colon/ }, 'RFC 7617 §2')
+})
+
+t.test('path and query can be asked for byte for byte', async t => {
+  const target = readUrl('wss://u:p@a:8443/b?c')
+  const path = '/../%2e%2e\\`"?'
+  t.strictSame(withTarget(target, path), { ...target, path, url: `wss://a:8443${path}` })
+  for (const wrong of ['', 'a', '*', '/a b', '/a\r\nb: c', '/a\n', '/a\0', '/a#', '/\u00e9', '/\x7f', '/\u010a']) {
+    t.throws(() => withTarget(target, wrong), TypeError, JSON.stringify(wrong))
+  }
 })
 
 t.test('a URL that is none for a WebSocket is a SyntaxError', async t => {

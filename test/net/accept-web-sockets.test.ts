@@ -423,6 +423,21 @@ for (const way of ONE_OF_EACH) {
       }
     })
 
+    t.test('is one for which another connection, or another pipe, broke', async t => {
+      const broken = Object.assign(new Error('a file'), { code: 'ERR_STREAM_PREMATURE_CLOSE' })
+      for (const reason of [
+        broken,
+        new WebSocketError('WS_ERR_CONNECTION_LOST'),
+        new WebSocketError('WS_ERR_NOT_OPEN')
+      ]) {
+        const { acceptor, ask } = await accept(t, way, {}, () => Promise.reject(reason))
+        const told = once(acceptor, 'error')
+        const { peer } = await ask()
+        t.equal((await told)[0], reason)
+        t.equal((await peer.answerClose()).code, 1011)
+      }
+    })
+
     t.test('is one that used the library wrongly', async t => {
       const wrong = new WebSocketError('WS_ERR_EXTENSION')
       const { acceptor, ask } = await accept(t, way, {}, () => Promise.reject(wrong))

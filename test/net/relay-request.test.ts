@@ -66,8 +66,11 @@ t.test('sizes have no limit unless one is given, or whole messages are held', as
 })
 
 t.test('a request without a target has the root', async t => {
-  const { url } = diallingFor({ headers: {} }, 'ws://target.test/base?q', readRelayOptions({ forwardPath: true }))
+  const target = 'ws://target.test/base?q'
+  const { url, path } = diallingFor({ headers: {} }, target, readRelayOptions({ forwardPath: true }))
   t.equal(String(url), 'ws://target.test/')
+  t.equal(path, '/')
+  t.match(diallingFor({ headers: {}, url: '/x' }, target, readRelayOptions()), { url: target, path: null })
 })
 
 t.test('fields of an answer that are sent on', async t => {
@@ -86,8 +89,55 @@ t.test('what the client is told', async t => {
   t.strictSame(told('WS_ERR_BAD_RESPONSE', { status: 101 }), { status: 502 })
   t.strictSame(told('WS_ERR_HANDSHAKE_TIMEOUT'), { status: 504 })
   t.strictSame(told('WS_ERR_UNEXPECTED_STATUS', { status: 204 }), { status: 502 })
+  t.strictSame(told('WS_ERR_REJECTED', { status: 500 }), { status: 500 })
   t.strictSame(told('WS_ERR_UNEXPECTED_STATUS', { status: 503, headers: { 'retry-after': '9' } }), {
     status: 503,
     headers: [['retry-after', '9']]
   })
+})
+
+t.test('a refusal goes on with its fields, but those that are about this connection', async t => {
+  const fields = {
+    location: 'https://login.example/?next=ws',
+    allow: 'POST',
+    'retry-after': '9',
+    'www-authenticate': 'Basic realm="a", Digest realm="b"',
+    'proxy-authenticate': 'Basic realm="p"',
+    'content-type': 'text/html',
+    'content-encoding': 'gzip',
+    'cache-control': 'no-store',
+    vary: 'Origin',
+    link: '</a>; rel=help',
+    'x-own': '1'
+  }
+  const ofConnection = {
+    connection: 'close, X-Private, keep-alive',
+    'x-private': '1',
+    'keep-alive': 'timeout=5',
+    'proxy-connection': 'close',
+    te: 'trailers',
+    trailer: 'Expires',
+    'http2-settings': 'AAMAAABk',
+    'transfer-encoding': 'chunked',
+    upgrade: 'h2c',
+    'content-length': '100000',
+    'sec-websocket-accept': 'x',
+    'sec-websocket-version': '13',
+    bad: 'a\nb'
+  }
+  const headers = { ...fields, ...ofConnection, 'set-cookie': ['s=1', 't=2'] }
+  const error = new HandshakeError('WS_ERR_UNEXPECTED_STATUS', { status: 401, headers, body: Buffer.from('no') })
+  t.strictSame(refusalFrom(error, readRelayOptions()), {
+    status: 401,
+    headers: Object.entries(fields),
+    body: error.body
+  })
+  const named = refusalFrom(error, readRelayOptions({ returnHeaders: ['Set-Cookie', 'X-Private'] }))
+  t.strictSame(named.headers, [...Object.entries(fields), ['set-cookie', 's=1'], ['set-cookie', 't=2']])
+  const odd = { connection: ['not, (a) list'], location: '/' }
+  const { headers: rest } = refusalFrom(
+    new HandshakeError('WS_ERR_UNEXPECTED_STATUS', { status: 302, headers: odd }),
+    readRelayOptions()
+  )
+  t.strictSame(rest, [['location', '/']])
 })

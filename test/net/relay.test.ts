@@ -101,6 +101,37 @@ for (const way of WAYS) {
   })
 }
 
+for (const way of WAYS) {
+  for (const form of ['frames', 'streams'] as const) {
+    t.test(`${form} ${way} go on after pings that waited for a slow wire`, async t => {
+      const options = form === 'frames' ? {} : { transform: { fromClient: () => null } }
+      const both = await open(t, { options })
+      const [from, to] = along(both, way)
+      t.equal((await both.relay.opened).form, form)
+      to.stream.pause()
+      // the first Ping fills the wire, and the second one finds it full
+      from.write(
+        from.frame(BINARY, Buffer.alloc(65_500)),
+        from.frame(PING, Buffer.alloc(120)),
+        from.frame(PING, 'second'),
+        from.frame(PING, 'third')
+      )
+      await settle(12)
+      to.stream.resume()
+      from.write(from.frame(TEXT, 'behind'))
+      const data: unknown[] = []
+      let ping = ''
+      // RFC 6455 §5.5.3: only the newest is needed
+      while (data.length < 2 || ping !== 'third') {
+        const frame = (await to.nextFrame())!
+        if (frame.opcode === PING) ping = frame.payload.toString()
+        else data.push(frame.opcode === TEXT ? frame.payload.toString() : frame.payload.length)
+      }
+      t.strictSame(data, [65_500, 'behind'])
+    })
+  }
+}
+
 t.test('both sides close at once', async t => {
   const { client, target, relay } = await open(t)
   client.close(3001)

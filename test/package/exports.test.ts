@@ -22,6 +22,7 @@ const EXPORTS = [
   'PreparedMessage',
   'ProxyTunnel',
   'Relay',
+  'Room',
   'WebSocketError',
   'WebSocketStream',
   'acceptWebSockets',

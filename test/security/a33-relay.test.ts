@@ -72,7 +72,8 @@ t.test('a path that is passed on stays a path', async t => {
     ['//evil.test/a?b', '//evil.test/a?b'],
     ['http://evil.test/a?b', '/a?b'],
     ['http://evil.test?b', '/?b'],
-    ['/a/../b', '/b']
+    ['/a/../b', '/a/../b'],
+    ['http://evil.test/a/../b', '/a/../b']
   ]) {
     const { calls } = ask(t, { options: { forwardPath: true }, line: `GET ${asked} HTTP/1.1` })
     const { peer, url } = (await calls.take())!

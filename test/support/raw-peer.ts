@@ -176,6 +176,14 @@ export class RawPeer {
     }
   }
 
+  /** The next so many bytes; fewer where the wire ended. */
+  async take(size: number): Promise<Buffer> {
+    while (this.input.length < size && !this.hasEnded) await this.more()
+    const taken = this.input.subarray(0, size)
+    this.input = this.input.subarray(size)
+    return taken
+  }
+
   /** The next frame; undefined where the wire ended. */
   async nextFrame(): Promise<WireFrame | undefined> {
     for (;;) {

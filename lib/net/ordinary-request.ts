@@ -1,0 +1,36 @@
+// A request comes in that node:http has taken out of its server because it offers an upgrade; where nobody wants that upgrade, it goes
+// back, and is served like any other (RFC 9110 §7.8). Knows nothing of WebSockets.
+
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** What node:http, and node:http2 with `allowHTTP1`, do with a socket that speaks HTTP/1.1. */
+const { _connectionListener: serve } = http as unknown as {
+  _connectionListener(this: object, socket: Socket): void
+}
+
+/** Serves a request of an 'upgrade' event as if it had no `Upgrade`, its body and whatever follows on the same connection included. */
+export function serveWithoutUpgrade(server: object, request: IncomingMessage, socket: Socket, head: Buffer): void {
+  const goOn = (): void => {
+    socket.off('error', ignore)
+    if (socket.destroyed) return
+    socket.unshift(Buffer.concat([headOf(request), head]))
+    serve.call(server, socket)
+  }
+  // the answer to a request before it may not be finished, and goes first (RFC 9112 §9.3.2)
+  const { _httpMessage: earlier } = socket as Socket & { _httpMessage?: ServerResponse | null }
+  socket.on('error', ignore)
+  if (earlier) earlier.once('close', goOn)
+  else goOn()
+}
+
+/** The head as it came, without `Upgrade`. */
+function headOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
+  let head = `${method} ${url} HTTP/${httpVersion}\r\n`
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]!.toLowerCase() !== 'upgrade') head += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`
+  }
+  return Buffer.from(`${head}\r\n`, 'latin1')
+}
+
+function ignore(): void {}

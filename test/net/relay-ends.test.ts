@@ -1,0 +1,125 @@
+// A relay one of whose sides dies while the other does not read: wires that are not read from tell of no end, and yet nothing stays for ever.
+
+import http, { type IncomingMessage } from 'node:http'
+import net, { type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import t, { type Test } from 'tap'
+import { type Relay, type RelayOptions, relay, WebSocketStream } from '../../lib/index.js'
+import { answerHead, BINARY, PING, PONG, RawPeer, TEXT } from '../support/raw-peer.js'
+import { settle } from '../websocket-stream/sides.js'
+import { open as openInMemory, type Relayed, type RelaySetup } from './relay-sides.js'
+import { listen, upgrade } from './web-servers.js'
+
+const FORMS: { [form: string]: RelayOptions } = {
+  frames: {},
+  streams: { transform: { fromClient: () => null, fromTarget: () => null } }
+}
+
+/** A relay in memory. Its wires keep no process alive, and the timer with which it looks after them does not either. */
+function open(t: Test, setup: RelaySetup): Promise<Relayed> {
+  const alive = setInterval(() => {}, 1000)
+  t.teardown(() => clearInterval(alive))
+  return openInMemory(t, setup)
+}
+
+/** A relay over TCP, with a peer by hand at each end. */
+async function overTcp(t: Test, options: RelayOptions): Promise<{ relay: Relay; client: RawPeer; target: RawPeer }> {
+  const peer = new Promise<RawPeer>(resolve => {
+    const server = net.createServer(socket => resolve(new RawPeer(socket, 'server')))
+    void listen(t, server as never).then(inner => {
+      const gateway = http.createServer()
+      gateway.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+        const ws = WebSocketStream.http(request, head, { closeTimeout: 50 })
+        made(relay(ws, `ws://127.0.0.1:${inner}/`, { connect: { closeTimeout: 50 }, ...options }))
+        ws.attach(socket)
+      })
+      gates(gateway)
+    })
+  })
+  let made!: (relay: Relay) => void
+  let gates!: (gateway: http.Server) => void
+  const joined = new Promise<Relay>(resolve => (made = resolve))
+  const gateway = await new Promise<http.Server>(resolve => (gates = resolve))
+  const asked = upgrade(t, await listen(t, gateway))
+  const target = await peer
+  target.write(answerHead(await target.head()))
+  const { peer: client } = await asked
+  return { relay: await joined, client, target }
+}
+
+for (const [form, options] of Object.entries(FORMS)) {
+  for (const dead of ['client', 'target'] as const) {
+    for (const way of ['resetAndDestroy', 'destroy'] as const) {
+      t.test(`${form}: a ${dead} that dies (${way}) while the other side does not read`, async t => {
+        const both = await overTcp(t, options)
+        const [dying, stuck] = dead === 'client' ? [both.client, both.target] : [both.target, both.client]
+        stuck.stream.pause()
+        const socket = dying.stream as Socket
+        const ws = dead === 'client' ? both.relay.client : both.relay.target!
+        while (!ws.inside.holdsInput() || !socket.writableNeedDrain) {
+          dying.send(BINARY, Buffer.alloc(60_000))
+          await settle(1)
+        }
+        socket[way]()
+        t.match(await both.relay.closed, { client: { wasClean: false }, target: { wasClean: false } })
+      })
+    }
+  }
+
+  for (const slow of ['client', 'target'] as const) {
+    t.test(`${form}: a ${slow} that is slow is waited for, and the other side asked whether it lives`, async t => {
+      const both = await open(t, { options, server: { closeTimeout: 20 } })
+      const [from, to] = slow === 'target' ? [both.client, both.target] : [both.target, both.client]
+      to.stream.pause()
+      for (let i = 0; i < 10; i++) from.send(BINARY, Buffer.alloc(20_000))
+      const asked = (await from.nextFrame())!
+      t.match(asked, { opcode: PING })
+      t.equal((await from.nextFrame())!.opcode, PING)
+      // its answer is not for the other side
+      from.write(from.frame(PONG, asked.payload), from.frame(PONG, 'unasked'), from.frame(TEXT, 'last'))
+      to.stream.resume()
+      const opcodes: number[] = []
+      const pongs: string[] = []
+      while (opcodes.at(-1) !== TEXT || pongs.length === 0) {
+        const { opcode, payload } = (await to.nextFrame())!
+        if (opcode === PONG) pongs.push(payload.toString())
+        else opcodes.push(opcode)
+      }
+      t.strictSame(pongs, ['unasked'])
+      t.equal(opcodes.filter(opcode => opcode === BINARY).length, 10)
+    })
+  }
+
+  t.test(`${form}: a client that reads slowly has all that its target sent before it went`, async t => {
+    const { client, target, relay, wires } = await open(t, { options, server: { closeTimeout: 1000 } })
+    client.stream.pause()
+    for (let i = 0; i < 8; i++) target.send(BINARY, Buffer.alloc(20_000))
+    while (!relay.target!.inside.holdsInput()) await settle(1)
+    const { messagesReceived } = relay.target!.stats
+    wires.target.destroy()
+    await relay.target!.whenClosed()
+    // 1200 ms in all, and far less than 1000 between two reads
+    for (let i = 0; i < messagesReceived; i++) {
+      await new Promise(resolve => setTimeout(resolve, 150))
+      const frame = client.nextFrame()
+      client.stream.resume()
+      t.equal((await frame)!.payload.length, 20_000)
+      client.stream.pause()
+    }
+    client.stream.resume()
+    t.equal((await client.answerClose()).code, 1014)
+    await relay.closed
+  })
+}
+
+t.test('what is closed by the relay has closeTimeout, and no more', async t => {
+  const { relay, client, target } = await open(t, { server: { closeTimeout: 60 } })
+  target.stream.pause()
+  for (let i = 0; i < 40; i++) client.send(BINARY, Buffer.alloc(20_000))
+  await settle(12)
+  client.reset()
+  await relay.client.whenClosed()
+  relay.close()
+  relay.close()
+  t.match(await relay.closed, { target: { wasClean: false } })
+})
