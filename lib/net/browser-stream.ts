@@ -2,6 +2,7 @@
 // both share. What happens on the wire is the connection's affair.
 
 import { ReadableStream, WritableStream, type WritableStreamDefaultController } from 'node:stream/web'
+import { checkOptions } from '../checks.js'
 import type { CloseInfo } from '../connection.js'
 import { Deferred } from '../deferred.js'
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
@@ -84,8 +85,7 @@ export class BrowserWebSocketStream {
    * @throws DOMException 'SyntaxError' where the URL is none for a WebSocket; TypeError, RangeError where an option is wrong
    */
   constructor(target: string | URL | WebSocketStream, options: ConnectOptions = {}) {
-    if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
-    const { signal, ...others } = options
+    const { signal, ...others } = checkOptions(options)
     this.ws = target instanceof WebSocketStream ? target : dial(target, others)
     this.url = this.ws.url
     const { ws } = this

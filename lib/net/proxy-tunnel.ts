@@ -1,6 +1,7 @@
 // CONNECT over any stream (RFC 9110 §9.3.6). On one side the bytes of a connection to a proxy, on the other those inside the
 // tunnel. Opens nothing itself, and does not know what the tunnel is for.
 
+import { checkOptions, unknownOption } from '../checks.js'
 import { Deferred } from '../deferred.js'
 import { HandshakeError, type Headers } from '../errors.js'
 import { readUrl } from '../handshake/client-url.js'
@@ -37,13 +38,15 @@ export interface TunnelInfo {
   readonly headers: Headers
 }
 
-const SHARED: ReadonlySet<string> = new Set([
+const NAMES: readonly string[] = [
+  'authorization',
+  'handshakeTimeout',
   'headers',
+  'highWaterMark',
   'maxHeaderSize',
   'maxHeaders',
-  'handshakeTimeout',
-  'highWaterMark'
-])
+  'proxy'
+]
 
 type Socket = NodeDuplex & { setNoDelay?(on: boolean): void; setTimeout?(milliseconds: number): void }
 
@@ -269,9 +272,10 @@ function handshakeError(error: Error | null): HandshakeError {
 }
 
 function readTunnelOptions(options: ProxyTunnelOptions) {
-  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
+  for (const name of Object.keys(checkOptions(options))) {
+    if (!NAMES.includes(name)) throw unknownOption(name, NAMES)
+  }
   const { authorization, proxy, ...shared } = options
-  for (const name of Object.keys(shared)) if (!SHARED.has(name)) throw new TypeError(`unknown option '${name}'`)
   if (authorization !== undefined && typeof authorization !== 'string') {
     throw new TypeError('authorization must be a string')
   }

@@ -92,6 +92,29 @@ t.test('names that are unknown, or said elsewhere, are TypeErrors', async t => {
   }
 })
 
+t.test('an error says what would be right', async t => {
+  const messages: [options: object, message: string][] = [
+    [['chat'], "options must be an object; subprotocols go in it: { protocols: ['chat'] }"],
+    [{ prox: 'http://a' }, "unknown option 'prox'; did you mean 'proxy'?"],
+    [{ protocol: 'a' }, "unknown option 'protocol'; did you mean 'protocols'?"],
+    [{ rejectUnauthorized: false }, "unknown option 'rejectUnauthorized'; did you mean 'tls.rejectUnauthorized'?"],
+    [{ socket: { localAdress: 'x' } }, "unknown option 'socket.localAdress'; did you mean 'socket.localAddress'?"],
+    [{ tls: { host: 'a' } }, 'tls.host is not allowed: the host comes from the URL'],
+    [{ createConnection() {}, tls: {} }, 'tls cannot be combined with createConnection, which opens the wire itself'],
+    [{ socket: { localPort: 65536 } }, 'socket.localPort must be a whole number from 0 to 65535, not 65536']
+  ]
+  for (const [options, message] of messages) t.throws(read(options), { message })
+})
+
+t.test('numbers of the socket are checked at once', async t => {
+  for (const name of ['localPort', 'family', 'hints', 'autoSelectFamilyAttemptTimeout', 'keepAliveInitialDelay']) {
+    for (const wrong of [-1, Number.NaN, 1.5, 2 ** 31, Number.POSITIVE_INFINITY]) {
+      t.throws(read({ socket: { [name]: wrong } }), RangeError, `${name}: ${wrong}`)
+    }
+    t.same(readConnectOptions({ socket: { [name]: 4 } }).dial.socket, { [name]: 4 })
+  }
+})
+
 t.test('rejectUnauthorized is a boolean, and nothing that looks like one (A19)', async t => {
   for (const rejectUnauthorized of [null, 0, '', 'false']) {
     t.throws(read({ tls: { rejectUnauthorized } }), TypeError)
