@@ -147,7 +147,7 @@ const READERS: { readonly [K in keyof Settings]: Reader } = {
   fragmentSize: value => checkNumber(value, 'fragmentSize', 1),
   // a stream takes no Infinity
   highWaterMark: value => Math.min(checkNumber(value, 'highWaterMark', 0), Number.MAX_SAFE_INTEGER),
-  signal: readSignal
+  signal: checkSignal
 }
 
 /** The names of the options of every connection. */
@@ -261,8 +261,10 @@ function readKeepalive(value: unknown): Required<Keepalive> | undefined {
   return { interval, timeout }
 }
 
-function readSignal(value: unknown): AbortSignal {
-  if (typeof value !== 'object' || value === null || typeof (value as AbortSignal).aborted !== 'boolean') {
+/** @throws TypeError where it is no AbortSignal */
+export function checkSignal(value: unknown): AbortSignal {
+  const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>
+  if (typeof aborted !== 'boolean' || typeof addEventListener !== 'function') {
     throw new TypeError('signal must be an AbortSignal')
   }
   return value as AbortSignal

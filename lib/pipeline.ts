@@ -1,6 +1,7 @@
 // One connection put together: the stages, the wire on one side, the application on the other, and the Connection that acts on
 // control frames. Everything that has to reach across the pipeline passes here, and is decided elsewhere.
 
+import { follow, unfollow } from './abort-signals.js'
 import { type CloseInfo, Connection, type Role, type Surroundings } from './connection.js'
 import { Deferred } from './deferred.js'
 import { channels, type FrameEvent } from './diagnostics.js'
@@ -68,7 +69,6 @@ interface Rare {
   error?: Error
   closeBody?: Buffer
   closeSent?: () => void
-  abort?: () => void
   ask?: (answer: HandshakeError) => boolean
   /** Who waits for the wire to take bytes again. */
   drained?: (() => void)[]
@@ -173,6 +173,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const { inbound, outbound } = this.handshake!
     link<Buffer>(wire, inbound)
     link<Buffer>(outbound, wire)
+    // before the request is read
+    if (this.settings.signal?.aborted && this.connection.role === 'server') this.aborted()
     nextTick(() => this.begin())
   }
 
@@ -262,7 +264,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   /** The streams in between are gone, whoever did it. Says how it ended; once. */
   over(): void {
     if (this.closeInfo !== undefined) return
-    const { rare, extensions } = this
+    const { extensions } = this
     if (extensions?.inbound.isWorking) {
       // what is being inflated had arrived before
       extensions.inbound.whenIdle = () => this.over()
@@ -274,7 +276,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     if (lost !== undefined) this.failOpening(lost)
     this.connection.wireLost(undefined, lost)
     this.closeInfo = this.connection.over()
-    if (rare?.abort !== undefined) this.settings.signal!.removeEventListener('abort', rare.abort)
+    if (this.settings.signal !== undefined) unfollow(this.settings.signal, this)
     extensions?.outbound.stop()
     this.tellCloseSent()
     this.tellDrained()
@@ -772,18 +774,19 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   private obey(signal: AbortSignal): void {
-    const abort = (): void => {
-      const { handshake } = this
-      if (handshake === null) this.close(NORMAL)
-      else this.abandon(new HandshakeError('WS_ERR_ABORTED', { cause: signal.reason }))
-    }
-    if (signal.aborted) {
-      nextTick(abort)
-      return
-    }
-    this.rare ??= {}
-    this.rare.abort = abort
-    signal.addEventListener('abort', abort)
+    if (signal.aborted) nextTick(() => this.aborted())
+    else follow(signal, this)
+  }
+
+  /** `signal` was aborted. A client gives up; a server answers, since the request may be there, or comes yet. */
+  aborted(): void {
+    const { handshake, closeInfo } = this
+    const cause = this.settings.signal!.reason
+    if (closeInfo !== undefined) return
+    if (handshake === null) this.close(NORMAL)
+    else if (this.connection.role === 'client') this.abandon(new HandshakeError('WS_ERR_ABORTED', { cause }))
+    // without a wire there is nothing to answer on yet: see `join`
+    else if (this.wire !== null) handshake.opening.fault(new HandshakeError('WS_ERR_ABORTED', { status: 503, cause }))
   }
 }
 

@@ -29,6 +29,7 @@ const LAYERS: Record<string, Layer> = {
   },
   errors: { knows: ['runtime/node'] },
   checks: { knows: [] },
+  'abort-signals': { knows: ['runtime/node'] },
   deferred: { knows: [] },
   streams: { knows: [], uses: ['readable-stream', 'node:events'] },
   protocol: { knows: ['runtime/node', 'errors'] },
@@ -58,6 +59,7 @@ const LAYERS: Record<string, Layer> = {
   pipeline: {
     knows: [
       'runtime/node',
+      'abort-signals',
       'errors',
       'deferred',
       'diagnostics',
@@ -94,6 +96,7 @@ const LAYERS: Record<string, Layer> = {
   },
   net: {
     knows: [
+      'abort-signals',
       'checks',
       'deferred',
       'errors',

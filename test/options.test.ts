@@ -308,7 +308,8 @@ t.test('keepalive', async t => {
 t.test('signal', async t => {
   const { signal } = new AbortController()
   t.equal(read({ signal })['signal'], signal)
-  for (const wrong of [5, null, {}, 'abort', new AbortController()]) t.throws(() => read({ signal: wrong }), TypeError)
+  for (const wrong of [5, null, {}, { aborted: false }, 'abort', new AbortController()])
+    t.throws(() => read({ signal: wrong }), TypeError)
 })
 
 t.test('highWaterMark: Infinity works in every part of a connection', async t => {
