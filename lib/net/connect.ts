@@ -28,7 +28,7 @@ export interface Caller {
  * @param url - `ws:`, `wss:`, `http:` or `https:`, or `ws+unix:///path/to.sock:/target?query` for a unix socket; a user's name and
  * password in it become Basic authorization
  * @throws SyntaxError where the URL, or that of the proxy, is none for its purpose
- * @throws TypeError, RangeError where an option is wrong; and whatever `createConnection` throws
+ * @throws TypeError, RangeError where an option is wrong, or the URL has port 0; and whatever `createConnection` throws
  */
 export function connect(url: string | URL, options?: ConnectOptions): WebSocketStream {
   const { dial: settings, stream } = readConnectOptions(options)

@@ -105,6 +105,24 @@ t.test('a wrong option is an error at once', async t => {
   )
 })
 
+t.test('port 0 is not taken for the port of the scheme', async t => {
+  const message = 'the URL has port 0, to which nothing can connect: ws://127.0.0.1:0'
+  t.throws(() => connect('ws://127.0.0.1:0/'), { name: 'RangeError', message })
+  t.throws(() => connect('wss://127.0.0.1:0/'), RangeError)
+  t.throws(() => connect('ws://127.0.0.1:0/', { proxy: 'http://127.0.0.1:1' }), RangeError)
+  t.throws(() => connect('ws://127.0.0.1/', { proxy: 'http://127.0.0.1:0' }), SyntaxError)
+  const http2 = connect('ws://127.0.0.1:0/', { http2: true })
+  t.match(await rejection(http2.opened), { cause: { message } })
+  // whoever dials by another way may make something of it
+  let given: URL | undefined
+  const createConnection = (url: URL) => {
+    given = url
+    return pair()[0]
+  }
+  connect('ws://a:0/', { createConnection }).destroy()
+  t.equal(given?.port, '0')
+})
+
 t.test('a socket that cannot connect is an error with its cause', async t => {
   const server = createServer()
   const port = await listen(t, server)
