@@ -12,7 +12,7 @@ import {
   refusalFor,
   ServerHandshake
 } from './handshake/server-handshake.js'
-import { type Opening, type OpeningOwner, type ReadyRefusal, ServerOpening } from './opening.js'
+import { type Opening, type OpeningOwner, type ReadyRefusal, RefusalWatch, ServerOpening } from './opening.js'
 import type { Settings, UpgradeRequest } from './options.js'
 import { Buffer } from './runtime/node.js'
 import type { HandshakeReader } from './stages/handshake-transform.js'
@@ -136,6 +136,7 @@ class BodyReader implements HandshakeReader {
 export class Http1ClientOpening implements Opening {
   readonly request = null
   private readonly handshake: ClientHandshake
+  private readonly refusal: RefusalWatch
   private offer: Offer | null = null
   private established: Established | null = null
   private done = false
@@ -146,6 +147,7 @@ export class Http1ClientOpening implements Opening {
     private readonly settings: Settings
   ) {
     this.handshake = new ClientHandshake(url, settings)
+    this.refusal = new RefusalWatch(this.handshake, owner, () => this.late())
   }
 
   get url(): string {
@@ -173,7 +175,10 @@ export class Http1ClientOpening implements Opening {
 
   receive(chunk: Buffer): Buffer | null {
     this.established = this.handshake.receive(chunk)
-    if (this.established === null) return null
+    if (this.established === null) {
+      this.refusal.check()
+      return null
+    }
     // what does not know our key is no answer to it
     if (this.offer === null) throw new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: 'it came before the request' })
     return this.established.rest
@@ -205,7 +210,9 @@ export class Http1ClientOpening implements Opening {
   fault(error: HandshakeError): void {
     if (this.done) return
     this.done = true
-    this.owner.handshakeFailed(error)
+    this.refusal.stop()
+    // whatever happens behind a refusal, the server has answered
+    this.owner.handshakeFailed(this.handshake.refused() ?? error)
   }
 
   late(): void {
@@ -214,5 +221,6 @@ export class Http1ClientOpening implements Opening {
 
   abort(): void {
     this.done = true
+    this.refusal.stop()
   }
 }

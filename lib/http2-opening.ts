@@ -7,7 +7,7 @@ import { type Http2Headers, Http2Request, http2Refusal } from './handshake/http2
 import { Http2ClientHandshake, type Http2Established, Http2ServerHandshake } from './handshake/http2-handshake.js'
 import type { AcceptOptions, RefusalOptions } from './handshake/server-handshake.js'
 import type { Http1ClientOpening } from './http1-opening.js'
-import { type Opening, type OpeningOwner, type ReadyRefusal, ServerOpening } from './opening.js'
+import { type Opening, type OpeningOwner, type ReadyRefusal, RefusalWatch, ServerOpening } from './opening.js'
 import type { Settings } from './options.js'
 
 /** What the openings below ask of their surroundings. */
@@ -98,6 +98,7 @@ export class Http2ServerOpening extends ServerOpening<Http2ServerHandshake> {
 export class Http2ClientOpening implements Opening {
   readonly request = null
   private readonly handshake: Http2ClientHandshake
+  private readonly refusal: RefusalWatch
   private over: 'http1' | 'http2' = 'http1'
   private offer: Offer | null = null
   private early: Buffer[] | null = []
@@ -111,6 +112,7 @@ export class Http2ClientOpening implements Opening {
     private readonly http1: Http1ClientOpening
   ) {
     this.handshake = new Http2ClientHandshake(url, settings)
+    this.refusal = new RefusalWatch(this.handshake, owner, () => this.late())
   }
 
   get url(): string {
@@ -173,7 +175,8 @@ export class Http2ClientOpening implements Opening {
       this.http1.fault(error)
     } else if (!this.done) {
       this.done = true
-      this.owner.handshakeFailed(error)
+      this.refusal.stop()
+      this.owner.handshakeFailed(this.handshake.refused() ?? error)
     }
   }
 
@@ -184,6 +187,7 @@ export class Http2ClientOpening implements Opening {
 
   abort(): void {
     this.done = true
+    this.refusal.stop()
     this.http1.abort()
   }
 
@@ -193,8 +197,12 @@ export class Http2ClientOpening implements Opening {
     this.early = null
     try {
       const established = this.handshake.answer(head)
-      if (established === null) for (const chunk of early) this.handshake.takeBody(chunk)
-      else this.open(established, early)
+      if (established !== null) {
+        this.open(established, early)
+        return
+      }
+      for (const chunk of early) this.handshake.takeBody(chunk)
+      this.refusal.check()
     } catch (error) {
       if (!(error instanceof HandshakeError)) throw error
       this.fault(error)

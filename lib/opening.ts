@@ -8,6 +8,7 @@ import { checkField } from './handshake/fields.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { AcceptOptions, Refusal, RefusalOptions } from './handshake/server-handshake.js'
 import type { Settings, UpgradeRequest } from './options.js'
+import { startGrace } from './refusal-grace.js'
 import type { Buffer } from './runtime/node.js'
 import type { HandshakeReader } from './stages/handshake-transform.js'
 
@@ -21,6 +22,8 @@ export interface OpeningOwner {
   readOn(reader: HandshakeReader): void
   /** Takes bytes that came by another way as if they had come by the wire. */
   wireInput(chunk: Buffer): boolean
+  /** Whether a redirect may be followed: then the body of the answer is not waited for. */
+  readonly followsRedirects: boolean
   handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void
   /** The handshake failed; an answer, where one is due, was sent. */
   handshakeFailed(error: HandshakeError): void
@@ -42,6 +45,40 @@ export interface Opening extends HandshakeReader {
   late(): void
   /** The connection was given up: nothing is said any more, and nobody is asked. */
   abort(): void
+}
+
+/** A client's handshake, as far as an answer other than the one that opens concerns it. */
+interface RefusableHandshake {
+  readonly isRefused: boolean
+  refused(): HandshakeError | null
+}
+
+/** What both of a client's openings do with a refusal: tell it when it has ended, or some time after its head. */
+export class RefusalWatch {
+  private grace: NodeJS.Timeout | undefined
+
+  constructor(
+    private readonly handshake: RefusableHandshake,
+    private readonly owner: OpeningOwner,
+    private readonly late: () => void
+  ) {}
+
+  /**
+   * Bytes of an answer have been read.
+   * @throws HandshakeError where it is a redirect, which needs no body
+   */
+  check(): void {
+    if (!this.handshake.isRefused || this.grace !== undefined) return
+    if (this.owner.followsRedirects) {
+      const answer = this.handshake.refused()!
+      if (answer.status < 400 && answer.headers['location'] !== undefined) throw answer
+    }
+    this.grace = startGrace(this.late)
+  }
+
+  stop(): void {
+    clearTimeout(this.grace)
+  }
 }
 
 /** An answer that refuses a client, ready to be sent. */

@@ -5,7 +5,7 @@ import { follow, unfollow } from './abort-signals.js'
 import { type CloseInfo, Connection, type Role, type Surroundings } from './connection.js'
 import { Deferred } from './deferred.js'
 import { channels, type FrameEvent } from './diagnostics.js'
-import { HandshakeError, WebSocketError } from './errors.js'
+import { HandshakeError, type Headers, WebSocketError } from './errors.js'
 import type { Negotiated } from './extensions/negotiation.js'
 import { HandshakeMemo } from './handshake/memo.js'
 import type { OpenInfo } from './handshake/open-info.js'
@@ -65,7 +65,7 @@ interface Extensions {
 interface Rare {
   opened?: Deferred<OpenInfo>
   closed?: Deferred<CloseInfo>
-  openError?: Error
+  openError?: HandshakeError
   error?: Error
   closeBody?: Buffer
   closeSent?: () => void
@@ -312,6 +312,11 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     return rare.opened.promise
   }
 
+  /** Status and fields of the handshake's answer, also of one that refused; null before it. */
+  get answer(): { readonly status: number; readonly headers: Headers } | null {
+    return this.info ?? this.rare?.openError ?? null
+  }
+
   /** The request, as it was given; or made anew, where nobody looked at it before the handshake was done. */
   get request(): UpgradeRequest | null {
     if (this.keptRequest === null && this.info instanceof HandshakeMemo) this.keptRequest = this.info.request
@@ -329,6 +334,10 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     // they go past the encoder, and to the same wire
     this.encoder.bytes += bytes.length
     this.handshake!.outbound.send(bytes)
+  }
+
+  get followsRedirects(): boolean {
+    return this.rare?.ask !== undefined
   }
 
   readOn(reader: HandshakeReader): void {
@@ -407,7 +416,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     if (this.connection.role === 'client') this.connection.abandon(error)
   }
 
-  private failOpening(error: Error): void {
+  private failOpening(error: HandshakeError): void {
     this.rare ??= {}
     this.rare.openError ??= error
     this.rare.opened?.reject(error)
@@ -794,8 +803,15 @@ function waitingWrites(view: AnyView): { chunk: unknown }[] {
   return (view as unknown as { writableBuffer: { chunk: unknown }[] }).writableBuffer
 }
 
-/** Says where it was to go, as the errors of sockets do. */
+/** Says what the socket says, as it is: `connect ECONNREFUSED 127.0.0.1:1`. */
 function notConnected(cause: unknown): HandshakeError {
-  const message = cause instanceof Error ? cause.message : ''
-  return new HandshakeError('WS_ERR_CONNECTION_LOST', message === '' ? { cause } : { cause, detail: message })
+  const message = messageOf(cause) || 'the connection was closed before the handshake was done'
+  return new HandshakeError('WS_ERR_CONNECTION_LOST', { cause, message })
+}
+
+/** Where all addresses of a name were tried, each has an error of its own. */
+function messageOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return ''
+  const { message, errors } = cause as AggregateError
+  return message === '' && Array.isArray(errors) ? errors.map(messageOf).join(', ') : message
 }

@@ -264,14 +264,14 @@ export class WebSocketStream extends LazyDuplex {
     return this.pipeline.request
   }
 
-  /** The status of the handshake's answer; 0 before it. */
+  /** The status of the handshake's answer, also of one that refused, the server's or a proxy's; 0 before it. */
   get status(): number {
-    return this.pipeline.info?.status ?? 0
+    return this.pipeline.answer?.status ?? 0
   }
 
-  /** The header fields of the handshake's answer; empty before it. */
+  /** The header fields of the handshake's answer, also of one that refused; empty before it. */
   get headers(): Headers {
-    return this.pipeline.info?.headers ?? {}
+    return this.pipeline.answer?.headers ?? {}
   }
 
   /** What has gone through this connection so far, counted when it is asked for. */

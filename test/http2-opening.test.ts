@@ -42,6 +42,7 @@ const session = {
 
 class Owner implements Http2OpeningOwner {
   readonly said: string[] = []
+  followsRedirects = false
   info: OpenInfo | null = null
   negotiated: Negotiated | null = null
   error: HandshakeError | null = null

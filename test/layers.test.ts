@@ -49,7 +49,11 @@ const LAYERS: Record<string, Layer> = {
   connection: { knows: ['runtime/node', 'errors', 'options', 'protocol'] },
   events: { knows: [], types: ['connection', 'handshake', 'options', 'protocol'] },
   'typed-duplex': { knows: [], types: ['events', 'streams'] },
-  opening: { knows: ['errors', 'handshake', 'extensions'], types: ['runtime/node', 'options', 'stages'] },
+  'refusal-grace': { knows: ['runtime/node'] },
+  opening: {
+    knows: ['errors', 'handshake', 'extensions', 'refusal-grace'],
+    types: ['runtime/node', 'options', 'stages']
+  },
   'http1-opening': {
     knows: ['runtime/node', 'errors', 'handshake', 'extensions', 'opening'],
     types: ['options', 'stages']
@@ -103,6 +107,7 @@ const LAYERS: Record<string, Layer> = {
       'streams',
       'options',
       'protocol',
+      'refusal-grace',
       'handshake',
       'stages',
       'websocket-stream'

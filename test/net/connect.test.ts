@@ -141,7 +141,8 @@ t.test('a socket that cannot connect is an error with its cause', async t => {
     ws.on('error', error => errors.push(error)).on('close', () => closes++)
     ws.text('never')
     const error = await rejection(ws.opened)
-    const message = new RegExp(`connect ${code}`)
+    const where = url.includes('unix') ? `${folder}/none` : `127.0.0.1:${port}`
+    const message = `connect ${code} ${where}`
     t.match(error, { name: 'HandshakeError', code: 'WS_ERR_CONNECTION_LOST', message, status: 0, cause: { code } }, url)
     t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
     await settle()
@@ -159,6 +160,28 @@ t.test('a name without an address is an error with its cause, and lookup is aske
   })
   t.match(await rejection(ws.opened), { cause: { code: 'ENOTFOUND', message: 'a.example' } })
   await ws.whenClosed()
+})
+
+t.test('the error of a name with several addresses says what each of them gave', async t => {
+  const ws = connect('ws://a.example:1/', {
+    socket: {
+      lookup: (_name, _options, callback) =>
+        callback(null, [
+          { address: '127.0.0.2', family: 4 },
+          { address: '127.0.0.1', family: 4 }
+        ]),
+      autoSelectFamily: true
+    }
+  })
+  const message = 'connect ECONNREFUSED 127.0.0.2:1, connect ECONNREFUSED 127.0.0.1:1'
+  t.match(await rejection(ws.opened), { code: 'WS_ERR_CONNECTION_LOST', message, cause: { name: 'AggregateError' } })
+})
+
+t.test('a wire that closes without an error says when', async t => {
+  const [wire] = pair()
+  const ws = connect('ws://a/', { createConnection: () => wire })
+  wire.destroy()
+  t.match(await rejection(ws.opened), { message: 'the connection was closed before the handshake was done' })
 })
 
 t.test('all addresses of a name are tried', async t => {
