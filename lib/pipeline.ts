@@ -70,6 +70,7 @@ interface Rare {
   closeBody?: Buffer
   closeSent?: () => void
   ask?: (answer: HandshakeError) => boolean
+  isDialled?: true
   /** Who waits for the wire to take bytes again. */
   drained?: (() => void)[]
   /** Stands for the view of whoever was told to wait before there was one. */
@@ -189,6 +190,16 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   get isJoined(): boolean {
     return this.wire !== null
+  }
+
+  /** Whether `connect` opens the wire: until it is there, and between two of them, nothing else becomes it. */
+  get isDialled(): boolean {
+    return this.rare?.isDialled === true
+  }
+
+  expectDialled(): void {
+    this.rare ??= {}
+    this.rare.isDialled = true
   }
 
   /** The wire, where it is pipes. */

@@ -329,12 +329,23 @@ export class WebSocketStream extends LazyDuplex {
   /**
    * `duplex.pipe(ws).pipe(duplex)`, and its errors, its destruction and a socket's settings (no delay, no timeout) carried both
    * ways, at less cost. The stream belongs to this connection from then on.
-   * @throws TypeError where this connection has a wire already
+   * @throws TypeError where this connection has a wire already, or `connect` opens it
    */
   attach(duplex: NodeDuplex): this {
     if (this.pipeline.isJoined) throw new TypeError('this connection has its wire already')
-    this.pipeline.join(new AttachedWire(this.pipeline, duplex), true)
+    if (this.pipeline.isDialled) throw new TypeError('connect() opens the wire of this connection itself')
+    this.attachDialled(duplex)
     return this
+  }
+
+  /** The wire is opened by `connect`, and comes later: nothing else can become it. @internal */
+  expectDialled(): void {
+    this.pipeline.expectDialled()
+  }
+
+  /** The wire that `connect` has opened. @internal */
+  attachDialled(duplex: NodeDuplex): void {
+    this.pipeline.join(new AttachedWire(this.pipeline, duplex), true)
   }
 
   /** What a relay asks of its sides. @internal */
@@ -428,10 +439,10 @@ export class WebSocketStream extends LazyDuplex {
     EventEmitter.prototype.on.call(this, 'error', ignore)
   }
 
-  /** The wire, where it is pipes; undefined where a stream is attached. @internal */
+  /** The wire, where it is pipes; undefined where a stream is attached, or will be by `connect`. @internal */
   pipes(): PipedWire | undefined {
     const { pipeline } = this
-    if (!pipeline.isJoined) {
+    if (!pipeline.isJoined && !pipeline.isDialled) {
       pipeline.join(new PipedWire(pipeline, this as unknown as NodeDuplex, () => super.destroy()), false)
     }
     return pipeline.pipes
@@ -439,6 +450,7 @@ export class WebSocketStream extends LazyDuplex {
 
   /** @internal */
   override write(chunk: unknown, ...rest: unknown[]): boolean {
+    if (this.pipes() === undefined) return this.refuseWrite(rest.at(-1))
     const more = (super.write as (...args: unknown[]) => boolean)(chunk, ...rest)
     if (!this.pipes()?.isBlocked) return more
     // the chunk that filled the pipeline says so itself, and not only the next one
@@ -446,10 +458,20 @@ export class WebSocketStream extends LazyDuplex {
     return false
   }
 
+  /** A mistake, as a rule of one who wants to send a message: it is told, and the connection goes on. */
+  private refuseWrite(callback: unknown): boolean {
+    const error = new TypeError(
+      'the bytes of the wire come from the attached stream; to send a message, use send() or messages.write()'
+    )
+    nextTick(() => {
+      if (typeof callback === 'function') callback(error)
+      if (this.hears('error')) this.emit('error', error)
+    })
+    return false
+  }
+
   override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {
-    const pipes = this.pipes()
-    if (pipes === undefined) callback(new TypeError('an attached stream writes to this connection'))
-    else pipes.write(chunk, callback)
+    this.pipes()!.write(chunk, callback)
   }
 
   override _final(callback: () => void): void {

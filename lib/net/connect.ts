@@ -13,7 +13,7 @@ import { type Redirect, redirectOf } from './redirect.js'
 /** What a call needs of a client. */
 export interface Caller {
   readonly closeInfo: object | undefined
-  attach(wire: NodeDuplex): unknown
+  attachDialled(wire: NodeDuplex): unknown
   /** Has a function asked about each answer other than 101, before anyone hears of it; true where it begins anew. */
   whenRefused(ask: (answer: HandshakeError) => boolean): void
   /** Lets go of the wire, and asks for `url` on the next one, without fields of these lower-case names. */
@@ -39,6 +39,7 @@ export function connect(url: string | URL, options?: ConnectOptions): WebSocketS
   const { ws, opening } = settings.http2
     ? WebSocketStream.dialing(place.url, stream)
     : { ws: WebSocketStream.client(place.url, stream), opening: null }
+  ws.expectDialled()
   // a signal that was aborted before ends the connection without any wire
   if (stream.signal?.aborted) return ws
   try {
@@ -96,7 +97,7 @@ function join(caller: Caller, wire: NodeDuplex | Promise<NodeDuplex>): void {
   ;(wire as Promise<NodeDuplex>)
     .then(duplex => attach(caller, duplex))
     .catch(error => {
-      if (caller.closeInfo === undefined) caller.attach(broken(error))
+      if (caller.closeInfo === undefined) caller.attachDialled(broken(error))
     })
 }
 
@@ -105,7 +106,7 @@ function attach(caller: Caller, wire: NodeDuplex): void {
     throw new TypeError('createConnection must give a Duplex')
   }
   if (caller.closeInfo === undefined) {
-    caller.attach(wire)
+    caller.attachDialled(wire)
   } else {
     // it comes too late
     wire.on('error', () => {})

@@ -286,6 +286,105 @@ t.test('createConnection gives the wire: at once, or as a promise', async t => {
   await Promise.all([ws.whenClosed(), server.whenClosed()])
 })
 
+t.test('what is done before createConnection has given the wire waits, or is an error that says so', async t => {
+  const { port } = await echo(t)
+  const late = (): { ws: WebSocketStream; give: () => void } => {
+    let give: () => void = () => {}
+    const createConnection = (): Promise<Duplex> =>
+      new Promise(resolve => {
+        give = () => resolve(connectTcp(port, '127.0.0.1'))
+      })
+    const ws = connect('ws://a/', { createConnection })
+    return { ws, give: () => give() }
+  }
+  const message = /^the bytes of the wire come from the attached stream; to send a message, use send/
+
+  t.test('writing to the stream of the wire itself is an error of that write', async t => {
+    const { ws, give } = late()
+    const errors: Error[] = []
+    ws.on('error', error => errors.push(error))
+    const told = new Promise(resolve => ws.write('hello', resolve))
+    t.equal(ws.write(Buffer.from('hello')), false)
+    t.match(await told, { name: 'TypeError', message })
+    give()
+    await ws.opened
+    ws.write('hello')
+    ws.text('goes on')
+    t.equal(await new Promise(resolve => ws.once('message', resolve)), 'goes on')
+    t.match(errors, [{ message }, { message }, { message }])
+    ws.close()
+    t.match(await ws.closed, { code: 1000, wasClean: true })
+  })
+
+  t.test('without a listener for errors, it is no exception', async t => {
+    const { ws, give } = late()
+    ws.write('hello')
+    give()
+    await ws.opened
+    ws.close()
+    t.match(await ws.closed, { wasClean: true })
+  })
+
+  t.test('pipes into and out of it carry nothing', async t => {
+    const { ws, give } = late()
+    const source = new PassThrough()
+    source.pipe(ws).pipe(new PassThrough()).resume()
+    source.write('hello')
+    await settle()
+    ws.resume().on('data', () => t.fail('no bytes come out'))
+    give()
+    await ws.opened
+    ws.destroy()
+    await ws.closed
+  })
+
+  t.test('another wire is refused', async t => {
+    const { ws, give } = late()
+    t.throws(() => ws.attach(pair()[0]), { name: 'TypeError', message: /^connect\(\) opens the wire/ })
+    give()
+    await ws.opened
+    ws.destroy()
+    await ws.closed
+  })
+
+  t.test('messages and a close wait', async t => {
+    const { ws, give } = late()
+    ws.text('one')
+    ws.messages.write('two')
+    ws.createMessage('text').end('three')
+    const received: unknown[] = []
+    ws.on('message', message => received.push(message))
+    ws.close(3000, 'done')
+    give()
+    t.match(await ws.closed, { code: 3000, wasClean: true })
+    t.same(received, ['one', 'two', 'three'])
+  })
+
+  t.test('between two wires of a redirect, too', async t => {
+    const first = await serve(t, async (peer, socket) => {
+      await peer.head()
+      socket.write('HTTP/1.1 302 Found\r\nLocation: /b\r\n\r\n')
+    })
+    let dialled = 0
+    let told: unknown
+    const ws = connect('ws://a/', {
+      maxRedirects: 1,
+      async createConnection() {
+        if (dialled++ === 0) return connectTcp(first, '127.0.0.1')
+        ws.write('hello', (error: unknown) => {
+          told = error
+        })
+        await settle(2)
+        return connectTcp(port, '127.0.0.1')
+      }
+    })
+    await ws.opened
+    t.match(told, { message })
+    ws.destroy()
+    await ws.closed
+  })
+})
+
 t.test('a promise of a wire that fails is an error with its cause', async t => {
   const cases: [unknown, object][] = [
     [Promise.reject(new Error('enough')), { message: 'enough' }],
