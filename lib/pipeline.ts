@@ -18,7 +18,7 @@ import type { Frame } from './protocol/frame.js'
 import type { Message } from './protocol/message-joiner.js'
 import { isText, type Outgoing as OutgoingMessage, writtenSize } from './protocol/message-splitter.js'
 import type { Opcode } from './protocol/opcode.js'
-import { nextTick } from './runtime/node.js'
+import { nextTick, warn } from './runtime/node.js'
 import { ExtensionTransform } from './stages/extension-transform.js'
 import { FrameDecoder } from './stages/frame-decoder.js'
 import { FrameEncoder } from './stages/frame-encoder.js'
@@ -39,6 +39,8 @@ export interface PipelineUser {
   tell(event: 'request' | 'open' | 'message' | 'ping' | 'pong' | 'error' | 'close', value: unknown): boolean
   /** Whether an event has listeners. */
   hears(event: string): boolean
+  /** Whether the application listens for errors: pipes do, too, and do nothing with those of a peer. */
+  hearsErrors(): boolean
   /** Nothing more will come or go. */
   allOver(): void
 }
@@ -291,19 +293,43 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     extensions?.outbound.stop()
     this.tellCloseSent()
     this.tellDrained()
+    const hasReader = this.hasReader
     this.view?.connectionOver()
     this.outgoing?.connectionOver()
     this.wire?.inputDone()
-    nextTick(() => this.tellOver())
+    nextTick(() => this.tellOver(hasReader))
   }
 
-  private tellOver(): void {
+  private tellOver(hasReader: boolean): void {
+    if (!hasReader) this.warnOfFailure()
     this.tellError()
     this.rare?.closed?.resolve(this.closeInfo!)
     this.user.tell('close', this.closeInfo)
     if (channels.close.hasSubscribers) {
       channels.close.publish({ stream: this.user, info: this.closeInfo, stats: this.stats })
     }
+  }
+
+  /** Whether a reader of messages, or a listener of its errors, hears of the end. */
+  private get hasReader(): boolean {
+    const { view } = this
+    // one listener is the view's own
+    return view !== null && (view.isRead || view.listenerCount('error') > 1)
+  }
+
+  /** A client that does not open, and that has nothing which would notice, must not fail in silence. */
+  private warnOfFailure(): void {
+    const { rare, connection, info } = this
+    if (connection.role === 'server' || info !== null || rare?.opened !== undefined || this.user.hearsErrors()) return
+    const error = rare!.openError!
+    // the application gave it up itself
+    if (error.code === 'WS_ERR_ABORTED') return
+    // a query may hold secrets
+    const where = this.handshake!.opening.url.split('?', 1)[0]
+    warn(
+      `no connection to ${where}: ${error.message}. Listen for 'error', or await opened, to handle it`,
+      'WS_NOT_OPENED'
+    )
   }
 
   // The opening handshake

@@ -501,6 +501,11 @@ export class WebSocketStream extends LazyDuplex {
     return this.listenerCount(event) > 0
   }
 
+  /** @internal */
+  hearsErrors(): boolean {
+    return this.listeners('error').some(listener => listener !== ignore && listener.name !== 'onerror')
+  }
+
   /** An attached stream is closed, or there never was a wire. @internal */
   allOver(): void {
     this.pipeline.over()

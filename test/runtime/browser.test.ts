@@ -158,3 +158,17 @@ t.test('ticks run in their order, with their arguments, and before what is for l
 t.test('there is no module to load', async t => {
   t.equal(ours.loadOptional('tap'), null)
 })
+
+t.test('a warning goes to the console, and on Node to the process', async t => {
+  const { warn } = console
+  const lines: string[] = []
+  console.warn = (line: string) => lines.push(line)
+  t.teardown(() => {
+    console.warn = warn
+  })
+  ours.warn('no connection', 'WS_TEST')
+  t.same(lines, ['[WS_TEST] WebSocketWarning: no connection'])
+  const warned = new Promise(resolve => process.once('warning', resolve))
+  theirs.warn('no connection', 'WS_TEST')
+  t.match(await warned, { name: 'WebSocketWarning', code: 'WS_TEST', message: 'no connection' })
+})
