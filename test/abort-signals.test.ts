@@ -68,7 +68,7 @@ t.test('connections of every kind share the listener, and leave nothing on a sig
   await failed.opened.catch(() => {})
   for (const client of [...clients, ...others]) client.close()
   await Promise.all(others.map(client => client.closed))
-  await Promise.all(clients.map(client => client.closed))
+  await Promise.all(clients.map(client => client.whenClosed()))
   await acceptor.close()
   await new Promise(setImmediate)
   while (listeners(signal) > 0) await new Promise(setImmediate)
@@ -89,10 +89,10 @@ t.test('an acceptor whose signal is aborted closes what is open, and answers who
     before.messages.resume()
     await before.opened
     control.abort()
-    t.match(await before.closed, { code: 1000, wasClean: true })
+    t.match(await before.whenClosed(), { code: 1000, wasClean: true })
     const late = connect(url, { http2: true })
     t.match(await late.opened.catch(error => error), { code: 'WS_ERR_UNEXPECTED_STATUS', status: 503 })
-    await late.closed
+    await late.whenClosed()
     t.match(refusals, [{ code: 'WS_ERR_ABORTED', status: 503, fault: 'local' }])
   }
 })

@@ -313,7 +313,7 @@ t.test('what is done before createConnection has given the wire waits, or is an 
     t.equal(await new Promise(resolve => ws.once('message', resolve)), 'goes on')
     t.match(errors, [{ message }, { message }, { message }])
     ws.close()
-    t.match(await ws.closed, { code: 1000, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
   })
 
   t.test('without a listener for errors, it is no exception', async t => {
@@ -322,7 +322,7 @@ t.test('what is done before createConnection has given the wire waits, or is an 
     give()
     await ws.opened
     ws.close()
-    t.match(await ws.closed, { wasClean: true })
+    t.match(await ws.whenClosed(), { wasClean: true })
   })
 
   t.test('pipes into and out of it carry nothing', async t => {
@@ -335,7 +335,7 @@ t.test('what is done before createConnection has given the wire waits, or is an 
     give()
     await ws.opened
     ws.destroy()
-    await ws.closed
+    await ws.whenClosed()
   })
 
   t.test('another wire is refused', async t => {
@@ -344,7 +344,7 @@ t.test('what is done before createConnection has given the wire waits, or is an 
     give()
     await ws.opened
     ws.destroy()
-    await ws.closed
+    await ws.whenClosed()
   })
 
   t.test('messages and a close wait', async t => {
@@ -356,7 +356,7 @@ t.test('what is done before createConnection has given the wire waits, or is an 
     ws.on('message', message => received.push(message))
     ws.close(3000, 'done')
     give()
-    t.match(await ws.closed, { code: 3000, wasClean: true })
+    t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
     t.same(received, ['one', 'two', 'three'])
   })
 
@@ -381,7 +381,7 @@ t.test('what is done before createConnection has given the wire waits, or is an 
     await ws.opened
     t.match(told, { message })
     ws.destroy()
-    await ws.closed
+    await ws.whenClosed()
   })
 })
 

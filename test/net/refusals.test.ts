@@ -44,7 +44,7 @@ async function told(t: Test, ws: WebSocketStream, code: string, { status, body }
   const error = (await rejection(ws.opened)) as unknown as HandshakeError
   t.match(error, { name: 'HandshakeError', code, status, headers: { 'retry-after': '9' }, fault: 'peer' })
   t.equal(String(error.body), body)
-  t.match(await ws.closed, { code: 1006, wasClean: false })
+  t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
   t.same(errors, [error])
   t.match(ws, { status, headers: { 'retry-after': '9' } }, 'and in the properties of the connection')
 }
@@ -158,7 +158,7 @@ t.test('who gives up while the body of a refusal is waited for, is told that', a
   await new Promise(resolve => setTimeout(resolve, 10))
   ws.destroy()
   t.match(await rejection(ws.opened), { code: 'WS_ERR_ABORTED' })
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('a redirect does not wait for a body', async t => {
@@ -172,7 +172,7 @@ t.test('a redirect does not wait for a body', async t => {
   t.same(await once(ws, 'message'), ['hello'])
   t.match(ws, { status: 101 })
   ws.close()
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('a redirect on a stream of HTTP/2 does not either', async t => {
@@ -188,7 +188,7 @@ t.test('a redirect on a stream of HTTP/2 does not either', async t => {
   ws.text('hello')
   t.same(await once(ws, 'message'), ['hello'])
   ws.close()
-  await ws.closed
+  await ws.whenClosed()
 })
 
 t.test('a refusal without a place to go is no redirect', async t => {
