@@ -102,6 +102,8 @@ export class Http2ClientOpening implements Opening {
   private over: 'http1' | 'http2' = 'http1'
   private offer: Offer | null = null
   private early: Buffer[] | null = []
+  private head: Http2Headers | null = null
+  private hasBegun = false
   private done = false
 
   /** @param http1 - what opens the connection where there is no HTTP/2 */
@@ -132,12 +134,23 @@ export class Http2ClientOpening implements Opening {
     this.offer = new Offer(this.settings)
     const stream = session.request(this.handshake.request(this.offer.text), { endStream: false })
     this.over = 'http2'
-    stream.once('response', head => this.answer(head))
+    stream.once('response', head => {
+      this.head = head
+      if (this.hasBegun) this.answer(head)
+    })
     return stream
   }
 
+  /** There is no HTTP/2 after all. */
+  useHttp1(): void {
+    this.over = 'http1'
+  }
+
+  /** The stream is the wire: its answer, which may have come before, counts from now on. */
   begin(): void {
+    this.hasBegun = true
     if (this.over === 'http1') this.http1.begin()
+    else if (this.head !== null) this.answer(this.head)
   }
 
   /** With HTTP/2, bytes may be seen before the answer that they stand behind; of a refusal they are the body. */

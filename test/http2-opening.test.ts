@@ -108,13 +108,15 @@ function client(options: WebSocketOptions = {}, url = 'wss://example.com/chat') 
       if (event === 'response') hear = listener
     }
   }
-  const ask = () =>
-    opening.requestOn({
-      request(head) {
-        requests.push(head)
-        return stream
-      }
-    })
+  const request = (head: Http2Headers) => {
+    requests.push(head)
+    return stream
+  }
+  const ask = () => {
+    const asked = opening.requestOn({ request })
+    opening.begin()
+    return asked
+  }
   return { owner, opening, stream, requests, ask, answer: (head: Http2Headers) => hear(head) }
 }
 
@@ -281,6 +283,23 @@ t.test('a client', async t => {
     t.match(owner.info, { version: 'rfc8441', status: 200, protocol: 'a' })
     opening.late()
     t.equal(owner.error, null)
+  })
+
+  t.test('takes an answer that came before the stream was its wire', async t => {
+    const { opening, owner, answer, stream } = client()
+    opening.requestOn({ request: () => stream })
+    answer({ ':status': 200 })
+    t.same(owner.said, [])
+    opening.begin()
+    t.same(owner.said, ['open'])
+  })
+
+  t.test('speaks HTTP/1.1 where no stream was to be had after all', async t => {
+    const { opening, owner, stream } = client()
+    opening.requestOn({ request: () => stream })
+    opening.useHttp1()
+    opening.begin()
+    t.match(owner.said[0], /^GET /)
   })
 
   t.test('keeps bytes that are seen before the answer', async t => {

@@ -36,9 +36,10 @@ export function connect(url: string | URL, options?: ConnectOptions): WebSocketS
   if (place.socketPath !== undefined && typeof settings.proxy === 'object') {
     throw new TypeError('there is no proxy on the way to a unix socket')
   }
-  const { ws, opening } = settings.http2
-    ? WebSocketStream.dialing(place.url, stream)
-    : { ws: WebSocketStream.client(place.url, stream), opening: null }
+  const { ws, opening } =
+    settings.http2 !== false
+      ? WebSocketStream.dialing(place.url, stream)
+      : { ws: WebSocketStream.client(place.url, stream), opening: null }
   ws.expectDialled()
   // a signal that was aborted before ends the connection without any wire
   if (stream.signal?.aborted) return ws
