@@ -2,6 +2,7 @@
 
 import { HandshakeError } from './errors.js'
 import { answerOffer, Offer } from './extensions/agreement.js'
+import type { Extension } from './extensions/extension.js'
 import { ClientHandshake, type Established } from './handshake/client-handshake.js'
 import { type DraftAccepted, DraftHandshake, draftVersion } from './handshake/draft-handshake.js'
 import { HeadParser, REQUEST, type RequestHead } from './handshake/head-parser.js'
@@ -12,8 +13,8 @@ import {
   refusalFor,
   ServerHandshake
 } from './handshake/server-handshake.js'
-import { type Opening, type OpeningOwner, type ReadyRefusal, RefusalWatch, ServerOpening } from './opening.js'
-import type { Settings, UpgradeRequest } from './options.js'
+import { type Opening, type OpeningOwner, type ReadyRefusal, RefusalWatch, SENT, ServerOpening } from './opening.js'
+import { type Settings, type UpgradeRequest, withExtension } from './options.js'
 import { Buffer } from './runtime/node.js'
 import type { HandshakeReader } from './stages/handshake-transform.js'
 
@@ -144,7 +145,7 @@ export class Http1ClientOpening implements Opening {
   constructor(
     private readonly owner: OpeningOwner,
     url: string | URL,
-    private readonly settings: Settings
+    public settings: Settings
   ) {
     this.handshake = new ClientHandshake(url, settings)
     this.refusal = new RefusalWatch(this.handshake, owner, () => this.late())
@@ -197,6 +198,11 @@ export class Http1ClientOpening implements Opening {
 
   setHeader(name: string, value: string | readonly string[]): void {
     this.handshake.setHeader(name, value)
+  }
+
+  addExtension(extension: Extension): void {
+    if (this.offer !== null) throw new TypeError(SENT)
+    this.settings = withExtension(this.settings, extension)
   }
 
   accept(): boolean {

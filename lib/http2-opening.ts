@@ -3,11 +3,12 @@
 
 import { HandshakeError } from './errors.js'
 import { answerOffer, Offer } from './extensions/agreement.js'
+import type { Extension } from './extensions/extension.js'
 import { type Http2Headers, Http2Request, http2Refusal } from './handshake/http2-fields.js'
 import { Http2ClientHandshake, type Http2Established, Http2ServerHandshake } from './handshake/http2-handshake.js'
 import type { AcceptOptions, RefusalOptions } from './handshake/server-handshake.js'
 import type { Http1ClientOpening } from './http1-opening.js'
-import { type Opening, type OpeningOwner, type ReadyRefusal, RefusalWatch, ServerOpening } from './opening.js'
+import { type Opening, type OpeningOwner, type ReadyRefusal, RefusalWatch, SENT, ServerOpening } from './opening.js'
 import type { Settings } from './options.js'
 
 /** What the openings below ask of their surroundings. */
@@ -110,7 +111,7 @@ export class Http2ClientOpening implements Opening {
   constructor(
     private readonly owner: Http2OpeningOwner,
     url: string | URL,
-    private readonly settings: Settings,
+    settings: Settings,
     private readonly http1: Http1ClientOpening
   ) {
     this.handshake = new Http2ClientHandshake(url, settings)
@@ -119,6 +120,10 @@ export class Http2ClientOpening implements Opening {
 
   get url(): string {
     return this.http1.url
+  }
+
+  get settings(): Settings {
+    return this.http1.settings
   }
 
   /** The application's fields of the request. */
@@ -173,6 +178,11 @@ export class Http2ClientOpening implements Opening {
   setHeader(name: string, value: string | readonly string[]): void {
     this.handshake.setHeader(name, value)
     this.http1.setHeader(name, value)
+  }
+
+  addExtension(extension: Extension): void {
+    if (this.offer !== null) throw new TypeError(SENT)
+    this.http1.addExtension(extension)
   }
 
   accept(): boolean {

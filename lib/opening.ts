@@ -3,14 +3,18 @@
 
 import { HandshakeError } from './errors.js'
 import { checkServer } from './extensions/agreement.js'
+import type { Extension } from './extensions/extension.js'
 import type { Negotiated } from './extensions/negotiation.js'
 import { checkField } from './handshake/fields.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { AcceptOptions, Refusal, RefusalOptions } from './handshake/server-handshake.js'
-import type { Settings, UpgradeRequest } from './options.js'
+import { type Settings, type UpgradeRequest, withExtension } from './options.js'
 import { startGrace } from './refusal-grace.js'
 import type { Buffer } from './runtime/node.js'
 import type { HandshakeReader } from './stages/handshake-transform.js'
+
+/** Why something cannot be added to a handshake any more. */
+export const SENT = 'the handshake has been sent'
 
 /** What an opening asks of its surroundings. */
 export interface OpeningOwner {
@@ -37,6 +41,8 @@ export interface Opening extends HandshakeReader {
   /** The wire is there. */
   begin(): void
   setHeader(name: string, value: string | readonly string[]): void
+  /** @throws TypeError where it is none, its name is there already, or it comes too late */
+  addExtension(extension: Extension): void
   accept(options?: AcceptOptions): boolean
   reject(status: number, options?: RefusalOptions): boolean
   /** The peer's head broke a rule, or did not come. */
@@ -101,7 +107,7 @@ export abstract class ServerOpening<Codec extends ServerCodec> implements Openin
 
   constructor(
     protected readonly owner: OpeningOwner,
-    protected readonly settings: Settings
+    protected settings: Settings
   ) {
     checkServer(settings)
   }
@@ -136,6 +142,11 @@ export abstract class ServerOpening<Codec extends ServerCodec> implements Openin
     checkField(name, '')
     for (const line of typeof value === 'string' ? [value] : value) checkField(name, line)
     this.fields.push([name, value])
+  }
+
+  addExtension(extension: Extension): void {
+    if (this.isAnswered) throw new TypeError(SENT)
+    this.settings = withExtension(this.settings, extension)
   }
 
   accept(options?: AcceptOptions): boolean {

@@ -223,6 +223,16 @@ function readFieldValue(value: unknown, name: string): string {
   return value
 }
 
+/**
+ * The settings of a connection that speaks one more extension.
+ * @throws TypeError where it is none, its name is there already, or the extensions are an offer that is sent as it is
+ */
+export function withExtension(settings: Settings, extension: Extension): Settings {
+  const { extensions } = settings
+  if (typeof extensions === 'string') throw new TypeError('an offer of extensions that is sent as it is takes no more')
+  return { ...settings, extensions: readExtensions([...extensions, extension]) as readonly Extension[] }
+}
+
 function readExtensions(value: unknown): readonly Extension[] | string {
   if (typeof value === 'string') return readFieldValue(value, 'extensions')
   if (!Array.isArray(value)) throw new TypeError('extensions must be an array of extensions')

@@ -5,12 +5,13 @@ import type { DuplexOptions, Duplex as NodeDuplex } from 'node:stream'
 import type { CloseInfo, ReadyState, Role } from './connection.js'
 import { type HandshakeError, type Headers, WebSocketError } from './errors.js'
 import type { OtherEvent, WebSocketStreamEvents } from './events.js'
+import type { Extension } from './extensions/extension.js'
 import type { Http2Headers } from './handshake/http2-fields.js'
 import type { OpenInfo, ProtocolVersion } from './handshake/open-info.js'
 import type { AcceptOptions, RefusalOptions } from './handshake/server-handshake.js'
 import { Http1ClientOpening, Http1ServerOpening } from './http1-opening.js'
 import { Http2ClientOpening, type Http2OpeningOwner, Http2ServerOpening } from './http2-opening.js'
-import type { Opening } from './opening.js'
+import { type Opening, SENT } from './opening.js'
 import { readOptions, type Settings, type UpgradeRequest, type WebSocketOptions } from './options.js'
 import { Pipeline, type PipelineUser } from './pipeline.js'
 import { writeCloseBody } from './protocol/close-code.js'
@@ -303,8 +304,20 @@ export class WebSocketStream extends LazyDuplex {
    */
   setHeader(name: string, value: string | readonly string[]): void {
     const { opening } = this.pipeline
-    if (opening === null) throw new TypeError('the handshake has been sent')
+    if (opening === null) throw new TypeError(SENT)
     opening.setHeader(name, value)
+  }
+
+  /**
+   * Adds an extension to those of the option `extensions`, behind them, before this side's part of the handshake is sent: a server may
+   * in a `request` listener.
+   * @param extension - in the form of `websocket-extensions`, as `permessageDeflate` gives it
+   * @throws TypeError where it is none, one of its name is there already, or the handshake has been sent
+   */
+  addExtension(extension: Extension): void {
+    const { opening } = this.pipeline
+    if (opening === null) throw new TypeError(SENT)
+    opening.addExtension(extension)
   }
 
   /**
@@ -361,9 +374,9 @@ export class WebSocketStream extends LazyDuplex {
   /** Lets go of the wire, and asks for `url` on the next one, without fields of these lower-case names. @internal */
   redial(url: URL, dropped: readonly string[]): void {
     const { pipeline } = this
-    const { fields } = pipeline.opening as Http1ClientOpening
+    const { fields, settings } = pipeline.opening as Http1ClientOpening
     const headers = fields.filter(([name]) => !dropped.includes(name.toLowerCase()))
-    pipeline.reopen(owner => new Http1ClientOpening(owner, url, { ...pipeline.settings, headers }))
+    pipeline.reopen(owner => new Http1ClientOpening(owner, url, { ...settings, headers }))
   }
 
   /** Closes with 1000 and waits for the end, at most `closeTimeout`; before the handshake is done, destroys. */

@@ -419,3 +419,11 @@ t.test('a client', async t => {
     )
   })
 })
+
+t.test('an extension may be added until a stream was asked for', async t => {
+  const { opening, ask, requests } = client()
+  opening.addExtension(extension as never)
+  ask()
+  t.match(requests, [{ 'sec-websocket-extensions': 'x-test' }])
+  t.throws(() => opening.addExtension({ ...extension, name: 'y' } as never), TypeError)
+})

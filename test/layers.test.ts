@@ -51,12 +51,12 @@ const LAYERS: Record<string, Layer> = {
   'typed-duplex': { knows: [], types: ['events', 'streams'] },
   'refusal-grace': { knows: ['runtime/node'] },
   opening: {
-    knows: ['errors', 'handshake', 'extensions', 'refusal-grace'],
-    types: ['runtime/node', 'options', 'stages']
+    knows: ['errors', 'options', 'handshake', 'extensions', 'refusal-grace'],
+    types: ['runtime/node', 'stages']
   },
   'http1-opening': {
-    knows: ['runtime/node', 'errors', 'handshake', 'extensions', 'opening'],
-    types: ['options', 'stages']
+    knows: ['runtime/node', 'errors', 'options', 'handshake', 'extensions', 'opening'],
+    types: ['stages']
   },
   'http2-opening': { knows: ['errors', 'handshake', 'extensions', 'opening'], types: ['options', 'http1-opening'] },
   wire: { knows: ['runtime/node', 'stages', 'streams'] },
@@ -90,12 +90,13 @@ const LAYERS: Record<string, Layer> = {
       'stages',
       'views',
       'connection',
+      'opening',
       'http1-opening',
       'http2-opening',
       'wire',
       'pipeline'
     ],
-    types: ['events', 'typed-duplex', 'stats', 'opening'],
+    types: ['events', 'typed-duplex', 'stats'],
     uses: ['node:http2']
   },
   net: {

@@ -68,6 +68,7 @@ export async function members(ws: WebSocketStream): Promise<void> {
   ws.close()
   ws.close(4000, 'enough')
   ws.setHeader('x-name', ['a', 'b'])
+  ws.addExtension(permessageDeflate())
   same<ReturnType<typeof ws.accept>, boolean>(true)
   const accept: AcceptOptions = { headers: { 'x-name': 'a' } }
   ws.accept(accept)
