@@ -11,6 +11,7 @@ import {
   type Message,
   type MessagesView,
   type OpenInfo,
+  permessageDeflate,
   type ReadyState,
   type RefusalOptions,
   type UpgradeRequest,
