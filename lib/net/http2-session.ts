@@ -134,8 +134,7 @@ class SharedSession {
     try {
       const found = await unlessAborted(this.found, signal)
       if ('http1' in found) return { http1: this.takeWire() }
-      if (!(await unlessAborted(this.isAlive(), signal))) return 'refused'
-      if (this.limit === 0) await unlessAborted(this.room(), signal)
+      await unlessAborted(this.examine(), signal)
       if (this.isGone) return 'refused'
       if (this.streams >= this.limit) return 'full'
       return await this.ask(request(found.session), signal)
@@ -145,16 +144,19 @@ class SharedSession {
     }
   }
 
-  /** A connection of TCP may have died in silence: a session that was quiet is asked first, and given up without an answer. */
-  private async isAlive(): Promise<boolean> {
-    if (this.isGone) return false
-    if (performance.now() - this.heard < FRESH) return true
-    this.check ??= pong(this.session!).finally(() => {
-      this.check = null
-    })
-    if (await this.check) this.heard = performance.now()
-    else this.giveUp()
-    return !this.isGone
+  /**
+   * Looks whether the session is of use, and gives it up where it is not: a connection of TCP may have died in silence, so one that was
+   * quiet is asked first; and a server may allow no streams at present.
+   */
+  private async examine(): Promise<void> {
+    if (!this.isGone && performance.now() - this.heard >= FRESH) {
+      this.check ??= pong(this.session!).finally(() => {
+        this.check = null
+      })
+      if (await this.check) this.heard = performance.now()
+      else this.giveUp()
+    }
+    if (!this.isGone && this.limit === 0) await this.room()
   }
 
   /** The server does not answer. Streams that are on the session may have more patience. */
@@ -285,12 +287,10 @@ async function choseHttp2(wire: NodeDuplex): Promise<boolean> {
 function pong(session: ClientHttp2Session): Promise<boolean> {
   return new Promise(resolve => {
     const late = setTimeout(() => resolve(false), PING_PATIENCE)
-    const answered = (error: Error | null): void => {
+    session.ping(error => {
       clearTimeout(late)
       resolve(error === null)
-    }
-    // false where it is destroyed, or has too many pings under way
-    if (!session.ping(answered)) answered(new Error('no ping was sent'))
+    })
   })
 }
 

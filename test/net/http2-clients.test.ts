@@ -120,6 +120,24 @@ t.test('a session that ends while it is asked is replaced', async t => {
   await leave(first, second)
 })
 
+t.test('a session that the server gives up as soon as it is there is replaced, four times at most', async t => {
+  for (const most of [1, 9]) {
+    const { url, sessions, server } = await serve(t)
+    server.prependListener('session', (session: ServerHttp2Session) => {
+      if (sessions.length < most) session.goaway(0)
+    })
+    const ws = connect(url, { http2: true })
+    if (most === 1) {
+      t.match(await ws.opened, { version: 'rfc8441' })
+      t.equal(sessions.length, 2)
+    } else {
+      t.match(await rejection(ws.opened), { message: 'the server refused every stream of HTTP/2' })
+      t.equal(sessions.length, 4)
+    }
+    await leave(ws)
+  }
+})
+
 t.test('a server that allows no streams is asked once, and waited for', async t => {
   const { url, sessions } = await serve(t, { maxConcurrentStreams: 0 })
   const all = Array.from({ length: 3 }, () => connect(url, { http2: true }))
