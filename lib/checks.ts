@@ -1,10 +1,23 @@
-// Checks of what the application passes as an option; each throws at once.
+// Checks of what the application passes as an option; each throws at once, and says what would be right.
 
 /** @throws TypeError for what is no number, RangeError for what is no whole number of at least `least`, nor Infinity */
 export function checkNumber(value: unknown, name: string, least: number): number {
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number`)
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${show(value)}`)
   if (!(value >= least) || (value !== Number.POSITIVE_INFINITY && !Number.isSafeInteger(value))) {
-    throw new RangeError(`${name} must be a whole number of at least ${least}, or Infinity`)
+    throw new RangeError(`${name} must be a whole number of at least ${least}, or Infinity, not ${value}`)
+  }
+  return value
+}
+
+/** setTimeout fires at once for what does not fit in 31 bits. */
+const LONGEST_TIME = 2 ** 31 - 1
+
+/** @throws TypeError for what is no number, RangeError for what no timer can wait for */
+export function checkTime(value: unknown, name: string): number {
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number of milliseconds, not ${show(value)}`)
+  if (!(value >= 0)) throw new RangeError(`${name} must not be negative or NaN, but is ${value}`)
+  if (value > LONGEST_TIME && value !== Number.POSITIVE_INFINITY) {
+    throw new RangeError(`${name} must be at most ${LONGEST_TIME} ms, or Infinity, not ${value}`)
   }
   return value
 }
@@ -13,4 +26,72 @@ export function checkNumber(value: unknown, name: string, least: number): number
 export function checkRole(value: unknown): 'server' | 'client' {
   if (value !== 'server' && value !== 'client') throw new TypeError("role must be 'server' or 'client'")
   return value
+}
+
+/** @throws TypeError where they are no object of options; a list of subprotocols, as other libraries take, is shown its place */
+export function checkOptions<T extends object>(options: T): T {
+  if (typeof options === 'string' || Array.isArray(options)) {
+    throw new TypeError(`options must be an object; subprotocols go in it: { protocols: ${show(options)} }`)
+  }
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`options must be an object, not ${show(options)}`)
+  }
+  return options
+}
+
+/** What options of other libraries are called here. */
+const ELSEWHERE = new Map([
+  ['agent', 'createConnection'],
+  ['ca', 'tls.ca'],
+  ['cert', 'tls.cert'],
+  ['followRedirects', 'maxRedirects'],
+  ['key', 'tls.key'],
+  ['maxLength', 'maxMessageSize'],
+  ['maxPayload', 'maxMessageSize'],
+  ['perMessageDeflate', 'extensions'],
+  ['protocolVersion', 'version'],
+  ['rejectUnauthorized', 'tls.rejectUnauthorized'],
+  ['subprotocols', 'protocols'],
+  ['timeout', 'handshakeTimeout']
+])
+
+/** The error for an option of an unknown name. */
+export function unknownOption(name: string, known: readonly string[], prefix = ''): TypeError {
+  const elsewhere = ELSEWHERE.get(name)
+  const isKnown = elsewhere !== undefined && known.includes(elsewhere.split('.', 1)[0]!)
+  const meant = isKnown ? elsewhere : nearest(name, known)
+  const hint = meant === undefined ? '' : `; did you mean '${prefix}${meant}'?`
+  return new TypeError(`unknown option '${prefix}${name}'${hint}`)
+}
+
+/** The known name that a misspelt one is nearest to; undefined where a third of the letters or more are different. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  const allowed = Math.floor(name.length / 3)
+  const distances = known.map(other => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }))
+  distances.sort((a, b) => a.distance - b.distance)
+  return distances[0] !== undefined && distances[0].distance <= allowed ? distances[0].other : undefined
+}
+
+/** How many letters have to be put in, left out or changed (Levenshtein). */
+function distance(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= one.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= other.length; j++) {
+      const changed = row[j - 1]! + (one[i - 1] === other[j - 1] ? 0 : 1)
+      next.push(Math.min(changed, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[other.length]!
+}
+
+/** A value as an error names it, short, whatever it is. */
+function show(value: unknown): string {
+  if (typeof value === 'string' || Array.isArray(value)) return shorten(JSON.stringify(value))
+  return typeof value === 'object' && value !== null ? 'an object' : String(value)
+}
+
+function shorten(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text.replaceAll('"', "'").replaceAll("','", "', '")
 }

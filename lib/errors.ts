@@ -58,9 +58,9 @@ const ERRORS = {
   WS_ERR_FORBIDDEN_ORIGIN: peer(1006, 'this origin is not allowed'), // §10.2
   WS_ERR_HANDSHAKE_TIMEOUT: peer(1006, 'the handshake was not finished in time'),
   WS_ERR_REJECTED: local(1006, 'the application rejected the handshake'), // §4.2.2
-  WS_ERR_UNEXPECTED_STATUS: peer(1006, 'the server did not open the connection'), // §4.1
-  WS_ERR_PROXY: peer(1006, 'the proxy did not open the tunnel'), // RFC 9110 §9.3.6
-  WS_ERR_BAD_RESPONSE: peer(1006, 'the answer to the handshake is wrong'), // §4.1
+  WS_ERR_UNEXPECTED_STATUS: peer(1006, 'unexpected server response'), // §4.1
+  WS_ERR_PROXY: peer(1006, 'unexpected proxy response'), // RFC 9110 §9.3.6
+  WS_ERR_BAD_RESPONSE: peer(1006, 'wrong answer to the handshake'), // §4.1
   WS_ERR_HANDED_OVER: local(1006, 'the connection was handed over to another server'),
   WS_ERR_ABORTED: local(1006, 'the handshake was aborted')
 } as const satisfies Record<string, Entry>
@@ -72,6 +72,8 @@ export type ErrorCode = keyof typeof ERRORS
 export interface WebSocketErrorOptions {
   /** What happened in particular, put behind the general text. */
   detail?: string
+  /** Stands in place of both: what the operating system says of a connection, for example. */
+  message?: string
   /** What led to it, where something else did. */
   cause?: unknown
   /** Who broke the rules. Default: as the table of codes says. */
@@ -101,7 +103,9 @@ export class WebSocketError extends Error {
     // what a peer does wrong has no place in this program, and looking for one is slow (benchmarks/questions/handshakes.js)
     const { stackTraceLimit } = Error
     if (fault === 'peer') Error.stackTraceLimit = 0
-    super(options.detail === undefined ? text : `${text}: ${options.detail}`, { cause: options.cause })
+    super(options.message ?? (options.detail === undefined ? text : `${text}: ${options.detail}`), {
+      cause: options.cause
+    })
     Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.closeCode = close

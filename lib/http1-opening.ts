@@ -2,6 +2,7 @@
 
 import { HandshakeError } from './errors.js'
 import { answerOffer, Offer } from './extensions/agreement.js'
+import type { Extension } from './extensions/extension.js'
 import type { Negotiated } from './extensions/negotiation.js'
 import { type ConnectionServer, checkServer as checkConnectionServer } from './hand-over.js'
 import { bodyLength, CONTINUE, expectsContinue } from './handshake/body-decoder.js'
@@ -19,8 +20,8 @@ import {
   refusalFor,
   ServerHandshake
 } from './handshake/server-handshake.js'
-import { type Opening, type OpeningOwner, type ReadyRefusal, ServerOpening } from './opening.js'
-import type { Settings, UpgradeRequest } from './options.js'
+import { type Opening, type OpeningOwner, type ReadyRefusal, RefusalWatch, SENT, ServerOpening } from './opening.js'
+import { type Settings, type UpgradeRequest, withExtension } from './options.js'
 import { type BodySource, ReceivedRequest, type RequestBody } from './received-request.js'
 import { Buffer } from './runtime/node.js'
 import type { HandshakeReader } from './stages/handshake-transform.js'
@@ -218,6 +219,7 @@ class BodyReader implements HandshakeReader {
 export class Http1ClientOpening implements Opening {
   readonly request = null
   private readonly handshake: ClientHandshake
+  private readonly refusal: RefusalWatch
   private offer: Offer | null = null
   private established: Established | null = null
   private done = false
@@ -225,9 +227,10 @@ export class Http1ClientOpening implements Opening {
   constructor(
     private readonly owner: OpeningOwner,
     url: string | URL,
-    private readonly settings: Settings
+    public settings: Settings
   ) {
     this.handshake = new ClientHandshake(url, settings)
+    this.refusal = new RefusalWatch(this.handshake, owner, () => this.late())
   }
 
   get url(): string {
@@ -260,7 +263,10 @@ export class Http1ClientOpening implements Opening {
 
   receive(chunk: Buffer): Buffer | null {
     this.established = this.handshake.receive(chunk)
-    if (this.established === null) return null
+    if (this.established === null) {
+      this.refusal.check()
+      return null
+    }
     // what does not know our key is no answer to it
     if (this.offer === null) throw new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: 'it came before the request' })
     return this.established.rest
@@ -291,6 +297,11 @@ export class Http1ClientOpening implements Opening {
     return false
   }
 
+  addExtension(extension: Extension): void {
+    if (this.offer !== null) throw new TypeError(SENT)
+    this.settings = withExtension(this.settings, extension)
+  }
+
   accept(): boolean {
     return false
   }
@@ -309,7 +320,9 @@ export class Http1ClientOpening implements Opening {
   fault(error: HandshakeError): void {
     if (this.done) return
     this.done = true
-    this.owner.handshakeFailed(error)
+    this.refusal.stop()
+    // whatever happens behind a refusal, the server has answered
+    this.owner.handshakeFailed(this.handshake.refused() ?? error)
   }
 
   late(): void {
@@ -318,5 +331,6 @@ export class Http1ClientOpening implements Opening {
 
   abort(): void {
     this.done = true
+    this.refusal.stop()
   }
 }

@@ -3,11 +3,12 @@
 
 import { HandshakeError, type Headers } from './errors.js'
 import { answerOffer, Offer } from './extensions/agreement.js'
+import type { Extension } from './extensions/extension.js'
 import { type Http2Headers, Http2Request, http2Refusal } from './handshake/http2-fields.js'
 import { Http2ClientHandshake, type Http2Established, Http2ServerHandshake } from './handshake/http2-handshake.js'
 import type { AcceptOptions, RefusalOptions } from './handshake/server-handshake.js'
 import type { Http1ClientOpening } from './http1-opening.js'
-import { type Opening, type OpeningOwner, type ReadyRefusal, ServerOpening } from './opening.js'
+import { type Opening, type OpeningOwner, type ReadyRefusal, RefusalWatch, SENT, ServerOpening } from './opening.js'
 import type { Settings } from './options.js'
 import type { Buffer } from './runtime/node.js'
 
@@ -120,23 +121,31 @@ export class Http2ServerOpening extends ServerOpening<Http2ServerHandshake> {
 export class Http2ClientOpening implements Opening {
   readonly request = null
   private readonly handshake: Http2ClientHandshake
+  private readonly refusal: RefusalWatch
   private over: 'http1' | 'http2' = 'http1'
   private offer: Offer | null = null
   private early: Buffer[] | null = []
+  private head: Http2Headers | null = null
+  private hasBegun = false
   private done = false
 
   /** @param http1 - what opens the connection where there is no HTTP/2 */
   constructor(
     private readonly owner: Http2OpeningOwner,
     url: string | URL,
-    private readonly settings: Settings,
+    settings: Settings,
     private readonly http1: Http1ClientOpening
   ) {
     this.handshake = new Http2ClientHandshake(url, settings)
+    this.refusal = new RefusalWatch(this.handshake, owner, () => this.late())
   }
 
   get url(): string {
     return this.http1.url
+  }
+
+  get settings(): Settings {
+    return this.http1.settings
   }
 
   /** The application's fields of the request. */
@@ -158,12 +167,23 @@ export class Http2ClientOpening implements Opening {
     this.offer = new Offer(this.settings)
     const stream = session.request(this.handshake.request(this.offer.text), { endStream: false })
     this.over = 'http2'
-    stream.once('response', head => this.answer(head))
+    stream.once('response', head => {
+      this.head = head
+      if (this.hasBegun) this.answer(head)
+    })
     return stream
   }
 
+  /** There is no HTTP/2 after all. */
+  useHttp1(): void {
+    this.over = 'http1'
+  }
+
+  /** The stream is the wire: its answer, which may have come before, counts from now on. */
   begin(): void {
+    this.hasBegun = true
     if (this.over === 'http1') this.http1.begin()
+    else if (this.head !== null) this.answer(this.head)
   }
 
   /** With HTTP/2, bytes may be seen before the answer that they stand behind; of a refusal they are the body. */
@@ -192,6 +212,11 @@ export class Http2ClientOpening implements Opening {
     return false
   }
 
+  addExtension(extension: Extension): void {
+    if (this.offer !== null) throw new TypeError(SENT)
+    this.http1.addExtension(extension)
+  }
+
   accept(): boolean {
     return false
   }
@@ -212,7 +237,8 @@ export class Http2ClientOpening implements Opening {
       this.http1.fault(error)
     } else if (!this.done) {
       this.done = true
-      this.owner.handshakeFailed(error)
+      this.refusal.stop()
+      this.owner.handshakeFailed(this.handshake.refused() ?? error)
     }
   }
 
@@ -223,6 +249,7 @@ export class Http2ClientOpening implements Opening {
 
   abort(): void {
     this.done = true
+    this.refusal.stop()
     this.http1.abort()
   }
 
@@ -232,8 +259,12 @@ export class Http2ClientOpening implements Opening {
     this.early = null
     try {
       const established = this.handshake.answer(head)
-      if (established === null) for (const chunk of early) this.handshake.takeBody(chunk)
-      else this.open(established, early)
+      if (established !== null) {
+        this.open(established, early)
+        return
+      }
+      for (const chunk of early) this.handshake.takeBody(chunk)
+      this.refusal.check()
     } catch (error) {
       if (!(error instanceof HandshakeError)) throw error
       this.fault(error)

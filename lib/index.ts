@@ -21,7 +21,7 @@ export {
   BrowserWebSocketStream
 } from './net/browser-stream.js'
 export { connect } from './net/connect.js'
-export type { ConnectOptions, CreateConnection, SocketOptions } from './net/connect-options.js'
+export type { ConnectOptions, CreateConnection, Http2Options, SocketOptions } from './net/connect-options.js'
 export { ProxyTunnel, type ProxyTunnelOptions, type TunnelInfo } from './net/proxy-tunnel.js'
 export type { WebServer } from './net/reception.js'
 export {

@@ -3,14 +3,19 @@
 
 import { HandshakeError } from './errors.js'
 import { checkServer } from './extensions/agreement.js'
+import type { Extension } from './extensions/extension.js'
 import type { Negotiated } from './extensions/negotiation.js'
 import type { ConnectionServer } from './hand-over.js'
 import { fieldLines } from './handshake/fields.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { AcceptOptions, Refusal, RefusalOptions } from './handshake/server-handshake.js'
-import type { Settings, UpgradeRequest } from './options.js'
+import { type Settings, type UpgradeRequest, withExtension } from './options.js'
+import { startGrace } from './refusal-grace.js'
 import type { Buffer } from './runtime/node.js'
 import type { HandshakeReader } from './stages/handshake-transform.js'
+
+/** Why something cannot be added to a handshake any more. */
+export const SENT = 'the handshake has been sent'
 
 /** What an opening asks of its surroundings. */
 export interface OpeningOwner {
@@ -33,6 +38,8 @@ export interface OpeningOwner {
    * @throws TypeError where the wire is not one stream
    */
   handOver(server: ConnectionServer, head: Buffer): void
+  /** Whether a redirect may be followed: then the body of the answer is not waited for. */
+  readonly followsRedirects: boolean
   handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void
   /** The handshake failed; an answer, where one is due, was sent. */
   handshakeFailed(error: HandshakeError): void
@@ -50,6 +57,8 @@ export interface Opening extends HandshakeReader {
   /** Client: asks for this path and query, byte for byte. @throws TypeError where it cannot stand in a request */
   askFor?(path: string): void
   setHeader(name: string, value: string | readonly string[]): void
+  /** @throws TypeError where it is none, its name is there already, or it comes too late */
+  addExtension(extension: Extension): void
   accept(options?: AcceptOptions): boolean
   reject(status: number, options?: RefusalOptions): boolean
   handOver(server: ConnectionServer): boolean
@@ -61,6 +70,40 @@ export interface Opening extends HandshakeReader {
   peerLeft(): void
   /** The connection was given up: nothing is said any more, and nobody is asked. */
   abort(): void
+}
+
+/** A client's handshake, as far as an answer other than the one that opens concerns it. */
+interface RefusableHandshake {
+  readonly isRefused: boolean
+  refused(): HandshakeError | null
+}
+
+/** What both of a client's openings do with a refusal: tell it when it has ended, or some time after its head. */
+export class RefusalWatch {
+  private grace: NodeJS.Timeout | undefined
+
+  constructor(
+    private readonly handshake: RefusableHandshake,
+    private readonly owner: OpeningOwner,
+    private readonly late: () => void
+  ) {}
+
+  /**
+   * Bytes of an answer have been read.
+   * @throws HandshakeError where it is a redirect, which needs no body
+   */
+  check(): void {
+    if (!this.handshake.isRefused || this.grace !== undefined) return
+    if (this.owner.followsRedirects) {
+      const answer = this.handshake.refused()!
+      if (answer.status < 400 && answer.headers['location'] !== undefined) throw answer
+    }
+    this.grace = startGrace(this.late)
+  }
+
+  stop(): void {
+    clearTimeout(this.grace)
+  }
 }
 
 /** An answer that refuses a client, ready to be sent. */
@@ -87,7 +130,7 @@ export abstract class ServerOpening<Codec extends ServerCodec> implements Openin
 
   constructor(
     protected readonly owner: OpeningOwner,
-    protected readonly settings: Settings
+    protected settings: Settings
   ) {
     checkServer(settings)
   }
@@ -131,6 +174,11 @@ export abstract class ServerOpening<Codec extends ServerCodec> implements Openin
       return
     }
     this.fields.push([name, fieldLines(name, value).map(([, line]) => line)])
+  }
+
+  addExtension(extension: Extension): void {
+    if (this.isAnswered) throw new TypeError(SENT)
+    this.settings = withExtension(this.settings, extension)
   }
 
   accept(options?: AcceptOptions): boolean {

@@ -1,7 +1,7 @@
 // Options as people give them come in, settings that hold come out. Every wrong name, type or number is an error here, at once.
 
 import type { Readable as NodeReadable } from 'node:stream'
-import { checkNumber } from './checks.js'
+import { checkNumber, checkOptions, checkTime, unknownOption } from './checks.js'
 import type { Extension } from './extensions/extension.js'
 import { checkField, checkToken, fieldLines } from './handshake/fields.js'
 
@@ -150,49 +150,41 @@ const READERS: { readonly [K in keyof Settings]: Reader } = {
   maxFragments: value => checkNumber(value, 'maxFragments', 1),
   maxHeaderSize: value => checkNumber(value, 'maxHeaderSize', 0),
   maxHeaders: value => checkNumber(value, 'maxHeaders', 0),
-  handshakeTimeout: value => readTime(value, 'handshakeTimeout'),
-  closeTimeout: value => readTime(value, 'closeTimeout'),
+  handshakeTimeout: value => checkTime(value, 'handshakeTimeout'),
+  closeTimeout: value => checkTime(value, 'closeTimeout'),
   keepalive: readKeepalive,
   fragmentSize: value => checkNumber(value, 'fragmentSize', 1),
-  highWaterMark: value => checkNumber(value, 'highWaterMark', 0),
-  signal: readSignal
+  // a stream takes no Infinity
+  highWaterMark: value => Math.min(checkNumber(value, 'highWaterMark', 0), Number.MAX_SAFE_INTEGER),
+  signal: checkSignal
 }
 
-// of options that cannot change any more: many connections share them, and their settings
-const known = new WeakMap<WebSocketOptions, Settings>()
-// of the last options that could: the next connection of a server has equal ones as a rule (benchmarks/questions/idle.js)
-let last: WeakRef<Settings> | undefined
+/** The names of the options of every connection. */
+export const OPTION_NAMES: readonly string[] = Object.keys(READERS)
 
-/** Checks options and fills in the defaults. */
+// what `shareOptions` has read
+const shared = new WeakMap<WebSocketOptions, Settings>()
+
+/**
+ * Checks options once for many connections, which then share one object of settings (benchmarks/questions/idle.js). What it gives
+ * stands for these options wherever they are read.
+ */
+export function shareOptions(options: WebSocketOptions): WebSocketOptions {
+  const stand = Object.freeze({ ...options })
+  shared.set(stand, readOptions(options))
+  return stand
+}
+
+/** Checks options and fills in the defaults. They are read anew for each connection: what they hold may have changed. */
 export function readOptions(options: WebSocketOptions | undefined): Settings {
   if (options === undefined) return DEFAULTS
-  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
-  if (!Object.isFrozen(options)) return readAnew(options)
-  let settings = known.get(options)
-  if (settings === undefined) known.set(options, (settings = readAnew(options)))
-  return settings
-}
-
-function readAnew(options: WebSocketOptions): Settings {
-  const settings = readEach(options)
-  const before = last?.deref()
-  if (before !== undefined && SETTINGS.every(name => isEqual(settings[name], before[name]))) return before
-  last = new WeakRef(settings)
-  return settings
-}
-
-const SETTINGS = Object.keys(READERS) as (keyof Settings)[]
-
-function isEqual(one: unknown, other: unknown): boolean {
-  if (one === other) return true
-  if (!Array.isArray(one) || !Array.isArray(other)) return false
-  return one.length === other.length && one.every((item, index) => isEqual(item, other[index]))
+  return shared.get(checkOptions(options)) ?? readEach(options)
 }
 
 function readEach(options: WebSocketOptions): Settings {
   let settings: Record<string, unknown> | undefined
   for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(READERS, name)) throw new TypeError(`unknown option '${name}'`)
+    if (!Object.hasOwn(READERS, name)) throw unknownOption(name, OPTION_NAMES)
     const value = options[name as keyof WebSocketOptions]
     if (value === undefined) continue
     settings ??= { ...DEFAULTS }
@@ -202,20 +194,8 @@ function readEach(options: WebSocketOptions): Settings {
   return (settings as unknown as Settings | undefined) ?? DEFAULTS
 }
 
-// setTimeout fires at once for what does not fit in 31 bits
-const LONGEST_TIME = 2 ** 31 - 1
-
-function readTime(value: unknown, name: string): number {
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number of milliseconds`)
-  if (!(value >= 0)) throw new RangeError(`${name} must not be negative or NaN`)
-  if (value > LONGEST_TIME && value !== Number.POSITIVE_INFINITY) {
-    throw new RangeError(`${name} must be at most ${LONGEST_TIME}, or Infinity`)
-  }
-  return value
-}
-
 function readBoolean(value: unknown, name: string): boolean {
-  if (typeof value !== 'boolean') throw new TypeError(`${name} must be a boolean`)
+  if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false`)
   return value
 }
 
@@ -252,6 +232,16 @@ function readFieldValue(value: unknown, name: string): string {
   return value
 }
 
+/**
+ * The settings of a connection that speaks one more extension.
+ * @throws TypeError where it is none, its name is there already, or the extensions are an offer that is sent as it is
+ */
+export function withExtension(settings: Settings, extension: Extension): Settings {
+  const { extensions } = settings
+  if (typeof extensions === 'string') throw new TypeError('an offer of extensions that is sent as it is takes no more')
+  return { ...settings, extensions: readExtensions([...extensions, extension]) as readonly Extension[] }
+}
+
 function readExtensions(value: unknown): readonly Extension[] | string {
   if (typeof value === 'string') return readFieldValue(value, 'extensions')
   if (!Array.isArray(value)) throw new TypeError('extensions must be an array of extensions')
@@ -276,21 +266,24 @@ function checkExtension(value: unknown): void {
   }
 }
 
+const KEEPALIVE = ['interval', 'timeout']
+
 function readKeepalive(value: unknown): Required<Keepalive> | undefined {
   if (value === false) return undefined
   if (typeof value !== 'object' || value === null) throw new TypeError('keepalive must be { interval, timeout }')
   for (const name of Object.keys(value)) {
-    if (name !== 'interval' && name !== 'timeout') throw new TypeError(`unknown option 'keepalive.${name}'`)
+    if (!KEEPALIVE.includes(name)) throw unknownOption(name, KEEPALIVE, 'keepalive.')
   }
   const { interval, timeout = interval } = value as Keepalive
-  readTime(interval, 'keepalive.interval')
-  readTime(timeout, 'keepalive.timeout')
-  const before = last?.deref()?.keepalive
-  return before?.interval === interval && before.timeout === timeout ? before : { interval, timeout }
+  checkTime(interval, 'keepalive.interval')
+  checkTime(timeout, 'keepalive.timeout')
+  return { interval, timeout }
 }
 
-function readSignal(value: unknown): AbortSignal {
-  if (typeof value !== 'object' || value === null || typeof (value as AbortSignal).aborted !== 'boolean') {
+/** @throws TypeError where it is no AbortSignal */
+export function checkSignal(value: unknown): AbortSignal {
+  const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>
+  if (typeof aborted !== 'boolean' || typeof addEventListener !== 'function') {
     throw new TypeError('signal must be an AbortSignal')
   }
   return value as AbortSignal

@@ -1,10 +1,11 @@
 // One connection put together: the stages, the wire on one side, the application on the other, and the Connection that acts on
 // control frames. Everything that has to reach across the pipeline passes here, and is decided elsewhere.
 
+import { follow, unfollow } from './abort-signals.js'
 import { type CloseInfo, Connection, type Role, type Surroundings } from './connection.js'
 import { Deferred } from './deferred.js'
 import { channels, type FrameEvent } from './diagnostics.js'
-import { HandshakeError, WebSocketError } from './errors.js'
+import { HandshakeError, type Headers, WebSocketError } from './errors.js'
 import type { Negotiated } from './extensions/negotiation.js'
 import { type ConnectionServer, giveTo } from './hand-over.js'
 import type { OpenInfo } from './handshake/open-info.js'
@@ -17,7 +18,7 @@ import type { Frame } from './protocol/frame.js'
 import type { Message } from './protocol/message-joiner.js'
 import { isText, type Outgoing as OutgoingMessage } from './protocol/message-splitter.js'
 import type { Opcode } from './protocol/opcode.js'
-import { Buffer, nextTick } from './runtime/node.js'
+import { Buffer, nextTick, warn } from './runtime/node.js'
 import { ExtensionTransform } from './stages/extension-transform.js'
 import { FrameDecoder } from './stages/frame-decoder.js'
 import { FrameEncoder, type Written } from './stages/frame-encoder.js'
@@ -40,6 +41,8 @@ export interface PipelineUser {
   tell(event: 'request' | 'open' | 'message' | 'ping' | 'pong' | 'error' | 'close', value: unknown): boolean
   /** Whether an event has listeners. */
   hears(event: string): boolean
+  /** Whether the application listens for errors: pipes do, too, and do nothing with those of a peer. */
+  hearsErrors(): boolean
   /** Nothing more will come or go. */
   allOver(): void
 }
@@ -70,8 +73,8 @@ interface Rare {
   error?: Error
   closeBody?: Buffer
   closeSent?: () => void
-  abort?: () => void
   ask?: (answer: HandshakeError) => boolean
+  isDialled?: true
   /** Who waits for the wire to take bytes again. */
   drained?: (() => void)[]
   /** Stands for the view of whoever was told to wait before there was one. */
@@ -175,7 +178,9 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const { inbound, outbound } = this.handshake!
     link<Buffer>(wire, inbound)
     link<Buffer>(outbound, wire)
-    if (this.handshake!.opening.isDecided) this.begin()
+    // before the request is read
+    if (this.settings.signal?.aborted && this.connection.role === 'server') this.aborted()
+    if (this.handshake?.opening.isDecided) this.begin()
     else nextTick(() => this.begin('in time'))
   }
 
@@ -193,6 +198,16 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   get isJoined(): boolean {
     return this.wire !== null
+  }
+
+  /** Whether `connect` opens the wire: until it is there, and between two of them, nothing else becomes it. */
+  get isDialled(): boolean {
+    return this.rare?.isDialled === true
+  }
+
+  expectDialled(): void {
+    this.rare ??= {}
+    this.rare.isDialled = true
   }
 
   /** The wire, where it is pipes. */
@@ -272,7 +287,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   /** The streams in between are gone, whoever did it. Says how it ended; once. */
   over(): void {
     if (this.closeInfo !== undefined) return
-    const { rare, extensions } = this
+    const { extensions } = this
     if (extensions?.inbound.isWorking) {
       // what is being inflated had arrived before
       extensions.inbound.whenIdle(() => this.over())
@@ -284,11 +299,12 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     if (lost !== undefined) this.failOpening(lost)
     this.connection.wireLost(undefined, lost)
     this.closeInfo = this.connection.over()
-    if (rare?.abort !== undefined) this.settings.signal!.removeEventListener('abort', rare.abort)
+    if (this.settings.signal !== undefined) unfollow(this.settings.signal, this)
     this.fragmenter.stop()
     extensions?.outbound.stop()
     this.rare?.closed?.resolve(this.closeInfo)
     // each by itself: what a listener of one throws does not keep the others
+    if (!this.hasReader) nextTick(() => this.warnOfFailure())
     nextTick(() => this.tellError())
     nextTick(() => this.tellClose())
     this.tellCloseSent()
@@ -304,6 +320,28 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
       channels.close.publish({ stream: this.user, info: this.closeInfo, stats: this.stats })
     }
     this.user.tell('close', this.closeInfo)
+  }
+
+  /** Whether a reader of messages, or a listener of its errors, hears of the end. */
+  private get hasReader(): boolean {
+    const { view } = this
+    // one listener is the view's own
+    return view !== null && (view.isRead || view.listenerCount('error') > 1)
+  }
+
+  /** A client that does not open, and that has nothing which would notice, must not fail in silence. */
+  private warnOfFailure(): void {
+    const { rare, connection, info } = this
+    if (connection.role === 'server' || info !== null || rare?.opened !== undefined || this.user.hearsErrors()) return
+    const error = rare!.openError!
+    // the application gave it up itself
+    if (error.code === 'WS_ERR_ABORTED') return
+    // a query may hold secrets
+    const where = this.handshake!.opening.url.split('?', 1)[0]
+    warn(
+      `no connection to ${where}: ${error.message}. Listen for 'error', or await opened, to handle it`,
+      'WS_NOT_OPENED'
+    )
   }
 
   // The opening handshake
@@ -323,6 +361,11 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     return rare.opened.promise
   }
 
+  /** Status and fields of the handshake's answer, also of one that refused; null before it. */
+  get answer(): { readonly status: number; readonly headers: Headers } | null {
+    return this.info ?? this.rare?.openError ?? null
+  }
+
   offer(request: UpgradeRequest): boolean {
     this.request = request
     this.handshake!.offered = true
@@ -333,6 +376,10 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     // they go past the encoder, and to the same wire
     this.encoder.bytes += bytes.length
     this.handshake!.outbound.send(bytes)
+  }
+
+  get followsRedirects(): boolean {
+    return this.rare?.ask !== undefined
   }
 
   readOn(reader: HandshakeReader): void {
@@ -439,11 +486,6 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.connection.fail(error)
     // a client has nothing more to say, and nothing to hear
     if (this.connection.role === 'client') this.connection.abandon(error)
-  }
-
-  /** What was answered instead of opening the connection; its status is 0 where nothing was. */
-  get refusal(): HandshakeError | undefined {
-    return this.rare?.openError
   }
 
   private failOpening(error: HandshakeError): void {
@@ -828,23 +870,31 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   private obey(signal: AbortSignal): void {
-    const abort = (): void => {
-      const { handshake } = this
-      if (handshake === null) this.close(NORMAL)
-      else this.abandon(new HandshakeError('WS_ERR_ABORTED', { cause: signal.reason }))
-    }
-    if (signal.aborted) {
-      nextTick(abort)
-      return
-    }
-    this.rare ??= {}
-    this.rare.abort = abort
-    signal.addEventListener('abort', abort)
+    if (signal.aborted) nextTick(() => this.aborted())
+    else follow(signal, this)
+  }
+
+  /** `signal` was aborted. A client gives up; a server answers, since the request may be there, or comes yet. */
+  aborted(): void {
+    const { handshake, closeInfo } = this
+    const cause = this.settings.signal!.reason
+    if (closeInfo !== undefined) return
+    if (handshake === null) this.close(NORMAL)
+    else if (this.connection.role === 'client') this.abandon(new HandshakeError('WS_ERR_ABORTED', { cause }))
+    // without a wire there is nothing to answer on yet: see `join`
+    else if (this.wire !== null) handshake.opening.fault(new HandshakeError('WS_ERR_ABORTED', { status: 503, cause }))
   }
 }
 
-/** Says where it was to go, as the errors of sockets do. */
+/** Says what the socket says, as it is: `connect ECONNREFUSED 127.0.0.1:1`. */
 function notConnected(cause: unknown): HandshakeError {
-  const message = cause instanceof Error ? cause.message : ''
-  return new HandshakeError('WS_ERR_CONNECTION_LOST', message === '' ? { cause } : { cause, detail: message })
+  const message = messageOf(cause) || 'the connection was closed before the handshake was done'
+  return new HandshakeError('WS_ERR_CONNECTION_LOST', { cause, message })
+}
+
+/** Where all addresses of a name were tried, each has an error of its own. */
+function messageOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return ''
+  const { message, errors } = cause as AggregateError
+  return message === '' && Array.isArray(errors) ? errors.map(messageOf).join(', ') : message
 }

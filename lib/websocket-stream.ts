@@ -5,13 +5,14 @@ import type { DuplexOptions, Duplex as NodeDuplex } from 'node:stream'
 import type { CloseInfo, ReadyState, Role } from './connection.js'
 import { type HandshakeError, type Headers, WebSocketError } from './errors.js'
 import type { OtherEvent, WebSocketStreamEvents } from './events.js'
+import type { Extension } from './extensions/extension.js'
 import type { ConnectionServer } from './hand-over.js'
 import type { Http2Headers } from './handshake/http2-fields.js'
 import type { OpenInfo, ProtocolVersion } from './handshake/open-info.js'
 import type { AcceptOptions, RefusalOptions } from './handshake/server-handshake.js'
 import { Http1ClientOpening, Http1ServerOpening } from './http1-opening.js'
 import { Http2ClientOpening, type Http2OpeningOwner, Http2ServerOpening } from './http2-opening.js'
-import type { Opening } from './opening.js'
+import { type Opening, SENT } from './opening.js'
 import { readOptions, type Settings, type UpgradeRequest, type WebSocketOptions } from './options.js'
 import { Pipeline, type PipelineUser } from './pipeline.js'
 import { writeCloseBody } from './protocol/close-code.js'
@@ -295,16 +296,14 @@ export class WebSocketStream extends LazyDuplex {
     return this.pipeline.request
   }
 
-  /** The status of the handshake's answer, of one that refuses too; 0 before it, and where there was none. */
+  /** The status of the handshake's answer, also of one that refused, the server's or a proxy's; 0 before it. */
   get status(): number {
-    const { info, refusal } = this.pipeline
-    return (info ?? refusal)?.status ?? 0
+    return this.pipeline.answer?.status ?? 0
   }
 
-  /** The header fields of the handshake's answer, of one that refuses too; empty before it, and where there was none. */
+  /** The header fields of the handshake's answer, also of one that refused; empty before it. */
   get headers(): Headers {
-    const { info, refusal } = this.pipeline
-    return (info ?? refusal)?.headers ?? {}
+    return this.pipeline.answer?.headers ?? {}
   }
 
   /** What has gone through this connection so far, counted when it is asked for. */
@@ -336,8 +335,20 @@ export class WebSocketStream extends LazyDuplex {
    */
   setHeader(name: string, value: string | readonly string[]): void {
     const { opening } = this.pipeline
-    if (opening === null) throw new TypeError('the handshake has been sent')
+    if (opening === null) throw new TypeError(SENT)
     opening.setHeader(name, value)
+  }
+
+  /**
+   * Adds an extension to those of the option `extensions`, behind them, before this side's part of the handshake is sent: a server may
+   * in a `request` listener.
+   * @param extension - in the form of `websocket-extensions`, as `permessageDeflate` gives it
+   * @throws TypeError where it is none, one of its name is there already, or the handshake has been sent
+   */
+  addExtension(extension: Extension): void {
+    const { opening } = this.pipeline
+    if (opening === null) throw new TypeError(SENT)
+    opening.addExtension(extension)
   }
 
   /**
@@ -376,12 +387,23 @@ export class WebSocketStream extends LazyDuplex {
   /**
    * `duplex.pipe(ws).pipe(duplex)`, and its errors, its destruction and a socket's settings (no delay, no timeout) carried both
    * ways, at less cost. The stream belongs to this connection from then on.
-   * @throws TypeError where this connection has a wire already
+   * @throws TypeError where this connection has a wire already, or `connect` opens it
    */
   attach(duplex: NodeDuplex): this {
     if (this.pipeline.isJoined) throw new TypeError('this connection has its wire already')
-    this.pipeline.join(new AttachedWire(this.pipeline, duplex))
+    if (this.pipeline.isDialled) throw new TypeError('connect() opens the wire of this connection itself')
+    this.attachDialled(duplex)
     return this
+  }
+
+  /** The wire is opened by `connect`, and comes later: nothing else can become it. @internal */
+  expectDialled(): void {
+    this.pipeline.expectDialled()
+  }
+
+  /** The wire that `connect` has opened. @internal */
+  attachDialled(duplex: NodeDuplex): void {
+    this.pipeline.join(new AttachedWire(this.pipeline, duplex))
   }
 
   /** What a relay asks of its sides. @internal */
@@ -397,9 +419,9 @@ export class WebSocketStream extends LazyDuplex {
   /** Lets go of the wire, and asks for `url` on the next one, without fields of these lower-case names. @internal */
   redial(url: URL, dropped: readonly string[]): void {
     const { pipeline } = this
-    const { fields } = pipeline.opening as Http1ClientOpening
+    const { fields, settings } = pipeline.opening as Http1ClientOpening
     const headers = fields.filter(([name]) => !dropped.includes(name.toLowerCase()))
-    pipeline.reopen(owner => new Http1ClientOpening(owner, url, { ...pipeline.settings, headers }))
+    pipeline.reopen(owner => new Http1ClientOpening(owner, url, { ...settings, headers }))
   }
 
   /** Closes with 1000 and waits for the end, at most `closeTimeout`; before the handshake is done, destroys. */
@@ -509,10 +531,10 @@ export class WebSocketStream extends LazyDuplex {
     EventEmitter.prototype.on.call(this, 'error', ignore)
   }
 
-  /** The wire, where it is pipes; undefined where a stream is attached. @internal */
+  /** The wire, where it is pipes; undefined where a stream is attached, or will be by `connect`. @internal */
   pipes(): PipedWire | undefined {
     const { pipeline } = this
-    if (!pipeline.isJoined) {
+    if (!pipeline.isJoined && !pipeline.isDialled) {
       pipeline.join(new PipedWire(pipeline, this as unknown as PipedStream))
     }
     return pipeline.pipes
@@ -542,6 +564,7 @@ export class WebSocketStream extends LazyDuplex {
 
   /** @internal */
   override write(chunk: unknown, ...rest: unknown[]): boolean {
+    if (this.pipes() === undefined) return this.refuseWrite(rest.at(-1))
     const more = (super.write as (...args: unknown[]) => boolean)(chunk, ...rest)
     if (!this.pipes()?.isBlocked) return more
     // the chunk that filled the pipeline says so itself, and not only the next one
@@ -549,10 +572,20 @@ export class WebSocketStream extends LazyDuplex {
     return false
   }
 
+  /** A mistake, as a rule of one who wants to send a message: it is told, and the connection goes on. */
+  private refuseWrite(callback: unknown): boolean {
+    const error = new TypeError(
+      'the bytes of the wire come from the attached stream; to send a message, use send() or messages.write()'
+    )
+    nextTick(() => {
+      if (typeof callback === 'function') callback(error)
+      if (this.hears('error')) this.emit('error', error)
+    })
+    return false
+  }
+
   override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {
-    const pipes = this.pipes()
-    if (pipes === undefined) callback(new TypeError('an attached stream writes to this connection'))
-    else pipes.writeInput(chunk, callback)
+    this.pipes()!.writeInput(chunk, callback)
   }
 
   override _final(callback: () => void): void {
@@ -580,6 +613,11 @@ export class WebSocketStream extends LazyDuplex {
   /** @internal */
   hears(event: string): boolean {
     return this.listenerCount(event) > 0
+  }
+
+  /** @internal */
+  hearsErrors(): boolean {
+    return this.listeners('error').some(listener => listener !== ignore && listener.name !== 'onerror')
   }
 
   /** An attached stream is closed, or there never was a wire. @internal */

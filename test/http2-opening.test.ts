@@ -43,6 +43,7 @@ const session = {
 
 class Owner implements Http2OpeningOwner {
   readonly said: string[] = []
+  followsRedirects = false
   info: OpenInfo | null = null
   negotiated: Negotiated | null = null
   error: HandshakeError | null = null
@@ -123,13 +124,15 @@ function client(options: WebSocketOptions = {}, url = 'wss://example.com/chat') 
       if (event === 'response') hear = listener
     }
   }
-  const ask = () =>
-    opening.requestOn({
-      request(head) {
-        requests.push(head)
-        return stream
-      }
-    })
+  const request = (head: Http2Headers) => {
+    requests.push(head)
+    return stream
+  }
+  const ask = () => {
+    const asked = opening.requestOn({ request })
+    opening.begin()
+    return asked
+  }
   return { owner, opening, stream, requests, ask, answer: (head: Http2Headers) => hear(head) }
 }
 
@@ -313,6 +316,23 @@ t.test('a client', async t => {
     t.equal(owner.error, null)
   })
 
+  t.test('takes an answer that came before the stream was its wire', async t => {
+    const { opening, owner, answer, stream } = client()
+    opening.requestOn({ request: () => stream })
+    answer({ ':status': 200 })
+    t.same(owner.said, [])
+    opening.begin()
+    t.same(owner.said, ['open'])
+  })
+
+  t.test('speaks HTTP/1.1 where no stream was to be had after all', async t => {
+    const { opening, owner, stream } = client()
+    opening.requestOn({ request: () => stream })
+    opening.useHttp1()
+    opening.begin()
+    t.match(owner.said[0], /^GET /)
+  })
+
   t.test('keeps bytes that are seen before the answer', async t => {
     const { opening, owner, ask, answer } = client()
     ask()
@@ -429,4 +449,12 @@ t.test('a client', async t => {
       [{ code: 'WS_ERR_CONNECTION_LOST' }, { code: 'WS_ERR_HANDSHAKE_TIMEOUT' }]
     )
   })
+})
+
+t.test('an extension may be added until a stream was asked for', async t => {
+  const { opening, ask, requests } = client()
+  opening.addExtension(extension as never)
+  ask()
+  t.match(requests, [{ 'sec-websocket-extensions': 'x-test' }])
+  t.throws(() => opening.addExtension({ ...extension, name: 'y' } as never), TypeError)
 })

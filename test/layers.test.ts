@@ -29,6 +29,7 @@ const LAYERS: Record<string, Layer> = {
   },
   errors: { knows: ['runtime/node'] },
   checks: { knows: [] },
+  'abort-signals': { knows: ['runtime/node'] },
   deferred: { knows: [] },
   streams: { knows: [], uses: ['readable-stream', 'node:events'] },
   protocol: { knows: ['runtime/node', 'errors'] },
@@ -50,10 +51,14 @@ const LAYERS: Record<string, Layer> = {
   'typed-duplex': { knows: [], types: ['events', 'streams'] },
   'hand-over': { knows: [], types: ['streams'] },
   'received-request': { knows: ['runtime/node', 'errors', 'streams', 'handshake'], types: ['options', 'stages'] },
-  opening: { knows: ['errors', 'handshake', 'extensions'], types: ['runtime/node', 'options', 'stages', 'hand-over'] },
+  'refusal-grace': { knows: ['runtime/node'] },
+  opening: {
+    knows: ['errors', 'options', 'handshake', 'extensions', 'refusal-grace'],
+    types: ['runtime/node', 'stages', 'hand-over']
+  },
   'http1-opening': {
-    knows: ['runtime/node', 'errors', 'handshake', 'extensions', 'hand-over', 'received-request', 'opening'],
-    types: ['options', 'stages']
+    knows: ['runtime/node', 'errors', 'options', 'handshake', 'extensions', 'hand-over', 'received-request', 'opening'],
+    types: ['stages']
   },
   'http2-opening': {
     knows: ['errors', 'handshake', 'extensions', 'opening'],
@@ -63,6 +68,7 @@ const LAYERS: Record<string, Layer> = {
   pipeline: {
     knows: [
       'runtime/node',
+      'abort-signals',
       'errors',
       'deferred',
       'diagnostics',
@@ -90,22 +96,25 @@ const LAYERS: Record<string, Layer> = {
       'stages',
       'views',
       'connection',
+      'opening',
       'http1-opening',
       'http2-opening',
       'wire',
       'pipeline'
     ],
-    types: ['events', 'typed-duplex', 'stats', 'hand-over', 'opening'],
+    types: ['events', 'typed-duplex', 'stats', 'hand-over'],
     uses: ['node:http2']
   },
   net: {
     knows: [
+      'abort-signals',
       'checks',
       'deferred',
       'errors',
       'streams',
       'options',
       'protocol',
+      'refusal-grace',
       'handshake',
       'stages',
       'websocket-stream'

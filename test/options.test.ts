@@ -1,8 +1,9 @@
 // What may stand in the options, what each means when it is left out, and what is refused at once.
 
 import t from 'tap'
-import { type WebSocketOptions, WebSocketStream } from '../lib/index.js'
-import { readOptions } from '../lib/options.js'
+import { ProxyTunnel, type WebSocketOptions, WebSocketStream } from '../lib/index.js'
+import { readOptions, shareOptions } from '../lib/options.js'
+import { pair } from './support/pair.js'
 
 type Name = keyof WebSocketOptions
 
@@ -54,14 +55,56 @@ t.test('undefined means the default', async t => {
 })
 
 t.test('an unknown name is a TypeError', async t => {
-  for (const name of ['maxPayload', 'Protocols', 'constructor', 'hasOwnProperty', 'toString']) {
+  for (const name of ['Foo', 'x', '', 'constructor', 'hasOwnProperty', 'toString']) {
     t.throws(() => read({ [name]: 1 }), { name: 'TypeError', message: `unknown option '${name}'` })
   }
   t.throws(() => read(JSON.parse('{ "__proto__": 1 }')), TypeError)
 })
 
+t.test('an unknown name that is near to one of ours, or the one of another library, names ours', async t => {
+  for (const [given, meant] of Object.entries({
+    protocol: 'protocols',
+    Protocols: 'protocols',
+    handshakeTimeOut: 'handshakeTimeout',
+    maxMesageSize: 'maxMessageSize',
+    maxPayload: 'maxMessageSize',
+    maxLength: 'maxMessageSize',
+    perMessageDeflate: 'extensions',
+    timeout: 'handshakeTimeout'
+  })) {
+    const message = `unknown option '${given}'; did you mean '${meant}'?`
+    t.throws(() => read({ [given]: 1 }), { name: 'TypeError', message })
+  }
+  const message = "unknown option 'keepalive.intervall'; did you mean 'keepalive.interval'?"
+  t.throws(() => read({ keepalive: { intervall: 5 } }), { name: 'TypeError', message })
+  // of no use here: a server has no certificate of its own
+  t.throws(() => read({ rejectUnauthorized: false }), { message: "unknown option 'rejectUnauthorized'" })
+})
+
 t.test('options that are no object are a TypeError', async t => {
   for (const options of [null, 5, 'options', true, () => {}, Symbol('s')]) t.throws(() => read(options), TypeError)
+  t.throws(() => read(null), { message: 'options must be an object, not null' })
+})
+
+t.test('a list of subprotocols in the place of the options is shown where it belongs', async t => {
+  const long = 'x'.repeat(100)
+  for (const [given, shown] of [
+    [['chat', 'b'], "['chat', 'b']"],
+    ['chat', "'chat'"],
+    [long, `"${long.slice(0, 59)}…`]
+  ] as const) {
+    const message = `options must be an object; subprotocols go in it: { protocols: ${shown} }`
+    t.throws(() => read(given), { name: 'TypeError', message })
+  }
+})
+
+t.test('an error says what was given', async t => {
+  t.throws(() => read({ maxHeaders: -1 }), {
+    message: 'maxHeaders must be a whole number of at least 0, or Infinity, not -1'
+  })
+  t.throws(() => read({ maxHeaders: '5' }), { message: "maxHeaders must be a number, not '5'" })
+  t.throws(() => read({ maxHeaders: {} }), { message: 'maxHeaders must be a number, not an object' })
+  t.throws(() => read({ closeTimeout: null }), { message: 'closeTimeout must be a number of milliseconds, not null' })
 })
 
 t.test('each way to make a connection reads them at once', async t => {
@@ -76,7 +119,9 @@ t.test('numbers', async t => {
     for (const wrong of ['5', null, true, [], {}, 5n]) t.throws(() => read({ [name]: wrong }), TypeError, name)
     for (const wrong of [Number.NaN, -1, Number.NEGATIVE_INFINITY])
       t.throws(() => read({ [name]: wrong }), RangeError, name)
-    t.equal(read({ [name]: Number.POSITIVE_INFINITY })[name], Number.POSITIVE_INFINITY, `${name}: Infinity lifts it`)
+    // a stream wants a whole number
+    const most = name === 'highWaterMark' ? Number.MAX_SAFE_INTEGER : Number.POSITIVE_INFINITY
+    t.equal(read({ [name]: Number.POSITIVE_INFINITY })[name], most, `${name}: Infinity lifts it`)
     t.equal(read({ [name]: 7 })[name], 7, name)
   }
   for (const name of COUNTS) {
@@ -129,42 +174,40 @@ t.test('origins', async t => {
   for (const wrong of [5, null, {}, [5], true]) t.throws(() => read({ origins: wrong }), TypeError)
 })
 
-t.test('options that are frozen are read once', async t => {
+t.test('options are read for each connection, frozen or not: what they hold may have changed', async t => {
   let reads = 0
+  const headers = { Authorization: 'old' }
   const options = Object.freeze({
+    headers,
+    get protocols() {
+      return [`p${++reads}`]
+    }
+  })
+  t.match(readOptions(options), { headers: [['Authorization', 'old']], protocols: ['p1'] })
+  headers.Authorization = 'new'
+  t.match(readOptions(options), { headers: [['Authorization', 'new']], protocols: ['p2'] })
+})
+
+t.test('equal options are settings of their own: no connection is given those of another', async t => {
+  const make = (): WebSocketOptions => ({ protocols: ['a'], headers: { 'X-One': '1' }, keepalive: { interval: 7 } })
+  t.same(readOptions(make()), readOptions(make()))
+  t.not(readOptions(make()), readOptions(make()))
+  t.not(readOptions(make()).keepalive, readOptions(make()).keepalive)
+})
+
+t.test('options that are shared are read once, for all connections that are given what stands for them', async t => {
+  let reads = 0
+  const stand = shareOptions({
     get protocols() {
       reads++
       return ['a']
     }
   })
-  t.equal(readOptions(options), readOptions(options))
-  t.equal(reads, 1)
-  t.same(readOptions(options).protocols, ['a'])
-})
-
-t.test('equal options, one after the other, have one object of settings', async t => {
-  const make = (): WebSocketOptions => ({
-    protocols: ['a', 'b'],
-    headers: { 'X-One': ['1', '2'] },
-    keepalive: { interval: 1000 },
-    maxMessageSize: Number.POSITIVE_INFINITY
-  })
-  const first = readOptions(make())
-  t.equal(readOptions(make()), first)
-  const others: WebSocketOptions[] = [
-    { ...make(), protocols: ['a'] },
-    { ...make(), protocols: ['a', 'c'] },
-    { ...make(), headers: { 'X-One': '1' } },
-    { ...make(), keepalive: { interval: 1000, timeout: 999 } },
-    { ...make(), keepalive: { interval: 999, timeout: 1000 } },
-    { ...make(), keepalive: false },
-    { ...make(), protocols: () => false },
-    { ...make(), signal: new AbortController().signal },
-    { ...make(), signal: new AbortController().signal }
-  ]
-  const settings = [first, ...others.map(options => readOptions(options))]
-  t.equal(new Set(settings).size, settings.length)
-  t.same(readOptions({ ...make(), keepalive: { interval: 7 } }).keepalive, { interval: 7, timeout: 7 })
+  const before = reads
+  t.equal(readOptions(stand), readOptions(stand))
+  t.same(readOptions(stand).protocols, ['a'])
+  t.equal(reads, before)
+  t.throws(() => shareOptions({ maxHeaders: -1 }), RangeError)
 })
 
 t.test('options that have changed are read anew', async t => {
@@ -268,5 +311,28 @@ t.test('keepalive', async t => {
 t.test('signal', async t => {
   const { signal } = new AbortController()
   t.equal(read({ signal })['signal'], signal)
-  for (const wrong of [5, null, {}, 'abort', new AbortController()]) t.throws(() => read({ signal: wrong }), TypeError)
+  for (const wrong of [5, null, {}, { aborted: false }, 'abort', new AbortController()])
+    t.throws(() => read({ signal: wrong }), TypeError)
+})
+
+t.test('highWaterMark: Infinity works in every part of a connection', async t => {
+  const options = { highWaterMark: Number.POSITIVE_INFINITY }
+  const [near, far] = pair()
+  const client = WebSocketStream.client('ws://localhost/', options)
+  const server = WebSocketStream.server(options)
+  const received: unknown[] = []
+  const isDone = (async () => {
+    for await (const stream of server.streams) for await (const chunk of stream) received.push(String(chunk))
+  })()
+  client.pipe(near).pipe(client)
+  server.attach(far)
+  await client.opened
+  const message = client.createMessage('text')
+  message.write('in ')
+  message.end('pieces')
+  client.text('whole')
+  client.messages.end()
+  await isDone
+  t.equal(received.join(''), 'in pieceswhole')
+  t.doesNotThrow(() => new ProxyTunnel('a:1', { ...options, handshakeTimeout: Number.POSITIVE_INFINITY }).destroy())
 })

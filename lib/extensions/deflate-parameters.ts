@@ -73,13 +73,13 @@ export function acceptAnswer(wishes: Wishes, params: ExtensionParams): Agreement
   if (answer === null) return null
   const { serverNoContextTakeover, serverMaxWindowBits, clientMaxWindowBits } = answer
   if (clientMaxWindowBits === true) return null // §7.1.2.2
-  if (clientMaxWindowBits > wishes.windowBits) return null // §7.1.2.2: equal to or smaller than what was offered
   if (!wishes.peerContextTakeover && !serverNoContextTakeover) return null // §7.1.1.1
   // §7.1.2.1: a server may limit itself unasked, and must where it was asked
   const peerWindowBits = serverMaxWindowBits || LARGEST
   if (peerWindowBits > wishes.peerWindowBits) return null
   return {
-    windowBits: clientMaxWindowBits || wishes.windowBits,
+    // §7.1.2.2: the answer is an upper bound, and a window that is smaller than it keeps to it
+    windowBits: Math.min(wishes.windowBits, clientMaxWindowBits || LARGEST),
     peerWindowBits,
     contextTakeover: wishes.contextTakeover && !answer.clientNoContextTakeover,
     peerContextTakeover: !serverNoContextTakeover

@@ -4,9 +4,10 @@
 import { type ErrorCode, HandshakeError, type HandshakeErrorOptions, type Headers } from '../errors.js'
 import type { Settings } from '../options.js'
 import { acceptValue, freshKey } from './accept-key.js'
+import { AnswerParser } from './answer-parser.js'
 import { readUrl, type Target, withTarget } from './client-url.js'
 import { FIELD_VALUE } from './fields.js'
-import { HeadParser, RESPONSE, type ResponseHead } from './head-parser.js'
+import type { ResponseHead } from './head-parser.js'
 import { countLines, type Field, replaceFields, setField, writeHead } from './header-fields.js'
 import { type ExtensionItem, hasToken, readExtensionList } from './header-lists.js'
 import { ResponseBody } from './response-body.js'
@@ -25,20 +26,18 @@ export interface Established {
   rest: Buffer
 }
 
+const NO_ANSWER = 'the server closed the connection without one'
 /** Bytes of the body of an answer other than 101 that are kept. */
 const MAX_BODY = 65536
-/** Answers such as 100 and 103 that are skipped. */
-const MAX_INTERIM = 8
 
 export class ClientHandshake {
   readonly #settings: Settings
   #target: Target
   readonly #protocols: readonly string[]
-  readonly #parser: HeadParser<ResponseHead>
+  readonly #parser: AnswerParser
   #fields: readonly Field[]
   #accept = ''
   #offered: readonly ExtensionItem[] = []
-  #interim = 0
   #refusal: { head: ResponseHead; body: ResponseBody } | undefined
 
   /**
@@ -51,7 +50,7 @@ export class ClientHandshake {
     this.#protocols = settings.protocols
     this.#target = readUrl(url)
     this.#fields = settings.headers
-    this.#parser = new HeadParser(RESPONSE, settings)
+    this.#parser = new AnswerParser(settings)
   }
 
   /** `ws:` or `wss:`, without a user's name and password. */
@@ -112,16 +111,29 @@ export class ClientHandshake {
    */
   receive(chunk: Buffer): Established | null {
     if (this.#refusal !== undefined) return this.#takeBody(chunk)
-    let head = this.#parser.parse(chunk)
-    // RFC 9110 §15.2
-    while (head !== null && head.status < 200 && head.status !== 101) {
-      if (++this.#interim > MAX_INTERIM) fail('WS_ERR_BAD_RESPONSE', { detail: 'too many interim answers' })
-      head = this.#parser.parse(this.#parser.rest)
-    }
+    const head = this.#parser.parse(chunk)
     if (head === null) return null
     if (head.status === 101) return this.#establish(head)
     this.#refusal = { head, body: new ResponseBody(head, MAX_BODY) }
     return this.#takeBody(this.#parser.rest)
+  }
+
+  /** Whether the head of an answer other than 101 is there, whose body may be still to come. */
+  get isRefused(): boolean {
+    return this.#refusal !== undefined
+  }
+
+  /** Such an answer as far as it came; null where there is none. */
+  refused(): HandshakeError | null {
+    if (this.#refusal === undefined) return null
+    const { head, body } = this.#refusal
+    const { status, headers } = head
+    return new HandshakeError('WS_ERR_UNEXPECTED_STATUS', {
+      detail: String(status),
+      status,
+      headers,
+      body: body.bytes
+    })
   }
 
   /**
@@ -129,19 +141,12 @@ export class ClientHandshake {
    * @throws HandshakeError always, with what came until then
    */
   end(): never {
-    if (this.#refusal !== undefined) this.#failStatus()
-    fail('WS_ERR_BAD_RESPONSE', { detail: 'the wire ended before it' })
+    throw this.refused() ?? new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: NO_ANSWER })
   }
 
   #takeBody(chunk: Buffer): null {
-    if (this.#refusal!.body.write(chunk)) this.#failStatus()
+    if (this.#refusal!.body.write(chunk)) throw this.refused()!
     return null
-  }
-
-  #failStatus(): never {
-    const { head, body } = this.#refusal!
-    const { status, headers } = head
-    fail('WS_ERR_UNEXPECTED_STATUS', { detail: `but ${status}`, status, headers, body: body.bytes })
   }
 
   /** RFC 6455 §4.1, what a client must check */

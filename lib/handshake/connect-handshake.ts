@@ -2,8 +2,9 @@
 // comes out, or an error that holds it: RFC 9110 §9.3.6. Knows nothing of what goes through the tunnel.
 
 import { HandshakeError, type Headers } from '../errors.js'
+import { AnswerParser } from './answer-parser.js'
 import { FIELD_VALUE } from './fields.js'
-import { type HeadLimits, HeadParser, RESPONSE, type ResponseHead } from './head-parser.js'
+import type { HeadLimits, ResponseHead } from './head-parser.js'
 import { type Field, replaceFields, writeHead } from './header-fields.js'
 import { ResponseBody } from './response-body.js'
 
@@ -34,8 +35,6 @@ export interface Connected {
 
 /** Bytes of the body of a refusal that are kept. */
 const MAX_BODY = 65536
-/** Answers such as 100 that are skipped. */
-const MAX_INTERIM = 8
 
 // RFC 3986 §3.2.2: a name or address
 const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z\-._~!$&'()*+,;=%]+)$/
@@ -69,15 +68,14 @@ function checkAuthority(target: unknown): Authority {
 
 export class ConnectHandshake {
   readonly #request: ConnectRequest
-  readonly #parser: HeadParser<ResponseHead>
-  #interim = 0
+  readonly #parser: AnswerParser
   #refusal: { head: ResponseHead; body: ResponseBody } | undefined
 
   /** @throws TypeError where `authorization` cannot be sent */
   constructor(request: ConnectRequest) {
     if (!FIELD_VALUE.test(request.authorization)) throw new TypeError('authorization cannot be sent as it is')
     this.#request = request
-    this.#parser = new HeadParser(RESPONSE, request)
+    this.#parser = new AnswerParser(request)
   }
 
   /** Writes the request (RFC 9110 §9.3.6). */
@@ -95,15 +93,13 @@ export class ConnectHandshake {
    */
   receive(chunk: Buffer): Connected | null {
     if (this.#refusal !== undefined) return this.#takeBody(chunk)
-    let head = this.#parser.parse(chunk)
-    // RFC 9110 §15.2
-    while (head !== null && head.status < 200) {
-      if (++this.#interim > MAX_INTERIM) fail('too many interim answers')
-      // nobody asked for another protocol on the way to the proxy: RFC 9110 §7.8
-      if (head.status === 101) fail('the proxy answered 101', head)
-      head = this.#parser.parse(this.#parser.rest)
-    }
+    const head = this.#parser.parse(chunk)
     if (head === null) return null
+    // nobody asked for another protocol on the way to the proxy: RFC 9110 §7.8
+    if (head.status === 101) {
+      const { status, headers } = head
+      throw new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: 'the proxy answered 101', status, headers })
+    }
     const { status, headers } = head
     // RFC 9110 §9.3.6: any 2xx, and what it says of a body means nothing
     if (status < 300) return { status, headers, rest: this.#parser.rest }
@@ -111,32 +107,32 @@ export class ConnectHandshake {
     return this.#takeBody(this.#parser.rest)
   }
 
-  /** What there is to say where the wire ends too early: a refusal as far as it came, or that there was none. */
-  ended(): HandshakeError {
-    return (
-      this.#refused() ?? new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: 'the proxy ended the wire before it' })
-    )
+  /** Whether the head of a refusal is there, whose body may be still to come. */
+  get isRefused(): boolean {
+    return this.#refusal !== undefined
   }
 
-  /** What there is to say where the answer takes too long: likewise. */
-  late(): HandshakeError {
-    return this.#refused() ?? new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { detail: 'the proxy did not answer' })
-  }
-
-  #takeBody(chunk: Buffer): null {
-    if (this.#refusal!.body.write(chunk)) throw this.#refused()!
-    return null
-  }
-
-  #refused(): HandshakeError | null {
+  /** A refusal as far as it came; null where there is none. */
+  refused(): HandshakeError | null {
     if (this.#refusal === undefined) return null
     const { head, body } = this.#refusal
     const { status, headers } = head
-    const detail = `the proxy answered ${status}`
-    return new HandshakeError('WS_ERR_PROXY', { detail, status, headers, body: body.bytes })
+    return new HandshakeError('WS_ERR_PROXY', { detail: String(status), status, headers, body: body.bytes })
   }
-}
 
-function fail(detail: string, { status, headers }: Partial<ResponseHead> = {}): never {
-  throw new HandshakeError('WS_ERR_BAD_RESPONSE', { detail, status: status ?? 0, headers: headers ?? {} })
+  /** The error where the wire ends too early: a refusal as far as it came, or that there was none. */
+  ended(): HandshakeError {
+    const detail = 'the proxy closed the connection without one'
+    return this.refused() ?? new HandshakeError('WS_ERR_BAD_RESPONSE', { detail })
+  }
+
+  /** The error where the answer takes too long: likewise. */
+  late(): HandshakeError {
+    return this.refused() ?? new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { detail: 'the proxy did not answer' })
+  }
+
+  #takeBody(chunk: Buffer): null {
+    if (this.#refusal!.body.write(chunk)) throw this.refused()!
+    return null
+  }
 }

@@ -39,8 +39,6 @@ export interface HeadKind<T extends Head> {
   start(line: string): T | null
   /** Whether this side speaks the version of that first line. */
   speaks(head: T): boolean
-  /** RFC 9112 §2.2: whether one empty line in front of the first is ignored. */
-  readonly emptyLineFirst: boolean
   /** What a first line that is longer than a whole head may be is called. */
   readonly startTooLong: ErrorCode
   /** The status that answers an error. */
@@ -70,7 +68,6 @@ export const REQUEST: HeadKind<RequestHead> = {
   },
   // a WebSocket needs 1.1 or higher, which is said later; an application may answer 1.0
   speaks: head => head.httpVersion[0] === '1',
-  emptyLineFirst: true,
   startTooLong: 'WS_ERR_TARGET_TOO_LONG',
   status: code => STATUS[code]!
 }
@@ -84,7 +81,6 @@ export const RESPONSE: HeadKind<ResponseHead> = {
     return { status: Number(status), statusText, httpVersion, headers: newHeaders(), rawHeaders: [] }
   },
   speaks: head => head.httpVersion[0] === '1',
-  emptyLineFirst: false,
   startTooLong: 'WS_ERR_HEAD_TOO_LARGE',
   status: () => 0
 }
@@ -98,6 +94,8 @@ const NOTHING = Buffer.alloc(0)
 export class HeadParser<T extends RequestHead | ResponseHead> {
   /** After a head: the bytes behind it in the last chunk, a view that may be empty. */
   rest: Buffer = NOTHING
+  /** After a head: how many bytes it had. */
+  size = 0
 
   readonly #kind: HeadKind<T>
   readonly #limits: HeadLimits
@@ -106,7 +104,7 @@ export class HeadParser<T extends RequestHead | ResponseHead> {
   #head: T | null = null
   #skippedEmptyLine = false
   /** Bytes of this head in earlier chunks. */
-  #size = 0
+  #taken = 0
 
   constructor(kind: HeadKind<T>, limits: HeadLimits) {
     this.#kind = kind
@@ -123,10 +121,10 @@ export class HeadParser<T extends RequestHead | ResponseHead> {
     for (let feed = text.indexOf('\n'); feed >= 0; feed = text.indexOf('\n', from)) {
       const head = this.#takeLine(this.#cutLine(text, from, feed))
       from = feed + 1
-      if (head !== null) return this.#finish(head, chunk.subarray(from))
+      if (head !== null) return this.#finish(head, chunk, from)
     }
     if (text.length < chunk.length) this.#failSize()
-    this.#size += chunk.length
+    this.#taken += chunk.length
     this.#held.push(chunk.subarray(from))
     return null
   }
@@ -138,7 +136,7 @@ export class HeadParser<T extends RequestHead | ResponseHead> {
       const found = chunk.indexOf(HEAD_END)
       if (found >= 0) end = found + HEAD_END.length
     }
-    return chunk.toString('latin1', 0, Math.min(end, this.#limits.maxHeaderSize - this.#size))
+    return chunk.toString('latin1', 0, Math.min(end, this.#limits.maxHeaderSize - this.#taken))
   }
 
   #cutLine(text: string, from: number, feed: number): string {
@@ -161,7 +159,8 @@ export class HeadParser<T extends RequestHead | ResponseHead> {
   }
 
   #takeStart(line: string): void {
-    if (line === '' && this.#kind.emptyLineFirst && !this.#skippedEmptyLine) {
+    // RFC 9112 §2.2, and what others do for answers as well
+    if (line === '' && !this.#skippedEmptyLine) {
       this.#skippedEmptyLine = true
       return
     }
@@ -183,11 +182,12 @@ export class HeadParser<T extends RequestHead | ResponseHead> {
     addHeader(head.headers, name.toLowerCase(), value)
   }
 
-  #finish(head: T, rest: Buffer): T {
+  #finish(head: T, chunk: Buffer, end: number): T {
     this.#head = null
     this.#skippedEmptyLine = false
-    this.#size = 0
-    this.rest = rest
+    this.size = this.#taken + end
+    this.#taken = 0
+    this.rest = chunk.subarray(end)
     return head
   }
 

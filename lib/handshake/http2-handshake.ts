@@ -266,15 +266,29 @@ export class Http2ClientHandshake {
     if (this.#body.length === MAX_BODY) this.end()
   }
 
+  /** Whether the head of such an answer is there, whose body may be still to come. */
+  get isRefused(): boolean {
+    return this.#refusal !== undefined
+  }
+
+  /** Such an answer as far as it came; null where there is none. */
+  refused(): HandshakeError | null {
+    if (this.#refusal === undefined) return null
+    const body = Buffer.from(this.#body.bytes())
+    return new HandshakeError('WS_ERR_UNEXPECTED_STATUS', {
+      ...this.#refusal,
+      detail: String(this.#refusal.status),
+      body
+    })
+  }
+
   /**
    * The stream has ended before the connection was open.
    * @throws HandshakeError always, with what came until then
    */
   end(): never {
-    if (this.#refusal === undefined) fail('WS_ERR_BAD_RESPONSE', { detail: 'the stream ended before it' })
-    const { status } = this.#refusal
-    const body = Buffer.from(this.#body.bytes())
-    fail('WS_ERR_UNEXPECTED_STATUS', { ...this.#refusal, detail: `but ${status}`, body })
+    const detail = 'the server ended the stream without one'
+    throw this.refused() ?? new HandshakeError('WS_ERR_BAD_RESPONSE', { detail })
   }
 
   /** RFC 6455 §4.1: at most one, and one that was offered. Two lines are joined by node:http2, and no token then. */

@@ -1,6 +1,5 @@
 // A server of node:http, node:https or node:http2 comes in, and a function that is given each WebSocket to it.
 
-import { readOptions } from '../options.js'
 import { Acceptor } from './acceptor.js'
 import { type AcceptorOptions, type ConnectionHandler, readAcceptorOptions } from './acceptor-options.js'
 import { enter, type WebServer } from './reception.js'
@@ -18,7 +17,7 @@ import { enter, type WebServer } from './reception.js'
  *
  * A peer's fault never throws. An exception of `verify` is answered with 500 and one of `handler` with a Close of 1011, and both are
  * emitted as `error`, which is thrown where nobody listens. That a connection ended under a handler is no exception.
- * @param options - those of every connection, and `path`, `verify`, `maxConnections`, `maxHandshakes`
+ * @param options - those of every connection, and `path`, `verify`, `maxConnections`, `maxHandshakes`; read once, at this call
  * @param handler - called when a connection is open, before its first message; may be asynchronous
  * @returns the connections, and the ways to end them
  * @throws TypeError, RangeError where an option is wrong
@@ -33,7 +32,5 @@ export function acceptWebSockets<Context = undefined>(
   }
   if (typeof handler !== 'function') throw new TypeError('handler must be a function')
   const { settings, stream } = readAcceptorOptions(options ?? {})
-  // what is wrong shows at once, and not with the first connection
-  readOptions(stream)
   return new Acceptor(settings, handler, acceptor => enter(server, acceptor, stream))
 }

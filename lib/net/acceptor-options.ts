@@ -2,9 +2,16 @@
 // give.
 
 import type { Socket } from 'node:net'
-import { checkNumber } from '../checks.js'
+import { checkNumber, checkOptions, unknownOption } from '../checks.js'
 import type { RefusalOptions } from '../handshake/server-handshake.js'
-import type { HeaderFields, Keepalive, UpgradeRequest, WebSocketOptions } from '../options.js'
+import {
+  type HeaderFields,
+  type Keepalive,
+  OPTION_NAMES,
+  shareOptions,
+  type UpgradeRequest,
+  type WebSocketOptions
+} from '../options.js'
 import type { WebSocketStream } from '../websocket-stream.js'
 
 /** A request as an acceptor sees it: that of `node:http`, or one of HTTP/2 in the same form, whose `httpVersion` is `'2.0'`. */
@@ -32,7 +39,7 @@ export interface Acceptance<Context> {
 /** `true` accepts, `false` is a 403. */
 export type Verdict<Context> = boolean | RefusalAnswer | Acceptance<Context>
 
-/** Options of an acceptor: those of every connection, and its own. */
+/** Options of an acceptor: those of every connection, and its own. They are read once, when the acceptor is made. */
 export interface AcceptorOptions<Context = undefined> extends WebSocketOptions {
   /**
    * Which requests are meant: a path, compared exactly with that of the request, as it was sent and without its query; a pattern for
@@ -76,11 +83,16 @@ export interface AcceptorSettings<Context> {
   readonly maxHandshakes: number
 }
 
-/** Takes the acceptor's own options out of all; the others are for `readOptions`. */
+const ALL_NAMES: readonly string[] = [...OPTION_NAMES, 'path', 'verify', 'maxConnections', 'maxHandshakes']
+
+/** Takes the acceptor's own options out of all. The others are read here, once, for all of its connections. */
 export function readAcceptorOptions<Context>(options: AcceptorOptions<Context>): {
   settings: AcceptorSettings<Context>
   stream: WebSocketOptions
 } {
+  for (const name of Object.keys(checkOptions(options))) {
+    if (!ALL_NAMES.includes(name)) throw unknownOption(name, ALL_NAMES)
+  }
   const { path, verify = acceptAll, maxConnections, maxHandshakes, keepalive = KEEPALIVE, ...others } = options
   if (path !== undefined && typeof path !== 'string' && typeof path !== 'function' && !(path instanceof RegExp)) {
     throw new TypeError('path must be a string, a RegExp or a function')
@@ -93,7 +105,7 @@ export function readAcceptorOptions<Context>(options: AcceptorOptions<Context>):
     maxConnections: checkNumber(maxConnections ?? Number.POSITIVE_INFINITY, 'maxConnections', 0),
     maxHandshakes: checkNumber(maxHandshakes ?? 1000, 'maxHandshakes', 0)
   }
-  return { settings, stream: Object.freeze({ ...others, keepalive }) }
+  return { settings, stream: shareOptions({ ...others, keepalive }) }
 }
 
 // proxies and load balancers commonly drop what is silent for 60 s

@@ -2,8 +2,11 @@
 // both share. What happens on the wire is the connection's affair.
 
 import { ReadableStream, WritableStream, type WritableStreamDefaultController } from 'node:stream/web'
+import { follow, unfollow } from '../abort-signals.js'
+import { checkOptions } from '../checks.js'
 import type { CloseInfo } from '../connection.js'
 import { Deferred } from '../deferred.js'
+import { checkSignal } from '../options.js'
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import type { Message } from '../protocol/message-joiner.js'
 import { toBytes } from '../protocol/message-splitter.js'
@@ -84,22 +87,23 @@ export class BrowserWebSocketStream {
    * @throws DOMException 'SyntaxError' where the URL is none for a WebSocket; TypeError, RangeError where an option is wrong
    */
   constructor(target: string | URL | WebSocketStream, options: ConnectOptions = {}) {
-    if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
-    const { signal, ...others } = options
+    const { signal, ...others } = checkOptions(options)
+    if (signal !== undefined) checkSignal(signal)
     this.ws = target instanceof WebSocketStream ? target : dial(target, others)
     this.url = this.ws.url
     const { ws } = this
     const streams = this.makeStreams()
-    const abort = (): void => this.fail(signal!.reason as Error)
-    if (signal?.aborted) abort()
-    else signal?.addEventListener('abort', abort)
+    const obeys = this.obey(signal)
     ws.on('error', error => (this.error ??= error))
     ws.opened.then(
       ({ protocol, extensions }) => {
-        signal?.removeEventListener('abort', abort)
+        obeys.end()
         this.whenOpened.resolve({ ...streams, protocol, extensions })
       },
-      error => (this.error ??= error)
+      error => {
+        obeys.end()
+        this.error ??= error
+      }
     )
     void ws.whenClosed().then(info => this.over(info))
   }
@@ -123,6 +127,16 @@ export class BrowserWebSocketStream {
     const code = codeOf(info)
     if (this.ws.readyState === 'connecting') this.ws.destroy()
     else this.ws.inside.close(code === null ? NOTHING : writeCloseBody(code, info.reason ?? ''))
+  }
+
+  /** Gives up when the signal is aborted, until `end`. */
+  private obey(signal: AbortSignal | undefined): { end(): void } {
+    if (signal === undefined) return { end() {} }
+    const aborted = (): void => this.fail(signal.reason as Error)
+    const follower = { aborted, end: () => unfollow(signal, follower) }
+    if (signal.aborted) aborted()
+    else follow(signal, follower)
+    return follower
   }
 
   private makeStreams(): Pick<BrowserOpenInfo, 'readable' | 'writable'> {

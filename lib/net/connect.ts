@@ -13,7 +13,7 @@ import { type Redirect, redirectOf } from './redirect.js'
 /** What a call needs of a client. */
 export interface Caller {
   readonly closeInfo: object | undefined
-  attach(wire: NodeDuplex): unknown
+  attachDialled(wire: NodeDuplex): unknown
   /** Has a function asked about each answer other than 101, before anyone hears of it; true where it begins anew. */
   whenRefused(ask: (answer: HandshakeError) => boolean): void
   /** Lets go of the wire, and asks for `url` on the next one, without fields of these lower-case names. */
@@ -28,7 +28,7 @@ export interface Caller {
  * @param url - `ws:`, `wss:`, `http:` or `https:`, or `ws+unix:///path/to.sock:/target?query` for a unix socket; a user's name and
  * password in it become Basic authorization
  * @throws SyntaxError where the URL, or that of the proxy, is none for its purpose
- * @throws TypeError, RangeError where an option is wrong; and whatever `createConnection` throws
+ * @throws TypeError, RangeError where an option is wrong, or the URL has port 0; and whatever `createConnection` throws
  */
 export function connect(url: string | URL, options?: ConnectOptions): WebSocketStream {
   const { dial: settings, stream } = readConnectOptions(options)
@@ -36,9 +36,11 @@ export function connect(url: string | URL, options?: ConnectOptions): WebSocketS
   if (place.socketPath !== undefined && typeof settings.proxy === 'object') {
     throw new TypeError('there is no proxy on the way to a unix socket')
   }
-  const { ws, opening } = settings.http2
-    ? WebSocketStream.dialing(place.url, stream)
-    : { ws: WebSocketStream.client(place.url, stream), opening: null }
+  const { ws, opening } =
+    settings.http2 !== false
+      ? WebSocketStream.dialing(place.url, stream)
+      : { ws: WebSocketStream.client(place.url, stream), opening: null }
+  ws.expectDialled()
   // a signal that was aborted before ends the connection without any wire
   if (stream.signal?.aborted) return ws
   try {
@@ -96,7 +98,7 @@ function join(caller: Caller, wire: NodeDuplex | Promise<NodeDuplex>): void {
   ;(wire as Promise<NodeDuplex>)
     .then(duplex => attach(caller, duplex))
     .catch(error => {
-      if (caller.closeInfo === undefined) caller.attach(broken(error))
+      if (caller.closeInfo === undefined) caller.attachDialled(broken(error))
     })
 }
 
@@ -105,7 +107,7 @@ function attach(caller: Caller, wire: NodeDuplex): void {
     throw new TypeError('createConnection must give a Duplex')
   }
   if (caller.closeInfo === undefined) {
-    caller.attach(wire)
+    caller.attachDialled(wire)
   } else {
     // it comes too late
     wire.on('error', () => {})

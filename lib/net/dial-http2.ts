@@ -3,9 +3,9 @@
 
 import type { Http2ClientOpening } from '../http2-opening.js'
 import type { NodeDuplex } from '../streams.js'
-import type { DialSettings } from './connect-options.js'
+import type { DialSettings, Http2Windows } from './connect-options.js'
 import { dial } from './dial.js'
-import { type Http2Outcome, Http2Sessions } from './http2-session.js'
+import { Http2Failure, type Http2Outcome, Http2Sessions } from './http2-session.js'
 import type { Place } from './place.js'
 
 const sessions = new Http2Sessions()
@@ -22,6 +22,7 @@ export async function dialHttp2(
 ): Promise<NodeDuplex> {
   const outcome = await openStream(opening, place, settings, signal)
   if ('stream' in outcome) return outcome.stream
+  opening.useHttp1()
   return outcome.http1 ?? (await dial(place, settings))
 }
 
@@ -37,19 +38,20 @@ async function openStream(
       origin: sharing(place, settings),
       dial: () => dial(place, { ...settings, tls }),
       request: session => opening.requestOn(session),
+      windows: settings.http2 as Http2Windows,
       signal
     })
   } catch (error) {
-    if (place.secure || signal.aborted) throw error
+    if (place.secure || signal.aborted || error instanceof Http2Failure) throw error
     return { http1: null }
   }
 }
 
 /** What two connections must have in common to share a session. */
-function sharing({ secure, hostname, port, socketPath }: Place, { given }: DialSettings): string {
+function sharing({ secure, hostname, port, socketPath }: Place, { given, http2 }: DialSettings): string {
   const { proxy, tls, proxyTls, socket, createConnection } = given
   const ways = [tls, proxyTls, socket, createConnection].map(identity)
-  return JSON.stringify([secure, hostname, port, socketPath, String(proxy), ...ways])
+  return JSON.stringify([secure, hostname, port, socketPath, String(proxy), http2, ...ways])
 }
 
 const identities = new WeakMap<object, number>()

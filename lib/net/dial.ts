@@ -11,11 +11,12 @@ import { ProxyTunnel } from './proxy-tunnel.js'
 
 /**
  * Opens the wire to a place. A promise only where `createConnection` gives one.
- * @throws TypeError, RangeError where an option of the socket or of TLS is wrong, and whatever `createConnection` throws
+ * @throws TypeError, RangeError where an option of the socket or of TLS is wrong or the port is 0, and whatever `createConnection` throws
  */
 export function dial(place: Place, settings: DialSettings): NodeDuplex | Promise<NodeDuplex> {
   if (settings.createConnection !== undefined) return settings.createConnection(new URL(place.given), settings.given)
   if (place.socketPath !== undefined) return connectTcp({ path: place.socketPath })
+  if (place.port === 0) throw new RangeError(`the URL has port 0, to which nothing can connect: ${place.url.origin}`)
   const proxy = proxyTo(place, settings.proxy)
   return proxy === null ? open(place, settings.tls, settings) : throughProxy(proxy, place, settings)
 }

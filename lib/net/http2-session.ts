@@ -2,10 +2,17 @@
 // had. Many connections share a session. Knows nothing of what goes through the streams.
 
 import { once } from 'node:events'
-import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, type Settings } from 'node:http2'
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect as connectHttp2,
+  constants,
+  type Settings
+} from 'node:http2'
 import type { NodeDuplex } from '../streams.js'
+import type { Http2Windows } from './connect-options.js'
 
-/** What came of it: a stream, or a wire on which HTTP/1.1 is spoken; null where that has to be dialled anew. */
+/** What came of it: a stream that was answered, or a wire on which HTTP/1.1 is spoken; null where that has to be dialled anew. */
 export type Http2Outcome = { stream: ClientHttp2Stream } | { http1: NodeDuplex | null }
 
 /** How a stream is asked for. */
@@ -14,11 +21,24 @@ export interface Http2Want {
   origin: string
   /** Opens a wire for a new session. On TLS, ALPN has to offer `h2`, and `http/1.1` besides; without TLS it is HTTP/2 at once. */
   dial(): NodeDuplex | Promise<NodeDuplex>
-  /** Makes the stream; is called only where the server allows it. */
+  /** Makes the stream; is called only where the server allows it, and again where it did not look at the one before. */
   request(session: ClientHttp2Session): ClientHttp2Stream
+  /** How much the server may send ahead, on each stream and on the session. */
+  windows: Http2Windows
   /** Gives up; what nobody else waits for then ends. */
   signal?: AbortSignal | undefined
 }
+
+/** The server speaks HTTP/2, and gives no stream of it: HTTP/1.1 would not help. */
+export class Http2Failure extends Error {}
+
+/** Tries of one request that a server did not look at, or whose session was not to be had. */
+const MOST_TRIES = 4
+/** Milliseconds of silence after which a session is asked whether it lives before it is used again, and for its answer. */
+const FRESH = 1000
+const PING_PATIENCE = 1000
+/** Milliseconds that a server which allows no streams at present has to allow some: it may do that "for short periods", RFC 9113 §6.5.2. */
+const ROOM_PATIENCE = 1000
 
 /** What was found at the other end of a wire. */
 type Found = { session: ClientHttp2Session } | { http1: true }
@@ -35,20 +55,23 @@ export class Http2Sessions {
   }
 
   /**
-   * A stream to an origin, on a session that is there or on a new one. Whoever gets it hears of its errors from then on.
-   * @returns rejects with what went wrong in dialling or in `request`, or with the signal's reason
+   * A stream to an origin, on a session that is there or on a new one, as soon as the server has answered on it.
+   * @returns rejects with what went wrong in dialling or in `request`, with an Http2Failure, or with the signal's reason
    */
   async open(want: Http2Want): Promise<Http2Outcome> {
-    for (;;) {
+    for (let tries = 0; tries < MOST_TRIES; ) {
       want.signal?.throwIfAborted()
       const shared = this.origins.get(want.origin)?.find(session => session.hasRoom) ?? this.begin(want)
       const outcome = await shared.join(want)
-      if (outcome !== null) return outcome
+      if (typeof outcome === 'object') return outcome
+      // others were quicker: the next session has room for some of those that wait, so this comes to an end
+      if (outcome !== 'full') tries++
     }
+    throw new Http2Failure('the server refused every stream of HTTP/2')
   }
 
-  private begin({ origin, dial }: Http2Want): SharedSession {
-    const shared: SharedSession = new SharedSession(dial, () => this.forget(origin, shared))
+  private begin({ origin, dial, windows }: Http2Want): SharedSession {
+    const shared: SharedSession = new SharedSession(dial, windows, () => this.forget(origin, shared))
     this.origins.set(origin, [...(this.origins.get(origin) ?? []), shared])
     return shared
   }
@@ -69,9 +92,17 @@ class SharedSession {
   private waiting = 0
   private streams = 0
   private isRetired = false
+  private isDead = false
+  /** Ends the session and its wire at once. */
+  private cut: () => void = ignore
+  /** When the server was last heard. */
+  private heard = 0
+  /** A ping that is under way, and whether it is answered in time. */
+  private check: Promise<boolean> | null = null
 
   constructor(
     dial: Http2Want['dial'],
+    private readonly windows: Http2Windows,
     private readonly forget: () => void
   ) {
     this.found = this.find(dial)
@@ -81,38 +112,102 @@ class SharedSession {
 
   /** Whether one more may join. How many streams the server takes is not known before the session is there. */
   get hasRoom(): boolean {
-    return !this.isRetired && (!this.isReady || this.waiting + this.streams < this.limit)
+    const { isReady, waiting, streams } = this
+    if (this.isGone) return false
+    // where the server takes none at present, another session would help nobody
+    return !isReady || this.limit === 0 || waiting + streams < this.limit
   }
 
   // RFC 9113 §5.1.2: a stream beyond it would wait for another to end
   private get limit(): number {
-    const { closed, destroyed, remoteSettings } = this.session!
-    return closed || destroyed ? 0 : remoteSettings.maxConcurrentStreams!
+    return this.session!.remoteSettings.maxConcurrentStreams!
   }
 
-  /** A stream of this session; null where it takes none any more. */
-  async join({ request, signal }: Http2Want): Promise<Http2Outcome | null> {
+  private get isGone(): boolean {
+    const { isRetired, session } = this
+    return isRetired || (session !== null && (session.closed || session.destroyed))
+  }
+
+  /** A stream of this session; 'full' where it takes none beside those it has, 'refused' where it takes none any more. */
+  async join({ request, signal }: Http2Want): Promise<Http2Outcome | 'full' | 'refused'> {
     this.waiting++
     try {
       const found = await unlessAborted(this.found, signal)
       if ('http1' in found) return { http1: this.takeWire() }
-      if (this.isRetired || this.streams >= this.limit) return null
-      return { stream: this.follow(request(found.session)) }
+      await unlessAborted(this.examine(), signal)
+      if (this.isGone) return 'refused'
+      if (this.streams >= this.limit) return 'full'
+      return await this.ask(request(found.session), signal)
     } finally {
       this.waiting--
       this.endIfUnused()
     }
   }
 
-  private follow(stream: ClientHttp2Stream): ClientHttp2Stream {
+  /**
+   * Looks whether the session is of use, and gives it up where it is not: a connection of TCP may have died in silence, so one that was
+   * quiet is asked first; and a server may allow no streams at present.
+   */
+  private async examine(): Promise<void> {
+    if (!this.isGone && performance.now() - this.heard >= FRESH) {
+      this.check ??= pong(this.session!).finally(() => {
+        this.check = null
+      })
+      if (await this.check) this.heard = performance.now()
+      else this.giveUp()
+    }
+    if (!this.isGone && this.limit === 0) await this.room()
+  }
+
+  /** The server does not answer. Streams that are on the session may have more patience. */
+  private giveUp(): void {
+    this.isDead = true
+    this.retire()
+  }
+
+  /** Resolves when the server allows streams. */
+  private async room(): Promise<void> {
+    const signal = AbortSignal.timeout(ROOM_PATIENCE)
+    try {
+      while (this.limit === 0) await beforeEnd(this.session!, 'remoteSettings', signal)
+    } catch (cause) {
+      this.retire()
+      throw new Http2Failure('the server of HTTP/2 allows no streams at present', { cause })
+    }
+  }
+
+  /** Waits for the answer on a stream; 'refused' where the server has not looked at it. */
+  private ask(
+    stream: ClientHttp2Stream,
+    signal: AbortSignal | undefined
+  ): Promise<{ stream: ClientHttp2Stream } | 'refused'> {
+    let reason: Error | undefined
     this.streams++
-    // the session may break before anybody else listens
-    stream.on('error', ignore)
+    stream.on('error', error => {
+      reason = error
+    })
     stream.once('close', () => {
       this.streams--
       this.endIfUnused()
     })
-    return stream
+    const answered = new Promise<{ stream: ClientHttp2Stream } | 'refused'>((resolve, reject) => {
+      stream.once('response', () => {
+        this.heard = performance.now()
+        resolve({ stream })
+      })
+      stream.once('close', () => {
+        // RFC 9113 §8.7: such a request was not processed, and may be sent again; streams beyond the last one of a GOAWAY end likewise
+        if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) resolve('refused')
+        else
+          reject(
+            new Http2Failure(reason?.message ?? 'the server closed the stream without an answer', { cause: reason })
+          )
+      })
+    })
+    return unlessAborted(answered, signal).catch(error => {
+      stream.close(constants.NGHTTP2_CANCEL)
+      throw error
+    })
   }
 
   private async find(dial: Http2Want['dial']): Promise<Found> {
@@ -128,9 +223,20 @@ class SharedSession {
       return { http1: true }
     }
     // the streams name their authority themselves
-    const session = connectHttp2('https://localhost', { createConnection: () => wire, settings: { enablePush: false } })
+    const { initialWindowSize, connectionWindowSize } = this.windows
+    const session = connectHttp2('https://localhost', {
+      createConnection: () => wire,
+      settings: { enablePush: false, initialWindowSize }
+    })
     this.session = session
     this.wire = null
+    // a session leaves streams alone that are no sockets, as those through a proxy
+    this.cut = () => {
+      session.destroy()
+      wire.destroy()
+    }
+    session.once('close', this.cut)
+    session.once('connect', () => session.destroyed || session.setLocalWindowSize(connectionWindowSize))
     session.on('error', ignore)
     session.once('goaway', () => this.retire())
     session.once('close', () => this.retire())
@@ -142,6 +248,7 @@ class SharedSession {
       return { http1: true }
     }
     this.isReady = true
+    this.heard = performance.now()
     return { session }
   }
 
@@ -163,8 +270,8 @@ class SharedSession {
     if (this.waiting > 0 || this.streams > 0) return
     this.retire()
     this.wire?.destroy()
-    if (this.isReady) this.session!.close()
-    else this.session?.destroy()
+    if (this.isReady && !this.isDead) this.session!.close()
+    else this.cut()
   }
 }
 
@@ -176,18 +283,34 @@ async function choseHttp2(wire: NodeDuplex): Promise<boolean> {
   return secure.alpnProtocol === 'h2'
 }
 
+/** Whether a session answers a ping in time. */
+function pong(session: ClientHttp2Session): Promise<boolean> {
+  return new Promise(resolve => {
+    const late = setTimeout(() => resolve(false), PING_PATIENCE)
+    session.ping(error => {
+      clearTimeout(late)
+      resolve(error === null)
+    })
+  })
+}
+
 async function firstSettings(session: ClientHttp2Session): Promise<Settings> {
   const [settings] = await beforeEnd(session, 'remoteSettings')
   return settings as Settings
 }
 
 /** The arguments of an event; rejects where there is an error or an end before it. */
-function beforeEnd(emitter: NodeJS.EventEmitter & { destroyed?: boolean }, event: string): Promise<unknown[]> {
+function beforeEnd(
+  emitter: NodeJS.EventEmitter & { destroyed?: boolean },
+  event: string,
+  patience?: AbortSignal
+): Promise<unknown[]> {
   const control = new AbortController()
   const lost = (): void => control.abort()
   emitter.once('close', lost)
   if (emitter.destroyed) lost()
-  return once(emitter, event, { signal: control.signal })
+  const signal = patience === undefined ? control.signal : AbortSignal.any([control.signal, patience])
+  return once(emitter, event, { signal })
     .catch(error => {
       // an error is followed by an end, and says more
       throw error.name === 'AbortError' ? new Error('the connection was closed') : error

@@ -73,9 +73,14 @@ function placeOf(given: URL, url: URL, socketPath: string | undefined): Place {
     url,
     secure,
     hostname: bareHostname(url),
-    port: Number(url.port) || (secure ? 443 : 80),
+    port: portOf(url, secure ? 443 : 80),
     socketPath
   }
+}
+
+/** The port that a URL names, 0 included, or else the one of its scheme (RFC 6455 §3). */
+export function portOf({ port }: URL, usual: number): number {
+  return port === '' ? usual : Number(port)
 }
 
 /** The host of a URL without the brackets around an IPv6 address. */

@@ -1,11 +1,13 @@
 // CONNECT over any stream (RFC 9110 §9.3.6). On one side the bytes of a connection to a proxy, on the other those inside the
 // tunnel. Opens nothing itself, and does not know what the tunnel is for.
 
+import { checkOptions, unknownOption } from '../checks.js'
 import { Deferred } from '../deferred.js'
 import { HandshakeError, type Headers } from '../errors.js'
 import { readUrl } from '../handshake/client-url.js'
 import { type Authority, type Connected, ConnectHandshake, readAuthority } from '../handshake/connect-handshake.js'
 import { type HeaderFields, readOptions } from '../options.js'
+import { startGrace } from '../refusal-grace.js'
 import { Duplex, type NodeDuplex } from '../streams.js'
 
 /**
@@ -37,13 +39,15 @@ export interface TunnelInfo {
   readonly headers: Headers
 }
 
-const SHARED: ReadonlySet<string> = new Set([
+const NAMES: readonly string[] = [
+  'authorization',
+  'handshakeTimeout',
   'headers',
+  'highWaterMark',
   'maxHeaderSize',
   'maxHeaders',
-  'handshakeTimeout',
-  'highWaterMark'
-])
+  'proxy'
+]
 
 type Socket = NodeDuplex & { setNoDelay?(on: boolean): void; setTimeout?(milliseconds: number): void }
 
@@ -131,7 +135,8 @@ export class ProxyTunnel extends Side {
   private readonly inside: TargetSide
   private readonly handshake: ConnectHandshake
   private readonly opening = new Deferred<TunnelInfo>()
-  private readonly timer: NodeJS.Timeout | undefined
+  private timer: NodeJS.Timeout | undefined
+  private awaitsBody = false
   private readonly streams = new Set<NodeDuplex>()
   private info: TunnelInfo | null = null
 
@@ -198,8 +203,20 @@ export class ProxyTunnel extends Side {
       callback(error as HandshakeError)
       return
     }
-    if (answer === null) callback()
-    else this.open(answer, callback)
+    if (answer !== null) {
+      this.open(answer, callback)
+      return
+    }
+    this.expectBody()
+    callback()
+  }
+
+  /** A refusal is told when its body has ended, or some time after its head. */
+  private expectBody(): void {
+    if (!this.handshake.isRefused || this.awaitsBody) return
+    this.awaitsBody = true
+    clearTimeout(this.timer)
+    this.timer = startGrace(() => this.destroy(this.handshake.refused()!))
   }
 
   override _final(callback: (error?: Error) => void): void {
@@ -253,13 +270,14 @@ export class ProxyTunnel extends Side {
 
   private watch(stream: NodeDuplex, onClose: () => void): void {
     this.streams.add(stream)
-    stream.on('error', error => this.destroy(error))
+    stream.on('error', error => this.destroy(this.handshake.refused() ?? error))
     stream.once('close', onClose)
   }
 
   /** The wire is gone without a word. */
   private lost(): void {
-    this.destroy(this.info === null ? new HandshakeError('WS_ERR_CONNECTION_LOST') : undefined)
+    const { info, handshake } = this
+    this.destroy(info === null ? (handshake.refused() ?? new HandshakeError('WS_ERR_CONNECTION_LOST')) : undefined)
   }
 }
 
@@ -269,9 +287,10 @@ function handshakeError(error: Error | null): HandshakeError {
 }
 
 function readTunnelOptions(options: ProxyTunnelOptions) {
-  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
+  for (const name of Object.keys(checkOptions(options))) {
+    if (!NAMES.includes(name)) throw unknownOption(name, NAMES)
+  }
   const { authorization, proxy, ...shared } = options
-  for (const name of Object.keys(shared)) if (!SHARED.has(name)) throw new TypeError(`unknown option '${name}'`)
   if (authorization !== undefined && typeof authorization !== 'string') {
     throw new TypeError('authorization must be a string')
   }

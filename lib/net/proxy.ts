@@ -1,7 +1,7 @@
 // The `proxy` option comes in, what dialing needs of a proxy comes out.
 
 import { readUrl } from '../handshake/client-url.js'
-import { bareHostname, type Place } from './place.js'
+import { bareHostname, type Place, portOf } from './place.js'
 import { proxyFromEnvironment } from './proxy-from-environment.js'
 
 export interface ProxyServer {
@@ -14,7 +14,7 @@ export interface ProxyServer {
 }
 
 /**
- * @throws SyntaxError where it is no URL of an HTTP proxy
+ * @throws SyntaxError where it is no URL of an HTTP proxy, or has port 0
  * @throws TypeError where it is neither a string nor a URL, or has control characters in it
  */
 export function readProxy(given: string | URL): ProxyServer {
@@ -23,7 +23,9 @@ export function readProxy(given: string | URL): ProxyServer {
   const { authorization } = readUrl(given)
   const url = new URL(given)
   const secure = url.protocol === 'https:'
-  return { secure, hostname: bareHostname(url), port: Number(url.port) || (secure ? 443 : 80), authorization }
+  const port = portOf(url, secure ? 443 : 80)
+  if (port === 0) throw new SyntaxError('the URL of the proxy has port 0, to which nothing can connect')
+  return { secure, hostname: bareHostname(url), port, authorization }
 }
 
 /**

@@ -1,5 +1,6 @@
 // The options of `relay` come in, checked settings come out. Those of the connection to the target are checked when it is dialled.
 
+import { checkOptions, unknownOption } from '../checks.js'
 import { checkField } from '../handshake/fields.js'
 import type { HeaderFields, UpgradeRequest } from '../options.js'
 import type { Message } from '../protocol/message-joiner.js'
@@ -124,8 +125,8 @@ const READERS: { readonly [K in keyof RelaySettings]: (value: unknown, name: str
 /** @throws TypeError where an option is wrong */
 export function readRelayOptions(options: RelayOptions = {}): RelaySettings {
   const settings: Record<string, unknown> = { ...DEFAULTS }
-  for (const [name, value] of Object.entries(readObject(options, 'options'))) {
-    if (!Object.hasOwn(READERS, name)) throw new TypeError(`unknown option '${name}'`)
+  for (const [name, value] of Object.entries(checkOptions(options))) {
+    if (!Object.hasOwn(READERS, name)) throw unknownOption(name, Object.keys(READERS))
     if (value !== undefined) settings[name] = READERS[name as keyof RelaySettings](value, name)
   }
   if (settings['onMessage'] !== undefined && settings['transform'] !== undefined) {

@@ -121,6 +121,11 @@ export function fillRandom(bytes: Uint8Array | Int32Array): void {
   globalThis.crypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>)
 }
 
+/** Tells the developer of something that nothing in the program takes care of. */
+export function warn(message: string, code: string): void {
+  console.warn(`[${code}] WebSocketWarning: ${message}`)
+}
+
 /** There are no modules to load. */
 export function loadOptional(_name: string): unknown {
   return null

@@ -5,7 +5,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { constants, isAscii, isUtf8 } from 'node:buffer'
 import { hash, randomFillSync } from 'node:crypto'
 import { createRequire } from 'node:module'
-import { getBuiltinModule, nextTick } from 'node:process'
+import process, { getBuiltinModule, nextTick } from 'node:process'
 import { setImmediate } from 'node:timers'
 
 export { isAscii, isUtf8, nextTick, setImmediate }
@@ -28,6 +28,11 @@ export function md5(bytes: Uint8Array): Buffer {
 /** Fills memory from a cryptographic source, at most 65,536 bytes of it. */
 export function fillRandom(bytes: Uint8Array | Int32Array): void {
   randomFillSync(bytes)
+}
+
+/** Tells the developer of something that nothing in the program takes care of. */
+export function warn(message: string, code: string): void {
+  process.emitWarning(message, { type: 'WebSocketWarning', code })
 }
 
 /** The optional module of that name; null where it is not installed, or not for this machine. */

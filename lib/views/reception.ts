@@ -5,7 +5,7 @@ import type { WebSocketError } from '../errors.js'
 import type { Settings } from '../options.js'
 import type { Frame } from '../protocol/frame.js'
 import type { Message } from '../protocol/message-joiner.js'
-import { nextTick } from '../runtime/node.js'
+import { nextTick, warn } from '../runtime/node.js'
 import { MessageAssembler } from '../stages/message-assembler.js'
 import { type Batch, link, type Receiver, type Sender } from '../stages/stage.js'
 import { Delivery, type DeliveryOwner } from './delivery.js'
@@ -229,7 +229,7 @@ function warnOfUnread(): NodeJS.Timeout {
     const text =
       "messages of a WebSocket have waited for 10 s, and nothing reads them: listen for 'message', " +
       'read ws.messages, or call ws.discardMessages()'
-    globalThis.process?.emitWarning?.(text, { code: 'WS_UNREAD' })
+    warn(text, 'WS_UNREAD')
   }, WARN_AFTER)
   timer.unref?.()
   return timer

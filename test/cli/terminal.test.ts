@@ -94,10 +94,7 @@ t.test('why there is no connection', async t => {
   t.equal(lost(new AggregateError([new Error('one'), new Error('two'), new Error('two')])), 'cannot connect: one: two')
   t.equal(lost(), 'cannot connect')
   t.equal(describeError(new WebSocketError('WS_ERR_CONNECTION_LOST')), 'the wire ended without a closing handshake')
-  t.equal(
-    describeError(new HandshakeError('WS_ERR_BAD_RESPONSE', { status: 101 })),
-    'the answer to the handshake is wrong'
-  )
+  t.equal(describeError(new HandshakeError('WS_ERR_BAD_RESPONSE', { status: 101 })), 'wrong answer to the handshake')
 })
 
 t.test('who refused says its status and its body', async t => {
@@ -107,7 +104,7 @@ t.test('who refused says its status and its body', async t => {
   t.equal(refusal('WS_ERR_UNEXPECTED_STATUS', 299), 'the server answered 299')
   t.equal(refusal('WS_ERR_PROXY', 407), 'the proxy answered 407 Proxy Authentication Required')
   t.match(refusal('WS_ERR_UNEXPECTED_STATUS', 500, 'x'.repeat(2500)), /x{2000}\n… and 500 bytes more$/)
-  t.equal(refusal('WS_ERR_PROXY', 0), 'the proxy did not open the tunnel')
+  t.equal(refusal('WS_ERR_PROXY', 0), 'unexpected proxy response')
 })
 
 t.test('notes go to stderr, or above what somebody types', async t => {

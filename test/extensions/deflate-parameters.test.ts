@@ -130,6 +130,8 @@ const ACCEPTABLE: [options: PermessageDeflateOptions, answer: string][] = [
   [{}, `${P}; server_max_window_bits=15`],
   [{}, `${P}; client_max_window_bits=12`],
   [{}, `${P}; client_max_window_bits=8`],
+  [{}, `${P}; client_max_window_bits=13`],
+  [{}, `${P}; client_max_window_bits=15`],
   [{ windowBits: 15 }, `${P}; client_max_window_bits=15`],
   [{ peerWindowBits: 10 }, `${P}; server_max_window_bits=10`],
   [{ peerWindowBits: 10 }, `${P}; server_max_window_bits="9"`],
@@ -141,7 +143,6 @@ const UNACCEPTABLE: [options: PermessageDeflateOptions, answer: string][] = [
   [{}, `${P}; client_max_window_bits`],
   [{ windowBits: 15 }, `${P}; client_max_window_bits`],
   [{}, `${P}; server_max_window_bits`],
-  [{}, `${P}; client_max_window_bits=13`],
   [{ peerWindowBits: 10 }, P],
   [{ peerWindowBits: 10 }, `${P}; server_max_window_bits=11`],
   [{ peerContextTakeover: false }, P],
@@ -152,6 +153,23 @@ const UNACCEPTABLE: [options: PermessageDeflateOptions, answer: string][] = [
 
 t.test('a client takes an answer that keeps to its offer', async t => {
   for (const [options, answer] of ACCEPTABLE) t.equal(activates(options, answer), true, answer)
+})
+
+t.test('what a server answers is an upper bound: a client compresses with the smaller window of the two', async t => {
+  for (const [offered, answered, used] of [
+    [12, 15, 12],
+    [12, 13, 12],
+    [12, 12, 12],
+    [12, 9, 9],
+    [9, 15, 9],
+    [15, 8, 8],
+    [12, undefined, 12],
+    [15, undefined, 15]
+  ] as const) {
+    const params: ExtensionParams = answered === undefined ? {} : { client_max_window_bits: answered }
+    const agreement = acceptAnswer({ ...WISHES, windowBits: offered }, params)
+    t.match(agreement, { windowBits: used, peerWindowBits: 15 }, `${offered} offered, ${answered} answered`)
+  }
 })
 
 t.test('A06, A13: a client takes no other answer', async t => {

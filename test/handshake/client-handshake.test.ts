@@ -206,14 +206,28 @@ t.test('A03: malformed and endless answers are errors', async t => {
   )
 })
 
-t.test('interim answers are skipped, up to eight of them', async t => {
+t.test('interim answers are skipped, as many as 16 heads have room for', async t => {
   const interim = 'HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n'
   for (const [way, cut] of Object.entries(WAYS)) {
-    const { side, answer } = pair()
-    t.ok(received(side, cut(Buffer.concat([latin1(interim.repeat(8)), answer]))), way)
-    const error = caught(() => received(client(), cut(latin1(interim.repeat(9)))))
-    t.match(error, { code: 'WS_ERR_BAD_RESPONSE', status: 0, message: /interim/ }, way)
+    const { side, answer } = pair({}, { maxHeaderSize: 400 })
+    const most = Math.floor((16 * 400) / interim.length)
+    t.ok(received(side, cut(Buffer.concat([latin1(interim.repeat(most)), answer]))), way)
+    const endless = client({ maxHeaderSize: 400 })
+    const error = caught(() => received(endless, cut(latin1(interim.repeat(most + 1)))))
+    t.match(error, { code: 'WS_ERR_HEAD_TOO_LARGE', status: 0, message: /interim/ }, way)
   }
+})
+
+t.test('an empty line before an answer is skipped, and before each interim one', async t => {
+  for (const [way, cut] of Object.entries(WAYS)) {
+    const { side, answer } = pair()
+    const before = latin1('\r\nHTTP/1.1 100 Continue\r\n\r\n\r\n')
+    t.ok(received(side, cut(Buffer.concat([before, answer]))), way)
+  }
+  t.match(
+    caught(() => client().receive(latin1('\r\n\r\n\r\n'))),
+    { code: 'WS_ERR_MALFORMED_HEAD' }
+  )
 })
 
 t.test('another status is an error with status, fields and body', async t => {
@@ -222,6 +236,7 @@ t.test('another status is an error with status, fields and body', async t => {
     const side = client()
     const error = caught(() => cut(answer).map(chunk => side.receive(chunk)))
     t.match(error, { code: 'WS_ERR_UNEXPECTED_STATUS', status: 404, fault: 'peer', headers: { 'x-a': 'b' } }, way)
+    t.equal(error.message, 'unexpected server response: 404')
     t.equal(error.body.toString(), 'abc')
   }
 })
@@ -253,7 +268,10 @@ t.test('the end of the wire before the answer is an error with what there was', 
     { code: 'WS_ERR_BAD_RESPONSE', status: 0, fault: 'peer' }
   )
   const side = client()
+  t.same([side.isRefused, side.refused()], [false, null])
   t.equal(side.receive(latin1('HTTP/1.1 503 No\r\nContent-Length: 10\r\n\r\nabc')), null)
+  t.equal(side.isRefused, true)
+  t.match(side.refused(), { code: 'WS_ERR_UNEXPECTED_STATUS', status: 503, body: Buffer.from('abc') })
   const error = caught(() => side.end())
   t.match(error, { code: 'WS_ERR_UNEXPECTED_STATUS', status: 503, headers: { 'content-length': '10' } })
   t.equal(error.body.toString(), 'abc')

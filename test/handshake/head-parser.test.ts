@@ -75,6 +75,7 @@ t.test('what is right, though rare', async t => {
   t.equal(request("!#$%&'*+-.^_`|~9aZ / HTTP/1.1\r\n\r\n").method, "!#$%&'*+-.^_`|~9aZ", 'any token as a method')
   t.equal(request('GET / HTTP/1.1\r\nA: \xa0\xe9\xa0\r\n\r\n').headers['a'], '\xa0\xe9\xa0', 'obs-text is latin1')
   t.equal(request('GET / HTTP/1.1\r\nA: b\tc: d\r\n\r\n').headers['a'], 'b\tc: d', 'tabs and colons within a value')
+  t.equal(response('\r\nHTTP/1.1 200 OK\r\n\r\n').status, 200, 'and one in front of an answer')
   t.equal(response('HTTP/1.1 200\r\n\r\n').statusText, '', 'no reason, and no space before it')
   t.equal(response('HTTP/1.1 200 \r\n\r\n').statusText, '', 'no reason')
   t.equal(response('HTTP/1.1 200 \xe9 a\r\n\r\n').statusText, '\xe9 a', 'a reason in latin1')
@@ -150,7 +151,7 @@ t.test('A15: a malformed request head is refused at the end of the line that is 
 })
 
 const MALFORMED_RESPONSES: Record<string, string> = {
-  'an empty line in front': '\r\n',
+  'two empty lines in front': '\r\n\r\n',
   'a status of two digits': 'HTTP/1.1 99 No\r\n',
   'a status of four digits': 'HTTP/1.1 1010 No\r\n',
   'a status of 600': 'HTTP/1.1 600 No\r\n',

@@ -49,7 +49,11 @@ t.test('options of dialing stay here, the others go to the WebSocketStream, and 
   t.same(Object.keys(dial.tls), ['ca', 'servername'])
   t.same(dial.proxyTls, { rejectUnauthorized: false })
   t.same(dial.socket, { family: 4, lookup })
-  t.match(dial, { proxy: { hostname: 'a' }, maxRedirects: Number.POSITIVE_INFINITY, http2: true })
+  t.match(dial, {
+    proxy: { hostname: 'a' },
+    maxRedirects: Number.POSITIVE_INFINITY,
+    http2: { initialWindowSize: 262_144, connectionWindowSize: 524_288 }
+  })
   t.equal(readConnectOptions({ proxy: 'environment' }).dial.proxy, 'environment')
   const createConnection = () => {
     throw new Error()
@@ -66,7 +70,7 @@ t.test('a wrong type is a TypeError', async t => {
     proxy: [null, 5, true, {}],
     createConnection: [null, {}, 'x'],
     maxRedirects: [null, '1', true],
-    http2: [null, 1, 'yes']
+    http2: [null, 1, 'yes', { initialWindowSize: '5' }, { initialwindow: 5 }]
   }
   for (const [name, values] of Object.entries(wrong)) {
     for (const value of values) t.throws(read({ [name]: value }), TypeError, `${name}: ${value}`)
@@ -75,6 +79,20 @@ t.test('a wrong type is a TypeError', async t => {
 
 t.test('a number out of range is a RangeError', async t => {
   for (const maxRedirects of [-1, Number.NaN, 1.5]) t.throws(read({ maxRedirects }), RangeError)
+})
+
+t.test('windows of HTTP/2 are numbers that RFC 9113 allows', async t => {
+  const windows = (http2: ConnectOptions['http2']) => readConnectOptions({ http2 }).dial.http2
+  t.equal(windows(false), false)
+  t.same(windows({}), windows(true))
+  const given = { initialWindowSize: 65_535, connectionWindowSize: Number.POSITIVE_INFINITY }
+  t.same(windows(given), { initialWindowSize: 65_535, connectionWindowSize: 2 ** 31 - 1 })
+  t.same(windows({ initialWindowSize: undefined }), windows(true))
+  for (const wrong of [0, -1, 65_534, 1e5 + 0.5, Number.NaN]) {
+    t.throws(read({ http2: { connectionWindowSize: wrong } }), RangeError)
+  }
+  const message = "unknown option 'http2.initalWindowSize'; did you mean 'http2.initialWindowSize'?"
+  t.throws(read({ http2: { initalWindowSize: 1e5 } }), { message })
 })
 
 t.test('a proxy that is none is a SyntaxError', async t => {
@@ -89,6 +107,29 @@ t.test('names that are unknown, or said elsewhere, are TypeErrors', async t => {
   }
   for (const name of ['host', 'port', 'path', 'socket', 'server', 'isServer']) {
     t.throws(read({ tls: { [name]: 'x' } }), TypeError, name)
+  }
+})
+
+t.test('an error says what would be right', async t => {
+  const messages: [options: object, message: string][] = [
+    [['chat'], "options must be an object; subprotocols go in it: { protocols: ['chat'] }"],
+    [{ prox: 'http://a' }, "unknown option 'prox'; did you mean 'proxy'?"],
+    [{ protocol: 'a' }, "unknown option 'protocol'; did you mean 'protocols'?"],
+    [{ rejectUnauthorized: false }, "unknown option 'rejectUnauthorized'; did you mean 'tls.rejectUnauthorized'?"],
+    [{ socket: { localAdress: 'x' } }, "unknown option 'socket.localAdress'; did you mean 'socket.localAddress'?"],
+    [{ tls: { host: 'a' } }, 'tls.host is not allowed: the host comes from the URL'],
+    [{ createConnection() {}, tls: {} }, 'tls cannot be combined with createConnection, which opens the wire itself'],
+    [{ socket: { localPort: 65536 } }, 'socket.localPort must be a whole number from 0 to 65535, not 65536']
+  ]
+  for (const [options, message] of messages) t.throws(read(options), { message })
+})
+
+t.test('numbers of the socket are checked at once', async t => {
+  for (const name of ['localPort', 'family', 'hints', 'autoSelectFamilyAttemptTimeout', 'keepAliveInitialDelay']) {
+    for (const wrong of [-1, Number.NaN, 1.5, 2 ** 31, Number.POSITIVE_INFINITY]) {
+      t.throws(read({ socket: { [name]: wrong } }), RangeError, `${name}: ${wrong}`)
+    }
+    t.same(readConnectOptions({ socket: { [name]: 4 } }).dial.socket, { [name]: 4 })
   }
 })
 

@@ -105,6 +105,24 @@ t.test('a wrong option is an error at once', async t => {
   )
 })
 
+t.test('port 0 is not taken for the port of the scheme', async t => {
+  const message = 'the URL has port 0, to which nothing can connect: ws://127.0.0.1:0'
+  t.throws(() => connect('ws://127.0.0.1:0/'), { name: 'RangeError', message })
+  t.throws(() => connect('wss://127.0.0.1:0/'), RangeError)
+  t.throws(() => connect('ws://127.0.0.1:0/', { proxy: 'http://127.0.0.1:1' }), RangeError)
+  t.throws(() => connect('ws://127.0.0.1/', { proxy: 'http://127.0.0.1:0' }), SyntaxError)
+  const http2 = connect('ws://127.0.0.1:0/', { http2: true })
+  t.match(await rejection(http2.opened), { cause: { message } })
+  // whoever dials by another way may make something of it
+  let given: URL | undefined
+  const createConnection = (url: URL) => {
+    given = url
+    return pair()[0]
+  }
+  connect('ws://a:0/', { createConnection }).destroy()
+  t.equal(given?.port, '0')
+})
+
 t.test('a socket that cannot connect is an error with its cause', async t => {
   const server = createServer()
   const port = await listen(t, server)
@@ -123,7 +141,8 @@ t.test('a socket that cannot connect is an error with its cause', async t => {
     ws.on('error', error => errors.push(error)).on('close', () => closes++)
     ws.text('never')
     const error = await rejection(ws.opened)
-    const message = new RegExp(`connect ${code}`)
+    const where = url.includes('unix') ? `${folder}/none` : `127.0.0.1:${port}`
+    const message = `connect ${code} ${where}`
     t.match(error, { name: 'HandshakeError', code: 'WS_ERR_CONNECTION_LOST', message, status: 0, cause: { code } }, url)
     t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
     await settle()
@@ -141,6 +160,28 @@ t.test('a name without an address is an error with its cause, and lookup is aske
   })
   t.match(await rejection(ws.opened), { cause: { code: 'ENOTFOUND', message: 'a.example' } })
   await ws.whenClosed()
+})
+
+t.test('the error of a name with several addresses says what each of them gave', async t => {
+  const ws = connect('ws://a.example:1/', {
+    socket: {
+      lookup: (_name, _options, callback) =>
+        callback(null, [
+          { address: '127.0.0.2', family: 4 },
+          { address: '127.0.0.1', family: 4 }
+        ]),
+      autoSelectFamily: true
+    }
+  })
+  const message = 'connect ECONNREFUSED 127.0.0.2:1, connect ECONNREFUSED 127.0.0.1:1'
+  t.match(await rejection(ws.opened), { code: 'WS_ERR_CONNECTION_LOST', message, cause: { name: 'AggregateError' } })
+})
+
+t.test('a wire that closes without an error says when', async t => {
+  const [wire] = pair()
+  const ws = connect('ws://a/', { createConnection: () => wire })
+  wire.destroy()
+  t.match(await rejection(ws.opened), { message: 'the connection was closed before the handshake was done' })
 })
 
 t.test('all addresses of a name are tried', async t => {
@@ -243,6 +284,105 @@ t.test('createConnection gives the wire: at once, or as a promise', async t => {
   await Promise.all([ws.opened, server.opened])
   ws.close()
   await Promise.all([ws.whenClosed(), server.whenClosed()])
+})
+
+t.test('what is done before createConnection has given the wire waits, or is an error that says so', async t => {
+  const { port } = await echo(t)
+  const late = (): { ws: WebSocketStream; give: () => void } => {
+    let give: () => void = () => {}
+    const createConnection = (): Promise<Duplex> =>
+      new Promise(resolve => {
+        give = () => resolve(connectTcp(port, '127.0.0.1'))
+      })
+    const ws = connect('ws://a/', { createConnection })
+    return { ws, give: () => give() }
+  }
+  const message = /^the bytes of the wire come from the attached stream; to send a message, use send/
+
+  t.test('writing to the stream of the wire itself is an error of that write', async t => {
+    const { ws, give } = late()
+    const errors: Error[] = []
+    ws.on('error', error => errors.push(error))
+    const told = new Promise(resolve => ws.write('hello', resolve))
+    t.equal(ws.write(Buffer.from('hello')), false)
+    t.match(await told, { name: 'TypeError', message })
+    give()
+    await ws.opened
+    ws.write('hello')
+    ws.text('goes on')
+    t.equal(await new Promise(resolve => ws.once('message', resolve)), 'goes on')
+    t.match(errors, [{ message }, { message }, { message }])
+    ws.close()
+    t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
+  })
+
+  t.test('without a listener for errors, it is no exception', async t => {
+    const { ws, give } = late()
+    ws.write('hello')
+    give()
+    await ws.opened
+    ws.close()
+    t.match(await ws.whenClosed(), { wasClean: true })
+  })
+
+  t.test('pipes into and out of it carry nothing', async t => {
+    const { ws, give } = late()
+    const source = new PassThrough()
+    source.pipe(ws).pipe(new PassThrough()).resume()
+    source.write('hello')
+    await settle()
+    ws.resume().on('data', () => t.fail('no bytes come out'))
+    give()
+    await ws.opened
+    ws.destroy()
+    await ws.whenClosed()
+  })
+
+  t.test('another wire is refused', async t => {
+    const { ws, give } = late()
+    t.throws(() => ws.attach(pair()[0]), { name: 'TypeError', message: /^connect\(\) opens the wire/ })
+    give()
+    await ws.opened
+    ws.destroy()
+    await ws.whenClosed()
+  })
+
+  t.test('messages and a close wait', async t => {
+    const { ws, give } = late()
+    ws.text('one')
+    ws.messages.write('two')
+    ws.createMessage('text').end('three')
+    const received: unknown[] = []
+    ws.on('message', message => received.push(message))
+    ws.close(3000, 'done')
+    give()
+    t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
+    t.same(received, ['one', 'two', 'three'])
+  })
+
+  t.test('between two wires of a redirect, too', async t => {
+    const first = await serve(t, async (peer, socket) => {
+      await peer.head()
+      socket.write('HTTP/1.1 302 Found\r\nLocation: /b\r\n\r\n')
+    })
+    let dialled = 0
+    let told: unknown
+    const ws = connect('ws://a/', {
+      maxRedirects: 1,
+      async createConnection() {
+        if (dialled++ === 0) return connectTcp(first, '127.0.0.1')
+        ws.write('hello', (error: unknown) => {
+          told = error
+        })
+        await settle(2)
+        return connectTcp(port, '127.0.0.1')
+      }
+    })
+    await ws.opened
+    t.match(told, { message })
+    ws.destroy()
+    await ws.whenClosed()
+  })
 })
 
 t.test('a promise of a wire that fails is an error with its cause', async t => {

@@ -15,7 +15,8 @@ t.test('a URL of TCP', async t => {
     'wss://a.example/b?c': 'wss://a.example/b?c true a.example 443',
     'http://A.example:81/': 'ws://a.example:81/ false a.example 81',
     'https://u%40:p@a.example/': 'wss://u%40:p@a.example/ true a.example 443',
-    'ws://[::1]:82/': 'ws://[::1]:82/ false ::1 82'
+    'ws://[::1]:82/': 'ws://[::1]:82/ false ::1 82',
+    'wss://a.example:0/': 'wss://a.example:0/ true a.example 0'
   }
   for (const [url, wanted] of Object.entries(cases)) {
     t.equal(read(url), wanted)

@@ -16,7 +16,7 @@ t.test('a URL of a proxy', async t => {
 })
 
 t.test('what is none is an error', async t => {
-  for (const url of ['', 'a:3128', 'socks5://a', 'ws://a', 'wss://a', 'http://']) {
+  for (const url of ['', 'a:3128', 'socks5://a', 'ws://a', 'wss://a', 'http://', 'http://a:0']) {
     t.throws(() => readProxy(url), SyntaxError, url)
   }
   for (const url of ['socks5://a', 'localhost:3128', new URL('ws://a')])

@@ -21,7 +21,7 @@ class FakeCaller implements Caller {
   readonly calls: [url: string, dropped: readonly string[]][] = []
   refuse: (answer: HandshakeError) => boolean = () => false
 
-  attach(wire: Duplex): void {
+  attachDialled(wire: Duplex): void {
     wire.on('error', () => {})
     this.wires.push(wire)
   }

@@ -168,3 +168,17 @@ t.test('memory cannot be marked as shared, and there are no contexts', async t =
     1
   )
 })
+
+t.test('a warning goes to the console, and on Node to the process', async t => {
+  const { warn } = console
+  const lines: string[] = []
+  console.warn = (line: string) => lines.push(line)
+  t.teardown(() => {
+    console.warn = warn
+  })
+  ours.warn('no connection', 'WS_TEST')
+  t.same(lines, ['[WS_TEST] WebSocketWarning: no connection'])
+  const warned = new Promise(resolve => process.once('warning', resolve))
+  theirs.warn('no connection', 'WS_TEST')
+  t.match(await warned, { name: 'WebSocketWarning', code: 'WS_TEST', message: 'no connection' })
+})

@@ -1,9 +1,9 @@
 // Closing, pinging, timing out and aborting.
 
 import { once } from 'node:events'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { CloseCode, WebSocketStream } from '../../lib/index.js'
-import { CLOSE, closeBody, PING, PONG, readClose, requestHead, TEXT } from '../support/raw-peer.js'
+import { CLOSE, closeBody, PING, PONG, type RawPeer, readClose, requestHead, TEXT } from '../support/raw-peer.js'
 import { fresh, IN_MEMORY, nameOf, open, ours, rejection, SETUPS, settle, shake, within } from './sides.js'
 
 const SERVER = { role: 'server', join: 'attach', wire: 'memory' } as const
@@ -280,12 +280,20 @@ for (const setup of SETUPS) {
   })
 }
 
+/** A server says so in HTTP, and ends its side. */
+async function refused(t: Test, peer: RawPeer): Promise<void> {
+  t.match(await peer.head(), { first: 'HTTP/1.1 503 Service Unavailable' })
+  await peer.ended()
+  peer.end()
+}
+
 for (const setup of SETUPS) {
   t.test(`a signal: ${nameOf(setup)}`, async t => {
     t.test('that is aborted already', { timeout: 1500 }, async t => {
       const { ws, peer, closes } = await fresh(t, setup, { signal: AbortSignal.abort(new Error('why')) })
       const error = await rejection(ws.opened)
       t.match(error, { code: 'WS_ERR_ABORTED', name: 'HandshakeError', cause: { message: 'why' } })
+      if (setup.role === 'server') await refused(t, peer)
       t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'local' })
       await settle()
       t.equal(closes.length, 1)
@@ -302,6 +310,7 @@ for (const setup of SETUPS) {
       await settle(2)
       control.abort(new Error('why'))
       t.match(await rejection(ws.opened), { code: 'WS_ERR_ABORTED', cause: { message: 'why' } })
+      if (setup.role === 'server') await refused(t, peer)
       t.match(await ws.whenClosed(), { code: 1006, initiator: 'local' })
       await settle()
       t.equal(closes.length, 1)

@@ -11,6 +11,7 @@ import {
   type Message,
   type MessagesView,
   type OpenInfo,
+  permessageDeflate,
   type ReadyState,
   type RefusalOptions,
   type UpgradeRequest,
@@ -68,6 +69,7 @@ export async function members(ws: WebSocketStream): Promise<void> {
   ws.close()
   ws.close(4000, 'enough')
   ws.setHeader('x-name', ['a', 'b'])
+  ws.addExtension(permessageDeflate())
   same<ReturnType<typeof ws.accept>, boolean>(true)
   const accept: AcceptOptions = { headers: { 'x-name': 'a' } }
   ws.accept(accept)

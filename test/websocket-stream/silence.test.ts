@@ -1,0 +1,122 @@
+// A client that does not open, and of which nothing in the program would hear: a warning of the process says so.
+
+import { createServer } from 'node:net'
+import { PassThrough } from 'node:stream'
+import t, { type Test } from 'tap'
+import { connect, WebSocketStream } from '../../lib/index.js'
+import { listen, serve } from '../net/servers.js'
+import { pair } from '../support/pair.js'
+import { RawPeer } from '../support/raw-peer.js'
+import { fresh } from './sides.js'
+
+type Warning = Error & { code?: string }
+
+/** The warnings of this library from now on. */
+function warningsOf(t: Test): Warning[] {
+  const warnings: Warning[] = []
+  const warned = (warning: Warning): void => {
+    if (warning.name === 'WebSocketWarning') warnings.push(warning)
+  }
+  process.on('warning', warned)
+  t.teardown(() => process.off('warning', warned))
+  return warnings
+}
+
+const closed = (ws: WebSocketStream): Promise<unknown> => new Promise(resolve => ws.once('close', resolve))
+const told = (): Promise<unknown> => new Promise(resolve => setImmediate(resolve))
+
+async function unused(t: Test): Promise<number> {
+  const server = createServer()
+  const port = await listen(t, server)
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+t.test('a client that nobody watches warns once, without the query of its URL', async t => {
+  const warnings = warningsOf(t)
+  const port = await unused(t)
+  const ws = connect(`ws://user:secret@127.0.0.1:${port}/chat?token=secret`)
+  ws.on('message', () => {})
+  ws.text('hello')
+  await closed(ws)
+  await told()
+  t.same(
+    warnings.map(({ code, message }) => [code, message]),
+    [
+      [
+        'WS_NOT_OPENED',
+        `no connection to ws://127.0.0.1:${port}/chat: connect ECONNREFUSED 127.0.0.1:${port}. Listen for 'error', or await opened, to handle it`
+      ]
+    ]
+  )
+})
+
+t.test('so does one that is refused, and one whose wire the application attached', async t => {
+  const warnings = warningsOf(t)
+  const port = await serve(t, async (peer, socket) => {
+    await peer.head()
+    socket.end('HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n')
+  })
+  const ws = connect(`ws://127.0.0.1:${port}/`, { http2: true })
+  ws.messages.write('hello')
+  await closed(ws)
+  const [near, far] = pair()
+  const other = WebSocketStream.client('ws://a/')
+  near.pipe(other).pipe(near)
+  new RawPeer(far, 'server').end()
+  await closed(other)
+  await told()
+  t.match(warnings, [
+    { code: 'WS_NOT_OPENED', message: /unexpected server response: 401/ },
+    { code: 'WS_NOT_OPENED', message: /no connection to ws:\/\/a\/: wrong answer/ }
+  ])
+})
+
+t.test('who listens for errors, reads, or asks for `opened`, is not warned as well', async t => {
+  const warnings = warningsOf(t)
+  const port = await unused(t)
+  const watched: ((ws: WebSocketStream) => unknown)[] = [
+    ws => ws.on('error', () => {}),
+    ws => ws.opened,
+    ws => ws.messages.on('error', () => {}),
+    ws => ws.messages.on('error', () => {}).resume(),
+    ws =>
+      (async () => {
+        for await (const _ of ws.messages);
+      })().catch(() => {}),
+    ws => ws.streams.on('data', () => {}).on('error', () => {}),
+    ws =>
+      ws
+        .pipe(new PassThrough())
+        .pipe(ws)
+        .on('error', () => {}),
+    ws => ws.destroy()
+  ]
+  for (const watch of watched) {
+    const ws = connect(`ws://127.0.0.1:${port}/`)
+    watch(ws)
+    await closed(ws)
+  }
+  const control = new AbortController()
+  const aborted = connect(`ws://127.0.0.1:${port}/`, { signal: control.signal })
+  control.abort()
+  await closed(aborted)
+  await told()
+  t.same(warnings, [])
+})
+
+t.test('a server does not warn, nor does what was open', async t => {
+  const warnings = warningsOf(t)
+  const { ws, peer } = await fresh(t, { role: 'server', join: 'attach', wire: 'memory' })
+  peer.write(Buffer.from('nonsense\r\n'))
+  peer.end()
+  await closed(ws)
+  const [near, far] = pair()
+  const client = WebSocketStream.client('ws://a/').attach(near)
+  const server = WebSocketStream.server().attach(far)
+  await new Promise(resolve => client.once('open', resolve))
+  server.destroy()
+  await closed(client)
+  await told()
+  t.same(warnings, [])
+})
