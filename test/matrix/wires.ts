@@ -165,9 +165,12 @@ export function wireNamed(name: string): Wire {
   return wire
 }
 
+/** A wire that does not carry is to fail its test soon. */
+const SOON: WebSocketOptions = { handshakeTimeout: 5000 }
+
 /** Two connections that are open. */
-export async function openOn(t: TestLike, wire: Wire, meeting?: Meeting): Promise<Both> {
-  const both = await wire.meet(t, meeting)
+export async function openOn(t: TestLike, wire: Wire, { client, server, ...meeting }: Meeting = {}): Promise<Both> {
+  const both = await wire.meet(t, { ...meeting, client: { ...SOON, ...client }, server: { ...SOON, ...server } })
   await Promise.all([both.client.opened, both.server.opened])
   return both
 }
