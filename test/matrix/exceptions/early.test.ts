@@ -13,7 +13,8 @@ t.setTimeout(120_000)
 
 const OPTIONS = { handshakeTimeout: 1000, closeTimeout: 1000 }
 const WAYS = ['http', 'server', 'client'] as const
-const EVENTS = ['request', 'open', 'message', 'ping'] as const
+// the first is what the others are held against
+const EVENTS = ['nothing', 'request', 'open', 'message', 'ping'] as const
 
 type Way = (typeof WAYS)[number]
 
@@ -45,20 +46,20 @@ async function exercise(
   const bomb = new Bomb(event, 'any')
   const { record } = new Subject(ws, bomb, 'event', event)
   joinTo(ws, ours, join)
-  if (way === 'server') peer.write(requestHead(), early)
+  if (way === 'server') write(peer, requestHead(), early)
   const head = await soon(peer.head())
-  if (way === 'client') peer.write(answerHead(head!), early)
+  if (way === 'client') write(peer, answerHead(head!), early)
   const pongs = [await soon(nextOf(peer, PONG))]
   t.same(record.got, ['m0', 'm1'], 'what came with the handshake needs nothing else to come')
-  peer.write(frames(peer, 'm2', 'm3'))
+  write(peer, frames(peer, 'm2', 'm3'))
   pongs.push(await soon(nextOf(peer, PONG)))
-  peer.close(1000)
+  setImmediate(() => peer.close(1000))
   await soon(nextOf(peer, CLOSE))
   peer.end()
   const info = await soon(whenClosed(ws))
   uncaught.stop()
   t.equal(info?.code, 1000)
-  t.same(uncaught.errors, [bomb.error], 'it surfaces once')
+  t.same(uncaught.errors, event === 'nothing' ? [] : [bomb.error], 'it surfaces once')
   t.same(record.got, ['m0', 'm1', 'm2', 'm3'], 'none is lost')
   t.same(
     pongs.map(frame => frame?.payload.toString()),
@@ -66,6 +67,11 @@ async function exercise(
     'pings are answered'
   )
   t.equal(record.closes.length, 1, 'one close event')
+}
+
+/** In a turn of its own: over a wire in memory, what a listener throws would come out of the write. */
+function write(peer: RawPeer, ...parts: Buffer[]): void {
+  setImmediate(() => peer.write(...parts))
 }
 
 /** What has not come by then never does. */
