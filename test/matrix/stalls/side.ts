@@ -1,5 +1,5 @@
 // Run as a process: one side of many connections, which the test has stall. Says how they fare.
-// Arguments: role, 'stalls' or 'answers' or 'both', and for a client the ports of the server.
+// Argument: its role.
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
@@ -7,9 +7,9 @@ import { type WebSocketOptions, WebSocketStream } from '../../../lib/index.js'
 import { settle } from '../../websocket-stream/sides.js'
 import { type Counts, type Fates, TIMERS } from './timers.js'
 
-const [role, duty, ...ports] = process.argv.slice(2) as [string, string, ...string[]]
-const isServer = role === 'server'
-const stalls = duty !== 'answers'
+const isServer = process.argv[2] === 'server'
+/** Whether this side stalls, or answers one that does. */
+let stalls = true
 
 type Kind = keyof Counts
 const KINDS: readonly Kind[] = ['keepalive', 'close', 'handshake']
@@ -20,6 +20,13 @@ const begins: (() => void)[] = []
 
 const say = (kind: string, ...rest: unknown[]): Promise<void> =>
   new Promise(resolve => process.send!([kind, ...rest], () => resolve()))
+
+/** Forgets the connections of the test before. */
+function begin(duty: boolean): void {
+  stalls = duty
+  for (const kind of KINDS) for (const ws of kept[kind].splice(0)) ws.destroy()
+  begins.length = faults.length = 0
+}
 
 /** Only who is to stall is impatient; who answers has all the time that it takes. */
 function optionsFor(kind: Kind): WebSocketOptions {
@@ -36,7 +43,11 @@ function make(kind: Kind): WebSocketStream {
   const ws = isServer ? WebSocketStream.server(optionsFor(kind)) : WebSocketStream.client('ws://a/', optionsFor(kind))
   kept[kind].push(ws)
   ws.on('message', () => {})
-  ws.on('error', error => faults.push(`${kind}: ${(error as Error & { code: string }).code}`))
+  // not those of a test that is over
+  ws.on(
+    'error',
+    error => kept[kind].includes(ws) && faults.push(`${kind}: ${(error as Error & { code: string }).code}`)
+  )
   return ws
 }
 
@@ -62,8 +73,7 @@ async function listen(kind: Kind): Promise<number> {
 }
 
 /** A client's connections of one kind; a handshake whose server is to stall is not begun. */
-async function dial(kind: Kind, count: number): Promise<void> {
-  const port = Number(ports[KINDS.indexOf(kind)])
+async function dial(kind: Kind, port: number, count: number): Promise<void> {
   const dialled = Array.from({ length: count }, async (_, i) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     await once(socket, 'connect')
@@ -102,15 +112,18 @@ async function stallAndSurvive(milliseconds: number): Promise<void> {
 }
 
 process.on('message', async ([command, ...rest]: [string, ...unknown[]]) => {
-  if (command === 'dial') {
-    const counts = rest[0] as Counts
-    for (const kind of KINDS) await dial(kind, counts[kind])
+  if (command === 'begin') {
+    begin(rest[0] as boolean)
+    await say('ready')
+  } else if (command === 'dial') {
+    const [ports, counts] = rest as [number[], Counts]
+    for (const [i, kind] of KINDS.entries()) await dial(kind, ports[i]!, counts[kind])
     await say('dialled')
   } else if (command === 'answer') {
     // so that nothing is answered before the other side has stalled
     await say('answers late')
     stall(rest[0] as number)
-    for (const begin of begins.splice(0)) begin()
+    for (const goOn of begins.splice(0)) goOn()
   } else if (command === 'stall') {
     await stallAndSurvive(rest[0] as number)
   } else if (command === 'count') {
@@ -120,4 +133,4 @@ process.on('message', async ([command, ...rest]: [string, ...unknown[]]) => {
 })
 
 if (isServer) void Promise.all(KINDS.map(listen)).then(all => say('ports', ...all))
-else void say('ready')
+else void say('here')

@@ -8,16 +8,23 @@ import { type Counts, type Fates, STALL } from './timers.js'
 
 const SCRIPT = fileURLToPath(new URL('side.ts', import.meta.url))
 const ROLES = ['server', 'client'] as const
+type Role = (typeof ROLES)[number]
 const pause = (milliseconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, milliseconds))
 
-async function start(t: Test, counts: Counts, duties: Record<(typeof ROLES)[number], string>) {
-  const server = startChild(t, SCRIPT, ['server', duties.server])
-  const ports = (await server.hear('ports')) as number[]
-  const client = startChild(t, SCRIPT, ['client', duties.client, ...ports])
-  await client.hear('ready')
-  client.process.send(['dial', counts])
+const server = startChild(t, SCRIPT, ['server'])
+const client = startChild(t, SCRIPT, ['client'])
+const sides = { server, client }
+const ports = await server.hear('ports')
+await client.hear('here')
+
+/** New connections; says which side is to stall, and which to answer. */
+async function start(counts: Counts, stalls: Record<Role, boolean>): Promise<void> {
+  for (const role of ROLES) {
+    sides[role].process.send(['begin', stalls[role]])
+    await sides[role].hear('ready')
+  }
+  client.process.send(['dial', ports, counts])
   await client.hear('dialled')
-  return { server, client }
 }
 
 /** Until all connections, and all handshakes that wait, have come to a side. */
@@ -40,8 +47,7 @@ for (const role of ROLES) {
 
   t.test(`a ${role} that stalls gives nobody up whose answer has arrived`, { timeout: 60_000 }, async t => {
     const counts = { keepalive: 80, close: 60, handshake: 60 }
-    const duties = { [role]: 'stalls', [other]: 'answers' } as Record<'server' | 'client', string>
-    const sides = await start(t, counts, duties)
+    await start(counts, { server: role === 'server', client: role === 'client' })
     await meetAll(sides.server, counts, role === 'server' ? 0 : counts.handshake)
     sides[other].process.send(['answer', 600])
     await sides[other].hear('answers late')
@@ -53,7 +59,7 @@ for (const role of ROLES) {
 
   t.test(`a ${role} stalls, and then its ${other}: neither gives the other up`, { timeout: 60_000 }, async t => {
     const counts = { keepalive: 200, close: 0, handshake: 0 }
-    const sides = await start(t, counts, { server: 'both', client: 'both' })
+    await start(counts, { server: true, client: true })
     await meetAll(sides.server, counts, 0)
     sides[role].process.send(['stall', STALL])
     await sides[role].hear('stalls')
