@@ -46,7 +46,12 @@ const LAYERS: Record<string, Layer> = {
     types: ['extensions']
   },
   views: { knows: ['runtime/node', 'errors', 'streams', 'protocol', 'stages'], types: ['options'] },
-  connection: { knows: ['runtime/node', 'errors', 'options', 'protocol'] },
+  'patient-timer': { knows: ['runtime/node'] },
+  keepalive: { knows: ['patient-timer'] },
+  'pending-pings': { knows: ['runtime/node', 'deferred', 'errors'] },
+  connection: {
+    knows: ['runtime/node', 'errors', 'options', 'protocol', 'patient-timer', 'keepalive', 'pending-pings']
+  },
   events: { knows: [], types: ['connection', 'handshake', 'options', 'protocol'] },
   'typed-duplex': { knows: [], types: ['events', 'streams'] },
   'hand-over': { knows: [], types: ['streams'] },
@@ -64,7 +69,7 @@ const LAYERS: Record<string, Layer> = {
     knows: ['errors', 'handshake', 'extensions', 'opening'],
     types: ['runtime/node', 'options', 'http1-opening']
   },
-  wire: { knows: ['runtime/node', 'stages', 'streams'] },
+  wires: { knows: ['runtime/node', 'stages', 'streams'] },
   pipeline: {
     knows: [
       'runtime/node',
@@ -80,7 +85,7 @@ const LAYERS: Record<string, Layer> = {
       'views',
       'connection',
       'hand-over',
-      'wire'
+      'wires'
     ],
     types: ['opening', 'http2-opening', 'stats']
   },
@@ -99,7 +104,7 @@ const LAYERS: Record<string, Layer> = {
       'opening',
       'http1-opening',
       'http2-opening',
-      'wire',
+      'wires',
       'pipeline'
     ],
     types: ['events', 'typed-duplex', 'stats', 'hand-over'],
