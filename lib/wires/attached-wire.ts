@@ -1,8 +1,8 @@
 // A stream that belongs to its connection: data, errors and end go both ways without pipes.
 
-import type { Duplex } from 'node:stream'
 import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
+import type { NodeDuplex as Duplex } from '../streams.js'
 import {
   asBuffer,
   checkGivesBytes,

@@ -1,9 +1,9 @@
 // The streams that are piped into and out of a WebSocketStream, which has to see by itself when one of them breaks. Output goes from
 // the pipeline straight to the destinations of its pipes, without a Readable's buffer between.
 
-import type { Duplex, Writable } from 'node:stream'
 import { nextTick } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
+import type { NodeDuplex as Duplex, NodeWritable as Writable } from '../streams.js'
 import { Outlet } from './outlet.js'
 import { checkGivesBytes, giveUp, makesChunks, type Wire, type WireUser, type Written } from './wire.js'
 

@@ -1,9 +1,9 @@
 // What both ends of the pipeline that meet the outside have in common: what a connection asks of its wire, and which memory a wire
 // gives away.
 
-import type { Duplex } from 'node:stream'
 import { Buffer } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
+import type { NodeDuplex as Duplex } from '../streams.js'
 
 /** What a wire tells its connection. */
 export interface WireUser {
