@@ -3,6 +3,7 @@
 
 import { checkNumber, checkRole } from '../checks.js'
 import { channels } from '../diagnostics.js'
+import { WebSocketError } from '../errors.js'
 import type { DraftVersion } from '../protocol/draft-parser.js'
 import { DraftWriter } from '../protocol/draft-writer.js'
 import { Frame } from '../protocol/frame.js'
@@ -67,6 +68,8 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   private held = false
   private scheduled = false
   private sealed = false
+  // data came behind the Close
+  private drops = false
   private ending = false
   private pong: Frame | null = null
   // who waits for data to be written, in order; writes whose end has not been told
@@ -104,8 +107,8 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
    * @internal
    */
   whenWritten(callback: Written): void {
-    if (this.writer.size === 0 && this.writing === 0) {
-      callback()
+    if (this.drops || (this.writer.size === 0 && this.writing === 0)) {
+      callback(this.drops ? new WebSocketError('WS_ERR_NOT_OPEN') : null)
       return
     }
     this.waiters ??= []
@@ -163,6 +166,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     for (const frame of frames) {
       // RFC 6455 §5.5.1: nothing after a Close frame, which itself waits for the end of a frame in parts
       if (!this.sealed || this.writer.isMidFrame) this.writer.add(frame)
+      else this.drops = true
       if (channels.frame.hasSubscribers) this.listener?.saw?.('sent', frame)
     }
     this.schedule()

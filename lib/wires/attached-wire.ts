@@ -5,6 +5,7 @@ import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import type { NodeDuplex as Duplex } from '../streams.js'
 import {
   asBuffer,
+  cannotWrite,
   checkGivesBytes,
   giveUp,
   isHttp2Stream,
@@ -75,7 +76,7 @@ export class AttachedWire implements Wire {
   receive(buffers: Batch<Buffer>): boolean {
     const { duplex, written } = this
     if (written !== null) this.written = null
-    if (!duplex.writable) return true
+    if (!duplex.writable) return cannotWrite(written)
     const last = buffers.length - 1
     if (last > 0) duplex.cork()
     for (let i = 0; i < last; i++) duplex.write(buffers[i])
