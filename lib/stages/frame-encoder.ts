@@ -75,6 +75,8 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   // who waits for data to be written, in order; writes whose end has not been told
   private waiters: Waiter[] | null = null
   private writing = 0
+  // who waits for these writes
+  private readonly outstanding = new Set<Waiter[]>()
 
   constructor(options: FrameEncoderOptions = {}) {
     super()
@@ -124,8 +126,11 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
 
   /** Nothing can be written any more. @internal */
   failWaiters(error: Error): void {
-    const { waiters } = this
+    const { waiters, outstanding } = this
     this.waiters = null
+    // a handshake that fails drops what it was given
+    for (const due of outstanding) callEach(due, error)
+    outstanding.clear()
     if (waiters !== null) callEach(waiters, error)
   }
 
@@ -273,6 +278,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     // several buffers: payloads among them are the application's memory
     if (wire !== null && (due !== null || buffers.length > 1)) {
       this.writing++
+      if (due !== null) this.outstanding.add(due)
       wire.expectWritten(error => this.wrote(due, error))
     }
     if (!this.hand(buffers)) this.blocked = true
@@ -289,7 +295,8 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   private wrote(due: Waiter[] | null, error: Error | null | undefined): void {
     this.writing--
     const late = this.writing === 0 && this.waiters !== null ? this.takeDue(this.writer.dataTaken) : null
-    if (due !== null) callEach(late === null ? due : [...due, ...late], error ?? null)
+    const isDue = due !== null && this.outstanding.delete(due)
+    if (isDue) callEach(late === null ? due : [...due, ...late], error ?? null)
     else if (late !== null) callEach(late, error ?? null)
   }
 
