@@ -566,7 +566,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   /** Sends a message behind all that wait. False if nothing more can be sent. */
   send(message: OutgoingMessage): boolean {
-    if (!this.connection.takesMessages) return false
+    if (!this.connection.takesMessages || this.isEnding) return false
     // the drafts have no binary messages
     if (isDraft(this.info?.version ?? '') && !isText(message)) return false
     const { view } = this
@@ -613,7 +613,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   createMessage(kind: MessageKind, compress: boolean): MessageWriter {
     const writer = this.makeWriter(kind, compress)
     const { view, outbox } = this
-    if (view?.writableEnded) writer.connectionOver()
+    if (view?.writableEnded || this.isEnding) writer.connectionOver()
     else if (view !== null && view.writableLength > 0 && this.reception.kind !== 'frames')
       (view as View<unknown, unknown>).write(writer)
     else outbox.add(writer, null)
@@ -655,6 +655,11 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   endMessages(callback: () => void): void {
+    if (this.outgoing === null) this.closeEnded(callback)
+    else this.outgoing.whenSettled(() => this.closeEnded(callback))
+  }
+
+  private closeEnded(callback: () => void): void {
     this.connection.close(this.rare?.closeBody ?? NORMAL)
     if (this.encoder.isBlocked && this.closeInfo === undefined) {
       this.rare ??= {}
@@ -690,17 +695,26 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   close(body: Buffer): void {
     // where nobody reads, the peer's answer must not wait behind messages that nobody wants
     if (this.reception.isUnheard) this.reception.discard()
-    const { view } = this
-    // a message that is being written in pieces is not waited for
-    if (view === null || view.writableLength === 0 || this.outgoing?.isBusy) {
+    const { view, outgoing } = this
+    const isSettled = outgoing === null || outgoing.isSettled
+    // a message that the application has not ended is not waited for, nor what waits behind it
+    const isWritten = view === null || view.writableLength === 0 || (outgoing?.isOpen ?? false)
+    if (isSettled && isWritten) {
       this.connection.close(body)
       view?.end()
-    } else if (!view.writableEnded) {
-      this.rare ??= {}
-      this.rare.closeBody = body
-      this.connection.closeSoon()
-      view.end()
+      return
     }
+    if (this.isEnding || view?.writableEnded) return
+    this.rare ??= {}
+    this.rare.closeBody = body
+    this.connection.closeSoon()
+    if (view === null) outgoing!.whenSettled(() => this.connection.close(body))
+    else view.end()
+  }
+
+  /** Whether a Close waits for messages that have been sent. */
+  private get isEnding(): boolean {
+    return this.rare?.closeBody !== undefined
   }
 
   /** The application writes a Close frame itself. */

@@ -4,7 +4,7 @@ import type { EventEmitter as NodeEmitter } from 'node:events'
 import type * as node from 'node:stream'
 import streams from 'readable-stream'
 
-export type { Duplex as NodeDuplex, Readable as NodeReadable } from 'node:stream'
+export type { Duplex as NodeDuplex, Readable as NodeReadable, Writable as NodeWritable } from 'node:stream'
 
 export const Duplex: typeof node.Duplex = streams.Duplex
 export const Readable: typeof node.Readable = streams.Readable

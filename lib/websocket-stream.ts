@@ -431,6 +431,26 @@ export class WebSocketStream extends LazyDuplex {
     await this.whenClosed()
   }
 
+  /** Not there: an assignment would be ignored. @internal */
+  set onopen(_listener: never) {
+    throw noHandler('open')
+  }
+
+  /** @internal */
+  set onmessage(_listener: never) {
+    throw noHandler('message')
+  }
+
+  /** @internal */
+  set onerror(_listener: never) {
+    throw noHandler('error')
+  }
+
+  /** @internal */
+  set onclose(_listener: never) {
+    throw noHandler('close')
+  }
+
   /**
    * The bytes for the wire, for a program that carries them itself.
    * @throws TypeError if a stream is attached, which gets them
@@ -637,6 +657,10 @@ export class WebSocketStream extends LazyDuplex {
 
 function onPipe(this: WebSocketStream, source: NodeJS.EventEmitter): void {
   this.pipes()?.watch(source, 'source')
+}
+
+function noHandler(event: string): TypeError {
+  return new TypeError(`ws.on${event} is not supported; use ws.on('${event}', listener)`)
 }
 
 function onUnpipe(this: WebSocketStream, source: NodeJS.EventEmitter): void {

@@ -69,7 +69,7 @@ const LAYERS: Record<string, Layer> = {
     knows: ['errors', 'handshake', 'extensions', 'opening'],
     types: ['runtime/node', 'options', 'http1-opening']
   },
-  wires: { knows: ['runtime/node', 'stages', 'streams'] },
+  wires: { knows: ['runtime/node', 'errors', 'stages', 'streams'] },
   pipeline: {
     knows: [
       'runtime/node',

@@ -3,6 +3,7 @@
 
 import { checkNumber, checkRole } from '../checks.js'
 import { channels } from '../diagnostics.js'
+import { WebSocketError } from '../errors.js'
 import type { DraftVersion } from '../protocol/draft-parser.js'
 import { DraftWriter } from '../protocol/draft-writer.js'
 import { Frame } from '../protocol/frame.js'
@@ -67,11 +68,15 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   private held = false
   private scheduled = false
   private sealed = false
+  // data came behind the Close
+  private drops = false
   private ending = false
   private pong: Frame | null = null
   // who waits for data to be written, in order; writes whose end has not been told
   private waiters: Waiter[] | null = null
   private writing = 0
+  // who waits for these writes
+  private readonly outstanding = new Set<Waiter[]>()
 
   constructor(options: FrameEncoderOptions = {}) {
     super()
@@ -104,8 +109,8 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
    * @internal
    */
   whenWritten(callback: Written): void {
-    if (this.writer.size === 0 && this.writing === 0) {
-      callback()
+    if (this.drops || (this.writer.size === 0 && this.writing === 0)) {
+      callback(this.drops ? new WebSocketError('WS_ERR_NOT_OPEN') : null)
       return
     }
     this.waiters ??= []
@@ -121,8 +126,11 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
 
   /** Nothing can be written any more. @internal */
   failWaiters(error: Error): void {
-    const { waiters } = this
+    const { waiters, outstanding } = this
     this.waiters = null
+    // a handshake that fails drops what it was given
+    for (const due of outstanding) callEach(due, error)
+    outstanding.clear()
     if (waiters !== null) callEach(waiters, error)
   }
 
@@ -163,6 +171,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     for (const frame of frames) {
       // RFC 6455 §5.5.1: nothing after a Close frame, which itself waits for the end of a frame in parts
       if (!this.sealed || this.writer.isMidFrame) this.writer.add(frame)
+      else this.drops = true
       if (channels.frame.hasSubscribers) this.listener?.saw?.('sent', frame)
     }
     this.schedule()
@@ -269,6 +278,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     // several buffers: payloads among them are the application's memory
     if (wire !== null && (due !== null || buffers.length > 1)) {
       this.writing++
+      if (due !== null) this.outstanding.add(due)
       wire.expectWritten(error => this.wrote(due, error))
     }
     if (!this.hand(buffers)) this.blocked = true
@@ -285,7 +295,8 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   private wrote(due: Waiter[] | null, error: Error | null | undefined): void {
     this.writing--
     const late = this.writing === 0 && this.waiters !== null ? this.takeDue(this.writer.dataTaken) : null
-    if (due !== null) callEach(late === null ? due : [...due, ...late], error ?? null)
+    const isDue = due !== null && this.outstanding.delete(due)
+    if (isDue) callEach(late === null ? due : [...due, ...late], error ?? null)
     else if (late !== null) callEach(late, error ?? null)
   }
 

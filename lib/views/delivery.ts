@@ -38,10 +38,10 @@ export class Delivery<T> implements Receiver<T> {
   private unread = 0
   private dropsNew = false
 
-  /** @param highWaterMark - bytes that are held while nothing has read, so that a Close or the end of the wire behind them is seen */
+  /** @param room - bytes that are held while nothing has read, so that a Close or the end of the wire behind them is seen */
   constructor(
     private readonly owner: DeliveryOwner<T>,
-    private readonly highWaterMark: number
+    private readonly room: number
   ) {}
 
   /** Whether messages wait because nobody takes them. */
@@ -62,7 +62,7 @@ export class Delivery<T> implements Receiver<T> {
     if (this.run()) return true
     if (this.isRead) return false
     for (const message of messages) this.unread += sizeOf(message)
-    return this.unread < this.highWaterMark
+    return this.unread < this.room
   }
 
   private add(messages: Batch<T>): void {

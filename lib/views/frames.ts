@@ -65,6 +65,9 @@ export class FramesView extends View<any, Frame> {
     return this.held?.frame.size ?? 0
   }
 
+  /** Nothing says when a message of frames will end. @internal */
+  readonly isEnded = false
+
   /** @internal */
   begin(): void {
     this.hasTurn = true

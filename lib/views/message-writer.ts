@@ -64,6 +64,11 @@ export class MessageWriter extends Writable {
     return this.writableLength
   }
 
+  /** Whether its end has been written. @internal */
+  get isEnded(): boolean {
+    return this.writableEnded
+  }
+
   /** @internal */
   begin(): void {
     const { held } = this

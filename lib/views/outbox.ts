@@ -12,6 +12,8 @@ import type { Batch, Receiver, Sender } from '../stages/stage.js'
 export interface PiecewiseMessage {
   /** Bytes that wait in it. */
   readonly size: number
+  /** Whether the application has ended it. */
+  readonly isEnded: boolean
   /** It is the next to be sent, by `pieces` and `done` of the outbox; those before it are gone. */
   begin(): void
   /** The wire takes more of it. */
@@ -42,6 +44,7 @@ export class Outbox implements Sender<Message> {
   private piecewise = new Set<PiecewiseMessage>()
   private blocked = false
   private held = false
+  private settled: (() => void)[] = []
 
   /** @param whenSent - calls back when the wire has written all that was sent before */
   constructor(
@@ -52,9 +55,20 @@ export class Outbox implements Sender<Message> {
     fragmenter.prev = this
   }
 
-  /** Whether a message is being written in pieces. */
-  get isBusy(): boolean {
-    return this.current !== null
+  /** Whether all that the application has ended is gone: nothing waits, or only behind a message that is still being written. */
+  get isSettled(): boolean {
+    return this.current === null ? this.at === this.queue.length : !this.current.isEnded
+  }
+
+  /** Whether the message whose turn it is has not been ended. */
+  get isOpen(): boolean {
+    return this.current !== null && !this.current.isEnded
+  }
+
+  /** Calls back when all that the application has ended is gone. */
+  whenSettled(callback: () => void): void {
+    if (this.isSettled) callback()
+    else this.settled.push(callback)
   }
 
   /** Bytes that wait here. */
@@ -116,6 +130,7 @@ export class Outbox implements Sender<Message> {
     this.queue = []
     this.at = this.queuedBytes = 0
     this.piecewise = new Set()
+    this.settled = []
     for (const message of piecewise) message.connectionOver()
     const error = new WebSocketError('WS_ERR_NOT_OPEN')
     for (const { written } of waiting) written?.(error)
@@ -123,7 +138,14 @@ export class Outbox implements Sender<Message> {
 
   private run(): boolean {
     while (this.current === null && !this.blocked && !this.held && this.at < this.queue.length) this.send(this.shift())
+    if (this.settled.length > 0 && this.isSettled) this.settle()
     return this.current === null && !this.blocked && !this.held
+  }
+
+  private settle(): void {
+    const { settled } = this
+    this.settled = []
+    for (const callback of settled) callback()
   }
 
   private shift(): Queued {

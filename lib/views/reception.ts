@@ -69,8 +69,8 @@ export class Reception implements Receiver<Frame> {
       this.heldSize += frame.size
     }
     if (frames.some(endsMessage)) this.warning ??= warnOfUnread()
-    // as much as any other buffer holds: so a Close, or the end of the wire, is seen though nothing is read
-    return this.held.length < HELD_FRAMES && this.heldSize < this.owner.settings.highWaterMark
+    // half of what any other buffer holds: so a Close, or the end of the wire, is seen though nothing is read
+    return this.held.length < HELD_FRAMES && this.heldSize < this.owner.settings.highWaterMark / 2
   }
 
   finish(): void {
@@ -186,7 +186,7 @@ export class Reception implements Receiver<Frame> {
   private makeMessages(): Receiver<Frame> {
     const assembler = new MessageAssembler(this.owner.settings)
     assembler.listener = this.owner
-    this.messages = this.sink = new Delivery<Message>(this.owner, this.owner.settings.highWaterMark)
+    this.messages = this.sink = new Delivery<Message>(this.owner, this.owner.settings.highWaterMark / 2)
     link(assembler, this.messages)
     return assembler
   }
@@ -205,7 +205,7 @@ export class Reception implements Receiver<Frame> {
     owner.bypassExtensions()
     const view = new FramesView(owner)
     const nobody = { isHeard: false, announce: () => false, inputDelivered: () => owner.inputDelivered() }
-    const delivery = new Delivery<Frame>(nobody, owner.settings.highWaterMark)
+    const delivery = new Delivery<Frame>(nobody, owner.settings.highWaterMark / 2)
     this.sink = delivery
     delivery.attach(view)
     this.attach(view)

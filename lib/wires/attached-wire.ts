@@ -1,10 +1,11 @@
 // A stream that belongs to its connection: data, errors and end go both ways without pipes.
 
-import type { Duplex } from 'node:stream'
 import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
+import type { NodeDuplex as Duplex } from '../streams.js'
 import {
   asBuffer,
+  cannotWrite,
   checkGivesBytes,
   giveUp,
   isHttp2Stream,
@@ -75,7 +76,7 @@ export class AttachedWire implements Wire {
   receive(buffers: Batch<Buffer>): boolean {
     const { duplex, written } = this
     if (written !== null) this.written = null
-    if (!duplex.writable) return true
+    if (!duplex.writable) return cannotWrite(written)
     const last = buffers.length - 1
     if (last > 0) duplex.cork()
     for (let i = 0; i < last; i++) duplex.write(buffers[i])

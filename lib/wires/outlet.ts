@@ -1,7 +1,7 @@
 // One destination of the output of a WebSocketStream, written to directly.
 
-import type { Writable } from 'node:stream'
 import type { Batch } from '../stages/stage.js'
+import type { NodeWritable as Writable } from '../streams.js'
 import { isSocket, type Written } from './wire.js'
 
 export class Outlet {

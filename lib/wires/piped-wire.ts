@@ -1,11 +1,11 @@
 // The streams that are piped into and out of a WebSocketStream, which has to see by itself when one of them breaks. Output goes from
 // the pipeline straight to the destinations of its pipes, without a Readable's buffer between.
 
-import type { Duplex, Writable } from 'node:stream'
 import { nextTick } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
+import type { NodeDuplex as Duplex, NodeWritable as Writable } from '../streams.js'
 import { Outlet } from './outlet.js'
-import { checkGivesBytes, giveUp, makesChunks, type Wire, type WireUser, type Written } from './wire.js'
+import { cannotWrite, checkGivesBytes, giveUp, makesChunks, type Wire, type WireUser, type Written } from './wire.js'
 
 /** The WebSocketStream as this wire needs it. */
 export interface PipedStream extends Pick<Duplex, 'push' | 'destroyed' | 'readableLength' | 'once' | 'emit'> {
@@ -74,7 +74,7 @@ export class PipedWire implements Wire {
   receive(buffers: Batch<Buffer>): boolean {
     const { written } = this
     this.written = null
-    if (this.outputEnded || this.stream.destroyed) return true
+    if (this.outputEnded || this.stream.destroyed) return cannotWrite(written)
     if (this.outlets.length === 0) return this.push(buffers, written)
     if (this.isPaused) {
       this.held.push({ buffers, written })
@@ -195,14 +195,18 @@ export class PipedWire implements Wire {
 
   /** A chunk was written into the stream. */
   writeInput(chunk: Buffer, callback: () => void): void {
-    let more = false
     this.waiting = callback
+    let more = false
     try {
       more = this.user.wireInput(chunk, this.owns(chunk))
-    } finally {
-      // after an exception of a listener the pipeline proceeds when it has gone on
-      if (more) this.proceed()
+    } catch (error) {
+      // From Node 24 on a pipe catches what a write throws, and destroys its destination: an exception of the application's is to surface,
+      // and the pipeline proceeds when it has gone on.
+      nextTick(() => {
+        throw error
+      })
     }
+    if (more) this.proceed()
   }
 
   private owns(chunk: Buffer): boolean {

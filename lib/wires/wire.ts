@@ -1,9 +1,10 @@
 // What both ends of the pipeline that meet the outside have in common: what a connection asks of its wire, and which memory a wire
 // gives away.
 
-import type { Duplex } from 'node:stream'
-import { Buffer } from '../runtime/node.js'
+import { WebSocketError } from '../errors.js'
+import { Buffer, nextTick } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
+import type { NodeDuplex as Duplex } from '../streams.js'
 
 /** What a wire tells its connection. */
 export interface WireUser {
@@ -70,6 +71,12 @@ export function isHttp2Stream(stream: object): boolean {
 /** Whether Node makes each chunk of a stream anew; those of an HTTP/2 session lie side by side, but do not overlap. */
 export function makesChunks(stream: object): boolean {
   return isSocket(stream) || isHttp2Stream(stream)
+}
+
+/** Tells that bytes go nowhere; more of them may come, and are dropped too. */
+export function cannotWrite(written: Written | null): true {
+  if (written !== null) nextTick(written, new WebSocketError('WS_ERR_NOT_OPEN'))
+  return true
 }
 
 /** A chunk as a Buffer of the same memory; null for what is no bytes. */

@@ -10,6 +10,7 @@ const NEEDS_NODE = [
   'BrowserWebSocketStream',
   'ProxyTunnel',
   'Relay',
+  'Room',
   'acceptWebSockets',
   'connect',
   'permessageDeflate',

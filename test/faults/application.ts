@@ -20,7 +20,7 @@ export interface Plan {
 /** A message, and what is known of its fate. */
 export interface Sent {
   readonly message: Message
-  /** The library has taken it: the callback of its write came without an error, or `text` or `binary` took it in. */
+  /** The library has taken it: the callback of its write came without an error, or `text` or `binary` queued it behind no full view. */
   taken: boolean
   callbacks: number
 }
@@ -187,9 +187,10 @@ export class Application {
         sent.taken = !error
       })
     } else {
-      const more = typeof message === 'string' ? ws.text(message) : ws.binary(message)
+      const isQueued = typeof message === 'string' ? ws.text(message) : ws.binary(message)
       // with a view in between, a message may wait in it
-      sent.taken = more || this.plan.reader === 'listener' || this.plan.reader === 'nobody'
+      const hasView = this.plan.reader !== 'listener' && this.plan.reader !== 'nobody'
+      sent.taken = isQueued && !(hasView && ws.needsDrain)
       sent.callbacks = 1
     }
   }

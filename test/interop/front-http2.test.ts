@@ -78,7 +78,7 @@ function testTurns(t: Test, at: Place, expected: Expected): void {
     }
     await Promise.all([ws.ping('of ours'), there.ping('of theirs')])
     ws.close(3000, 'done')
-    for (const { closed } of [ws, there]) t.match(await closed, { code: 3000, reason: 'done', wasClean: true })
+    for (const side of [ws, there]) t.match(await side.whenClosed(), { code: 3000, reason: 'done', wasClean: true })
   })
 }
 

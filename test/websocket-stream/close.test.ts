@@ -246,9 +246,16 @@ t.test('payloads of control frames are bytes or text, at most 125', async t => {
   t.match(await rejection(fresh.ping()), { code: 'WS_ERR_NOT_OPEN' })
 })
 
+/** Keepalive's timers keep no process alive, and a wire in memory does not either. */
+function stayAlive(t: Test): void {
+  const timer = setInterval(() => {}, 1000)
+  t.teardown(() => clearInterval(timer))
+}
+
 for (const setup of SETUPS) {
   t.test(`keepalive ends a connection whose peer is dead: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
     const { ws, peer, closes, socket } = await open(t, setup, { keepalive: { interval: 20, timeout: 20 } })
+    stayAlive(t)
     const errors: Error[] = []
     ws.on('error', error => errors.push(error))
     t.match(await peer.nextFrame(), { opcode: PING, payload: Buffer.alloc(0) })
@@ -261,6 +268,7 @@ for (const setup of SETUPS) {
 
   t.test(`keepalive lets a peer live that answers: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { keepalive: { interval: 10 } })
+    stayAlive(t)
     for (let i = 0; i < 4; i++) {
       const ping = await peer.nextFrame()
       t.equal(ping?.opcode, PING)
@@ -271,8 +279,9 @@ for (const setup of SETUPS) {
 
   t.test(`keepalive leaves a peer alone whom we ourselves keep from writing: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { keepalive: { interval: 5, timeout: 5 } })
+    stayAlive(t)
     ws.messages.pause()
-    for (let i = 0; i < 5; i++) peer.text(String(i))
+    for (let i = 0; i < 5; i++) peer.text(String(i).repeat(20_000))
     await new Promise(resolve => setTimeout(resolve, 60))
     t.equal(ws.readyState, 'open')
     ws.messages.resume()
