@@ -2,7 +2,7 @@
 // the pipeline straight to the destinations of its pipes, without a Readable's buffer between.
 
 import type { Duplex, Writable } from 'node:stream'
-import { nextTick } from '../runtime/node.js'
+import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import { Outlet } from './outlet.js'
 import { checkGivesBytes, giveUp, makesChunks, type Wire, type WireUser, type Written } from './wire.js'
@@ -280,6 +280,8 @@ export class PipedWire implements Wire {
     const onError = (error: Error): void => {
       this.readRest(end)
       this.user.wireLost(error)
+      // streams with `autoDestroy: false` or `emitClose: false` never emit 'close'
+      setImmediate(() => (stream.destroyed && !stream.closed) || onClose())
     }
     const onClose = (): void => this.closed(end)
     const end: PipeEnd = {
@@ -297,6 +299,7 @@ export class PipedWire implements Wire {
   }
 
   private closed(end: PipeEnd): void {
+    if (!this.ends.includes(end)) return
     this.readRest(end)
     this.forget(end)
     const { readableEnded, writableFinished } = end.stream
