@@ -126,23 +126,34 @@ export class PipedWire implements Wire {
     this.outlets = [...this.outlets, outlet]
     if (end) this.stream.once('end', outlet.end)
     for (const event of ['close', 'finish', 'error']) destination.once(event, outlet.leave)
-    outlet.leaves = () => this.unpipe(destination)
+    outlet.leaves = () => this.remove(destination)
     destination.emit('pipe', this.stream as never)
     // what was held while nothing was piped
     if (this.outlets.length === 1 && !outlet.isBlocked) nextTick(() => this.prev?.proceed())
   }
 
-  /** Ends the pipe to a destination, or all of them; false if there is none of ours. */
-  unpipe(destination?: NodeJS.WritableStream): boolean {
+  /** Ends the pipe to a destination, or all of them: its end, or its errors, are no longer those of the wire. */
+  unpipe(destination?: NodeJS.WritableStream): void {
+    for (const end of this.ends) {
+      const { stream } = end
+      if ((destination !== undefined && stream !== destination) || stream.writableFinished) continue
+      end.destination = false
+      if (end.source) continue
+      this.forget(end)
+      stream.off('error', end.onError)
+    }
+    this.remove(destination)
+  }
+
+  private remove(destination?: NodeJS.WritableStream): void {
     const leaving = this.outlets.filter(({ stream }) => destination === undefined || stream === destination)
-    if (leaving.length === 0) return false
+    if (leaving.length === 0) return
     this.outlets = this.outlets.filter(outlet => !leaving.includes(outlet))
     for (const outlet of leaving) {
       this.release(outlet)
       outlet.stream.emit('unpipe', this.stream, { hasUnpiped: false })
     }
     this.outletDrained()
-    return true
   }
 
   /** Something else reads the stream: the outlets become ordinary pipes. */
