@@ -120,6 +120,8 @@ export class Connection implements KeepaliveOwner {
 
   /** The handshake is done. */
   opened(version: string): void {
+    const { early } = this
+    this.early = null
     this.state = 'open'
     this.timer.stop()
     if (isDraft(version)) {
@@ -129,15 +131,12 @@ export class Connection implements KeepaliveOwner {
     }
     const { keepalive } = this.settings
     if (keepalive !== undefined) this.keepalive = new Keepalive(keepalive.interval, keepalive.timeout, this)
+    // ahead of what an 'open' listener sends, a Close included
+    if (early !== null) for (const { opcode, payload } of early) this.around.sendControl(opcode, payload)
   }
 
   /** After the handshake and what the application does at once: a close that was asked for before may go out. */
   ready(): void {
-    const { early } = this
-    this.early = null
-    if (early !== null && this.state === 'open' && this.hasPings) {
-      for (const { opcode, payload } of early) this.around.sendControl(opcode, payload)
-    }
     if (this.queuedClose !== null && this.state === 'open') this.startClose(this.queuedClose)
     else if (this.closesSoon) this.closeSoon()
   }

@@ -1,7 +1,7 @@
 // The streams that are piped into and out of a WebSocketStream, which has to see by itself when one of them breaks. Output goes from
 // the pipeline straight to the destinations of its pipes, without a Readable's buffer between.
 
-import { nextTick } from '../runtime/node.js'
+import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import type { NodeDuplex as Duplex, NodeWritable as Writable } from '../streams.js'
 import { Outlet } from './outlet.js'
@@ -126,23 +126,34 @@ export class PipedWire implements Wire {
     this.outlets = [...this.outlets, outlet]
     if (end) this.stream.once('end', outlet.end)
     for (const event of ['close', 'finish', 'error']) destination.once(event, outlet.leave)
-    outlet.leaves = () => this.unpipe(destination)
+    outlet.leaves = () => this.remove(destination)
     destination.emit('pipe', this.stream as never)
     // what was held while nothing was piped
     if (this.outlets.length === 1 && !outlet.isBlocked) nextTick(() => this.prev?.proceed())
   }
 
-  /** Ends the pipe to a destination, or all of them; false if there is none of ours. */
-  unpipe(destination?: NodeJS.WritableStream): boolean {
+  /** Ends the pipe to a destination, or all of them: its end, or its errors, are no longer those of the wire. */
+  unpipe(destination?: NodeJS.WritableStream): void {
+    for (const end of this.ends) {
+      const { stream } = end
+      if ((destination !== undefined && stream !== destination) || stream.writableFinished) continue
+      end.destination = false
+      if (end.source) continue
+      this.forget(end)
+      stream.off('error', end.onError)
+    }
+    this.remove(destination)
+  }
+
+  private remove(destination?: NodeJS.WritableStream): void {
     const leaving = this.outlets.filter(({ stream }) => destination === undefined || stream === destination)
-    if (leaving.length === 0) return false
+    if (leaving.length === 0) return
     this.outlets = this.outlets.filter(outlet => !leaving.includes(outlet))
     for (const outlet of leaving) {
       this.release(outlet)
       outlet.stream.emit('unpipe', this.stream, { hasUnpiped: false })
     }
     this.outletDrained()
-    return true
   }
 
   /** Something else reads the stream: the outlets become ordinary pipes. */
@@ -284,6 +295,8 @@ export class PipedWire implements Wire {
     const onError = (error: Error): void => {
       this.readRest(end)
       this.user.wireLost(error)
+      // streams with `autoDestroy: false` or `emitClose: false` never emit 'close'
+      setImmediate(() => (stream.destroyed && !stream.closed) || onClose())
     }
     const onClose = (): void => this.closed(end)
     const end: PipeEnd = {
@@ -301,6 +314,7 @@ export class PipedWire implements Wire {
   }
 
   private closed(end: PipeEnd): void {
+    if (!this.ends.includes(end)) return
     this.readRest(end)
     this.forget(end)
     const { readableEnded, writableFinished } = end.stream

@@ -1,0 +1,138 @@
+// When a silent peer is pinged, and when it is given up, with a clock that the test moves.
+
+import t from 'tap'
+import { Keepalive } from '../lib/keepalive.js'
+import { Clock } from './support/clock.js'
+
+function bench(t: ConstructorParameters<typeof Clock>[0], interval: number, timeout = interval) {
+  const clock = new Clock(t)
+  const pings: number[] = []
+  const owner = {
+    holds: false,
+    silent: 0,
+    sendPing: () => void pings.push(clock.now - 1000),
+    holdsInput: () => owner.holds,
+    peerIsSilent: () => void owner.silent++
+  }
+  const keepalive = new Keepalive(interval, timeout, owner)
+  return { clock, pings, owner, keepalive }
+}
+
+t.test('a peer that answers each Ping is pinged steadily, at every interval of silence', async t => {
+  const { clock, pings, owner, keepalive } = bench(t, 1000)
+  for (let i = 0; i < 6; i++) {
+    await clock.pass(1000)
+    t.equal(pings.length, i + 1, `a Ping is due after ${clock.now - 1000} ms`)
+    await clock.pass(20)
+    keepalive.heard()
+  }
+  const pauses = pings.slice(1).map((time, i) => time - pings[i]!)
+  t.same(pauses, [1020, 1020, 1020, 1020, 1020], 'an interval behind each Pong')
+  t.equal(owner.silent, 0)
+})
+
+t.test('a peer that speaks is not pinged', async t => {
+  const { clock, pings, keepalive } = bench(t, 1000)
+  for (let i = 0; i < 10; i++) {
+    await clock.pass(700)
+    keepalive.heard()
+  }
+  t.same(pings, [])
+  await clock.pass(999)
+  t.same(pings, [])
+  await clock.pass(1)
+  t.same(pings, [8000])
+})
+
+for (const [interval, timeout] of [
+  [1000, 1000],
+  [1000, 300],
+  [300, 1000]
+] as const) {
+  t.test(
+    `interval ${interval} ms, timeout ${timeout} ms: a silent peer is given up that long behind its Ping`,
+    async t => {
+      const { clock, pings, owner } = bench(t, interval, timeout)
+      await clock.pass(interval)
+      t.same(pings, [interval])
+      await clock.pass(timeout - 1)
+      t.equal(owner.silent, 0)
+      await clock.pass(1)
+      t.equal(owner.silent, 1)
+      t.same(pings, [interval], 'one Ping is enough')
+      await clock.pass(60_000)
+      t.equal(owner.silent, 1)
+    }
+  )
+}
+
+t.test('any sign of life behind the Ping will do, and the next Ping comes an interval behind it', async t => {
+  const { clock, pings, owner, keepalive } = bench(t, 1000, 5000)
+  await clock.pass(1000 + 4900)
+  keepalive.heard()
+  await clock.pass(999)
+  t.same(pings, [1000])
+  await clock.pass(1)
+  t.same(pings, [1000, 6900])
+  t.equal(owner.silent, 0)
+})
+
+t.test('a peer that we keep from writing is not judged, and has all its time when it may write again', async t => {
+  const { clock, pings, owner } = bench(t, 1000)
+  owner.holds = true
+  await clock.pass(20_000)
+  t.same([pings, owner.silent], [[], 0])
+  owner.holds = false
+  await clock.pass(999)
+  t.same(pings, [])
+  await clock.pass(1)
+  t.same(pings, [21_000])
+  await clock.pass(999)
+  t.equal(owner.silent, 0)
+  await clock.pass(1)
+  t.equal(owner.silent, 1)
+})
+
+t.test('after a stall of the event loop what has arrived counts first', async t => {
+  const { clock, pings, owner, keepalive } = bench(t, 500)
+  await clock.pass(500)
+  t.same(pings, [500])
+  clock.stall(2000)
+  // the Pong lay in the socket
+  keepalive.heard()
+  await clock.pass(0)
+  t.equal(owner.silent, 0)
+  await clock.pass(600)
+  t.equal(owner.silent, 0)
+  t.equal(pings.length, 2)
+})
+
+t.test('and a peer whose Pong is still on its way has the time again', async t => {
+  const { clock, owner, keepalive } = bench(t, 500)
+  await clock.pass(500)
+  clock.stall(2000)
+  await clock.pass(499)
+  t.equal(owner.silent, 0)
+  keepalive.heard()
+  await clock.pass(400)
+  t.equal(owner.silent, 0)
+})
+
+t.test('but not for ever', async t => {
+  const { clock, owner } = bench(t, 500)
+  await clock.pass(500)
+  clock.stall(2000)
+  await clock.pass(500)
+  t.equal(owner.silent, 1)
+})
+
+t.test('it keeps no process alive, and can be stopped', async t => {
+  const { clock, pings, keepalive } = bench(t, 500)
+  t.equal(clock.keepsAlive, false)
+  await clock.pass(500)
+  t.equal(clock.keepsAlive, false)
+  keepalive.stop()
+  t.same(clock.waiting, [])
+  await clock.pass(5000)
+  t.same(pings, [500])
+})

@@ -1,0 +1,403 @@
+// Ways to send, and what says that something has been sent: callbacks, 'drain', drained(), bufferedAmount.
+
+import { Readable } from 'node:stream'
+import t from 'tap'
+import { permessageDeflate, prepareMessage, type WebSocketStream } from '../../lib/index.js'
+import { BINARY, PING, readClose, TEXT } from '../support/raw-peer.js'
+import { fresh, IN_MEMORY, nameOf, open, ours, rejection, SETUPS, settle, shake } from './sides.js'
+
+const MIB = 2 ** 20
+
+/** Fills the wire, whose peer must have stopped reading. */
+async function fill(ws: WebSocketStream): Promise<void> {
+  while (!ws.needsDrain) {
+    ws.binary(Buffer.alloc(65_536))
+    await settle(1)
+  }
+}
+
+for (const setup of SETUPS) {
+  t.test(`send() takes text, bytes, a Blob and what is prepared, and keeps their order: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    const bytes = Uint8Array.of(1, 2, 3)
+    const right = [
+      ws.send('text'),
+      ws.send(new Blob(['a ', 'blob'])),
+      ws.send('behind the blob'),
+      ws.send(bytes),
+      ws.send(bytes.buffer),
+      ws.send(new DataView(bytes.buffer, 1)),
+      ws.send(new Blob([])),
+      ws.send(prepareMessage('prepared')),
+      ws.send(prepareMessage(bytes), {}),
+      ws.send('last', { compress: false })
+    ]
+    t.same(new Set(right), new Set([true]))
+    const got = []
+    for (let i = 0; i < right.length; i++) {
+      let text = ''
+      let kind: number | undefined
+      for (let fin = false; !fin; ) {
+        const frame = (await peer.nextFrame())!
+        kind ??= frame.opcode
+        text += frame.payload.toString('latin1')
+        fin = frame.fin
+      }
+      got.push([kind, text])
+    }
+    t.same(got, [
+      [TEXT, 'text'],
+      [BINARY, 'a blob'],
+      [TEXT, 'behind the blob'],
+      [BINARY, '\x01\x02\x03'],
+      [BINARY, '\x01\x02\x03'],
+      [BINARY, '\x02\x03'],
+      [BINARY, ''],
+      [TEXT, 'prepared'],
+      [BINARY, '\x01\x02\x03'],
+      [TEXT, 'last']
+    ])
+  })
+
+  t.test(`send() says false when nothing more can be sent: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    ws.close()
+    for (const data of ['text', Buffer.from('x'), new Blob(['x']), prepareMessage('x')]) t.equal(ws.send(data), false)
+    await peer.answerClose()
+    await ws.whenClosed()
+    for (const data of ['text', Buffer.from('x'), new Blob(['x']), prepareMessage('x')]) t.equal(ws.send(data), false)
+  })
+}
+
+t.test('what is no message is a TypeError of send(), and nothing is sent', async t => {
+  const { ws, peer } = await open(t, SETUPS[0]!)
+  for (const wrong of [5, null, undefined, {}, true, new Date(), ['1'], [256]]) {
+    t.throws(() => ws.send(wrong as never), TypeError)
+  }
+  t.throws(() => ws.send('x', { compress: 1 } as never), TypeError)
+  t.throws(() => ws.send(new Blob(['x']), { compress: 1 } as never), TypeError)
+  ws.send('right')
+  t.equal((await peer.nextFrame())?.payload.toString(), 'right')
+})
+
+t.test('a Blob that cannot be read closes the connection, since what it is has been begun', async t => {
+  const { ws, peer } = await open(t, SETUPS[0]!)
+  const blob = new Blob(['x'])
+  blob.arrayBuffer = () => Promise.reject(new Error('the file is gone'))
+  t.equal(ws.send(blob), true)
+  ws.send('behind it')
+  t.equal((await peer.nextFrame())?.payload.toString(), 'behind it', 'nothing of it had gone')
+  t.equal(ws.readyState, 'open')
+})
+
+for (const setup of IN_MEMORY) {
+  t.test(`binary() takes an array of bytes: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    for (const bytes of [[1, 2, 3], [0, 255], []]) {
+      t.equal(ws.binary(bytes), true)
+      t.match(await peer.nextFrame(), { opcode: BINARY, payload: Buffer.from(bytes) })
+    }
+    for (const wrong of [[256], [-1], [0.5], [Number.NaN], ['1'], [1n], new Array(2), [1, [2]]]) {
+      t.throws(() => ws.binary(wrong as number[]), TypeError)
+    }
+    ws.text('nothing of these was sent')
+    t.equal((await peer.nextFrame())?.opcode, TEXT)
+  })
+}
+
+for (const setup of SETUPS) {
+  t.test(`the callback of a write means that all of it was written: ${nameOf(setup)}`, { timeout: 20_000 }, async t => {
+    const { ws, peer } = await open(t, setup)
+    const size = 8 * MIB
+    peer.stream.pause()
+    let isCalled = false
+    ws.messages.write('x'.repeat(size), () => {
+      isCalled = true
+      ws.destroy()
+    })
+    await settle(50)
+    t.equal(isCalled, false)
+    peer.stream.resume()
+    const head = setup.role === 'client' ? 14 : 10
+    t.equal((await peer.take(size + head)).length, size + head)
+    await ws.whenClosed()
+    t.equal(isCalled, true)
+  })
+
+  t.test(`the callback of a write frees the buffer: ${nameOf(setup)}`, { timeout: 20_000 }, async t => {
+    const { ws, peer } = await open(t, setup)
+    const [size, count] = [65_536, 60]
+    peer.stream.pause()
+    const sending = (async () => {
+      const buffer = Buffer.alloc(size)
+      for (let i = 0; i < count; i++) {
+        buffer.fill(i)
+        await new Promise(resolve => ws.messages.write(buffer, resolve))
+      }
+      buffer.fill(255)
+    })()
+    await settle(50)
+    peer.stream.resume()
+    let wrong = 0
+    for (let i = 0; i < count; i++) if (!(await peer.nextFrame())!.payload.equals(Buffer.alloc(size, i))) wrong++
+    t.equal(wrong, 0)
+    await sending
+  })
+
+  t.test(
+    `callbacks come in order, each once, with an error when the connection ends first: ${nameOf(setup)}`,
+    async t => {
+      const { ws, peer } = await open(t, setup)
+      const called: string[] = []
+      const note = (name: string) => (error?: Error | null) => void called.push(error ? `${name} failed` : name)
+      const sent = new Promise(resolve => {
+        ws.messages.write('a', note('a'))
+        ws.messages.write(Buffer.from('b'), note('b'))
+        ws.text('no callback')
+        ws.messages.write('c', 'utf8', note('c'))
+        ws.messages.write('d', resolve)
+      })
+      await sent
+      t.same(called, ['a', 'b', 'c'])
+      peer.stream.pause()
+      for (let i = 0; i < 3; i++) ws.messages.write(Buffer.alloc(8 * MIB), note(`large ${i}`))
+      await settle(10)
+      t.same(called.length, 3)
+      ws.destroy()
+      await ws.whenClosed()
+      await settle()
+      t.same(called.slice(3).sort(), ['large 0 failed', 'large 1 failed', 'large 2 failed'])
+    }
+  )
+
+  t.test(`a wrong message is told to its callback, to the view and to ws: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    const told: string[] = []
+    ws.on('error', error => told.push(`ws: ${error.name}`))
+    ws.messages.on('error', error => told.push(`view: ${error.name}`))
+    ws.messages.write(5 as never, error => told.push(`callback: ${error?.name}`))
+    t.same(await peer.answerClose(), { code: 1011, reason: '' })
+    await ws.whenClosed()
+    await settle()
+    t.same(told.sort(), ['callback: TypeError', 'view: TypeError', 'ws: TypeError'])
+  })
+
+  t.test(`drained() resolves when the wire has written everything: ${nameOf(setup)}`, { timeout: 20_000 }, async t => {
+    const { ws, peer } = await open(t, setup)
+    await ws.drained()
+    const buffer = Buffer.alloc(4 * MIB, 1)
+    peer.stream.pause()
+    t.equal(ws.send(buffer), true)
+    await settle(20)
+    t.equal(ws.needsDrain || ws.bufferedAmount > 0, true)
+    let isDrained = false
+    const drained = ws.drained().then(() => {
+      isDrained = true
+      buffer.fill(2)
+    })
+    await settle(20)
+    t.equal(isDrained, false)
+    peer.stream.resume()
+    const frame = await peer.nextFrame()
+    t.ok(frame!.payload.equals(Buffer.alloc(4 * MIB, 1)))
+    await drained
+    t.equal(ws.needsDrain, false)
+  })
+}
+
+for (const setup of IN_MEMORY) {
+  t.test(`needsDrain and drained() know what waits in the view: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    ws.messages.resume()
+    peer.stream.pause()
+    await fill(ws)
+    for (let i = 0; i < 40; i++) ws.messages.write(Buffer.alloc(20_000))
+    const drained = ws.drained()
+    peer.stream.resume()
+    await drained
+    t.equal(ws.bufferedAmount, 0)
+    t.equal(ws.needsDrain, false)
+  })
+
+  t.test(
+    `drained() before the connection is open waits for it, and rejects when it does not open: ${nameOf(setup)}`,
+    async t => {
+      const { ws, peer } = await fresh(t, setup)
+      ws.text('early')
+      let isDrained = false
+      const drained = ws.drained().then(() => {
+        isDrained = true
+      })
+      await settle()
+      t.equal(isDrained, false)
+      await shake(peer, setup.role)
+      await drained
+
+      const { ws: other, socket } = await fresh(t, setup)
+      other.on('error', () => {})
+      other.text('early')
+      const rejected = rejection(other.drained())
+      socket.destroy()
+      t.match(await rejected, { code: 'WS_ERR_NOT_OPEN' })
+    }
+  )
+
+  t.test(`drained() rejects when the wire breaks: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    peer.stream.pause()
+    ws.binary(Buffer.alloc(4 * MIB))
+    await settle()
+    const small = rejection(ws.drained())
+    peer.reset()
+    t.match(await small, { code: 'WS_ERR_NOT_OPEN' })
+    await ws.whenClosed()
+  })
+
+  t.test(`bufferedAmount is right wherever something waits: ${nameOf(setup)}`, async t => {
+    const { ws, peer, socket } = await open(t, setup)
+    const head = setup.role === 'client' ? 6 : 2
+    await settle()
+    t.equal(ws.bufferedAmount, 0)
+    ws.text('in the encoder')
+    t.equal(ws.bufferedAmount, head + 14)
+    await settle()
+    t.equal(ws.bufferedAmount, 0)
+    peer.stream.pause()
+    await fill(ws)
+    await settle()
+    const inWire = ws.bufferedAmount
+    t.ok(inWire >= socket.writableLength && socket.writableLength > 0)
+
+    // in the view, by its bytes
+    ws.messages.write('x'.repeat(100))
+    ws.messages.write('€'.repeat(100))
+    ws.messages.write(Buffer.alloc(1000))
+    const inView = ws.bufferedAmount
+    t.ok(inView >= inWire + 1400 && inView <= inWire + 1400 + 3 * (head + 8), `${inView - inWire} bytes more`)
+
+    peer.stream.resume()
+    await ws.drained()
+    t.equal(ws.bufferedAmount, 0)
+  })
+
+  t.test(`bufferedAmount counts what waits behind a message in pieces: ${nameOf(setup)}`, async t => {
+    const { ws } = await open(t, setup)
+    const writer = ws.createMessage('text')
+    writer.write('begun')
+    await settle()
+    t.equal(ws.bufferedAmount, 0)
+    ws.text('waits')
+    const other = ws.createMessage('binary')
+    other.write(Buffer.alloc(50))
+    t.equal(ws.bufferedAmount, 55)
+    writer.end()
+    await new Promise(resolve => writer.once('finish', resolve))
+    await settle()
+    t.equal(ws.bufferedAmount, 0)
+    other.end()
+    await ws.drained()
+  })
+
+  t.test(`a look at bufferedAmount costs the same, however much waits: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    peer.stream.pause()
+    await fill(ws)
+    const before = ws.bufferedAmount
+    let waiting = 0
+    const look = (count: number): number => {
+      for (; waiting < count; waiting++) ws.messages.write('a small one')
+      let best = Number.POSITIVE_INFINITY
+      for (let i = 0; i < 20; i++) {
+        const since = performance.now()
+        for (let j = 0; j < 20; j++) ws.bufferedAmount
+        best = Math.min(best, performance.now() - since)
+      }
+      return best
+    }
+    const few = look(100)
+    const many = look(60_000)
+    t.ok(ws.bufferedAmount - before >= 60_000 * 11)
+    t.ok(many < 30 * (few + 0.05), `20 looks take ${few} ms with 100 messages, ${many} ms with 60,000`)
+  })
+}
+
+t.test('bufferedAmount counts what is being compressed', async t => {
+  const { server, client } = await ours(t, { extensions: [permessageDeflate()] })
+  client.messages.resume()
+  server.binary(Buffer.alloc(MIB, 'abc'))
+  t.ok(server.bufferedAmount >= MIB)
+  await server.drained()
+  t.equal(server.bufferedAmount, 0)
+})
+
+for (const setup of SETUPS) {
+  t.test(
+    `streams.write(Readable) calls back when the message has been written: ${nameOf(setup)}`,
+    { timeout: 20_000 },
+    async t => {
+      const { ws, peer } = await open(t, setup)
+      const called: string[] = []
+      ws.streams.resume()
+      peer.stream.pause()
+      ws.streams.write(Readable.from([Buffer.alloc(4 * MIB, 1), Buffer.alloc(4 * MIB, 2)]), (error: unknown) =>
+        called.push(`readable ${error ?? 'sent'}`)
+      )
+      ws.streams.write('whole', (error: unknown) => called.push(`whole ${error ?? 'sent'}`))
+      await settle(30)
+      t.same(called, [])
+      peer.stream.resume()
+      let size = 0
+      for (let text = ''; text !== 'whole'; ) {
+        const frame = (await peer.nextFrame())!
+        if (frame.opcode === TEXT) text = frame.payload.toString()
+        else size += frame.payload.length
+      }
+      await settle(20)
+      t.equal(size, 8 * MIB)
+      t.same(called, ['readable sent', 'whole sent'])
+    }
+  )
+
+  t.test(`streams.write(Readable) calls back with the error of the Readable: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    ws.streams.on('error', () => {})
+    const failing = new Readable({ read() {} })
+    const failed = new Promise<Error>(resolve => ws.streams.write(failing, resolve as never))
+    failing.push('some')
+    await peer.nextFrame()
+    failing.destroy(new Error('the source'))
+    t.equal((await failed).message, 'the source')
+    t.match(readClose(await peer.nextFrame()), { code: 1011 })
+  })
+
+  t.test(
+    `frames.write calls back when the frame has been written, control frames too: ${nameOf(setup)}`,
+    { timeout: 20_000 },
+    async t => {
+      const { ws, peer } = await open(t, setup)
+      const called: string[] = []
+      const { frames } = ws
+      frames.resume()
+      peer.stream.pause()
+      frames.write({ opcode: 2, payload: Buffer.alloc(4 * MIB) }, (error: unknown) =>
+        called.push(`data ${error ?? 'sent'}`)
+      )
+      frames.write({ opcode: PING, payload: 'p' }, (error: unknown) => called.push(`ping ${error ?? 'sent'}`))
+      frames.write({ opcode: 1, payload: 'more', fin: false }, (error: unknown) =>
+        called.push(`part ${error ?? 'sent'}`)
+      )
+      await settle(30)
+      t.same(called, [])
+      peer.stream.resume()
+      for (let text = ''; text !== 'more'; ) text = (await peer.nextFrame())!.payload.toString()
+      await settle(20)
+      t.same(called, ['data sent', 'ping sent', 'part sent'])
+      const closed = new Promise<unknown>(resolve =>
+        frames.write({ opcode: 8, payload: Buffer.from([3, 232]) }, resolve as never)
+      )
+      await peer.answerClose()
+      t.equal((await closed) ?? null, null)
+      t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
+    }
+  )
+}
