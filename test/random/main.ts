@@ -34,11 +34,37 @@ export async function main(args: string[]): Promise<number> {
   return values.shrink ? shrink(seed, without) : runOne(seed, without, values.verbose)
 }
 
+/** Prints what happens; bytes that arrive one after the other in one line. */
+class Story {
+  private mover = ''
+  private sizes: string[] = []
+
+  add(line: string): void {
+    const [, mover, size] = /^(the wire to the \w+ brings) (\d+)$/.exec(line) ?? []
+    if (mover !== this.mover) this.end()
+    if (mover === undefined) console.log(line)
+    else this.sizes.push(size!)
+    this.mover = mover ?? ''
+  }
+
+  end(): void {
+    const { sizes } = this
+    this.sizes = []
+    const text =
+      sizes.length > 12
+        ? `${sizes.length} pieces, ${sizes.reduce((sum, size) => sum + Number(size), 0)} bytes`
+        : sizes.join(', ')
+    if (sizes.length > 0) console.log(`${this.mover} ${text}`)
+  }
+}
+
 /** Runs one seed; with the log of all that happens in it, where that is wanted. */
 async function runOne(seed: number, without: Set<Feature>, verbose: boolean, steps?: number): Promise<number> {
   if (verbose) console.log(inspect(scenarioOf(seed, without), { depth: 4, breakLength: 140 }))
   const limit = steps === undefined ? {} : { steps }
-  const { violations } = await run(seed, { without, ...limit, say: verbose ? line => console.log(line) : null })
+  const story = new Story()
+  const { violations } = await run(seed, { without, ...limit, say: verbose ? line => story.add(line) : null })
+  story.end()
   for (const violation of violations) console.log(`✘ ${violation}`)
   if (violations.length === 0) console.log(`✔ seed ${seed}`)
   return violations.length === 0 ? 0 : 1

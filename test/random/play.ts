@@ -107,6 +107,7 @@ class Play {
         continue
       }
       // what is due in this turn of the event loop comes before the clock
+      if (zlibInTurn.pending > 0) idle = 0
       if (++idle < IDLE_TURNS) continue
       idle = 0
       const ender = this.enders.shift()

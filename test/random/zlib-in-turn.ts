@@ -17,6 +17,9 @@ stream.close()
 /** What Node has called when the work of a handle is done. */
 const callbacks = new WeakMap<Handle, () => void>()
 
+/** Work that is done, and has not been told of. */
+export let pending = 0
+
 function writeInTurn(this: Handle, ...args: unknown[]): void {
   const callback = callbacks.get(this)
   if (callback === undefined) {
@@ -30,7 +33,11 @@ function writeInTurn(this: Handle, ...args: unknown[]): void {
   }
   this.writeSync(...args)
   this.onerror = onerror
-  setImmediate(() => tell())
+  pending++
+  setImmediate(() => {
+    pending--
+    tell()
+  })
 }
 
 export function install(): void {
