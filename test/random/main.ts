@@ -34,13 +34,13 @@ export async function main(args: string[]): Promise<number> {
   return values.shrink ? shrink(seed, without) : runOne(seed, without, values.verbose)
 }
 
-/** Prints what happens; bytes that arrive one after the other in one line. */
+/** Prints what happens; bytes that arrive one after the other, and times at which nothing happens, in one line. */
 class Story {
   private mover = ''
   private sizes: string[] = []
 
   add(line: string): void {
-    const [, mover, size] = /^(the wire to the \w+ brings) (\d+)$/.exec(line) ?? []
+    const [, mover, size] = /^(the wire to the \w+ brings|time:) (\d+)$/.exec(line) ?? []
     if (mover !== this.mover) this.end()
     if (mover === undefined) console.log(line)
     else this.sizes.push(size!)
@@ -51,7 +51,7 @@ class Story {
     const { sizes } = this
     this.sizes = []
     const text =
-      sizes.length > 12
+      this.mover !== 'time:' && sizes.length > 12
         ? `${sizes.length} pieces, ${sizes.reduce((sum, size) => sum + Number(size), 0)} bytes`
         : sizes.join(', ')
     if (sizes.length > 0) console.log(`${this.mover} ${text}`)
