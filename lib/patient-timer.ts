@@ -33,10 +33,11 @@ export class PatientTimer {
   }
 
   private fire(timer: NodeJS.Timeout, delay: number, due: number, run: () => void, keepsAlive: boolean): void {
-    const late = performance.now() - due
     setImmediate(() => {
       // it may have been stopped or started anew by what was read
       if (this.timer !== timer) return
+      // the loop may have been blocked before this timer fired, or after it while others read
+      const late = performance.now() - due
       if (late >= LATE_FROM) {
         this.wait(Math.min(late, delay), Number.POSITIVE_INFINITY, run, keepsAlive)
         return

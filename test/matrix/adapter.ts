@@ -4,47 +4,29 @@ import type { CloseInfo, PreparedMessage, WebSocketStream } from '../../lib/inde
 
 export type Bytes = NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer
 
-interface Named {
-  whenClosed?(): Promise<CloseInfo>
-  closed: unknown
-  drained?(): Promise<void>
-  needsDrain?: boolean
-  bytes?: NodeJS.ReadWriteStream
-}
-
-const named = (ws: WebSocketStream): Named => ws as unknown as Named
-
 /** How the connection ended, when all is over. */
 export function whenClosed(ws: WebSocketStream): Promise<CloseInfo> {
-  return named(ws).whenClosed?.() ?? (named(ws).closed as Promise<CloseInfo>)
+  return ws.whenClosed()
 }
 
 /** Begins the closing handshake; resolves when all is over. */
-export function close(ws: WebSocketStream, code?: number, reason?: string): Promise<CloseInfo> {
+export async function close(ws: WebSocketStream, code?: number, reason?: string): Promise<CloseInfo> {
   ws.close(code, reason)
-  return whenClosed(ws)
+  return ws.whenClosed()
 }
 
-/** Sends one message of any kind. */
+/** Sends one message of any kind; false if nothing more can be sent. */
 export function send(ws: WebSocketStream, data: string | Bytes | PreparedMessage): boolean {
   if (typeof data === 'string') return ws.text(data)
   return 'byteLength' in data ? ws.binary(data) : ws.send(data)
 }
 
 /** Resolves when the wire has taken all that was sent; rejects when the connection ends first. */
-export async function drained(ws: WebSocketStream): Promise<void> {
-  const { drained } = named(ws)
-  if (drained !== undefined) {
-    await drained.call(ws)
-    return
-  }
-  while (ws.bufferedAmount > 0) {
-    if (ws.readyState === 'closed') throw new Error('the connection has ended')
-    await new Promise(resolve => setImmediate(resolve))
-  }
+export function drained(ws: WebSocketStream): Promise<void> {
+  return ws.drained()
 }
 
 /** The view of plain bytes, if this version of the library has one. */
 export function bytesView(ws: WebSocketStream): NodeJS.ReadWriteStream | undefined {
-  return named(ws).bytes
+  return (ws as unknown as { bytes?: NodeJS.ReadWriteStream }).bytes
 }
