@@ -26,6 +26,7 @@ import { type HandshakeReader, HandshakeTransform } from './stages/handshake-tra
 import { MessageFragmenter } from './stages/message-fragmenter.js'
 import { link, type Receiver, type Sender } from './stages/stage.js'
 import type { ConnectionStats } from './stats.js'
+import { surface } from './surfacing.js'
 import type { MessageKind } from './views/message-stream.js'
 import { MessageWriter, type MessageWriterOwner } from './views/message-writer.js'
 import { Outbox, type Outgoing } from './views/outbox.js'
@@ -38,7 +39,9 @@ import type { Wire, WireUser } from './wires/wire.js'
 /** What the pipeline tells the WebSocketStream around it. */
 export interface PipelineUser {
   /** Calls the listeners of an event; false where there are none. */
-  tell(event: 'request' | 'open' | 'message' | 'ping' | 'pong' | 'error' | 'close', value: unknown): boolean
+  tell(event: 'open' | 'message' | 'ping' | 'pong' | 'error' | 'close', value: unknown): boolean
+  /** Emits 'request'; false where it has no listeners. @throws what a listener throws */
+  ask(request: UpgradeRequest): boolean
   /** Whether an event has listeners. */
   hears(event: string): boolean
   /** Whether the application listens for errors: pipes do, too, and do nothing with those of a peer. */
@@ -227,11 +230,15 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.bytesReceived += chunk.length
     // what the application answers to this chunk leaves as one write, at the end of it (benchmarks/questions/echo.js)
     encoder.hold()
+    let more = true
     try {
-      return this.wire!.next!.receive([chunk])
-    } finally {
-      encoder.release()
+      more = this.wire!.next!.receive([chunk])
+    } catch (error) {
+      // of a 'request' listener
+      surface(error)
     }
+    encoder.release()
+    return more
   }
 
   wireEnded(): void {
@@ -312,7 +319,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.view?.connectionOver()
     this.outgoing?.connectionOver()
     this.wire?.inputDone()
-    this.encoder.failWaiters(new WebSocketError('WS_ERR_NOT_OPEN'))
+    nextTick(() => this.encoder.failWaiters(new WebSocketError('WS_ERR_NOT_OPEN')))
   }
 
   private tellClose(): void {
@@ -369,7 +376,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   offer(request: UpgradeRequest): boolean {
     this.request = request
     this.handshake!.offered = true
-    return this.user.tell('request', request)
+    return this.user.ask(request)
   }
 
   sendHead(bytes: Buffer): void {
@@ -514,20 +521,30 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   /** Whether what is sent now has to wait. */
   get needsDrain(): boolean {
-    return this.closeInfo === undefined && (this.encoder.isFull || (this.view?.writableNeedDrain ?? false))
+    return (
+      this.closeInfo === undefined &&
+      (this.encoder.isFull || this.isQueueFull || (this.view?.writableNeedDrain ?? false))
+    )
+  }
+
+  // behind a message that is written in pieces
+  private get isQueueFull(): boolean {
+    return this.outgoing !== null && this.outgoing.size > this.settings.highWaterMark
   }
 
   /** Resolves when the wire has written all that was sent before; rejects if the connection ends first. */
   whenAllWritten(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const check = (): void => {
-        if (this.closeInfo !== undefined) reject(new WebSocketError('WS_ERR_NOT_OPEN'))
-        // what waits in the view, or behind a message in pieces, is sent when the wire has room
-        else if (this.needsDrain) this.whenDrained(() => nextTick(check))
-        else
-          this.whenSent(error => (error ? reject(new WebSocketError('WS_ERR_NOT_OPEN', { cause: error })) : resolve()))
+      const settle: Written = error => {
+        if (error) reject(new WebSocketError('WS_ERR_NOT_OPEN', { cause: error }))
+        else resolve()
       }
-      check()
+      const { view, outgoing } = this
+      if (this.closeInfo !== undefined) settle(new WebSocketError('WS_ERR_NOT_OPEN'))
+      // behind what waits in the view, and behind a message in pieces
+      else if (view !== null && view.writableLength > 0) view.whenWritten(settle)
+      else if (outgoing !== null) outgoing.whenWritten(settle)
+      else this.whenSent(settle)
     })
   }
 
@@ -596,6 +613,12 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     return more
   }
 
+  sendBarrier(written: Written): true {
+    if (this.outgoing === null) this.whenSent(written)
+    else this.outgoing.whenWritten(written)
+    return true
+  }
+
   whenSent(written: Written): void {
     this.behindMessages(() => this.encoder.whenWritten(written))
   }
@@ -615,7 +638,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const { view, outbox } = this
     if (view?.writableEnded || this.isEnding) writer.connectionOver()
     else if (view !== null && view.writableLength > 0 && this.reception.kind !== 'frames')
-      (view as View<unknown, unknown>).write(writer)
+      (view as View<unknown, unknown>).write(writer, error => error && writer.connectionOver())
     else outbox.add(writer, null)
     return writer
   }

@@ -3,6 +3,7 @@
 import type { EventEmitter as NodeEmitter } from 'node:events'
 import type * as node from 'node:stream'
 import streams from 'readable-stream'
+import { surface } from './surfacing.js'
 
 export type { Duplex as NodeDuplex, Readable as NodeReadable, Writable as NodeWritable } from 'node:stream'
 
@@ -83,6 +84,19 @@ export function prepareListeners(emitter: object): void {
   const prepared = emitter as { _events: object; _eventsCount: number }
   prepared._events = new Listeners()
   prepared._eventsCount = 0
+}
+
+/**
+ * Emits an event of a stream. What a listener throws surfaces in a tick of its own: thrown here it would break off a loop of the stream,
+ * which then stands still.
+ */
+export function emitSurfacing(stream: NodeEmitter, event: string | symbol, args: unknown[]): boolean {
+  try {
+    return EventEmitter.prototype.emit.call(stream, event, ...args)
+  } catch (error) {
+    surface(error)
+    return true
+  }
 }
 
 /** Has a stream emit 'drain' when it has room, though its own count says that it has. */

@@ -21,6 +21,7 @@ import { PreparedMessage } from './protocol/prepared-message.js'
 import { Buffer, nextTick } from './runtime/node.js'
 import type { ConnectionStats } from './stats.js'
 import { askForDrain, Duplex, EventEmitter, lazy, prepareListeners } from './streams.js'
+import { surface, surfacing } from './surfacing.js'
 import type { TypedDuplex } from './typed-duplex.js'
 import type { FramesView } from './views/frames.js'
 import type { MessageKind } from './views/message-stream.js'
@@ -611,15 +612,15 @@ export class WebSocketStream extends LazyDuplex {
   override _final(callback: () => void): void {
     const pipes = this.pipes()
     if (pipes === undefined) callback()
-    else pipes.end(callback)
+    else surfacing(() => pipes.end(callback))
   }
 
   override _read(): void {
-    this.pipes()?.readOn()
+    surfacing(() => this.pipes()?.readOn())
   }
 
   override _destroy(_error: Error | null, callback: (error?: Error | null) => void): void {
-    this.pipeline.over()
+    surfacing(() => this.pipeline.over())
     callback()
   }
 
@@ -627,7 +628,17 @@ export class WebSocketStream extends LazyDuplex {
 
   /** @internal */
   tell(event: string, value: unknown): boolean {
-    return this.emit(event, value)
+    try {
+      return this.emit(event, value)
+    } catch (error) {
+      surface(error)
+      return true
+    }
+  }
+
+  /** Emits 'request', and lets exceptions of its listeners through: the client gets an answer all the same. @internal */
+  ask(request: UpgradeRequest): boolean {
+    return this.emit('request', request)
   }
 
   /** @internal */

@@ -12,6 +12,7 @@ import { Opcode } from '../protocol/opcode.js'
 import { giveBack } from '../protocol/output-memory.js'
 import { nextTick } from '../runtime/node.js'
 import { BlockedTime } from '../stats.js'
+import { surfacing } from '../surfacing.js'
 import { type Batch, Stage } from './stage.js'
 
 /** What an encoder has for the connection. */
@@ -320,13 +321,6 @@ function flushLater(encoder: FrameEncoder): void {
   encoder.flushNow()
 }
 
-/** Calls all, whatever one of them throws. */
-function callEach(waiters: readonly Waiter[], error: Error | null, from = 0): void {
-  let at = from
-  try {
-    while (at < waiters.length) waiters[at++]!.callback(error)
-  } finally {
-    // one has thrown
-    if (at < waiters.length) nextTick(() => callEach(waiters, error, at))
-  }
+function callEach(waiters: readonly Waiter[], error: Error | null): void {
+  for (const { callback } of waiters) surfacing(() => callback(error))
 }

@@ -4,7 +4,7 @@ import { WebSocketError } from '../errors.js'
 import { readCloseBody } from '../protocol/close-code.js'
 import { Frame } from '../protocol/frame.js'
 import { isControl, isKnown, Opcode } from '../protocol/opcode.js'
-import { Buffer } from '../runtime/node.js'
+import { Buffer, nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import type { Outbox } from './outbox.js'
 import { View, type ViewOwner } from './view.js'
@@ -81,7 +81,7 @@ export class FramesView extends View<any, Frame> {
     this.frames.outbox.done(this)
     const { held } = this
     this.held = null
-    held?.written?.(error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
+    if (held?.written) nextTick(held.written, error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
   }
 
   protected send(item: Frame | FrameFields, written: Written | null): boolean {

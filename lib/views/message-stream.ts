@@ -3,7 +3,7 @@
 import { WebSocketError } from '../errors.js'
 import { Utf8Reader } from '../protocol/utf8.js'
 import { nextTick } from '../runtime/node.js'
-import { Readable } from '../streams.js'
+import { emitSurfacing, Readable } from '../streams.js'
 
 /** What kind of message it is (RFC 6455 §5.6). */
 export type MessageKind = 'text' | 'binary'
@@ -86,6 +86,10 @@ export class MessageStream extends Readable {
 
   override _read(): void {
     this.filler.wantMore(this)
+  }
+
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    return emitSurfacing(this, event, args)
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {

@@ -6,7 +6,7 @@ import { Opcode } from '../protocol/opcode.js'
 import { Utf8Reader } from '../protocol/utf8.js'
 import { Buffer, nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
-import { Writable } from '../streams.js'
+import { emitSurfacing, Writable } from '../streams.js'
 import type { MessageKind } from './message-stream.js'
 import type { Outbox } from './outbox.js'
 
@@ -123,8 +123,8 @@ export class MessageWriter extends Writable {
       this.text.end()
       // half a pair at the very end is no character; it goes out as UTF-16's replacement does
       this.send(this.surrogate, true)
-      this.owner.outbox.done(this)
       this.owner.whenSent(callback)
+      this.owner.outbox.done(this)
     })
   }
 
@@ -136,8 +136,12 @@ export class MessageWriter extends Writable {
     if (state !== 'done') this.owner.outbox.done(this)
     const { callback: waiting } = this
     this.callback = null
-    waiting?.(error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
+    if (waiting !== null) nextTick(waiting, error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
     callback(error)
+  }
+
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    return emitSurfacing(this, event, args)
   }
 
   private whenReady(callback: Callback, run: () => void): void {

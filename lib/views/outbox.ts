@@ -4,6 +4,7 @@
 import { WebSocketError } from '../errors.js'
 import type { Frame } from '../protocol/frame.js'
 import { type Outgoing as Message, queuedSize } from '../protocol/message-splitter.js'
+import { nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import type { MessageFragmenter } from '../stages/message-fragmenter.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
@@ -26,7 +27,8 @@ export interface PiecewiseMessage {
 export type Outgoing = Message | PiecewiseMessage
 
 interface Queued {
-  readonly item: Outgoing
+  /** Null for what only waits for those before it. */
+  readonly item: Outgoing | null
   readonly written: Written | null
 }
 
@@ -97,6 +99,12 @@ export class Outbox implements Sender<Message> {
     return this.run()
   }
 
+  /** Calls back when the wire has written all that was sent before. */
+  whenWritten(written: Written): void {
+    this.queue.push({ item: null, written })
+    this.run()
+  }
+
   /** Sends a piece of the message whose turn it is; false asks to wait for its `proceed`. */
   pieces(frames: Batch<Frame>): boolean {
     this.blocked = !this.fragmenter.pass(frames)
@@ -133,7 +141,7 @@ export class Outbox implements Sender<Message> {
     this.settled = []
     for (const message of piecewise) message.connectionOver()
     const error = new WebSocketError('WS_ERR_NOT_OPEN')
-    for (const { written } of waiting) written?.(error)
+    for (const { written } of waiting) if (written !== null) nextTick(written, error)
   }
 
   private run(): boolean {
@@ -158,6 +166,10 @@ export class Outbox implements Sender<Message> {
   }
 
   private send({ item, written }: Queued): void {
+    if (item === null) {
+      this.whenSent(written!)
+      return
+    }
     if (isPiecewise(item)) {
       // it may have been given up while it waited
       if (!this.piecewise.has(item)) return

@@ -4,7 +4,8 @@ import { WebSocketError } from '../errors.js'
 import { queuedSize } from '../protocol/message-splitter.js'
 import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
-import { askForDrain, Duplex, giveDrain, prepareListeners } from '../streams.js'
+import { askForDrain, Duplex, emitSurfacing, giveDrain, prepareListeners } from '../streams.js'
+import { surfacing } from '../surfacing.js'
 import type { Outgoing } from './outbox.js'
 
 /** What a view asks of its connection. */
@@ -19,6 +20,8 @@ export interface ViewOwner {
    * @throws TypeError for what cannot be sent
    */
   sendItem(item: Outgoing, written: Written | null): boolean
+  /** Calls back when the wire has written all that was sent before. @returns true */
+  sendBarrier(written: Written): true
   /** More is wanted. */
   wantMessages(): void
   /** Nothing more will be written. */
@@ -28,6 +31,9 @@ export interface ViewOwner {
   /** The application destroyed the view. */
   messagesDestroyed(error: Error | null): void
 }
+
+/** What is written to hear of what was written before it. */
+const BARRIER: unknown = Object.freeze({ begin: null })
 
 /** A callback of `write`, and which write it belongs to. */
 interface WriteCallback {
@@ -147,7 +153,7 @@ export abstract class View<In, Out> extends Duplex {
     this.callbacks.push({ index, callback })
     return super.write(item, error => {
       // what has been begun is called back by the wire
-      if (error && this.takeCallback(index) !== null) callback(error)
+      if (error && this.takeCallback(index) !== null) surfacing(() => callback(error))
     })
   }
 
@@ -184,7 +190,7 @@ export abstract class View<In, Out> extends Duplex {
     // the wire may have room again before it is known that it had none
     this.waiting = callback
     try {
-      more = this.send(item, written)
+      more = item === BARRIER ? this.owner.sendBarrier(written!) : this.send(item, written)
     } catch (error) {
       this.waiting = null
       if (written !== null) nextTick(written, error)
@@ -199,18 +205,21 @@ export abstract class View<In, Out> extends Duplex {
   }
 
   override read(size?: number): any {
-    const { readableFlowing } = this
-    let hasThrown = true
-    try {
-      const item = super.read(size)
-      hasThrown = false
-      // after the reader has had this one
-      if (this.ended && this.readableLength === 0) nextTick(() => this.destroyWhenRead())
-      return item
-    } finally {
-      // a flow that a listener of 'data' has broken off goes on
-      if (hasThrown && readableFlowing) nextTick(() => this.pause().resume())
-    }
+    const item = super.read(size)
+    // after the reader has had this one
+    if (this.ended && this.readableLength === 0) nextTick(() => this.destroyWhenRead())
+    return item
+  }
+
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    return emitSurfacing(this, event, args)
+  }
+
+  /** Calls back when the wire has written all that was written here before. @internal */
+  whenWritten(written: Written): void {
+    if (this.writableEnded)
+      this.once('close', () => written(this.writableFinished ? null : new WebSocketError('WS_ERR_NOT_OPEN')))
+    else this.write(BARRIER as In, written)
   }
 
   override _read(): void {
@@ -222,7 +231,7 @@ export abstract class View<In, Out> extends Duplex {
     this.waiting = null
     this.queuedSize = 0
     clearTimeout(this.patience)
-    waiting?.(error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
+    if (waiting !== null) nextTick(waiting, error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
     this.owner.messagesDestroyed(error)
     callback(error)
   }

@@ -135,13 +135,7 @@ export class AttachedWire implements Wire {
       this.drop()
       return
     }
-    let more = false
-    try {
-      more = this.user.wireInput(bytes, this.owns(bytes))
-    } finally {
-      // after an exception of a listener the pipeline asks for more when it has gone on
-      if (!more) this.duplex.pause()
-    }
+    if (!this.user.wireInput(bytes, this.owns(bytes))) this.duplex.pause()
   }
 
   private owns(chunk: Buffer): boolean {

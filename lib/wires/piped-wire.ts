@@ -207,17 +207,7 @@ export class PipedWire implements Wire {
   /** A chunk was written into the stream. */
   writeInput(chunk: Buffer, callback: () => void): void {
     this.waiting = callback
-    let more = false
-    try {
-      more = this.user.wireInput(chunk, this.owns(chunk))
-    } catch (error) {
-      // From Node 24 on a pipe catches what a write throws, and destroys its destination: an exception of the application's is to surface,
-      // and the pipeline proceeds when it has gone on.
-      nextTick(() => {
-        throw error
-      })
-    }
-    if (more) this.proceed()
+    if (this.user.wireInput(chunk, this.owns(chunk))) this.proceed()
   }
 
   private owns(chunk: Buffer): boolean {
