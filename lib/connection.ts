@@ -37,11 +37,10 @@ export interface Surroundings {
   sendClose(payload: Buffer): boolean
   /** Ends the wire behind what waits. */
   endWire(): void
-  /**
-   * Whether the wire has taken all that was to be sent.
-   * @param isOver - the wire is gone
-   */
-  hasSentAll(isOver?: boolean): boolean
+  /** Whether the wire has taken all that was to be sent. */
+  hasSentAll(): boolean
+  /** Once all is over: whether our Close, or the end of the wire in its place, had left by then. */
+  closeHasLeft(): boolean
   /** Gives up the wire at once. */
   dropWire(): void
   /** Takes no more frames from the wire: the rest is dropped. */
@@ -163,7 +162,7 @@ export class Connection implements KeepaliveOwner {
     }
     // without a failure the peer's Close has come; ours may have been somebody else's to give, or may not have left
     const { code, reason } = this.closeReceived!
-    return { code, reason, wasClean: this.closeSent && !this.isCut && this.around.hasSentAll(true), initiator }
+    return { code, reason, wasClean: this.closeSent && !this.isCut && this.around.closeHasLeft(), initiator }
   }
 
   /** Begins the closing handshake (RFC 6455 §7.1.2); a second call does nothing. */

@@ -102,6 +102,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   /** Server: the request, as it was given. */
   request: UpgradeRequest | null
   private bytesReceived = 0
+  private closeFrame: 'none' | 'sent' | 'written' = 'none'
 
   // What most open connections are without stands in the prototype, where it costs nothing (benchmarks/questions/idle.js)
   declare private extensions: Extensions | null
@@ -271,10 +272,9 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     if (tells) nextTick(() => this.tellError())
   }
 
-  hasSentAll(isOver = false): boolean {
+  hasSentAll(): boolean {
     const { encoder, extensions, wire } = this
-    // a stream of HTTP/2 forgets what it has written when the peer resets it, which browsers do after their Close
-    if (this.hasEnded || (isOver && wire instanceof AttachedWire && wire.isMultiplexed)) return true
+    if (this.hasEnded) return true
     if (encoder.size > 0 || encoder.isBlocked || extensions?.outbound.isWorking) return false
     return wire === null || wire.bufferedAmount === 0
   }
@@ -674,7 +674,10 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   /** The application writes no more; what it wrote is to be sent within `closeTimeout`. */
   endsSoon(): void {
-    if (this.view!.writableLength > 0) this.connection.closeSoon()
+    if (this.view!.writableLength === 0) return
+    // as `close` does
+    if (this.outgoing?.isOpen && this.reception.kind !== 'frames') this.connection.close(NORMAL)
+    else this.connection.closeSoon()
   }
 
   endMessages(callback: () => void): void {
@@ -802,8 +805,22 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     let isSent = true
     this.behindMessages(() => {
       isSent = this.encoder.close(payload)
+      if (isSent) this.watchClose()
     })
     return isSent
+  }
+
+  private watchClose(): void {
+    this.closeFrame = 'sent'
+    this.encoder.whenWritten(error => {
+      if (!error) this.closeFrame = 'written'
+    })
+  }
+
+  closeHasLeft(): boolean {
+    // a stream of HTTP/2 forgets what it has written when the peer resets it, which browsers do after their Close
+    if (this.hasEnded || (this.wire instanceof AttachedWire && this.wire.isMultiplexed)) return true
+    return this.closeFrame === 'none' ? this.hasSentAll() : this.closeFrame === 'written'
   }
 
   endWire(): void {

@@ -26,7 +26,7 @@ export class DraftWriter {
   count = 0
   /** Texts that have ended. */
   messages = 0
-  /** Data frames, and parts of them, that have been added, and how many of these have been taken. */
+  /** Data frames, parts of them, and a Close that have been added, and how many of these have been taken. */
   dataAdded = 0
   dataTaken = 0
 
@@ -42,7 +42,10 @@ export class DraftWriter {
   /** Puts a data frame behind all that wait, or a Close where there can be one; other control frames are dropped. */
   add(frame: Frame): void {
     if (isControl(frame.opcode)) {
-      if (frame.opcode === Opcode.Close && this.canClose) this.putFrame(CLOSE)
+      if (frame.opcode === Opcode.Close && this.canClose) {
+        this.dataAdded++
+        this.putFrame(CLOSE)
+      }
       return
     }
     this.dataAdded++

@@ -3,7 +3,7 @@
 import { Buffer } from '../runtime/node.js'
 import { Frame } from './frame.js'
 import { applyMask, freshMask, shiftMask, WORDS_FROM } from './mask.js'
-import { isControl } from './opcode.js'
+import { isControl, Opcode } from './opcode.js'
 import { borrow, MEMORY_SIZE } from './output-memory.js'
 
 /**
@@ -46,7 +46,7 @@ export class FrameWriter {
   count = 0
   /** Data frames among them that are the last of their message. */
   messages = 0
-  /** Data frames, and parts of them, that have been added, and how many of these have been taken. */
+  /** Data frames, parts of them, and a Close that have been added, and how many of these have been taken. */
   dataAdded = 0
   dataTaken = 0
 
@@ -154,10 +154,8 @@ export class FrameWriter {
 
   private insert(at: number, frame: Frame): void {
     if (frame.first) this.count++
-    if (!isControl(frame.opcode)) {
-      this.dataAdded++
-      if (frame.fin && frame.complete) this.messages++
-    }
+    if (isOrdered(frame)) this.dataAdded++
+    if (frame.fin && frame.complete && !isControl(frame.opcode)) this.messages++
     if (this.frames === NONE) this.frames = [frame]
     else if (at === this.frames.length) this.frames.push(frame)
     else this.frames.splice(at, 0, frame)
@@ -194,7 +192,7 @@ export class FrameWriter {
       const frame = frames[count++]!
       size += this.wireSize(frame)
       if (this.isApart(frame)) this.apart--
-      if (!isControl(frame.opcode)) this.dataTaken++
+      if (isOrdered(frame)) this.dataTaken++
     } while (count < frames.length && size + this.wireSize(frames[count]!) <= most)
     this.size -= size
     this.urgent = Math.max(0, this.urgent - count)
@@ -287,6 +285,11 @@ export class FrameWriter {
     if (this.masked) applyMask(bytes, at, end, bytes, at, shiftMask(mask, frame.offset))
     return end
   }
+}
+
+/** Whether a frame leaves in the order in which it came: pings and pongs go ahead. */
+function isOrdered({ opcode }: Frame): boolean {
+  return opcode !== Opcode.Ping && opcode !== Opcode.Pong
 }
 
 /** Writes the header of a frame, its mask aside; answers where the payload, or the mask, begins. */
