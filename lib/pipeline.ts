@@ -645,6 +645,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   beginMessage(kind: MessageKind | null): MessageWriter {
     const writer = this.makeWriter(kind, true)
+    writer.isByHand = false
     this.outbox.add(writer, null)
     return writer
   }
@@ -675,9 +676,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   /** The application writes no more; what it wrote is to be sent within `closeTimeout`. */
   endsSoon(): void {
     if (this.view!.writableLength === 0) return
-    // as `close` does
-    if (this.outgoing?.isOpen && this.reception.kind !== 'frames') this.connection.close(NORMAL)
-    else this.connection.closeSoon()
+    this.connection.closeSoon()
+    this.closeIfStuck(NORMAL)
   }
 
   endMessages(callback: () => void): void {
@@ -734,8 +734,17 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.rare ??= {}
     this.rare.closeBody = body
     this.connection.closeSoon()
-    if (view === null) outgoing!.whenSettled(() => this.connection.close(body))
-    else view.end()
+    if (view === null) {
+      outgoing!.whenSettled(() => this.connection.close(body))
+      return
+    }
+    view.end()
+    this.closeIfStuck(body)
+  }
+
+  /** What waits behind a message that the application has not ended is not waited for. */
+  private closeIfStuck(body: Buffer): void {
+    if (this.reception.kind !== 'frames') this.outgoing?.whenStuck(() => this.connection.close(body))
   }
 
   /** Whether a Close waits for messages that have been sent. */
@@ -819,7 +828,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   closeHasLeft(): boolean {
     // a stream of HTTP/2 forgets what it has written when the peer resets it, which browsers do after their Close
-    if (this.hasEnded || (this.wire instanceof AttachedWire && this.wire.isMultiplexed)) return true
+    if (this.wire instanceof AttachedWire && this.wire.isMultiplexed) return true
     return this.closeFrame === 'none' ? this.hasSentAll() : this.closeFrame === 'written'
   }
 

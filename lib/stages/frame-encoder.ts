@@ -111,7 +111,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
    */
   whenWritten(callback: Written): void {
     if (this.drops || (this.writer.size === 0 && this.writing === 0)) {
-      callback(this.drops ? new WebSocketError('WS_ERR_NOT_OPEN') : null)
+      surfacing(() => callback(this.drops ? new WebSocketError('WS_ERR_NOT_OPEN') : null))
       return
     }
     this.waiters ??= []

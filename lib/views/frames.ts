@@ -67,6 +67,8 @@ export class FramesView extends View<any, Frame> {
 
   /** Nothing says when a message of frames will end. @internal */
   readonly isEnded = false
+  /** @internal */
+  readonly isByHand = true
 
   /** @internal */
   begin(): void {

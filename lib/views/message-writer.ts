@@ -64,6 +64,9 @@ export class MessageWriter extends Writable {
     return this.writableLength
   }
 
+  /** Whether the application writes and ends it by itself. @internal */
+  isByHand = true
+
   /** Whether its end has been written. @internal */
   get isEnded(): boolean {
     return this.writableEnded

@@ -15,6 +15,8 @@ export interface PiecewiseMessage {
   readonly size: number
   /** Whether the application has ended it. */
   readonly isEnded: boolean
+  /** Whether the application writes and ends it by itself; a Readable that was written ends in its own time. */
+  readonly isByHand: boolean
   /** It is the next to be sent, by `pieces` and `done` of the outbox; those before it are gone. */
   begin(): void
   /** The wire takes more of it. */
@@ -47,6 +49,7 @@ export class Outbox implements Sender<Message> {
   private blocked = false
   private held = false
   private settled: (() => void)[] = []
+  private stuck: (() => void) | null = null
 
   /** @param whenSent - calls back when the wire has written all that was sent before */
   constructor(
@@ -65,6 +68,16 @@ export class Outbox implements Sender<Message> {
   /** Whether the message whose turn it is has not been ended. */
   get isOpen(): boolean {
     return this.current !== null && !this.current.isEnded
+  }
+
+  /** Calls back when a message has its turn that the application writes piece by piece, and has not ended. */
+  whenStuck(callback: () => void): void {
+    this.stuck = callback
+    if (this.isStuck) callback()
+  }
+
+  private get isStuck(): boolean {
+    return this.isOpen && this.current!.isByHand
   }
 
   /** Calls back when all that the application has ended is gone. */
@@ -147,6 +160,7 @@ export class Outbox implements Sender<Message> {
   private run(): boolean {
     while (this.current === null && !this.blocked && !this.held && this.at < this.queue.length) this.send(this.shift())
     if (this.settled.length > 0 && this.isSettled) this.settle()
+    if (this.stuck !== null && this.isStuck) this.stuck()
     return this.current === null && !this.blocked && !this.held
   }
 

@@ -101,9 +101,10 @@ export abstract class View<In, Out> extends Duplex {
 
   // A writer that waits must hear of it, though not before a reader has had what is there; nor much later, if nobody reads
   private failWrites(): void {
-    const isUnread = this.ended === undefined || this.readableLength > 0
+    const isUnread = this.ended === undefined || this.readableLength > 0 || (this.ended === null && !this.readableEnded)
     const error = this.ended ?? new WebSocketError('WS_ERR_NOT_OPEN')
     const { closeTimeout } = this.owner
+    if (this.ended === null && isUnread) this.once('end', () => this.destroy(error))
     if (!isUnread) this.destroy(error)
     else if (closeTimeout < Number.POSITIVE_INFINITY)
       this.patience ??= setTimeout(() => this.destroy(error), closeTimeout)
