@@ -74,6 +74,7 @@ interface Rare {
   closed?: Deferred<CloseInfo>
   openError?: HandshakeError
   error?: Error
+  isErrorTold?: boolean
   closeBody?: Buffer
   closeSent?: () => void
   ask?: (answer: HandshakeError) => boolean
@@ -897,7 +898,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   notifyError(error: Error): void {
     if (channels.error.hasSubscribers) channels.error.publish({ stream: this.user, error })
     this.rare ??= {}
-    this.rare.error ??= error
+    // one for each connection
+    if (!this.rare.isErrorTold) this.rare.error ??= error
   }
 
   progressed(): void {
@@ -929,6 +931,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const error = this.rare?.error
     if (error === undefined) return
     delete this.rare!.error
+    this.rare!.isErrorTold = true
     if (this.user.hears('error')) this.user.tell('error', error)
   }
 

@@ -153,7 +153,8 @@ export class MessageWriter extends Writable {
         if (!this.owner.takesMessages) throw new WebSocketError('WS_ERR_NOT_OPEN')
         run()
       } catch (error) {
-        callback(error as Error)
+        // the stream would catch what the callback of the application throws
+        nextTick(callback, error)
       }
     }
     if (this.state !== 'waiting') {
