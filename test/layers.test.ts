@@ -43,10 +43,10 @@ const LAYERS: Record<string, Layer> = {
   stats: { knows: [] },
   diagnostics: { knows: [], types: ['protocol'], uses: ['node:diagnostics_channel'] },
   stages: {
-    knows: ['runtime/node', 'checks', 'errors', 'streams', 'protocol', 'stats', 'diagnostics'],
+    knows: ['runtime/node', 'surfacing', 'checks', 'errors', 'streams', 'protocol', 'stats', 'diagnostics'],
     types: ['extensions']
   },
-  views: { knows: ['runtime/node', 'errors', 'streams', 'protocol', 'stages'], types: ['options'] },
+  views: { knows: ['runtime/node', 'surfacing', 'errors', 'streams', 'protocol', 'stages'], types: ['options'] },
   'patient-timer': { knows: ['runtime/node'] },
   keepalive: { knows: ['patient-timer'] },
   'pending-pings': { knows: ['runtime/node', 'deferred', 'errors'] },
@@ -74,6 +74,7 @@ const LAYERS: Record<string, Layer> = {
   pipeline: {
     knows: [
       'runtime/node',
+      'surfacing',
       'abort-signals',
       'errors',
       'deferred',
@@ -93,6 +94,7 @@ const LAYERS: Record<string, Layer> = {
   'websocket-stream': {
     knows: [
       'runtime/node',
+      'surfacing',
       'errors',
       'streams',
       'options',

@@ -51,6 +51,8 @@ export abstract class View<In, Out> extends Duplex {
   private writes = 0
   private begun = 0
   private callbacks: WriteCallback[] | null = null
+  // items that were read
+  private reads = 0
   // the write that is being made
   private making = -1
   /** Bytes in writes that have not begun. @internal */
@@ -207,13 +209,22 @@ export abstract class View<In, Out> extends Duplex {
 
   override read(size?: number): any {
     const item = super.read(size)
+    if (item !== null) this.reads++
     // after the reader has had this one
     if (this.ended && this.readableLength === 0) nextTick(() => this.destroyWhenRead())
     return item
   }
 
   override emit(event: string | symbol, ...args: unknown[]): boolean {
-    return emitSurfacing(this, event, args)
+    const { reads } = this
+    const told = emitSurfacing(this, event, args)
+    // a listener of 'readable' that reads until nothing is there, and throws in between, has not seen the rest
+    if (event === 'readable' && this.reads !== reads && this.readableLength > 0) setImmediate(() => this.tellReadable())
+    return told
+  }
+
+  private tellReadable(): void {
+    if (this.readableLength > 0 && !this.destroyed) this.emit('readable')
   }
 
   /** Calls back when the wire has written all that was written here before. @internal */
