@@ -193,7 +193,7 @@ export class WebSocketStream extends LazyDuplex {
   ): boolean {
     if (message instanceof PreparedMessage) return this.pipeline.send(message)
     if (typeof message === 'string') return this.text(message, options)
-    return message instanceof Blob ? this.sendBlob(message, options) : this.binary(message, options)
+    return message instanceof Blob ? this.sendBlob(message, options) : this.binary(toBytes(message), options)
   }
 
   // its bytes come later, and what is sent meanwhile waits behind it

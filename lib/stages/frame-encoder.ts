@@ -295,10 +295,11 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
 
   private wrote(due: Waiter[] | null, error: Error | null | undefined): void {
     this.writing--
+    // the wire is lost: they hear of it with the end of the connection
+    if (error) return
     const late = this.writing === 0 && this.waiters !== null ? this.takeDue(this.writer.dataTaken) : null
-    const isDue = due !== null && this.outstanding.delete(due)
-    if (isDue) callEach(late === null ? due : [...due, ...late], error ?? null)
-    else if (late !== null) callEach(late, error ?? null)
+    if (due !== null && this.outstanding.delete(due)) callEach(due, null)
+    if (late !== null) callEach(late, null)
   }
 
   /** Those who wait for data that have been taken; null for none. */

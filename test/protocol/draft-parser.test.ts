@@ -259,7 +259,7 @@ for (const version of VERSIONS) {
     t.equal(parser.next()!.payload.toString(), 'b')
     parser.push(ended('d'), false)
     t.same(
-      [...rest(parser)].map(frame => [frame.payload.toString(), frame.owner === 'us']),
+      [...rest(parser)].map(frame => [frame.owner === 'us', frame.payload.toString()].reverse()),
       [
         ['c', true],
         ['d', true]

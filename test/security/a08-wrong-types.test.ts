@@ -47,7 +47,8 @@ for (const way of WAYS) {
     const { ws, peer } = await meet(t, way)
     const calls: ((wrong: never) => unknown)[] = [
       wrong => ws.text(wrong),
-      wrong => ws.binary(wrong),
+      // an array of bytes is one
+      wrong => ws.binary(Array.isArray(wrong) ? ([...(wrong as number[]), 256] as never) : wrong),
       wrong => ws.send(wrong),
       wrong => ws.ping(wrong),
       wrong => ws.pong(wrong),
