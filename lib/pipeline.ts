@@ -39,9 +39,9 @@ import type { Wire, WireUser } from './wires/wire.js'
 /** What the pipeline tells the WebSocketStream around it. */
 export interface PipelineUser {
   /** Calls the listeners of an event; false where there are none. */
-  tell(event: 'open' | 'message' | 'ping' | 'pong' | 'error' | 'close', value: unknown): boolean
-  /** Emits 'request'; false where it has no listeners. @throws what a listener throws */
-  ask(request: UpgradeRequest): boolean
+  tell(event: 'message' | 'ping' | 'pong' | 'error' | 'close', value: unknown): boolean
+  /** Emits an event of the handshake; false where it has no listeners. @throws what a listener throws */
+  ask(event: 'request' | 'open', value: unknown): boolean
   /** Whether an event has listeners. */
   hears(event: string): boolean
   /** Whether the application listens for errors: pipes do, too, and do nothing with those of a peer. */
@@ -377,7 +377,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   offer(request: UpgradeRequest): boolean {
     this.request = request
     this.handshake!.offered = true
-    return this.user.ask(request)
+    return this.user.ask('request', request)
   }
 
   sendHead(bytes: Buffer): void {
@@ -433,7 +433,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   private tellOpen(info: OpenInfo, goOn: () => void): void {
     let isTold = false
     try {
-      if (this.connection.failure === null) this.user.tell('open', info)
+      if (this.connection.failure === null) this.user.ask('open', info)
       isTold = true
     } finally {
       if (isTold) goOn()
@@ -829,7 +829,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   closeHasLeft(): boolean {
     // a stream of HTTP/2 forgets what it has written when the peer resets it, which browsers do after their Close
-    if (this.wire instanceof AttachedWire && this.wire.isMultiplexed) return true
+    if (this.hasEnded || (this.wire instanceof AttachedWire && this.wire.isMultiplexed)) return true
     return this.closeFrame === 'none' ? this.hasSentAll() : this.closeFrame === 'written'
   }
 

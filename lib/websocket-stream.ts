@@ -636,9 +636,9 @@ export class WebSocketStream extends LazyDuplex {
     }
   }
 
-  /** Emits 'request', and lets exceptions of its listeners through: the client gets an answer all the same. @internal */
-  ask(request: UpgradeRequest): boolean {
-    return this.emit('request', request)
+  /** Emits an event of the handshake, and lets exceptions through: `accept()` may be the application's call. @internal */
+  ask(event: 'request' | 'open', value: unknown): boolean {
+    return EventEmitter.prototype.emit.call(this, event, value)
   }
 
   /** @internal */

@@ -163,6 +163,7 @@ export class BrowserWebSocketStream {
       write: chunk => {
         const message = toMessage(chunk)
         return new Promise<void>((resolve, reject) => {
+          /* c8 ignore next - an error comes only where the connection ends while the wire is full */
           messages.write(message, error => (error ? this.closed.then(() => reject(error), reject) : resolve()))
         })
       },

@@ -229,28 +229,14 @@ export class FrameWriter {
       let at = 0
       for (; first < last; first++) at = this.write(frames[first]!, bytes, at)
       if (room > 0) buffers.push(bytes)
-      if (large !== null) this.writeApart(large, buffers)
+      if (large !== null) buffers.push(large.payload)
     }
     return buffers
   }
 
   private isApart(frame: Frame): boolean {
-    if (this.masked) return frame.size >= PIECES_FROM
-    return this.sharesMemory && frame.size >= UNCOPIED_FROM && typeof frame.data !== 'string'
-  }
-
-  /** The payload of a large frame, behind its header. */
-  private writeApart(frame: Frame, buffers: Buffer[]): void {
-    const { payload } = frame
-    if (!this.masked) {
-      buffers.push(payload)
-      return
-    }
-    for (let from = 0; from < payload.length; from += PIECE_SIZE) {
-      const piece = Buffer.allocUnsafe(Math.min(PIECE_SIZE, payload.length - from))
-      applyMask(payload, from, from + piece.length, piece, 0, shiftMask(this.partMask, frame.offset + from))
-      buffers.push(piece)
-    }
+    if (this.masked || !this.sharesMemory) return false
+    return frame.size >= UNCOPIED_FROM && typeof frame.data !== 'string'
   }
 
   private wireSize(frame: Frame): number {

@@ -8,7 +8,7 @@ import type { Frame } from '../protocol/frame.js'
 import { FrameCutter } from '../protocol/message-splitter.js'
 import { isControl, Opcode } from '../protocol/opcode.js'
 import { bindContext } from '../runtime/node.js'
-import { type PacedCodec, type PacedStage, PacedWork } from './paced-work.js'
+import { type PacedCodec, PacedWork } from './paced-work.js'
 import { type Batch, type FaultListener, Stage } from './stage.js'
 
 /** What an ExtensionTransform is made with. */
@@ -22,7 +22,7 @@ export interface ExtensionTransformOptions {
 }
 
 /** Validates reserved bits (RFC 6455 §5.2) and has frames processed. On its own it is destroyed by a fault. */
-export class ExtensionTransform extends Stage<Frame, Frame> implements PacedStage {
+export class ExtensionTransform extends Stage<Frame, Frame> {
   /** @internal */
   listener: FaultListener | null = null
 

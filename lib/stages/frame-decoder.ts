@@ -234,6 +234,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     try {
       return this.parser.next()
     } catch (error) {
+      /* c8 ignore next - the parser throws nothing else, and a fault of ours must not be taken for the peer's */
       if (!(error instanceof WebSocketError)) throw error
       this.fault = error
       return null

@@ -5,7 +5,7 @@ import type { DuplexOptions } from 'node:stream'
 import { checkNumber } from '../checks.js'
 import type { Frame } from '../protocol/frame.js'
 import { FrameCutter, frameOf, type Outgoing } from '../protocol/message-splitter.js'
-import { type PacedCodec, type PacedStage, PacedWork } from './paced-work.js'
+import { type PacedCodec, PacedWork } from './paced-work.js'
 import { type Batch, Stage } from './stage.js'
 
 /** What a MessageFragmenter is made with. */
@@ -21,7 +21,7 @@ interface Job {
 }
 
 /** Makes frames of messages (RFC 6455 §5.4, §5.6). */
-export class MessageFragmenter extends Stage<Outgoing, Frame> implements PacedStage {
+export class MessageFragmenter extends Stage<Outgoing, Frame> {
   /** Whether messages are cut here, and not behind an extension. @internal */
   cuts = true
 

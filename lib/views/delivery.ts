@@ -1,7 +1,6 @@
 // Batches of messages, or of frames, come in, and go one by one to whoever takes them: the view, or the listeners of 'message'.
 // Where nobody does, they wait, and no more is asked for.
 
-import { nextTick } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 
 /** Takes messages, or frames, one by one. */
@@ -119,17 +118,10 @@ export class Delivery<T> implements Receiver<T> {
 
   private run(): boolean {
     let more = this.taker !== null || this.owner.isHeard
-    let hasThrown = true
     this.state = 'running'
-    try {
-      while (more && this.queue !== null && this.isRunning()) more = this.next(this.queue)
-      hasThrown = false
-    } finally {
-      // a listener may have discarded the rest
-      if (this.isRunning()) this.state = more && !hasThrown ? 'idle' : 'blocked'
-      // the messages behind are delivered whatever a listener of the application throws
-      if (hasThrown) nextTick(() => this.proceed())
-    }
+    while (more && this.queue !== null && this.isRunning()) more = this.next(this.queue)
+    // a listener may have discarded the rest
+    if (this.isRunning()) this.state = more ? 'idle' : 'blocked'
     if (this.queue === null && this.outcome !== undefined) this.taker?.endMessages(this.outcome)
     return !this.isBlocked
   }
@@ -160,6 +152,6 @@ export class Delivery<T> implements Receiver<T> {
 }
 
 function sizeOf(message: unknown): number {
-  const { length, size } = message as { length?: number; size?: number }
-  return size ?? length ?? 0
+  const { length, size } = message as { length: number; size?: number }
+  return size ?? length
 }

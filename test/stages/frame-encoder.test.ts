@@ -319,3 +319,15 @@ t.test('options that are none are a RangeError or a TypeError at once', async t 
   t.throws(() => new FrameEncoder({ highWaterMark: '5' as unknown as number }), TypeError)
   t.throws(() => new FrameEncoder({ role: 'serving' as 'server' }), TypeError)
 })
+
+t.test('without a wire, what was handed on counts as written', async t => {
+  const bench = new Bench()
+  let calls = 0
+  bench.encoder.receive([new Frame(Opcode.Text, 'a')])
+  bench.encoder.whenWritten(() => calls++)
+  t.equal(calls, 0)
+  await nextTurn()
+  t.equal(calls, 1)
+  bench.encoder.whenWritten(() => calls++)
+  t.equal(calls, 2)
+})

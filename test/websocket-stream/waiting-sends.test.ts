@@ -1,0 +1,186 @@
+// What waits to be sent, in every place where it can wait, and what is read or dropped while it does.
+
+import { once } from 'node:events'
+import { Duplex, PassThrough } from 'node:stream'
+import t from 'tap'
+import { FrameDecoder, MessageFragmenter, WebSocketStream } from '../../lib/index.js'
+import { queuedSize } from '../../lib/protocol/message-splitter.js'
+import { toy } from '../extensions/toys.js'
+import { BINARY, CLOSE, closeBody, requestHead, TEXT } from '../support/raw-peer.js'
+import { IN_MEMORY, nameOf, open, settle } from './sides.js'
+
+t.test('the size of what waits is that of its bytes, and 0 for what says it itself', async t => {
+  t.equal(queuedSize('ab'), 2)
+  t.equal(queuedSize(Buffer.alloc(3)), 3)
+  for (const item of [undefined, null, { pipe() {} }, { begin() {} }]) t.equal(queuedSize(item), 0)
+})
+
+for (const setup of IN_MEMORY) {
+  const name = nameOf(setup)
+
+  t.test(`thousands of messages wait behind one in pieces, and come in order: ${name}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    const writer = ws.createMessage('text')
+    for (let i = 0; i < 3000; i++) t.equal(ws.text(String(i)), true)
+    t.equal(ws.needsDrain, false)
+    t.ok(ws.bufferedAmount > 3000)
+    const drained = ws.drained()
+    writer.end('first')
+    let got = ''
+    for (let fin = false; !fin; ) {
+      const frame = (await peer.nextFrame())!
+      got += frame.payload
+      fin = frame.fin
+    }
+    t.equal(got, 'first')
+    for (let i = 0; i < 3000; i++) {
+      const frame = await peer.nextFrame()
+      if (String(frame?.payload) !== String(i)) t.fail(`${i}: ${frame?.payload}`)
+    }
+    await drained
+    t.equal(ws.bufferedAmount, 0)
+  })
+
+  t.test(`what waits behind a message in pieces makes needsDrain true from highWaterMark on: ${name}`, async t => {
+    const { ws } = await open(t, setup, { highWaterMark: 1000 })
+    ws.createMessage('text').write('open')
+    ws.binary(Buffer.alloc(1001))
+    t.equal(ws.needsDrain, true)
+    ws.destroy()
+    await ws.whenClosed()
+  })
+
+  t.test(`frames that wait are counted, and fail when the view is destroyed: ${name}`, async t => {
+    const { ws } = await open(t, setup)
+    ws.createMessage('text').write('half')
+    await settle()
+    const outcome = new Promise<unknown>(resolve =>
+      ws.frames.write({ opcode: BINARY as never, payload: 'waits' }, resolve)
+    )
+    t.ok(ws.bufferedAmount >= 5)
+    ws.frames.destroy()
+    t.match(await outcome, { code: 'WS_ERR_NOT_OPEN' })
+    ws.destroy()
+    const other = (await open(t, setup)).ws
+    other.frames.write({ opcode: TEXT as never, payload: 'half', fin: false })
+    await settle()
+    t.equal(other.bufferedAmount, 0, 'nothing waits inside a message of frames')
+  })
+
+  t.test(`a message that waits for its turn may be destroyed: ${name}`, async t => {
+    const { ws } = await open(t, setup)
+    ws.createMessage('text').write('half')
+    const second = ws.createMessage('text')
+    const outcome = new Promise(resolve => second.write('x', resolve))
+    second.destroy()
+    t.match(await outcome, { code: 'WS_ERR_NOT_OPEN' })
+    ws.destroy()
+  })
+
+  t.test(`null cannot be written, and changes nothing: ${name}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    t.throws(() => ws.messages.write(null as never), { code: 'ERR_STREAM_NULL_VALUES' })
+    t.throws(() => ws.messages.write(null as never, () => {}), { code: 'ERR_STREAM_NULL_VALUES' })
+    ws.messages.write('right')
+    t.equal(String((await peer.nextFrame())?.payload), 'right')
+  })
+
+  t.test(`handlers as of a browser's WebSocket are refused: ${name}`, async t => {
+    const { ws } = await open(t, setup)
+    for (const event of ['open', 'message', 'error', 'close']) {
+      t.throws(() => Object.assign(ws, { [`on${event}`]: () => {} }), { message: new RegExp(`ws.on\\('${event}'`) })
+    }
+  })
+
+  t.test(`streams that nothing reads do not hide the peer's Close: ${name}`, { timeout: 10_000 }, async t => {
+    const { ws, peer } = await open(t, setup, { closeTimeout: 200, highWaterMark: 1000 })
+    t.ok(ws.streams)
+    for (let i = 0; i < 10; i++) peer.send(BINARY, Buffer.alloc(1000))
+    ws.close(4000)
+    peer.write(peer.frame(CLOSE, closeBody(4000)))
+    peer.end()
+    t.match(await ws.whenClosed(), { code: 4000 })
+  })
+}
+
+t.test('a message that waits and that nothing reads is warned of after 10 s, once', async t => {
+  const { setTimeout: real } = globalThis
+  const late: (() => void)[] = []
+  const fake = (run: () => void, delay: number, ...rest: unknown[]): unknown => {
+    if (delay !== 10_000) return (real as (...args: unknown[]) => unknown)(run, delay, ...rest)
+    late.push(run)
+    return real(() => {}, 0)
+  }
+  globalThis.setTimeout = fake as never
+  t.teardown(() => {
+    globalThis.setTimeout = real
+  })
+  const warned: Error[] = []
+  const onWarning = (warning: Error): void => void warned.push(warning)
+  process.on('warning', onWarning)
+  t.teardown(() => process.off('warning', onWarning))
+  for (let i = 0; i < 2; i++) {
+    const { peer } = await open(t, IN_MEMORY[0]!)
+    peer.text('hello')
+    await settle()
+  }
+  t.ok(late.length >= 2)
+  for (const run of late) run()
+  await settle()
+  t.match(warned, [{ code: 'WS_UNREAD' }])
+  t.equal(warned.length, 1)
+})
+
+t.test('bytes that came before attach are read as they are', async t => {
+  const wire = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
+  wire.push(requestHead())
+  await once(wire, 'readable')
+  const ws = WebSocketStream.server().attach(wire)
+  t.match(await ws.opened, { version: 'hybi-13' })
+  ws.destroy()
+})
+
+t.test('a destination that says drain without need is not asked for more', async t => {
+  const ws = WebSocketStream.server()
+  const sink = new PassThrough()
+  ws.pipe(sink)
+  t.equal(sink.emit('drain'), true)
+  ws.destroy()
+  await ws.whenClosed()
+})
+
+t.test('an extension cannot be added to a handshake that has been answered', async t => {
+  const wire = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
+  const ws = WebSocketStream.server().on('error', () => {})
+  ws.on('request', () => {
+    ws.reject(404)
+    t.throws(() => ws.addExtension(toy('late')), TypeError)
+  })
+  ws.attach(wire)
+  wire.push(requestHead())
+  await ws.whenClosed()
+})
+
+t.test('a stage can be unpiped from an ordinary stream', async t => {
+  const decoder = new FrameDecoder()
+  const sink = new PassThrough({ objectMode: true })
+  decoder.pipe(sink)
+  const left = once(sink, 'unpipe')
+  decoder.unpipe(sink)
+  t.equal((await left)[0], decoder)
+})
+
+t.test('a fragmenter by itself waits for its reader', async t => {
+  for (const options of [{}, { fragmentSize: 1 }]) {
+    const fragmenter = new MessageFragmenter(options)
+    for (let i = 0; i < 4; i++) fragmenter.write('ab')
+    await settle()
+    let frames = 0
+    fragmenter.on('data', batch => {
+      frames += batch.length
+    })
+    fragmenter.end()
+    await once(fragmenter, 'end')
+    t.equal(frames, 'fragmentSize' in options ? 8 : 4)
+  }
+})
