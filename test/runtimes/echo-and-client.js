@@ -9,14 +9,10 @@ import { pipeline } from 'node:stream/promises'
 import { WebSocketStream } from '../../dist/index.js'
 
 const LIMIT = 30_000
-// node:stream's pipeline takes any `closed` for that of a stream from Node 24 on, and ours is a promise
-const [major] = process.versions.node.split('.')
 const joins = {
   attach: (ws, socket) => ws.attach(socket),
-  pipe: (ws, socket) => socket.pipe(ws).pipe(socket)
-}
-if (Number(major) < 24) {
-  joins.pipeline = (ws, socket) =>
+  pipe: (ws, socket) => socket.pipe(ws).pipe(socket),
+  pipeline: (ws, socket) =>
     void pipeline(socket, ws, socket).catch(error => {
       // a wire that ends early is an error here too; whatever else goes wrong shows in the check that it spoils
       if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') console.log(`# pipeline(socket, ws, socket): ${error.message}`)
@@ -138,6 +134,15 @@ checks['an HTTP server hands its upgrade over'] = async () => {
   assert.equal(protocol, 'chat')
   await echoed(ws, ['hello', bytes(100_000)])
   await closesCleanly(ws, server)
+}
+
+checks['closed is false, and then true'] = async () => {
+  const server = await listen(echo)
+  const ws = dial(server)
+  await ws.opened
+  assert.equal(ws.closed, false)
+  await closesCleanly(ws, server)
+  assert.equal(ws.closed, true)
 }
 
 checks['pings are answered'] = async () => {

@@ -1,0 +1,177 @@
+// Keepalive and the time for closing, where bytes flow, where they do not, and where nothing but them keeps the process.
+
+import { once } from 'node:events'
+import { Duplex } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { startChild } from '../backpressure/child.js'
+import { PING, PONG, RawPeer } from '../support/raw-peer.js'
+import {
+  IN_MEMORY,
+  joinTo,
+  make,
+  nameOf,
+  open,
+  SETUPS,
+  type Setup,
+  settle,
+  shake,
+  type TestLike,
+  within
+} from './sides.js'
+
+const MIB = 2 ** 20
+
+/** An end of a wire that is given a piece at a time, and takes `delay` ms for each of 64 KiB, or nothing at all. */
+class SlowEnd extends Duplex {
+  other!: SlowEnd
+  delay = 0
+
+  static pair(): [SlowEnd, SlowEnd] {
+    const ends: [SlowEnd, SlowEnd] = [new SlowEnd(), new SlowEnd()]
+    ends[0].other = ends[1]
+    ends[1].other = ends[0]
+    return ends
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
+    const give = (at: number): void => {
+      if (at >= chunk.length) {
+        callback()
+        return
+      }
+      setTimeout(() => {
+        if (!this.other.destroyed) this.other.push(Buffer.from(chunk.subarray(at, at + 65_536)))
+        give(at + 65_536)
+      }, this.delay)
+    }
+    if (this.delay === Number.POSITIVE_INFINITY) return
+    if (this.delay > 0) give(0)
+    else {
+      this.other.push(Buffer.from(chunk))
+      setImmediate(callback)
+    }
+  }
+
+  override _final(callback: () => void): void {
+    if (!this.other.destroyed) this.other.push(null)
+    callback()
+  }
+}
+
+/** Resolves when the peer has so many bytes, or its wire has ended. */
+function counted(peer: RawPeer, bytes: number): Promise<number> {
+  const { stream } = peer
+  stream.removeAllListeners('data')
+  let count = peer.input.length
+  return new Promise(resolve => {
+    stream.on('data', chunk => {
+      count += chunk.length
+      if (count >= bytes) resolve(count)
+    })
+    stream.once('close', () => resolve(count))
+  })
+}
+
+async function slow(t: TestLike, { role, join }: Setup, options: Parameters<typeof make>[1]) {
+  const [left, right] = SlowEnd.pair()
+  const ws = make(role, options)
+  t.teardown(() => {
+    ws.destroy()
+    right.destroy()
+  })
+  joinTo(ws, left, join)
+  const peer = new RawPeer(right, role === 'client' ? 'server' : 'client')
+  await shake(peer, role)
+  await ws.opened
+  left.delay = 3
+  return { ws, peer, left }
+}
+
+for (const setup of IN_MEMORY) {
+  t.test(`a wire that takes bytes is alive, however late the Pong: ${nameOf(setup)}`, { timeout: 20_000 }, async t => {
+    const { ws, peer } = await slow(t, setup, { keepalive: { interval: 50, timeout: 200 } })
+    const errors: unknown[] = []
+    ws.on('error', error => errors.push(error))
+    ws.on('close', () => peer.stream.destroy())
+    ws.on('message', () => {})
+    const began = performance.now()
+    ws.binary(Buffer.alloc(16 * MIB))
+    // no Pong comes: its Ping waits behind the message
+    t.ok((await counted(peer, 16 * MIB)) >= 16 * MIB)
+    t.ok(performance.now() - began > 250, 'it took longer than both together')
+    t.same(errors, [])
+    t.equal(ws.readyState, 'open')
+  })
+
+  t.test(
+    `a message that is sent before a close is not cut by closeTimeout while the wire takes it: ${nameOf(setup)}`,
+    { timeout: 20_000 },
+    async t => {
+      const { ws, peer } = await slow(t, setup, { closeTimeout: 400 })
+      const began = performance.now()
+      ws.on('close', () => peer.stream.destroy())
+      ws.binary(Buffer.alloc(16 * MIB))
+      const closed = ws.close(4000)
+      const size = 16 * MIB + 10 + 4 + (setup.role === 'client' ? 8 : 0)
+      t.equal(await counted(peer, size), size)
+      t.ok(performance.now() - began > 400)
+      peer.close(4000)
+      peer.end()
+      t.match(await closed, { code: 4000, wasClean: true })
+    }
+  )
+
+  t.test(`a wire that takes nothing is given up by either: ${nameOf(setup)}`, { timeout: 20_000 }, async t => {
+    for (const way of ['keepalive', 'close'] as const) {
+      const { ws, left } = await slow(t, setup, { keepalive: { interval: 30, timeout: 30 }, closeTimeout: 60 })
+      const errors: unknown[] = []
+      ws.on('error', error => errors.push(error))
+      ws.on('message', () => {})
+      left.delay = Number.POSITIVE_INFINITY
+      ws.binary(Buffer.alloc(4 * MIB))
+      if (way === 'close') ws.close()
+      t.match(await within(10_000, ws.whenClosed()), { code: 1006, wasClean: false })
+      await settle()
+      t.match(errors, [{ code: way === 'close' ? 'WS_ERR_CLOSE_TIMEOUT' : 'WS_ERR_KEEPALIVE_TIMEOUT' }])
+    }
+  })
+}
+
+for (const setup of SETUPS) {
+  t.test(
+    `a server that only pushes is told by keepalive of a peer that is silent: ${nameOf(setup)}`,
+    { timeout: 5000 },
+    async t => {
+      for (const way of ['nothing is touched', 'the view is there for writing'] as const) {
+        const { ws, peer } = await open(t, setup, { keepalive: { interval: 20, timeout: 20 } })
+        ws.on('error', () => {})
+        peer.text('hello')
+        if (way !== 'nothing is touched') ws.messages.write('tick')
+        t.match(await within(10_000, ws.whenClosed()), { code: 1006, initiator: 'local' }, way)
+      }
+    }
+  )
+
+  t.test(`and a peer that answers stays: ${nameOf(setup)}`, { timeout: 5000 }, async t => {
+    const { ws, peer } = await open(t, setup, { keepalive: { interval: 10, timeout: 1000 } })
+    peer.text('hello')
+    for (let i = 0; i < 5; i++) {
+      const frame = await within(10_000, peer.nextFrame())
+      t.equal(frame?.opcode, PING)
+      peer.send(PONG, frame!.payload)
+    }
+    t.equal(ws.readyState, 'open')
+  })
+}
+
+for (const role of ['server', 'client'] as const) {
+  t.test(`the timers of an open connection keep no process: ${role}`, { timeout: 60_000 }, async t => {
+    const child = startChild(t, fileURLToPath(new URL('unref-process.ts', import.meta.url)), [role])
+    const exited = once(child.process, 'exit')
+    t.same(await child.hear('open'), [role])
+    t.same(await exited, [0, null])
+  })
+}
