@@ -261,7 +261,9 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   private flush(): void {
     const { writer } = this
     if (this.blocked || writer.size === 0) return
-    do this.writeSome(writer)
+    // whoever asks later has to be told when these have been written, though none of them waits here
+    const isLarge = writer.size >= FLUSH_FROM
+    do this.writeSome(writer, isLarge)
     while (writer.size > 0 && !this.blocked)
     if (this.blocked) (this.blockedTime ??= new BlockedTime()).start()
     if (writer.size > 0) return
@@ -269,7 +271,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     if (this.ending) this.endWire()
   }
 
-  private writeSome(writer: FrameWriter | DraftWriter): void {
+  private writeSome(writer: FrameWriter | DraftWriter, isLarge: boolean): void {
     const { wire } = this
     if (wire !== null) writer.toSocket = wire.isSocket
     const { size } = writer
@@ -277,7 +279,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     this.bytes += size - writer.size
     const due = this.waiters === null ? null : this.takeDue(writer.dataTaken)
     // several buffers: payloads among them are the application's memory
-    if (wire !== null && (due !== null || buffers.length > 1)) {
+    if (wire !== null && (isLarge || due !== null || buffers.length > 1)) {
       this.writing++
       if (due !== null) this.outstanding.add(due)
       wire.expectWritten(error => this.wrote(due, error))
