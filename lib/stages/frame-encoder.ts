@@ -110,12 +110,18 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
    * @internal
    */
   whenWritten(callback: Written): void {
-    if (this.drops || (this.writer.size === 0 && this.writing === 0)) {
+    if (this.drops || this.isIdle) {
       surfacing(() => callback(this.drops ? new WebSocketError('WS_ERR_NOT_OPEN') : null))
       return
     }
     this.waiters ??= []
     this.waiters.push({ after: this.writer.dataAdded, callback })
+  }
+
+  private get isIdle(): boolean {
+    if (this.writer.size > 0 || this.writing > 0) return false
+    // a wire that is full has not written what it was given
+    return !this.blocked || this.wire === null || this.wire.hasWrittenAll
   }
 
   /** Those who wait for data to be written, given back as `takeBack` does with frames. @internal */
@@ -233,6 +239,11 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     this.blocked = false
     this.blockedTime?.stop()
     if (wasBlocked) this.listener?.progressed()
+    // it has room again when it has written all
+    if (wasBlocked && this.writing === 0 && this.waiters !== null) {
+      const due = this.takeDue(this.writer.dataTaken)
+      if (due !== null) callEach(due, null)
+    }
     this.flush()
     if (this.blocked) return
     if (wasBlocked) this.listener?.drained()
