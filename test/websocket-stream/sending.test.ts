@@ -321,6 +321,46 @@ for (const setup of IN_MEMORY) {
   })
 }
 
+for (const setup of SETUPS) {
+  t.test(
+    `nothing is called back as written that a full wire still holds: ${nameOf(setup)}`,
+    { timeout: 20_000 },
+    async t => {
+      for (const size of [30_000, 100_000, 1_000_000]) {
+        for (const way of ['callback', 'drained at once', 'drained later'] as const) {
+          const { ws, peer } = await open(t, setup)
+          peer.stream.pause()
+          let called = true
+          let isEarly = false
+          let last: Promise<unknown> | null = null
+          for (let i = 0; called && i < 500; i++) {
+            called = false
+            const done = (): void => {
+              called = true
+              // what is less than the mark of the socket may still be in it
+              if (ws.bufferedAmount > 16_384) isEarly = true
+            }
+            if (way === 'callback') {
+              last = new Promise(resolve => ws.messages.write('x'.repeat(size), resolve)).then(done)
+            } else {
+              ws.send('x'.repeat(size))
+              if (way === 'drained later') await settle(2)
+              last = ws.drained().then(done)
+            }
+            await settle(10)
+          }
+          t.equal(called, false, `${size} bytes, ${way}: it is held up`)
+          peer.stream.resume()
+          await last
+          t.equal(called, true)
+          t.equal(isEarly, false)
+          ws.destroy()
+        }
+      }
+    }
+  )
+}
+
 t.test('bufferedAmount counts what is being compressed', async t => {
   const { server, client } = await ours(t, { extensions: [permessageDeflate()] })
   client.messages.resume()

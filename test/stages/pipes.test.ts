@@ -1,0 +1,144 @@
+// Pipes between stages are Node's: they tell of themselves, can be taken back, and pass over no work that a subclass does.
+
+import type { TransformCallback } from 'node:stream'
+import { PassThrough } from 'node:stream'
+import { FrameDecoder } from '../../lib/stages/frame-decoder.js'
+import { FrameEncoder } from '../../lib/stages/frame-encoder.js'
+import { MessageAssembler } from '../../lib/stages/message-assembler.js'
+import { MessageFragmenter } from '../../lib/stages/message-fragmenter.js'
+import { close, text, wire } from '../support/frames.js'
+import { all, event, nextTurn, sourceOf, test } from './ends.js'
+
+/** Turns in which what is under way comes to its end. */
+async function turns(count = 5): Promise<void> {
+  for (let i = 0; i < count; i++) await nextTurn()
+}
+
+/** The pipe events of a stage, by where they come from. */
+function pipeEvents(stage: NodeJS.EventEmitter, source: unknown): string[] {
+  const events: string[] = []
+  for (const name of ['pipe', 'unpipe'])
+    stage.on(name, from => events.push(`${name}${from === source ? '' : ' of another'}`))
+  return events
+}
+
+test('an unpiped stage gets nothing more, and both ends are told', async t => {
+  const [decoder, assembler] = [new FrameDecoder(), new MessageAssembler()]
+  const events = pipeEvents(assembler, decoder)
+  const got: unknown[] = []
+  assembler.on('data', messages => got.push(...messages))
+  t.equal(decoder.pipe(assembler), assembler)
+  decoder.write(wire(true, text('piped')))
+  await turns()
+  t.same(got, ['piped'])
+  decoder.unpipe(new MessageAssembler())
+  t.same(events, ['pipe'], 'another one was not piped')
+  t.equal(decoder.unpipe(assembler), decoder)
+  decoder.write(wire(true, text('nowhere')))
+  await turns()
+  t.same(got, ['piped'])
+  t.same(events, ['pipe', 'unpipe'])
+  decoder.unpipe(assembler)
+  decoder.unpipe()
+  t.same(events, ['pipe', 'unpipe'], 'once')
+
+  decoder.pipe(assembler)
+  decoder.write(wire(true, text('piped again')))
+  await turns()
+  t.same(got, ['piped', 'nowhere', 'piped again'], 'what waited comes with the next pipe, as with any Readable')
+})
+
+test('unpipe() without a stage takes every pipe back', async t => {
+  const [fragmenter, encoder] = [new MessageFragmenter(), new FrameEncoder()]
+  const events = pipeEvents(encoder, fragmenter)
+  fragmenter.pipe(encoder)
+  fragmenter.unpipe()
+  t.same(events, ['pipe', 'unpipe'])
+  t.same([fragmenter.next, encoder.prev], [null, null])
+})
+
+test("a subclass's own _transform does its work, whichever side of the pipe it is on", async t => {
+  let seen = 0
+  class Counting extends FrameDecoder {
+    override _transform(chunk: unknown, encoding: string, callback: TransformCallback): void {
+      seen++
+      super._transform(chunk, encoding, callback)
+    }
+  }
+  class Shouting extends MessageAssembler {
+    override _transform(chunk: unknown, encoding: string, callback: TransformCallback): void {
+      seen++
+      super._transform(chunk, encoding, callback)
+    }
+  }
+  const source = sourceOf([wire(true, text('a')), wire(true, text('b'))])
+  t.same(await all(source.pipe(new Counting()).pipe(new MessageAssembler())), ['a', 'b'])
+  t.equal(seen, 2)
+  seen = 0
+  const other = sourceOf([wire(true, text('a')), wire(true, text('b'))])
+  t.same(await all(other.pipe(new FrameDecoder()).pipe(new Shouting())), ['a', 'b'])
+  t.equal(seen, 2)
+})
+
+test('and so does its own _flush', async t => {
+  class Ending extends MessageAssembler {
+    override _flush(callback: TransformCallback): void {
+      this.push(['the end'])
+      super._flush(callback)
+    }
+  }
+  const source = sourceOf([wire(true, text('a'))])
+  t.same(await all(source.pipe(new FrameDecoder()).pipe(new Ending())), ['a', 'the end'])
+})
+
+test('a pipe that does not end its destination is an ordinary one', async t => {
+  const [decoder, assembler] = [new FrameDecoder(), new MessageAssembler()]
+  const got: unknown[] = []
+  assembler.on('data', messages => got.push(...messages))
+  decoder.pipe(assembler, { end: false })
+  decoder.end(wire(true, text('a')))
+  await turns()
+  t.same(got, ['a'])
+  t.equal(assembler.writableEnded, false)
+})
+
+test('a second destination beside a linked one gets the same', async t => {
+  const [decoder, assembler] = [new FrameDecoder(), new MessageAssembler()]
+  const messages: unknown[] = []
+  assembler.on('data', batch => messages.push(...batch))
+  decoder.pipe(assembler)
+  const beside = new PassThrough({ objectMode: true })
+  const batches: unknown[] = []
+  beside.on('data', batch => batches.push(...batch))
+  decoder.pipe(beside)
+  decoder.write(wire(true, text('a'), text('b')))
+  await turns(10)
+  t.same(messages, ['a', 'b'])
+  t.equal(batches.length, 2)
+})
+
+test('one that was written to or read before is piped as any stream', async t => {
+  const [decoder, assembler] = [new FrameDecoder(), new MessageAssembler()]
+  decoder.write(wire(true, text('before')))
+  await turns()
+  decoder.pipe(assembler)
+  t.equal(decoder.next, null, 'no link')
+  const first = event<unknown[]>(assembler, 'data')
+  t.same(await first, ['before'])
+  decoder.end(wire(true, text('behind'), close()))
+})
+
+test('an encoder without a wire calls back when it has handed on what it was given', async t => {
+  const encoder = new FrameEncoder()
+  const out: Buffer[] = []
+  encoder.on('data', chunk => out.push(chunk))
+  await new Promise(resolve => encoder.write([], resolve))
+  let called = 0
+  encoder.whenWritten(() => called++)
+  t.equal(called, 1)
+  encoder.block()
+  encoder.write([])
+  encoder.proceed()
+  await turns()
+  t.equal(encoder.size, 0)
+})
