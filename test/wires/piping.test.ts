@@ -68,8 +68,11 @@ for (const role of ROLES) {
     // the slower one sets the pace, and a callback waits for both
     tap.holds = true
     let isCalled = false
-    ws.messages.write(Buffer.alloc(100_000, 2), () => {
-      isCalled = true
+    const called = new Promise<void>(resolve => {
+      ws.messages.write(Buffer.alloc(100_000, 2), () => {
+        isCalled = true
+        resolve()
+      })
     })
     t.equal((await peer.nextFrame())?.payload.length, 100_000)
     await settle()
@@ -79,7 +82,7 @@ for (const role of ROLES) {
     t.equal(ws.needsDrain || ws.bufferedAmount > 0, true)
     tap.goOn()
     t.equal((await peer.nextFrame())?.payload.toString(), 'behind')
-    t.equal(isCalled, true)
+    await called
 
     // one of them leaves
     tap.holds = true
