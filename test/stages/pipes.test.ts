@@ -142,3 +142,26 @@ test('an encoder without a wire calls back when it has handed on what it was giv
   await turns()
   t.equal(encoder.size, 0)
 })
+
+test('an encoder whose wire is full calls back when it has room, unless all is written', async t => {
+  const encoder = new FrameEncoder()
+  const out: Buffer[] = []
+  encoder.on('data', chunk => out.push(chunk))
+  encoder.block()
+  let called = ''
+  encoder.whenWritten(() => {
+    called += 'without a wire, '
+  })
+  const wire = { hasWrittenAll: true, isSocket: false, expectWritten(): void {} }
+  encoder.setWire(wire)
+  encoder.whenWritten(() => {
+    called += 'all is written, '
+  })
+  wire.hasWrittenAll = false
+  encoder.whenWritten(() => {
+    called += 'it has room'
+  })
+  t.equal(called, 'without a wire, all is written, ')
+  encoder.proceed()
+  t.equal(called, 'without a wire, all is written, it has room')
+})
