@@ -2,6 +2,8 @@
 
 import type { TransformCallback } from 'node:stream'
 import { PassThrough } from 'node:stream'
+import { Frame } from '../../lib/protocol/frame.js'
+import { Opcode } from '../../lib/protocol/opcode.js'
 import { FrameDecoder } from '../../lib/stages/frame-decoder.js'
 import { FrameEncoder } from '../../lib/stages/frame-encoder.js'
 import { MessageAssembler } from '../../lib/stages/message-assembler.js'
@@ -164,4 +166,14 @@ test('an encoder whose wire is full calls back when it has room, unless all is w
   t.equal(called, 'without a wire, all is written, ')
   encoder.proceed()
   t.equal(called, 'without a wire, all is written, it has room')
+})
+
+test('an encoder that can write nothing any more says so at once', async t => {
+  const encoder = new FrameEncoder()
+  encoder.resume()
+  encoder.close(Buffer.from([3, 232]))
+  // RFC 6455 §5.5.1: nothing after a Close
+  encoder.receive([new Frame(Opcode.Text, 'behind the Close')])
+  const error = await new Promise<unknown>(resolve => encoder.whenWritten(resolve))
+  t.match(error, { code: 'WS_ERR_NOT_OPEN' })
 })

@@ -173,3 +173,19 @@ t.test('the end of input is told to its owner', async t => {
   delivery.finish()
   t.equal(owner.delivered, 1)
 })
+
+t.test('what has been delivered of a long queue is forgotten when more comes', async t => {
+  const { delivery, taker } = make()
+  delivery.attach(taker)
+  delivery.receive(['a', 'b', 'c', 'd'])
+  delivery.receive(['e'])
+  for (let i = 0; i < 3; i++) {
+    taker.room = 1
+    delivery.proceed()
+  }
+  delivery.receive(['f'])
+  delivery.receive(['g'])
+  taker.room = 10
+  delivery.proceed()
+  t.same(taker.got, ['a', 'b', 'c', 'd', 'e', 'f', 'g'])
+})

@@ -212,3 +212,61 @@ for (const role of ['server', 'client'] as const) {
     t.equal(uncaught.errors.length, 1)
   })
 }
+
+for (const setup of IN_MEMORY) {
+  t.test(
+    `a control frame on a wire that is full makes write say false, though data would still be taken: ${nameOf(setup)}`,
+    async t => {
+      const { ws, peer } = await open(t, setup)
+      const { frames } = ws
+      frames.resume()
+      await settle()
+      peer.stream.pause()
+      for (let i = 0; i < 3; i++) {
+        t.equal(frames.write({ opcode: 2, payload: Buffer.alloc(20_000) }), true)
+        await settle()
+      }
+      const drained = once(frames, 'drain')
+      t.equal(frames.write({ opcode: PING, payload: 'x' }), false)
+      peer.stream.resume()
+      let frame = await peer.nextFrame()
+      while (frame?.opcode === BINARY) frame = await peer.nextFrame()
+      t.equal(frame?.opcode, PING)
+      await drained
+      t.equal(frames.write({ opcode: PING, payload: 'y' }), true)
+    }
+  )
+
+  t.test(`drained() behind the end of a view says how that ended: ${nameOf(setup)}`, { timeout: 10_000 }, async t => {
+    for (const way of ['written', 'destroyed'] as const) {
+      const { ws, peer } = await open(t, setup)
+      ws.messages.resume()
+      peer.stream.pause()
+      await fill(ws)
+      for (let i = 0; i < 5; i++) ws.messages.write(Buffer.alloc(30_000))
+      ws.messages.end()
+      const drained = ws.drained()
+      if (way === 'destroyed') {
+        ws.destroy()
+        await t.rejects(drained, { code: 'WS_ERR_NOT_OPEN' })
+      } else {
+        peer.stream.resume()
+        await peer.answerClose()
+        peer.end()
+        await drained
+        t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
+      }
+    }
+  })
+
+  t.test(`a connection may end while Pings wait for their answers to leave: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    ws.on('message', () => {})
+    peer.stream.pause()
+    await fill(ws)
+    peer.write(peer.frame(PING, 'first'), peer.frame(PING, 'second'), peer.frame(TEXT, 'behind'))
+    await settle()
+    ws.destroy()
+    t.match(await ws.whenClosed(), { code: 1006 })
+  })
+}
