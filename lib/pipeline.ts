@@ -865,7 +865,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   dropUnread(): void {
-    if (this.decoder.isBlocked) this.reception.dropNew()
+    if (this.decoder.isBlocked && !this.reception.isUnheard) this.reception.dropNew()
   }
 
   releaseClose(): void {

@@ -108,8 +108,8 @@ export class Reception implements Receiver<Frame> {
 
   /** What waits can still be read, and what comes is dropped: it lies before a Close that must be seen. */
   dropNew(): void {
-    if (this.sink === null) this.discard()
-    else this.sink.dropNew()
+    // without a sink, `close` has discarded all
+    this.sink!.dropNew()
   }
 
   /** Drops all that waits or comes. */

@@ -77,6 +77,19 @@ for (const setup of IN_MEMORY) {
     ws.destroy()
   })
 
+  t.test(`nothing is taken behind the end of the view, though what was written still waits: ${name}`, async t => {
+    const { ws, peer } = await open(t, setup, { highWaterMark: 1000 })
+    peer.stream.pause()
+    while (ws.messages.writableLength < 2) {
+      ws.messages.write(Buffer.alloc(10_000))
+      await settle()
+    }
+    ws.messages.end()
+    t.equal(ws.text('late'), false)
+    ws.destroy()
+    await ws.whenClosed()
+  })
+
   t.test(`null cannot be written, and changes nothing: ${name}`, async t => {
     const { ws, peer } = await open(t, setup)
     t.throws(() => ws.messages.write(null as never), { code: 'ERR_STREAM_NULL_VALUES' })
