@@ -8,7 +8,8 @@
 // A scenario is a file in scenarios/ (see there). Packages go into a temporary folder, or into ECOSYSTEM_FOLDER, which is kept.
 
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -64,7 +65,12 @@ function pack() {
   for (const path of [ROOT, ...folders]) {
     const output = npm(path, ['pack', '--json', '--pack-destination', folder])
     const [{ name, filename }] = JSON.parse(output.slice(output.indexOf('[')))
-    tarballs[name] = join(folder, filename)
+    // a folder that is kept must not take a tarball for the one that it has
+    const hash = createHash('sha1')
+      .update(readFileSync(join(folder, filename)))
+      .digest('hex')
+    tarballs[name] = join(folder, `${name}-${hash.slice(0, 8)}.tgz`)
+    renameSync(join(folder, filename), tarballs[name])
   }
   return tarballs
 }

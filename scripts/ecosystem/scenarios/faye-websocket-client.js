@@ -13,7 +13,9 @@ export default {
     const { Client } = require('faye-websocket')
     const { WebSocketServer } = require('ws')
     const deflate = require('permessage-deflate')
+    // in an order of its own
     const server = http.createServer()
+    const seen = []
     const sockets = new WebSocketServer({
       noServer: true,
       perMessageDeflate: true,
@@ -21,7 +23,7 @@ export default {
     })
     server.on('upgrade', (request, socket, head) => {
       const { headers, url } = request
-      log(url, headers['user-agent'], headers.authorization, headers.origin, headers['sec-websocket-protocol'])
+      seen.push([url, headers['user-agent'], headers.authorization, headers.origin, headers['sec-websocket-protocol']])
       if (url === '/refused') {
         socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nX-Why: because\r\n\r\nno')
         return
@@ -32,8 +34,8 @@ export default {
           else if (String(data) === 'cut') ws.terminate()
           else ws.send(data, { binary: isBinary })
         })
-        ws.on('ping', data => log('the server was pinged', data))
-        ws.on('close', (code, reason) => log('the server saw', code, String(reason)))
+        ws.on('ping', data => seen.push(['pinged', data]))
+        ws.on('close', (code, reason) => seen.push(['closed', code, String(reason)]))
       })
     })
     const port = await listen(server)
@@ -75,6 +77,8 @@ export default {
     const refused = make('/refused')
     const { code } = await event(refused, 'close')
     log('refused', code, refused.statusCode, refused.headers['x-why'])
+    await until(() => seen.filter(([what]) => what === 'closed').length === 4)
+    log(seen)
     await once(sockets, 'close', sockets.close())
     server.close()
   }
