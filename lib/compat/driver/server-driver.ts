@@ -90,7 +90,7 @@ export class ServerDriver extends Driver {
 
 function endOfHead(head: Buffer): number {
   // as many characters as bytes
-  const match = /[^\r\n]\r?\n\r?\n/.exec(head.toString('latin1'))
+  const match = /[^\r\n]\r\n\r\n/.exec(head.toString('latin1'))
   /* c8 ignore next - the request was parsed, so its head has ended */
   return match === null ? head.length : match.index + match[0].length
 }
