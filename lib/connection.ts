@@ -402,6 +402,8 @@ export class Connection implements KeepaliveOwner {
   /** The wire, which had taken no more, has taken some. */
   progressed(): void {
     this.keepalive?.heard()
+    // a wire that is given up may say so late
+    if (this.state === 'closed') return
     // as long as the wire takes messages that a close waits behind, it is not late
     if (this.closePending || (this.closeSent && !this.around.hasSentAll())) this.expectClose()
   }

@@ -88,9 +88,13 @@ export function answerTo(request: string, fields = ''): string {
   return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptFor(key)}\r\n${fields}\r\n`
 }
 
+export function make(kind: (typeof KINDS)[number], options?: DriverOptions): Seen {
+  return kind === 'http' ? http(options) : kind === 'server' ? server(options) : client(options)
+}
+
 /** An open driver of each kind, with nothing in what it said and sent. */
-export function open(kind: 'http' | 'server' | 'client', options?: DriverOptions): Seen {
-  const seen: Seen = kind === 'http' ? http(options) : kind === 'server' ? server(options) : client(options)
+export function open(kind: (typeof KINDS)[number], options?: DriverOptions): Seen {
+  const seen = make(kind, options)
   if (kind === 'server') seen.driver.io.write(requestHead())
   seen.driver.start()
   if (kind === 'client') seen.driver.io.write(answerTo(seen.take()))
