@@ -37,8 +37,8 @@ export interface ClosingInfo extends Omit<CloseInfo, 'wasClean'> {
 
 /** What a connection asks of its surroundings. */
 export interface Surroundings {
-  /** Sends a Ping or Pong; false where a Pong already waited. */
-  sendControl(opcode: Opcode, payload: Buffer): boolean
+  /** Sends a Ping or Pong; false where the answer to another Ping already waited. */
+  sendControl(opcode: Opcode, payload: Buffer, isAnswer?: boolean): boolean
   /** Sends a Close behind what waits; no frame goes out after it. False where the end of the wire has to do. */
   sendClose(payload: Buffer): boolean
   /** Ends the wire behind what waits. */
@@ -251,7 +251,7 @@ export class Connection implements KeepaliveOwner {
 
   private receivePing(payload: Buffer): boolean {
     const isAnswered = !this.closeSent && this.state !== 'closed' && !this.relaysPings
-    const more = !isAnswered || this.around.sendControl(Opcode.Pong, payload) || this.pingsLeft-- > 0
+    const more = !isAnswered || this.around.sendControl(Opcode.Pong, payload, true) || this.pingsLeft-- > 0
     // a peer that pings and does not read is not read from either, or hardly
     if (!more) this.patience ??= setTimeout(() => this.readPings(), PONG_PATIENCE)
     this.around.notify('ping', payload)
