@@ -128,7 +128,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
    */
   text(message: DriverMessage): boolean {
     if (this.readyState > 1) return false
-    return this.sent(this.ws.text(asText(message)))
+    return this.run(() => this.ws.text(asText(message)))
   }
 
   /**
@@ -137,7 +137,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
    */
   binary(message: DriverMessage): boolean {
     if (this.readyState > 1 || this.isDraft) return false
-    return this.sent(this.ws.binary(copyOf(message)))
+    return this.run(() => this.ws.binary(copyOf(message)))
   }
 
   /**
@@ -152,10 +152,12 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
       this.pingCallbacks ??= new Map()
       this.pingCallbacks.set(payload, callback)
     }
-    // data that was sent before goes first
-    this.ws.flush()
-    this.ws.ping(payload)
-    return this.sent(true)
+    return this.run(() => {
+      // data that was sent before goes first
+      this.ws.flush()
+      void this.ws.ping(payload)
+      return true
+    })
   }
 
   /**
@@ -164,8 +166,10 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
    */
   pong(message: DriverMessage = ''): boolean {
     if (this.readyState > 1 || this.isDraft) return false
-    this.ws.flush()
-    return this.sent(this.ws.pong(asText(message)))
+    return this.run(() => {
+      this.ws.flush()
+      return this.ws.pong(asText(message))
+    })
   }
 
   /**
@@ -179,9 +183,11 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
     const [said, number] = [reason || '', code || 1000]
     const isOpen = this.readyState === 1
     if (isOpen && !this.isDraft) {
-      void this.ws.close(number, said)
-      this.readyState = 2
-      return this.sent(true)
+      return this.run(() => {
+        void this.ws.close(number, said)
+        this.readyState = 2
+        return true
+      })
     }
     this.readyState = 3
     this.run(() => {
@@ -330,12 +336,11 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
     let result: T
     try {
       result = act()
+      if (this.depth === 1) this.ws.flush()
     } finally {
       this.depth--
     }
-    if (this.depth > 0) return result
-    this.ws.flush()
-    if (this.thrown.length === 0) return result
+    if (this.depth > 0 || this.thrown.length === 0) return result
     const [first, ...others] = this.thrown.splice(0)
     others.forEach(surface)
     throw first
@@ -351,12 +356,6 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
     } catch (error) {
       this.caught(error)
     }
-  }
-
-  /** What was sent outside of a listener leaves at once. */
-  private sent(isSent: boolean): boolean {
-    if (this.depth === 0) this.run(() => {})
-    return isSent
   }
 }
 
