@@ -226,15 +226,14 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
   }
 
   protected giveEarly(): void {
-    const { early } = this
+    const early = this.early!
     this.early = null
-    for (const bytes of early ?? []) this.wire.push(bytes)
+    for (const bytes of early) this.wire.push(bytes)
     this.io.inputDrained()
   }
 
   /** What the peer sent in the handshake is known. */
   protected opened(info: OpenInfo): void {
-    if (this.readyState !== 0) return
     this.version = info.version
     if (info.protocol !== '') this.protocol = info.protocol
     this.readyState = 1
@@ -242,7 +241,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
   }
 
   private received(message: string | Buffer): void {
-    // closed before it opened
+    // a draft is closed at once, which more of the chunk may stand behind
     if (this.readyState === 3) return
     const { messages } = this
     const event = new MessageEvent(message)

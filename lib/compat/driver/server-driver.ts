@@ -72,7 +72,7 @@ export class ServerDriver extends Driver {
     const head = this.head!
     this.head = null
     this.method = request.method
-    this.url = request.url ?? null
+    this.url = request.url!
     this.headers = request.headers
     this.body = head.subarray(endOfHead(head))
     this.version = versionOf(request, allowsDrafts)

@@ -118,7 +118,7 @@ for (const kind of KINDS) {
     t.equal(driver.messages.write('first'), false)
     t.equal(sent.length, 1, 'one chunk is always under way')
     t.equal(frame(PING, ''), false)
-    for (let count = 0; count < 4; count++) t.equal(driver.messages.write('x'.repeat(50_000)), false)
+    for (let count = 0; count < 6; count++) t.equal(driver.messages.write('x'.repeat(50_000)), false)
     const held = sent.length
     await settle()
     t.equal(sent.length, held)
@@ -369,6 +369,15 @@ t.test('the drafts: frames are text, and a Close of the peer has no code', async
   driver.io.write(Buffer.from([0xff, 0]))
   t.same(events.slice(2), [['close', null, null]])
   t.equal(take(), '\xff\x00')
+  const closing = server({ allowDrafts: true })
+  closing.driver.io.write(request75())
+  closing.driver.start()
+  closing.driver.on('message', () => closing.driver.close())
+  closing.driver.parse(new Uint8Array(Buffer.from('\x00one\xff\x00two\xff', 'latin1')))
+  t.same(closing.events.slice(2), [
+    ['message', 'one'],
+    ['close', null, null]
+  ])
   const early = server({ allowDrafts: true })
   early.driver.io.write(request75())
   early.driver.close()
