@@ -40,6 +40,9 @@ export class PipedWire implements Wire {
   private waiting: (() => void) | null = null
   private ending: (() => void) | null = null
   private outputEnded = false
+  // writes whose end has not been told, and whether one of them failed
+  private writing = 0
+  private hasFailed = false
   private written: Written | null = null
   // what was handed to readers that have yet to take it
   private unread: Written[] = []
@@ -85,10 +88,23 @@ export class PipedWire implements Wire {
 
   private write(buffers: Batch<Buffer>, written: Written | null): boolean {
     const { outlets } = this
-    const done = written === null || outlets.length === 1 ? written : afterAll(outlets.length, written)
+    let done: Written | null = null
+    if (written !== null) {
+      this.writing++
+      done = afterAll(outlets.length, error => {
+        this.wrote(error)
+        written(error)
+      })
+    }
     let more = true
     for (const outlet of outlets) if (!outlet.write(buffers, done)) more = false
     return more
+  }
+
+  private wrote(error: Error | null | undefined): void {
+    this.writing--
+    if (error) this.hasFailed = true
+    if (this.outputEnded && this.writing === 0) this.endOutput()
   }
 
   // to readers, and to ordinary pipes
@@ -196,8 +212,13 @@ export class PipedWire implements Wire {
   finish(): void {
     if (this.outputEnded) return
     this.outputEnded = true
+    // a Close counts as sent when the destinations have written it
+    if (this.writing === 0) this.endOutput()
+  }
+
+  private endOutput(): void {
     // a pipe stops at the first error that it hears of, and the end of input would go unseen: then it is told at the very end
-    this.stream.once('end', () => this.user.outputEnded(true, !this.isFed))
+    this.stream.once('end', () => this.user.outputEnded(this.hasFailed ? undefined : true, !this.isFed))
     this.stream.push(null)
     if (this.outlets.length > 0) this.stream.resumeReading()
   }
@@ -349,7 +370,9 @@ export class PipedWire implements Wire {
 }
 
 function afterAll(count: number, written: Written): Written {
+  let failure: Error | null | undefined
   return error => {
-    if (--count === 0) written(error)
+    failure ||= error
+    if (--count === 0) written(failure)
   }
 }
