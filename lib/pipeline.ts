@@ -308,6 +308,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.connection.wireLost(undefined, lost)
     this.closeInfo = this.connection.over()
     if (this.settings.signal !== undefined) unfollow(this.settings.signal, this)
+    // what waits in the stages is dropped with them
+    this.encoder.seal()
     this.fragmenter.stop()
     extensions?.outbound.stop()
     this.rare?.closed?.resolve(this.closeInfo)
@@ -678,6 +680,10 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   endsSoon(): void {
     if (this.view!.writableLength === 0) return
     this.connection.closeSoon()
+    this.closeIfStuck(NORMAL)
+  }
+
+  endsWhenStuck(): void {
     this.closeIfStuck(NORMAL)
   }
 

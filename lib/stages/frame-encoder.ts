@@ -131,6 +131,11 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     return waiters?.map(({ callback }) => callback) ?? []
   }
 
+  /** Takes no more data: what comes from now on is dropped, and its writers are told so. @internal */
+  seal(): void {
+    this.sealed = this.drops = true
+  }
+
   /** Nothing can be written any more. @internal */
   failWaiters(error: Error): void {
     const { waiters, outstanding } = this

@@ -26,6 +26,8 @@ export interface ViewOwner {
   wantMessages(): void
   /** Nothing more will be written. */
   endsSoon(): void
+  /** Nothing more will be written, and a message in pieces that the application has not ended is not waited for. */
+  endsWhenStuck(): void
   /** Begins the closing handshake; the callback comes when the Close frame is on its way. */
   endMessages(callback: () => void): void
   /** The application destroyed the view. */
@@ -102,7 +104,7 @@ export abstract class View<In, Out> extends Duplex {
   }
 
   // A writer that waits must hear of it, though not before a reader has had what is there; nor much later, if nobody reads
-  private failWrites(): void {
+  protected failWrites(): void {
     const isUnread = this.ended === undefined || this.readableLength > 0 || (this.ended === null && !this.readableEnded)
     const error = this.ended ?? new WebSocketError('WS_ERR_NOT_OPEN')
     const { closeTimeout } = this.owner

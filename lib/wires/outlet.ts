@@ -9,7 +9,6 @@ export class Outlet {
   /** Called when the destination closes, finishes or fails. */
   leaves: (() => void) | null = null
   readonly leave = (): void => this.leaves?.()
-  readonly end = (): void => void this.stream.end()
 
   /**
    * @param ends - whether the destination ends when the output does

@@ -43,6 +43,9 @@ export class PipedWire implements Wire {
   // writes whose end has not been told, and whether one of them failed
   private writing = 0
   private hasFailed = false
+  // the output went straight to its destinations; its end has been passed on
+  private isDirect = false
+  private isEndTold = false
   private written: Written | null = null
   // what was handed to readers that have yet to take it
   private unread: Written[] = []
@@ -104,7 +107,7 @@ export class PipedWire implements Wire {
   private wrote(error: Error | null | undefined): void {
     this.writing--
     if (error) this.hasFailed = true
-    if (this.outputEnded && this.writing === 0) this.endOutput()
+    this.endWhenWritten()
   }
 
   // to readers, and to ordinary pipes
@@ -140,7 +143,6 @@ export class PipedWire implements Wire {
     }
     const outlet = new Outlet(destination as Writable, end, () => this.outletDrained())
     this.outlets = [...this.outlets, outlet]
-    if (end) this.stream.once('end', outlet.end)
     for (const event of ['close', 'finish', 'error']) destination.once(event, outlet.leave)
     outlet.leaves = () => this.remove(destination)
     destination.emit('pipe', this.stream as never)
@@ -167,9 +169,11 @@ export class PipedWire implements Wire {
     this.outlets = this.outlets.filter(outlet => !leaving.includes(outlet))
     for (const outlet of leaving) {
       this.release(outlet)
+      if (this.outputEnded && !outlet.stream.writableFinished) this.hasFailed = true
       outlet.stream.emit('unpipe', this.stream, { hasUnpiped: false })
     }
     this.outletDrained()
+    if (!this.isPaused) this.endWhenWritten()
   }
 
   /** Something else reads the stream: the outlets become ordinary pipes. */
@@ -183,11 +187,11 @@ export class PipedWire implements Wire {
       this.stream.pipeOrdinarily(outlet.stream, { end: outlet.ends })
     }
     for (const { buffers, written } of held) this.push(buffers, written)
+    this.endWhenWritten()
   }
 
   private release(outlet: Outlet): void {
     outlet.release()
-    ;(this.stream as unknown as Duplex).off('end', outlet.end)
     for (const event of ['close', 'finish', 'error']) outlet.stream.off(event, outlet.leave)
   }
 
@@ -202,7 +206,8 @@ export class PipedWire implements Wire {
     this.held = []
     let more = this.outlets.every(outlet => !outlet.isBlocked)
     for (const { buffers, written } of held) more = this.write(buffers, written)
-    if (more) this.prev?.proceed()
+    if (this.outputEnded) this.endOutlets()
+    else if (more) this.prev?.proceed()
   }
 
   private outletDrained(): void {
@@ -212,15 +217,23 @@ export class PipedWire implements Wire {
   finish(): void {
     if (this.outputEnded) return
     this.outputEnded = true
-    // a Close counts as sent when the destinations have written it
-    if (this.writing === 0) this.endOutput()
+    this.isDirect = this.outlets.length > 0
+    if (!this.isPaused) this.endOutlets()
   }
 
-  private endOutput(): void {
+  private endOutlets(): void {
+    for (const outlet of this.outlets) if (outlet.ends) outlet.stream.end()
+    this.endWhenWritten()
+  }
+
+  /** The stream ends when its destinations have written all: then what was sent has left. */
+  private endWhenWritten(): void {
+    if (!this.outputEnded || this.isEndTold || this.writing > 0 || this.outlets.some(({ ends }) => ends)) return
+    this.isEndTold = true
     // a pipe stops at the first error that it hears of, and the end of input would go unseen: then it is told at the very end
     this.stream.once('end', () => this.user.outputEnded(this.hasFailed ? undefined : true, !this.isFed))
     this.stream.push(null)
-    if (this.outlets.length > 0) this.stream.resumeReading()
+    if (this.isDirect) this.stream.resumeReading()
   }
 
   // Pipes into the stream
