@@ -46,7 +46,8 @@ export class PipedWire implements Wire {
   // the output went straight to its destinations; its end has been passed on
   private isDirect = false
   private isEndTold = false
-  private written: Written | null = null
+  onWritten: Written | null = null
+  private tells = false
   // what was handed to readers that have yet to take it
   private unread: Written[] = []
   // what came while the stream was paused
@@ -73,13 +74,13 @@ export class PipedWire implements Wire {
     return this.outlets.length === 1 && this.outlets[0]!.isSocket
   }
 
-  expectWritten(written: Written): void {
-    this.written = written
+  expectWritten(): void {
+    this.tells = true
   }
 
   receive(buffers: Batch<Buffer>): boolean {
-    const { written } = this
-    this.written = null
+    const written = this.tells ? this.onWritten : null
+    this.tells = false
     if (this.outputEnded || this.stream.destroyed) return cannotWrite(written)
     if (this.outlets.length === 0) return this.push(buffers, written)
     if (this.isPaused) {
@@ -91,23 +92,23 @@ export class PipedWire implements Wire {
 
   private write(buffers: Batch<Buffer>, written: Written | null): boolean {
     const { outlets } = this
-    let done: Written | null = null
-    if (written !== null) {
-      this.writing++
-      done = afterAll(outlets.length, error => {
-        this.wrote(error)
-        written(error)
-      })
-    }
+    this.writing++
+    const wrote = written === null ? this.wroteUntold : this.wrote
+    const done = outlets.length === 1 ? wrote : afterAll(outlets.length, wrote)
     let more = true
     for (const outlet of outlets) if (!outlet.write(buffers, done)) more = false
     return more
   }
 
-  private wrote(error: Error | null | undefined): void {
+  private readonly wroteUntold: Written = error => {
     this.writing--
     if (error) this.hasFailed = true
     this.endWhenWritten()
+  }
+
+  private readonly wrote: Written = error => {
+    this.onWritten!(error)
+    this.wroteUntold(error)
   }
 
   // to readers, and to ordinary pipes
