@@ -78,6 +78,8 @@ export interface WebSocketErrorOptions {
   cause?: unknown
   /** Who broke the rules. Default: as the table of codes says. */
   fault?: 'local' | 'peer'
+  /** The code of the Close frame that this error asks for. Default: as the table of codes says. */
+  closeCode?: number
 }
 
 /** As JavaScript names its own errors: on the prototype, and such that an application may set another name. */
@@ -108,7 +110,7 @@ export class WebSocketError extends Error {
     })
     Error.stackTraceLimit = stackTraceLimit
     this.code = code
-    this.closeCode = close
+    this.closeCode = options.closeCode ?? close
     this.fault = options.fault ?? fault
   }
 }

@@ -29,6 +29,8 @@ export interface EncoderListener {
 export interface FrameEncoderOptions {
   /** Which side this is: a client masks what it sends (RFC 6455 §5.3). Default: `'server'`. */
   role?: 'server' | 'client'
+  /** Whether frames are masked. Default: those of a client are, those of a server are not. */
+  masking?: boolean | undefined
   /** Bytes that wait while the wire is blocked before no more are wanted. Default: 65536. */
   highWaterMark?: number
 }
@@ -83,8 +85,9 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
 
   constructor(options: FrameEncoderOptions = {}) {
     super()
-    const { role = 'server', highWaterMark = 65536 } = options
-    this.writer = new FrameWriter(checkRole(role) === 'client')
+    const { role = 'server', highWaterMark = 65536, masking } = options
+    const isClient = checkRole(role) === 'client'
+    this.writer = new FrameWriter(masking ?? isClient)
     this.highWaterMark = checkNumber(highWaterMark, 'highWaterMark', 0)
   }
 
@@ -263,7 +266,8 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     if (!this.held) this.flush()
   }
 
-  private flush(): void {
+  /** Hands all that waits to the wire now, unless the wire is full. @internal */
+  flush(): void {
     const { writer } = this
     if (this.blocked || writer.size === 0) return
     do this.writeSome(writer)
