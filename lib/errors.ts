@@ -68,6 +68,22 @@ const ERRORS = {
 /** The stable name of an error, in `error.code`. */
 export type ErrorCode = keyof typeof ERRORS
 
+/** What of the peer's bytes broke a rule, as far as the code of an error does not say it. */
+export interface ErrorDetails {
+  /** The opcode of the frame (RFC 6455 §5.2). */
+  readonly opcode?: number
+  /** The reserved bits that were set: 4, 2 and 1 for RSV1, RSV2 and RSV3. */
+  readonly rsv?: number
+  /** The bytes that a frame or a message has, or announces. */
+  readonly length?: number
+  /** The close code in a Close frame. */
+  readonly closeCode?: number
+  /** The name that zlib has for what is wrong with compressed data: `'Z_DATA_ERROR'`, `'Z_BUF_ERROR'`. */
+  readonly zlib?: string
+}
+
+const NO_DETAILS: ErrorDetails = Object.freeze({})
+
 /** What an error says besides its code. */
 export interface WebSocketErrorOptions {
   /** What happened in particular, put behind the general text. */
@@ -80,6 +96,8 @@ export interface WebSocketErrorOptions {
   fault?: 'local' | 'peer'
   /** The code of the Close frame that this error asks for. Default: as the table of codes says. */
   closeCode?: number
+  /** The numbers that belong to it. Default: none. */
+  details?: ErrorDetails
 }
 
 /** As JavaScript names its own errors: on the prototype, and such that an application may set another name. */
@@ -99,6 +117,8 @@ export class WebSocketError extends Error {
   readonly closeCode: number
   /** Who broke the rules: this side, or the peer. */
   readonly fault: 'local' | 'peer'
+  /** The opcode, the reserved bits, the length, the close code or zlib's name that belong to it; empty where there are none. */
+  readonly details: ErrorDetails
 
   constructor(code: ErrorCode, options: WebSocketErrorOptions = {}) {
     const { text, close, fault } = ERRORS[code]
@@ -112,6 +132,7 @@ export class WebSocketError extends Error {
     this.code = code
     this.closeCode = options.closeCode ?? close
     this.fault = options.fault ?? fault
+    this.details = options.details ?? NO_DETAILS
   }
 }
 

@@ -15,9 +15,10 @@ import type { Settings, UpgradeRequest } from './options.js'
 import { CloseCode, writeCloseBody } from './protocol/close-code.js'
 import { isDraft } from './protocol/draft-parser.js'
 import type { Frame } from './protocol/frame.js'
-import type { Message } from './protocol/message-joiner.js'
-import { isText, type Outgoing as OutgoingMessage } from './protocol/message-splitter.js'
+import type { Message, ReceivedMessage } from './protocol/message-joiner.js'
+import { isText, OrderedControl, type Outgoing as OutgoingMessage } from './protocol/message-splitter.js'
 import type { Opcode } from './protocol/opcode.js'
+import { TextBytes } from './protocol/text-bytes.js'
 import { Buffer, nextTick, warn } from './runtime/node.js'
 import { ExtensionTransform } from './stages/extension-transform.js'
 import { FrameDecoder } from './stages/frame-decoder.js'
@@ -39,7 +40,9 @@ import type { Wire, WireUser } from './wires/wire.js'
 /** What the pipeline tells the WebSocketStream around it. */
 export interface PipelineUser {
   /** Calls the listeners of an event; false where there are none. */
-  tell(event: 'message' | 'ping' | 'pong' | 'closing' | 'error' | 'close', value: unknown): boolean
+  tell(event: 'ping' | 'pong' | 'closing' | 'error' | 'close', value: unknown): boolean
+  /** Calls the listeners of 'message'; false where there are none. */
+  tellMessage(message: Message, kind: MessageKind): boolean
   /** Emits an event of the handshake; false where it has no listeners. @throws what a listener throws */
   ask(event: 'request' | 'open', value: unknown): boolean
   /** Whether an event has listeners. */
@@ -185,6 +188,11 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const { inbound, outbound } = this.handshake!
     link<Buffer>(wire, inbound)
     link<Buffer>(outbound, wire)
+    // the application has given the connection up before it had a wire
+    if (this.closeInfo !== undefined) {
+      wire.drop()
+      return
+    }
     // before the request is read
     if (this.settings.signal?.aborted && this.connection.role === 'server') this.aborted()
     if (this.handshake?.opening.isDecided) this.begin()
@@ -598,21 +606,34 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     return this.connection.takesMessages
   }
 
-  /** Sends a message behind all that wait. False if nothing more can be sent. */
-  send(message: OutgoingMessage): boolean {
-    if (!this.connection.takesMessages || this.isEnding) return false
+  /**
+   * Sends a message behind all that wait. False if nothing more can be sent.
+   * @param written - called when the wire has written it, or with an error when it cannot
+   */
+  send(message: OutgoingMessage, written: Written | null = null): boolean {
     // the drafts have no binary messages
-    if (isDraft(this.info?.version ?? '') && !isText(message)) return false
+    const isTaken = this.canSend && (!isDraft(this.info?.version ?? '') || isText(message))
+    if (isTaken) this.enqueue(message, written)
+    else if (written !== null) nextTick(written, new WebSocketError('WS_ERR_NOT_OPEN'))
+    return isTaken
+  }
+
+  private get canSend(): boolean {
+    if (!this.connection.takesMessages || this.isEnding) return false
+    return this.view === null || this.reception.kind === 'frames' || !this.view.writableEnded
+  }
+
+  private enqueue(item: OutgoingMessage | OrderedControl, written: Written | null): void {
     const { view } = this
     if (view === null) {
-      if (!this.sendItem(message, null)) this.rememberWriter()
+      if (!this.sendItem(item, written)) this.rememberWriter()
     } else if (this.reception.kind === 'frames') {
-      this.sendItem(message, null)
+      this.sendItem(item, written)
+    } else if (written === null) {
+      ;(view as View<unknown, unknown>).write(item)
     } else {
-      if (view.writableEnded) return false
-      ;(view as View<unknown, unknown>).write(message)
+      ;(view as View<unknown, unknown>).write(item, written)
     }
-    return true
   }
 
   /** Whoever is told to wait may listen for 'drain' on a view that is yet to be made. */
@@ -685,6 +706,19 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.reception.discard()
   }
 
+  /** Keeps messages from the application until `resumeMessages`. */
+  pauseMessages(): void {
+    this.reception.pause()
+  }
+
+  resumeMessages(): void {
+    this.reception.resume()
+  }
+
+  get messagesArePaused(): boolean {
+    return this.reception.isPaused
+  }
+
   /** The application listens for 'message'. */
   listen(): void {
     this.reception.listen()
@@ -728,8 +762,10 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     return this.user.hears('message')
   }
 
-  announce(message: Message): boolean {
-    return this.user.tell('message', message)
+  announce(message: ReceivedMessage): boolean {
+    if (typeof message === 'string') return this.user.tellMessage(message, 'text')
+    if (message instanceof TextBytes) return this.user.tellMessage(message.bytes, 'text')
+    return this.user.tellMessage(message, 'binary')
   }
 
   inputDelivered(): void {
@@ -840,6 +876,10 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   sendControl(opcode: Opcode, payload: Buffer): boolean {
     return this.encoder.control(opcode, payload)
+  }
+
+  sendInOrder(opcode: Opcode, payload: Buffer): void {
+    this.enqueue(new OrderedControl(opcode, payload), null)
   }
 
   sendClose(payload: Buffer): boolean {

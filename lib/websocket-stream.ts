@@ -13,11 +13,19 @@ import type { AcceptOptions, RefusalOptions } from './handshake/server-handshake
 import { Http1ClientOpening, Http1ServerOpening } from './http1-opening.js'
 import { Http2ClientOpening, type Http2OpeningOwner, Http2ServerOpening } from './http2-opening.js'
 import { type Opening, SENT } from './opening.js'
-import { readOptions, type Settings, type UpgradeRequest, type WebSocketOptions } from './options.js'
+import {
+  readOptions,
+  type Settings,
+  type UpgradeRequest,
+  type UpgradeResponse,
+  type WebSocketOptions
+} from './options.js'
 import { Pipeline, type PipelineUser } from './pipeline.js'
 import { writeCloseBody } from './protocol/close-code.js'
-import { toBytes, Uncompressed } from './protocol/message-splitter.js'
+import type { Message } from './protocol/message-joiner.js'
+import { type Sendable, toBytes, Uncompressed } from './protocol/message-splitter.js'
 import { PreparedMessage } from './protocol/prepared-message.js'
+import { TextBytes } from './protocol/text-bytes.js'
 import { Buffer, nextTick } from './runtime/node.js'
 import type { ConnectionStats } from './stats.js'
 import { askForDrain, Duplex, EventEmitter, lazy, prepareListeners } from './streams.js'
@@ -36,6 +44,15 @@ export interface SendOptions {
   /** Whether an extension may compress it. Default: true. */
   compress?: boolean | undefined
 }
+
+/** How one Ping or Pong is sent. */
+export interface ControlOptions {
+  /** Whether it keeps its place behind the messages that were sent before, which by default it goes ahead of. Default: false. */
+  inOrder?: boolean | undefined
+}
+
+/** Called when the wire has written a message, and its memory is the application's again; or with an error when it cannot be written. */
+export type SentCallback = (error?: Error | null) => void
 
 type Listener<E extends keyof WebSocketStreamEvents> = (...args: WebSocketStreamEvents[E]) => void
 
@@ -160,46 +177,67 @@ export class WebSocketStream extends LazyDuplex {
 
   /**
    * Sends text, as `messages.write` does.
+   * @param message - a string, or bytes of UTF-8, which must not change until they are sent
    * @param options - `compress: false` keeps extensions from compressing it
+   * @param sent - called when the wire has written it
    * @returns true if the message was sent or queued; false if the connection can send no more messages
+   * @throws TypeError where the bytes are not UTF-8
    */
-  text(message: string, options?: SendOptions): boolean {
-    if (typeof message !== 'string') throw new TypeError('text must be a string')
-    return this.pipeline.send(readCompress(options) ? message : new Uncompressed(message))
+  text(message: string | Uint8Array, sent?: SentCallback): boolean
+  text(message: string | Uint8Array, options?: SendOptions, sent?: SentCallback): boolean
+  text(message: string | Uint8Array, options?: SendOptions | SentCallback, sent?: SentCallback): boolean {
+    if (typeof message === 'string') return this.sendAs(message, options, sent)
+    if (!(message instanceof Uint8Array)) throw new TypeError('text must be a string, or bytes of UTF-8')
+    return this.sendAs(new TextBytes(message), options, sent)
   }
 
   /**
    * Sends bytes, as `messages.write` does: any ArrayBufferView or ArrayBuffer, which must not change until it is sent, or an array of
    * integers from 0 to 255.
    * @param options - `compress: false` keeps extensions from compressing it
+   * @param sent - called when the wire has written it
    * @returns true if the message was sent or queued; false if the connection can send no more messages
    */
-  binary(
-    message: NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer | readonly number[],
-    options?: SendOptions
-  ): boolean {
-    const bytes = Array.isArray(message) ? bytesOf(message) : toBytes(message)
-    return this.pipeline.send(readCompress(options) ? bytes : new Uncompressed(bytes))
+  binary(message: BinaryMessage, sent?: SentCallback): boolean
+  binary(message: BinaryMessage, options?: SendOptions, sent?: SentCallback): boolean
+  binary(message: BinaryMessage, options?: SendOptions | SentCallback, sent?: SentCallback): boolean {
+    return this.sendAs(Array.isArray(message) ? bytesOf(message) : toBytes(message), options, sent)
+  }
+
+  private sendAs(message: Sendable | TextBytes, options?: SendOptions | SentCallback, sent?: SentCallback): boolean {
+    if (typeof options === 'function') return this.pipeline.send(message, options)
+    const item = readCompress(options) ? message : new Uncompressed(message)
+    return this.pipeline.send(item, readCallback(sent))
   }
 
   /**
-   * Sends a message: text for a string, binary for bytes and for a Blob, or what `prepareMessage` made.
+   * Sends a message: text for a string or a TextBytes, binary for bytes and for a Blob, or what `prepareMessage` made.
    * @param options - `compress: false` keeps extensions from compressing it
+   * @param sent - called when the wire has written it
    * @returns true if the message was sent or queued; false if the connection can send no more messages
    */
+  send(message: Sendable | TextBytes | Blob | PreparedMessage, sent?: SentCallback): boolean
+  send(message: Sendable | TextBytes | Blob | PreparedMessage, options?: SendOptions, sent?: SentCallback): boolean
   send(
-    message: string | NodeJS.ArrayBufferView | ArrayBuffer | Blob | PreparedMessage,
-    options?: SendOptions
+    message: Sendable | TextBytes | Blob | PreparedMessage,
+    options?: SendOptions | SentCallback,
+    sent?: SentCallback
   ): boolean {
-    if (message instanceof PreparedMessage) return this.pipeline.send(message)
-    if (typeof message === 'string') return this.text(message, options)
-    return message instanceof Blob ? this.sendBlob(message, options) : this.binary(toBytes(message), options)
+    if (typeof message === 'string' || message instanceof TextBytes) return this.sendAs(message, options, sent)
+    const callback = typeof options === 'function' ? options : readCallback(sent)
+    if (message instanceof PreparedMessage) return this.pipeline.send(message, callback)
+    if (!(message instanceof Blob)) return this.sendAs(toBytes(message), options, sent)
+    return this.sendBlob(message, typeof options === 'function' ? undefined : options, callback)
   }
 
   // its bytes come later, and what is sent meanwhile waits behind it
-  private sendBlob(blob: Blob, options?: SendOptions): boolean {
-    if (!this.pipeline.takesMessages) return false
+  private sendBlob(blob: Blob, options: SendOptions | undefined, sent: SentCallback | null): boolean {
+    if (!this.pipeline.takesMessages) {
+      if (sent !== null) nextTick(sent, new WebSocketError('WS_ERR_NOT_OPEN'))
+      return false
+    }
     const writer = this.createMessage('binary', options)
+    if (sent !== null) writer.once('close', () => surfacing(() => sent(writer.errored)))
     blob.arrayBuffer().then(
       bytes => writer.end(new Uint8Array(bytes)),
       error => writer.destroy(error)
@@ -219,29 +257,51 @@ export class WebSocketStream extends LazyDuplex {
   /**
    * Sends a Ping (RFC 6455 §5.5.2).
    * @param payload - at most 125 bytes; by default something that no other ping has
+   * @param options - `inOrder: true` keeps it behind the messages that were sent before
    * @returns the time until the matching Pong in ms; rejects when the connection ends before it. Never an unhandled rejection.
    */
-  ping(payload?: string | Uint8Array): Promise<number> {
-    return this.pipeline.connection.ping(payload === undefined ? nextPing() : controlPayload(payload))
+  ping(payload?: string | Uint8Array, options?: ControlOptions): Promise<number> {
+    const bytes = payload === undefined ? nextPing() : controlPayload(payload)
+    return this.pipeline.connection.ping(bytes, readInOrder(options))
   }
 
   /**
    * Sends a Pong that nobody asked for (RFC 6455 §5.5.3).
    * @param payload - at most 125 bytes
+   * @param options - `inOrder: true` keeps it behind the messages that were sent before
    * @returns false where nothing more can be sent
    */
-  pong(payload: string | Uint8Array = ''): boolean {
-    return this.pipeline.connection.pong(controlPayload(payload))
+  pong(payload: string | Uint8Array = '', options?: ControlOptions): boolean {
+    return this.pipeline.connection.pong(controlPayload(payload), readInOrder(options))
+  }
+
+  /**
+   * Keeps messages from `message` listeners, and from the messages view, until `resumeMessages()`. They wait, and once what waits has
+   * reached `highWaterMark` the wire is paused; a Close that the peer has sent behind them waits too, for `closeTimeout` at most.
+   * @throws TypeError where the connection is read through `streams` or `frames`
+   */
+  pauseMessages(): void {
+    this.pipeline.pauseMessages()
+  }
+
+  /** Lets messages go on that `pauseMessages()` keeps. */
+  resumeMessages(): void {
+    this.pipeline.resumeMessages()
+  }
+
+  /** Whether `pauseMessages()` keeps messages at present. */
+  get messagesArePaused(): boolean {
+    return this.pipeline.messagesArePaused
   }
 
   /**
    * Begins the closing handshake (RFC 6455 §7.1.2), behind all messages that wait. A second call only returns the promise.
-   * @param code - 1000-1003, 1007-1014 or 3000-4999
-   * @param reason - at most 123 bytes of UTF-8
+   * @param code - 1000-1003, 1007-1014 or 3000-4999; null for a Close without a code, which the peer is told of as 1005
+   * @param reason - at most 123 bytes of UTF-8; none without a code
    * @returns how the connection ended, as `whenClosed()` does
    * @throws TypeError, RangeError if the code or the reason cannot be sent
    */
-  close(code = 1000, reason = ''): Promise<CloseInfo> {
+  close(code: number | null = 1000, reason = ''): Promise<CloseInfo> {
     this.pipeline.close(writeCloseBody(code, reason))
     return this.whenClosed()
   }
@@ -346,6 +406,46 @@ export class WebSocketStream extends LazyDuplex {
     const { opening } = this.pipeline
     if (opening === null) throw new TypeError(SENT)
     opening.setHeader(name, value)
+  }
+
+  /**
+   * Client: the header fields of the request, `Host` and a fresh key among them, for an application that sends it by itself: with the
+   * agent, the proxy or the cookies of `http.request`. The answer is given to `upgraded`.
+   * @throws TypeError where this is no client of `WebSocketStream.client()`, or the request has been sent
+   */
+  requestHeaders(): Record<string, string> {
+    return this.clientOpening.requestHeaders() as Record<string, string>
+  }
+
+  /**
+   * Client: the answer to the request of `requestHeaders()`, as the `upgrade` or `response` event of `http.request` gives it. The socket is
+   * attached behind it, and `open` is emitted in the same turn to those who listen by then:
+   * `request.on('upgrade', (response, socket, head) => ws.upgraded(response, head).attach(socket))`. One that is wrong ends the connection
+   * as soon as the socket is attached, one of another status than 101 at once, with a HandshakeError without the body.
+   * @param head - what arrived behind the answer
+   * @throws TypeError where no request waits for an answer
+   */
+  upgraded(response: UpgradeResponse, head?: Uint8Array): this {
+    const {
+      statusCode = 0,
+      headers,
+      rawHeaders = Object.entries(headers).flat() as string[],
+      httpVersion = '1.1'
+    } = response
+    this.clientOpening.answered({ status: statusCode, statusText: '', headers, rawHeaders, httpVersion })
+    if (head !== undefined && head.length > 0 && !this.closed) {
+      this.pipeline.keepHead(Buffer.from(head.buffer, head.byteOffset, head.byteLength))
+    }
+    return this
+  }
+
+  private get clientOpening(): Http1ClientOpening {
+    const { opening, isDialled } = this.pipeline
+    if (opening === null) throw new TypeError(SENT)
+    if (!(opening instanceof Http1ClientOpening) || isDialled) {
+      throw new TypeError('only a client of WebSocketStream.client() has a request to send')
+    }
+    return opening
   }
 
   /**
@@ -654,6 +754,16 @@ export class WebSocketStream extends LazyDuplex {
     }
   }
 
+  /** @internal */
+  tellMessage(message: Message, kind: MessageKind): boolean {
+    try {
+      return this.emit('message', message, kind)
+    } catch (error) {
+      surface(error)
+      return true
+    }
+  }
+
   /** Emits an event of the handshake, and lets exceptions through: `accept()` may be the application's call. @internal */
   ask(event: 'request' | 'open', value: unknown): boolean {
     return EventEmitter.prototype.emit.call(this, event, value)
@@ -709,6 +819,21 @@ function readCompress(options: SendOptions | undefined): boolean {
   const { compress = true } = options ?? {}
   if (typeof compress !== 'boolean') throw new TypeError('compress must be a boolean')
   return compress
+}
+
+/** The forms of a binary message. */
+type BinaryMessage = NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer | readonly number[]
+
+function readCallback(sent: SentCallback | undefined): SentCallback | null {
+  if (sent === undefined) return null
+  if (typeof sent !== 'function') throw new TypeError('the callback must be a function')
+  return sent
+}
+
+function readInOrder(options: ControlOptions | undefined): boolean {
+  const { inOrder = false } = options ?? {}
+  if (typeof inOrder !== 'boolean') throw new TypeError('inOrder must be a boolean')
+  return inOrder
 }
 
 /** @throws TypeError for what is no array of integers from 0 to 255 */

@@ -36,7 +36,7 @@ interface Handle {
     at: number,
     room: number
   ): void
-  onerror: (this: Handle, message: string) => void
+  onerror: (this: Handle, message: string, errno: number, name: string) => void
   engine?: ZlibEngine
 }
 
@@ -74,7 +74,7 @@ export class ZlibEngine implements Job {
   private readonly stream: ZlibStream
   private readonly handle: Handle
   private readonly left: Uint32Array
-  private fault: string | null = null
+  private fault: { readonly detail: string; readonly name: string } | null = null
   private closed = false
   // work in the pool
   private user: PoolUser | null = null
@@ -153,8 +153,8 @@ export class ZlibEngine implements Job {
   }
 
   /** @internal */
-  failed(message: string): void {
-    this.fault = message
+  failed(message: string, name: string): void {
+    this.fault = { detail: message, name }
     if (this.user !== null) nextTick(finish, this)
   }
 
@@ -172,9 +172,9 @@ export class ZlibEngine implements Job {
   }
 
   private failure(): WebSocketError {
-    return this.kind.does === 'inflate'
-      ? new WebSocketError('WS_ERR_INVALID_COMPRESSED_DATA', { detail: this.fault! })
-      : new WebSocketError('WS_ERR_EXTENSION', { detail: this.fault! })
+    const code = this.kind.does === 'inflate' ? 'WS_ERR_INVALID_COMPRESSED_DATA' : 'WS_ERR_EXTENSION'
+    const { detail, name } = this.fault!
+    return new WebSocketError(code, { detail, details: { zlib: name } })
   }
 
   /** Forgets all that came before. Not while work is in the pool. */
@@ -192,8 +192,8 @@ export class ZlibEngine implements Job {
 
 const NOTHING = new Uint8Array(0)
 
-function onError(this: Handle, message: string): void {
-  this.engine!.failed(message)
+function onError(this: Handle, message: string, _errno: number, name: string): void {
+  this.engine!.failed(message, name)
 }
 
 function finish(engine: ZlibEngine): void {

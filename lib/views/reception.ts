@@ -4,7 +4,7 @@
 import type { WebSocketError } from '../errors.js'
 import type { Settings } from '../options.js'
 import type { Frame } from '../protocol/frame.js'
-import type { Message } from '../protocol/message-joiner.js'
+import type { ReceivedMessage } from '../protocol/message-joiner.js'
 import { nextTick, warn } from '../runtime/node.js'
 import { MessageAssembler } from '../stages/message-assembler.js'
 import { type Batch, link, type Receiver, type Sender } from '../stages/stage.js'
@@ -20,7 +20,7 @@ export type ViewKind = 'messages' | 'streams' | 'frames'
 export type AnyView = MessagesView | StreamsView | FramesView
 
 /** What stands behind the views. */
-export interface ReceptionOwner extends StreamsOwner, FramesOwner, DeliveryOwner<Message> {
+export interface ReceptionOwner extends StreamsOwner, FramesOwner, DeliveryOwner<ReceivedMessage> {
   readonly settings: Settings
   /** Ends the connection for a rule that the peer has broken. */
   fail(error: WebSocketError): void
@@ -51,7 +51,7 @@ export class Reception implements Receiver<Frame> {
   kind: ViewKind | null = null
 
   private sink: Sink | null = null
-  private messages: Delivery<Message> | null = null
+  private messages: Delivery<ReceivedMessage> | null = null
 
   private held: Frame[] | null = null
   private heldSize = 0
@@ -99,6 +99,23 @@ export class Reception implements Receiver<Frame> {
     this.choose('messages')
     // somebody new takes messages, from the next turn on
     if (this.messages!.isBlocked) nextTick(() => this.messages!.proceed())
+  }
+
+  /** Keeps messages from listeners and the view until `resume`. @throws TypeError where streams or frames are read */
+  pause(): void {
+    this.listen()
+    this.messages!.paused = true
+  }
+
+  /** Whether `pause` holds. */
+  get isPaused(): boolean {
+    return this.messages?.paused ?? false
+  }
+
+  resume(): void {
+    if (!this.isPaused) return
+    this.messages!.paused = false
+    this.messages!.proceed()
   }
 
   /** The application wants more. */
@@ -186,7 +203,7 @@ export class Reception implements Receiver<Frame> {
   private makeMessages(): Receiver<Frame> {
     const assembler = new MessageAssembler(this.owner.settings)
     assembler.listener = this.owner
-    this.messages = this.sink = new Delivery<Message>(this.owner, this.owner.settings.highWaterMark / 2)
+    this.messages = this.sink = new Delivery<ReceivedMessage>(this.owner, this.owner.settings.highWaterMark / 2)
     link(assembler, this.messages)
     return assembler
   }

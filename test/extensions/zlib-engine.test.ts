@@ -61,7 +61,11 @@ t.test('bad data is an error, at once and in the thread pool', async t => {
   t.throws(() => engine.run(bad, 0, 3, Buffer.alloc(9), 0, 9), { code: 'WS_ERR_INVALID_COMPRESSED_DATA' })
   t.equal(engine.isBroken, true)
   const other = new ZlibEngine(INFLATE)
-  t.match(await inPool(other, bad, Buffer.alloc(9)), { code: 'WS_ERR_INVALID_COMPRESSED_DATA', closeCode: 1007 })
+  t.match(await inPool(other, bad, Buffer.alloc(9)), {
+    code: 'WS_ERR_INVALID_COMPRESSED_DATA',
+    closeCode: 1007,
+    details: { zlib: 'Z_DATA_ERROR' }
+  })
   t.equal(other.isBroken, true)
   engine.close()
   other.close()
@@ -69,8 +73,13 @@ t.test('bad data is an error, at once and in the thread pool', async t => {
 
 t.test('what fails while compressing is our own fault', async t => {
   const engine = new ZlibEngine(DEFLATE)
-  engine.failed('out of memory')
-  t.throws(() => engine.run(noise(10), 0, 10, Buffer.alloc(99), 0, 99), { code: 'WS_ERR_EXTENSION', fault: 'local' })
+  engine.failed('out of memory', 'Z_MEM_ERROR')
+  const details = { zlib: 'Z_MEM_ERROR' }
+  t.throws(() => engine.run(noise(10), 0, 10, Buffer.alloc(99), 0, 99), {
+    code: 'WS_ERR_EXTENSION',
+    fault: 'local',
+    details
+  })
   engine.close()
 })
 
