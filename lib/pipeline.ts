@@ -15,7 +15,7 @@ import type { Settings, UpgradeRequest } from './options.js'
 import { CloseCode, writeCloseBody } from './protocol/close-code.js'
 import { isDraft } from './protocol/draft-parser.js'
 import type { Frame } from './protocol/frame.js'
-import type { Message, ReceivedMessage } from './protocol/message-joiner.js'
+import type { ReceivedMessage } from './protocol/message-joiner.js'
 import { isText, OrderedControl, type Outgoing as OutgoingMessage } from './protocol/message-splitter.js'
 import type { Opcode } from './protocol/opcode.js'
 import { TextBytes } from './protocol/text-bytes.js'
@@ -40,9 +40,9 @@ import type { Wire, WireUser } from './wires/wire.js'
 /** What the pipeline tells the WebSocketStream around it. */
 export interface PipelineUser {
   /** Calls the listeners of an event; false where there are none. */
-  tell(event: 'ping' | 'pong' | 'error' | 'close', value: unknown): boolean
-  /** Calls the listeners of 'message'; false where there are none. */
-  tellMessage(message: Message, kind: MessageKind): boolean
+  tell(event: 'message' | 'ping' | 'pong' | 'error' | 'close', value: unknown): boolean
+  /** Calls the listeners of 'message' with bytes, and what they are; false where there are none. */
+  tellMessage(message: Buffer, kind: MessageKind): boolean
   /** Emits an event of the handshake; false where it has no listeners. @throws what a listener throws */
   ask(event: 'request' | 'open', value: unknown): boolean
   /** Whether an event has listeners. */
@@ -743,9 +743,9 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   announce(message: ReceivedMessage): boolean {
-    if (typeof message === 'string') return this.user.tellMessage(message, 'text')
-    if (message instanceof TextBytes) return this.user.tellMessage(message.bytes, 'text')
-    return this.user.tellMessage(message, 'binary')
+    if (this.settings.textAs === 'string') return this.user.tell('message', message)
+    const isText = message instanceof TextBytes
+    return this.user.tellMessage(isText ? message.bytes : (message as Buffer), isText ? 'text' : 'binary')
   }
 
   inputDelivered(): void {

@@ -22,7 +22,6 @@ import {
 } from './options.js'
 import { Pipeline, type PipelineUser } from './pipeline.js'
 import { writeCloseBody } from './protocol/close-code.js'
-import type { Message } from './protocol/message-joiner.js'
 import { type Sendable, toBytes, Uncompressed } from './protocol/message-splitter.js'
 import { PreparedMessage } from './protocol/prepared-message.js'
 import { TextBytes } from './protocol/text-bytes.js'
@@ -737,7 +736,7 @@ export class WebSocketStream extends LazyDuplex {
   }
 
   /** @internal */
-  tellMessage(message: Message, kind: MessageKind): boolean {
+  tellMessage(message: Buffer, kind: MessageKind): boolean {
     try {
       return this.emit('message', message, kind)
     } catch (error) {
