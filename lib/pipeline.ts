@@ -571,6 +571,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const isNew = this.reception.view === null
     const view = this.reception.open(kind)
     if (!isNew) return view
+    // what is still to be written goes ahead of the answer
+    if (kind === 'bytes') this.connection.relaysClose = true
     this.setSender(view)
     if (this.rare?.writer !== undefined) view.startBlocked()
     if (this.closeInfo !== undefined) view.connectionOver()
@@ -604,14 +606,19 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   private get canSend(): boolean {
     if (!this.connection.takesMessages || this.isEnding) return false
-    return this.view === null || this.reception.kind === 'frames' || !this.view.writableEnded
+    return this.view === null || !this.viewTakesItems || !this.view.writableEnded
+  }
+
+  /** Whether messages go through the view, behind what was written there. */
+  private get viewTakesItems(): boolean {
+    return this.reception.kind === 'messages' || this.reception.kind === 'streams'
   }
 
   private enqueue(item: OutgoingMessage | OrderedControl, written: Written | null): void {
     const { view } = this
     if (view === null) {
       if (!this.sendItem(item, written)) this.rememberWriter()
-    } else if (this.reception.kind === 'frames') {
+    } else if (!this.viewTakesItems) {
       this.sendItem(item, written)
     } else if (written === null) {
       ;(view as View<unknown, unknown>).write(item)
@@ -642,7 +649,11 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   whenSent(written: Written): void {
-    this.behindMessages(() => this.encoder.whenWritten(written))
+    this.behindMessages(() => {
+      // messages that an extension was still working on are dropped with the connection
+      if (this.closeInfo === undefined) this.encoder.whenWritten(written)
+      else nextTick(written, new WebSocketError('WS_ERR_NOT_OPEN'))
+    })
   }
 
   /** Where messages wait while one is written piece by piece; made when the first of these is begun. */
@@ -659,7 +670,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const writer = this.makeWriter(kind, compress)
     const { view, outbox } = this
     if (view?.writableEnded || this.isEnding) writer.connectionOver()
-    else if (view !== null && view.writableLength > 0 && this.reception.kind !== 'frames')
+    else if (view !== null && view.writableLength > 0 && this.viewTakesItems)
       (view as View<unknown, unknown>).write(writer, error => error && writer.connectionOver())
     else outbox.add(writer, null)
     return writer
@@ -674,6 +685,10 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   private makeWriter(kind: MessageKind | null, compress: boolean): MessageWriter {
     return new MessageWriter(kind, compress, this.settings.highWaterMark, this)
+  }
+
+  get peerCloseCode(): number {
+    return this.connection.peerCloseCode
   }
 
   get closeTimeout(): number {

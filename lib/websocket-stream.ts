@@ -30,6 +30,7 @@ import type { ConnectionStats } from './stats.js'
 import { askForDrain, Duplex, EventEmitter, lazy, prepareListeners } from './streams.js'
 import { surface, surfacing } from './surfacing.js'
 import type { TypedDuplex } from './typed-duplex.js'
+import type { BytesView } from './views/bytes.js'
 import type { FramesView } from './views/frames.js'
 import type { MessageKind } from './views/message-stream.js'
 import type { MessageWriter, MessageWriterOptions } from './views/message-writer.js'
@@ -160,6 +161,16 @@ export class WebSocketStream extends LazyDuplex {
    */
   get frames(): FramesView {
     return this.pipeline.open('frames') as FramesView
+  }
+
+  /**
+   * Plain bytes, as a Duplex: what binary messages hold, one after another, whatever their borders; a text message is a fault (1003). A
+   * write goes out as a binary message, what is written while the stream is corked as one. For MQTT, TLS (`tls.connect({ socket: ws.bytes })`)
+   * and tunnels. `end()` closes with 1000.
+   * @throws TypeError where another view, or a 'message' listener, serves this connection
+   */
+  get bytes(): BytesView {
+    return this.pipeline.open('bytes') as BytesView
   }
 
   /**
