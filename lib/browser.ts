@@ -55,6 +55,7 @@ export { MessageAssembler, type MessageAssemblerOptions } from './stages/message
 export { MessageFragmenter, type MessageFragmenterOptions } from './stages/message-fragmenter.js'
 export type { Batch, Receiver, Sender } from './stages/stage.js'
 export type { ConnectionStats } from './stats.js'
+export type { BytesView } from './views/bytes.js'
 export type { FrameFields, FramesView } from './views/frames.js'
 export { type MessageKind, MessageStream } from './views/message-stream.js'
 export type { MessageWriter, MessageWriterOptions } from './views/message-writer.js'

@@ -15,8 +15,8 @@ export interface WebSocketStreamEvents {
   request: [request: UpgradeRequest]
   /** The opening handshake is done. */
   open: [info: OpenInfo]
-  /** A whole message: a string for text, a Buffer for binary. With `textAs: 'bytes'` text is a Buffer too, and `kind` tells which. */
-  message: [message: Message, kind: 'text' | 'binary']
+  /** A whole message: a string for text, a Buffer for binary. With `textAs: 'bytes'` text is a Buffer too, and `kind` is there. */
+  message: [message: Message, kind?: 'text' | 'binary']
   /** A Ping has arrived, and was answered (RFC 6455 §5.5.2). */
   ping: [payload: Buffer]
   /** A Pong has arrived (RFC 6455 §5.5.3). */

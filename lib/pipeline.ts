@@ -15,7 +15,7 @@ import type { Settings, UpgradeRequest } from './options.js'
 import { CloseCode, writeCloseBody } from './protocol/close-code.js'
 import { isDraft } from './protocol/draft-parser.js'
 import type { Frame } from './protocol/frame.js'
-import type { Message, ReceivedMessage } from './protocol/message-joiner.js'
+import type { ReceivedMessage } from './protocol/message-joiner.js'
 import { isText, OrderedControl, type Outgoing as OutgoingMessage } from './protocol/message-splitter.js'
 import type { Opcode } from './protocol/opcode.js'
 import { TextBytes } from './protocol/text-bytes.js'
@@ -40,9 +40,9 @@ import type { Wire, WireUser } from './wires/wire.js'
 /** What the pipeline tells the WebSocketStream around it. */
 export interface PipelineUser {
   /** Calls the listeners of an event; false where there are none. */
-  tell(event: 'ping' | 'pong' | 'closing' | 'error' | 'close', value: unknown): boolean
-  /** Calls the listeners of 'message'; false where there are none. */
-  tellMessage(message: Message, kind: MessageKind): boolean
+  tell(event: 'message' | 'ping' | 'pong' | 'closing' | 'error' | 'close', value: unknown): boolean
+  /** Calls the listeners of 'message' with bytes, and what they are; false where there are none. */
+  tellMessage(message: Buffer, kind: MessageKind): boolean
   /** Emits an event of the handshake; false where it has no listeners. @throws what a listener throws */
   ask(event: 'request' | 'open', value: unknown): boolean
   /** Whether an event has listeners. */
@@ -587,6 +587,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const isNew = this.reception.view === null
     const view = this.reception.open(kind)
     if (!isNew) return view
+    // what is still to be written goes ahead of the answer
+    if (kind === 'bytes') this.connection.relaysClose = true
     this.setSender(view)
     if (this.rare?.writer !== undefined) view.startBlocked()
     if (this.closeInfo !== undefined) view.connectionOver()
@@ -620,14 +622,19 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   private get canSend(): boolean {
     if (!this.connection.takesMessages || this.isEnding) return false
-    return this.view === null || this.reception.kind === 'frames' || !this.view.writableEnded
+    return this.view === null || !this.viewTakesItems || !this.view.writableEnded
+  }
+
+  /** Whether messages go through the view, behind what was written there. */
+  private get viewTakesItems(): boolean {
+    return this.reception.kind === 'messages' || this.reception.kind === 'streams'
   }
 
   private enqueue(item: OutgoingMessage | OrderedControl, written: Written | null): void {
     const { view } = this
     if (view === null) {
       if (!this.sendItem(item, written)) this.rememberWriter()
-    } else if (this.reception.kind === 'frames') {
+    } else if (!this.viewTakesItems) {
       this.sendItem(item, written)
     } else if (written === null) {
       ;(view as View<unknown, unknown>).write(item)
@@ -658,7 +665,11 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   whenSent(written: Written): void {
-    this.behindMessages(() => this.encoder.whenWritten(written))
+    this.behindMessages(() => {
+      // messages that an extension was still working on are dropped with the connection
+      if (this.closeInfo === undefined) this.encoder.whenWritten(written)
+      else nextTick(written, new WebSocketError('WS_ERR_NOT_OPEN'))
+    })
   }
 
   /** Where messages wait while one is written piece by piece; made when the first of these is begun. */
@@ -675,7 +686,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const writer = this.makeWriter(kind, compress)
     const { view, outbox } = this
     if (view?.writableEnded || this.isEnding) writer.connectionOver()
-    else if (view !== null && view.writableLength > 0 && this.reception.kind !== 'frames')
+    else if (view !== null && view.writableLength > 0 && this.viewTakesItems)
       (view as View<unknown, unknown>).write(writer, error => error && writer.connectionOver())
     else outbox.add(writer, null)
     return writer
@@ -690,6 +701,10 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   private makeWriter(kind: MessageKind | null, compress: boolean): MessageWriter {
     return new MessageWriter(kind, compress, this.settings.highWaterMark, this)
+  }
+
+  get peerCloseCode(): number {
+    return this.connection.peerCloseCode
   }
 
   get closeTimeout(): number {
@@ -763,9 +778,9 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   }
 
   announce(message: ReceivedMessage): boolean {
-    if (typeof message === 'string') return this.user.tellMessage(message, 'text')
-    if (message instanceof TextBytes) return this.user.tellMessage(message.bytes, 'text')
-    return this.user.tellMessage(message, 'binary')
+    if (this.settings.textAs === 'string') return this.user.tell('message', message)
+    const isText = message instanceof TextBytes
+    return this.user.tellMessage(isText ? message.bytes : (message as Buffer), isText ? 'text' : 'binary')
   }
 
   inputDelivered(): void {

@@ -22,7 +22,6 @@ import {
 } from './options.js'
 import { Pipeline, type PipelineUser } from './pipeline.js'
 import { writeCloseBody } from './protocol/close-code.js'
-import type { Message } from './protocol/message-joiner.js'
 import { type Sendable, toBytes, Uncompressed } from './protocol/message-splitter.js'
 import { PreparedMessage } from './protocol/prepared-message.js'
 import { TextBytes } from './protocol/text-bytes.js'
@@ -31,6 +30,7 @@ import type { ConnectionStats } from './stats.js'
 import { askForDrain, Duplex, EventEmitter, lazy, prepareListeners } from './streams.js'
 import { surface, surfacing } from './surfacing.js'
 import type { TypedDuplex } from './typed-duplex.js'
+import type { BytesView } from './views/bytes.js'
 import type { FramesView } from './views/frames.js'
 import type { MessageKind } from './views/message-stream.js'
 import type { MessageWriter, MessageWriterOptions } from './views/message-writer.js'
@@ -161,6 +161,16 @@ export class WebSocketStream extends LazyDuplex {
    */
   get frames(): FramesView {
     return this.pipeline.open('frames') as FramesView
+  }
+
+  /**
+   * Plain bytes, as a Duplex: what binary messages hold, one after another, whatever their borders; a text message is a fault (1003). A
+   * write goes out as a binary message, what is written while the stream is corked as one. For MQTT, TLS (`tls.connect({ socket: ws.bytes })`)
+   * and tunnels. `end()` closes with 1000.
+   * @throws TypeError where another view, or a 'message' listener, serves this connection
+   */
+  get bytes(): BytesView {
+    return this.pipeline.open('bytes') as BytesView
   }
 
   /**
@@ -755,7 +765,7 @@ export class WebSocketStream extends LazyDuplex {
   }
 
   /** @internal */
-  tellMessage(message: Message, kind: MessageKind): boolean {
+  tellMessage(message: Buffer, kind: MessageKind): boolean {
     try {
       return this.emit('message', message, kind)
     } catch (error) {
