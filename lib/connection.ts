@@ -173,6 +173,11 @@ export class Connection implements KeepaliveOwner {
     return { code, reason, wasClean: this.closeSent && !this.isCut && this.around.closeHasLeft(), initiator }
   }
 
+  /** The code of the peer's Close; 1005 where it had none, or has not come. */
+  get peerCloseCode(): number {
+    return this.closeReceived?.code ?? CloseCode.NoStatus
+  }
+
   /** Begins the closing handshake (RFC 6455 §7.1.2); a second call does nothing. */
   close(body: Buffer): void {
     if (this.state === 'connecting') this.queuedClose ??= body
@@ -409,7 +414,7 @@ export class Connection implements KeepaliveOwner {
   progressed(): void {
     this.keepalive?.heard()
     // as long as the wire takes messages that a close waits behind, it is not late
-    if (this.closePending || (this.closeSent && !this.around.hasSentAll())) this.expectClose()
+    if (this.closePending || this.replyPending || (this.closeSent && !this.around.hasSentAll())) this.expectClose()
   }
 
   /** The wire takes bytes again. */

@@ -3,11 +3,12 @@
 
 import { follow, unfollow } from './abort-signals.js'
 import { type CloseInfo, Connection, type Role, type Surroundings } from './connection.js'
+import type { Emitter } from './emitting.js'
 import { HandshakeError, type Headers, WebSocketError } from './errors.js'
-import { HandshakePhase, type HandshakeSurroundings } from './handshake-phase.js'
 import type { OpenInfo } from './handshake/open-info.js'
+import { HandshakePhase, type HandshakeSurroundings } from './handshake-phase.js'
 import type { Http2OpeningOwner } from './http2-opening.js'
-import { type Emitter, Lifecycle } from './lifecycle.js'
+import { Lifecycle } from './lifecycle.js'
 import type { Opening } from './opening.js'
 import type { Settings, UpgradeRequest } from './options.js'
 import { MessageSender, NORMAL } from './outbound/message-sender.js'
@@ -25,10 +26,14 @@ import { AttachedWire } from './wires/attached-wire.js'
 import { PipedWire } from './wires/piped-wire.js'
 import type { Wire, WireUser } from './wires/wire.js'
 
+/** Where a WebSocketStream has its endpoint. */
+export const kEndpoint = Symbol('endpoint')
+/** The method of a WebSocketStream that is called when nothing more will come or go. */
+export const kOver = Symbol('over')
+
 /** The WebSocketStream around it. */
 export interface EndpointUser extends Emitter {
-  /** Nothing more will come or go. */
-  allOver(): void
+  [kOver](): void
 }
 
 export class Endpoint implements Surroundings, WireUser, ReceptionOwner, HandshakeSurroundings, EncoderListener {
@@ -56,7 +61,7 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
     makeOpening: (owner: Http2OpeningOwner) => Opening
   ) {
     this.connection = new Connection(role, settings, this)
-    this.lifecycle = new Lifecycle(user)
+    this.lifecycle = new Lifecycle(user, settings.textAs)
     const handshake = new HandshakePhase(this, makeOpening)
     this.handshake = handshake
     this.pipeline = new Pipeline(role, settings, handshake.stages, this.reception)
@@ -198,10 +203,10 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
   }
 
   wireEnded(): void {
-    const { handshake } = this
+    const { opening } = this
     this.connection.inputEnded()
     this.pipeline.wire!.next!.finish()
-    if (handshake !== null && handshake === this.handshake) handshake.opening.peerLeft()
+    if (opening !== null && opening === this.opening) opening.peerLeft()
   }
 
   wireLost(cause?: unknown): void {
@@ -215,7 +220,7 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
   }
 
   wireClosed(): void {
-    this.user.allOver()
+    this.user[kOver]()
   }
 
   outputEnded(isSent: true | undefined, tells = true): void {
@@ -240,11 +245,7 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
     // what waits in the stages is dropped with them
     pipeline.stopOutbound()
     const isSilent = connection.role === 'client' && handshake !== null && !this.hasReader
-    lifecycle.over(
-      info,
-      () => this.stats,
-      isSilent ? () => lifecycle.warnOfFailure(handshake.opening.url) : null
-    )
+    lifecycle.over(info, () => this.stats, isSilent ? () => lifecycle.warnOfFailure(handshake.opening.url) : null)
     this.sender.connectionOver()
     pipeline.wire?.inputDone()
     nextTick(() => pipeline.encoder.failWaiters(new WebSocketError('WS_ERR_NOT_OPEN')))
@@ -293,7 +294,7 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
   inputDelivered(): void {
     this.connection.inputDelivered()
     this.reception.complete(this.connection.failure)
-    this.lifecycle.tellClosing(this.connection.closeInfo)
+    this.lifecycle.tellClosing(this.connection)
     this.pipeline.wire?.inputDone()
   }
 
@@ -353,7 +354,7 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
 
   dropWire(): void {
     const { wire } = this.pipeline
-    if (wire === null) this.user.allOver()
+    if (wire === null) this.user[kOver]()
     else wire.drop()
   }
 

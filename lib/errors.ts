@@ -26,10 +26,12 @@ const ERRORS = {
   WS_ERR_EXPECTED_CONTINUATION: peer(1002, 'a new message began before the last one ended'), // §5.4
 
   // Messages: RFC 6455 §5.6, §8.1, §10.4
+  WS_ERR_UNEXPECTED_TEXT: peer(1003, 'a text message came to ws.bytes, which takes binary ones'), // §7.4.1
   WS_ERR_INVALID_UTF8: peer(1007, 'text is not valid UTF-8'), // §8.1
   WS_ERR_INVALID_COMPRESSED_DATA: peer(1007, 'compressed data is malformed'), // RFC 7692 §7.2.2
   WS_ERR_MESSAGE_TOO_LARGE: peer(1009, 'a message is larger than maxMessageSize'), // §10.4
   WS_ERR_INCOMPLETE_MESSAGE: peer(1006, 'the connection ended before the message did'), // §5.4
+  WS_ERR_BYTES_CUT: peer(1006, 'the peer closed the connection before the bytes were complete'), // §7.4.1
   WS_ERR_MESSAGE_SKIPPED: local(1006, 'nobody read the message before the next one was asked for'),
   WS_ERR_TOO_MANY_FRAGMENTS: peer(1008, 'a message has more fragments than maxFragments'), // §10.4
 

@@ -106,7 +106,7 @@ export class HandshakePhase implements Http2OpeningOwner {
   offer(request: UpgradeRequest): boolean {
     this.request = request
     this.isOffered = true
-    return this.around.lifecycle.emitter.ask('request', request)
+    return this.around.lifecycle.askAbout(request)
   }
 
   sendHead(bytes: Buffer): void {
@@ -164,7 +164,7 @@ export class HandshakePhase implements Http2OpeningOwner {
       else goOn()
     }
     // an application that accepts in the turn of attach may listen in the rest of it
-    if (begun === 'early' && !lifecycle.emitter.hears('open')) nextTick(tellOpen)
+    if (begun === 'early' && !lifecycle.hearsOpen) nextTick(tellOpen)
     else tellOpen()
   }
 

@@ -4,6 +4,7 @@
 import type { CloseInfo, Role } from './connection.js'
 import { Deferred } from './deferred.js'
 import { channels, type FrameEvent } from './diagnostics.js'
+import { ask, type Emitter, hears, hearsErrors, tell, tellBytes } from './emitting.js'
 import type { HandshakeError, Headers } from './errors.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { UpgradeRequest } from './options.js'
@@ -12,20 +13,6 @@ import type { ReceivedMessage } from './protocol/message-joiner.js'
 import { TextBytes } from './protocol/text-bytes.js'
 import { Buffer, nextTick, warn } from './runtime/node.js'
 import type { ConnectionStats } from './stats.js'
-
-/** The WebSocketStream, as what emits events. */
-export interface Emitter {
-  /** Calls the listeners of an event, whose exceptions surface by themselves; false where there are none. */
-  tell(event: 'ping' | 'pong' | 'closing' | 'error' | 'close', value: unknown): boolean
-  /** Calls the listeners of 'message' in the same way. */
-  tellMessage(message: string | Buffer, kind: 'text' | 'binary'): boolean
-  /** Emits an event of the handshake; false where it has no listeners. @throws what a listener throws */
-  ask(event: 'request' | 'open', value: unknown): boolean
-  /** Whether an event has listeners. */
-  hears(event: string): boolean
-  /** Whether the application listens for errors: pipes do, too, and do nothing with those of a peer. */
-  hearsErrors(): boolean
-}
 
 /** What few connections need, or need for a short time only. */
 interface Rare {
@@ -44,7 +31,11 @@ export class Lifecycle {
   closeInfo: CloseInfo | undefined = undefined
   private rare: Rare | null = null
 
-  constructor(readonly emitter: Emitter) {}
+  /** @param textAs - the form in which listeners of 'message' get text */
+  constructor(
+    readonly emitter: Emitter,
+    private readonly textAs: 'string' | 'bytes'
+  ) {}
 
   /** The promise of what was agreed; rejects with a HandshakeError. */
   get opened(): Promise<OpenInfo> {
@@ -76,6 +67,16 @@ export class Lifecycle {
 
   // The handshake
 
+  /** Emits 'request'; false if it has no listeners. @throws what a listener throws */
+  askAbout(request: UpgradeRequest): boolean {
+    return ask(this.emitter, 'request', request)
+  }
+
+  /** Whether 'open' has listeners. */
+  get hearsOpen(): boolean {
+    return hears(this.emitter, 'open')
+  }
+
   /** The handshake begins. */
   begins(role: Role, url: string, request: UpgradeRequest | null): void {
     if (channels.handshake.hasSubscribers) channels.handshake.publish({ stream: this.emitter, role, url, request })
@@ -99,7 +100,7 @@ export class Lifecycle {
   tellOpen(goOn: () => void): void {
     let isTold = false
     try {
-      this.emitter.ask('open', this.info)
+      ask(this.emitter, 'open', this.info)
       isTold = true
     } finally {
       if (isTold) goOn()
@@ -111,20 +112,20 @@ export class Lifecycle {
 
   /** Whether 'message' has listeners. */
   get isHeard(): boolean {
-    return this.emitter.hears('message')
+    return hears(this.emitter, 'message')
   }
 
   /** Gives a message to the listeners of 'message'; false where there are none. */
   announce(message: ReceivedMessage): boolean {
-    if (typeof message === 'string') return this.emitter.tellMessage(message, 'text')
-    if (message instanceof TextBytes) return this.emitter.tellMessage(message.bytes, 'text')
-    return this.emitter.tellMessage(message, 'binary')
+    if (this.textAs === 'string') return tell(this.emitter, 'message', message)
+    const isText = message instanceof TextBytes
+    return tellBytes(this.emitter, isText ? message.bytes : (message as Buffer), isText ? 'text' : 'binary')
   }
 
   /** A Ping or a Pong has arrived. */
   notify(event: 'ping' | 'pong', payload: Buffer): void {
     // the answer has the same bytes, and what a listener gets is its own
-    if (this.emitter.hears(event)) this.emitter.tell(event, Buffer.from(payload))
+    if (hears(this.emitter, event)) tell(this.emitter, event, Buffer.from(payload))
   }
 
   /** A frame passes, and diagnostics_channel has subscribers for it. */
@@ -148,17 +149,17 @@ export class Lifecycle {
     if (error === undefined) return
     delete this.rare!.error
     this.rare!.isErrorTold = true
-    if (this.emitter.hears('error')) this.emitter.tell('error', error)
+    if (hears(this.emitter, 'error')) tell(this.emitter, 'error', error)
   }
 
   /** Emits 'closing': how the connection ends is known. What this side still has to send waits, and leaves behind the listeners. */
-  tellClosing(info: CloseInfo): void {
-    if (!this.emitter.hears('closing')) return
+  tellClosing(connection: { readonly closeInfo: CloseInfo }): void {
+    if (!hears(this.emitter, 'closing')) return
     this.rare ??= {}
     if (this.rare.isClosingTold) return
     this.rare.isClosingTold = true
-    const { code, reason, initiator } = info
-    this.emitter.tell('closing', { code, reason, initiator, error: this.rare.error ?? null })
+    const { code, reason, initiator } = connection.closeInfo
+    tell(this.emitter, 'closing', { code, reason, initiator, error: this.rare.error ?? null })
   }
 
   /**
@@ -172,14 +173,14 @@ export class Lifecycle {
     nextTick(() => this.tellError())
     nextTick(() => {
       if (channels.close.hasSubscribers) channels.close.publish({ stream: this.emitter, info, stats: stats() })
-      this.emitter.tell('close', info)
+      tell(this.emitter, 'close', info)
     })
   }
 
   /** A client that does not open, and that has nothing which would notice, must not fail in silence. */
   warnOfFailure(url: string): void {
     const { rare } = this
-    if (this.info !== null || rare?.opened !== undefined || this.emitter.hearsErrors()) return
+    if (this.info !== null || rare?.opened !== undefined || hearsErrors(this.emitter)) return
     const error = rare!.openError!
     // the application gave it up itself
     if (error.code === 'WS_ERR_ABORTED') return

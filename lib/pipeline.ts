@@ -1,14 +1,14 @@
 // Both chains of stages, between a wire and the place where messages are taken. What passes through them is decided elsewhere.
 
-import type { Negotiated } from './extensions/negotiation.js'
 import type { Role } from './connection.js'
+import type { Negotiated } from './extensions/negotiation.js'
 import type { Settings } from './options.js'
 import type { DraftVersion } from './protocol/draft-parser.js'
 import type { Frame } from './protocol/frame.js'
 import { ExtensionTransform } from './stages/extension-transform.js'
 import { FrameDecoder } from './stages/frame-decoder.js'
 import { FrameEncoder, type Written } from './stages/frame-encoder.js'
-import { type HandshakeReader, HandshakeTransform } from './stages/handshake-transform.js'
+import type { HandshakeTransform } from './stages/handshake-transform.js'
 import { MessageFragmenter } from './stages/message-fragmenter.js'
 import { type FaultListener, link, type Receiver } from './stages/stage.js'
 import type { ConnectionStats } from './stats.js'

@@ -13,6 +13,7 @@ import type { Opcode } from '../protocol/opcode.js'
 import { type Buffer, nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import type { Sender } from '../stages/stage.js'
+import type { BytesOwner } from '../views/bytes.js'
 import type { FramesOwner } from '../views/frames.js'
 import type { MessageKind } from '../views/message-stream.js'
 import { MessageWriter, type MessageWriterOwner } from '../views/message-writer.js'
@@ -33,13 +34,13 @@ interface Rare {
 
 export const NORMAL = writeCloseBody(1000, '')
 
-export class MessageSender implements StreamsOwner, FramesOwner, MessageWriterOwner {
+export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, MessageWriterOwner {
   // where messages wait while one is written piece by piece
   private queue: Outbox | null = null
   private rare: Rare | null = null
 
   constructor(
-    private readonly settings: Settings,
+    readonly settings: Settings,
     private readonly pipeline: Pipeline,
     private readonly connection: Connection,
     private readonly reception: Reception,
@@ -71,15 +72,21 @@ export class MessageSender implements StreamsOwner, FramesOwner, MessageWriterOw
 
   private get canSend(): boolean {
     if (!this.connection.takesMessages || this.isEnding) return false
-    const { view, kind } = this.reception
-    return view === null || kind === 'frames' || !view.writableEnded
+    const { view } = this.reception
+    return view === null || !this.viewTakesItems || !view.writableEnded
+  }
+
+  /** Whether messages go through the view, behind what was written there. */
+  private get viewTakesItems(): boolean {
+    const { kind } = this.reception
+    return kind === 'messages' || kind === 'streams'
   }
 
   private enqueue(item: OutgoingMessage | OrderedControl, written: Written | null): void {
-    const { view, kind } = this.reception
+    const { view } = this.reception
     if (view === null) {
       if (!this.sendItem(item, written)) this.rememberWriter()
-    } else if (kind === 'frames') {
+    } else if (!this.viewTakesItems) {
       this.sendItem(item, written)
     } else if (written === null) {
       ;(view as View<unknown, unknown>).write(item)
@@ -108,6 +115,8 @@ export class MessageSender implements StreamsOwner, FramesOwner, MessageWriterOw
   /** The view that the application writes to is there: it is told when the wire takes more. */
   viewOpened(): void {
     const view = this.reception.view!
+    // what is still to be written goes ahead of the answer to a Close
+    if (this.reception.kind === 'bytes') this.connection.relaysClose = true
     this.setSender(view)
     if (this.rare?.writer !== undefined) view.startBlocked()
   }
@@ -127,6 +136,15 @@ export class MessageSender implements StreamsOwner, FramesOwner, MessageWriterOw
 
   // Messages in pieces
 
+  /** Keeps all that is sent until `release`. */
+  hold(): void {
+    this.outbox.hold()
+  }
+
+  release(): void {
+    this.outbox.release()
+  }
+
   /** Where messages wait while one is written piece by piece; made when the first of these is begun. */
   get outbox(): Outbox {
     if (this.queue === null) {
@@ -140,9 +158,9 @@ export class MessageSender implements StreamsOwner, FramesOwner, MessageWriterOw
   createMessage(kind: MessageKind, compress: boolean): MessageWriter {
     const writer = this.makeWriter(kind, compress)
     const { outbox } = this
-    const { view, kind: viewKind } = this.reception
+    const { view } = this.reception
     if (view?.writableEnded || this.isEnding) writer.connectionOver()
-    else if (view !== null && view.writableLength > 0 && viewKind !== 'frames')
+    else if (view !== null && view.writableLength > 0 && this.viewTakesItems)
       (view as View<unknown, unknown>).write(writer, error => error && writer.connectionOver())
     else outbox.add(writer, null)
     return writer
@@ -220,6 +238,10 @@ export class MessageSender implements StreamsOwner, FramesOwner, MessageWriterOw
   }
 
   // Close
+
+  get peerCloseCode(): number {
+    return this.connection.peerCloseCode
+  }
 
   get closeTimeout(): number {
     return this.settings.closeTimeout

@@ -11,7 +11,7 @@ import { View } from './view.js'
  * close, and is destroyed with an error after any other, once all that had arrived is read. With `textAs: 'bytes'` text comes as TextBytes.
  */
 export class MessagesView extends View<Outgoing, Message> {
-  protected send(message: Outgoing, written: Written | null): boolean {
+  protected override send(message: Outgoing, written: Written | null): boolean {
     return this.owner.sendItem(message, written)
   }
 }

@@ -16,6 +16,7 @@ for (const setup of IN_MEMORY) {
     for (const text of TEXTS) peer.text(text)
     peer.send(2, 'bytes')
     peer.close()
+    peer.end()
     await once(ws, 'close')
     t.same(got, [...TEXTS.map(text => [Buffer.from(text), 'text']), [Buffer.from('bytes'), 'binary']])
     t.ok(got.every(([message]: any) => Buffer.isBuffer(message)))
