@@ -1,7 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import t from 'tap'
 import type { Engine, EngineKind } from '../../lib/extensions/engine.js'
 import { EnginePool, keyOf } from '../../lib/extensions/engine-pool.js'
 import { IdleSweeper } from '../../lib/extensions/idle-sweeper.js'
+import { ZlibEngine } from '../../lib/extensions/zlib-engine.js'
 import { deflate, json } from './codecs.js'
 
 const INFLATE: EngineKind = { does: 'inflate', windowBits: 10 }
@@ -76,4 +78,15 @@ t.test('when nobody has taken one for a while, none is kept', async t => {
   pool.put(other)
   t.equal(sweeper.size, 1)
   pool.release()
+})
+
+t.test('an engine is made in no asynchronous context: it outlives the connection that asked for it', async t => {
+  const storage = new AsyncLocalStorage<string>()
+  const contexts: unknown[] = []
+  const pool = new EnginePool(new IdleSweeper(1e6), kind => {
+    contexts.push(storage.getStore())
+    return new ZlibEngine(kind)
+  })
+  storage.run('a connection', () => pool.take(INFLATE)).close()
+  t.same(contexts, [undefined])
 })
