@@ -165,8 +165,8 @@ for (const join of JOINS) {
       near.pause()
       for (const chunk of chunks.toReversed()) near.unshift(chunk)
       const ws = isParsed ? WebSocketStream.http(parsedRequest()) : WebSocketStream.server()
-      // what comes before the answer is copied, and held
-      if (isParsed) ws.accept()
+      // what comes before the connection is open is copied, and held
+      if (isParsed) ws.on('open', () => {}).accept()
       joinTo(ws, near, join)
       const [message] = (await once(ws, 'message')) as [Buffer]
       t.ok(isPayload(message, 1, 20_000))
