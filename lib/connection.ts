@@ -29,6 +29,12 @@ export interface CloseInfo {
   readonly initiator: 'local' | 'peer'
 }
 
+/** How a connection ends whose wire has not ended yet. */
+export interface ClosingInfo extends Omit<CloseInfo, 'wasClean'> {
+  /** What the `error` event will say; null where it does not come. */
+  readonly error: Error | null
+}
+
 /** What a connection asks of its surroundings. */
 export interface Surroundings {
   /** Sends a Ping or Pong; false where a Pong already waited. */

@@ -96,6 +96,8 @@ export interface WebSocketErrorOptions {
   cause?: unknown
   /** Who broke the rules. Default: as the table of codes says. */
   fault?: 'local' | 'peer'
+  /** The code of the Close frame that this error asks for. Default: as the table of codes says. */
+  closeCode?: number
   /** The numbers that belong to it. Default: none. */
   details?: ErrorDetails
 }
@@ -130,7 +132,7 @@ export class WebSocketError extends Error {
     })
     Error.stackTraceLimit = stackTraceLimit
     this.code = code
-    this.closeCode = close
+    this.closeCode = options.closeCode ?? close
     this.fault = options.fault ?? fault
     this.details = options.details ?? NO_DETAILS
   }

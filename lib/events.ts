@@ -1,6 +1,6 @@
 // The events of a WebSocketStream, and EventEmitter's methods typed with them.
 
-import type { CloseInfo } from './connection.js'
+import type { CloseInfo, ClosingInfo } from './connection.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { UpgradeRequest } from './options.js'
 import type { Message } from './protocol/message-joiner.js'
@@ -21,6 +21,11 @@ export interface WebSocketStreamEvents {
   ping: [payload: Buffer]
   /** A Pong has arrived (RFC 6455 §5.5.3). */
   pong: [payload: Buffer]
+  /**
+   * How the connection ends is known, and all messages have been delivered: the closing handshake is done, or this side fails the
+   * connection. Only the end of the wire is still to come, which `close` tells. Once for each connection.
+   */
+  closing: [info: ClosingInfo]
   /** Something ended the connection other than cleanly: a WebSocketError, or what `destroy` was given. Ignored without a listener. */
   error: [error: Error]
   /** All is over; once for each connection. */

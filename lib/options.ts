@@ -75,6 +75,13 @@ export interface WebSocketOptions {
   extensions?: readonly Extension[] | string | undefined
   /** Server: accept hixie-75 and hixie-76 too. Default: false. */
   allowDrafts?: boolean | undefined
+  /**
+   * False takes frames of the peer masked or unmasked, for peers that do not keep to RFC 6455 §5.1. Default: true: a client's frames must
+   * be masked, a server's must not.
+   */
+  requireMasking?: boolean | undefined
+  /** Whether frames that are sent are masked. Default: a client's are, a server's are not (RFC 6455 §5.3). */
+  masking?: boolean | undefined
   /** Client: the protocol version to speak. Default: 13. */
   version?: 13 | 8 | 7 | undefined
   /** Bytes of one message, after inflation, summed over its fragments; beyond it the connection fails with 1009. Default: 2^26-1. */
@@ -119,6 +126,8 @@ export interface Settings {
   readonly origins: readonly string[] | OriginCheck | undefined
   readonly extensions: readonly Extension[] | string
   readonly allowDrafts: boolean
+  readonly requireMasking: boolean
+  readonly masking: boolean | undefined
   readonly version: 13 | 8 | 7
   readonly maxMessageSize: number
   readonly maxFrameSize: number
@@ -142,6 +151,8 @@ const DEFAULTS: Settings = Object.freeze({
   origins: undefined,
   extensions: [],
   allowDrafts: false,
+  requireMasking: true,
+  masking: undefined,
   version: 13,
   maxMessageSize: 2 ** 26 - 1,
   maxFrameSize: 2 ** 26 - 1,
@@ -167,6 +178,8 @@ const READERS: { readonly [K in keyof Settings]: Reader } = {
   origins: readOrigins,
   extensions: readExtensions,
   allowDrafts: readBoolean,
+  requireMasking: readBoolean,
+  masking: readBoolean,
   version: readVersion,
   maxMessageSize: value => checkNumber(value, 'maxMessageSize', 0),
   maxFrameSize: value => checkNumber(value, 'maxFrameSize', 0),

@@ -40,7 +40,7 @@ import type { Wire, WireUser } from './wires/wire.js'
 /** What the pipeline tells the WebSocketStream around it. */
 export interface PipelineUser {
   /** Calls the listeners of an event; false where there are none. */
-  tell(event: 'message' | 'ping' | 'pong' | 'error' | 'close', value: unknown): boolean
+  tell(event: 'message' | 'ping' | 'pong' | 'closing' | 'error' | 'close', value: unknown): boolean
   /** Calls the listeners of 'message' with bytes, and what they are; false where there are none. */
   tellMessage(message: Buffer, kind: MessageKind): boolean
   /** Emits an event of the handshake; false where it has no listeners. @throws what a listener throws */
@@ -78,6 +78,7 @@ interface Rare {
   openError?: HandshakeError
   error?: Error
   isErrorTold?: boolean
+  isClosingTold?: true
   closeBody?: Buffer
   closeSent?: () => void
   ask?: (answer: HandshakeError) => boolean
@@ -136,8 +137,9 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     const inbound = new HandshakeTransform(opening.request === null ? opening : null, settings.highWaterMark)
     const outbound = new HandshakeTransform()
     this.connection = new Connection(role, settings, this)
-    this.decoder = new FrameDecoder({ role, maxFrameSize: settings.maxFrameSize })
-    this.encoder = new FrameEncoder({ role, highWaterMark: settings.highWaterMark })
+    const { maxFrameSize, requireMasking, masking, highWaterMark } = settings
+    this.decoder = new FrameDecoder({ role, maxFrameSize, requireMasking })
+    this.encoder = new FrameEncoder({ role, masking, highWaterMark })
     this.fragmenter = new MessageFragmenter(settings)
     this.handshake = { opening, inbound, outbound }
     this.request = opening.request
@@ -207,6 +209,13 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
       channels.handshake.publish({ stream: this.user, role: this.connection.role, url, request })
     }
     opening.begin()
+  }
+
+  /** Begins the handshake now; whether this side's part of it was sent. */
+  start(): boolean {
+    if (!this.isJoined || this.handshake === null || this.handshake.begun !== undefined) return false
+    this.begin()
+    return this.connection.failure === null
   }
 
   get isJoined(): boolean {
@@ -316,6 +325,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.connection.wireLost(undefined, lost)
     this.closeInfo = this.connection.over()
     if (this.settings.signal !== undefined) unfollow(this.settings.signal, this)
+    // what waits in the stages is dropped with them
+    this.encoder.seal()
     this.fragmenter.stop()
     extensions?.outbound.stop()
     this.rare?.closed?.resolve(this.closeInfo)
@@ -528,6 +539,11 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     return this.encoder.isBlocked
   }
 
+  /** Hands what was sent to the wire now, and not at the end of this turn. */
+  flush(): void {
+    this.encoder.flush()
+  }
+
   /** Whether what is sent now has to wait. */
   get needsDrain(): boolean {
     return (
@@ -730,6 +746,10 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.closeIfStuck(NORMAL)
   }
 
+  endsWhenStuck(): void {
+    this.closeIfStuck(NORMAL)
+  }
+
   endMessages(callback: () => void): void {
     if (this.outgoing === null) this.closeEnded(callback)
     else this.outgoing.whenSettled(() => this.closeEnded(callback))
@@ -766,7 +786,18 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   inputDelivered(): void {
     this.connection.inputDelivered()
     this.reception.complete(this.connection.failure)
+    this.tellClosing()
     this.wire?.inputDone()
+  }
+
+  /** How the connection ends is known. What this side still has to send waits, and leaves behind the listeners. */
+  private tellClosing(): void {
+    if (!this.user.hears('closing')) return
+    this.rare ??= {}
+    if (this.rare.isClosingTold) return
+    this.rare.isClosingTold = true
+    const { code, reason, initiator } = this.connection.closeInfo
+    this.user.tell('closing', { code, reason, initiator, error: this.rare.error ?? null })
   }
 
   /** Begins the closing handshake behind the messages that wait. */

@@ -395,6 +395,14 @@ export class WebSocketStream extends LazyDuplex {
     return this.pipeline.whenAllWritten()
   }
 
+  /**
+   * Hands what was sent to the wire now. Else the frames of one turn of the event loop leave together at its end, which costs less.
+   * What an extension is still working on, and what a full wire does not take, waits as always.
+   */
+  flush(): void {
+    this.pipeline.flush()
+  }
+
   /** Bytes that were given to this connection and that the wire has not taken. */
   get bufferedAmount(): number {
     return this.pipeline.bufferedAmount
@@ -460,6 +468,16 @@ export class WebSocketStream extends LazyDuplex {
     const { opening } = this.pipeline
     if (opening === null) throw new TypeError(SENT)
     opening.addExtension(extension)
+  }
+
+  /**
+   * Sends this side's part of the handshake now, where else a client's request leaves at the end of the turn in which it got its wire.
+   * On a server it is `accept()`.
+   * @returns whether it was sent; a server's request may still have to arrive, as for `accept()`
+   */
+  start(): boolean {
+    const { pipeline } = this
+    return pipeline.connection.role === 'server' ? this.accept() : pipeline.start()
   }
 
   /**

@@ -145,6 +145,8 @@ const LAYERS: Record<string, Layer> = {
     types: ['connection', 'events', 'extensions', 'hand-over', 'stats']
   },
   index: { knows: ['browser', 'extensions', 'net'] },
+  // the interfaces of other packages over the public one
+  compat: { knows: ['index'], uses: ['node:events', 'node:stream'] },
   // knows the library as everybody else does
   cli: {
     knows: ['index'],
@@ -183,6 +185,7 @@ const STREAMING = [
   'pipeline',
   'net',
   'cli',
+  'compat',
   'options',
   'events',
   'received-request'
@@ -277,7 +280,7 @@ function circles(files: Files): string[] {
 }
 
 /** Layers that are Node's, or know it. */
-const NODES_OWN = ['runtime', 'net', 'cli']
+const NODES_OWN = ['runtime', 'net', 'compat', 'cli']
 
 const isNodes = (from: string): boolean => from.startsWith('node:') || isBuiltin(from)
 
@@ -347,13 +350,18 @@ t.test('no imports of values run in a circle', async t => {
   t.same(circles(files), [])
 })
 
-t.test('nothing imports index but the tool on the command line, which is a user of it', async t => {
-  const importers = [...files].filter(([, imports]) => imports.some(({ from, isLocal }) => isLocal && from === 'index'))
-  t.same(
-    importers.map(([file]) => file).filter(file => layerOf(file) !== 'cli'),
-    []
-  )
-})
+t.test(
+  'nothing imports index but what is a user of it: the tool on the command line, and interfaces of other packages',
+  async t => {
+    const importers = [...files].filter(([, imports]) =>
+      imports.some(({ from, isLocal }) => isLocal && from === 'index')
+    )
+    t.same(
+      importers.map(([file]) => file).filter(file => !['cli', 'compat'].includes(layerOf(file))),
+      []
+    )
+  }
+)
 
 t.test('the codecs know no streams, sockets or timers: nothing but each other, errors, buffers and masks', async t => {
   for (const [file, imports] of files) {
@@ -384,7 +392,17 @@ t.test(
       )
     ]
     const isStream = (from: string): boolean => from === 'streams' || STREAM_MODULES.includes(from)
-    const streaming = ['streams', 'stages', 'views', 'wire', 'websocket-stream', 'pipeline', 'net', 'received-request']
+    const streaming = [
+      'streams',
+      'stages',
+      'views',
+      'wire',
+      'websocket-stream',
+      'pipeline',
+      'net',
+      'received-request',
+      'compat'
+    ]
     t.same(
       users(isStream, false).filter(layer => !streaming.includes(layer)),
       []
@@ -395,7 +413,7 @@ t.test(
     )
     t.same(
       users(from => STREAM_MODULES.includes(from) && from !== 'readable-stream', false).filter(
-        layer => layer !== 'net'
+        layer => layer !== 'net' && layer !== 'compat'
       ),
       []
     )

@@ -14,6 +14,8 @@ const DEFAULTS: Record<Name, unknown> = {
   origins: undefined,
   extensions: [],
   allowDrafts: false,
+  requireMasking: true,
+  masking: undefined,
   version: 13,
   maxMessageSize: 67108863,
   maxFrameSize: 67108863,
@@ -148,9 +150,12 @@ t.test('version', async t => {
     t.throws(() => read({ version }), RangeError)
 })
 
-t.test('allowDrafts', async t => {
-  t.equal(read({ allowDrafts: true })['allowDrafts'], true)
-  for (const wrong of [1, 'true', null]) t.throws(() => read({ allowDrafts: wrong }), TypeError)
+t.test('allowDrafts, requireMasking, masking', async t => {
+  for (const name of ['allowDrafts', 'requireMasking', 'masking']) {
+    t.equal(read({ [name]: true })[name], true)
+    t.equal(read({ [name]: false })[name], false)
+    for (const wrong of [1, 'true', null]) t.throws(() => read({ [name]: wrong }), TypeError)
+  }
 })
 
 t.test('protocols', async t => {

@@ -27,6 +27,8 @@ export interface ViewOwner {
   wantMessages(): void
   /** Nothing more will be written. */
   endsSoon(): void
+  /** Nothing more will be written, and a message in pieces that the application has not ended is not waited for. */
+  endsWhenStuck(): void
   /** Begins the closing handshake; the callback comes when the Close frame is on its way. */
   endMessages(callback: () => void): void
   /** The application destroyed the view. */
