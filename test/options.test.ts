@@ -25,6 +25,8 @@ const DEFAULTS: Record<Name, unknown> = {
   handshakeTimeout: 10000,
   closeTimeout: 10000,
   keepalive: undefined,
+  autoPong: true,
+  textAs: 'string',
   fragmentSize: Number.POSITIVE_INFINITY,
   highWaterMark: 65536,
   signal: undefined

@@ -1,9 +1,11 @@
 // The application's side as an object-mode Duplex of MessageStreams: each message as it arrives, never held whole.
 
+import { WebSocketError } from '../errors.js'
 import type { Outgoing } from '../protocol/message-splitter.js'
 import { setImmediate } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import { type NodeReadable, pipeline } from '../streams.js'
+import { surfacing } from '../surfacing.js'
 import type { MessageKind, MessageStream } from './message-stream.js'
 import type { MessageWriter } from './message-writer.js'
 import { View, type ViewOwner } from './view.js'
@@ -52,9 +54,10 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
     return super.write(item, ...rest)
   }
 
-  /** A message in progress takes as long as whoever writes it takes. @internal */
+  /** A Readable may take its time, though not one that waits behind a message which the application has not ended. @internal */
   protected override endsSoon(): void {
-    if (!this.sending) super.endsSoon()
+    if (this.sending) this.owner.endsWhenStuck()
+    else super.endsSoon()
   }
 
   /** @internal */
@@ -62,15 +65,20 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
     if (!this.sending) super.proceed()
   }
 
-  protected send(item: Outgoing | NodeReadable, written: Written | null): boolean {
+  protected override send(item: Outgoing | NodeReadable, written: Written | null): boolean {
     if (!isReadable(item)) return this.owner.sendItem(item, written)
     this.sending = true
     pipeline(item, this.streams.beginMessage(kindOf(item)), error => {
       this.sending = false
+      if (written !== null) surfacing(() => written(error ?? null))
+      // the connection takes no more messages, but more may arrive
+      if (error instanceof WebSocketError && error.code === 'WS_ERR_NOT_OPEN') {
+        this.failWrites()
+        return
+      }
       const { waiting } = this
       this.waiting = null
       waiting?.(error ?? null)
-      written?.(error ?? null)
     })
     return false
   }

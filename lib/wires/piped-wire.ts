@@ -3,20 +3,24 @@
 
 import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
-import type { NodeDuplex as Duplex, NodeWritable as Writable } from '../streams.js'
+import { type NodeDuplex as Duplex, Duplex as DuplexClass, type NodeWritable as Writable } from '../streams.js'
 import { Outlet } from './outlet.js'
 import { cannotWrite, checkGivesBytes, giveUp, makesChunks, type Wire, type WireUser, type Written } from './wire.js'
 
 /** The WebSocketStream as this wire needs it. */
-export interface PipedStream extends Pick<Duplex, 'push' | 'destroyed' | 'readableLength' | 'once' | 'emit'> {
-  /** Destroys the stream, and not the connection. */
-  destroyStream(): void
-  /** What Readable does. */
-  resumeReading(): void
-  pipeOrdinarily(destination: NodeJS.WritableStream, options: { end: boolean }): void
-  /** Whether something reads the stream other than by an outlet, or has. */
-  readonly isRead: boolean
+export type PipedStream = Pick<
+  Duplex,
+  'push' | 'destroyed' | 'readableLength' | 'readableFlowing' | 'once' | 'emit' | 'listenerCount'
+> & {
+  /** Whether the stream has been used as one. */
+  readonly isBuilt: boolean
 }
+
+// what a WebSocketStream overrides, to hear of it
+const { destroy, pipe, resume } = DuplexClass.prototype as unknown as Record<
+  'destroy' | 'pipe' | 'resume',
+  (this: unknown, ...args: unknown[]) => void
+>
 
 /** A stream at the other end of a pipe. */
 interface PipeEnd {
@@ -40,7 +44,14 @@ export class PipedWire implements Wire {
   private waiting: (() => void) | null = null
   private ending: (() => void) | null = null
   private outputEnded = false
-  private written: Written | null = null
+  // writes whose end has not been told, and whether one of them failed
+  private writing = 0
+  private hasFailed = false
+  // the output went straight to its destinations; its end has been passed on
+  private isDirect = false
+  private isEndTold = false
+  onWritten: Written | null = null
+  private tells = false
   // what was handed to readers that have yet to take it
   private unread: Written[] = []
   // what came while the stream was paused
@@ -67,13 +78,13 @@ export class PipedWire implements Wire {
     return this.outlets.length === 1 && this.outlets[0]!.isSocket
   }
 
-  expectWritten(written: Written): void {
-    this.written = written
+  expectWritten(): void {
+    this.tells = true
   }
 
   receive(buffers: Batch<Buffer>): boolean {
-    const { written } = this
-    this.written = null
+    const written = this.tells ? this.onWritten : null
+    this.tells = false
     if (this.outputEnded || this.stream.destroyed) return cannotWrite(written)
     if (this.outlets.length === 0) return this.push(buffers, written)
     if (this.isPaused) {
@@ -85,10 +96,23 @@ export class PipedWire implements Wire {
 
   private write(buffers: Batch<Buffer>, written: Written | null): boolean {
     const { outlets } = this
-    const done = written === null || outlets.length === 1 ? written : afterAll(outlets.length, written)
+    this.writing++
+    const wrote = written === null ? this.wroteUntold : this.wrote
+    const done = outlets.length === 1 ? wrote : afterAll(outlets.length, wrote)
     let more = true
     for (const outlet of outlets) if (!outlet.write(buffers, done)) more = false
     return more
+  }
+
+  private readonly wroteUntold: Written = error => {
+    this.writing--
+    if (error) this.hasFailed = true
+    this.endWhenWritten()
+  }
+
+  private readonly wrote: Written = error => {
+    this.onWritten!(error)
+    this.wroteUntold(error)
   }
 
   // to readers, and to ordinary pipes
@@ -118,13 +142,12 @@ export class PipedWire implements Wire {
   /** Pipes the output to a stream, as Readable.pipe does. */
   pipeTo(destination: NodeJS.WritableStream, end: boolean): void {
     this.watch(destination, 'destination')
-    if (this.stream.isRead) {
-      this.stream.pipeOrdinarily(destination, { end })
+    if (this.isRead) {
+      pipe.call(this.stream, destination, { end })
       return
     }
     const outlet = new Outlet(destination as Writable, end, () => this.outletDrained())
     this.outlets = [...this.outlets, outlet]
-    if (end) this.stream.once('end', outlet.end)
     for (const event of ['close', 'finish', 'error']) destination.once(event, outlet.leave)
     outlet.leaves = () => this.remove(destination)
     destination.emit('pipe', this.stream as never)
@@ -151,9 +174,11 @@ export class PipedWire implements Wire {
     this.outlets = this.outlets.filter(outlet => !leaving.includes(outlet))
     for (const outlet of leaving) {
       this.release(outlet)
+      if (this.outputEnded && !outlet.stream.writableFinished) this.hasFailed = true
       outlet.stream.emit('unpipe', this.stream, { hasUnpiped: false })
     }
     this.outletDrained()
+    if (!this.isPaused) this.endWhenWritten()
   }
 
   /** Something else reads the stream: the outlets become ordinary pipes. */
@@ -164,14 +189,14 @@ export class PipedWire implements Wire {
     this.held = []
     for (const outlet of outlets) {
       this.release(outlet)
-      this.stream.pipeOrdinarily(outlet.stream, { end: outlet.ends })
+      pipe.call(this.stream, outlet.stream, { end: outlet.ends })
     }
     for (const { buffers, written } of held) this.push(buffers, written)
+    this.endWhenWritten()
   }
 
   private release(outlet: Outlet): void {
     outlet.release()
-    ;(this.stream as unknown as Duplex).off('end', outlet.end)
     for (const event of ['close', 'finish', 'error']) outlet.stream.off(event, outlet.leave)
   }
 
@@ -186,7 +211,8 @@ export class PipedWire implements Wire {
     this.held = []
     let more = this.outlets.every(outlet => !outlet.isBlocked)
     for (const { buffers, written } of held) more = this.write(buffers, written)
-    if (more) this.prev?.proceed()
+    if (this.outputEnded) this.endOutlets()
+    else if (more) this.prev?.proceed()
   }
 
   private outletDrained(): void {
@@ -196,10 +222,23 @@ export class PipedWire implements Wire {
   finish(): void {
     if (this.outputEnded) return
     this.outputEnded = true
+    this.isDirect = this.outlets.length > 0
+    if (!this.isPaused) this.endOutlets()
+  }
+
+  private endOutlets(): void {
+    for (const outlet of this.outlets) if (outlet.ends) outlet.stream.end()
+    this.endWhenWritten()
+  }
+
+  /** The stream ends when its destinations have written all: then what was sent has left. */
+  private endWhenWritten(): void {
+    if (!this.outputEnded || this.isEndTold || this.writing > 0 || this.outlets.some(({ ends }) => ends)) return
+    this.isEndTold = true
     // a pipe stops at the first error that it hears of, and the end of input would go unseen: then it is told at the very end
-    this.stream.once('end', () => this.user.outputEnded(true, !this.isFed))
+    this.stream.once('end', () => this.user.outputEnded(this.hasFailed ? undefined : true, !this.isFed))
     this.stream.push(null)
-    if (this.outlets.length > 0) this.stream.resumeReading()
+    if (this.isDirect) resume.call(this.stream)
   }
 
   // Pipes into the stream
@@ -246,7 +285,7 @@ export class PipedWire implements Wire {
   }
 
   drop(): void {
-    this.stream.destroyStream()
+    destroy.call(this.stream)
     for (const { stream } of this.ends) giveUp(stream)
   }
 
@@ -338,18 +377,28 @@ export class PipedWire implements Wire {
     for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) this.user.wireInput(chunk, false)
   }
 
+  /** Whether something reads the output, or has, other than a pipe of ours. */
+  private get isRead(): boolean {
+    const { stream } = this
+    if (!stream.isBuilt) return false
+    const listeners = stream.listenerCount('data') + stream.listenerCount('readable')
+    return stream.readableFlowing !== null || stream.readableLength > 0 || listeners > 0
+  }
+
   private get isFed(): boolean {
     return this.ends.some(end => end.source)
   }
 
   private broken(): void {
     this.user.wireLost()
-    this.stream.destroyStream()
+    destroy.call(this.stream)
   }
 }
 
 function afterAll(count: number, written: Written): Written {
+  let failure: Error | null | undefined
   return error => {
-    if (--count === 0) written(error)
+    failure ||= error
+    if (--count === 0) written(failure)
   }
 }

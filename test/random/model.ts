@@ -47,10 +47,11 @@ export function violations(outcome: Outcome): string[] {
     const peer = applications[1 - i]!
     const bytes = Buffer.concat(wire.directions[1 - i]!.delivered)
     const arrived = { consumed: framesIn(bytes.subarray(0, application.consumed)), all: framesIn(bytes) }
+    const sent = framesIn(Buffer.concat(wire.directions[i]!.sent))
     checkMessages(application, peer, arrived, complain)
     if (!(application instanceof OurApplication)) return
     checkEvents(application, complain)
-    checkClose(outcome, application, arrived, complain)
+    checkClose(outcome, application, arrived, sent, complain)
     checkMemory(outcome, i, complain)
   })
   return found
@@ -92,7 +93,13 @@ function checkEvents(application: OurApplication, complain: Complain): void {
   if (errors.length > 1) complain(`${errors.length} errors`)
 }
 
-function checkClose(outcome: Outcome, application: OurApplication, arrived: Arrived, complain: Complain): void {
+function checkClose(
+  outcome: Outcome,
+  application: OurApplication,
+  arrived: Arrived,
+  sent: readonly ArrivedFrame[],
+  complain: Complain
+): void {
   const { code, wasClean } = application.closes[0]!
   const close = arrived.consumed.find(isClose)
   const unseen = arrived.all.find(isClose)
@@ -102,6 +109,7 @@ function checkClose(outcome: Outcome, application: OurApplication, arrived: Arri
   const isRight = (mayBeLost && code === 1006) || (expected !== undefined && code === closeCodeOf(expected))
   if (!isRight)
     complain(`closed with ${code}, and what came is ${expected === undefined ? 'no Close' : closeCodeOf(expected)}`)
+  if (wasClean && !sent.some(isClose)) complain('a clean end, and its own Close never left')
   // what destroy() was given is said as it is
   if (wasClean && application.errors.length > 0 && !application.hasDestroyed)
     complain(`a clean end, and an error: ${application.errors[0]}`)

@@ -1,0 +1,130 @@
+// The application's side as a Duplex of plain bytes: what binary messages hold, one after another. The borders of messages mean nothing.
+
+import { WebSocketError } from '../errors.js'
+import { CloseCode } from '../protocol/close-code.js'
+import { Buffer } from '../runtime/node.js'
+import type { Written } from '../stages/frame-encoder.js'
+import { Duplex } from '../streams.js'
+import { View, type ViewOwner } from './view.js'
+
+/** What a BytesView asks of its connection. */
+export interface BytesOwner extends ViewOwner {
+  /** The code of the peer's Close; 1005 where it had none. */
+  readonly peerCloseCode: number
+  readonly settings: { readonly highWaterMark: number }
+}
+
+/** A Close with another code says that the bytes are not all that there should be. */
+const ENDS: ReadonlySet<number> = new Set([CloseCode.Normal, CloseCode.GoingAway, CloseCode.NoStatus])
+
+/** What is written to hear of what was written before it. */
+const BARRIER = Buffer.alloc(0)
+
+/**
+ * Bytes in both directions, for protocols that have borders of their own: MQTT, TLS, tunnels. A write is sent as a binary message; what is
+ * written between `cork()` and `uncork()` as one. Its callback comes when the wire has written it. `end` sends a
+ * Close with 1000; what the peer writes until it ends its own side still arrives. When the peer has ended, this side ends by itself, unless
+ * `allowHalfOpen` is set to true, and within `closeTimeout` in any case. The readable side ends where the peer closed with 1000, 1001 or without a code, and is destroyed with an error after any
+ * other end. A text message is a fault, which closes with 1003.
+ */
+export class BytesView extends View<Uint8Array | string, Buffer> {
+  // bytes that the wire is writing
+  private inFlight = 0
+  // which message each write that waits belongs to
+  private readonly batches: number[] = []
+  private batch = 0
+
+  /** @internal */
+  constructor(private readonly connection: BytesOwner) {
+    const { highWaterMark } = connection.settings
+    super(connection, {
+      readableHighWaterMark: highWaterMark,
+      writableHighWaterMark: highWaterMark,
+      allowHalfOpen: false
+    })
+  }
+
+  override write(chunk: Uint8Array | string, callback?: Written): boolean
+  override write(chunk: Uint8Array | string, encoding: BufferEncoding | undefined, callback?: Written): boolean
+  override write(...args: any[]): boolean {
+    if (this.writableCorked === 0) this.batch++
+    this.batches.push(this.batch)
+    try {
+      return (Duplex.prototype.write as (...args: unknown[]) => boolean).apply(this, args)
+    } catch (error) {
+      // null cannot be written
+      this.batches.pop()
+      throw error
+    } finally {
+      this.count()
+    }
+  }
+
+  override cork(): void {
+    if (this.writableCorked === 0) this.batch++
+    super.cork()
+  }
+
+  override end(callback?: () => void): this
+  override end(chunk: Uint8Array | string, callback?: () => void): this
+  override end(chunk: Uint8Array | string, encoding?: BufferEncoding, callback?: () => void): this
+  override end(...args: any[]): this {
+    const [chunk, encoding] = args
+    if (typeof chunk !== 'function' && chunk !== undefined && chunk !== null) {
+      this.write(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : undefined)
+    }
+    return super.end(args.find(argument => typeof argument === 'function'))
+  }
+
+  override _write(bytes: Buffer, _encoding: string, callback: Written): void {
+    this.batches.shift()
+    this.sendAll([bytes], callback)
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], callback: Written): void {
+    const batches = this.batches.splice(0, chunks.length)
+    const messages: Buffer[][] = []
+    for (const [i, { chunk }] of chunks.entries()) {
+      if (i > 0 && batches[i] === batches[i - 1]) messages.at(-1)!.push(chunk)
+      else messages.push([chunk])
+    }
+    this.sendAll(
+      messages.map(pieces => (pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces))),
+      callback
+    )
+  }
+
+  private sendAll(messages: readonly Buffer[], callback: Written): void {
+    const done: Written = error => {
+      this.inFlight = 0
+      callback(error)
+      this.count()
+    }
+    for (const { length } of messages) this.inFlight += length
+    this.count()
+    if (!this.owner.takesMessages) {
+      this.waiting = done
+      this.failWrites()
+      return
+    }
+    for (const bytes of messages) if (bytes !== BARRIER) this.owner.sendItem(bytes, null)
+    this.owner.sendBarrier(done)
+  }
+
+  // the stages know of what they were given
+  private count(): void {
+    this.queuedSize = Math.max(0, this.writableLength - this.inFlight)
+  }
+
+  /** @internal */
+  protected override barrier(written: Written): void {
+    this.write(BARRIER, written)
+  }
+
+  /** @internal */
+  override endMessages(error: Error | null): void {
+    const code = this.connection.peerCloseCode
+    const isEnd = error !== null || ENDS.has(code)
+    super.endMessages(isEnd ? error : new WebSocketError('WS_ERR_BYTES_CUT', { detail: `close code ${code}` }))
+  }
+}
