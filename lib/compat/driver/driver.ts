@@ -153,9 +153,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
       this.pingCallbacks.set(payload, callback)
     }
     return this.run(() => {
-      // data that was sent before goes first
-      this.ws.flush()
-      void this.ws.ping(payload)
+      void this.ws.ping(payload, { inOrder: true })
       return true
     })
   }
@@ -166,10 +164,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
    */
   pong(message: DriverMessage = ''): boolean {
     if (this.readyState > 1 || this.isDraft) return false
-    return this.run(() => {
-      this.ws.flush()
-      return this.ws.pong(asText(message))
-    })
+    return this.run(() => this.ws.pong(asText(message), { inOrder: true }))
   }
 
   /**
