@@ -6,7 +6,7 @@ import type { ClosingInfo, Extension, OpenInfo, WebSocketStream } from '../../in
 import { asBuffer, asText, copyOf, type DriverMessage } from './data.js'
 import { CloseEvent, type DriverEvents, MessageEvent, OpenEvent, PingEvent, PongEvent } from './events.js'
 import { Headers } from './headers.js'
-import { IO, Messages, type StreamsOwner } from './streams.js'
+import { IO, Messages } from './streams.js'
 import { Wire } from './wire.js'
 
 const STATES = ['connecting', 'open', 'closing', 'closed'] as const
@@ -24,7 +24,7 @@ const OWN: readonly string[] = [
 const EARLY = 65536
 
 /** A driver of one connection. */
-export abstract class Driver extends EventEmitter<DriverEvents> implements StreamsOwner {
+export abstract class Driver extends EventEmitter<DriverEvents> {
   /** The wire: pipe the socket through it. */
   readonly io = new IO(this)
   /** The messages. */

@@ -7,7 +7,10 @@ import { ConnectEvent } from './events.js'
 import { type DriverOptions, readOptions } from './options.js'
 
 /** A request as far as a driver looks at it; `node:http` gives more. */
-export type DriverRequest = UpgradeRequest & { connection?: object | null | undefined }
+export interface DriverRequest extends UpgradeRequest {
+  /** An older name of `socket`. */
+  connection?: object | null | undefined
+}
 
 /** A server's driver whose request somebody else has parsed. */
 export class HttpDriver extends Driver {
