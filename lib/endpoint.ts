@@ -122,6 +122,21 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
     return this.pipeline.stats(this.bytesReceived)
   }
 
+  /** Sends a Ping; the promise gives the time until its Pong in ms. Before the connection is open it waits. */
+  ping(payload: Buffer, inOrder: boolean): Promise<number> {
+    if (this.connection.takesPings) return this.connection.pings.ping(payload, inOrder)
+    const refused = Promise.reject(new WebSocketError('WS_ERR_NOT_OPEN'))
+    refused.catch(() => {})
+    return refused
+  }
+
+  /** Sends an unsolicited Pong, or has it wait as a Ping does; false if nothing more can be sent. */
+  pong(payload: Buffer, inOrder: boolean): boolean {
+    const isTaken = this.connection.takesPings
+    if (isTaken) this.connection.pings.pong(payload, inOrder)
+    return isTaken
+  }
+
   /** Ends the connection without a word to the peer. */
   abandon(error: WebSocketError): void {
     this.handshake?.abort(error.cause)
@@ -391,6 +406,10 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
 
   notify(event: 'ping' | 'pong', payload: Buffer): void {
     this.lifecycle.notify(event, payload)
+  }
+
+  peerIsSilent(): void {
+    this.connection.peerIsSilent()
   }
 
   notifyError(error: Error): void {

@@ -50,8 +50,11 @@ const LAYERS: Record<string, Layer> = {
   'patient-timer': { knows: ['runtime/node'] },
   keepalive: { knows: ['patient-timer'] },
   'pending-pings': { knows: ['runtime/node', 'deferred', 'errors'] },
+  pings: { knows: ['runtime/node', 'keepalive', 'pending-pings', 'protocol'] },
+  'connection-phase': { knows: [] },
   connection: {
-    knows: ['runtime/node', 'errors', 'options', 'protocol', 'patient-timer', 'keepalive', 'pending-pings']
+    knows: ['errors', 'protocol', 'patient-timer', 'pings', 'connection-phase'],
+    types: ['runtime/node', 'options']
   },
   events: { knows: [], types: ['connection', 'handshake', 'options', 'protocol'] },
   'typed-duplex': { knows: [], types: ['events', 'streams'] },
