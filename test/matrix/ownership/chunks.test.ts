@@ -152,21 +152,27 @@ for (const join of JOINS) {
 }
 
 for (const join of JOINS) {
-  t.test(`what was read from a socket and put back stays the application's, ${join}`, { timeout: 20_000 }, async t => {
-    const [near, far] = await tcpPair(t, false)
-    const peer = new RawPeer(far, 'client')
-    const bytes = Buffer.concat([requestHead(), peer.frame(BINARY, payloadOf(1, 20_000))])
-    far.write(bytes)
-    const chunks: Buffer[] = []
-    while (Buffer.concat(chunks).length < bytes.length) chunks.push(...((await once(near, 'data')) as [Buffer]))
-    near.pause()
-    for (const chunk of chunks.toReversed()) near.unshift(chunk)
-    const ws = WebSocketStream.server()
-    joinTo(ws, near, join)
-    const [message] = (await once(ws, 'message')) as [Buffer]
-    t.ok(isPayload(message, 1, 20_000))
-    message.fill(0)
-    t.ok(Buffer.concat(chunks).equals(bytes), 'the chunks are as they were')
-    ws.destroy()
-  })
+  for (const isParsed of [true, false]) {
+    const name = `what was read from a socket and put back stays the application's, ${join}${isParsed ? ', behind a request' : ''}`
+    t.test(name, { timeout: 20_000 }, async t => {
+      const [near, far] = await tcpPair(t, false)
+      const peer = new RawPeer(far, 'client')
+      const frame = peer.frame(BINARY, payloadOf(1, 20_000))
+      const bytes = isParsed ? frame : Buffer.concat([requestHead(), frame])
+      far.write(bytes)
+      const chunks: Buffer[] = []
+      while (Buffer.concat(chunks).length < bytes.length) chunks.push(...((await once(near, 'data')) as [Buffer]))
+      near.pause()
+      for (const chunk of chunks.toReversed()) near.unshift(chunk)
+      const ws = isParsed ? WebSocketStream.http(parsedRequest()) : WebSocketStream.server()
+      // what comes before the connection is open is copied, and held
+      if (isParsed) ws.on('open', () => {}).accept()
+      joinTo(ws, near, join)
+      const [message] = (await once(ws, 'message')) as [Buffer]
+      t.ok(isPayload(message, 1, 20_000))
+      message.fill(0)
+      t.ok(Buffer.concat(chunks).equals(bytes), 'the chunks are as they were')
+      ws.destroy()
+    })
+  }
 }
