@@ -1,9 +1,10 @@
 // What is public in a browser: all but what dials or listens, and but the compression that is Node's. Bundlers for browsers take this
 // for the whole package (package.json).
 
-export type { CloseInfo, ReadyState, Role } from './connection.js'
+export type { CloseInfo, ClosingInfo, ReadyState, Role } from './connection.js'
 export {
   type ErrorCode,
+  type ErrorDetails,
   HandshakeError,
   type HandshakeErrorOptions,
   type Headers,
@@ -35,15 +36,18 @@ export type {
   OriginCheck,
   ProtocolChooser,
   UpgradeRequest,
+  UpgradeResponse,
   WebSocketOptions
 } from './options.js'
 export { CloseCode } from './protocol/close-code.js'
 export { Frame } from './protocol/frame.js'
-export type { Message } from './protocol/message-joiner.js'
+export type { Message, ReceivedMessage } from './protocol/message-joiner.js'
 export type { Outgoing, Sendable, Uncompressed } from './protocol/message-splitter.js'
 export { Opcode } from './protocol/opcode.js'
 export { type PrepareOptions, prepareMessage } from './protocol/prepare-message.js'
 export { PreparedMessage } from './protocol/prepared-message.js'
+export { TextBytes } from './protocol/text-bytes.js'
+export type { ControlOptions, SendOptions, SentCallback } from './send-arguments.js'
 export { ExtensionTransform, type ExtensionTransformOptions } from './stages/extension-transform.js'
 export { FrameDecoder, type FrameDecoderOptions } from './stages/frame-decoder.js'
 export { FrameEncoder, type FrameEncoderOptions } from './stages/frame-encoder.js'
@@ -52,9 +56,10 @@ export { MessageAssembler, type MessageAssemblerOptions } from './stages/message
 export { MessageFragmenter, type MessageFragmenterOptions } from './stages/message-fragmenter.js'
 export type { Batch, Receiver, Sender } from './stages/stage.js'
 export type { ConnectionStats } from './stats.js'
+export type { BytesView } from './views/bytes.js'
 export type { FrameFields, FramesView } from './views/frames.js'
 export { type MessageKind, MessageStream } from './views/message-stream.js'
 export type { MessageWriter, MessageWriterOptions } from './views/message-writer.js'
 export type { MessagesView } from './views/messages.js'
 export type { StreamsView } from './views/streams.js'
-export { type SendOptions, WebSocketStream } from './websocket-stream.js'
+export { WebSocketStream } from './websocket-stream.js'

@@ -29,10 +29,18 @@ export interface CloseInfo {
   readonly initiator: 'local' | 'peer'
 }
 
+/** How a connection ends whose wire has not ended yet. */
+export interface ClosingInfo extends Omit<CloseInfo, 'wasClean'> {
+  /** What the `error` event will say; null where it does not come. */
+  readonly error: Error | null
+}
+
 /** What a connection asks of its surroundings. */
 export interface Surroundings {
   /** Sends a Ping or Pong; false where a Pong already waited. */
   sendControl(opcode: Opcode, payload: Buffer): boolean
+  /** Sends a Ping or Pong behind the messages that were sent before. */
+  sendInOrder(opcode: Opcode, payload: Buffer): void
   /** Sends a Close behind what waits; no frame goes out after it. False where the end of the wire has to do. */
   sendClose(payload: Buffer): boolean
   /** Ends the wire behind what waits. */
@@ -165,6 +173,11 @@ export class Connection implements KeepaliveOwner {
     return { code, reason, wasClean: this.closeSent && !this.isCut && this.around.closeHasLeft(), initiator }
   }
 
+  /** The code of the peer's Close; 1005 where it had none, or has not come. */
+  get peerCloseCode(): number {
+    return this.closeReceived?.code ?? CloseCode.NoStatus
+  }
+
   /** Begins the closing handshake (RFC 6455 §7.1.2); a second call does nothing. */
   close(body: Buffer): void {
     if (this.state === 'connecting') this.queuedClose ??= body
@@ -193,18 +206,18 @@ export class Connection implements KeepaliveOwner {
   }
 
   /** Sends a Ping; the promise gives the time until its Pong in ms (RFC 6455 §5.5.2). Before the connection is open it waits. */
-  ping(payload: Buffer): Promise<number> {
+  ping(payload: Buffer, inOrder = false): Promise<number> {
     if (!this.takesControl) return unhandled(Promise.reject(new WebSocketError('WS_ERR_NOT_OPEN')))
     this.pings ??= new PendingPings()
     const answered = this.pings.add(payload)
-    this.sendControl(Opcode.Ping, payload)
+    this.sendControl(Opcode.Ping, payload, inOrder)
     return answered
   }
 
   /** Sends an unsolicited Pong (RFC 6455 §5.5.3), or has it wait as a Ping does; false if nothing more can be sent. */
-  pong(payload: Buffer): boolean {
+  pong(payload: Buffer, inOrder = false): boolean {
     if (!this.takesControl) return false
-    this.sendControl(Opcode.Pong, payload)
+    this.sendControl(Opcode.Pong, payload, inOrder)
     return true
   }
 
@@ -213,7 +226,11 @@ export class Connection implements KeepaliveOwner {
     return this.state === 'open' && this.hasPings
   }
 
-  private sendControl(opcode: Opcode, payload: Buffer): void {
+  private sendControl(opcode: Opcode, payload: Buffer, inOrder: boolean): void {
+    if (inOrder) {
+      this.around.sendInOrder(opcode, payload)
+      return
+    }
     if (this.state === 'open') {
       this.around.sendControl(opcode, payload)
       return
@@ -244,7 +261,7 @@ export class Connection implements KeepaliveOwner {
   }
 
   private receivePing(payload: Buffer): boolean {
-    const isAnswered = !this.closeSent && this.state !== 'closed' && !this.relaysPings
+    const isAnswered = this.settings.autoPong && !this.closeSent && this.state !== 'closed' && !this.relaysPings
     const more = !isAnswered || this.around.sendControl(Opcode.Pong, payload) || this.pingsLeft-- > 0
     // a peer that pings and does not read is not read from either, or hardly
     if (!more) this.patience ??= setTimeout(() => this.readPings(), PONG_PATIENCE)
@@ -397,7 +414,7 @@ export class Connection implements KeepaliveOwner {
   progressed(): void {
     this.keepalive?.heard()
     // as long as the wire takes messages that a close waits behind, it is not late
-    if (this.closePending || (this.closeSent && !this.around.hasSentAll())) this.expectClose()
+    if (this.closePending || this.replyPending || (this.closeSent && !this.around.hasSentAll())) this.expectClose()
   }
 
   /** The wire takes bytes again. */

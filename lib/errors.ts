@@ -26,10 +26,12 @@ const ERRORS = {
   WS_ERR_EXPECTED_CONTINUATION: peer(1002, 'a new message began before the last one ended'), // §5.4
 
   // Messages: RFC 6455 §5.6, §8.1, §10.4
+  WS_ERR_UNEXPECTED_TEXT: peer(1003, 'a text message came to ws.bytes, which takes binary ones'), // §7.4.1
   WS_ERR_INVALID_UTF8: peer(1007, 'text is not valid UTF-8'), // §8.1
   WS_ERR_INVALID_COMPRESSED_DATA: peer(1007, 'compressed data is malformed'), // RFC 7692 §7.2.2
   WS_ERR_MESSAGE_TOO_LARGE: peer(1009, 'a message is larger than maxMessageSize'), // §10.4
   WS_ERR_INCOMPLETE_MESSAGE: peer(1006, 'the connection ended before the message did'), // §5.4
+  WS_ERR_BYTES_CUT: peer(1006, 'the peer closed the connection before the bytes were complete'), // §7.4.1
   WS_ERR_MESSAGE_SKIPPED: local(1006, 'nobody read the message before the next one was asked for'),
   WS_ERR_TOO_MANY_FRAGMENTS: peer(1008, 'a message has more fragments than maxFragments'), // §10.4
 
@@ -68,6 +70,22 @@ const ERRORS = {
 /** The stable name of an error, in `error.code`. */
 export type ErrorCode = keyof typeof ERRORS
 
+/** What of the peer's bytes broke a rule, as far as the code of an error does not say it. */
+export interface ErrorDetails {
+  /** The opcode of the frame (RFC 6455 §5.2). */
+  readonly opcode?: number
+  /** The reserved bits that were set: 4, 2 and 1 for RSV1, RSV2 and RSV3. */
+  readonly rsv?: number
+  /** The bytes that a frame or a message has, or announces. */
+  readonly length?: number
+  /** The close code in a Close frame. */
+  readonly closeCode?: number
+  /** The name that zlib has for what is wrong with compressed data: `'Z_DATA_ERROR'`, `'Z_BUF_ERROR'`. */
+  readonly zlib?: string
+}
+
+const NO_DETAILS: ErrorDetails = Object.freeze({})
+
 /** What an error says besides its code. */
 export interface WebSocketErrorOptions {
   /** What happened in particular, put behind the general text. */
@@ -78,6 +96,10 @@ export interface WebSocketErrorOptions {
   cause?: unknown
   /** Who broke the rules. Default: as the table of codes says. */
   fault?: 'local' | 'peer'
+  /** The code of the Close frame that this error asks for. Default: as the table of codes says. */
+  closeCode?: number
+  /** The numbers that belong to it. Default: none. */
+  details?: ErrorDetails
 }
 
 /** As JavaScript names its own errors: on the prototype, and such that an application may set another name. */
@@ -97,6 +119,8 @@ export class WebSocketError extends Error {
   readonly closeCode: number
   /** Who broke the rules: this side, or the peer. */
   readonly fault: 'local' | 'peer'
+  /** The opcode, the reserved bits, the length, the close code or zlib's name that belong to it; empty where there are none. */
+  readonly details: ErrorDetails
 
   constructor(code: ErrorCode, options: WebSocketErrorOptions = {}) {
     const { text, close, fault } = ERRORS[code]
@@ -108,8 +132,9 @@ export class WebSocketError extends Error {
     })
     Error.stackTraceLimit = stackTraceLimit
     this.code = code
-    this.closeCode = close
+    this.closeCode = options.closeCode ?? close
     this.fault = options.fault ?? fault
+    this.details = options.details ?? NO_DETAILS
   }
 }
 

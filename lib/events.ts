@@ -1,6 +1,6 @@
 // The events of a WebSocketStream, and EventEmitter's methods typed with them.
 
-import type { CloseInfo } from './connection.js'
+import type { CloseInfo, ClosingInfo } from './connection.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { UpgradeRequest } from './options.js'
 import type { Message } from './protocol/message-joiner.js'
@@ -15,12 +15,17 @@ export interface WebSocketStreamEvents {
   request: [request: UpgradeRequest]
   /** The opening handshake is done. */
   open: [info: OpenInfo]
-  /** A whole message: a string for text, a Buffer for binary. */
-  message: [message: Message]
+  /** A whole message: a string for text, a Buffer for binary. With `textAs: 'bytes'` text is a Buffer too, and `kind` is there. */
+  message: [message: Message, kind?: 'text' | 'binary']
   /** A Ping has arrived, and was answered (RFC 6455 §5.5.2). */
   ping: [payload: Buffer]
   /** A Pong has arrived (RFC 6455 §5.5.3). */
   pong: [payload: Buffer]
+  /**
+   * How the connection ends is known, and all messages have been delivered: the closing handshake is done, or this side fails the
+   * connection. Only the end of the wire is still to come, which `close` tells. Once for each connection.
+   */
+  closing: [info: ClosingInfo]
   /** Something ended the connection other than cleanly: a WebSocketError, or what `destroy` was given. Ignored without a listener. */
   error: [error: Error]
   /** All is over; once for each connection. */
@@ -28,33 +33,33 @@ export interface WebSocketStreamEvents {
 }
 
 /** EventEmitter's methods, for these events and for all others. */
-export interface TypedEmitter<Self> {
-  on<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): Self
-  on<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
-  once<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): Self
-  once<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
-  off<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): Self
-  off<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
+export interface TypedEmitter {
+  on<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): this
+  on<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
+  once<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): this
+  once<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
+  off<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): this
+  off<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
   addListener<E extends keyof WebSocketStreamEvents>(
     event: E,
     listener: (...args: WebSocketStreamEvents[E]) => void
-  ): Self
-  addListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
+  ): this
+  addListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
   removeListener<E extends keyof WebSocketStreamEvents>(
     event: E,
     listener: (...args: WebSocketStreamEvents[E]) => void
-  ): Self
-  removeListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
+  ): this
+  removeListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
   prependListener<E extends keyof WebSocketStreamEvents>(
     event: E,
     listener: (...args: WebSocketStreamEvents[E]) => void
-  ): Self
-  prependListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
+  ): this
+  prependListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
   prependOnceListener<E extends keyof WebSocketStreamEvents>(
     event: E,
     listener: (...args: WebSocketStreamEvents[E]) => void
-  ): Self
-  prependOnceListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
+  ): this
+  prependOnceListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
   emit<E extends keyof WebSocketStreamEvents>(event: E, ...args: WebSocketStreamEvents[E]): boolean
   emit<E extends string | symbol>(event: E & OtherEvent<E>, ...args: any[]): boolean
 }

@@ -1,6 +1,6 @@
 // The opening handshake in HTTP/1.1, of a server and of a client, and in what the drafts made of it.
 
-import { HandshakeError } from './errors.js'
+import { HandshakeError, type Headers } from './errors.js'
 import { answerOffer, Offer } from './extensions/agreement.js'
 import type { Extension } from './extensions/extension.js'
 import type { Negotiated } from './extensions/negotiation.js'
@@ -9,7 +9,8 @@ import { bodyLength, CONTINUE, expectsContinue } from './handshake/body-decoder.
 import { ByteStore } from './handshake/byte-store.js'
 import { ClientHandshake, type Established } from './handshake/client-handshake.js'
 import { type DraftAccepted, DraftHandshake, draftVersion } from './handshake/draft-handshake.js'
-import { HeadParser, REQUEST, type RequestHead } from './handshake/head-parser.js'
+import { HeadParser, REQUEST, type RequestHead, type ResponseHead } from './handshake/head-parser.js'
+import { toHeaders } from './handshake/header-fields.js'
 import { checkRequest } from './handshake/request-target.js'
 import {
   type AcceptOptions,
@@ -222,6 +223,8 @@ export class Http1ClientOpening implements Opening {
   private readonly refusal: RefusalWatch
   private offer: Offer | null = null
   private established: Established | null = null
+  // an answer that another parser has read
+  private answer: ResponseHead | null = null
   private done = false
 
   constructor(
@@ -247,8 +250,43 @@ export class Http1ClientOpening implements Opening {
     this.handshake.askFor(path)
   }
 
+  /**
+   * The fields of the request, for an application that sends it by itself.
+   * @throws TypeError where it has been sent; HandshakeError where an extension fails
+   */
+  requestHeaders(): Headers {
+    if (this.offer !== null || this.done) throw new TypeError(SENT)
+    this.offer = new Offer(this.settings)
+    return toHeaders(this.handshake.requestFields(this.offer.text))
+  }
+
+  /** Takes the answer to that request; one that refuses ends the connection. @throws TypeError where none is waited for */
+  answered(answer: ResponseHead): void {
+    if (this.offer === null || this.answer !== null) throw new TypeError('no request waits for this answer')
+    this.answer = answer
+    // there is no wire to wait for
+    if (answer.status !== 101) this.take(answer)
+  }
+
+  private take(answer: ResponseHead): void {
+    if (this.done) return
+    try {
+      this.established = this.handshake.take(answer)
+    } catch (error) {
+      this.fault(error as HandshakeError)
+      return
+    }
+    this.complete()
+  }
+
   begin(): void {
     if (this.done) return
+    if (this.answer !== null) this.take(this.answer)
+    // else the request went out another way, and its answer comes by this wire
+    else if (this.offer === null) this.sendRequest()
+  }
+
+  private sendRequest(): void {
     let request: Buffer
     try {
       this.offer = new Offer(this.settings)
@@ -294,7 +332,7 @@ export class Http1ClientOpening implements Opening {
   }
 
   get isDecided(): boolean {
-    return false
+    return this.answer !== null
   }
 
   addExtension(extension: Extension): void {

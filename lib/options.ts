@@ -26,6 +26,18 @@ export interface UpgradeRequest {
   socket?: object | undefined
 }
 
+/** The answer to a client's request, as `node:http` gives it: an IncomingMessage. */
+export interface UpgradeResponse {
+  /** The status. */
+  statusCode?: number | undefined
+  /** The header fields, by lower-case name. */
+  headers: { [name: string]: string | string[] | undefined }
+  /** Names and values in turn, as they came. */
+  rawHeaders?: string[]
+  /** `'1.1'`. */
+  httpVersion?: string
+}
+
 /** Header fields of a handshake: an object, or pairs of name and value. */
 export type HeaderFields = Record<string, string | readonly string[]> | Iterable<readonly [string, string]>
 
@@ -63,6 +75,13 @@ export interface WebSocketOptions {
   extensions?: readonly Extension[] | string | undefined
   /** Server: accept hixie-75 and hixie-76 too. Default: false. */
   allowDrafts?: boolean | undefined
+  /**
+   * False takes frames of the peer masked or unmasked, for peers that do not keep to RFC 6455 §5.1. Default: true: a client's frames must
+   * be masked, a server's must not.
+   */
+  requireMasking?: boolean | undefined
+  /** Whether frames that are sent are masked. Default: a client's are, a server's are not (RFC 6455 §5.3). */
+  masking?: boolean | undefined
   /** Client: the protocol version to speak. Default: 13. */
   version?: 13 | 8 | 7 | undefined
   /** Bytes of one message, after inflation, summed over its fragments; beyond it the connection fails with 1009. Default: 2^26-1. */
@@ -81,6 +100,13 @@ export interface WebSocketOptions {
   closeTimeout?: number | undefined
   /** Pings a silent peer, and ends the connection if nothing comes back. Default: off. */
   keepalive?: Keepalive | false | undefined
+  /** Whether Pings are answered without the application: where not, its `ping` listener does it with `pong`. Default: true. */
+  autoPong?: boolean | undefined
+  /**
+   * What text arrives as: strings, or its bytes of UTF-8, which have been checked either way. As bytes, `message` listeners get a Buffer, and
+   * are told by their second argument that it is text; `messages` gives a TextBytes. Default: `'string'`.
+   */
+  textAs?: 'string' | 'bytes' | undefined
   /**
    * Bytes of payload in an outgoing frame, as it is on the wire: after compression. Longer messages are sent in fragments, as far as the
    * wire has room, so that pings and pongs get between them. Default: no splitting.
@@ -100,6 +126,8 @@ export interface Settings {
   readonly origins: readonly string[] | OriginCheck | undefined
   readonly extensions: readonly Extension[] | string
   readonly allowDrafts: boolean
+  readonly requireMasking: boolean
+  readonly masking: boolean | undefined
   readonly version: 13 | 8 | 7
   readonly maxMessageSize: number
   readonly maxFrameSize: number
@@ -109,6 +137,8 @@ export interface Settings {
   readonly handshakeTimeout: number
   readonly closeTimeout: number
   readonly keepalive: Required<Keepalive> | undefined
+  readonly autoPong: boolean
+  readonly textAs: 'string' | 'bytes'
   readonly fragmentSize: number
   readonly highWaterMark: number
   readonly signal: AbortSignal | undefined
@@ -121,6 +151,8 @@ const DEFAULTS: Settings = Object.freeze({
   origins: undefined,
   extensions: [],
   allowDrafts: false,
+  requireMasking: true,
+  masking: undefined,
   version: 13,
   maxMessageSize: 2 ** 26 - 1,
   maxFrameSize: 2 ** 26 - 1,
@@ -130,6 +162,8 @@ const DEFAULTS: Settings = Object.freeze({
   handshakeTimeout: 10000,
   closeTimeout: 10000,
   keepalive: undefined,
+  autoPong: true,
+  textAs: 'string',
   fragmentSize: Number.POSITIVE_INFINITY,
   highWaterMark: 65536,
   signal: undefined
@@ -144,6 +178,8 @@ const READERS: { readonly [K in keyof Settings]: Reader } = {
   origins: readOrigins,
   extensions: readExtensions,
   allowDrafts: readBoolean,
+  requireMasking: readBoolean,
+  masking: readBoolean,
   version: readVersion,
   maxMessageSize: value => checkNumber(value, 'maxMessageSize', 0),
   maxFrameSize: value => checkNumber(value, 'maxFrameSize', 0),
@@ -153,6 +189,8 @@ const READERS: { readonly [K in keyof Settings]: Reader } = {
   handshakeTimeout: value => checkTime(value, 'handshakeTimeout'),
   closeTimeout: value => checkTime(value, 'closeTimeout'),
   keepalive: readKeepalive,
+  autoPong: readBoolean,
+  textAs: readTextForm,
   fragmentSize: value => checkNumber(value, 'fragmentSize', 1),
   // a stream takes no Infinity
   highWaterMark: value => Math.min(checkNumber(value, 'highWaterMark', 0), Number.MAX_SAFE_INTEGER),
@@ -196,6 +234,11 @@ function readEach(options: WebSocketOptions): Settings {
 
 function readBoolean(value: unknown, name: string): boolean {
   if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false`)
+  return value
+}
+
+function readTextForm(value: unknown): string {
+  if (value !== 'string' && value !== 'bytes') throw new TypeError("textAs must be 'string' or 'bytes'")
   return value
 }
 

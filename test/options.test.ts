@@ -14,6 +14,8 @@ const DEFAULTS: Record<Name, unknown> = {
   origins: undefined,
   extensions: [],
   allowDrafts: false,
+  requireMasking: true,
+  masking: undefined,
   version: 13,
   maxMessageSize: 67108863,
   maxFrameSize: 67108863,
@@ -23,6 +25,8 @@ const DEFAULTS: Record<Name, unknown> = {
   handshakeTimeout: 10000,
   closeTimeout: 10000,
   keepalive: undefined,
+  autoPong: true,
+  textAs: 'string',
   fragmentSize: Number.POSITIVE_INFINITY,
   highWaterMark: 65536,
   signal: undefined
@@ -146,9 +150,12 @@ t.test('version', async t => {
     t.throws(() => read({ version }), RangeError)
 })
 
-t.test('allowDrafts', async t => {
-  t.equal(read({ allowDrafts: true })['allowDrafts'], true)
-  for (const wrong of [1, 'true', null]) t.throws(() => read({ allowDrafts: wrong }), TypeError)
+t.test('allowDrafts, requireMasking, masking', async t => {
+  for (const name of ['allowDrafts', 'requireMasking', 'masking']) {
+    t.equal(read({ [name]: true })[name], true)
+    t.equal(read({ [name]: false })[name], false)
+    for (const wrong of [1, 'true', null]) t.throws(() => read({ [name]: wrong }), TypeError)
+  }
 })
 
 t.test('protocols', async t => {

@@ -53,7 +53,15 @@ export interface Engine {
   close(): void
 }
 
+/** What zlib says of a failure. */
+export interface ZlibFault {
+  readonly detail: string
+  /** As `Z_DATA_ERROR`. */
+  readonly name: string
+}
+
 /** What is told of a failure: of the peer where it sent what cannot be inflated, of this side where it cannot compress. */
-export function engineFailure({ does }: EngineKind, detail: string): WebSocketError {
-  return new WebSocketError(does === 'inflate' ? 'WS_ERR_INVALID_COMPRESSED_DATA' : 'WS_ERR_EXTENSION', { detail })
+export function engineFailure({ does }: EngineKind, { detail, name }: ZlibFault): WebSocketError {
+  const code = does === 'inflate' ? 'WS_ERR_INVALID_COMPRESSED_DATA' : 'WS_ERR_EXTENSION'
+  return new WebSocketError(code, { detail, details: { zlib: name } })
 }

@@ -125,11 +125,28 @@ class MessageCodec implements FrameCodec {
       const rsv = (message.rsv1 ? 4 : 0) | (message.rsv2 ? 2 : 0) | (message.rsv3 ? 1 : 0)
       this.result = new Frame(opcode, message.data, true, rsv & this.rsv)
     } catch (cause) {
-      const isOurs = cause instanceof WebSocketError
-      const detail = cause instanceof Error ? cause.message : String(cause)
-      this.error = isOurs ? cause : new WebSocketError('WS_ERR_EXTENSION', { cause, detail })
+      this.error = cause instanceof WebSocketError ? cause : failureOf(cause)
     }
   }
+}
+
+/** What an extension says by the `type` of its error (websocket-extensions, "Extension sessions"), as close codes. */
+const CLOSE_CODES: Readonly<Record<string, number>> = {
+  protocol_error: 1002,
+  unacceptable: 1003,
+  encoding_error: 1007,
+  policy_violation: 1008,
+  too_large: 1009,
+  unexpected_condition: 1011
+}
+
+function failureOf(cause: unknown): WebSocketError {
+  const detail = cause instanceof Error ? cause.message : String(cause)
+  const { type } = Object(cause) as { type?: unknown }
+  const closeCode = typeof type === 'string' && Object.hasOwn(CLOSE_CODES, type) ? CLOSE_CODES[type] : undefined
+  if (closeCode === undefined) return new WebSocketError('WS_ERR_EXTENSION', { cause, detail })
+  const code = type === 'too_large' ? 'WS_ERR_MESSAGE_TOO_LARGE' : 'WS_ERR_EXTENSION'
+  return new WebSocketError(code, { cause, detail, closeCode })
 }
 
 /**

@@ -9,7 +9,7 @@
 import type { WebSocketError } from '../errors.js'
 import { Buffer, nextTick, setImmediate } from '../runtime/node.js'
 import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw } from '../runtime/zlib.js'
-import { type Engine, type EngineKind, engineFailure, type PoolUser } from './engine.js'
+import { type Engine, type EngineKind, engineFailure, type PoolUser, type ZlibFault } from './engine.js'
 import { type Job, type JobQueue, jobs } from './zlib-jobs.js'
 
 interface Handle {
@@ -22,7 +22,7 @@ interface Handle {
     at: number,
     room: number
   ): void
-  onerror: (this: Handle, message: string) => void
+  onerror: (this: Handle, message: string, errno: number, name: string) => void
   engine?: ZlibEngine
 }
 
@@ -64,7 +64,7 @@ export class ZlibEngine implements Engine, Job {
   private readonly stream: ZlibStream
   private readonly handle: Handle
   private readonly left: Uint32Array
-  private fault: string | null = null
+  private fault: ZlibFault | null = null
   private closed = false
   // work in the pool
   private user: PoolUser | null = null
@@ -155,8 +155,8 @@ export class ZlibEngine implements Engine, Job {
   }
 
   /** @internal */
-  failed(message: string): void {
-    this.fault = message
+  failed(message: string, name: string): void {
+    this.fault = { detail: message, name }
     if (this.user !== null) nextTick(finish, this)
   }
 
@@ -196,8 +196,8 @@ export class ZlibEngine implements Engine, Job {
 
 const NOTHING = new Uint8Array(0)
 
-function onError(this: Handle, message: string): void {
-  this.engine!.failed(message)
+function onError(this: Handle, message: string, _errno: number, name: string): void {
+  this.engine!.failed(message, name)
 }
 
 function finish(engine: ZlibEngine): void {

@@ -3,6 +3,7 @@
 
 import { type ErrorCode, HandshakeError, type HandshakeErrorOptions, type Headers } from '../errors.js'
 import type { Settings } from '../options.js'
+import { Buffer } from '../runtime/node.js'
 import { acceptValue, freshKey } from './accept-key.js'
 import { AnswerParser } from './answer-parser.js'
 import { readUrl, type Target, withTarget } from './client-url.js'
@@ -84,8 +85,13 @@ export class ClientHandshake {
    * @throws TypeError where the offer of extensions is malformed
    */
   request(extensionOffer = ''): Buffer {
+    return writeHead(`GET ${this.#target.path} HTTP/1.1`, this.requestFields(extensionOffer))
+  }
+
+  /** The fields of the request, with a fresh key. @throws TypeError where the offer of extensions is malformed */
+  requestFields(extensionOffer: string): readonly Field[] {
     const { origin, version } = this.#settings
-    const { host, path, authorization } = this.#target
+    const { host, authorization } = this.#target
     const offered = extensionOffer === '' ? [] : readExtensionList(extensionOffer)
     if (offered === null || !FIELD_VALUE.test(extensionOffer)) throw new TypeError('malformed offer of extensions')
     const key = freshKey()
@@ -102,7 +108,7 @@ export class ClientHandshake {
     if (extensionOffer !== '') fields.push(['Sec-WebSocket-Extensions', extensionOffer])
     if (origin !== undefined) fields.push([version === 13 ? 'Origin' : 'Sec-WebSocket-Origin', origin])
     if (authorization !== '') fields.push(['Authorization', authorization])
-    return writeHead(`GET ${path} HTTP/1.1`, replaceFields(fields, this.#fields))
+    return replaceFields(fields, this.#fields)
   }
 
   /**
@@ -113,9 +119,19 @@ export class ClientHandshake {
     if (this.#refusal !== undefined) return this.#takeBody(chunk)
     const head = this.#parser.parse(chunk)
     if (head === null) return null
-    if (head.status === 101) return this.#establish(head)
+    if (head.status === 101) return this.#establish(head, this.#parser.rest)
     this.#refusal = { head, body: new ResponseBody(head, MAX_BODY) }
     return this.#takeBody(this.#parser.rest)
+  }
+
+  /**
+   * Takes an answer that another parser has read.
+   * @throws HandshakeError where it is wrong, or another than 101
+   */
+  take(head: ResponseHead): Established {
+    if (head.status === 101) return this.#establish(head, Buffer.alloc(0))
+    this.#refusal = { head, body: new ResponseBody(head, 0) }
+    throw this.refused()!
   }
 
   /** Whether the head of an answer other than 101 is there, whose body may be still to come. */
@@ -150,7 +166,7 @@ export class ClientHandshake {
   }
 
   /** RFC 6455 §4.1, what a client must check */
-  #establish(head: ResponseHead): Established {
+  #establish(head: ResponseHead, rest: Buffer): Established {
     const { status, headers, httpVersion } = head
     if (httpVersion === '1.0') fail('WS_ERR_HTTP_VERSION', { status, headers })
     if (text(head, 'upgrade').toLowerCase() !== 'websocket') wrong(head, 'Upgrade is not websocket')
@@ -163,7 +179,7 @@ export class ClientHandshake {
       extensions: this.#readExtensions(head),
       version: `hybi-${this.#settings.version}`,
       url: this.url,
-      rest: this.#parser.rest
+      rest
     }
   }
 

@@ -59,14 +59,26 @@ export function readCloseBody(payload: Buffer): CloseBody {
   if (payload.length === 0) return NO_STATUS
   if (payload.length === 1) throw new WebSocketError('WS_ERR_INVALID_CLOSE_PAYLOAD') // RFC 6455 §5.5.1
   const code = payload.readUInt16BE(0)
-  if (!isSendable(code)) throw new WebSocketError('WS_ERR_INVALID_CLOSE_CODE', { detail: String(code) }) // §7.4
+  if (!isSendable(code)) throw invalidCode(code) // §7.4
   const reason = payload.subarray(2)
   if (!isUtf8(reason)) throw new WebSocketError('WS_ERR_INVALID_UTF8', { detail: 'in a close reason' }) // §5.5.1
   return { code, reason: reason.utf8Slice() }
 }
 
-/** @throws TypeError, RangeError where the application asks for what must not be sent */
-export function writeCloseBody(code: number, reason: string): Buffer {
+function invalidCode(code: number): WebSocketError {
+  return new WebSocketError('WS_ERR_INVALID_CLOSE_CODE', { detail: String(code), details: { closeCode: code } })
+}
+
+/**
+ * @param code - null for a body without one
+ * @throws TypeError, RangeError where the application asks for what must not be sent
+ */
+export function writeCloseBody(code: number | null, reason: string): Buffer {
+  if (code === null) {
+    // RFC 6455 §5.5.1: a reason stands behind a code
+    if (reason !== '') throw new TypeError('a Close without a code has no reason')
+    return Buffer.alloc(0)
+  }
   if (typeof code !== 'number') throw new TypeError('a close code must be a number')
   if (!isSendable(code)) throw new RangeError(`close code ${code} must not be sent: 1000-1003, 1007-1014 or 3000-4999`)
   if (typeof reason !== 'string') throw new TypeError('a close reason must be a string')

@@ -10,6 +10,8 @@ export interface MessageLimits {
   readonly maxMessageSize: number
   /** Frames in one message, empty ones counted. */
   readonly maxFragments: number
+  /** Whether text is made a string of, or left as bytes. Default: `'string'`. */
+  readonly textAs?: 'string' | 'bytes'
 }
 
 export class FragmentRules {
@@ -40,8 +42,11 @@ export class FragmentRules {
 
   private begin(frame: Frame): void {
     const isContinuation = frame.opcode === Opcode.Continuation
-    if (!this.inMessage && isContinuation) throw new WebSocketError('WS_ERR_UNEXPECTED_CONTINUATION') // §5.4
-    if (this.inMessage && !isContinuation) throw new WebSocketError('WS_ERR_EXPECTED_CONTINUATION') // §5.4
+    if (!this.inMessage && isContinuation) throw unexpectedContinuation() // §5.4
+    if (this.inMessage && !isContinuation) {
+      const { opcode } = frame
+      throw new WebSocketError('WS_ERR_EXPECTED_CONTINUATION', { details: { opcode } }) // §5.4
+    }
     if (++this.fragments > this.limits.maxFragments) throw new WebSocketError('WS_ERR_TOO_MANY_FRAGMENTS')
     // the sum, and before any of the frame's payload is waited for
     const size = this.size + frame.length
@@ -50,5 +55,9 @@ export class FragmentRules {
 }
 
 export function tooLarge(size: number): WebSocketError {
-  return new WebSocketError('WS_ERR_MESSAGE_TOO_LARGE', { detail: `${size} bytes` })
+  return new WebSocketError('WS_ERR_MESSAGE_TOO_LARGE', { detail: `${size} bytes`, details: { length: size } })
+}
+
+export function unexpectedContinuation(): WebSocketError {
+  return new WebSocketError('WS_ERR_UNEXPECTED_CONTINUATION', { details: { opcode: Opcode.Continuation } })
 }

@@ -11,6 +11,8 @@ import { copyBytes } from './small-payload.js'
 export interface FrameParserOptions {
   /** Whether frames must come masked: they must from a client, and must not from a server (RFC 6455 §5.1). */
   masked: boolean
+  /** Whether frames are taken masked or not, whatever `masked` says. Default: false. */
+  eitherMasked?: boolean
   /** Bytes of payload in one frame. */
   maxFrameSize: number
 }
@@ -44,6 +46,7 @@ export class FrameParser {
   messages = 0
 
   private readonly masked: boolean
+  private readonly eitherMasked: boolean
   readonly maxFrameSize: number
   // the chunk being read; null between chunks, so that an idle parser keeps none alive
   private chunk: Buffer | null = null
@@ -59,6 +62,7 @@ export class FrameParser {
 
   constructor(options: FrameParserOptions) {
     this.masked = options.masked
+    this.eitherMasked = options.eitherMasked ?? false
     this.maxFrameSize = options.maxFrameSize
   }
 
@@ -105,13 +109,14 @@ export class FrameParser {
     const fin = first >= 128
     const rsv = (first >> 4) & 7
     // RFC 6455 §5.2
-    if (rsv !== 0 && (rsv & ~this.rsvOf(opcode)) !== 0) throw new WebSocketError('WS_ERR_UNEXPECTED_RSV')
-    if (!isKnown(opcode)) throw new WebSocketError('WS_ERR_INVALID_OPCODE', { detail: String(opcode) }) // §5.2
-    if (second >= 128 !== this.masked) throw this.wrongMask() // §5.1
+    if (rsv !== 0 && (rsv & ~this.rsvOf(opcode)) !== 0) throw unexpectedRsv(opcode, rsv)
+    if (!isKnown(opcode)) throw invalidOpcode(opcode) // §5.2
+    const masked = second >= 128
+    if (masked !== this.masked && !this.eitherMasked) throw this.wrongMask(opcode) // §5.1
     let length = second & 127
     if (isControl(opcode)) {
-      if (!fin) throw new WebSocketError('WS_ERR_CONTROL_FRAGMENTED') // §5.5
-      if (length > 125) throw new WebSocketError('WS_ERR_CONTROL_TOO_LARGE') // §5.5
+      if (!fin) throw new WebSocketError('WS_ERR_CONTROL_FRAGMENTED', { details: { opcode } }) // §5.5
+      if (length > 125) throw new WebSocketError('WS_ERR_CONTROL_TOO_LARGE', { details: { opcode, length } }) // §5.5
     } else if (length === 126) {
       if (available < 4) return this.wait(chunk)
       length = (chunk[at]! << 8) | chunk[at + 1]!
@@ -122,9 +127,9 @@ export class FrameParser {
       length = readLongLength(chunk, at)
       at += 8
     }
-    if (length > this.maxFrameSize) throw new WebSocketError('WS_ERR_FRAME_TOO_LARGE', { detail: String(length) })
+    if (length > this.maxFrameSize) throw frameTooLarge(opcode, length)
     let mask = 0
-    if (this.masked) {
+    if (masked) {
       if (chunk.length < at + 4) return this.wait(chunk)
       mask = chunk[at]! | (chunk[at + 1]! << 8) | (chunk[at + 2]! << 16) | (chunk[at + 3]! << 24)
       at += 4
@@ -177,9 +182,21 @@ export class FrameParser {
     return chunk.subarray(this.position)
   }
 
-  private wrongMask(): WebSocketError {
-    return new WebSocketError(this.masked ? 'WS_ERR_EXPECTED_MASK' : 'WS_ERR_UNEXPECTED_MASK')
+  private wrongMask(opcode: number): WebSocketError {
+    return new WebSocketError(this.masked ? 'WS_ERR_EXPECTED_MASK' : 'WS_ERR_UNEXPECTED_MASK', { details: { opcode } })
   }
+}
+
+function unexpectedRsv(opcode: number, rsv: number): WebSocketError {
+  return new WebSocketError('WS_ERR_UNEXPECTED_RSV', { details: { opcode, rsv } })
+}
+
+function invalidOpcode(opcode: number): WebSocketError {
+  return new WebSocketError('WS_ERR_INVALID_OPCODE', { detail: String(opcode), details: { opcode } })
+}
+
+function frameTooLarge(opcode: number, length: number): WebSocketError {
+  return new WebSocketError('WS_ERR_FRAME_TOO_LARGE', { detail: String(length), details: { opcode, length } })
 }
 
 function readLongLength(chunk: Buffer, at: number): number {

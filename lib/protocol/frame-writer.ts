@@ -3,7 +3,7 @@
 import { Buffer } from '../runtime/node.js'
 import { Frame } from './frame.js'
 import { applyMask, freshMask, shiftMask, WORDS_FROM } from './mask.js'
-import { isControl, Opcode } from './opcode.js'
+import { isControl } from './opcode.js'
 import { borrow, MEMORY_SIZE } from './output-memory.js'
 
 /**
@@ -46,7 +46,7 @@ export class FrameWriter {
   count = 0
   /** Data frames among them that are the last of their message. */
   messages = 0
-  /** Data frames, parts of them, and a Close that have been added, and how many of these have been taken. */
+  /** Frames and parts of them that keep their order and have been added, and how many of these have been taken. */
   dataAdded = 0
   dataTaken = 0
 
@@ -108,6 +108,7 @@ export class FrameWriter {
 
   /** Puts a control frame ahead of all data that wait, though never inside a frame that is being written in parts. */
   addUrgent(frame: Frame): void {
+    frame.urgent = true
     if (!this.inParts) {
       this.insert(this.urgent++, frame)
       return
@@ -127,11 +128,13 @@ export class FrameWriter {
   replace(old: Frame, frame: Frame): boolean {
     const deferred = this.deferred?.indexOf(old) ?? -1
     if (deferred >= 0) {
+      frame.urgent = true
       this.deferred![deferred] = frame
       return true
     }
     const at = this.frames.indexOf(old)
     if (at < 0) return false
+    frame.urgent = true
     this.frames[at] = frame
     this.size += this.wireSize(frame) - this.wireSize(old)
     return true
@@ -154,7 +157,7 @@ export class FrameWriter {
 
   private insert(at: number, frame: Frame): void {
     if (frame.first) this.count++
-    if (isOrdered(frame)) this.dataAdded++
+    if (!frame.urgent) this.dataAdded++
     if (frame.fin && frame.complete && !isControl(frame.opcode)) this.messages++
     if (this.frames === NONE) this.frames = [frame]
     else if (at === this.frames.length) this.frames.push(frame)
@@ -192,7 +195,7 @@ export class FrameWriter {
       const frame = frames[count++]!
       size += this.wireSize(frame)
       if (this.isApart(frame)) this.apart--
-      if (isOrdered(frame)) this.dataTaken++
+      if (!frame.urgent) this.dataTaken++
     } while (count < frames.length && size + this.wireSize(frames[count]!) <= most)
     this.size -= size
     this.urgent = Math.max(0, this.urgent - count)
@@ -271,11 +274,6 @@ export class FrameWriter {
     if (this.masked) applyMask(bytes, at, end, bytes, at, shiftMask(mask, frame.offset))
     return end
   }
-}
-
-/** Whether a frame leaves in the order in which it came: pings and pongs go ahead. */
-function isOrdered({ opcode }: Frame): boolean {
-  return opcode !== Opcode.Ping && opcode !== Opcode.Pong
 }
 
 /** Writes the header of a frame, its mask aside; answers where the payload, or the mask, begins. */

@@ -45,6 +45,8 @@ export class Frame {
   owner: Owner
   /** Whether an extension may compress it, on the way out. */
   compress: boolean
+  /** @internal whether it goes ahead of the messages that wait */
+  urgent: boolean
   /** @internal the prepared message that it is a frame of */
   prepared: PreparedFrame | null
 
@@ -65,6 +67,7 @@ export class Frame {
     this.mask = 0
     this.owner = 'application'
     this.compress = true
+    this.urgent = false
     this.prepared = null
   }
 

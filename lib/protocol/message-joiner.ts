@@ -3,15 +3,19 @@
 
 import { WebSocketError } from '../errors.js'
 import { Buffer, isAscii, isUtf8, MAX_LENGTH, MAX_STRING_LENGTH } from '../runtime/node.js'
-import { FragmentRules, type MessageLimits, tooLarge } from './fragment-rules.js'
+import { FragmentRules, type MessageLimits, tooLarge, unexpectedContinuation } from './fragment-rules.js'
 import type { Frame } from './frame.js'
 import { Opcode } from './opcode.js'
 import { allocate, readBinary } from './received-bytes.js'
-import { copyBytes, SMALL_UP_TO, smallText } from './small-payload.js'
+import { copyBytes, SMALL_UP_TO, smallText, smallTextBytes } from './small-payload.js'
+import { TextBytes } from './text-bytes.js'
 import { checkUtf8 } from './utf8.js'
 
 /** What the application sees: text as a string, binary as a Buffer. */
 export type Message = string | Buffer
+
+/** A message with its kind: with `textAs: 'bytes'` text comes as TextBytes. */
+export type ReceivedMessage = Message | TextBytes
 
 /**
  * A message in progress may take this many times the room of what has arrived of it, where its frame announces more: 64 KiB, which is
@@ -31,7 +35,8 @@ interface Capacity {
   readonly characters: number
 }
 
-export class MessageJoiner {
+/** @typeParam T - what comes out: with `textAs: 'bytes'` ReceivedMessage */
+export class MessageJoiner<T extends ReceivedMessage = Message> {
   private progress: Progress | null = null
   private rules: FragmentRules | null = null
 
@@ -45,21 +50,26 @@ export class MessageJoiner {
    * Takes a data frame, or a part of one; answers the message that ends with it, or null.
    * @throws WebSocketError where the frame cannot stand here, or the message breaks a limit or is not UTF-8
    */
-  add(frame: Frame): Message | null {
+  add(frame: Frame): T | null {
     if (typeof frame.data === 'string') frame.encode()
     if (this.progress === null && frame.fin && frame.first && frame.size === frame.length) {
-      if (frame.opcode === Opcode.Continuation) throw new WebSocketError('WS_ERR_UNEXPECTED_CONTINUATION') // §5.4
+      if (frame.opcode === Opcode.Continuation) throw unexpectedContinuation() // §5.4
       if (frame.length > this.limits.maxMessageSize) throw tooLarge(frame.length)
-      return frame.opcode === Opcode.Text ? readText(frame) : readBinary(frame)
+      return this.read(frame) as T
     }
     this.rules ??= new FragmentRules(this.limits)
     const isLast = this.rules.add(frame)
-    this.progress ??= new Progress(frame.opcode === Opcode.Text, this.capacity)
+    this.progress ??= new Progress(frame.opcode === Opcode.Text, this.limits.textAs === 'bytes', this.capacity)
     const message = this.progress
     message.append(frame)
     if (!isLast) return null
     this.progress = null
-    return message.finish()
+    return message.finish() as T
+  }
+
+  private read(frame: Frame): ReceivedMessage {
+    if (frame.opcode !== Opcode.Text) return readBinary(frame)
+    return this.limits.textAs === 'bytes' ? readTextBytes(frame) : readText(frame)
   }
 }
 
@@ -72,6 +82,7 @@ class Progress {
 
   constructor(
     private readonly text: boolean,
+    private readonly asBytes: boolean,
     private readonly capacity: Capacity
   ) {}
 
@@ -87,14 +98,17 @@ class Progress {
     this.used = end
   }
 
-  finish(): Message {
+  finish(): ReceivedMessage {
     const { bytes, used } = this
-    if (!this.text) {
-      // half-empty memory is not handed out to be kept, nor is a place in a pool, which may be as large
-      return used > bytes.length * 0.75 ? bytes.subarray(0, used) : copyBytes(bytes.subarray(0, used))
-    }
+    if (!this.text) return this.takeBytes()
     if (this.checked < used) throw new WebSocketError('WS_ERR_INVALID_UTF8') // ends inside a character: §8.1
-    return toText(bytes, 0, used, this.ascii)
+    return this.asBytes ? new TextBytes(this.takeBytes(), true) : toText(bytes, 0, used, this.ascii)
+  }
+
+  // half-empty memory is not handed out to be kept, nor is a place in a pool, which may be as large
+  private takeBytes(): Buffer {
+    const { bytes, used } = this
+    return used > bytes.length * 0.75 ? bytes.subarray(0, used) : copyBytes(bytes.subarray(0, used))
   }
 
   /**
@@ -115,11 +129,11 @@ class Progress {
   private check(from: number, end: number): void {
     if (this.ascii && isAscii(this.bytes.subarray(from, end))) {
       this.checked = end
-      if (end > this.capacity.characters) throw tooLarge(end)
+      if (end > this.capacity.characters && !this.asBytes) throw tooLarge(end)
       return
     }
     this.ascii = false
-    if (end > this.capacity.characters * BYTES_PER_UNIT) throw tooLarge(end)
+    if (end > this.capacity.characters * BYTES_PER_UNIT && !this.asBytes) throw tooLarge(end)
     this.checked = checkUtf8(this.bytes, this.checked, end)
     if (this.checked < 0) throw new WebSocketError('WS_ERR_INVALID_UTF8')
   }
@@ -135,6 +149,18 @@ function readText(frame: Frame): string {
   if (isAscii(bytes)) return toText(bytes, 0, bytes.length, true)
   if (!isUtf8(bytes)) throw new WebSocketError('WS_ERR_INVALID_UTF8') // §8.1
   return toText(bytes, 0, bytes.length, false)
+}
+
+function readTextBytes(frame: Frame): TextBytes {
+  let bytes: Buffer | null
+  if (frame.size < SMALL_UP_TO) {
+    bytes = smallTextBytes(frame)
+  } else {
+    bytes = readBinary(frame)
+    if (!isUtf8(bytes)) bytes = null
+  }
+  if (bytes === null) throw new WebSocketError('WS_ERR_INVALID_UTF8') // RFC 6455 §8.1
+  return new TextBytes(bytes, true)
 }
 
 function toText(bytes: Buffer, start: number, end: number, ascii: boolean): string {

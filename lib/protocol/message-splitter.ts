@@ -2,8 +2,9 @@
 
 import { Buffer } from '../runtime/node.js'
 import { Frame } from './frame.js'
-import { Opcode } from './opcode.js'
+import { isControl, Opcode } from './opcode.js'
 import { PreparedMessage } from './prepared-message.js'
+import { TextBytes } from './text-bytes.js'
 
 /** What the application may send: text as a string, binary as any view of bytes, or the bytes of a buffer. */
 export type Sendable = string | NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer
@@ -12,7 +13,7 @@ export type Sendable = string | NodeJS.ArrayBufferView | ArrayBuffer | SharedArr
 export class Uncompressed {
   constructor(
     /** The message itself. */
-    readonly data: Sendable
+    readonly data: Sendable | TextBytes
   ) {}
 
   /** Bytes in the message. */
@@ -21,8 +22,21 @@ export class Uncompressed {
   }
 }
 
+/** A Ping or Pong that keeps its place among the messages. */
+export class OrderedControl {
+  constructor(
+    readonly opcode: Opcode,
+    readonly payload: Buffer
+  ) {}
+
+  /** Bytes in its payload. */
+  get size(): number {
+    return this.payload.length
+  }
+}
+
 /** A message on its way out, in any of its forms. */
-export type Outgoing = Sendable | PreparedMessage | Uncompressed
+export type Outgoing = Sendable | TextBytes | PreparedMessage | Uncompressed
 
 /** Bytes that something written stands for, where that can be told. */
 export function writtenSize(item: unknown): number {
@@ -39,7 +53,8 @@ export function queuedSize(item: unknown): number {
 /** Whether a message is text. */
 export function isText(message: Outgoing): boolean {
   if (message instanceof Uncompressed) return isText(message.data)
-  return typeof message === 'string' || (message instanceof PreparedMessage && message.opcode === Opcode.Text)
+  if (typeof message === 'string' || message instanceof TextBytes) return true
+  return message instanceof PreparedMessage && message.opcode === Opcode.Text
 }
 
 /** @throws TypeError where `data` is none of the forms of binary data */
@@ -70,9 +85,12 @@ function textFrame(text: string): Frame {
  * One message as one frame.
  * @throws TypeError where `message` is neither text nor bytes
  */
-export function frameOf(message: Outgoing): Frame {
+export function frameOf(message: Outgoing | OrderedControl): Frame {
   if (typeof message === 'string') return textFrame(message)
+  if (message instanceof Uint8Array) return new Frame(Opcode.Binary, message)
   if (message instanceof PreparedMessage) return message.whole
+  if (message instanceof TextBytes) return new Frame(Opcode.Text, message.bytes)
+  if (message instanceof OrderedControl) return new Frame(message.opcode, message.payload)
   if (!(message instanceof Uncompressed)) return new Frame(Opcode.Binary, toBytes(message))
   const frame = frameOf(message.data)
   frame.compress = false
@@ -109,7 +127,7 @@ export class FrameCutter {
     if (frame === null) return null
     // a part of a frame has its length in the header of the first one
     const isWhole = frame.first && frame.complete
-    if (at === 0 && (frame.size <= this.size || !isWhole)) {
+    if (at === 0 && (frame.size <= this.size || !isWhole || isControl(frame.opcode))) {
       this.frame = null
       return frame
     }

@@ -146,8 +146,10 @@ class Processing implements PacedCodec<Frame> {
 
   /** @throws WebSocketError for a reserved bit that must not be set */
   push(frame: Frame): void {
-    if ((frame.rsv & ~this.allowed(frame)) !== 0) throw new WebSocketError('WS_ERR_UNEXPECTED_RSV') // RFC 6455 §5.2
-    if (this.codec === null || isControl(frame.opcode)) {
+    const { opcode, rsv } = frame
+    if ((rsv & ~this.allowed(frame)) !== 0)
+      throw new WebSocketError('WS_ERR_UNEXPECTED_RSV', { details: { opcode, rsv } }) // RFC 6455 §5.2
+    if (this.codec === null || isControl(opcode)) {
       this.passing = frame
     } else {
       this.taken += this.inCodec = frame.size

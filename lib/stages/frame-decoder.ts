@@ -30,6 +30,8 @@ export interface FrameDecoderOptions {
   role?: 'server' | 'client'
   /** Bytes of payload in one frame. Default: 2^26-1. */
   maxFrameSize?: number
+  /** False takes masked and unmasked frames alike. Default: true, as RFC 6455 §5.1 demands. */
+  requireMasking?: boolean
 }
 
 /** A batch ends with so many frames: a chunk of tiny ones is not a hundred times its size in objects, and those stay in the cache (benchmarks/questions/decode.js). */
@@ -59,9 +61,10 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
 
   constructor(options: FrameDecoderOptions = {}) {
     super()
-    const { role = 'server', maxFrameSize = 2 ** 26 - 1 } = options
+    const { role = 'server', maxFrameSize = 2 ** 26 - 1, requireMasking = true } = options
     checkNumber(maxFrameSize, 'maxFrameSize', 0)
-    this.parser = new FrameParser({ masked: checkRole(role) === 'server', maxFrameSize })
+    const masked = checkRole(role) === 'server'
+    this.parser = new FrameParser({ masked, eitherMasked: !requireMasking, maxFrameSize })
   }
 
   /** Reserved bits that may be set, as in `Frame.rsv`. @internal */

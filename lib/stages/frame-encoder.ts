@@ -29,6 +29,8 @@ export interface EncoderListener {
 export interface FrameEncoderOptions {
   /** Which side this is: a client masks what it sends (RFC 6455 §5.3). Default: `'server'`. */
   role?: 'server' | 'client'
+  /** Whether frames are masked. Default: those of a client are, those of a server are not. */
+  masking?: boolean | undefined
   /** Bytes that wait while the wire is blocked before no more are wanted. Default: 65536. */
   highWaterMark?: number
 }
@@ -43,10 +45,11 @@ export type Written = (error?: Error | null) => void
 interface EncoderWire {
   readonly hasWrittenAll: boolean
   readonly isSocket: boolean
-  expectWritten(written: Written): void
+  onWritten: Written | null
+  expectWritten(): void
 }
 
-/** A callback, and the number of the last data frame that it waits for. */
+/** A callback, and the number of the last data frame, or of the write, that it waits for. */
 interface Waiter {
   readonly after: number
   readonly callback: Written
@@ -73,16 +76,18 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   private drops = false
   private ending = false
   private pong: Frame | null = null
-  // who waits for data to be written, in order; writes whose end has not been told
+  // callbacks of data that wait here, and of writes that are under way, both in order
   private waiters: Waiter[] | null = null
-  private writing = 0
-  // who waits for these writes
-  private readonly outstanding = new Set<Waiter[]>()
+  private outstanding: Waiter[] | null = null
+  // writes that were made, and those of which the wire has said that they are done
+  private writes = 0
+  private written = 0
 
   constructor(options: FrameEncoderOptions = {}) {
     super()
-    const { role = 'server', highWaterMark = 65536 } = options
-    this.writer = new FrameWriter(checkRole(role) === 'client')
+    const { role = 'server', highWaterMark = 65536, masking } = options
+    const isClient = checkRole(role) === 'client'
+    this.writer = new FrameWriter(masking ?? isClient)
     this.highWaterMark = checkNumber(highWaterMark, 'highWaterMark', 0)
   }
 
@@ -103,6 +108,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   /** What the bytes are handed to. @internal */
   setWire(wire: EncoderWire): void {
     this.wire = wire
+    wire.onWritten = error => this.wrote(error)
   }
 
   /**
@@ -110,18 +116,10 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
    * @internal
    */
   whenWritten(callback: Written): void {
-    if (this.drops || this.isIdle) {
-      surfacing(() => callback(this.drops ? new WebSocketError('WS_ERR_NOT_OPEN') : null))
-      return
-    }
-    this.waiters ??= []
-    this.waiters.push({ after: this.writer.dataAdded, callback })
-  }
-
-  private get isIdle(): boolean {
-    if (this.writer.size > 0 || this.writing > 0) return false
-    // a wire that is full has not written what it was given
-    return !this.blocked || this.wire === null || this.wire.hasWrittenAll
+    if (this.drops) surfacing(() => callback(new WebSocketError('WS_ERR_NOT_OPEN')))
+    else if (this.writer.size > 0) (this.waiters ??= []).push({ after: this.writer.dataAdded, callback })
+    else if (this.writes > this.written) (this.outstanding ??= []).push({ after: this.writes, callback })
+    else surfacing(() => callback(null))
   }
 
   /** Those who wait for data to be written, given back as `takeBack` does with frames. @internal */
@@ -139,10 +137,9 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   /** Nothing can be written any more. @internal */
   failWaiters(error: Error): void {
     const { waiters, outstanding } = this
-    this.waiters = null
+    this.waiters = this.outstanding = null
     // a handshake that fails drops what it was given
-    for (const due of outstanding) callEach(due, error)
-    outstanding.clear()
+    if (outstanding !== null) callEach(outstanding, error)
     if (waiters !== null) callEach(waiters, error)
   }
 
@@ -244,11 +241,6 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     this.blocked = false
     this.blockedTime?.stop()
     if (wasBlocked) this.listener?.progressed()
-    // it has room again when it has written all
-    if (wasBlocked && this.writing === 0 && this.waiters !== null) {
-      const due = this.takeDue(this.writer.dataTaken)
-      if (due !== null) callEach(due, null)
-    }
     this.flush()
     if (this.blocked) return
     if (wasBlocked) this.listener?.drained()
@@ -274,12 +266,11 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     if (!this.held) this.flush()
   }
 
-  private flush(): void {
+  /** Hands all that waits to the wire now, unless the wire is full. @internal */
+  flush(): void {
     const { writer } = this
     if (this.blocked || writer.size === 0) return
-    // whoever asks later has to be told when these have been written, though none of them waits here
-    const isLarge = writer.size >= FLUSH_FROM
-    do this.writeSome(writer, isLarge)
+    do this.writeSome(writer)
     while (writer.size > 0 && !this.blocked)
     if (this.blocked) (this.blockedTime ??= new BlockedTime()).start()
     if (writer.size > 0) return
@@ -287,22 +278,18 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     if (this.ending) this.endWire()
   }
 
-  private writeSome(writer: FrameWriter | DraftWriter, isLarge: boolean): void {
+  private writeSome(writer: FrameWriter | DraftWriter): void {
     const { wire } = this
     if (wire !== null) writer.toSocket = wire.isSocket
     const { size } = writer
     const buffers = writer.take()
     this.bytes += size - writer.size
-    const due = this.waiters === null ? null : this.takeDue(writer.dataTaken)
-    // several buffers: payloads among them are the application's memory
-    if (wire !== null && (isLarge || due !== null || buffers.length > 1)) {
-      this.writing++
-      if (due !== null) this.outstanding.add(due)
-      wire.expectWritten(error => this.wrote(due, error))
-    }
+    this.writes++
+    if (this.waiters !== null) this.expect(writer.dataTaken)
+    wire?.expectWritten()
     if (!this.hand(buffers)) this.blocked = true
     if (wire === null) {
-      if (due !== null) callEach(due, null)
+      this.wrote(null)
       return
     }
     const { hasWrittenAll } = wire
@@ -311,23 +298,27 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     writer.borrows = writer.toSocket && hasWrittenAll
   }
 
-  private wrote(due: Waiter[] | null, error: Error | null | undefined): void {
-    this.writing--
-    // the wire is lost: they hear of it with the end of the connection
-    if (error) return
-    const late = this.writing === 0 && this.waiters !== null ? this.takeDue(this.writer.dataTaken) : null
-    if (due !== null && this.outstanding.delete(due)) callEach(due, null)
-    if (late !== null) callEach(late, null)
+  /** Has those who wait for data that have been taken now wait for the write that takes them. */
+  private expect(taken: number): void {
+    const waiters = this.waiters!
+    const waiting = waiters.findIndex(({ after }) => after > taken)
+    if (waiting === 0) return
+    const due = waiting < 0 ? waiters : waiters.slice(0, waiting)
+    this.waiters = waiting < 0 ? null : waiters.slice(waiting)
+    this.outstanding ??= []
+    for (const { callback } of due) this.outstanding.push({ after: this.writes, callback })
   }
 
-  /** Those who wait for data that have been taken; null for none. */
-  private takeDue(taken: number): Waiter[] | null {
-    const waiters = this.waiters!
-    let count = 0
-    while (count < waiters.length && waiters[count]!.after <= taken) count++
-    if (count === 0) return null
-    this.waiters = count === waiters.length ? null : waiters.slice(count)
-    return count === waiters.length ? waiters : waiters.slice(0, count)
+  private wrote(error: Error | null | undefined): void {
+    // the wire is lost: they hear of it with the end of the connection
+    if (error) return
+    this.written++
+    const { outstanding, written } = this
+    if (outstanding === null) return
+    const waiting = outstanding.findIndex(({ after }) => after > written)
+    if (waiting === 0) return
+    this.outstanding = waiting < 0 ? null : outstanding.slice(waiting)
+    callEach(waiting < 0 ? outstanding : outstanding.slice(0, waiting), null)
   }
 
   private endWire(): void {

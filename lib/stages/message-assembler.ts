@@ -5,7 +5,7 @@ import { checkNumber } from '../checks.js'
 import { WebSocketError } from '../errors.js'
 import type { MessageLimits } from '../protocol/fragment-rules.js'
 import type { Frame } from '../protocol/frame.js'
-import { type Message, MessageJoiner } from '../protocol/message-joiner.js'
+import { MessageJoiner, type ReceivedMessage } from '../protocol/message-joiner.js'
 import { isControl } from '../protocol/opcode.js'
 import { type Batch, type FaultListener, Stage } from './stage.js'
 
@@ -15,34 +15,37 @@ export interface MessageAssemblerOptions {
   maxMessageSize?: number
   /** Fragments of one message, empty ones counted. Default: 131072. */
   maxFragments?: number
+  /** Whether text becomes strings, or is left as bytes, in TextBytes. Default: `'string'`. */
+  textAs?: 'string' | 'bytes'
 }
 
 // the assemblers of one server have the same limits, and one object for them (benchmarks/questions/idle.js)
-let limits: MessageLimits = { maxMessageSize: 0, maxFragments: 0 }
+let limits: Required<MessageLimits> = { maxMessageSize: 0, maxFragments: 0, textAs: 'string' }
 
-function shareLimits(maxMessageSize: number, maxFragments: number): MessageLimits {
-  const isSame = limits.maxMessageSize === maxMessageSize && limits.maxFragments === maxFragments
-  if (!isSame) limits = { maxMessageSize, maxFragments }
+function shareLimits(given: Required<MessageLimits>): MessageLimits {
+  const { maxMessageSize, maxFragments, textAs } = limits
+  const isSame = maxMessageSize === given.maxMessageSize && maxFragments === given.maxFragments
+  if (!isSame || textAs !== given.textAs) limits = given
   return limits
 }
 
 /** Joins fragments into messages (RFC 6455 §5.4, §5.6). On its own it is destroyed by a fault. */
-export class MessageAssembler extends Stage<Frame, Message> {
+export class MessageAssembler extends Stage<Frame, ReceivedMessage> {
   /** @internal */
   listener: FaultListener | null = null
 
-  private readonly joiner: MessageJoiner
+  private readonly joiner: MessageJoiner<ReceivedMessage>
 
   constructor(options: MessageAssemblerOptions = {}) {
     super()
-    const { maxMessageSize = 2 ** 26 - 1, maxFragments = 2 ** 17 } = options
+    const { maxMessageSize = 2 ** 26 - 1, maxFragments = 2 ** 17, textAs = 'string' } = options
     checkNumber(maxMessageSize, 'maxMessageSize', 0)
     checkNumber(maxFragments, 'maxFragments', 1)
-    this.joiner = new MessageJoiner(shareLimits(maxMessageSize, maxFragments))
+    this.joiner = new MessageJoiner<ReceivedMessage>(shareLimits({ maxMessageSize, maxFragments, textAs }))
   }
 
   receive(frames: Batch<Frame>): boolean {
-    let messages: Message[] | null = null
+    let messages: ReceivedMessage[] | null = null
     try {
       for (const frame of frames) {
         if (isControl(frame.opcode)) continue

@@ -4,7 +4,7 @@
 import type { DuplexOptions } from 'node:stream'
 import { checkNumber } from '../checks.js'
 import type { Frame } from '../protocol/frame.js'
-import { FrameCutter, frameOf, type Outgoing } from '../protocol/message-splitter.js'
+import { FrameCutter, frameOf, type OrderedControl, type Outgoing } from '../protocol/message-splitter.js'
 import { type PacedCodec, PacedWork } from './paced-work.js'
 import { type Batch, Stage } from './stage.js'
 
@@ -55,7 +55,7 @@ export class MessageFragmenter extends Stage<Outgoing, Frame> {
     return this.work?.holdsInput ?? false
   }
 
-  receive(messages: Batch<Outgoing>): boolean {
+  receive(messages: Batch<Outgoing | OrderedControl>): boolean {
     return this.pass(messages.length === 1 ? [frameOf(messages[0]!)] : messages.map(frameOf))
   }
 

@@ -36,6 +36,8 @@ export class Delivery<T> implements Receiver<T> {
   // bytes in the queue of a connection that nothing has read
   private unread = 0
   private dropsNew = false
+  /** Whether nothing is handed out until `proceed`. */
+  paused = false
 
   /** @param room - bytes that are held while nothing has read, so that a Close or the end of the wire behind them is seen */
   constructor(
@@ -117,9 +119,9 @@ export class Delivery<T> implements Receiver<T> {
   }
 
   private run(): boolean {
-    let more = this.taker !== null || this.owner.isHeard
+    let more = !this.paused && (this.taker !== null || this.owner.isHeard)
     this.state = 'running'
-    while (more && this.queue !== null && this.isRunning()) more = this.next(this.queue)
+    while (more && this.queue !== null && this.isRunning()) more = this.next(this.queue) && !this.paused
     // a listener may have discarded the rest
     if (this.isRunning()) this.state = more ? 'idle' : 'blocked'
     if (this.queue === null && this.outcome !== undefined) this.taker?.endMessages(this.outcome)

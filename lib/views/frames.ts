@@ -86,7 +86,7 @@ export class FramesView extends View<any, Frame> {
     if (held?.written) nextTick(held.written, error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
   }
 
-  protected send(item: Frame | FrameFields, written: Written | null): boolean {
+  protected override send(item: Frame | FrameFields, written: Written | null): boolean {
     const frame = toFrame(item)
     this.check(frame)
     if (isControl(frame.opcode)) return this.sendControl(frame, written)

@@ -3,7 +3,7 @@
 
 import { WebSocketError } from '../errors.js'
 import type { Frame } from '../protocol/frame.js'
-import { type Outgoing as Message, queuedSize } from '../protocol/message-splitter.js'
+import { type Outgoing as Message, type OrderedControl, queuedSize } from '../protocol/message-splitter.js'
 import { nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import type { MessageFragmenter } from '../stages/message-fragmenter.js'
@@ -26,7 +26,7 @@ export interface PiecewiseMessage {
 }
 
 /** What the application may write. */
-export type Outgoing = Message | PiecewiseMessage
+export type Outgoing = Message | OrderedControl | PiecewiseMessage
 
 interface Queued {
   /** Null for what only waits for those before it. */

@@ -4,24 +4,28 @@
 import type { WebSocketError } from '../errors.js'
 import type { Settings } from '../options.js'
 import type { Frame } from '../protocol/frame.js'
-import type { Message } from '../protocol/message-joiner.js'
-import { nextTick, warn } from '../runtime/node.js'
+import type { ReceivedMessage } from '../protocol/message-joiner.js'
+import { type Buffer, nextTick, warn } from '../runtime/node.js'
+import { ByteUnwrapper } from '../stages/byte-unwrapper.js'
 import { MessageAssembler } from '../stages/message-assembler.js'
 import { type Batch, link, type Receiver, type Sender } from '../stages/stage.js'
-import { Delivery, type DeliveryOwner } from './delivery.js'
+import { type BytesOwner, BytesView } from './bytes.js'
+import { Delivery, type DeliveryOwner, type Taker } from './delivery.js'
 import { type FramesOwner, FramesView } from './frames.js'
 import { MessagesView } from './messages.js'
 import { StreamIntake } from './stream-intake.js'
 import { type StreamsOwner, StreamsView } from './streams.js'
 
-/** The three forms in which an application can have what arrives. */
-export type ViewKind = 'messages' | 'streams' | 'frames'
+/** The forms in which an application can have what arrives. */
+export type ViewKind = 'messages' | 'streams' | 'frames' | 'bytes'
 
-export type AnyView = MessagesView | StreamsView | FramesView
+export type AnyView = MessagesView | StreamsView | FramesView | BytesView
 
 /** What stands behind the views. */
-export interface ReceptionOwner extends StreamsOwner, FramesOwner, DeliveryOwner<Message> {
+export interface ReceptionOwner extends DeliveryOwner<ReceivedMessage> {
   readonly settings: Settings
+  /** What the views write to. */
+  readonly sender: StreamsOwner & FramesOwner & BytesOwner
   /** Ends the connection for a rule that the peer has broken. */
   fail(error: WebSocketError): void
   /** Frames are wanted as they are on the wire: nothing else is to be done with them. */
@@ -51,7 +55,7 @@ export class Reception implements Receiver<Frame> {
   kind: ViewKind | null = null
 
   private sink: Sink | null = null
-  private messages: Delivery<Message> | null = null
+  private messages: Delivery<ReceivedMessage> | null = null
 
   private held: Frame[] | null = null
   private heldSize = 0
@@ -86,7 +90,7 @@ export class Reception implements Receiver<Frame> {
   open(kind: ViewKind): AnyView {
     if (this.view === null) {
       this.choose(kind)
-      if (kind === 'messages') this.attach(new MessagesView(this.owner))
+      if (kind === 'messages') this.attach(new MessagesView(this.owner.sender))
     } else if (this.kind !== kind) {
       throw this.taken()
     }
@@ -99,6 +103,23 @@ export class Reception implements Receiver<Frame> {
     this.choose('messages')
     // somebody new takes messages, from the next turn on
     if (this.messages!.isBlocked) nextTick(() => this.messages!.proceed())
+  }
+
+  /** Keeps messages from listeners and the view until `resume`. @throws TypeError where streams or frames are read */
+  pause(): void {
+    this.listen()
+    this.messages!.paused = true
+  }
+
+  /** Whether `pause` holds. */
+  get isPaused(): boolean {
+    return this.messages?.paused ?? false
+  }
+
+  resume(): void {
+    if (!this.isPaused) return
+    this.messages!.paused = false
+    this.messages!.proceed()
   }
 
   /** The application wants more. */
@@ -134,7 +155,7 @@ export class Reception implements Receiver<Frame> {
   }
 
   private taken(): TypeError {
-    return new TypeError(`already read through ws.${this.kind}; use only one of messages, streams, frames`)
+    return new TypeError(`already read through ws.${this.kind}; use only one of messages, streams, frames, bytes`)
   }
 
   private choose(kind: ViewKind): void {
@@ -145,6 +166,7 @@ export class Reception implements Receiver<Frame> {
     let entrance: Receiver<Frame>
     if (kind === 'messages') entrance = this.owner.extended(this.makeMessages())
     else if (kind === 'streams') entrance = this.owner.extended(this.makeStreams())
+    else if (kind === 'bytes') entrance = this.owner.extended(this.makeBytes())
     else entrance = this.makeFrames()
     if (this.discarding) this.sink!.discard()
     // whoever asked has the rest of this turn to be set up
@@ -186,14 +208,14 @@ export class Reception implements Receiver<Frame> {
   private makeMessages(): Receiver<Frame> {
     const assembler = new MessageAssembler(this.owner.settings)
     assembler.listener = this.owner
-    this.messages = this.sink = new Delivery<Message>(this.owner, this.owner.settings.highWaterMark / 2)
+    this.messages = this.sink = new Delivery<ReceivedMessage>(this.owner, this.owner.settings.highWaterMark / 2)
     link(assembler, this.messages)
     return assembler
   }
 
   private makeStreams(): Receiver<Frame> {
     const { owner } = this
-    const view = new StreamsView(owner)
+    const view = new StreamsView(owner.sender)
     const intake = new StreamIntake(view, owner, owner.settings)
     this.sink = intake
     this.attach(view)
@@ -203,9 +225,23 @@ export class Reception implements Receiver<Frame> {
   private makeFrames(): Receiver<Frame> {
     const { owner } = this
     owner.bypassExtensions()
-    const view = new FramesView(owner)
+    const view = new FramesView(owner.sender)
+    return this.deliverTo<Frame>(view)
+  }
+
+  private makeBytes(): Receiver<Frame> {
+    const { owner } = this
+    const unwrapper = new ByteUnwrapper(owner.settings)
+    unwrapper.listener = owner
+    link(unwrapper, this.deliverTo<Buffer>(new BytesView(owner.sender)))
+    return unwrapper
+  }
+
+  /** What gives to this view, and to no listener of 'message'. */
+  private deliverTo<T>(view: AnyView & Taker<T>): Delivery<T> {
+    const { owner } = this
     const nobody = { isHeard: false, announce: () => false, inputDelivered: () => owner.inputDelivered() }
-    const delivery = new Delivery<Frame>(nobody, owner.settings.highWaterMark / 2)
+    const delivery = new Delivery<T>(nobody, owner.settings.highWaterMark / 2)
     this.sink = delivery
     delivery.attach(view)
     this.attach(view)

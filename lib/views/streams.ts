@@ -65,7 +65,7 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
     if (!this.sending) super.proceed()
   }
 
-  protected send(item: Outgoing | NodeReadable, written: Written | null): boolean {
+  protected override send(item: Outgoing | NodeReadable, written: Written | null): boolean {
     if (!isReadable(item)) return this.owner.sendItem(item, written)
     this.sending = true
     pipeline(item, this.streams.beginMessage(kindOf(item)), error => {

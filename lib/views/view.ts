@@ -1,5 +1,6 @@
 // What the views of a connection have in common: an object-mode Duplex that ends with it. What it is a Duplex of, its subclasses say.
 
+import type { DuplexOptions } from 'node:stream'
 import { WebSocketError } from '../errors.js'
 import { queuedSize } from '../protocol/message-splitter.js'
 import { nextTick, setImmediate } from '../runtime/node.js'
@@ -60,9 +61,12 @@ export abstract class View<In, Out> extends Duplex {
   /** Bytes in writes that have not begun. @internal */
   queuedSize = 0
 
-  constructor(protected readonly owner: ViewOwner) {
-    // one object at a time: what is held is counted in bytes, by the stages
-    super({ objectMode: true, readableHighWaterMark: 1, writableHighWaterMark: 16 })
+  // one object at a time: what is held is counted in bytes, by the stages
+  constructor(
+    protected readonly owner: ViewOwner,
+    options: DuplexOptions = { objectMode: true, readableHighWaterMark: 1, writableHighWaterMark: 16 }
+  ) {
+    super(options)
     prepareListeners(this)
     // a peer's fault reaches readers, and crashes no process that does not listen for it
     this.on('error', ignore)
@@ -72,7 +76,7 @@ export abstract class View<In, Out> extends Duplex {
    * Sends what was written; false where the wire is full, and `proceed` will come.
    * @param written - called when the wire has written it
    */
-  protected abstract send(item: In, written: Written | null): boolean
+  protected send?(item: In, written: Written | null): boolean
 
   /** Takes what comes from the pipeline. @internal */
   deliver(item: Out): boolean {
@@ -104,6 +108,7 @@ export abstract class View<In, Out> extends Duplex {
   }
 
   // A writer that waits must hear of it, though not before a reader has had what is there; nor much later, if nobody reads
+  /** @internal */
   protected failWrites(): void {
     const isUnread = this.ended === undefined || this.readableLength > 0 || (this.ended === null && !this.readableEnded)
     const error = this.ended ?? new WebSocketError('WS_ERR_NOT_OPEN')
@@ -195,7 +200,7 @@ export abstract class View<In, Out> extends Duplex {
     // the wire may have room again before it is known that it had none
     this.waiting = callback
     try {
-      more = item === BARRIER ? this.owner.sendBarrier(written!) : this.send(item, written)
+      more = item === BARRIER ? this.owner.sendBarrier(written!) : this.send!(item, written)
     } catch (error) {
       this.waiting = null
       if (written !== null) nextTick(written, error)
@@ -233,7 +238,12 @@ export abstract class View<In, Out> extends Duplex {
   whenWritten(written: Written): void {
     if (this.writableEnded)
       this.once('close', () => written(this.writableFinished ? null : new WebSocketError('WS_ERR_NOT_OPEN')))
-    else this.write(BARRIER as In, written)
+    else this.barrier(written)
+  }
+
+  /** Writes what is called back when all before it has been written. @internal */
+  protected barrier(written: Written): void {
+    this.write(BARRIER as In, written)
   }
 
   override _read(): void {

@@ -25,7 +25,8 @@ export class AttachedWire implements Wire {
   prev: Sender<Buffer> | null = null
   private inputEnded = false
   private outputEnded = false
-  private written: Written | null = null
+  onWritten: Written | null = null
+  private tells = false
   // bytes in the stream's buffer that came before this connection: their memory may be in use elsewhere
   private foreign: number
 
@@ -69,13 +70,14 @@ export class AttachedWire implements Wire {
     return this.duplex.writableLength === 0
   }
 
-  expectWritten(written: Written): void {
-    this.written = written
+  expectWritten(): void {
+    this.tells = true
   }
 
   receive(buffers: Batch<Buffer>): boolean {
-    const { duplex, written } = this
-    if (written !== null) this.written = null
+    const { duplex } = this
+    const written = this.tells ? this.onWritten : null
+    this.tells = false
     if (!duplex.writable) return cannotWrite(written)
     const last = buffers.length - 1
     if (last > 0) duplex.cork()

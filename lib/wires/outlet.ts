@@ -30,12 +30,12 @@ export class Outlet {
   }
 
   /** Writes all as one; false until it is drained. */
-  write(buffers: Batch<Buffer>, written: Written | null): boolean {
+  write(buffers: Batch<Buffer>, written: Written): boolean {
     const { stream } = this
     const last = buffers.length - 1
     if (last > 0) stream.cork()
     for (let i = 0; i < last; i++) stream.write(buffers[i])
-    const more = written === null ? stream.write(buffers[last]) : stream.write(buffers[last], written)
+    const more = stream.write(buffers[last], written)
     if (last > 0) stream.uncork()
     if (!more) this.isBlocked = true
     return more

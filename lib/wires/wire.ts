@@ -39,8 +39,10 @@ export interface Wire extends Sender<Buffer>, Receiver<Buffer> {
   readonly hasWrittenAll: boolean
   /** Whether the bytes go to a socket, which is done with their memory when it has written them. Any other stream may keep it. */
   readonly isSocket: boolean
-  /** Has a function called when the next batch has been written. */
-  expectWritten(written: Written): void
+  /** Called when a batch that was announced by `expectWritten` has been written. */
+  onWritten: Written | null
+  /** The next batch is one to call `onWritten` for. */
+  expectWritten(): void
   receive(buffers: Batch<Buffer>): boolean
   /** Gives the wire up at once. */
   drop(): void

@@ -233,6 +233,25 @@ t.test('with closeTimeout lifted, for ever', async t => {
   t.equal(process.getActiveResourcesInfo().filter(name => name === 'Timeout').length, timers, 'there was no timer')
 })
 
+t.test("the type of an extension's error is the code of the Close", async t => {
+  for (const [type, code, closeCode] of [
+    ['protocol_error', 'WS_ERR_EXTENSION', 1002],
+    ['unacceptable', 'WS_ERR_EXTENSION', 1003],
+    ['encoding_error', 'WS_ERR_EXTENSION', 1007],
+    ['policy_violation', 'WS_ERR_EXTENSION', 1008],
+    ['too_large', 'WS_ERR_MESSAGE_TOO_LARGE', 1009],
+    ['unexpected_condition', 'WS_ERR_EXTENSION', 1011],
+    ['toString', 'WS_ERR_EXTENSION', 1011],
+    [7, 'WS_ERR_EXTENSION', 1011],
+    [undefined, 'WS_ERR_EXTENSION', 1011]
+  ] as const) {
+    const error = Object.assign(new Error('oops'), { type })
+    const { incoming } = one({ incoming: (_message, callback) => callback(error) })
+    const expected = { code, closeCode, message: /oops$/, cause: error }
+    t.throws(() => run(incoming, data(Opcode.Text, 'a')), expected, String(type))
+  }
+})
+
 t.test('nothing is called after close, and the sessions are closed once, with the second of both', async t => {
   let answer: () => void = () => {}
   const extension = toy('one', {

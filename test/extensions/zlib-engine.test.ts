@@ -86,7 +86,11 @@ for (const [name, make] of Object.entries(MAKE)) {
     const bad = Buffer.from([7, 7, 7])
     const engine = make(INFLATE)
     t.equal(engine.isBroken, false)
-    t.match(await inPool(engine, bad, Buffer.alloc(9)), { code: 'WS_ERR_INVALID_COMPRESSED_DATA', closeCode: 1007 })
+    t.match(await inPool(engine, bad, Buffer.alloc(9)), {
+      code: 'WS_ERR_INVALID_COMPRESSED_DATA',
+      closeCode: 1007,
+      details: { zlib: 'Z_DATA_ERROR' }
+    })
     t.equal(engine.isBroken, true)
     engine.close()
     const { direct } = make(INFLATE)
@@ -158,15 +162,20 @@ t.test('by streams, a bomb is inflated no further than a buffer ahead of what is
 t.test('an engine that fails in the thread pool before it is proven tells its user, once', async t => {
   const engine = new ZlibEngine(DEFLATE, { jobs: new JobQueue(), isProven: false })
   const done = inPool(engine, noise(10), Buffer.alloc(99))
-  engine.failed('out of memory')
-  t.match(await done, { code: 'WS_ERR_EXTENSION', fault: 'local' })
+  engine.failed('out of memory', 'Z_MEM_ERROR')
+  t.match(await done, { code: 'WS_ERR_EXTENSION', fault: 'local', details: { zlib: 'Z_MEM_ERROR' } })
   engine.close()
 })
 
 t.test('what fails while compressing is our own fault', async t => {
   const engine = new ZlibEngine(DEFLATE)
-  engine.failed('out of memory')
-  t.throws(() => engine.run(noise(10), 0, 10, Buffer.alloc(99), 0, 99), { code: 'WS_ERR_EXTENSION', fault: 'local' })
+  engine.failed('out of memory', 'Z_MEM_ERROR')
+  const details = { zlib: 'Z_MEM_ERROR' }
+  t.throws(() => engine.run(noise(10), 0, 10, Buffer.alloc(99), 0, 99), {
+    code: 'WS_ERR_EXTENSION',
+    fault: 'local',
+    details
+  })
   engine.close()
 })
 

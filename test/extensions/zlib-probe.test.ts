@@ -92,7 +92,7 @@ t.test('at once: a stream has no handle', async t => {
 /** Engines that do something else in the thread pool. */
 const IN_POOL: Record<string, (stream: Record<string, unknown>, engine: ZlibEngine) => void> = {
   'it fails': (stream, engine) => {
-    stream._processChunk = () => engine.failed('out of memory')
+    stream._processChunk = () => engine.failed('out of memory', 'Z_MEM_ERROR')
   },
   'there is no _processChunk': stream => {
     stream._processChunk = undefined

@@ -23,6 +23,7 @@ const EXPORTS = [
   'ProxyTunnel',
   'Relay',
   'Room',
+  'TextBytes',
   'WebSocketError',
   'WebSocketStream',
   'acceptWebSockets',

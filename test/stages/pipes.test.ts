@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream'
 import { Frame } from '../../lib/protocol/frame.js'
 import { Opcode } from '../../lib/protocol/opcode.js'
 import { FrameDecoder } from '../../lib/stages/frame-decoder.js'
-import { FrameEncoder } from '../../lib/stages/frame-encoder.js'
+import { FrameEncoder, type Written } from '../../lib/stages/frame-encoder.js'
 import { MessageAssembler } from '../../lib/stages/message-assembler.js'
 import { MessageFragmenter } from '../../lib/stages/message-fragmenter.js'
 import { close, text, wire } from '../support/frames.js'
@@ -145,27 +145,33 @@ test('an encoder without a wire calls back when it has handed on what it was giv
   t.equal(encoder.size, 0)
 })
 
-test('an encoder whose wire is full calls back when it has room, unless all is written', async t => {
+test('an encoder calls back when the wire has written all that came before', async t => {
   const encoder = new FrameEncoder()
   const out: Buffer[] = []
   encoder.on('data', chunk => out.push(chunk))
-  encoder.block()
-  let called = ''
-  encoder.whenWritten(() => {
-    called += 'without a wire, '
-  })
-  const wire = { hasWrittenAll: true, isSocket: false, expectWritten(): void {} }
+  const wire: { onWritten: Written | null; hasWrittenAll: boolean; isSocket: boolean; expectWritten(): void } = {
+    onWritten: null,
+    hasWrittenAll: false,
+    isSocket: false,
+    expectWritten(): void {}
+  }
   encoder.setWire(wire)
-  encoder.whenWritten(() => {
-    called += 'all is written, '
-  })
-  wire.hasWrittenAll = false
-  encoder.whenWritten(() => {
-    called += 'it has room'
-  })
-  t.equal(called, 'without a wire, all is written, ')
-  encoder.proceed()
-  t.equal(called, 'without a wire, all is written, it has room')
+  const called: string[] = []
+  encoder.whenWritten(() => called.push('with nothing written'))
+  t.same(called, ['with nothing written'])
+  encoder.write([new Frame(Opcode.Binary, Buffer.from('first'))])
+  encoder.whenWritten(() => called.push('behind the first'))
+  encoder.flushNow()
+  encoder.whenWritten(() => called.push('asked for later'))
+  encoder.write([new Frame(Opcode.Binary, Buffer.from('second'))])
+  encoder.whenWritten(() => called.push('behind the second'))
+  encoder.flushNow()
+  t.equal(out.length, 2)
+  t.equal(called.length, 1)
+  wire.onWritten!(null)
+  t.same(called.slice(1), ['behind the first', 'asked for later'])
+  wire.onWritten!(null)
+  t.same(called.slice(3), ['behind the second'])
 })
 
 test('an encoder that can write nothing any more says so at once', async t => {

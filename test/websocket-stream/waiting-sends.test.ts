@@ -7,7 +7,7 @@ import { FrameDecoder, MessageFragmenter, WebSocketStream } from '../../lib/inde
 import { queuedSize } from '../../lib/protocol/message-splitter.js'
 import { toy } from '../extensions/toys.js'
 import { BINARY, CLOSE, closeBody, requestHead, TEXT } from '../support/raw-peer.js'
-import { IN_MEMORY, nameOf, open, settle } from './sides.js'
+import { IN_MEMORY, joinTo, nameOf, open, settle, tcpPair } from './sides.js'
 
 t.test('the size of what waits is that of its bytes, and 0 for what says it itself', async t => {
   t.equal(queuedSize('ab'), 2)
@@ -37,6 +37,33 @@ for (const setup of IN_MEMORY) {
       const frame = await peer.nextFrame()
       if (String(frame?.payload) !== String(i)) t.fail(`${i}: ${frame?.payload}`)
     }
+    await drained
+    t.equal(ws.bufferedAmount, 0)
+  })
+
+  t.test(`drained() waits for a socket that has taken some of it and is not full: ${setup.join}`, async t => {
+    const [near, far] = await tcpPair(t, false)
+    const [ws, peer] = [WebSocketStream.server(), WebSocketStream.client('ws://localhost/')]
+    joinTo(ws, near, setup.join)
+    joinTo(peer, far, 'attach')
+    t.teardown(() => {
+      ws.destroy()
+      peer.destroy()
+    })
+    await Promise.all([ws.opened, peer.opened])
+    far.pause()
+    const message = 'x'.repeat(5000)
+    while (ws.bufferedAmount === 0) {
+      ws.text(message)
+      await settle(1)
+    }
+    t.equal(ws.needsDrain, false)
+    let isDrained = false
+    const drained = ws.drained().then(() => (isDrained = true))
+    await settle()
+    t.equal(isDrained, false)
+    peer.on('message', () => {})
+    far.resume()
     await drained
     t.equal(ws.bufferedAmount, 0)
   })

@@ -14,6 +14,7 @@ import {
   permessageDeflate,
   type ReadyState,
   type RefusalOptions,
+  TextBytes,
   type UpgradeRequest,
   type WebSocketOptions,
   WebSocketStream,
@@ -77,8 +78,12 @@ export async function members(ws: WebSocketStream): Promise<void> {
   ws.reject(404, refusal)
   await using same_ = ws
   await same_[Symbol.asyncDispose]()
-  // @ts-expect-error text is a string
-  ws.text(Buffer.from('text'))
+  ws.text(Buffer.from('text'), error => error?.message)
+  ws.send(new TextBytes(Buffer.from('text')), { compress: false }, error => error?.message)
+  ws.close(null)
+  ws.ping('now', { inOrder: true })
+  // @ts-expect-error text is a string, or bytes
+  ws.text(5)
   // @ts-expect-error binary is bytes
   ws.binary('text')
   // @ts-expect-error a code is a number

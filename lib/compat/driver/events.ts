@@ -1,0 +1,48 @@
+// What the events of a driver carry.
+
+/** Of `connect`: the head of a request, or of a proxy's answer, has arrived. */
+export class ConnectEvent {}
+
+/** Of `open`: the opening handshake is done. */
+export class OpenEvent {}
+
+/** Of `close`: nothing more comes or goes. */
+export class CloseEvent {
+  /**
+   * @param code - of the peer's Close, or of the error; null in hixie-75 and hixie-76, which have none
+   * @param reason - along with it
+   */
+  constructor(
+    readonly code: number | null,
+    readonly reason: string | null
+  ) {}
+}
+
+/** Of `message`: a whole message has arrived. */
+export class MessageEvent {
+  /** @param data - a string for text, a Buffer for binary */
+  constructor(readonly data: string | Buffer) {}
+}
+
+/** Of `ping`, which has been answered. */
+export class PingEvent {
+  /** @param data - the payload as text */
+  constructor(readonly data: string) {}
+}
+
+/** Of `pong`. */
+export class PongEvent {
+  /** @param data - the payload as text */
+  constructor(readonly data: string) {}
+}
+
+/** The events of a driver. */
+export interface DriverEvents {
+  connect: [event: ConnectEvent]
+  open: [event: OpenEvent]
+  message: [event: MessageEvent]
+  ping: [event: PingEvent]
+  pong: [event: PongEvent]
+  error: [error: Error]
+  close: [event: CloseEvent]
+}

@@ -1,0 +1,125 @@
+// Drivers of the server's side: one for a request that somebody else has parsed, and one that reads the request itself.
+
+import { type UpgradeRequest, WebSocketStream } from '../../index.js'
+import { asBuffer } from './data.js'
+import { Driver } from './driver.js'
+import { ConnectEvent } from './events.js'
+import { type DriverOptions, readOptions } from './options.js'
+
+/** A request as far as a driver looks at it; `node:http` gives more. */
+export type DriverRequest = UpgradeRequest & { connection?: object | null | undefined }
+
+/** A server's driver whose request somebody else has parsed. */
+export class HttpDriver extends Driver {
+  readonly url: string
+  override version: string
+
+  /** @throws Error for an unknown option; TypeError, RangeError for a wrong value */
+  constructor(
+    private readonly request: DriverRequest,
+    options?: DriverOptions | null
+  ) {
+    super(WebSocketStream.http(request, undefined, readOptions(options)))
+    this.url = urlOf(request)
+    this.version = versionOf(request, options?.allowDrafts === true)
+  }
+
+  override get env(): DriverRequest {
+    return this.request
+  }
+
+  override start(): boolean {
+    if (this.readyState !== 0 || this.hasStarted) return false
+    this.hasStarted = true
+    return this.run(() => {
+      this.attach()
+      const isSent = this.ws.accept()
+      this.giveEarly()
+      this.protocol = this.ws.protocol || undefined
+      return isSent
+    })
+  }
+}
+
+/** A server's driver that reads the request itself, which has come when `connect` is emitted. */
+export class ServerDriver extends Driver {
+  /** The target of the request; null before. */
+  url: string | null = null
+  /** The method of the request. */
+  method: string | undefined
+  /** The header fields of the request, by lower-case name. */
+  headers: { [name: string]: string | string[] | undefined } = {}
+  /** The bytes behind the head of the request that came in the same chunk. */
+  body: Buffer | undefined
+  // bytes of the request that have come; null behind its head
+  private head: Buffer | null = Buffer.alloc(0)
+  private startsEarly = false
+
+  /** @throws Error for an unknown option; TypeError, RangeError for a wrong value */
+  constructor(options?: DriverOptions | null) {
+    super(WebSocketStream.server(readOptions(options)))
+    this.ws.on('request', request => this.asked(request, options?.allowDrafts === true))
+    this.attach()
+    this.giveEarly()
+  }
+
+  override parse(chunk: Uint8Array | readonly number[] | string): boolean {
+    // only until the request is there, whose size is limited
+    if (this.head !== null) this.head = Buffer.concat([this.head, asBuffer(chunk)])
+    return super.parse(chunk)
+  }
+
+  private asked(request: UpgradeRequest, allowsDrafts: boolean): void {
+    const head = this.head!
+    this.head = null
+    this.method = request.method
+    this.url = request.url ?? null
+    this.headers = request.headers
+    this.body = head.subarray(endOfHead(head))
+    this.version = versionOf(request, allowsDrafts)
+    if (this.startsEarly) this.accept()
+    this.tell('connect', new ConnectEvent())
+  }
+
+  override start(): boolean {
+    if (this.readyState !== 0 || this.hasStarted) return false
+    this.hasStarted = true
+    this.startsEarly = this.head !== null
+    return this.startsEarly || this.run(() => this.accept())
+  }
+
+  private accept(): boolean {
+    const isSent = this.ws.accept()
+    this.protocol = this.ws.protocol || undefined
+    return isSent
+  }
+}
+
+function endOfHead(head: Buffer): number {
+  // as many characters as bytes
+  const match = /[^\r\n]\r?\n\r?\n/.exec(head.toString('latin1'))
+  /* c8 ignore next - the request was parsed, so its head has ended */
+  return match === null ? head.length : match.index + match[0].length
+}
+
+/** Which version a request speaks (RFC 6455 §4.2.1, and the drafts). */
+function versionOf({ headers }: UpgradeRequest, allowsDrafts: boolean): string {
+  const version = headers['sec-websocket-version']
+  if (!allowsDrafts || version !== undefined || headers['sec-websocket-key'] !== undefined) {
+    return version === '8' || version === '7' ? `hybi-${version}` : 'hybi-13'
+  }
+  const hasKeys = headers['sec-websocket-key1'] !== undefined || headers['sec-websocket-key2'] !== undefined
+  return hasKeys ? 'hixie-76' : 'hixie-75'
+}
+
+function urlOf(request: DriverRequest): string {
+  return `${isSecureRequest(request) ? 'wss' : 'ws'}://${request.headers['host']}${request.url}`
+}
+
+/** Whether a request came by TLS, to this process or, by what the fields say, to a proxy in front of it. */
+export function isSecureRequest({ connection, socket, headers }: Partial<DriverRequest>): boolean {
+  if ((connection as { authorized?: unknown } | null | undefined)?.authorized !== undefined) return true
+  if ((socket as { secure?: unknown } | null | undefined)?.secure) return true
+  const { https, 'x-forwarded-ssl': ssl, 'x-forwarded-scheme': scheme, 'x-forwarded-proto': proto } = headers ?? {}
+  return https === 'on' || ssl === 'on' || scheme === 'https' || proto === 'https'
+}

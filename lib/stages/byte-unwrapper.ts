@@ -1,0 +1,43 @@
+// Batches of frames come in, the payloads of binary messages go out, as they arrive and without borders. Holds no message; text is a fault.
+
+import { WebSocketError } from '../errors.js'
+import { FragmentRules, type MessageLimits } from '../protocol/fragment-rules.js'
+import type { Frame } from '../protocol/frame.js'
+import { isControl, Opcode } from '../protocol/opcode.js'
+import { readBinary } from '../protocol/received-bytes.js'
+import type { Buffer } from '../runtime/node.js'
+import { type Batch, type FaultListener, Stage } from './stage.js'
+
+/** Takes the bytes out of binary messages (RFC 6455 §5.6). On its own it is destroyed by a fault. */
+export class ByteUnwrapper extends Stage<Frame, Buffer> {
+  listener: FaultListener | null = null
+
+  private readonly rules: FragmentRules
+
+  constructor(limits: MessageLimits) {
+    super()
+    this.rules = new FragmentRules(limits)
+  }
+
+  receive(frames: Batch<Frame>): boolean {
+    const pieces: Buffer[] = []
+    let fault: WebSocketError | null = null
+    try {
+      for (const frame of frames) this.unwrap(frame, pieces)
+    } catch (error) {
+      /* c8 ignore next - nothing else is thrown, and a fault of ours must not be taken for the peer's */
+      if (!(error instanceof WebSocketError)) throw error
+      fault = error
+    }
+    const more = pieces.length === 0 || this.hand(pieces)
+    if (fault !== null) this.listener!.fail(fault)
+    return more
+  }
+
+  private unwrap(frame: Frame, pieces: Buffer[]): void {
+    if (isControl(frame.opcode)) return
+    if (frame.opcode === Opcode.Text) throw new WebSocketError('WS_ERR_UNEXPECTED_TEXT')
+    this.rules.add(frame)
+    if (frame.size > 0) pieces.push(readBinary(frame))
+  }
+}

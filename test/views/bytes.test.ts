@@ -1,0 +1,206 @@
+// ws.bytes: a Duplex of plain bytes over binary messages, on each kind of wire.
+
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { TLSSocket, connect as tlsConnect } from 'node:tls'
+import t from 'tap'
+import { permessageDeflate } from '../../lib/index.js'
+import { openOn, WIRES } from '../matrix/wires.js'
+import { AUTHORITY, LOCALHOST } from '../support/certificates.js'
+import { BINARY, CLOSE, closeBody, readClose, TEXT } from '../support/raw-peer.js'
+import { IN_MEMORY, nameOf, open, ours, rejection, settle } from '../websocket-stream/sides.js'
+
+async function readAll(stream: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+for (const wire of WIRES) {
+  t.test(`an echo by pipe, and the end of both sides: ${wire.name}`, async t => {
+    const { client, server } = await openOn(t, wire, { client: { fragmentSize: 10_000 } })
+    server.bytes.pipe(server.bytes)
+    const sent = randomBytes(300_000)
+    const received = readAll(client.bytes)
+    for (let at = 0; at < sent.length; at += 30_000) client.bytes.write(sent.subarray(at, at + 30_000))
+    client.bytes.end()
+    t.ok((await received).equals(sent))
+    t.match(await client.whenClosed(), { code: 1000, wasClean: true })
+  })
+}
+
+for (const setup of IN_MEMORY) {
+  t.test(`what is corked is one message, and what comes has no borders: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    const { bytes } = ws
+    t.equal(ws.bytes, bytes)
+    bytes.cork()
+    bytes.write('68656c', 'hex')
+    bytes.write(Buffer.from('lo'))
+    bytes.write(new Uint8Array([33]))
+    bytes.uncork()
+    t.match(await peer.nextFrame(), { opcode: BINARY, fin: true, payload: Buffer.from('hello!') })
+    const written = new Promise(resolve => bytes.write('alone', resolve))
+    t.match(await peer.nextFrame(), { opcode: BINARY, payload: Buffer.from('alone') })
+    await written
+    const got = readAll(bytes)
+    peer.send(BINARY, 'one', { fin: false })
+    peer.send(0, '', { fin: false })
+    peer.send(0, ' two')
+    peer.send(BINARY, '')
+    peer.send(BINARY, ' three')
+    peer.close(1001)
+    t.equal((await got).toString(), 'one two three')
+  })
+
+  t.test(`a text message is a fault: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    const got = rejection(readAll(ws.bytes))
+    peer.write(peer.frame(BINARY, 'bytes'), peer.frame(TEXT, 'text'))
+    t.match(readClose(await peer.nextFrame()), { code: 1003 })
+    peer.close(1003)
+    peer.end()
+    t.match(await got, { code: 'WS_ERR_UNEXPECTED_TEXT', closeCode: 1003 })
+  })
+
+  t.test(`a message that breaks a limit, in the middle: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup, { maxMessageSize: 10 })
+    const got = rejection(readAll(ws.bytes))
+    peer.send(BINARY, '12345', { fin: false })
+    peer.send(0, '678901')
+    t.match(readClose(await peer.nextFrame()), { code: 1009 })
+    peer.close(1009)
+    peer.end()
+    t.match(await got, { code: 'WS_ERR_MESSAGE_TOO_LARGE' })
+  })
+
+  t.test(`a Close that tells of a failure is no end: ${nameOf(setup)}`, async t => {
+    for (const [code, isEnd] of [
+      [1000, true],
+      [1011, false],
+      [4000, false],
+      [null, true]
+    ] as const) {
+      const { ws, peer } = await open(t, setup)
+      const got = readAll(ws.bytes)
+      peer.send(BINARY, 'bytes')
+      if (code === null) peer.send(CLOSE)
+      else peer.send(CLOSE, closeBody(code))
+      peer.end()
+      if (isEnd) t.equal((await got).toString(), 'bytes')
+      else t.match(await rejection(got), { code: 'WS_ERR_BYTES_CUT', message: new RegExp(`${code}`) })
+    }
+  })
+
+  t.test(`a lost wire is no end either: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    const got = rejection(readAll(ws.bytes))
+    const failed = new Promise(resolve => {
+      peer.stream.pause()
+      for (let i = 0; i < 9; i++) ws.bytes.write(Buffer.alloc(65536))
+      ws.bytes.write('never', resolve)
+    })
+    peer.reset()
+    t.match(await got, { code: 'WS_ERR_CONNECTION_LOST' })
+    t.ok(await failed)
+  })
+
+  t.test(`destroyed with an error it closes with 1011: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    ws.bytes.destroy(new Error('the other side of the tunnel broke'))
+    t.match(readClose(await peer.nextFrame()), { code: 1011 })
+  })
+
+  t.test(`writes wait for the wire, and are told of its end: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup, { highWaterMark: 20_000 })
+    const { bytes } = ws
+    peer.stream.pause()
+    let more = true
+    let count = 0
+    while (more) {
+      more = bytes.write(Buffer.alloc(10_000))
+      count++
+      if (count % 2 === 0) await settle(2)
+    }
+    t.ok(count < 20, `${count} writes`)
+    t.equal(ws.needsDrain, true)
+    t.ok(ws.bufferedAmount >= 10_000 && ws.bufferedAmount <= count * 10_100, `${ws.bufferedAmount} bytes`)
+    const drained = once(bytes, 'drain')
+    const gone = ws.drained()
+    peer.stream.resume()
+    await drained
+    await gone
+    t.equal(bytes.writableLength, 0)
+    await ws.drained()
+    ws.close()
+    await peer.answerClose()
+    await ws.whenClosed()
+    const failed = new Promise(resolve => bytes.write('late', resolve))
+    t.ok((await failed) instanceof Error)
+  })
+}
+
+t.test('a reader that stops stops the writer at the other side', async t => {
+  const { client, server } = await ours(t)
+  client.bytes.pause()
+  let written = 0
+  while (server.bytes.write(Buffer.alloc(10_000)) && written < 10_000_000) {
+    written += 10_000
+    await settle(2)
+  }
+  t.ok(written < 1_000_000, `${written} bytes`)
+  client.bytes.resume()
+  await once(server.bytes, 'drain')
+})
+
+t.test('messages beside it are sent by themselves; only one view reads', async t => {
+  const { ws, peer } = await open(t, IN_MEMORY[0]!)
+  ws.bytes.write('bytes')
+  t.equal(ws.text('text'), true)
+  const message = ws.createMessage('binary')
+  message.end('pieces')
+  const seen = []
+  for (let i = 0; i < 4; i++) {
+    const frame = await peer.nextFrame()
+    seen.push(frame?.payload.toString())
+  }
+  t.same(seen, ['bytes', 'text', 'pieces', ''])
+  t.throws(() => ws.messages, {
+    message: 'already read through ws.bytes; use only one of messages, streams, frames, bytes'
+  })
+  t.throws(() => ws.on('message', () => {}), TypeError)
+})
+
+t.test('compressed, and before the handshake', async t => {
+  const { server, client } = await ours(t, { extensions: [permessageDeflate()] })
+  const received = readAll(server.bytes)
+  const text = 'over and over again '.repeat(50_000)
+  client.bytes.end(text)
+  t.equal((await received).toString(), text)
+})
+
+t.test('TLS inside of a WebSocket', async t => {
+  const { server, client } = await ours(t)
+  const inner = new TLSSocket(server.bytes as unknown as never, { isServer: true, ...LOCALHOST })
+  inner.pipe(inner)
+  // the end of the client's side is not to end what is still on its way to it
+  server.bytes.allowHalfOpen = true
+  const outer = tlsConnect({ socket: client.bytes as unknown as Duplex, servername: 'localhost', ca: AUTHORITY })
+  await once(outer, 'secureConnect')
+  const sent = randomBytes(200_000)
+  outer.end(sent)
+  t.ok((await readAll(outer)).equals(sent))
+})
+
+t.test("Node's pipeline from one connection to another", async t => {
+  const near = await ours(t)
+  const far = await ours(t)
+  const relayed = pipeline(near.server.bytes, far.client.bytes)
+  const received = readAll(far.server.bytes)
+  const sent = randomBytes(500_000)
+  near.client.bytes.end(sent)
+  t.ok((await received).equals(sent))
+  await relayed
+})
