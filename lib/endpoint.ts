@@ -311,8 +311,8 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
 
   // What the Connection asks for
 
-  sendControl(opcode: Opcode, payload: Buffer): boolean {
-    return this.pipeline.encoder.control(opcode, payload)
+  sendControl(opcode: Opcode, payload: Buffer, isAnswer = false): boolean {
+    return this.pipeline.encoder.control(opcode, payload, isAnswer)
   }
 
   sendInOrder(opcode: Opcode, payload: Buffer): void {

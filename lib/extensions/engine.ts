@@ -54,14 +54,14 @@ export interface Engine {
 }
 
 /** What zlib says of a failure. */
-export interface ZlibFault {
+export interface EngineFault {
   readonly detail: string
-  /** As `Z_DATA_ERROR`. */
+  /** Its name for it: `'Z_DATA_ERROR'`. */
   readonly name: string
 }
 
 /** What is told of a failure: of the peer where it sent what cannot be inflated, of this side where it cannot compress. */
-export function engineFailure({ does }: EngineKind, { detail, name }: ZlibFault): WebSocketError {
+export function engineFailure({ does }: EngineKind, { detail, name }: EngineFault): WebSocketError {
   const code = does === 'inflate' ? 'WS_ERR_INVALID_COMPRESSED_DATA' : 'WS_ERR_EXTENSION'
   return new WebSocketError(code, { detail, details: { zlib: name } })
 }

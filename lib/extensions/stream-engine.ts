@@ -4,7 +4,7 @@
 
 import { Buffer, nextTick, outsideContexts } from '../runtime/node.js'
 import { constants, createDeflateRaw, createInflateRaw, deflateRawSync } from '../runtime/zlib.js'
-import { BLOCK_HEADER, type Engine, type EngineKind, engineFailure, type PoolUser, type ZlibFault } from './engine.js'
+import { BLOCK_HEADER, type Engine, type EngineFault, type EngineKind, engineFailure, type PoolUser } from './engine.js'
 import { type Job, jobs } from './zlib-jobs.js'
 
 /** A stream of zlib, by its public names. */
@@ -20,7 +20,7 @@ export class StreamEngine implements Engine, Job {
   // made for the first work, and anew behind each reset
   private stream: ZlibStream | null = null
   private dictionary: Buffer | undefined = undefined
-  private fault: ZlibFault | null = null
+  private fault: EngineFault | null = null
   private closed = false
   // behind a final block
   private isOver = false
@@ -81,7 +81,7 @@ export class StreamEngine implements Engine, Job {
       'end',
       current(() => this.ended())
     )
-    stream.on('error', (error: NodeJS.ErrnoException) => current(() => this.failed(error))())
+    stream.on('error', error => current(() => this.failed(error))())
     return stream
   }
 

@@ -9,7 +9,7 @@
 import type { WebSocketError } from '../errors.js'
 import { Buffer, nextTick, setImmediate } from '../runtime/node.js'
 import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw } from '../runtime/zlib.js'
-import { type Engine, type EngineKind, engineFailure, type PoolUser, type ZlibFault } from './engine.js'
+import { type Engine, type EngineFault, type EngineKind, engineFailure, type PoolUser } from './engine.js'
 import { type Job, type JobQueue, jobs } from './zlib-jobs.js'
 
 interface Handle {
@@ -64,7 +64,7 @@ export class ZlibEngine implements Engine, Job {
   private readonly stream: ZlibStream
   private readonly handle: Handle
   private readonly left: Uint32Array
-  private fault: ZlibFault | null = null
+  private fault: EngineFault | null = null
   private closed = false
   // work in the pool
   private user: PoolUser | null = null

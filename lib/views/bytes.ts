@@ -17,11 +17,12 @@ export interface BytesOwner extends ViewOwner {
 /** A Close with another code says that the bytes are not all that there should be. */
 const ENDS: ReadonlySet<number> = new Set([CloseCode.Normal, CloseCode.GoingAway, CloseCode.NoStatus])
 
-const EMPTY = Buffer.alloc(0)
+/** What is written to hear of what was written before it. */
+const BARRIER = Buffer.alloc(0)
 
 /**
  * Bytes in both directions, for protocols that have borders of their own: MQTT, TLS, tunnels. A write is sent as a binary message; what is
- * written between `cork()` and `uncork()`, or while the wire is busy, as one. Its callback comes when the wire has written it. `end` sends a
+ * written between `cork()` and `uncork()` as one. Its callback comes when the wire has written it. `end` sends a
  * Close with 1000; what the peer writes until it ends its own side still arrives. When the peer has ended, this side ends by itself, unless
  * `allowHalfOpen` is set to true, and within `closeTimeout` in any case. The readable side ends where the peer closed with 1000, 1001 or without a code, and is destroyed with an error after any
  * other end. A text message is a fault, which closes with 1003.
@@ -29,6 +30,9 @@ const EMPTY = Buffer.alloc(0)
 export class BytesView extends View<Uint8Array | string, Buffer> {
   // bytes that the wire is writing
   private inFlight = 0
+  // which message each write that waits belongs to
+  private readonly batches: number[] = []
+  private batch = 0
 
   /** @internal */
   constructor(private readonly connection: BytesOwner) {
@@ -43,31 +47,68 @@ export class BytesView extends View<Uint8Array | string, Buffer> {
   override write(chunk: Uint8Array | string, callback?: Written): boolean
   override write(chunk: Uint8Array | string, encoding: BufferEncoding | undefined, callback?: Written): boolean
   override write(...args: any[]): boolean {
-    const more = (Duplex.prototype.write as (...args: unknown[]) => boolean).apply(this, args)
-    this.count()
-    return more
+    if (this.writableCorked === 0) this.batch++
+    this.batches.push(this.batch)
+    try {
+      return (Duplex.prototype.write as (...args: unknown[]) => boolean).apply(this, args)
+    } catch (error) {
+      // null cannot be written
+      this.batches.pop()
+      throw error
+    } finally {
+      this.count()
+    }
+  }
+
+  override cork(): void {
+    if (this.writableCorked === 0) this.batch++
+    super.cork()
+  }
+
+  override end(callback?: () => void): this
+  override end(chunk: Uint8Array | string, callback?: () => void): this
+  override end(chunk: Uint8Array | string, encoding?: BufferEncoding, callback?: () => void): this
+  override end(...args: any[]): this {
+    const [chunk, encoding] = args
+    if (typeof chunk !== 'function' && chunk !== undefined && chunk !== null) {
+      this.write(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : undefined)
+    }
+    return super.end(args.find(argument => typeof argument === 'function'))
   }
 
   override _write(bytes: Buffer, _encoding: string, callback: Written): void {
-    this.inFlight = bytes.length
-    this.count()
+    this.batches.shift()
+    this.sendAll([bytes], callback)
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], callback: Written): void {
+    const batches = this.batches.splice(0, chunks.length)
+    const messages: Buffer[][] = []
+    for (const [i, { chunk }] of chunks.entries()) {
+      if (i > 0 && batches[i] === batches[i - 1]) messages.at(-1)!.push(chunk)
+      else messages.push([chunk])
+    }
+    this.sendAll(
+      messages.map(pieces => (pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces))),
+      callback
+    )
+  }
+
+  private sendAll(messages: readonly Buffer[], callback: Written): void {
     const done: Written = error => {
       this.inFlight = 0
       callback(error)
       this.count()
     }
+    for (const { length } of messages) this.inFlight += length
+    this.count()
     if (!this.owner.takesMessages) {
       this.waiting = done
       this.failWrites()
-    } else if (bytes.length === 0) {
-      this.owner.sendBarrier(done)
-    } else {
-      this.owner.sendItem(bytes, done)
+      return
     }
-  }
-
-  override _writev(chunks: { chunk: Buffer }[], callback: Written): void {
-    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), '', callback)
+    for (const bytes of messages) if (bytes !== BARRIER) this.owner.sendItem(bytes, null)
+    this.owner.sendBarrier(done)
   }
 
   // the stages know of what they were given
@@ -77,7 +118,7 @@ export class BytesView extends View<Uint8Array | string, Buffer> {
 
   /** @internal */
   protected override barrier(written: Written): void {
-    this.write(EMPTY, written)
+    this.write(BARRIER, written)
   }
 
   /** @internal */

@@ -39,6 +39,8 @@ for (const setup of IN_MEMORY) {
       ws.on('message', () => t.fail('it is no text'))
       peer.send(TEXT, Buffer.alloc(size, 0xff))
       t.match(readClose(await peer.nextFrame()), { code: 1007 })
+      peer.close(1007)
+      peer.end()
       t.match(await failed, [{ code: 'WS_ERR_INVALID_UTF8' }])
     })
   }

@@ -1,0 +1,284 @@
+// An address and the options of a client come in; requests by node:http go out, one after another as far as redirects are followed; the
+// socket of the last one goes to the WebSocket. Knows no frames.
+
+import http, { type ClientRequest, type IncomingMessage } from 'node:http'
+import https from 'node:https'
+import net from 'node:net'
+import type { Duplex } from 'node:stream'
+import tls from 'node:tls'
+import { WebSocketStream } from '../../index.js'
+import { type ClientOptions, coreOptions, deflate } from './options.js'
+import type { WebSocket } from './web-socket.js'
+
+const TOKEN = /^[!#$%&'*+\-.0-9A-Z^_`|a-z~]+$/
+const SCHEMES: Record<string, string> = { 'http:': 'ws:', 'https:': 'wss:' }
+/** What a request to another host, or without TLS, is not to carry. */
+const SECRETS: ReadonlySet<string> = new Set(['authorization', 'cookie'])
+
+/** What a program may not set: they come from the address. */
+const FROM_ADDRESS = {
+  socketPath: undefined,
+  hostname: undefined,
+  protocol: undefined,
+  timeout: undefined,
+  method: 'GET',
+  host: undefined,
+  path: undefined,
+  port: undefined
+}
+
+interface Place {
+  readonly isSecure: boolean
+  /** The host with its port, or the path of the unix socket. */
+  readonly host: string
+  readonly isUnix: boolean
+}
+
+type Fields = Record<string, unknown>
+
+export class ClientRequests {
+  private request: ClientRequest | null = null
+  private redirects = 0
+  private first: Place | null = null
+
+  /** @throws SyntaxError, RangeError, TypeError where something cannot be sent */
+  constructor(
+    private readonly socket: WebSocket,
+    private readonly protocols: readonly string[],
+    private options: ClientOptions
+  ) {
+    const { protocolVersion = 13, generateMask } = options
+    if (protocolVersion !== 13 && protocolVersion !== 8) {
+      throw new RangeError(`Unsupported protocol version: ${protocolVersion} (supported versions: 8, 13)`)
+    }
+    if (generateMask !== undefined && typeof generateMask !== 'function') {
+      throw new TypeError('generateMask must be a function')
+    }
+    const isUnique = new Set(protocols).size === protocols.length
+    if (!isUnique || !protocols.every(name => typeof name === 'string' && TOKEN.test(name))) {
+      throw new SyntaxError('An invalid or duplicated subprotocol was specified')
+    }
+  }
+
+  /** @throws SyntaxError where the address is none for a WebSocket */
+  start(address: string | URL): void {
+    this.send(readAddress(address))
+  }
+
+  private send(url: URL): void {
+    const { options, socket } = this
+    socket.address = url.href
+    const core = this.makeCore()
+    const place = placeOf(url)
+    const auth = url.username || url.password ? `${url.username}:${url.password}` : undefined
+    const given = { ...options, ...FROM_ADDRESS, ...targetOf(url, place) }
+    const request = (place.isSecure ? https : http).request({
+      ...given,
+      auth: this.authFor(place, auth),
+      headers: this.headersFor(place, core.requestHeaders()),
+      createConnection: options.createConnection ?? (place.isSecure ? connectByTls : connectByTcp),
+      timeout: options.handshakeTimeout
+    } as http.RequestOptions)
+    this.request = request
+    this.listen(request, core, url)
+    if (this.redirects > 0) socket.emit('redirect', url.href, request)
+    if (options.finishRequest === undefined) request.end()
+    else options.finishRequest(request, socket)
+  }
+
+  private makeCore(): WebSocketStream {
+    const { options, protocols } = this
+    const { perMessageDeflate = true, protocolVersion = 13 } = options
+    return WebSocketStream.client('ws://localhost/', {
+      ...coreOptions(options),
+      version: protocolVersion as 13 | 8,
+      protocols,
+      extensions: deflate(perMessageDeflate, false)
+    })
+  }
+
+  private headersFor(place: Place, core: Record<string, string>): Fields {
+    const { options, protocols } = this
+    const { origin, protocolVersion = 13 } = options
+    const fields: Fields = {
+      ...this.ownHeaders(place),
+      'Sec-WebSocket-Version': protocolVersion,
+      'Sec-WebSocket-Key': core['sec-websocket-key'],
+      Connection: 'Upgrade',
+      Upgrade: 'websocket'
+    }
+    const offer = core['sec-websocket-extensions']
+    if (offer !== undefined) fields['Sec-WebSocket-Extensions'] = offer
+    if (protocols.length > 0) fields['Sec-WebSocket-Protocol'] = protocols.join(',')
+    if (origin) fields[protocolVersion < 13 ? 'Sec-WebSocket-Origin' : 'Origin'] = origin
+    return fields
+  }
+
+  /** The application's fields, without what another host must not see. */
+  private ownHeaders(place: Place): Fields {
+    const headers = (this.options.headers ?? {}) as Fields
+    if (!this.dropsSecrets(place)) return headers
+    const isSameHost = this.isFirstHost(place)
+    return Object.fromEntries(
+      Object.entries(headers).filter(([name]) => {
+        const lower = name.toLowerCase()
+        return !SECRETS.has(lower) && (isSameHost || lower !== 'host')
+      })
+    )
+  }
+
+  // Authorization of the first address goes on to the same host; a field that the application set stays the first
+  private authFor(place: Place, auth: string | undefined): string | undefined {
+    if (!this.options.followRedirects) return auth
+    this.first ??= place
+    if (auth === undefined || this.dropsSecrets(place)) return undefined
+    const headers = (this.options.headers ?? {}) as Fields
+    const hasOwn = Object.keys(headers).some(name => name.toLowerCase() === 'authorization')
+    if (!hasOwn) {
+      const authorization = `Basic ${Buffer.from(auth).toString('base64')}`
+      this.options = { ...this.options, headers: { ...headers, authorization } as never }
+    }
+    return auth
+  }
+
+  private dropsSecrets(place: Place): boolean {
+    const { first } = this
+    // who listens for 'redirect' sees to it
+    if (first === null || this.redirects === 0 || this.socket.listenerCount('redirect') > 0) return false
+    return !this.isFirstHost(place) || (first.isSecure && !place.isSecure)
+  }
+
+  private isFirstHost({ host, isUnix }: Place): boolean {
+    return this.first!.host === host && this.first!.isUnix === isUnix
+  }
+
+  private listen(request: ClientRequest, core: WebSocketStream, url: URL): void {
+    if (this.options.handshakeTimeout) {
+      request.on('timeout', () => this.abort('Opening handshake has timed out'))
+    }
+    request.on('error', error => {
+      if (this.request !== request) return
+      this.request = null
+      this.socket.fail(error)
+    })
+    request.on('response', response => this.answered(request, response, url))
+    request.on('upgrade', (response, stream, head) => this.upgraded(core, response, stream, head))
+  }
+
+  private answered(request: ClientRequest, response: IncomingMessage, url: URL): void {
+    const { statusCode = 0, headers } = response
+    const { followRedirects, maxRedirects = 10 } = this.options
+    const isRedirect = statusCode >= 300 && statusCode < 400 && headers.location !== undefined
+    if (!followRedirects || !isRedirect) {
+      if (!this.socket.emit('unexpected-response', request, response)) {
+        this.abort(`Unexpected server response: ${statusCode}`)
+      }
+      return
+    }
+    if (++this.redirects > maxRedirects) {
+      this.abort('Maximum redirects exceeded')
+      return
+    }
+    this.request = null
+    request.destroy()
+    this.follow(headers.location!, url)
+  }
+
+  private follow(location: string, from: URL): void {
+    let url: URL
+    try {
+      url = readAddress(resolve(location, from))
+    } catch (error) {
+      this.socket.fail(error as Error)
+      return
+    }
+    this.send(url)
+  }
+
+  private upgraded(core: WebSocketStream, response: IncomingMessage, stream: Duplex, head: Buffer): void {
+    const { socket } = this
+    socket.emit('upgrade', response)
+    // a listener may have given it up
+    if (socket.readyState !== 0) return
+    this.request = null
+    const problem = this.checkProtocol(response.headers['sec-websocket-protocol'])
+    if (problem !== null) {
+      socket.failing()
+      stream.once('close', () => socket.fail(new Error(problem)))
+      stream.on('error', () => {})
+      stream.destroy()
+      return
+    }
+    socket.adopt(core.upgraded(response, head), stream)
+  }
+
+  private checkProtocol(chosen: string | undefined): string | null {
+    const { protocols } = this
+    if (chosen === undefined) return protocols.length > 0 ? 'Server sent no subprotocol' : null
+    if (protocols.length === 0) return 'Server sent a subprotocol but none was requested'
+    return protocols.includes(chosen) ? null : 'Server sent an invalid subprotocol'
+  }
+
+  /** Gives up. */
+  abort(message: string): void {
+    const { request, socket } = this
+    this.request = null
+    const error = new Error(message)
+    socket.failing()
+    request?.destroy()
+    request?.socket?.destroy()
+    process.nextTick(() => socket.fail(error))
+  }
+}
+
+function readAddress(address: string | URL): URL {
+  const url = address instanceof URL ? new URL(address.href) : parse(address)
+  url.protocol = SCHEMES[url.protocol] ?? url.protocol
+  const { protocol, pathname, hash } = url
+  if (protocol !== 'ws:' && protocol !== 'wss:' && protocol !== 'ws+unix:') {
+    throw new SyntaxError(`The URL's protocol must be one of "ws:", "wss:", "http:", "https:", or "ws+unix:"`)
+  }
+  if (protocol === 'ws+unix:' && pathname === '') throw new SyntaxError("The URL's pathname is empty")
+  if (hash !== '') throw new SyntaxError('The URL contains a fragment identifier')
+  return url
+}
+
+function parse(address: string): URL {
+  try {
+    return new URL(address)
+  } catch {
+    throw new SyntaxError(`Invalid URL: ${address}`)
+  }
+}
+
+function resolve(location: string, from: URL): URL {
+  try {
+    return new URL(location, from)
+  } catch {
+    throw new SyntaxError(`Invalid URL: ${location}`)
+  }
+}
+
+function placeOf(url: URL): Place {
+  const isUnix = url.protocol === 'ws+unix:'
+  return { isSecure: url.protocol === 'wss:', isUnix, host: isUnix ? url.pathname.split(':', 1)[0]! : url.host }
+}
+
+/** Where the request goes, in the words of `http.request`. */
+function targetOf(url: URL, { isSecure, isUnix, host }: Place): Fields {
+  const defaultPort = isSecure ? 443 : 80
+  const path = url.pathname + url.search
+  const hostname = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname
+  const target: Fields = { defaultPort, host: hostname, port: url.port || defaultPort, path }
+  return isUnix ? { ...target, socketPath: host, path: path.split(':')[1] } : target
+}
+
+function connectByTcp(options: Fields): Duplex {
+  return net.connect({ ...options, path: options['socketPath'] } as never)
+}
+
+function connectByTls(options: Fields): Duplex {
+  const { host, servername } = options as { host: string; servername?: string }
+  const name = servername || servername === '' ? servername : net.isIP(host) ? '' : host
+  return tls.connect({ ...options, path: undefined, servername: name } as never)
+}

@@ -1,0 +1,76 @@
+// A WebSocket comes in, a Duplex of its messages goes out: each write is a message, each message is a chunk.
+
+import { Duplex, type DuplexOptions } from 'node:stream'
+import type { RawData } from './events.js'
+import type { WebSocket } from './web-socket.js'
+
+const CONNECTING = 0
+const CLOSED = 3
+
+/**
+ * Messages as a Duplex: text arrives as strings where `readableObjectMode` is set, else as its bytes. `end()` closes the connection, and
+ * destroying the stream terminates it.
+ */
+export function createWebSocketStream(ws: WebSocket, options: DuplexOptions = {}): Duplex {
+  return new WebSocketDuplex(ws, options)
+}
+
+class WebSocketDuplex extends Duplex {
+  // its error has closed the connection: the Close frame is still to go out
+  private hasFailed = false
+
+  constructor(
+    private readonly ws: WebSocket,
+    options: DuplexOptions
+  ) {
+    super({ ...options, objectMode: false, writableObjectMode: false })
+    ws.on('message', (data, isBinary) => this.pushMessage(data, isBinary))
+    ws.once('error', error => {
+      this.hasFailed = true
+      this.destroy(error)
+    })
+    ws.once('close', () => this.push(null))
+  }
+
+  private pushMessage(data: RawData, isBinary: boolean): void {
+    if (this.destroyed) return
+    if (!this.push(!isBinary && this.readableObjectMode ? data.toString() : data)) this.ws.pause()
+  }
+
+  override _read(): void {
+    if (this.ws.isPaused) this.ws.resume()
+  }
+
+  override _write(chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    if (this.ws.readyState === CONNECTING) this.ws.once('open', () => this._write(chunk, encoding, callback))
+    else this.ws.send(chunk, callback)
+  }
+
+  override _final(callback: () => void): void {
+    const { ws } = this
+    if (ws.readyState === CONNECTING) {
+      ws.once('open', () => this._final(callback))
+      return
+    }
+    if (ws.readyState === CLOSED) {
+      callback()
+      return
+    }
+    ws.once('close', () => callback())
+    ws.close()
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    const { ws } = this
+    if (ws.readyState === CLOSED) {
+      callback(error)
+      return
+    }
+    let reason = error
+    // before the connection is open, giving it up is an error
+    ws.once('error', failure => (reason ??= failure))
+    ws.once('close', () => callback(reason))
+    if (ws.isPaused) ws.resume()
+    if (!this.hasFailed) ws.terminate()
+  }
+}

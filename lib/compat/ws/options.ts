@@ -1,0 +1,175 @@
+// The options of `ws` come in, those of the core come out. docs/migrating-from-ws.md has the table of what has no effect here.
+
+import type {
+  ClientRequest,
+  ClientRequestArgs,
+  Server as HttpServer,
+  IncomingMessage,
+  OutgoingHttpHeaders
+} from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
+import type { createConnection } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
+import type { ZlibOptions } from 'node:zlib'
+import {
+  type PermessageDeflateOptions as DeflateOptions,
+  type Extension,
+  permessageDeflate,
+  type WebSocketOptions
+} from '../../index.js'
+import type { WebSocket } from './web-socket.js'
+
+/** Options of permessage-deflate. */
+export interface PerMessageDeflateOptions {
+  /** Whether the server compresses each message by itself. */
+  serverNoContextTakeover?: boolean | undefined
+  /** Whether the client does. */
+  clientNoContextTakeover?: boolean | undefined
+  /** The server's window, 8 to 15. */
+  serverMaxWindowBits?: number | undefined
+  /** The client's window, 8 to 15. */
+  clientMaxWindowBits?: number | boolean | undefined
+  /** `level`, `memLevel` and `windowBits` are used. */
+  zlibDeflateOptions?: ZlibOptions | undefined
+  /** Has no effect. */
+  zlibInflateOptions?: ZlibOptions | undefined
+  /** Bytes below which a message is sent as it is. Default: 1024. */
+  threshold?: number | undefined
+  /** Jobs of the thread pool at once. Default: 10. */
+  concurrencyLimit?: number | undefined
+}
+
+/** What both sides have. */
+export interface CommonOptions {
+  /** Has no effect: messages of one chunk are emitted in one turn, as with `true`. */
+  allowSynchronousEvents?: boolean | undefined
+  /** Whether Pings are answered. Default: true. */
+  autoPong?: boolean | undefined
+  /** Milliseconds for the closing handshake. Default: 30000. */
+  closeTimeout?: number | undefined
+  /** Bytes of a message; 0 for no limit. Default: 104857600. */
+  maxPayload?: number | undefined
+  /** Has no effect: what is held is bounded in bytes. */
+  maxBufferedChunks?: number | undefined
+  /** Fragments of a message; 0 for no limit. Default: 131072. */
+  maxFragments?: number | undefined
+  /** Compression. A client's default: true, a server's: false. */
+  perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined
+  /** Has no effect: text is always checked. */
+  skipUTF8Validation?: boolean | undefined
+}
+
+/** Called for each request before it is sent; must call `request.end()`. */
+export type FinishRequestCallback = (request: ClientRequest, websocket: WebSocket) => void
+
+/** Options of a client, and all those of `http.request` and `tls.connect`. */
+export interface ClientOptions
+  extends CommonOptions,
+    Omit<ClientRequestArgs, 'createConnection'>,
+    Omit<ConnectionOptions, 'timeout' | 'host' | 'port' | 'path' | 'lookup' | 'socket' | 'session'> {
+  createConnection?: typeof createConnection | ClientRequestArgs['createConnection']
+  /** Sends the request, in place of `request.end()`. */
+  finishRequest?: FinishRequestCallback | undefined
+  /** Whether redirects are followed. Default: false. */
+  followRedirects?: boolean | undefined
+  /** Is not called: masks come from a cryptographic source. A TypeError where it is no function. */
+  generateMask?: ((mask: Buffer) => void) | undefined
+  /** Milliseconds for the opening handshake. Default: no limit. */
+  handshakeTimeout?: number | undefined
+  /** Redirects that are followed. Default: 10. */
+  maxRedirects?: number | undefined
+  /** The Origin field. */
+  origin?: string | undefined
+  /** 13 or 8. Default: 13. */
+  protocolVersion?: number | undefined
+}
+
+/** What is known of a client that wants to connect. */
+export interface VerifyInfo<Request> {
+  /** The Origin field. */
+  origin: string
+  /** Whether it came by TLS. */
+  secure: boolean
+  /** The request. */
+  req: Request
+}
+
+export type VerifyClientCallbackSync<Request extends IncomingMessage = IncomingMessage> = (
+  info: VerifyInfo<Request>
+) => boolean
+
+export type VerifyClientCallbackAsync<Request extends IncomingMessage = IncomingMessage> = (
+  info: VerifyInfo<Request>,
+  callback: (result: boolean, code?: number, message?: string, headers?: OutgoingHttpHeaders) => void
+) => void
+
+/** Options of a server. */
+export interface ServerOptions<
+  Socket extends typeof WebSocket = typeof WebSocket,
+  Request extends typeof IncomingMessage = typeof IncomingMessage
+> extends CommonOptions {
+  backlog?: number | null | undefined
+  /** Whether `clients` is kept. Default: true. */
+  clientTracking?: boolean | undefined
+  handleProtocols?: ((protocols: Set<string>, request: InstanceType<Request>) => string | false) | null | undefined
+  host?: string | null | undefined
+  noServer?: boolean | undefined
+  path?: string | null | undefined
+  port?: number | null | undefined
+  server?: HttpServer<Request> | HttpsServer<Request> | null | undefined
+  verifyClient?:
+    | VerifyClientCallbackAsync<InstanceType<Request>>
+    | VerifyClientCallbackSync<InstanceType<Request>>
+    | null
+    | undefined
+  /** The class of the connections. */
+  WebSocket?: Socket | undefined
+}
+
+const CLOSE_TIMEOUT = 30_000
+const MAX_PAYLOAD = 100 * 1024 * 1024
+const MAX_FRAGMENTS = 128 * 1024
+
+/** What both sides tell the core. */
+export function coreOptions(options: CommonOptions): WebSocketOptions {
+  const {
+    autoPong = true,
+    closeTimeout = CLOSE_TIMEOUT,
+    maxPayload = MAX_PAYLOAD,
+    maxFragments = MAX_FRAGMENTS
+  } = options
+  // 0 means no limit
+  const size = maxPayload || Number.POSITIVE_INFINITY
+  return {
+    autoPong: Boolean(autoPong),
+    closeTimeout,
+    maxMessageSize: size,
+    maxFrameSize: size,
+    maxFragments: maxFragments || Number.POSITIVE_INFINITY,
+    handshakeTimeout: Number.POSITIVE_INFINITY,
+    textAs: 'bytes'
+  }
+}
+
+/** The extension that `perMessageDeflate` asks for. */
+export function deflate(given: boolean | PerMessageDeflateOptions | undefined, isServer: boolean): Extension[] {
+  if (!given) return []
+  const options = given === true ? {} : given
+  const { zlibDeflateOptions = {}, threshold = 1024, concurrencyLimit = 10 } = options
+  const [own, peer] = isServer ? (['server', 'client'] as const) : (['client', 'server'] as const)
+  const ownBits = options[`${own}MaxWindowBits`]
+  const peerBits = options[`${peer}MaxWindowBits`]
+  const windowBits = typeof ownBits === 'number' ? ownBits : zlibDeflateOptions.windowBits
+  const wanted: DeflateOptions = {
+    threshold,
+    concurrency: concurrencyLimit,
+    level: zlibDeflateOptions.level === -1 ? undefined : zlibDeflateOptions.level,
+    memLevel: zlibDeflateOptions.memLevel,
+    // zlib has no window of 256 bytes
+    windowBits: windowBits === undefined ? 15 : Math.max(9, windowBits),
+    peerWindowBits: typeof peerBits === 'number' ? peerBits : 15,
+    contextTakeover: !options[`${own}NoContextTakeover`],
+    peerContextTakeover: !options[`${peer}NoContextTakeover`]
+  }
+  return [permessageDeflate(wanted)]
+}

@@ -1,0 +1,65 @@
+// What programs give to send, and what they are given, in the forms of `ws`.
+
+import type { RawData } from './events.js'
+
+/** What `send` takes: text, bytes in any form, and what Buffer.from makes bytes of. */
+export type Sendable =
+  | string
+  | number
+  | NodeJS.ArrayBufferView
+  | ArrayBuffer
+  | SharedArrayBuffer
+  | Blob
+  | readonly number[]
+  | { valueOf(): ArrayBuffer }
+  | { valueOf(): SharedArrayBuffer }
+  | { valueOf(): Uint8Array }
+  | { valueOf(): readonly number[] }
+  | { valueOf(): string }
+  | { [Symbol.toPrimitive](hint: string): string }
+
+/** The forms in which messages are given out. */
+export type BinaryType = 'nodebuffer' | 'arraybuffer' | 'fragments' | 'blob'
+
+export const BINARY_TYPES: readonly string[] = ['nodebuffer', 'arraybuffer', 'fragments', 'blob']
+
+const EMPTY = Buffer.alloc(0)
+
+/** Text stays text; anything else becomes bytes. */
+export function toPayload(data: unknown): string | Uint8Array | Blob {
+  if (typeof data === 'string') return data
+  if (typeof data === 'number') return String(data)
+  if (data instanceof Uint8Array || data instanceof Blob) return data
+  return data ? toBytes(data) : EMPTY
+}
+
+function toBytes(data: unknown): Uint8Array {
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data)
+  return Buffer.from(data as Uint8Array)
+}
+
+/** The payload of a Ping or Pong. @throws RangeError where it is too long */
+export function toControl(data: unknown): Uint8Array {
+  const payload = toPayload(data)
+  if (payload instanceof Blob) throw new TypeError('a ping or pong carries no Blob')
+  const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
+  if (bytes.length > 125) throw new RangeError('The data size must not be greater than 125 bytes')
+  return bytes
+}
+
+/** Bytes in a payload. */
+export function sizeOf(payload: string | Uint8Array | Blob): number {
+  if (typeof payload === 'string') return Buffer.byteLength(payload)
+  return payload instanceof Blob ? payload.size : payload.length
+}
+
+/** A binary message in the form that `binaryType` says. */
+export function asType(bytes: Buffer, type: BinaryType): RawData | Blob {
+  if (type === 'nodebuffer') return bytes
+  if (type === 'fragments') return [bytes]
+  if (type === 'blob') return new Blob([bytes as Uint8Array<ArrayBuffer>])
+  const { buffer, byteOffset, byteLength } = bytes
+  if (byteLength === buffer.byteLength) return buffer as ArrayBuffer
+  return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer
+}

@@ -1,0 +1,68 @@
+// A request to upgrade comes in; what is wrong with it, in the words of `ws`, comes out. And the answers that refuse it.
+
+import { createHash } from 'node:crypto'
+import { type IncomingMessage, type OutgoingHttpHeaders, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+
+/** A rule that a request breaks. */
+export interface RequestFault {
+  readonly status: number
+  readonly message: string
+  readonly headers?: OutgoingHttpHeaders
+}
+
+const KEY = /^[+/0-9A-Za-z]{22}==$/
+const TOKEN = /^[!#$%&'*+\-.0-9A-Z^_`|a-z~]+$/
+const ITEM =
+  /^[!#$%&'*+\-.0-9A-Z^_`|a-z~]+(?:[ \t]*;[ \t]*[!#$%&'*+\-.0-9A-Z^_`|a-z~]+(?:=(?:[!#$%&'*+\-.0-9A-Z^_`|a-z~]+|"[^"]*"))?)*$/
+const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+
+/** The first rule that a request breaks (RFC 6455 §4.2.1); null where it breaks none. */
+export function checkRequest({ method, headers }: IncomingMessage, hasExtensions: boolean): RequestFault | null {
+  if (method !== 'GET') return { status: 405, message: 'Invalid HTTP method' }
+  if (headers.upgrade?.toLowerCase() !== 'websocket') return { status: 400, message: 'Invalid Upgrade header' }
+  if (!KEY.test(headers['sec-websocket-key'] ?? '')) {
+    return { status: 400, message: 'Missing or invalid Sec-WebSocket-Key header' }
+  }
+  const version = headers['sec-websocket-version']
+  if (version !== '13' && version !== '8') {
+    const supported = { 'Sec-WebSocket-Version': '13, 8' }
+    return { status: 400, message: 'Missing or invalid Sec-WebSocket-Version header', headers: supported }
+  }
+  const offer = headers['sec-websocket-extensions']
+  if (!hasExtensions || offer === undefined || isOffer(offer)) return null
+  return { status: 400, message: 'Invalid or unacceptable Sec-WebSocket-Extensions header' }
+}
+
+function isOffer(offer: string): boolean {
+  return offer.split(',').every(item => ITEM.test(item.trim()))
+}
+
+/** The subprotocols that a client offers; null where the field is malformed. */
+export function readProtocols({ headers }: IncomingMessage): Set<string> | null {
+  const field = headers['sec-websocket-protocol']
+  if (field === undefined) return new Set()
+  const names = field.split(',').map(name => name.trim())
+  const protocols = new Set(names)
+  return protocols.size === names.length && names.every(name => TOKEN.test(name)) ? protocols : null
+}
+
+/** RFC 6455 §4.2.2 */
+export function acceptValue({ headers }: IncomingMessage): string {
+  return createHash('sha1').update(`${headers['sec-websocket-key']}${GUID}`).digest('base64')
+}
+
+/** Answers with another status than 101, and ends the connection. */
+export function refuse(socket: Duplex, status: number, message?: string, headers: OutgoingHttpHeaders = {}): void {
+  const reason = STATUS_CODES[status] ?? ''
+  const body = message || reason
+  const fields: OutgoingHttpHeaders = {
+    Connection: 'close',
+    'Content-Type': 'text/html',
+    'Content-Length': Buffer.byteLength(body),
+    ...headers
+  }
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.once('finish', socket.destroy)
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\n${lines.join('')}\r\n${body}`)
+}

@@ -1,0 +1,276 @@
+// The WebSocketServer of `ws`: requests of a node:http server come in, WebSockets go out to `connection` listeners. The answers are the
+// core's, but for those that refuse.
+
+import { EventEmitter } from 'node:events'
+import http, { type Server as HttpServer, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { WebSocketStream } from '../../index.js'
+import type { Emitter, ServerEvents } from './events.js'
+import { coreOptions, deflate, type ServerOptions, type VerifyClientCallbackAsync, type VerifyInfo } from './options.js'
+import { acceptValue, checkRequest, type RequestFault, readProtocols, refuse } from './server-request.js'
+import { WebSocket } from './web-socket.js'
+
+type Accepted<Socket, Request> = (client: Socket, request: Request) => void
+
+const ServerEmitter = EventEmitter as unknown as new <Socket, Request>() => Emitter<
+  EventEmitter,
+  ServerEvents<Socket, Request>
+>
+
+const kUsed = Symbol('upgraded')
+
+/** As `options` shows them. */
+const DEFAULTS: ServerOptions = {
+  allowSynchronousEvents: true,
+  autoPong: true,
+  maxBufferedChunks: 1024 * 1024,
+  maxFragments: 128 * 1024,
+  maxPayload: 100 * 1024 * 1024,
+  skipUTF8Validation: false,
+  perMessageDeflate: false,
+  handleProtocols: null,
+  clientTracking: true,
+  closeTimeout: 30_000,
+  verifyClient: null,
+  noServer: false,
+  backlog: null,
+  server: null,
+  host: null,
+  path: null,
+  port: null
+}
+
+/** A server with the interface of `ws` 8. */
+export class WebSocketServer<
+  Socket extends typeof WebSocket = typeof WebSocket,
+  Request extends typeof IncomingMessage = typeof IncomingMessage
+> extends ServerEmitter<InstanceType<Socket>, InstanceType<Request>> {
+  /** The options, with their defaults. */
+  readonly options: ServerOptions<Socket, Request>
+  /** The connections that are open or closing; undefined where `clientTracking` is false. */
+  declare clients: Set<InstanceType<Socket>>
+
+  private server: HttpServer<Request> | null = null
+  private state: 'running' | 'closing' | 'closed' = 'running'
+  private readonly subscriptions: Record<string, (...args: never[]) => void>
+  private waitsForClients = false
+
+  /**
+   * @param callback - called when the server that it makes for `port` listens
+   * @throws TypeError unless exactly one of `port`, `server` and `noServer` is given
+   */
+  constructor(options: ServerOptions<Socket, Request> = {}, callback?: () => void) {
+    super()
+    const { port, server, noServer = false } = options
+    const ways = [port !== undefined && port !== null, Boolean(server), noServer]
+    if (ways.filter(Boolean).length !== 1) {
+      throw new TypeError('One and only one of the "port", "server", or "noServer" options must be specified')
+    }
+    this.options = { ...DEFAULTS, ...options } as ServerOptions<Socket, Request>
+    // wrong ones are told now
+    void WebSocketStream.server({ ...coreOptions(options), extensions: deflate(options.perMessageDeflate, true) })
+    if (this.options.clientTracking) this.clients = new Set()
+    this.subscriptions = {
+      listening: () => this.emit('listening'),
+      error: (error: Error) => this.emit('error', error),
+      upgrade: (request: InstanceType<Request>, socket: Duplex, head: Buffer) =>
+        this.handleUpgrade(request, socket, head, (client, request) => this.emit('connection', client, request))
+    }
+    if (server) this.use(server as HttpServer<Request>)
+    else if (!noServer) this.listen(callback)
+  }
+
+  private listen(callback: (() => void) | undefined): void {
+    const { port, host, backlog } = this.options
+    const server = http.createServer((_request, response) => {
+      response.writeHead(426, { 'Content-Length': 16, 'Content-Type': 'text/plain' })
+      response.end('Upgrade Required')
+    })
+    this.use(server as unknown as HttpServer<Request>)
+    server.listen(port as number, host as string, backlog as number, callback as () => void)
+  }
+
+  private use(server: HttpServer<Request>): void {
+    this.server = server
+    for (const [event, listener] of Object.entries(this.subscriptions)) server.on(event, listener as () => void)
+  }
+
+  /** The address that it listens on; null once it is closed. @throws Error with `noServer` */
+  address(): AddressInfo | string | null {
+    if (this.options.noServer) throw new Error('The server is operating in "noServer" mode')
+    return this.server === null ? null : this.server.address()
+  }
+
+  /** Takes no more connections. The HTTP server is closed if it was made for `port`; connections stay as they are. */
+  close(callback?: (error?: Error) => void): void {
+    if (this.state === 'closed') {
+      if (callback !== undefined) this.once('close', () => callback(new Error('The server is not running')))
+      process.nextTick(() => this.emit('close'))
+      return
+    }
+    if (callback !== undefined) this.once('close', callback)
+    if (this.state === 'closing') return
+    this.state = 'closing'
+    const { server } = this
+    this.server = null
+    if (server !== null) {
+      for (const [event, listener] of Object.entries(this.subscriptions)) server.off(event, listener as () => void)
+    }
+    const isOwn = !this.options.noServer && !this.options.server
+    if (isOwn) server!.close(() => this.closed())
+    else if (this.clients === undefined || this.clients.size === 0) process.nextTick(() => this.closed())
+    else this.waitsForClients = true
+  }
+
+  private closed(): void {
+    this.state = 'closed'
+    this.emit('close')
+  }
+
+  /** Whether a request is for this server: one whose path is that of the options. */
+  shouldHandle(request: InstanceType<Request>): boolean | Promise<boolean> {
+    const { path } = this.options
+    return !path || request.url!.split('?', 1)[0] === path
+  }
+
+  /**
+   * Answers a request to upgrade.
+   * @param callback - called in this turn, unless `verifyClient` takes longer
+   * @throws Error where the socket has been upgraded before
+   */
+  handleUpgrade(
+    request: InstanceType<Request>,
+    socket: Duplex,
+    upgradeHead: Buffer,
+    callback: Accepted<InstanceType<Socket>, InstanceType<Request>>
+  ): void {
+    socket.on('error', destroy)
+    const fault = checkRequest(request, Boolean(this.options.perMessageDeflate))
+    if (fault !== null) {
+      this.refuseWrong(fault, request, socket)
+      return
+    }
+    if (!this.shouldHandle(request)) {
+      refuse(socket, 400)
+      return
+    }
+    const protocols = readProtocols(request)
+    if (protocols === null) {
+      this.refuseWrong({ status: 400, message: 'Invalid Sec-WebSocket-Protocol header' }, request, socket)
+      return
+    }
+    this.verify(request, socket, () => this.complete(request, socket, upgradeHead, protocols, callback))
+  }
+
+  private refuseWrong({ status, message, headers }: RequestFault, request: IncomingMessage, socket: Duplex): void {
+    if (this.listenerCount('wsClientError') > 0) this.emit('wsClientError', new Error(message), socket, request)
+    else refuse(socket, status, message, headers)
+  }
+
+  private verify(request: InstanceType<Request>, socket: Duplex, accept: () => void): void {
+    const { verifyClient } = this.options
+    if (!verifyClient) {
+      accept()
+      return
+    }
+    const { headers } = request
+    const origin = headers[headers['sec-websocket-version'] === '8' ? 'sec-websocket-origin' : 'origin'] as string
+    const { authorized, encrypted } = request.socket as { authorized?: boolean; encrypted?: boolean }
+    const info: VerifyInfo<InstanceType<Request>> = { origin, secure: Boolean(authorized || encrypted), req: request }
+    if (verifyClient.length === 2) {
+      ;(verifyClient as VerifyClientCallbackAsync<InstanceType<Request>>)(info, (result, code, message, headers) => {
+        if (result) accept()
+        else refuse(socket, code || 401, message, headers as OutgoingHttpHeaders)
+      })
+    } else if ((verifyClient as (info: object) => boolean)(info)) {
+      accept()
+    } else {
+      refuse(socket, 401)
+    }
+  }
+
+  private complete(
+    request: InstanceType<Request>,
+    socket: Duplex & { [kUsed]?: true },
+    head: Buffer,
+    protocols: Set<string>,
+    callback: Accepted<InstanceType<Socket>, InstanceType<Request>>
+  ): void {
+    // the client has left
+    if (!socket.readable || !socket.writable) {
+      socket.destroy()
+      return
+    }
+    if (socket[kUsed]) {
+      const why = 'server.handleUpgrade() was called more than once with the same socket'
+      throw new Error(`${why}, possibly due to a misconfiguration`)
+    }
+    if (this.state !== 'running') {
+      refuse(socket, 503)
+      return
+    }
+    socket[kUsed] = true
+    const core = WebSocketStream.http(request, head, {
+      ...coreOptions(this.options),
+      extensions: deflate(this.options.perMessageDeflate, true)
+    })
+    const { handleProtocols } = this.options
+    const [first = ''] = protocols
+    const chosen = protocols.size > 0 && handleProtocols ? handleProtocols(protocols, request) : first
+    this.setHeaders(core, request, chosen || '')
+    core.accept({ protocol: chosen || '' })
+    socket.off('error', destroy)
+    this.connected(core, socket, request, callback)
+  }
+
+  /** Has `headers` listeners add lines to the answer. */
+  private setHeaders(core: WebSocketStream, request: InstanceType<Request>, protocol: string): void {
+    if (this.listenerCount('headers') === 0) return
+    const lines = [
+      'HTTP/1.1 101 Switching Protocols',
+      'Upgrade: websocket',
+      'Connection: Upgrade',
+      `Sec-WebSocket-Accept: ${acceptValue(request)}`
+    ]
+    if (protocol !== '') lines.push(`Sec-WebSocket-Protocol: ${protocol}`)
+    const known = new Set(lines)
+    this.emit('headers', lines, request)
+    const added = new Map<string, string[]>()
+    for (const line of lines.filter(line => !known.has(line)).flatMap(line => line.split('\r\n'))) {
+      const colon = line.indexOf(':')
+      const name = line.slice(0, colon).trim()
+      added.set(name, [...(added.get(name) ?? []), line.slice(colon + 1).trim()])
+    }
+    for (const [name, values] of added) core.setHeader(name, values)
+  }
+
+  private connected(
+    core: WebSocketStream,
+    socket: Duplex,
+    request: InstanceType<Request>,
+    callback: Accepted<InstanceType<Socket>, InstanceType<Request>>
+  ): void {
+    const Class = (this.options.WebSocket ?? WebSocket) as unknown as new (
+      address: null,
+      protocols: undefined,
+      options: object
+    ) => InstanceType<Socket>
+    const client = new Class(null, undefined, this.options)
+    client.adopt(core, socket)
+    if (this.clients !== undefined) {
+      this.clients.add(client)
+      client.on('close', () => this.forget(client))
+    }
+    callback(client, request)
+  }
+
+  private forget(client: InstanceType<Socket>): void {
+    this.clients.delete(client)
+    if (this.waitsForClients && this.clients.size === 0) process.nextTick(() => this.closed())
+  }
+}
+
+function destroy(this: Duplex): void {
+  this.destroy()
+}

@@ -1,0 +1,411 @@
+// The WebSocket of `ws`, over a WebSocketStream. What happens before a connection is open is in client-request.ts and server.ts; what
+// happens on the wire is the core's.
+
+import { EventEmitter } from 'node:events'
+import type { ClientRequestArgs } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { CloseInfo, MessageWriter, WebSocketStream } from '../../index.js'
+import { ClientRequests } from './client-request.js'
+import { errorOf } from './errors.js'
+import { addHandler, attribute, type Handler, removeHandler, setAttribute } from './event-target.js'
+import type { Emitter, EventMap, SocketEvents } from './events.js'
+import type { ClientOptions, CommonOptions } from './options.js'
+import { asType, BINARY_TYPES, type BinaryType, type Sendable, sizeOf, toControl, toPayload } from './payload.js'
+
+const CONNECTING = 0
+const OPEN = 1
+const CLOSING = 2
+const CLOSED = 3
+const NAMES = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'] as const
+
+/** What the core calls its states; closed is told by `close`. */
+const STATES = { connecting: CONNECTING, open: OPEN, closing: CLOSING, closed: CLOSING } as const
+
+/** Pings and pongs of `ws` keep their place among the messages. */
+const IN_ORDER = { inOrder: true }
+
+const kSocket = Symbol('WebSocket')
+type Core = WebSocketStream & { [kSocket]: WebSocket }
+
+type Callback = (error?: Error) => void
+type Listener<E extends keyof EventMap<unknown>> =
+  | ((event: EventMap<WebSocket>[E]) => void)
+  | { handleEvent(event: EventMap<WebSocket>[E]): void }
+
+const SocketEmitter = EventEmitter as unknown as new () => Emitter<WebSocket, SocketEvents>
+
+/** How one message is sent. */
+export interface SendOptions {
+  /** Whether it is binary. Default: unless it is a string. */
+  binary?: boolean | undefined
+  /** Whether it may be compressed. Default: true. */
+  compress?: boolean | undefined
+  /** Whether the message ends with it. Default: true. */
+  fin?: boolean | undefined
+  /** Has no effect: a client masks, a server does not (RFC 6455 §5.1). */
+  mask?: boolean | undefined
+}
+
+/** A WebSocket with the interface of `ws` 8, events as of an EventEmitter, and the interface of the WHATWG. */
+export class WebSocket extends SocketEmitter {
+  /** 0: the connection is not open yet. */
+  declare static readonly CONNECTING: 0
+  /** 1: messages go both ways. */
+  declare static readonly OPEN: 1
+  /** 2: the connection is closing. */
+  declare static readonly CLOSING: 2
+  /** 3: the connection has ended, or was never opened. */
+  declare static readonly CLOSED: 3
+
+  declare readonly CONNECTING: 0
+  declare readonly OPEN: 1
+  declare readonly CLOSING: 2
+  declare readonly CLOSED: 3
+
+  /** The wire, for programs that ask for its address. @internal */
+  _socket: Duplex | null = null
+  // OPEN where the core knows the state
+  private phase: 0 | 1 | 2 | 3 = CONNECTING
+  private core: WebSocketStream | null = null
+  private type: BinaryType = 'nodebuffer'
+  private paused = false
+  // a message of which some fragments have been sent
+  private writer: MessageWriter | null = null
+  // bytes that were given after the end
+  private lateBytes = 0
+  private hasFailed = false
+  // what is being dialled
+  private requests: ClientRequests | null = null
+  /** @internal */
+  address: string | undefined = undefined
+
+  /**
+   * @param address - `ws:`, `wss:`, `http:`, `https:` or `ws+unix:`; null for the connections of a server
+   * @throws SyntaxError where the address, or a subprotocol, is none; TypeError, RangeError where an option is wrong
+   */
+  constructor(address: null, protocols?: undefined, options?: CommonOptions)
+  constructor(address: string | URL, options?: ClientOptions | ClientRequestArgs)
+  constructor(address: string | URL, protocols?: string | string[], options?: ClientOptions | ClientRequestArgs)
+  constructor(address: string | URL | null, protocols?: unknown, options?: unknown) {
+    super()
+    if (address === null) return
+    const isList = typeof protocols !== 'object' || Array.isArray(protocols)
+    const given = isList ? options : (protocols ?? options)
+    const names = protocols === undefined || !isList || protocols === null ? [] : [protocols as string[]].flat()
+    this.requests = new ClientRequests(this, names, (given ?? {}) as ClientOptions)
+    this.requests.start(address)
+  }
+
+  /** The state as a number: `CONNECTING`, `OPEN`, `CLOSING` or `CLOSED`. */
+  get readyState(): 0 | 1 | 2 | 3 {
+    return this.phase === OPEN ? STATES[this.core!.readyState] : this.phase
+  }
+
+  /** The form in which binary messages arrive. Default: `'nodebuffer'`. Another value is ignored. */
+  get binaryType(): BinaryType {
+    return this.type
+  }
+
+  set binaryType(type: BinaryType) {
+    if (BINARY_TYPES.includes(type)) this.type = type
+  }
+
+  /** Bytes that were given to `send` and that the wire has not taken. */
+  get bufferedAmount(): number {
+    return this.lateBytes + (this.core?.bufferedAmount ?? 0)
+  }
+
+  /** The names of the extensions that were negotiated. */
+  get extensions(): string {
+    return (this.core?.extensions ?? '')
+      .split(', ')
+      .map(item => item.split(';', 1)[0])
+      .join()
+  }
+
+  /** Whether `pause()` holds. */
+  get isPaused(): boolean {
+    return this.paused
+  }
+
+  /** The subprotocol; '' for none. */
+  get protocol(): string {
+    return this.core?.protocol ?? ''
+  }
+
+  /** The address of a client; a server's connections have none. */
+  get url(): string {
+    return this.address as string
+  }
+
+  /** Whether both sides have sent a Close frame. @internal */
+  get wasClean(): boolean {
+    return this.core?.closeInfo?.wasClean ?? false
+  }
+
+  /**
+   * Begins the closing handshake; before the connection is open, gives it up.
+   * @param code - 1000-1003, 1007-1014 or 3000-4999; a Close without one where it is left out
+   * @param data - the reason, at most 123 bytes
+   */
+  close(code?: number, data?: string | Buffer): void {
+    const { readyState } = this
+    if (readyState === CONNECTING) this.giveUp()
+    if (readyState !== OPEN) return
+    const reason = data === undefined || data === null ? '' : data.toString()
+    if (code !== undefined) checkClose(code, reason)
+    void this.core!.close(code ?? null, code === undefined ? '' : reason)
+  }
+
+  /** Ends the connection at once, without a closing handshake. */
+  terminate(): void {
+    const { readyState } = this
+    if (readyState === CONNECTING) this.giveUp()
+    else if (readyState !== CLOSED) this.core?.destroy()
+  }
+
+  private giveUp(): void {
+    this.requests?.abort('WebSocket was closed before the connection was established')
+  }
+
+  /** Keeps messages from listeners until `resume()`; the peer is slowed down. */
+  pause(): void {
+    if (this.core === null || this.phase === CLOSED) return
+    this.paused = true
+    this.core.pauseMessages()
+  }
+
+  /** Lets messages go on. */
+  resume(): void {
+    if (this.core === null || this.phase === CLOSED) return
+    this.paused = false
+    this.core.resumeMessages()
+  }
+
+  /**
+   * Sends a message, or a fragment of one.
+   * @param callback - called when the wire has written it
+   * @throws Error before the connection is open; TypeError for text as bytes that are not UTF-8
+   */
+  send(data: Sendable, callback?: Callback): void
+  send(data: Sendable, options: SendOptions | undefined, callback?: Callback): void
+  send(data: unknown, options?: SendOptions | Callback, callback?: Callback): void {
+    if (typeof options === 'function') {
+      callback = options
+      options = undefined
+    }
+    const payload = toPayload(data)
+    if (!this.canSend(payload, callback)) return
+    const sent = callback as ((error?: Error | null) => void) | undefined
+    if (options !== undefined || this.writer !== null) this.sendAs(payload, options ?? {}, sent)
+    else if (typeof payload === 'string') this.core!.text(payload, undefined, sent)
+    else this.core!.send(payload, undefined, sent)
+  }
+
+  private sendAs(
+    payload: string | Uint8Array | Blob,
+    options: SendOptions,
+    sent?: (error?: Error | null) => void
+  ): void {
+    const { binary = typeof payload !== 'string', compress = true, fin = true } = options
+    if (this.writer !== null || !fin) this.sendFragment(payload, binary, compress, fin, sent)
+    else if (payload instanceof Blob) this.core!.send(payload, { compress }, sent)
+    else if (!binary) this.core!.text(payload, { compress }, sent)
+    else this.core!.binary(typeof payload === 'string' ? Buffer.from(payload) : payload, { compress }, sent)
+  }
+
+  private sendFragment(
+    payload: string | Uint8Array | Blob,
+    binary: boolean,
+    compress: boolean,
+    fin: boolean,
+    sent?: (error?: Error | null) => void
+  ): void {
+    this.writer ??= this.core!.createMessage(binary ? 'binary' : 'text', { compress })
+    const { writer } = this
+    if (fin) this.writer = null
+    const write = (piece: string | Uint8Array): void => {
+      if (fin) writer.end(piece, () => sent?.())
+      else writer.write(piece, sent)
+    }
+    if (!(payload instanceof Blob)) write(payload)
+    else
+      payload.arrayBuffer().then(
+        bytes => write(new Uint8Array(bytes)),
+        error => writer.destroy(error)
+      )
+  }
+
+  /** Sends a Ping, of at most 125 bytes, behind the messages that were sent before. `mask` has no effect. */
+  ping(data?: unknown, mask?: boolean | Callback, callback?: Callback): void {
+    this.control('ping', data, mask, callback)
+  }
+
+  /** Sends a Pong, as `ping` does. */
+  pong(data?: unknown, mask?: boolean | Callback, callback?: Callback): void {
+    this.control('pong', data, mask, callback)
+  }
+
+  private control(kind: 'ping' | 'pong', data: unknown, mask: unknown, callback: Callback | undefined): void {
+    if (typeof data === 'function') [data, callback] = [undefined, data as Callback]
+    else if (typeof mask === 'function') callback = mask as Callback
+    const payload = toControl(data)
+    if (!this.canSend(payload, callback)) return
+    const core = this.core!
+    void core[kind](payload, IN_ORDER)
+    if (callback !== undefined)
+      core.drained().then(
+        () => process.nextTick(callback),
+        error => process.nextTick(callback, error)
+      )
+  }
+
+  /** @throws Error before the connection is open */
+  private canSend(payload: string | Uint8Array | Blob, callback: Callback | undefined): boolean {
+    const { readyState } = this
+    if (readyState === OPEN) return true
+    const error = new Error(`WebSocket is not open: readyState ${readyState} (${NAMES[readyState]})`)
+    if (readyState === CONNECTING) throw error
+    this.lateBytes += sizeOf(payload)
+    if (callback !== undefined) process.nextTick(callback, error)
+    return false
+  }
+
+  /** Has `listener` called with an event of the WHATWG's kind; one of another type is ignored. */
+  addEventListener<E extends keyof EventMap<unknown>>(
+    type: E,
+    listener: Listener<E>,
+    options: { once?: boolean | undefined } = {}
+  ): void {
+    addHandler(this, type, listener as Handler, Boolean(options?.once))
+  }
+
+  /** Takes such a listener away. */
+  removeEventListener<E extends keyof EventMap<unknown>>(type: E, listener: Listener<E>): void {
+    removeHandler(this, type, listener as Handler)
+  }
+
+  get onopen(): ((event: EventMap<WebSocket>['open']) => void) | null {
+    return attribute(this, 'open') as never
+  }
+
+  set onopen(listener: ((event: EventMap<WebSocket>['open']) => void) | null) {
+    setAttribute(this, 'open', listener)
+  }
+
+  get onmessage(): ((event: EventMap<WebSocket>['message']) => void) | null {
+    return attribute(this, 'message') as never
+  }
+
+  set onmessage(listener: ((event: EventMap<WebSocket>['message']) => void) | null) {
+    setAttribute(this, 'message', listener)
+  }
+
+  get onerror(): ((event: EventMap<WebSocket>['error']) => void) | null {
+    return attribute(this, 'error') as never
+  }
+
+  set onerror(listener: ((event: EventMap<WebSocket>['error']) => void) | null) {
+    setAttribute(this, 'error', listener)
+  }
+
+  get onclose(): ((event: EventMap<WebSocket>['close']) => void) | null {
+    return attribute(this, 'close') as never
+  }
+
+  set onclose(listener: ((event: EventMap<WebSocket>['close']) => void) | null) {
+    setAttribute(this, 'close', listener)
+  }
+
+  // The core
+
+  /** Takes a connection, whose handshake is done with `attach`, and emits `open`. @internal */
+  adopt(core: WebSocketStream, socket: Duplex): void {
+    this.core = core
+    this._socket = socket
+    this.requests = null
+    ;(core as Core)[kSocket] = this
+    core.on('message', onMessage)
+    core.on('ping', onPing)
+    core.on('pong', onPong)
+    core.on('error', onError)
+    core.on('close', onClose)
+    core.attach(socket)
+    // a handshake that is wrong is told by the core
+    this.phase = core.readyState === 'open' ? OPEN : CLOSING
+    if (this.phase === OPEN) this.emit('open')
+  }
+
+  /** The connection was never opened. @internal */
+  fail(error: Error): void {
+    this.phase = CLOSING
+    try {
+      this.emit('error', error)
+    } finally {
+      this.phase = CLOSED
+      process.nextTick(() => this.emit('close', 1006, Buffer.alloc(0)))
+    }
+  }
+
+  /** Nothing can open it any more; `fail` says why. @internal */
+  failing(): void {
+    this.phase = CLOSING
+  }
+
+  /** @internal */
+  receive(data: Buffer, isBinary: boolean): void {
+    this.emit('message', this.type === 'nodebuffer' || !isBinary ? data : asType(data, this.type), isBinary)
+  }
+
+  /** @internal */
+  broke(error: Error): void {
+    const told = errorOf(error)
+    if (told === null) return
+    this.hasFailed = true
+    this.emit('error', told)
+  }
+
+  /** @internal */
+  ended({ code, reason }: CloseInfo): void {
+    this.phase = CLOSED
+    // what this side has found wrong, the peer has not said
+    if (this.hasFailed) this.emit('close', 1006, Buffer.alloc(0))
+    else this.emit('close', code, Buffer.from(reason))
+  }
+}
+
+for (const [value, name] of NAMES.entries()) {
+  Object.defineProperty(WebSocket, name, { enumerable: true, value })
+  Object.defineProperty(WebSocket.prototype, name, { enumerable: true, value })
+}
+
+// one function for all connections
+
+function onMessage(this: WebSocketStream, message: string | Buffer, kind?: 'text' | 'binary'): void {
+  ;(this as Core)[kSocket].receive(message as Buffer, kind === 'binary')
+}
+
+function onPing(this: WebSocketStream, payload: Buffer): void {
+  ;(this as Core)[kSocket].emit('ping', payload)
+}
+
+function onPong(this: WebSocketStream, payload: Buffer): void {
+  ;(this as Core)[kSocket].emit('pong', payload)
+}
+
+function onError(this: WebSocketStream, error: Error): void {
+  ;(this as Core)[kSocket].broke(error)
+}
+
+function onClose(this: WebSocketStream, info: CloseInfo): void {
+  ;(this as Core)[kSocket].ended(info)
+}
+
+/** @throws TypeError, RangeError */
+function checkClose(code: unknown, reason: string): void {
+  const isCode = typeof code === 'number' && Number.isInteger(code)
+  const isSendable =
+    isCode && ((code >= 1000 && code <= 1014 && !(code >= 1004 && code <= 1006)) || (code >= 3000 && code <= 4999))
+  if (!isSendable) throw new TypeError('First argument must be a valid error code number')
+  if (Buffer.byteLength(reason) > 123) throw new RangeError('The message must not be greater than 123 bytes')
+}
