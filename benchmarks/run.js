@@ -18,7 +18,8 @@ const questions = [
   'growth',
   'compression',
   'relay',
-  'broadcast'
+  'broadcast',
+  'driver'
 ]
 
 /** What takes two minutes by itself: by its name, or with --full. */

@@ -37,8 +37,8 @@ export interface ClosingInfo extends Omit<CloseInfo, 'wasClean'> {
 
 /** What a connection asks of its surroundings. */
 export interface Surroundings {
-  /** Sends a Ping or Pong; false where a Pong already waited. */
-  sendControl(opcode: Opcode, payload: Buffer): boolean
+  /** Sends a Ping or Pong; false where the answer to another Ping already waited. */
+  sendControl(opcode: Opcode, payload: Buffer, isAnswer?: boolean): boolean
   /** Sends a Ping or Pong behind the messages that were sent before. */
   sendInOrder(opcode: Opcode, payload: Buffer): void
   /** Sends a Close behind what waits; no frame goes out after it. False where the end of the wire has to do. */
@@ -262,7 +262,7 @@ export class Connection implements KeepaliveOwner {
 
   private receivePing(payload: Buffer): boolean {
     const isAnswered = this.settings.autoPong && !this.closeSent && this.state !== 'closed' && !this.relaysPings
-    const more = !isAnswered || this.around.sendControl(Opcode.Pong, payload) || this.pingsLeft-- > 0
+    const more = !isAnswered || this.around.sendControl(Opcode.Pong, payload, true) || this.pingsLeft-- > 0
     // a peer that pings and does not read is not read from either, or hardly
     if (!more) this.patience ??= setTimeout(() => this.readPings(), PONG_PATIENCE)
     this.around.notify('ping', payload)
@@ -413,6 +413,8 @@ export class Connection implements KeepaliveOwner {
   /** The wire, which had taken no more, has taken some. */
   progressed(): void {
     this.keepalive?.heard()
+    // a wire that is given up may say so late
+    if (this.state === 'closed') return
     // as long as the wire takes messages that a close waits behind, it is not late
     if (this.closePending || this.replyPending || (this.closeSent && !this.around.hasSentAll())) this.expectClose()
   }

@@ -889,8 +889,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
 
   // What the Connection asks for
 
-  sendControl(opcode: Opcode, payload: Buffer): boolean {
-    return this.encoder.control(opcode, payload)
+  sendControl(opcode: Opcode, payload: Buffer, isAnswer = false): boolean {
+    return this.encoder.control(opcode, payload, isAnswer)
   }
 
   sendInOrder(opcode: Opcode, payload: Buffer): void {

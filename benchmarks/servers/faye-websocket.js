@@ -1,8 +1,12 @@
-// Echo by faye-websocket.
+// Echo by faye-websocket; with 'ours', on what stands in the place of websocket-driver.
 
 import http from 'node:http'
-import WebSocket from 'faye-websocket'
+import { createRequire } from 'node:module'
 import { control } from '../control.js'
+import { putIn } from '../driver-subject.js'
+
+if (process.argv.includes('ours')) putIn()
+const WebSocket = createRequire(import.meta.url)('faye-websocket')
 
 const server = http.createServer().on('upgrade', (request, socket, head) => {
   const ws = new WebSocket(request, socket, head, [], { maxLength: 2 ** 27 })

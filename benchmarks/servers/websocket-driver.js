@@ -1,8 +1,10 @@
-// Echo by websocket-driver, by its message event.
+// Echo by websocket-driver, by its message event; with 'ours', by what stands in its place.
 
 import http from 'node:http'
-import driver from 'websocket-driver'
 import { control } from '../control.js'
+
+const isOurs = process.argv.includes('ours')
+const { default: driver } = await import(isOurs ? '../driver-subject.js' : 'websocket-driver')
 
 const ignore = () => {}
 const server = http.createServer().on('upgrade', (request, socket, head) => {

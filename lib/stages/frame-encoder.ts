@@ -188,13 +188,17 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     return !this.full
   }
 
-  /** Sends a Ping or a Pong. False where a Pong already waited for the wire: the new one took its place (§5.5.3). @internal */
-  control(opcode: Opcode, payload: Buffer): boolean {
+  /**
+   * Sends a Ping or a Pong. False where an answer already waited for the wire: the new one took its place (§5.5.3).
+   * @param isAnswer - whether it answers a Ping of the peer
+   * @internal
+   */
+  control(opcode: Opcode, payload: Buffer, isAnswer = false): boolean {
     if (this.sealed) return true
     const frame = new Frame(opcode, payload)
     if (channels.frame.hasSubscribers) this.listener?.saw?.('sent', frame)
-    const replaced = this.pong !== null && opcode === Opcode.Pong && this.writer.replace(this.pong, frame)
-    if (this.blocked && opcode === Opcode.Pong) this.pong = frame
+    const replaced = this.pong !== null && isAnswer && this.writer.replace(this.pong, frame)
+    if (this.blocked && isAnswer) this.pong = frame
     if (!replaced) this.writer.addUrgent(frame)
     this.schedule()
     return !replaced

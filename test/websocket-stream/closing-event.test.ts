@@ -5,7 +5,7 @@ import t from 'tap'
 import { type ClosingInfo, permessageDeflate, WebSocketStream } from '../../lib/index.js'
 import { pair } from '../support/pair.js'
 import { BINARY, CLOSE, closeBody, RawPeer, TEXT } from '../support/raw-peer.js'
-import { fresh, nameOf, open, ours, parsedRequest, SETUPS, settle } from './sides.js'
+import { fresh, IN_MEMORY, nameOf, open, ours, parsedRequest, SETUPS, settle } from './sides.js'
 
 function record(ws: WebSocketStream): (string | ClosingInfo)[] {
   const seen: (string | ClosingInfo)[] = []
@@ -128,3 +128,18 @@ t.test('what a listener sends is not sent, and flush hands the answer to the wir
   t.match(await thrown, { message: 'a listener threw' })
   t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
 })
+
+for (const setup of IN_MEMORY) {
+  t.test(`${nameOf(setup)}: destroyed while a Close waits for a full wire, it leaves no timer`, async t => {
+    const timers = (): number => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+    const before = timers()
+    const { ws, socket } = await open(t, setup)
+    for (let count = 0; count < 3; count++) ws.text('x'.repeat(2 ** 20))
+    void ws.close()
+    ws.destroy()
+    socket.destroy()
+    await ws.whenClosed()
+    await settle(20)
+    t.equal(timers(), before)
+  })
+}

@@ -55,7 +55,7 @@ export class ClientDriver extends Driver {
   protected override opened(info: OpenInfo): void {
     this.statusCode = info.status
     this.headers = info.headers
-    this.protocol = info.protocol || null
+    this.protocol = null
     super.opened(info)
   }
 

@@ -230,6 +230,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
   protected opened(info: OpenInfo): void {
     if (this.readyState !== 0) return
     this.version = info.version
+    if (info.protocol !== '') this.protocol = info.protocol
     this.readyState = 1
     this.tell('open', new OpenEvent())
   }

@@ -128,14 +128,16 @@ export class DriverProxy extends Stream {
   }
 
   /** The socket to the proxy has ended, or is of no more use. */
-  end(chunk?: Uint8Array | string): void {
-    if (!this.writable) return
-    if (chunk !== undefined) this.write(chunk)
-    if (!this.writable) return
+  end(chunk?: Uint8Array | string | (() => void)): this {
+    if (!this.writable) return this
+    if (chunk !== undefined && typeof chunk !== 'function') this.write(chunk)
+    // the bytes may have been the answer
+    if (!this.writable) return this
     this.readable = this.writable = false
     this.madeTunnel?.destroy()
     this.emit('close')
     this.emit('end')
+    return this
   }
 
   /** As `end()`. */

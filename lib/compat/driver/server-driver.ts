@@ -35,7 +35,6 @@ export class HttpDriver extends Driver {
       this.attach()
       const isSent = this.ws.accept()
       this.giveEarly()
-      this.protocol = this.ws.protocol || undefined
       return isSent
     })
   }
@@ -77,7 +76,7 @@ export class ServerDriver extends Driver {
     this.headers = request.headers
     this.body = head.subarray(endOfHead(head))
     this.version = versionOf(request, allowsDrafts)
-    if (this.startsEarly) this.accept()
+    if (this.startsEarly) this.ws.accept()
     this.tell('connect', new ConnectEvent())
   }
 
@@ -85,19 +84,13 @@ export class ServerDriver extends Driver {
     if (this.readyState !== 0 || this.hasStarted) return false
     this.hasStarted = true
     this.startsEarly = this.head !== null
-    return this.startsEarly || this.run(() => this.accept())
-  }
-
-  private accept(): boolean {
-    const isSent = this.ws.accept()
-    this.protocol = this.ws.protocol || undefined
-    return isSent
+    return this.startsEarly || this.run(() => this.ws.accept())
   }
 }
 
 function endOfHead(head: Buffer): number {
   // as many characters as bytes
-  const match = /[^\r\n]\r?\n\r?\n/.exec(head.toString('latin1'))
+  const match = /[^\r\n]\r\n\r\n/.exec(head.toString('latin1'))
   /* c8 ignore next - the request was parsed, so its head has ended */
   return match === null ? head.length : match.index + match[0].length
 }

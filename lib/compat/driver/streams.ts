@@ -61,11 +61,12 @@ export class IO extends Stream {
   }
 
   /** The peer has ended its side of the wire: `messages` ends. */
-  end(chunk?: Uint8Array | string): void {
-    if (!this.writable) return
-    if (chunk !== undefined) this.write(chunk)
+  end(chunk?: Uint8Array | string | (() => void)): this {
+    if (!this.writable) return this
+    if (chunk !== undefined && typeof chunk !== 'function') this.write(chunk)
     this.writable = false
     this.owner.inputEnded()
+    return this
   }
 
   /** As `end()`. */
@@ -132,8 +133,9 @@ export class Messages extends Stream {
   }
 
   /** Sends a last message, where there is one. The connection stays open: other streams may be piped into it. */
-  end(message?: string | Uint8Array | readonly number[]): void {
-    if (message !== undefined) this.write(message)
+  end(message?: string | Uint8Array | readonly number[] | (() => void)): this {
+    if (message !== undefined && typeof message !== 'function') this.write(message)
+    return this
   }
 
   /** Does nothing. */

@@ -1,0 +1,106 @@
+// A driver with everything that it says and sends, and a peer of the driver's made of bytes.
+
+import type { Driver } from '../../../lib/compat/driver/driver.js'
+import driver, { type DriverOptions, type DriverRequest } from '../../../lib/compat/driver/index.js'
+import {
+  acceptFor,
+  type FrameChanges,
+  requestFields,
+  requestHead,
+  type WireFrame,
+  wireFrame
+} from '../../support/raw-peer.js'
+
+export interface Seen<D extends Driver = Driver> {
+  driver: D
+  /** What was said, in order: the name of each event with what it carried. */
+  events: unknown[][]
+  /** The chunks that were sent and not taken yet. */
+  sent: Buffer[]
+  /** All that was sent and not taken yet, as text. */
+  take(): string
+  /** The same as frames. */
+  frames(): WireFrame[]
+  /** Gives the driver a frame of its peer. */
+  frame(opcode: number, payload?: string | Uint8Array, changes?: FrameChanges): boolean
+}
+
+export function watch<D extends Driver>(driver: D, isClient = false): Seen<D> {
+  const events: unknown[][] = []
+  const sent: Buffer[] = []
+  driver.on('connect', () => events.push(['connect']))
+  driver.on('open', () => events.push(['open']))
+  driver.on('message', ({ data }) => events.push(['message', typeof data === 'string' ? data : [...data]]))
+  driver.on('ping', ({ data }) => events.push(['ping', data]))
+  driver.on('pong', ({ data }) => events.push(['pong', data]))
+  driver.on('error', error => events.push(['error', (error as Error & { code?: string }).code ?? error.message]))
+  driver.on('close', ({ code, reason }) => events.push(['close', code, reason]))
+  driver.io.on('data', (chunk: Buffer) => sent.push(Buffer.from(chunk)))
+  const takeBytes = (): Buffer => Buffer.concat(sent.splice(0))
+  return {
+    driver,
+    events,
+    sent,
+    take: () => takeBytes().toString('latin1'),
+    frames: () => readFrames(takeBytes()),
+    frame: (opcode, payload, changes = {}) =>
+      driver.io.write(wireFrame(opcode, payload, { masked: !isClient, ...changes }))
+  }
+}
+
+/** Frames one after another, unmasked. */
+export function readFrames(bytes: Buffer): WireFrame[] {
+  const frames: WireFrame[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const [first, second] = [bytes[at]!, bytes[at + 1]!]
+    const short = second & 127
+    const masked = second >= 128
+    const length =
+      short < 126 ? short : short === 126 ? bytes.readUInt16BE(at + 2) : Number(bytes.readBigUInt64BE(at + 2))
+    at += short < 126 ? 2 : short === 126 ? 4 : 10
+    const mask = masked ? bytes.subarray(at, at + 4) : Buffer.alloc(4)
+    if (masked) at += 4
+    const payload = Buffer.from(bytes.subarray(at, at + length))
+    for (let i = 0; i < length; i++) payload[i]! ^= mask[i & 3]!
+    at += length
+    const fields = { fin: first >= 128, rsv: (first >> 4) & 7, opcode: first & 15, masked }
+    frames.push({ ...fields, mask: mask.readUInt32BE(0), payload })
+  }
+  return frames
+}
+
+/** A request as `node:http` gives it. */
+export function parsed(changes: Record<string, string> = {}): DriverRequest {
+  const fields = { ...requestFields(), ...changes }
+  const headers = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name.toLowerCase(), value]))
+  return { method: 'GET', url: '/chat', httpVersion: '1.1', headers }
+}
+
+export const http = (options?: DriverOptions, changes?: Record<string, string>) =>
+  watch(driver.http(parsed(changes), options))
+export const server = (options?: DriverOptions) => watch(driver.server(options))
+export const client = (options?: DriverOptions, url = 'ws://example.com/chat') =>
+  watch(driver.client(url, options), true)
+
+/** The right answer to a request. */
+export function answerTo(request: string, fields = ''): string {
+  const key = /Sec-WebSocket-Key: (\S+)/.exec(request)?.[1] ?? ''
+  return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptFor(key)}\r\n${fields}\r\n`
+}
+
+export function make(kind: (typeof KINDS)[number], options?: DriverOptions): Seen {
+  return kind === 'http' ? http(options) : kind === 'server' ? server(options) : client(options)
+}
+
+/** An open driver of each kind, with nothing in what it said and sent. */
+export function open(kind: (typeof KINDS)[number], options?: DriverOptions): Seen {
+  const seen = make(kind, options)
+  if (kind === 'server') seen.driver.io.write(requestHead())
+  seen.driver.start()
+  if (kind === 'client') seen.driver.io.write(answerTo(seen.take()))
+  seen.take()
+  seen.events.splice(0)
+  return seen
+}
+
+export const KINDS = ['http', 'server', 'client'] as const
