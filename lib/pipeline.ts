@@ -332,6 +332,8 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.rare?.closed?.resolve(this.closeInfo)
     // each by itself: what a listener of one throws does not keep the others
     if (!this.hasReader) nextTick(() => this.warnOfFailure())
+    // 'close' is the last that is heard
+    nextTick(() => this.encoder.failWaiters(new WebSocketError('WS_ERR_NOT_OPEN')))
     nextTick(() => this.tellError())
     nextTick(() => this.tellClose())
     this.tellCloseSent()
@@ -339,7 +341,6 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
     this.view?.connectionOver()
     this.outgoing?.connectionOver()
     this.wire?.inputDone()
-    nextTick(() => this.encoder.failWaiters(new WebSocketError('WS_ERR_NOT_OPEN')))
   }
 
   private tellClose(): void {
@@ -429,6 +430,7 @@ export class Pipeline implements Surroundings, WireUser, Http2OpeningOwner, Rece
   handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void {
     const { inbound, outbound, begun } = this.handshake!
     this.handshake = null
+    inbound.headIsDone()
     this.info = info
     if (negotiated !== null) this.extend(negotiated)
     if (isDraft(info.version)) {

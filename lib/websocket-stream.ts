@@ -247,10 +247,15 @@ export class WebSocketStream extends LazyDuplex {
       return false
     }
     const writer = this.createMessage('binary', options)
+    // a Close waits for it
+    writer.isGiven = true
     if (sent !== null) writer.once('close', () => surfacing(() => sent(writer.errored)))
     blob.arrayBuffer().then(
       bytes => writer.end(new Uint8Array(bytes)),
-      error => writer.destroy(error)
+      error => {
+        this.pipeline.notifyError(error)
+        writer.destroy(error)
+      }
     )
     return true
   }

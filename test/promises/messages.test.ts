@@ -56,7 +56,7 @@ t.test('row 9: open, messages, pings, pongs, errors and the close are told', asy
     const { ws, peer } = await fresh(t, setup)
     const seen: unknown[] = []
     for (const event of ['open', 'message', 'ping', 'pong', 'error', 'close'] as const) {
-      ws.on(event, (value: unknown) => seen.push(event === 'message' ? String(value) : event))
+      ws.on(event as 'open', (value: unknown) => seen.push(event === 'message' ? String(value) : event))
     }
     await shake(peer, setup.role)
     peer.text('hello')

@@ -30,6 +30,7 @@ class WebSocketDuplex extends Duplex {
       this.destroy(error)
     })
     ws.once('close', () => this.push(null))
+    this.on('end', () => this.writableFinished && this.destroy())
   }
 
   private pushMessage(data: RawData, isBinary: boolean): void {

@@ -57,8 +57,10 @@ export class ErrorEvent<Target> extends SocketEvent<Target> {
 /** A function, or an object with a method `handleEvent`. */
 export type Handler = ((event: never) => void) | { handleEvent(event: never): void }
 
-const kHandler = Symbol('handler')
-const kIsAttribute = Symbol('is an attribute')
+/** Where a wrapper has the handler. @internal */
+export const kHandler = Symbol('handler')
+/** Whether a wrapper is that of `onopen` or its like. @internal */
+export const kIsAttribute = Symbol('is an attribute')
 
 type Wrapper = ((...args: any[]) => void) & { [kHandler]?: Handler; [kIsAttribute]?: boolean }
 
