@@ -75,7 +75,7 @@ export class ClientRequests {
     const given = { ...options, ...FROM_ADDRESS, ...targetOf(url, place) }
     const request = (place.isSecure ? https : http).request({
       ...given,
-      auth: this.authFor(place, auth) ?? options.auth,
+      auth: this.authFor(place, auth ?? options.auth ?? undefined),
       headers: this.headersFor(place, core.requestHeaders()),
       createConnection: options.createConnection ?? (place.isSecure ? connectByTls : connectByTcp),
       timeout: options.handshakeTimeout
@@ -176,7 +176,8 @@ export class ClientRequests {
       }
       return
     }
-    if (++this.redirects > maxRedirects) {
+    this.socket._redirects = ++this.redirects
+    if (this.redirects > maxRedirects) {
       this.abort('Maximum redirects exceeded')
       return
     }

@@ -64,6 +64,8 @@ export class WebSocket extends SocketEmitter {
 
   /** The wire, for programs that ask for its address. @internal */
   _socket: Duplex | null = null
+  /** Redirects that were followed; few are. @internal */
+  declare _redirects: number
   // OPEN where the core knows the state
   private phase: 0 | 1 | 2 | 3 = CONNECTING
   private core: WebSocketStream | null = null
@@ -389,6 +391,8 @@ export class WebSocket extends SocketEmitter {
     else this.emit('close', code, reason === '' ? EMPTY : Buffer.from(reason))
   }
 }
+
+WebSocket.prototype._redirects = 0
 
 const ATTRIBUTES = ['onopen', 'onmessage', 'onerror', 'onclose']
 const READ_ONLY = ['bufferedAmount', 'extensions', 'isPaused', 'protocol', 'readyState', 'url']
