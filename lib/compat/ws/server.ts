@@ -28,6 +28,8 @@ const OWN: ReadonlySet<string> = new Set([
   'sec-websocket-version'
 ])
 
+const STATES = ['running', 'closing', 'closed'] as const
+
 const kUsed = Symbol('upgraded')
 
 /** As `options` shows them. */
@@ -63,9 +65,14 @@ export class WebSocketServer<
 
   /** The HTTP server; programs ask for its address. @internal */
   _server: HttpServer<Request> | null = null
-  private state: 'running' | 'closing' | 'closed' = 'running'
+  private state: (typeof STATES)[number] = 'running'
   private readonly subscriptions: Record<string, (...args: never[]) => void>
   private waitsForClients = false
+
+  /** The state as a number, for programs that look at it. @internal */
+  get _state(): number {
+    return STATES.indexOf(this.state)
+  }
 
   /**
    * @param callback - called when the server that it makes for `port` listens
