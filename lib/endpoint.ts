@@ -259,11 +259,12 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
     if (this.settings.signal !== undefined) unfollow(this.settings.signal, this)
     // what waits in the stages is dropped with them
     pipeline.stopOutbound()
+    // 'close' is the last that is heard
+    nextTick(() => pipeline.encoder.failWaiters(new WebSocketError('WS_ERR_NOT_OPEN')))
     const isSilent = connection.role === 'client' && handshake !== null && !this.hasReader
     lifecycle.over(info, () => this.stats, isSilent ? () => lifecycle.warnOfFailure(handshake.opening.url) : null)
     this.sender.connectionOver()
     pipeline.wire?.inputDone()
-    nextTick(() => pipeline.encoder.failWaiters(new WebSocketError('WS_ERR_NOT_OPEN')))
   }
 
   /** Whether a reader of messages, or a listener of its errors, hears of the end. */

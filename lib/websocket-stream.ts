@@ -236,10 +236,15 @@ export class WebSocketStream extends WireStream {
       return false
     }
     const writer = this.createMessage('binary', options)
+    // a Close waits for it
+    writer.isGiven = true
     if (sent !== null) writer.once('close', () => surfacing(() => sent(writer.errored)))
     blob.arrayBuffer().then(
       bytes => writer.end(new Uint8Array(bytes)),
-      error => writer.destroy(error)
+      error => {
+        this[kEndpoint].lifecycle.fail(error)
+        writer.destroy(error)
+      }
     )
     return true
   }
