@@ -1,7 +1,8 @@
 // What is public in a browser: all but what dials or listens, and but the compression that is Node's. Bundlers for browsers take this
 // for the whole package (package.json).
 
-export type { CloseInfo, ClosingInfo, ReadyState, Role } from './connection.js'
+export type { CloseInfo, ClosingInfo, Role } from './connection.js'
+export type { ReadyState } from './connection-phase.js'
 export {
   type ErrorCode,
   type ErrorDetails,

@@ -122,6 +122,21 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
     return this.pipeline.stats(this.bytesReceived)
   }
 
+  /** Sends a Ping; the promise gives the time until its Pong in ms. Before the connection is open it waits. */
+  ping(payload: Buffer, inOrder: boolean): Promise<number> {
+    if (this.connection.takesPings) return this.connection.pings.ping(payload, inOrder)
+    const refused = Promise.reject(new WebSocketError('WS_ERR_NOT_OPEN'))
+    refused.catch(() => {})
+    return refused
+  }
+
+  /** Sends an unsolicited Pong, or has it wait as a Ping does; false if nothing more can be sent. */
+  pong(payload: Buffer, inOrder: boolean): boolean {
+    const isTaken = this.connection.takesPings
+    if (isTaken) this.connection.pings.pong(payload, inOrder)
+    return isTaken
+  }
+
   /** Ends the connection without a word to the peer. */
   abandon(error: WebSocketError): void {
     this.handshake?.abort(error.cause)
@@ -244,11 +259,12 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
     if (this.settings.signal !== undefined) unfollow(this.settings.signal, this)
     // what waits in the stages is dropped with them
     pipeline.stopOutbound()
+    // 'close' is the last that is heard
+    nextTick(() => pipeline.encoder.failWaiters(new WebSocketError('WS_ERR_NOT_OPEN')))
     const isSilent = connection.role === 'client' && handshake !== null && !this.hasReader
     lifecycle.over(info, () => this.stats, isSilent ? () => lifecycle.warnOfFailure(handshake.opening.url) : null)
     this.sender.connectionOver()
     pipeline.wire?.inputDone()
-    nextTick(() => pipeline.encoder.failWaiters(new WebSocketError('WS_ERR_NOT_OPEN')))
   }
 
   /** Whether a reader of messages, or a listener of its errors, hears of the end. */
@@ -391,6 +407,10 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
 
   notify(event: 'ping' | 'pong', payload: Buffer): void {
     this.lifecycle.notify(event, payload)
+  }
+
+  peerIsSilent(): void {
+    this.connection.peerIsSilent()
   }
 
   notifyError(error: Error): void {

@@ -150,6 +150,7 @@ export class HandshakePhase implements Http2OpeningOwner {
     const { pipeline, connection, lifecycle } = around
     const { inbound, outbound } = this.stages
     around.handshakeOver()
+    inbound.headIsDone()
     if (negotiated !== null) this.extend(negotiated)
     if (isDraft(info.version)) pipeline.speak(info.version)
     connection.opened(info.version)

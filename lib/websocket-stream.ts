@@ -2,7 +2,8 @@
 
 import type { ServerHttp2Stream } from 'node:http2'
 import type { Duplex as NodeDuplex } from 'node:stream'
-import type { CloseInfo, ReadyState, Role } from './connection.js'
+import type { CloseInfo, Role } from './connection.js'
+import type { ReadyState } from './connection-phase.js'
 import { Endpoint, kEndpoint } from './endpoint.js'
 import { type Headers, WebSocketError } from './errors.js'
 import type { Extension } from './extensions/extension.js'
@@ -235,10 +236,15 @@ export class WebSocketStream extends WireStream {
       return false
     }
     const writer = this.createMessage('binary', options)
+    // a Close waits for it
+    writer.isGiven = true
     if (sent !== null) writer.once('close', () => surfacing(() => sent(writer.errored)))
     blob.arrayBuffer().then(
       bytes => writer.end(new Uint8Array(bytes)),
-      error => writer.destroy(error)
+      error => {
+        this[kEndpoint].lifecycle.fail(error)
+        writer.destroy(error)
+      }
     )
     return true
   }
@@ -260,7 +266,7 @@ export class WebSocketStream extends WireStream {
    */
   ping(payload?: string | Uint8Array, options?: ControlOptions): Promise<number> {
     const bytes = payload === undefined ? nextPing() : controlPayload(payload)
-    return this[kEndpoint].connection.ping(bytes, readInOrder(options))
+    return this[kEndpoint].ping(bytes, readInOrder(options))
   }
 
   /**
@@ -270,7 +276,7 @@ export class WebSocketStream extends WireStream {
    * @returns false where nothing more can be sent
    */
   pong(payload: string | Uint8Array = '', options?: ControlOptions): boolean {
-    return this[kEndpoint].connection.pong(controlPayload(payload), readInOrder(options))
+    return this[kEndpoint].pong(controlPayload(payload), readInOrder(options))
   }
 
   /**

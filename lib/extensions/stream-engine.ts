@@ -103,7 +103,7 @@ export class StreamEngine implements Engine, Job {
   }
 
   private failed({ message, code }: NodeJS.ErrnoException): void {
-    this.fault = { detail: message, name: code ?? '' }
+    this.fault = { detail: message, name: code! }
     this.advance()
   }
 

@@ -46,7 +46,7 @@ export class Side {
   giveAway(pings: boolean): void {
     const { connection } = this.ws[kEndpoint]
     connection.relaysClose = true
-    connection.relaysPings = pings
+    connection.pings.areRelayed = pings
   }
 
   /** Whether it speaks a version that has frames, and control frames, as RFC 6455 does. */

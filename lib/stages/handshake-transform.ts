@@ -114,6 +114,11 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     this.askForMore()
   }
 
+  /** The head has been read, here or elsewhere: what comes is kept until `open`. */
+  headIsDone(): void {
+    this.reader = null
+  }
+
   /** Keeps bytes that came behind a head that another parser has read. */
   keep(bytes: Buffer): void {
     this.hold(bytes)

@@ -67,9 +67,12 @@ export class MessageWriter extends Writable {
   /** Whether the application writes and ends it by itself. @internal */
   isByHand = true
 
+  /** Whether all of it was given at once, though its bytes come later, as those of a Blob. @internal */
+  isGiven = false
+
   /** Whether its end has been written. @internal */
   get isEnded(): boolean {
-    return this.writableEnded
+    return this.isGiven || this.writableEnded
   }
 
   /** @internal */

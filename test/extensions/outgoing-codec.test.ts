@@ -306,6 +306,7 @@ byBoth('A27: closed with work in the thread pool it says nothing more', async t 
   const codec = side({}).outgoing()
   codec.push(new Frame(Opcode.Binary, noise(200_000)))
   codec.next()
+  t.equal(codec.next(), null, 'asked again')
   codec.ready = () => t.fail('called')
   codec.close()
   codec.close()

@@ -163,7 +163,7 @@ t.test('an engine that fails in the thread pool before it is proven tells its us
   const engine = new ZlibEngine(DEFLATE, { jobs: new JobQueue(), isProven: false })
   const done = inPool(engine, noise(10), Buffer.alloc(99))
   engine.failed('out of memory', 'Z_MEM_ERROR')
-  t.match(await done, { code: 'WS_ERR_EXTENSION', fault: 'local' })
+  t.match(await done, { code: 'WS_ERR_EXTENSION', fault: 'local', details: { zlib: 'Z_MEM_ERROR' } })
   engine.close()
 })
 

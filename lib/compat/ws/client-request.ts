@@ -37,7 +37,8 @@ interface Place {
 type Fields = Record<string, unknown>
 
 export class ClientRequests {
-  private request: ClientRequest | null = null
+  /** The request under way. */
+  request: ClientRequest | null = null
   private redirects = 0
   private first: Place | null = null
 
@@ -74,7 +75,7 @@ export class ClientRequests {
     const given = { ...options, ...FROM_ADDRESS, ...targetOf(url, place) }
     const request = (place.isSecure ? https : http).request({
       ...given,
-      auth: this.authFor(place, auth),
+      auth: this.authFor(place, auth ?? options.auth ?? undefined),
       headers: this.headersFor(place, core.requestHeaders()),
       createConnection: options.createConnection ?? (place.isSecure ? connectByTls : connectByTcp),
       timeout: options.handshakeTimeout
@@ -175,7 +176,8 @@ export class ClientRequests {
       }
       return
     }
-    if (++this.redirects > maxRedirects) {
+    this.socket._redirects = ++this.redirects
+    if (this.redirects > maxRedirects) {
       this.abort('Maximum redirects exceeded')
       return
     }
@@ -201,7 +203,7 @@ export class ClientRequests {
     // a listener may have given it up
     if (socket.readyState !== 0) return
     this.request = null
-    const problem = this.checkProtocol(response.headers['sec-websocket-protocol'])
+    const problem = this.checkAnswer(response)
     if (problem !== null) {
       socket.failing()
       stream.once('close', () => socket.fail(new Error(problem)))
@@ -209,7 +211,18 @@ export class ClientRequests {
       stream.destroy()
       return
     }
-    socket.adopt(core.upgraded(response, head), stream)
+    if (head.length > 0) stream.unshift(head)
+    socket.adopt(core.upgraded(response), stream)
+  }
+
+  /** What `ws` says of an answer that is wrong, as far as the core would say something else. */
+  private checkAnswer({ headers }: IncomingMessage): string | null {
+    if (headers.upgrade?.toLowerCase() !== 'websocket') return 'Invalid Upgrade header'
+    const { perMessageDeflate = true } = this.options
+    if (headers['sec-websocket-extensions'] !== undefined && !perMessageDeflate) {
+      return 'Server sent a Sec-WebSocket-Extensions header but no extension was requested'
+    }
+    return this.checkProtocol(headers['sec-websocket-protocol'])
   }
 
   private checkProtocol(chosen: string | undefined): string | null {

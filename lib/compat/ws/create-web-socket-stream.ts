@@ -27,9 +27,10 @@ class WebSocketDuplex extends Duplex {
     ws.on('message', (data, isBinary) => this.pushMessage(data, isBinary))
     ws.once('error', error => {
       this.hasFailed = true
-      this.destroy(error)
+      if (!this.destroyed) this.destroy(error)
     })
     ws.once('close', () => this.push(null))
+    this.on('end', () => this.writableFinished && this.destroy())
   }
 
   private pushMessage(data: RawData, isBinary: boolean): void {

@@ -1,5 +1,6 @@
 // The errors of the core come in, those that programs written for `ws` know come out: its codes, its texts, its classes.
 
+import zlib from 'node:zlib'
 import { type ErrorDetails, HandshakeError, WebSocketError } from '../../index.js'
 
 type Told = readonly [code: string, text: string]
@@ -49,9 +50,7 @@ function tooLarge(): Told {
 
 /** What `ws` says of an answer to the handshake that is wrong: found by a part of our text. */
 const ANSWERS: readonly (readonly [part: string, text: string])[] = [
-  ['Upgrade is not', 'Invalid Upgrade header'],
   ['Sec-WebSocket-Accept', 'Invalid Sec-WebSocket-Accept header'],
-  ['a subprotocol that was not offered', 'Server sent an invalid subprotocol'],
   ['an extension that was not offered', 'Server indicated an extension that was not requested'],
   ['xtension', 'Invalid Sec-WebSocket-Extensions header']
 ]
@@ -66,7 +65,8 @@ export function errorOf(error: Error): Error | null {
   // zlib's own words stand behind ours
   const message = text === '' ? error.message.replace(/^compressed data is malformed: /, '') : text
   const Class = text === '' || error.code === 'WS_ERR_INVALID_UTF8' ? Error : RangeError
-  return Object.assign(new Class(message, { cause: error }), { code })
+  const told = Object.assign(new Class(message, { cause: error }), { code })
+  return text === '' ? Object.assign(told, { errno: zlib.constants[code as 'Z_DATA_ERROR'] }) : told
 }
 
 function handshakeError(error: HandshakeError): Error {

@@ -2,63 +2,113 @@
 // other, in a wrapper that makes the event.
 
 import type { EventEmitter } from 'node:events'
+import type { Data } from './events.js'
 
 /** What is told, and by whom. */
-export class SocketEvent<Target> {
-  constructor(
-    /** `'open'`, `'message'`, `'error'` or `'close'`. */
-    readonly type: string,
-    /** The WebSocket that it happened to. */
-    readonly target: Target
-  ) {}
+export class SocketEvent<Target = unknown> {
+  #type: string
+  #target: Target | null = null
+
+  constructor(type: string) {
+    this.#type = type
+  }
+
+  /** `'open'`, `'message'`, `'error'` or `'close'`. */
+  get type(): string {
+    return this.#type
+  }
+
+  /** The WebSocket that it happened to. */
+  get target(): Target {
+    return this.#target as Target
+  }
+
+  /** @internal */
+  setTarget(target: Target): this {
+    this.#target = target
+    return this
+  }
 }
 
 /** A message. */
-export class MessageEvent<Target> extends SocketEvent<Target> {
-  constructor(
-    target: Target,
-    /** A string for text; as `binaryType` says for binary. */
-    readonly data: unknown
-  ) {
-    super('message', target)
+export class MessageEvent<Target = unknown> extends SocketEvent<Target> {
+  #data: Data
+
+  constructor(type: string, { data = null }: { data?: unknown } = {}) {
+    super(type)
+    this.#data = data as Data
+  }
+
+  /** A string for text; as `binaryType` says for binary. */
+  get data(): Data {
+    return this.#data
   }
 }
 
 /** The end of a connection. */
-export class CloseEvent<Target> extends SocketEvent<Target> {
-  constructor(
-    target: Target,
-    /** As in `close` of `on`. */
-    readonly code: number,
-    /** The reason along with it. */
-    readonly reason: string,
-    /** Whether both sides have sent a Close frame. */
-    readonly wasClean: boolean
-  ) {
-    super('close', target)
+export class CloseEvent<Target = unknown> extends SocketEvent<Target> {
+  #info: { code: number; reason: string; wasClean: boolean }
+
+  constructor(type: string, { code = 0, reason = '', wasClean = false } = {}) {
+    super(type)
+    this.#info = { code, reason, wasClean }
+  }
+
+  /** As in `close` of `on`. */
+  get code(): number {
+    return this.#info.code
+  }
+
+  /** The reason along with it. */
+  get reason(): string {
+    return this.#info.reason
+  }
+
+  /** Whether both sides have sent a Close frame. */
+  get wasClean(): boolean {
+    return this.#info.wasClean
   }
 }
 
 /** What went wrong. */
-export class ErrorEvent<Target> extends SocketEvent<Target> {
-  /** The text of the error. */
-  readonly message: string
+export class ErrorEvent<Target = unknown> extends SocketEvent<Target> {
+  #error: unknown
+  #message: string
 
-  constructor(
-    target: Target,
-    /** The error. */
-    readonly error: Error
-  ) {
-    super('error', target)
-    this.message = error.message
+  constructor(type: string, { error = null, message = '' }: { error?: unknown; message?: string } = {}) {
+    super(type)
+    this.#error = error
+    this.#message = message
   }
+
+  /** The error. */
+  get error(): any {
+    return this.#error
+  }
+
+  /** Its text. */
+  get message(): string {
+    return this.#message
+  }
+}
+
+for (const [{ prototype }, names] of [
+  [SocketEvent, ['type', 'target']],
+  [MessageEvent, ['data']],
+  [CloseEvent, ['code', 'reason', 'wasClean']],
+  [ErrorEvent, ['error', 'message']]
+] as const) {
+  // as the WHATWG's interfaces have them
+  for (const name of names) Object.defineProperty(prototype, name, { enumerable: true })
 }
 
 /** A function, or an object with a method `handleEvent`. */
 export type Handler = ((event: never) => void) | { handleEvent(event: never): void }
 
-const kHandler = Symbol('handler')
-const kIsAttribute = Symbol('is an attribute')
+/** Where a wrapper has the handler. @internal */
+export const kHandler = Symbol('handler')
+/** Whether a wrapper is that of `onopen` or its like. @internal */
+export const kIsAttribute = Symbol('is an attribute')
 
 type Wrapper = ((...args: any[]) => void) & { [kHandler]?: Handler; [kIsAttribute]?: boolean }
 
@@ -71,10 +121,12 @@ interface Target extends Pick<EventEmitter, 'listeners'> {
 }
 
 const MAKERS: Record<string, (target: Target, ...args: never[]) => SocketEvent<Target>> = {
-  open: target => new SocketEvent('open', target),
-  message: (target, data: Buffer, isBinary: boolean) => new MessageEvent(target, isBinary ? data : data.toString()),
-  error: (target, error: Error) => new ErrorEvent(target, error),
-  close: (target, code: number, reason: Buffer) => new CloseEvent(target, code, reason.toString(), target.wasClean)
+  open: () => new SocketEvent('open'),
+  message: (_target, data: Buffer, isBinary: boolean) =>
+    new MessageEvent('message', { data: isBinary ? data : data.toString() }),
+  error: (_target, error: Error) => new ErrorEvent('error', { error, message: error.message }),
+  close: ({ wasClean }, code: number, reason: Buffer) =>
+    new CloseEvent('close', { code, reason: reason.toString(), wasClean })
 }
 
 /** Events of other types have no such listeners. */
@@ -82,7 +134,7 @@ export function addHandler(target: Target, type: string, handler: Handler, once:
   if (!Object.hasOwn(MAKERS, type)) return
   if (!isAttribute && find(target, type, handler, false) !== undefined) return
   const make = MAKERS[type] as (target: Target, ...args: unknown[]) => SocketEvent<Target>
-  const wrapper: Wrapper = (...args: unknown[]) => call(handler, target, make(target, ...args))
+  const wrapper: Wrapper = (...args: unknown[]) => call(handler, target, make(target, ...args).setTarget(target))
   wrapper[kHandler] = handler
   wrapper[kIsAttribute] = isAttribute
   if (once) target.once(type, wrapper)

@@ -23,7 +23,8 @@ export type BinaryType = 'nodebuffer' | 'arraybuffer' | 'fragments' | 'blob'
 
 export const BINARY_TYPES: readonly string[] = ['nodebuffer', 'arraybuffer', 'fragments', 'blob']
 
-const EMPTY = Buffer.alloc(0)
+/** What has no bytes, once for all. */
+export const EMPTY: Buffer<ArrayBuffer> = Buffer.alloc(0)
 
 /** Text stays text; anything else becomes bytes. */
 export function toPayload(data: unknown): string | Uint8Array | Blob {

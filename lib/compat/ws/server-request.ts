@@ -34,8 +34,28 @@ export function checkRequest({ method, headers }: IncomingMessage, hasExtensions
   return { status: 400, message: 'Invalid or unacceptable Sec-WebSocket-Extensions header' }
 }
 
+/** What a client may ask of permessage-deflate (RFC 7692 §7.1). */
+const PARAMETERS: Record<string, RegExp> = {
+  server_no_context_takeover: /^$/,
+  client_no_context_takeover: /^$/,
+  server_max_window_bits: /^(?:[89]|1[0-5])$/,
+  client_max_window_bits: /^(?:|[89]|1[0-5])$/
+}
+
 function isOffer(offer: string): boolean {
-  return offer.split(',').every(item => ITEM.test(item.trim()))
+  return offer.split(',').every(item => ITEM.test(item.trim()) && isDeflate(item.trim()))
+}
+
+/** Whether the parameters of permessage-deflate are right; those of other extensions are not ours to judge. */
+function isDeflate(item: string): boolean {
+  const [name, ...parameters] = item.split(';').map(part => part.trim())
+  if (name !== 'permessage-deflate') return true
+  const names = parameters.map(parameter => parameter.split('=', 1)[0]!)
+  if (new Set(names).size !== names.length) return false
+  return parameters.every(parameter => {
+    const [key, value = ''] = parameter.split('=')
+    return Object.hasOwn(PARAMETERS, key!) && PARAMETERS[key!]!.test(value.replace(/^"(.*)"$/, '$1'))
+  })
 }
 
 /** The subprotocols that a client offers; null where the field is malformed. */

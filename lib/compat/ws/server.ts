@@ -18,6 +18,18 @@ const ServerEmitter = EventEmitter as unknown as new <Socket, Request>() => Emit
   ServerEvents<Socket, Request>
 >
 
+/** Fields that the handshake writes itself: lines of them are left out. */
+const OWN: ReadonlySet<string> = new Set([
+  'upgrade',
+  'connection',
+  'sec-websocket-accept',
+  'sec-websocket-protocol',
+  'sec-websocket-extensions',
+  'sec-websocket-version'
+])
+
+const STATES = ['running', 'closing', 'closed'] as const
+
 const kUsed = Symbol('upgraded')
 
 /** As `options` shows them. */
@@ -51,10 +63,16 @@ export class WebSocketServer<
   /** The connections that are open or closing; undefined where `clientTracking` is false. */
   declare clients: Set<InstanceType<Socket>>
 
-  private server: HttpServer<Request> | null = null
-  private state: 'running' | 'closing' | 'closed' = 'running'
+  /** The HTTP server; programs ask for its address. @internal */
+  _server: HttpServer<Request> | null = null
+  private state: (typeof STATES)[number] = 'running'
   private readonly subscriptions: Record<string, (...args: never[]) => void>
   private waitsForClients = false
+
+  /** The state as a number, for programs that look at it. @internal */
+  get _state(): number {
+    return STATES.indexOf(this.state)
+  }
 
   /**
    * @param callback - called when the server that it makes for `port` listens
@@ -92,14 +110,14 @@ export class WebSocketServer<
   }
 
   private use(server: HttpServer<Request>): void {
-    this.server = server
+    this._server = server
     for (const [event, listener] of Object.entries(this.subscriptions)) server.on(event, listener as () => void)
   }
 
   /** The address that it listens on; null once it is closed. @throws Error with `noServer` */
   address(): AddressInfo | string | null {
     if (this.options.noServer) throw new Error('The server is operating in "noServer" mode')
-    return this.server === null ? null : this.server.address()
+    return this._server === null ? null : this._server.address()
   }
 
   /** Takes no more connections. The HTTP server is closed if it was made for `port`; connections stay as they are. */
@@ -112,8 +130,8 @@ export class WebSocketServer<
     if (callback !== undefined) this.once('close', callback)
     if (this.state === 'closing') return
     this.state = 'closing'
-    const { server } = this
-    this.server = null
+    const { _server: server } = this
+    this._server = null
     if (server !== null) {
       for (const [event, listener] of Object.entries(this.subscriptions)) server.off(event, listener as () => void)
     }
@@ -211,15 +229,19 @@ export class WebSocketServer<
       return
     }
     socket[kUsed] = true
-    const core = WebSocketStream.http(request, head, {
+    // frames come by the socket, in a turn of their own
+    if (head.length > 0) socket.unshift(head)
+    const core = WebSocketStream.http(request, undefined, {
       ...coreOptions(this.options),
       extensions: deflate(this.options.perMessageDeflate, true)
     })
     const { handleProtocols } = this.options
     const [first = ''] = protocols
-    const chosen = protocols.size > 0 && handleProtocols ? handleProtocols(protocols, request) : first
-    this.setHeaders(core, request, chosen || '')
-    core.accept({ protocol: chosen || '' })
+    const chosen = (protocols.size > 0 && handleProtocols ? handleProtocols(protocols, request) : first) || ''
+    // a client fails on one that it has not offered (RFC 6455 §4.1)
+    const protocol = protocols.has(chosen) ? chosen : ''
+    this.setHeaders(core, request, protocol)
+    core.accept({ protocol })
     socket.off('error', destroy)
     this.connected(core, socket, request, callback)
   }
@@ -240,6 +262,7 @@ export class WebSocketServer<
     for (const line of lines.filter(line => !known.has(line)).flatMap(line => line.split('\r\n'))) {
       const colon = line.indexOf(':')
       const name = line.slice(0, colon).trim()
+      if (OWN.has(name.toLowerCase())) continue
       added.set(name, [...(added.get(name) ?? []), line.slice(colon + 1).trim()])
     }
     for (const [name, values] of added) core.setHeader(name, values)

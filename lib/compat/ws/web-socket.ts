@@ -2,7 +2,7 @@
 // happens on the wire is the core's.
 
 import { EventEmitter } from 'node:events'
-import type { ClientRequestArgs } from 'node:http'
+import type { ClientRequest, ClientRequestArgs } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { CloseInfo, MessageWriter, WebSocketStream } from '../../index.js'
 import { ClientRequests } from './client-request.js'
@@ -10,7 +10,7 @@ import { errorOf } from './errors.js'
 import { addHandler, attribute, type Handler, removeHandler, setAttribute } from './event-target.js'
 import type { Emitter, EventMap, SocketEvents } from './events.js'
 import type { ClientOptions, CommonOptions } from './options.js'
-import { asType, BINARY_TYPES, type BinaryType, type Sendable, sizeOf, toControl, toPayload } from './payload.js'
+import { asType, BINARY_TYPES, type BinaryType, EMPTY, type Sendable, sizeOf, toControl, toPayload } from './payload.js'
 
 const CONNECTING = 0
 const OPEN = 1
@@ -64,6 +64,8 @@ export class WebSocket extends SocketEmitter {
 
   /** The wire, for programs that ask for its address. @internal */
   _socket: Duplex | null = null
+  /** Redirects that were followed; few are. @internal */
+  declare _redirects: number
   // OPEN where the core knows the state
   private phase: 0 | 1 | 2 | 3 = CONNECTING
   private core: WebSocketStream | null = null
@@ -73,6 +75,7 @@ export class WebSocket extends SocketEmitter {
   private writer: MessageWriter | null = null
   // bytes that were given after the end
   private lateBytes = 0
+  private closeSize = 0
   private hasFailed = false
   // what is being dialled
   private requests: ClientRequests | null = null
@@ -89,9 +92,9 @@ export class WebSocket extends SocketEmitter {
   constructor(address: string | URL | null, protocols?: unknown, options?: unknown) {
     super()
     if (address === null) return
-    const isList = typeof protocols !== 'object' || Array.isArray(protocols)
+    const isList = typeof protocols !== 'object' || protocols === null || Array.isArray(protocols)
     const given = isList ? options : (protocols ?? options)
-    const names = protocols === undefined || !isList || protocols === null ? [] : [protocols as string[]].flat()
+    const names = protocols === undefined || !isList ? [] : [protocols as string[]].flat()
     this.requests = new ClientRequests(this, names, (given ?? {}) as ClientOptions)
     this.requests.start(address)
   }
@@ -112,7 +115,8 @@ export class WebSocket extends SocketEmitter {
 
   /** Bytes that were given to `send` and that the wire has not taken. */
   get bufferedAmount(): number {
-    return this.lateBytes + (this.core?.bufferedAmount ?? 0)
+    // a Close frame is none of the application's data
+    return this.lateBytes + Math.max(0, (this.core?.bufferedAmount ?? 0) - this.closeSize)
   }
 
   /** The names of the extensions that were negotiated. */
@@ -155,6 +159,9 @@ export class WebSocket extends SocketEmitter {
     const reason = data === undefined || data === null ? '' : data.toString()
     if (code !== undefined) checkClose(code, reason)
     void this.core!.close(code ?? null, code === undefined ? '' : reason)
+    const size = code === undefined ? 0 : 2 + Buffer.byteLength(reason)
+    // with its header, and a client's mask
+    this.closeSize = size + (this.address === undefined ? 2 : 6)
   }
 
   /** Ends the connection at once, without a closing handshake. */
@@ -162,6 +169,11 @@ export class WebSocket extends SocketEmitter {
     const { readyState } = this
     if (readyState === CONNECTING) this.giveUp()
     else if (readyState !== CLOSED) this.core?.destroy()
+  }
+
+  /** The request under way, for programs that add to it. @internal */
+  get _req(): ClientRequest | null {
+    return this.requests?.request ?? null
   }
 
   private giveUp(): void {
@@ -173,6 +185,8 @@ export class WebSocket extends SocketEmitter {
     if (this.core === null || this.phase === CLOSED) return
     this.paused = true
     this.core.pauseMessages()
+    // pings wait as well, and the peer at once
+    this._socket!.pause()
   }
 
   /** Lets messages go on. */
@@ -180,6 +194,8 @@ export class WebSocket extends SocketEmitter {
     if (this.core === null || this.phase === CLOSED) return
     this.paused = false
     this.core.resumeMessages()
+    // a listener may have paused again
+    if (!this.isPaused) this._socket!.resume()
   }
 
   /**
@@ -249,8 +265,9 @@ export class WebSocket extends SocketEmitter {
   private control(kind: 'ping' | 'pong', data: unknown, mask: unknown, callback: Callback | undefined): void {
     if (typeof data === 'function') [data, callback] = [undefined, data as Callback]
     else if (typeof mask === 'function') callback = mask as Callback
-    const payload = toControl(data)
-    if (!this.canSend(payload, callback)) return
+    const given = toPayload(data)
+    if (!this.canSend(given, callback)) return
+    const payload = toControl(given)
     const core = this.core!
     void core[kind](payload, IN_ORDER)
     if (callback !== undefined)
@@ -343,7 +360,7 @@ export class WebSocket extends SocketEmitter {
       this.emit('error', error)
     } finally {
       this.phase = CLOSED
-      process.nextTick(() => this.emit('close', 1006, Buffer.alloc(0)))
+      this.emit('close', 1006, EMPTY)
     }
   }
 
@@ -354,6 +371,7 @@ export class WebSocket extends SocketEmitter {
 
   /** @internal */
   receive(data: Buffer, isBinary: boolean): void {
+    if (data.length === 0) data = EMPTY
     this.emit('message', this.type === 'nodebuffer' || !isBinary ? data : asType(data, this.type), isBinary)
   }
 
@@ -369,11 +387,20 @@ export class WebSocket extends SocketEmitter {
   ended({ code, reason }: CloseInfo): void {
     this.phase = CLOSED
     // what this side has found wrong, the peer has not said
-    if (this.hasFailed) this.emit('close', 1006, Buffer.alloc(0))
-    else this.emit('close', code, Buffer.from(reason))
+    if (this.hasFailed) this.emit('close', 1006, EMPTY)
+    else this.emit('close', code, reason === '' ? EMPTY : Buffer.from(reason))
   }
 }
 
+WebSocket.prototype._redirects = 0
+
+const ATTRIBUTES = ['onopen', 'onmessage', 'onerror', 'onclose']
+const READ_ONLY = ['bufferedAmount', 'extensions', 'isPaused', 'protocol', 'readyState', 'url']
+
+for (const name of ['binaryType', ...ATTRIBUTES, ...READ_ONLY]) {
+  // as the WHATWG's interfaces have them
+  Object.defineProperty(WebSocket.prototype, name, { enumerable: true })
+}
 for (const [value, name] of NAMES.entries()) {
   Object.defineProperty(WebSocket, name, { enumerable: true, value })
   Object.defineProperty(WebSocket.prototype, name, { enumerable: true, value })
