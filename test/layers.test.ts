@@ -146,7 +146,19 @@ const LAYERS: Record<string, Layer> = {
   },
   index: { knows: ['browser', 'extensions', 'net'] },
   // the interfaces of other packages over the public one
-  compat: { knows: ['index'], uses: ['node:events', 'node:stream'] },
+  compat: {
+    knows: ['index'],
+    uses: [
+      'node:events',
+      'node:stream',
+      'node:crypto',
+      'node:http',
+      'node:https',
+      'node:net',
+      'node:tls',
+      'node:zlib'
+    ]
+  },
   // knows the library as everybody else does
   cli: {
     knows: ['index'],
