@@ -1,7 +1,8 @@
 // What is public in a browser: all but what dials or listens, and but the compression that is Node's. Bundlers for browsers take this
 // for the whole package (package.json).
 
-export type { CloseInfo, ClosingInfo, ReadyState, Role } from './connection.js'
+export type { CloseInfo, ClosingInfo, Role } from './connection.js'
+export type { ReadyState } from './connection-phase.js'
 export {
   type ErrorCode,
   type ErrorDetails,
@@ -47,6 +48,7 @@ export { Opcode } from './protocol/opcode.js'
 export { type PrepareOptions, prepareMessage } from './protocol/prepare-message.js'
 export { PreparedMessage } from './protocol/prepared-message.js'
 export { TextBytes } from './protocol/text-bytes.js'
+export type { ControlOptions, SendOptions, SentCallback } from './send-arguments.js'
 export { ExtensionTransform, type ExtensionTransformOptions } from './stages/extension-transform.js'
 export { FrameDecoder, type FrameDecoderOptions } from './stages/frame-decoder.js'
 export { FrameEncoder, type FrameEncoderOptions } from './stages/frame-encoder.js'
@@ -61,4 +63,4 @@ export { type MessageKind, MessageStream } from './views/message-stream.js'
 export type { MessageWriter, MessageWriterOptions } from './views/message-writer.js'
 export type { MessagesView } from './views/messages.js'
 export type { StreamsView } from './views/streams.js'
-export { type ControlOptions, type SendOptions, type SentCallback, WebSocketStream } from './websocket-stream.js'
+export { WebSocketStream } from './websocket-stream.js'

@@ -1,22 +1,19 @@
-// The state of one connection: connecting, open, closing, closed; pings, the closing handshake, keepalive, and the timers of all
-// these. Sees control frames and the ends of the wire; knows no bytes and no streams.
+// The state of one connection and its closing handshake (RFC 6455 §7): what has happened is recorded, and tables say what follows from it. Sees
+// control frames and the ends of the wire; knows no bytes and no streams.
 
+import { after, PHASES, type Phase, type ReadyState, type Step } from './connection-phase.js'
 import { HandshakeError, WebSocketError } from './errors.js'
-import { Keepalive, type KeepaliveOwner } from './keepalive.js'
 import type { Settings } from './options.js'
 import { PatientTimer } from './patient-timer.js'
-import { PendingPings } from './pending-pings.js'
+import { type PingSurroundings, Pings } from './pings.js'
 import { type CloseBody, CloseCode, isSendable, readCloseBody, writeCloseBody } from './protocol/close-code.js'
 import { isDraft } from './protocol/draft-parser.js'
 import type { Frame } from './protocol/frame.js'
 import { Opcode } from './protocol/opcode.js'
-import { Buffer } from './runtime/node.js'
+import type { Buffer } from './runtime/node.js'
 
 /** Which side of a connection this is (RFC 6455 §1.3). */
 export type Role = 'server' | 'client'
-/** The state of a connection: `'connecting'` until the handshake is done, `'closing'` from the first Close on. */
-export type ReadyState = 'connecting' | 'open' | 'closing' | 'closed'
-
 /** How a connection ended (RFC 6455 §7.1). */
 export interface CloseInfo {
   /** The code of the peer's Close frame; 1005 where it had none, 1006 where no Close came; or the code with which this side failed the connection. */
@@ -36,11 +33,7 @@ export interface ClosingInfo extends Omit<CloseInfo, 'wasClean'> {
 }
 
 /** What a connection asks of its surroundings. */
-export interface Surroundings {
-  /** Sends a Ping or Pong; false where the answer to another Ping already waited. */
-  sendControl(opcode: Opcode, payload: Buffer, isAnswer?: boolean): boolean
-  /** Sends a Ping or Pong behind the messages that were sent before. */
-  sendInOrder(opcode: Opcode, payload: Buffer): void
+export interface Surroundings extends PingSurroundings {
   /** Sends a Close behind what waits; no frame goes out after it. False where the end of the wire has to do. */
   sendClose(payload: Buffer): boolean
   /** Ends the wire behind what waits. */
@@ -53,10 +46,6 @@ export interface Surroundings {
   dropWire(): void
   /** Takes no more frames from the wire: the rest is dropped. */
   stopReading(): void
-  /** Whether the application, or this library, keeps the peer from writing at present. */
-  holdsInput(): boolean
-  /** Lets input go on that `control` asked to wait. */
-  resumeInput(): void
   /** Whether the application is reading messages. */
   isRead(): boolean
   /** Drops messages that wait to be read, if there are any: a Close may lie behind them. */
@@ -67,58 +56,41 @@ export interface Surroundings {
   messagesEnded(): void
   /** Somebody watches frames. */
   saw(direction: 'received' | 'sent', frame: Frame): void
-  /** Tells the application. */
-  notify(event: 'ping' | 'pong', payload: Buffer): void
   /** Tells the application why the connection ends. */
   notifyError(error: Error): void
 }
 
-/**
- * Milliseconds that input waits for the wire to take a Pong, and Pings that are read then before it waits again. Two peers that both
- * write and ping would wait for each other for ever; one that pings and reads nothing is read so slowly that it costs little.
- */
-const PONG_PATIENCE = 100
-const PINGS_AT_ONCE = 1024
-
-const EMPTY = Buffer.alloc(0)
-
-export class Connection implements KeepaliveOwner {
-  state: ReadyState = 'connecting'
+export class Connection {
+  /** Pings and Pongs of both sides. */
+  readonly pings: Pings
   /** Why the connection ends other than cleanly; null while nothing is wrong. */
   failure: WebSocketError | null = null
   /** Whether a Close of the peer's is answered by `close` only: the application is asked first. */
   relaysClose = false
-  /** Whether Pings are the application's to answer. */
-  relaysPings = false
 
+  private phase: Phase = PHASES.connecting
   // of the handshake, or of the closing handshake
   private readonly timer = new PatientTimer()
-  private keepalive: Keepalive | null = null
+  // what has happened
   private closeSent = false
-  // our Close waits behind messages that the wire has not taken
-  private closePending = false
   private closeReceived: CloseBody | null = null
   private initiator: 'local' | 'peer' | null = null
-  private queuedClose: Buffer | null = null
-  private replyPending = false
-  private closesSoon = false
-  private pings: PendingPings | null = null
-  // Pings and Pongs of before the connection is open
-  private early: { opcode: Opcode; payload: Buffer }[] | null = null
-  // while input waits for the wire to take a Pong
-  private patience: NodeJS.Timeout | null = null
-  private pingsLeft = 0
-  // the versions before RFC 6455's framing have no pings
-  private hasPings = true
+  private wireEnded = false
   // given up with something unsent
   private isCut = false
-  private wireEnded = false
+  // what was asked for before the connection was open
+  private queuedClose: Buffer | null = null
+  private closesSoon = false
+  // the versions before RFC 6455's framing have no pings
+  private hasPings = true
 
   constructor(
     readonly role: Role,
     private readonly settings: Settings,
     private readonly around: Surroundings
-  ) {}
+  ) {
+    this.pings = new Pings(around)
+  }
 
   /** Runs `late` unless the handshake is done within `handshakeTimeout`. */
   expectHandshake(late: () => void): void {
@@ -127,31 +99,36 @@ export class Connection implements KeepaliveOwner {
 
   /** The handshake is done. */
   opened(version: string): void {
-    const { early } = this
-    this.early = null
-    this.state = 'open'
+    this.step('handshake done')
     this.timer.stop()
-    if (isDraft(version)) {
-      this.hasPings = false
-      this.pings?.fail()
-      return
-    }
-    const { keepalive } = this.settings
-    if (keepalive !== undefined) this.keepalive = new Keepalive(keepalive.interval, keepalive.timeout, this)
-    // ahead of what an 'open' listener sends, a Close included
-    if (early !== null) for (const { opcode, payload } of early) this.around.sendControl(opcode, payload)
+    this.hasPings = !isDraft(version)
+    if (this.hasPings) this.pings.opened(this.settings.keepalive)
+    else this.pings.areRefused()
   }
 
   /** After the handshake and what the application does at once: a close that was asked for before may go out. */
   ready(): void {
-    if (this.queuedClose !== null && this.state === 'open') this.startClose(this.queuedClose)
+    if (this.queuedClose !== null && this.phase === PHASES.open) this.startClose(this.queuedClose)
     else if (this.closesSoon) this.closeSoon()
+  }
+
+  private step(step: Step): void {
+    this.phase = after(this.phase, step)
+  }
+
+  get state(): ReadyState {
+    return this.phase.state
   }
 
   /** Whether messages can still be sent, or will be once the handshake is done. */
   get takesMessages(): boolean {
-    if (this.state === 'connecting') return this.queuedClose === null
-    return this.state === 'open' || this.closePending || this.replyPending
+    return this.phase === PHASES.connecting ? this.queuedClose === null : this.phase.isSending
+  }
+
+  /** Whether Pings and Pongs can still be sent, or will be once the handshake is done. */
+  get takesPings(): boolean {
+    if (this.phase === PHASES.connecting) return this.queuedClose === null
+    return this.phase === PHASES.open && this.hasPings
   }
 
   // the peer has said that nothing more comes, or is no longer listened to
@@ -168,7 +145,7 @@ export class Connection implements KeepaliveOwner {
       const reason = failure.closeCode === CloseCode.Abnormal ? '' : closeReason(failure)
       return { code: failure.closeCode, reason, wasClean: false, initiator }
     }
-    // without a failure the peer's Close has come; ours may have been somebody else's to give, or may not have left
+    // without a failure the peer's Close has come; ours may have been the application's to give, or may not have left
     const { code, reason } = this.closeReceived!
     return { code, reason, wasClean: this.closeSent && !this.isCut && this.around.closeHasLeft(), initiator }
   }
@@ -178,12 +155,14 @@ export class Connection implements KeepaliveOwner {
     return this.closeReceived?.code ?? CloseCode.NoStatus
   }
 
-  /** Begins the closing handshake (RFC 6455 §7.1.2); a second call does nothing. */
+  // The closing handshake
+
+  /** Begins the closing handshake (RFC 6455 §7.1.2), or answers the peer's Close; a second call does nothing. */
   close(body: Buffer): void {
-    if (this.state === 'connecting') this.queuedClose ??= body
-    else if (this.state === 'open' || this.closePending) this.startClose(body)
-    else if (this.replyPending) {
-      this.reply(body)
+    if (this.phase === PHASES.connecting) this.queuedClose ??= body
+    else if (this.phase === PHASES.open || this.phase === PHASES.ending) this.startClose(body)
+    else if (this.phase === PHASES.closeReceived) {
+      this.sendClose(body)
       this.endIfFirst()
     }
   }
@@ -191,52 +170,21 @@ export class Connection implements KeepaliveOwner {
   /** A `close` will come when the messages before it are sent: `closeTimeout` after the wire took some of them at most. */
   closeSoon(): void {
     this.closesSoon = true
-    if (this.state !== 'open') return
+    if (this.phase !== PHASES.open) return
     this.initiator = 'local'
-    this.closePending = true
-    this.beginClosing()
+    this.beginClosing('close asked for')
   }
 
   private startClose(body: Buffer): void {
     this.initiator = 'local'
-    this.closePending = false
-    this.beginClosing()
+    if (!this.sendClose(body)) this.around.endWire()
+  }
+
+  /** False where this version has no Close frame: the end of the wire stands for it. */
+  private sendClose(body: Buffer): boolean {
     this.closeSent = true
-    if (!this.around.sendClose(body)) this.around.endWire()
-  }
-
-  /** Sends a Ping; the promise gives the time until its Pong in ms (RFC 6455 §5.5.2). Before the connection is open it waits. */
-  ping(payload: Buffer, inOrder = false): Promise<number> {
-    if (!this.takesControl) return unhandled(Promise.reject(new WebSocketError('WS_ERR_NOT_OPEN')))
-    this.pings ??= new PendingPings()
-    const answered = this.pings.add(payload)
-    this.sendControl(Opcode.Ping, payload, inOrder)
-    return answered
-  }
-
-  /** Sends an unsolicited Pong (RFC 6455 §5.5.3), or has it wait as a Ping does; false if nothing more can be sent. */
-  pong(payload: Buffer, inOrder = false): boolean {
-    if (!this.takesControl) return false
-    this.sendControl(Opcode.Pong, payload, inOrder)
-    return true
-  }
-
-  private get takesControl(): boolean {
-    if (this.state === 'connecting') return this.queuedClose === null
-    return this.state === 'open' && this.hasPings
-  }
-
-  private sendControl(opcode: Opcode, payload: Buffer, inOrder: boolean): void {
-    if (inOrder) {
-      this.around.sendInOrder(opcode, payload)
-      return
-    }
-    if (this.state === 'open') {
-      this.around.sendControl(opcode, payload)
-      return
-    }
-    this.early ??= []
-    this.early.push({ opcode, payload })
+    this.beginClosing('close sent')
+    return this.around.sendClose(body)
   }
 
   saw(direction: 'received' | 'sent', frame: Frame): void {
@@ -247,43 +195,18 @@ export class Connection implements KeepaliveOwner {
   control(opcode: Opcode, payload: Buffer): boolean {
     // frames that had arrived when the wire broke: their messages still count
     if (this.failure !== null) return true
+    const isAnswered = this.settings.autoPong && this.phase.isSending
+    if (opcode === Opcode.Ping) return this.pings.receivePing(payload, isAnswered)
     if (opcode === Opcode.Close) this.receiveClose(payload)
-    else if (opcode === Opcode.Ping) return this.receivePing(payload)
-    else this.receivePong(payload)
+    else this.pings.receivePong(payload)
     return true
   }
 
   /** A Close waits for a reader of what is ahead of it, though no longer than `closeTimeout`. */
   holdsClose(): boolean {
-    if (this.state !== 'open' || !this.around.isRead()) return false
+    if (this.phase !== PHASES.open || !this.around.isRead()) return false
     this.timer.start(this.settings.closeTimeout, () => this.around.releaseClose())
     return true
-  }
-
-  private receivePing(payload: Buffer): boolean {
-    const isAnswered = this.settings.autoPong && !this.closeSent && this.state !== 'closed' && !this.relaysPings
-    const more = !isAnswered || this.around.sendControl(Opcode.Pong, payload, true) || this.pingsLeft-- > 0
-    // a peer that pings and does not read is not read from either, or hardly
-    if (!more) this.patience ??= setTimeout(() => this.readPings(), PONG_PATIENCE)
-    this.around.notify('ping', payload)
-    return more
-  }
-
-  private readPings(): void {
-    this.pingsLeft = PINGS_AT_ONCE
-    this.resumeInput()
-  }
-
-  private resumeInput(): void {
-    if (this.patience === null) return
-    clearTimeout(this.patience)
-    this.patience = null
-    this.around.resumeInput()
-  }
-
-  private receivePong(payload: Buffer): void {
-    this.pings?.settle(payload)
-    this.around.notify('pong', payload)
   }
 
   // RFC 6455 §5.5.1
@@ -296,19 +219,10 @@ export class Connection implements KeepaliveOwner {
     }
     this.around.stopReading()
     this.initiator ??= 'peer'
-    this.closePending = false
-    this.beginClosing()
-    this.replyPending = !this.closeSent
-    if (!this.relaysClose) this.reply(payload)
+    this.beginClosing('close received')
+    if (!this.relaysClose && this.phase === PHASES.closeReceived) this.sendClose(payload)
     this.around.messagesEnded()
     this.endIfFirst()
-  }
-
-  private reply(body: Buffer): void {
-    if (!this.replyPending) return
-    this.replyPending = false
-    this.closeSent = true
-    this.around.sendClose(body)
   }
 
   // RFC 6455 §7.1.1: the server ends the wire first; a client waits for that
@@ -317,20 +231,19 @@ export class Connection implements KeepaliveOwner {
   }
 
   private endWire(): void {
-    if (!this.replyPending) this.around.endWire()
+    if (this.phase !== PHASES.closeReceived) this.around.endWire()
   }
 
   /** Fails the connection (RFC 6455 §7.1.7): says why, ends the wire, and listens to nothing more. */
   fail(error: WebSocketError): void {
-    if (this.state === 'closed' || this.failure !== null) {
+    if (this.phase === PHASES.closed || this.failure !== null) {
       this.around.messagesEnded()
       return
     }
     this.failure = error
-    this.closePending = this.replyPending = false
     this.initiator ??= 'local'
     this.around.stopReading()
-    this.beginClosing()
+    this.beginClosing('failed')
     if (!this.closeSent && !(error instanceof HandshakeError) && isSendable(error.closeCode)) {
       this.closeSent = true
       this.around.sendClose(writeCloseBody(error.closeCode, closeReason(error)))
@@ -340,9 +253,11 @@ export class Connection implements KeepaliveOwner {
     this.around.endWire()
   }
 
+  // The ends of the wire
+
   /** All that the wire brought has been delivered; nothing more will be. */
   inputDelivered(): void {
-    if (this.state === 'closed') return
+    if (this.phase === PHASES.closed) return
     if (!this.inputIsOver) this.lose(new WebSocketError('WS_ERR_CONNECTION_LOST'))
     if (this.wireEnded) this.endWire()
   }
@@ -350,8 +265,8 @@ export class Connection implements KeepaliveOwner {
   /** The peer ended the wire; what it sent before may still be on its way to the application. */
   inputEnded(): void {
     this.wireEnded = true
-    if (this.state === 'connecting') this.endedByPeer()
-    if (this.inputIsOver && this.state !== 'closed') this.endWire()
+    if (this.phase === PHASES.connecting) this.endedByPeer()
+    if (this.inputIsOver && this.phase !== PHASES.closed) this.endWire()
   }
 
   /** The next wire is not the one that ended. */
@@ -367,16 +282,16 @@ export class Connection implements KeepaliveOwner {
 
   /** The wire is gone, with an error or without. */
   wireLost(cause?: unknown, error?: HandshakeError): void {
-    this.replyPending = false
-    if (this.state === 'closed' || this.inputIsOver) return
+    this.step('no answer')
+    if (this.phase === PHASES.closed || this.inputIsOver) return
     this.lose(error ?? new WebSocketError('WS_ERR_CONNECTION_LOST', { cause }))
   }
 
   /** Ends the connection without a word to the peer. */
   abandon(error: WebSocketError): void {
-    if (this.state === 'closed') return
+    if (this.phase === PHASES.closed) return
     this.initiator ??= 'local'
-    this.replyPending = false
+    this.step('no answer')
     // a stream that is destroyed forgets what waited in it
     this.isCut = !this.around.hasSentAll()
     if (!this.inputIsOver) this.lose(error)
@@ -387,9 +302,8 @@ export class Connection implements KeepaliveOwner {
   // 1006: no Close frame came (RFC 6455 §7.1.5)
   private lose(error: WebSocketError): void {
     this.failure = error
-    this.closePending = this.replyPending = false
     this.initiator ??= 'peer'
-    this.beginClosing()
+    this.beginClosing('failed')
     if (error.code !== 'WS_ERR_DESTROYED') this.around.notifyError(error)
     this.around.messagesEnded()
   }
@@ -397,57 +311,48 @@ export class Connection implements KeepaliveOwner {
   /** All is over. */
   over(): CloseInfo {
     const info = this.closeInfo
-    this.state = 'closed'
+    this.step('over')
     this.timer.stop()
-    this.keepalive?.stop()
-    if (this.patience !== null) clearTimeout(this.patience)
-    this.pings?.fail()
+    this.pings.over()
     return info
   }
 
   /** Something came from the wire. */
   heard(): void {
-    this.keepalive?.heard()
+    this.pings.heard()
   }
 
   /** The wire, which had taken no more, has taken some. */
   progressed(): void {
-    this.keepalive?.heard()
+    this.pings.heard()
     // a wire that is given up may say so late
-    if (this.state === 'closed') return
-    // as long as the wire takes messages that a close waits behind, it is not late
-    if (this.closePending || this.replyPending || (this.closeSent && !this.around.hasSentAll())) this.expectClose()
+    if (this.phase === PHASES.closed) return
+    // as long as the wire takes messages that a Close waits behind, it is not late
+    const isWaiting = this.phase === PHASES.ending || this.phase === PHASES.closeReceived
+    if (isWaiting || (this.closeSent && !this.around.hasSentAll())) this.expectClose()
   }
 
   /** The wire takes bytes again. */
   drained(): void {
-    if (this.pingsLeft !== 0) this.pingsLeft = 0
-    this.resumeInput()
+    this.pings.drained()
   }
 
-  // Keepalive
-
-  sendPing(): void {
-    this.around.sendControl(Opcode.Ping, EMPTY)
-  }
-
-  holdsInput(): boolean {
-    return this.around.holdsInput()
-  }
-
+  /** Keepalive's Ping has not been answered in time. */
   peerIsSilent(): void {
     this.initiator = 'local'
     this.abandon(new WebSocketError('WS_ERR_KEEPALIVE_TIMEOUT'))
   }
 
-  private beginClosing(): void {
-    if (this.state === 'closing') return
-    this.state = 'closing'
-    this.expectClose()
+  // closeTimeout
+
+  private beginClosing(step: Step): void {
+    const isClosing = this.phase.state === 'closing'
+    this.step(step)
+    if (!isClosing) this.expectClose()
   }
 
   private expectClose(): void {
-    this.keepalive?.stop()
+    this.pings.stopKeepalive()
     const half = this.settings.closeTimeout / 2
     this.timer.start(half, () => {
       // the peer's Close may lie behind messages that nothing reads
@@ -464,12 +369,6 @@ export class Connection implements KeepaliveOwner {
   private giveUpClosing(): void {
     this.abandon(new WebSocketError('WS_ERR_CLOSE_TIMEOUT'))
   }
-}
-
-/** A promise whose rejection need not be handled. */
-function unhandled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => {})
-  return promise
 }
 
 /** The text of an error as far as a Close frame has room: 123 bytes (RFC 6455 §5.5). Our texts are ASCII. */

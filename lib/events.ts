@@ -33,33 +33,33 @@ export interface WebSocketStreamEvents {
 }
 
 /** EventEmitter's methods, for these events and for all others. */
-export interface TypedEmitter<Self> {
-  on<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): Self
-  on<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
-  once<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): Self
-  once<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
-  off<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): Self
-  off<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
+export interface TypedEmitter {
+  on<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): this
+  on<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
+  once<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): this
+  once<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
+  off<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): this
+  off<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
   addListener<E extends keyof WebSocketStreamEvents>(
     event: E,
     listener: (...args: WebSocketStreamEvents[E]) => void
-  ): Self
-  addListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
+  ): this
+  addListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
   removeListener<E extends keyof WebSocketStreamEvents>(
     event: E,
     listener: (...args: WebSocketStreamEvents[E]) => void
-  ): Self
-  removeListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
+  ): this
+  removeListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
   prependListener<E extends keyof WebSocketStreamEvents>(
     event: E,
     listener: (...args: WebSocketStreamEvents[E]) => void
-  ): Self
-  prependListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
+  ): this
+  prependListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
   prependOnceListener<E extends keyof WebSocketStreamEvents>(
     event: E,
     listener: (...args: WebSocketStreamEvents[E]) => void
-  ): Self
-  prependOnceListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): Self
+  ): this
+  prependOnceListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
   emit<E extends keyof WebSocketStreamEvents>(event: E, ...args: WebSocketStreamEvents[E]): boolean
   emit<E extends string | symbol>(event: E & OtherEvent<E>, ...args: any[]): boolean
 }

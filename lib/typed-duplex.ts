@@ -4,7 +4,7 @@ import type { TypedEmitter } from './events.js'
 import type { LazyMembers, NodeDuplex } from './streams.js'
 
 /** A Duplex with its own events typed. */
-export interface TypedDuplex<Self> extends Omit<NodeDuplex, Replaced>, TypedEmitter<Self>, LazyMembers {
+export interface TypedDuplex extends Omit<NodeDuplex, Replaced>, TypedEmitter, LazyMembers {
   destroy(error?: Error): this
   pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean | undefined }): T
   write(chunk: unknown, callback?: (error?: Error | null) => void): boolean
@@ -45,4 +45,4 @@ type Replaced =
   | '_destroy'
   | typeof Symbol.asyncDispose
   | typeof Symbol.asyncIterator
-  | keyof TypedEmitter<never>
+  | keyof TypedEmitter

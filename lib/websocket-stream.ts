@@ -1,10 +1,11 @@
-// The Duplex that a socket is piped through: the public face of one connection. What happens inside is the Pipeline's affair.
+// The public face of one connection. Each member asks the part of the Endpoint that knows the answer.
 
 import type { ServerHttp2Stream } from 'node:http2'
-import type { DuplexOptions, Duplex as NodeDuplex } from 'node:stream'
-import type { CloseInfo, ReadyState, Role } from './connection.js'
-import { type HandshakeError, type Headers, WebSocketError } from './errors.js'
-import type { OtherEvent, WebSocketStreamEvents } from './events.js'
+import type { Duplex as NodeDuplex } from 'node:stream'
+import type { CloseInfo, Role } from './connection.js'
+import type { ReadyState } from './connection-phase.js'
+import { Endpoint, kEndpoint } from './endpoint.js'
+import { type Headers, WebSocketError } from './errors.js'
 import type { Extension } from './extensions/extension.js'
 import type { ConnectionServer } from './hand-over.js'
 import type { Http2Headers } from './handshake/http2-fields.js'
@@ -20,43 +21,38 @@ import {
   type UpgradeResponse,
   type WebSocketOptions
 } from './options.js'
-import { Pipeline, type PipelineUser } from './pipeline.js'
 import { writeCloseBody } from './protocol/close-code.js'
 import { type Sendable, toBytes, Uncompressed } from './protocol/message-splitter.js'
 import { PreparedMessage } from './protocol/prepared-message.js'
 import { TextBytes } from './protocol/text-bytes.js'
 import { Buffer, nextTick } from './runtime/node.js'
+import {
+  type BinaryMessage,
+  bytesOf,
+  type ControlOptions,
+  controlPayload,
+  nextPing,
+  readCallback,
+  readCompress,
+  readInOrder,
+  type SendOptions,
+  type SentCallback
+} from './send-arguments.js'
 import type { ConnectionStats } from './stats.js'
-import { askForDrain, Duplex, EventEmitter, lazy, prepareListeners } from './streams.js'
-import { surface, surfacing } from './surfacing.js'
-import type { TypedDuplex } from './typed-duplex.js'
+import { surfacing } from './surfacing.js'
 import type { BytesView } from './views/bytes.js'
 import type { FramesView } from './views/frames.js'
 import type { MessageKind } from './views/message-stream.js'
 import type { MessageWriter, MessageWriterOptions } from './views/message-writer.js'
 import type { MessagesView } from './views/messages.js'
 import type { StreamsView } from './views/streams.js'
+import { WireStream } from './wire-stream.js'
 import { AttachedWire } from './wires/attached-wire.js'
-import { type PipedStream, PipedWire } from './wires/piped-wire.js'
 
-/** How one message is sent. */
-export interface SendOptions {
-  /** Whether an extension may compress it. Default: true. */
-  compress?: boolean | undefined
-}
+type MakeOpening = (owner: Http2OpeningOwner) => Opening
 
-/** How one Ping or Pong is sent. */
-export interface ControlOptions {
-  /** Whether it keeps its place behind the messages that were sent before, which by default it goes ahead of. Default: false. */
-  inOrder?: boolean | undefined
-}
-
-/** Called when the wire has written a message, and its memory is the application's again; or with an error when it cannot be written. */
-export type SentCallback = (error?: Error | null) => void
-
-type Listener<E extends keyof WebSocketStreamEvents> = (...args: WebSocketStreamEvents[E]) => void
-
-const LazyDuplex = lazy(Duplex) as unknown as new () => TypedDuplex<WebSocketStream>
+// the constructor is not public
+let make: (role: Role, settings: Settings, makeOpening: MakeOpening) => WebSocketStream
 
 /**
  * One WebSocket connection: a Duplex of wire bytes to pipe a socket through, with its messages in `messages`.
@@ -64,13 +60,17 @@ const LazyDuplex = lazy(Duplex) as unknown as new () => TypedDuplex<WebSocketStr
  * Made by `http`, `server` or `client`. Emits `request`, `open`, `message`, `ping`, `pong`, `error`, and `close` once when all is
  * over. A peer's fault ends the connection; without an `error` listener it does nothing else.
  */
-export class WebSocketStream extends LazyDuplex {
-  private readonly pipeline: Pipeline
+export class WebSocketStream extends WireStream {
+  /** @internal */
+  readonly [kEndpoint]: Endpoint
 
-  private constructor(role: Role, settings: Settings, makeOpening: (owner: Http2OpeningOwner) => Opening) {
+  private constructor(role: Role, settings: Settings, makeOpening: MakeOpening) {
     super()
-    prepareListeners(this)
-    this.pipeline = new Pipeline(this as unknown as PipelineUser, role, settings, makeOpening)
+    this[kEndpoint] = new Endpoint(this, role, settings, makeOpening)
+  }
+
+  static {
+    make = (role, settings, makeOpening) => new WebSocketStream(role, settings, makeOpening)
   }
 
   /**
@@ -84,7 +84,7 @@ export class WebSocketStream extends LazyDuplex {
     if (typeof request !== 'object' || request === null) throw new TypeError('request must be an object')
     const ws = new WebSocketStream('server', settings, owner => new Http1ServerOpening(owner, settings, request))
     if (head !== undefined && head.length > 0) {
-      ws.pipeline.keepHead(Buffer.from(head.buffer, head.byteOffset, head.byteLength))
+      ws[kEndpoint].handshake!.keepHead(Buffer.from(head.buffer, head.byteOffset, head.byteLength))
     }
     return ws
   }
@@ -113,7 +113,7 @@ export class WebSocketStream extends LazyDuplex {
    * @throws TypeError where another view serves this connection
    */
   get messages(): MessagesView {
-    return this.pipeline.open('messages') as MessagesView
+    return this[kEndpoint].open('messages') as MessagesView
   }
 
   /**
@@ -131,19 +131,8 @@ export class WebSocketStream extends LazyDuplex {
       settings,
       owner => new Http2ServerOpening(owner, settings, stream, headers)
     )
-    nextTick(() => ws.pipeline.isJoined || ws.closeInfo !== undefined || ws.attach(stream))
+    nextTick(() => ws[kEndpoint].isJoined || ws.closeInfo !== undefined || ws.attach(stream))
     return ws
-  }
-
-  /** A client that learns only on the way whether its wire is a stream of HTTP/2. @internal */
-  static dialing(url: string | URL, options: WebSocketOptions): { ws: WebSocketStream; opening: Http2ClientOpening } {
-    const settings = readOptions(options)
-    let opening: Http2ClientOpening | null = null
-    const ws = new WebSocketStream('client', settings, owner => {
-      opening = new Http2ClientOpening(owner, url, settings, new Http1ClientOpening(owner, url, settings))
-      return opening
-    })
-    return { ws, opening: opening! }
   }
 
   /**
@@ -152,7 +141,7 @@ export class WebSocketStream extends LazyDuplex {
    * @throws TypeError where another view, or a 'message' listener, serves this connection
    */
   get streams(): StreamsView {
-    return this.pipeline.open('streams') as StreamsView
+    return this[kEndpoint].open('streams') as StreamsView
   }
 
   /**
@@ -160,7 +149,7 @@ export class WebSocketStream extends LazyDuplex {
    * @throws TypeError where another view, or a 'message' listener, serves this connection
    */
   get frames(): FramesView {
-    return this.pipeline.open('frames') as FramesView
+    return this[kEndpoint].open('frames') as FramesView
   }
 
   /**
@@ -170,7 +159,7 @@ export class WebSocketStream extends LazyDuplex {
    * @throws TypeError where another view, or a 'message' listener, serves this connection
    */
   get bytes(): BytesView {
-    return this.pipeline.open('bytes') as BytesView
+    return this[kEndpoint].open('bytes') as BytesView
   }
 
   /**
@@ -182,7 +171,7 @@ export class WebSocketStream extends LazyDuplex {
    */
   createMessage(kind: MessageKind, options: MessageWriterOptions = {}): MessageWriter {
     if (kind !== 'text' && kind !== 'binary') throw new TypeError("kind must be 'text' or 'binary'")
-    return this.pipeline.createMessage(kind, readCompress(options))
+    return this[kEndpoint].sender.createMessage(kind, readCompress(options))
   }
 
   /**
@@ -215,9 +204,9 @@ export class WebSocketStream extends LazyDuplex {
   }
 
   private sendAs(message: Sendable | TextBytes, options?: SendOptions | SentCallback, sent?: SentCallback): boolean {
-    if (typeof options === 'function') return this.pipeline.send(message, options)
+    if (typeof options === 'function') return this[kEndpoint].sender.send(message, options)
     const item = readCompress(options) ? message : new Uncompressed(message)
-    return this.pipeline.send(item, readCallback(sent))
+    return this[kEndpoint].sender.send(item, readCallback(sent))
   }
 
   /**
@@ -235,14 +224,14 @@ export class WebSocketStream extends LazyDuplex {
   ): boolean {
     if (typeof message === 'string' || message instanceof TextBytes) return this.sendAs(message, options, sent)
     const callback = typeof options === 'function' ? options : readCallback(sent)
-    if (message instanceof PreparedMessage) return this.pipeline.send(message, callback)
+    if (message instanceof PreparedMessage) return this[kEndpoint].sender.send(message, callback)
     if (!(message instanceof Blob)) return this.sendAs(toBytes(message), options, sent)
     return this.sendBlob(message, typeof options === 'function' ? undefined : options, callback)
   }
 
   // its bytes come later, and what is sent meanwhile waits behind it
   private sendBlob(blob: Blob, options: SendOptions | undefined, sent: SentCallback | null): boolean {
-    if (!this.pipeline.takesMessages) {
+    if (!this[kEndpoint].sender.takesMessages) {
       if (sent !== null) nextTick(sent, new WebSocketError('WS_ERR_NOT_OPEN'))
       return false
     }
@@ -253,7 +242,7 @@ export class WebSocketStream extends LazyDuplex {
     blob.arrayBuffer().then(
       bytes => writer.end(new Uint8Array(bytes)),
       error => {
-        this.pipeline.notifyError(error)
+        this[kEndpoint].lifecycle.fail(error)
         writer.destroy(error)
       }
     )
@@ -266,7 +255,7 @@ export class WebSocketStream extends LazyDuplex {
    * @throws TypeError if the connection is read through `streams` or `frames`
    */
   discardMessages(): void {
-    this.pipeline.discardMessages()
+    this[kEndpoint].discardMessages()
   }
 
   /**
@@ -277,7 +266,7 @@ export class WebSocketStream extends LazyDuplex {
    */
   ping(payload?: string | Uint8Array, options?: ControlOptions): Promise<number> {
     const bytes = payload === undefined ? nextPing() : controlPayload(payload)
-    return this.pipeline.connection.ping(bytes, readInOrder(options))
+    return this[kEndpoint].ping(bytes, readInOrder(options))
   }
 
   /**
@@ -287,7 +276,7 @@ export class WebSocketStream extends LazyDuplex {
    * @returns false where nothing more can be sent
    */
   pong(payload: string | Uint8Array = '', options?: ControlOptions): boolean {
-    return this.pipeline.connection.pong(controlPayload(payload), readInOrder(options))
+    return this[kEndpoint].pong(controlPayload(payload), readInOrder(options))
   }
 
   /**
@@ -296,17 +285,17 @@ export class WebSocketStream extends LazyDuplex {
    * @throws TypeError where the connection is read through `streams` or `frames`
    */
   pauseMessages(): void {
-    this.pipeline.pauseMessages()
+    this[kEndpoint].reception.pause()
   }
 
   /** Lets messages go on that `pauseMessages()` keeps. */
   resumeMessages(): void {
-    this.pipeline.resumeMessages()
+    this[kEndpoint].reception.resume()
   }
 
   /** Whether `pauseMessages()` keeps messages at present. */
   get messagesArePaused(): boolean {
-    return this.pipeline.messagesArePaused
+    return this[kEndpoint].reception.isPaused
   }
 
   /**
@@ -317,13 +306,13 @@ export class WebSocketStream extends LazyDuplex {
    * @throws TypeError, RangeError if the code or the reason cannot be sent
    */
   close(code: number | null = 1000, reason = ''): Promise<CloseInfo> {
-    this.pipeline.close(writeCloseBody(code, reason))
+    this[kEndpoint].sender.close(writeCloseBody(code, reason))
     return this.whenClosed()
   }
 
   /** Resolves with how the connection ended, once it has; never rejects. */
   whenClosed(): Promise<CloseInfo> {
-    return this.pipeline.closed
+    return this[kEndpoint].lifecycle.closed
   }
 
   /** Whether the connection has ended, as any stream's `closed`. */
@@ -333,63 +322,63 @@ export class WebSocketStream extends LazyDuplex {
 
   /** What was agreed, when the handshake is done; rejects with a HandshakeError. Never an unhandled rejection by itself. */
   get opened(): Promise<OpenInfo> {
-    return this.pipeline.opened
+    return this[kEndpoint].lifecycle.opened
   }
 
   /** How the connection ended; undefined before. */
   get closeInfo(): CloseInfo | undefined {
-    return this.pipeline.closeInfo
+    return this[kEndpoint].closeInfo
   }
 
   /** `'hybi-13'`, `'hybi-8'`, `'hybi-7'`, `'hixie-76'`, `'hixie-75'` or `'rfc8441'`; '' before the handshake is done. */
   get version(): ProtocolVersion | '' {
-    return this.pipeline.info?.version ?? ''
+    return this[kEndpoint].info?.version ?? ''
   }
 
   /** The subprotocol; '' for none. */
   get protocol(): string {
-    return this.pipeline.info?.protocol ?? ''
+    return this[kEndpoint].info?.protocol ?? ''
   }
 
   /** The extensions, as in `Sec-WebSocket-Extensions`; '' for none. */
   get extensions(): string {
-    return this.pipeline.info?.extensions ?? ''
+    return this[kEndpoint].info?.extensions ?? ''
   }
 
   /** The URL; a server knows it from the request, and before that it is ''. */
   get url(): string {
-    const { info, opening } = this.pipeline
+    const { info, opening } = this[kEndpoint]
     return info === null ? opening!.url : info.url
   }
 
   /** The state of the connection. */
   get readyState(): ReadyState {
-    return this.pipeline.connection.state
+    return this[kEndpoint].connection.state
   }
 
   /** Server: the request, once it is there. */
   get request(): UpgradeRequest | null {
-    return this.pipeline.request
+    return this[kEndpoint].request
   }
 
   /** The status of the handshake's answer, also of one that refused, the server's or a proxy's; 0 before it. */
   get status(): number {
-    return this.pipeline.answer?.status ?? 0
+    return this[kEndpoint].answer?.status ?? 0
   }
 
   /** The header fields of the handshake's answer, also of one that refused; empty before it. */
   get headers(): Headers {
-    return this.pipeline.answer?.headers ?? {}
+    return this[kEndpoint].answer?.headers ?? {}
   }
 
   /** What has gone through this connection so far, counted when it is asked for. */
   get stats(): ConnectionStats {
-    return this.pipeline.stats
+    return this[kEndpoint].stats
   }
 
   /** Whether the wire is full: what is sent now waits in memory. `await ws.drained()` waits for room. */
   get needsDrain(): boolean {
-    return this.pipeline.needsDrain
+    return this[kEndpoint].sender.needsDrain
   }
 
   /**
@@ -397,7 +386,7 @@ export class WebSocketStream extends LazyDuplex {
    * @throws WebSocketError when the connection ends first
    */
   drained(): Promise<void> {
-    return this.pipeline.whenAllWritten()
+    return this[kEndpoint].sender.whenAllWritten()
   }
 
   /**
@@ -405,12 +394,12 @@ export class WebSocketStream extends LazyDuplex {
    * What an extension is still working on, and what a full wire does not take, waits as always.
    */
   flush(): void {
-    this.pipeline.flush()
+    this[kEndpoint].pipeline.encoder.flush()
   }
 
   /** Bytes that were given to this connection and that the wire has not taken. */
   get bufferedAmount(): number {
-    return this.pipeline.bufferedAmount
+    return this[kEndpoint].bufferedAmount
   }
 
   /**
@@ -418,7 +407,7 @@ export class WebSocketStream extends LazyDuplex {
    * @throws TypeError where it cannot be sent, belongs to the handshake, or the handshake is over
    */
   setHeader(name: string, value: string | readonly string[]): void {
-    const { opening } = this.pipeline
+    const { opening } = this[kEndpoint]
     if (opening === null) throw new TypeError(SENT)
     opening.setHeader(name, value)
   }
@@ -449,13 +438,13 @@ export class WebSocketStream extends LazyDuplex {
     } = response
     this.clientOpening.answered({ status: statusCode, statusText: '', headers, rawHeaders, httpVersion })
     if (head !== undefined && head.length > 0 && !this.closed) {
-      this.pipeline.keepHead(Buffer.from(head.buffer, head.byteOffset, head.byteLength))
+      this[kEndpoint].handshake!.keepHead(Buffer.from(head.buffer, head.byteOffset, head.byteLength))
     }
     return this
   }
 
   private get clientOpening(): Http1ClientOpening {
-    const { opening, isDialled } = this.pipeline
+    const { opening, isDialled } = this[kEndpoint]
     if (opening === null) throw new TypeError(SENT)
     if (!(opening instanceof Http1ClientOpening) || isDialled) {
       throw new TypeError('only a client of WebSocketStream.client() has a request to send')
@@ -470,7 +459,7 @@ export class WebSocketStream extends LazyDuplex {
    * @throws TypeError where it is none, one of its name is there already, or the handshake has been sent
    */
   addExtension(extension: Extension): void {
-    const { opening } = this.pipeline
+    const { opening } = this[kEndpoint]
     if (opening === null) throw new TypeError(SENT)
     opening.addExtension(extension)
   }
@@ -481,8 +470,9 @@ export class WebSocketStream extends LazyDuplex {
    * @returns whether it was sent; a server's request may still have to arrive, as for `accept()`
    */
   start(): boolean {
-    const { pipeline } = this
-    return pipeline.connection.role === 'server' ? this.accept() : pipeline.start()
+    const { connection, handshake } = this[kEndpoint]
+    if (connection.role === 'server') return this.accept()
+    return handshake?.start() ?? false
   }
 
   /**
@@ -493,7 +483,7 @@ export class WebSocketStream extends LazyDuplex {
    * @throws TypeError where the subprotocol was not offered, or a field cannot be sent
    */
   accept(options?: AcceptOptions): boolean {
-    return this.pipeline.opening?.accept(options) ?? false
+    return this[kEndpoint].opening?.accept(options) ?? false
   }
 
   /**
@@ -503,7 +493,7 @@ export class WebSocketStream extends LazyDuplex {
    * @throws RangeError, TypeError where the answer cannot be sent
    */
   reject(status: number, options?: RefusalOptions): boolean {
-    return this.pipeline.opening?.reject(status, options) ?? false
+    return this[kEndpoint].opening?.reject(status, options) ?? false
   }
 
   /**
@@ -515,7 +505,7 @@ export class WebSocketStream extends LazyDuplex {
    * @throws TypeError where this is no server on raw bytes, the body has been read, or two different streams are piped in and out
    */
   handOver(server: ConnectionServer): boolean {
-    return this.pipeline.opening?.handOver(server) ?? false
+    return this[kEndpoint].opening?.handOver(server) ?? false
   }
 
   /**
@@ -524,38 +514,11 @@ export class WebSocketStream extends LazyDuplex {
    * @throws TypeError where this connection has a wire already, or `connect` opens it
    */
   attach(duplex: NodeDuplex): this {
-    if (this.pipeline.isJoined) throw new TypeError('this connection has its wire already')
-    if (this.pipeline.isDialled) throw new TypeError('connect() opens the wire of this connection itself')
-    this.attachDialled(duplex)
+    if (this[kEndpoint].isJoined) throw new TypeError('this connection has its wire already')
+    if (this[kEndpoint].isDialled) throw new TypeError('connect() opens the wire of this connection itself')
+    const endpoint = this[kEndpoint]
+    endpoint.join(new AttachedWire(endpoint, duplex))
     return this
-  }
-
-  /** The wire is opened by `connect`, and comes later: nothing else can become it. @internal */
-  expectDialled(): void {
-    this.pipeline.expectDialled()
-  }
-
-  /** The wire that `connect` has opened. @internal */
-  attachDialled(duplex: NodeDuplex): void {
-    this.pipeline.join(new AttachedWire(this.pipeline, duplex))
-  }
-
-  /** What a relay asks of its sides. @internal */
-  get inside(): Pipeline {
-    return this.pipeline
-  }
-
-  /** Has a function asked about an answer other than 101, before anybody hears of it; true where it begins anew. @internal */
-  whenRefused(ask: (answer: HandshakeError) => boolean): void {
-    this.pipeline.whenRefused(ask)
-  }
-
-  /** Lets go of the wire, and asks for `url` on the next one, without fields of these lower-case names. @internal */
-  redial(url: URL, dropped: readonly string[]): void {
-    const { pipeline } = this
-    const { fields, settings } = pipeline.opening as Http1ClientOpening
-    const headers = fields.filter(([name]) => !dropped.includes(name.toLowerCase()))
-    pipeline.reopen(owner => new Http1ClientOpening(owner, url, { ...settings, headers }))
   }
 
   /** Closes with 1000 and waits for the end, at most `closeTimeout`; before the handshake is done, destroys. */
@@ -584,303 +547,25 @@ export class WebSocketStream extends LazyDuplex {
   set onclose(_listener: never) {
     throw noHandler('close')
   }
-
-  /**
-   * The bytes for the wire, for a program that carries them itself.
-   * @throws TypeError if a stream is attached, which gets them
-   */
-  override [Symbol.asyncIterator](): NodeJS.AsyncIterator<Buffer> {
-    if (this.pipeline.isJoined && this.pipeline.pipes === undefined) {
-      throw new TypeError('ws is the stream of the wire, which is attached; iterate ws.messages')
-    }
-    return super[Symbol.asyncIterator]()
-  }
-
-  // The stream
-
-  override on<E extends keyof WebSocketStreamEvents>(event: E, listener: Listener<E>): this
-  override on<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
-  override on(event: string | symbol, listener: (...args: any[]) => void): this {
-    // The other events are no business of Readable's, which would build its state for them. A pipe's first act is to listen
-    // for 'unpipe'; the state must be there when it says 'pipe'.
-    if (event === 'data' || event === 'readable') this.pipeline.pipes?.pipeOrdinarily()
-    if (event === 'data' || event === 'readable' || event === 'unpipe') return super.on(event, listener) as this
-    EventEmitter.prototype.on.call(this, event, listener)
-    if (event === 'message') this.pipeline.listen()
-    return this
-  }
-
-  override addListener<E extends keyof WebSocketStreamEvents>(event: E, listener: Listener<E>): this
-  override addListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
-  override addListener(event: string | symbol, listener: (...args: any[]) => void): this {
-    return this.on(event, listener)
-  }
-
-  override prependListener<E extends keyof WebSocketStreamEvents>(event: E, listener: Listener<E>): this
-  override prependListener<E extends string | symbol>(
-    event: E & OtherEvent<E>,
-    listener: (...args: any[]) => void
-  ): this
-  override prependListener(event: string | symbol, listener: (...args: any[]) => void): this {
-    EventEmitter.prototype.prependListener.call(this, event, listener)
-    if (event === 'message') this.pipeline.listen()
-    return this
-  }
-
-  /** Gives up at once, without a word to the peer. An error is emitted, if somebody listens. */
-  override destroy(error?: Error): this {
-    const { pipeline } = this
-    // at the natural end of both sides, streams destroy themselves
-    const natural = this.isBuilt && this.readableEnded && this.writableFinished
-    if (!natural && pipeline.closeInfo === undefined) {
-      if (error) pipeline.notifyError(error)
-      pipeline.abandon(new WebSocketError('WS_ERR_DESTROYED', { cause: error }))
-    }
-    if (this.isBuilt) super.destroy()
-    return this
-  }
-
-  override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean | undefined }): T {
-    const end = options?.end !== false && !isStandardOutput(destination)
-    const pipes = this.pipes()
-    if (pipes === undefined) super.pipe(destination, { end })
-    else pipes.pipeTo(destination, end)
-    return destination
-  }
-
-  override unpipe(destination?: NodeJS.WritableStream): this {
-    this.pipeline.pipes?.unpipe(destination)
-    if (this.isBuilt) super.unpipe(destination)
-    return this
-  }
-
-  override pause(): this {
-    super.pause()
-    this.pipeline.pipes?.pause()
-    return this
-  }
-
-  override resume(): this {
-    super.resume()
-    this.pipeline.pipes?.resume()
-    return this
-  }
-
-  /** @internal */
-  override streamOptions(): DuplexOptions {
-    const { highWaterMark } = this.pipeline.settings
-    // what waits for the wire waits in FrameEncoder, where it is counted; and a chunk of a socket's is never too much at once
-    return {
-      emitClose: false,
-      readableHighWaterMark: 0,
-      writableHighWaterMark: Math.min(Math.max(highWaterMark, 65536) + 1, Number.MAX_SAFE_INTEGER)
-    }
-  }
-
-  /** @internal */
-  override onBuilt(): void {
-    EventEmitter.prototype.on.call(this, 'pipe', onPipe)
-    EventEmitter.prototype.on.call(this, 'unpipe', onUnpipe)
-    // a pipe into this stream listens for errors, and throws those that nobody else listens for
-    EventEmitter.prototype.on.call(this, 'error', ignore)
-  }
-
-  /** The wire, where it is pipes; undefined where a stream is attached, or will be by `connect`. @internal */
-  pipes(): PipedWire | undefined {
-    const { pipeline } = this
-    if (!pipeline.isJoined && !pipeline.isDialled) {
-      pipeline.join(new PipedWire(pipeline, this as unknown as PipedStream))
-    }
-    return pipeline.pipes
-  }
-
-  /** @internal */
-  destroyStream(): void {
-    super.destroy()
-  }
-
-  /** @internal */
-  resumeReading(): void {
-    super.resume()
-  }
-
-  /** @internal */
-  pipeOrdinarily(destination: NodeJS.WritableStream, options: { end: boolean }): void {
-    super.pipe(destination, options)
-  }
-
-  /** Whether something reads the output, or has, other than a pipe of ours. @internal */
-  get isRead(): boolean {
-    if (!this.isBuilt) return false
-    const listeners = this.listenerCount('data') + this.listenerCount('readable')
-    return this.readableFlowing !== null || this.readableLength > 0 || listeners > 0
-  }
-
-  /** @internal */
-  override write(chunk: unknown, ...rest: unknown[]): boolean {
-    if (this.pipes() === undefined) return this.refuseWrite(rest.at(-1))
-    const more = (super.write as (...args: unknown[]) => boolean)(chunk, ...rest)
-    if (!this.pipes()?.isBlocked) return more
-    // the chunk that filled the pipeline says so itself, and not only the next one
-    askForDrain(this)
-    return false
-  }
-
-  /** A mistake, as a rule of one who wants to send a message: it is told, and the connection goes on. */
-  private refuseWrite(callback: unknown): boolean {
-    const error = new TypeError(
-      'the bytes of the wire come from the attached stream; to send a message, use send() or messages.write()'
-    )
-    nextTick(() => {
-      if (typeof callback === 'function') callback(error)
-      if (this.hears('error')) this.emit('error', error)
-    })
-    return false
-  }
-
-  override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {
-    this.pipes()!.writeInput(chunk, callback)
-  }
-
-  override _final(callback: () => void): void {
-    const pipes = this.pipes()
-    if (pipes === undefined) callback()
-    else surfacing(() => pipes.end(callback))
-  }
-
-  override _read(): void {
-    surfacing(() => this.pipes()?.readOn())
-  }
-
-  override _destroy(_error: Error | null, callback: (error?: Error | null) => void): void {
-    surfacing(() => this.pipeline.over())
-    callback()
-  }
-
-  // What the pipeline tells
-
-  /** @internal */
-  tell(event: string, value: unknown): boolean {
-    try {
-      return this.emit(event, value)
-    } catch (error) {
-      surface(error)
-      return true
-    }
-  }
-
-  /** @internal */
-  tellMessage(message: Buffer, kind: MessageKind): boolean {
-    try {
-      return this.emit('message', message, kind)
-    } catch (error) {
-      surface(error)
-      return true
-    }
-  }
-
-  /** Emits an event of the handshake, and lets exceptions through: `accept()` may be the application's call. @internal */
-  ask(event: 'request' | 'open', value: unknown): boolean {
-    return EventEmitter.prototype.emit.call(this, event, value)
-  }
-
-  /** @internal */
-  hears(event: string): boolean {
-    return this.listenerCount(event) > 0
-  }
-
-  /** @internal */
-  hearsErrors(): boolean {
-    return this.listeners('error').some(listener => listener !== ignore && listener.name !== 'onerror')
-  }
-
-  /** An attached stream is closed, or there never was a wire. @internal */
-  allOver(): void {
-    this.pipeline.over()
-    if (!this.isBuilt) return
-    if (!this.pipeline.closeInfo!.wasClean) {
-      super.destroy()
-      return
-    }
-    // whoever waits for the end of this stream sees it
-    this.push(null)
-    this.resume()
-    this.end()
-  }
 }
 
-function onPipe(this: WebSocketStream, source: NodeJS.EventEmitter): void {
-  this.pipes()?.watch(source, 'source')
+/**
+ * A client that learns only on the way whether its wire is a stream of HTTP/2.
+ * @throws as `WebSocketStream.client` does
+ */
+export function makeDialled(
+  url: string | URL,
+  options: WebSocketOptions
+): { ws: WebSocketStream; opening: Http2ClientOpening } {
+  const settings = readOptions(options)
+  let opening: Http2ClientOpening | null = null
+  const ws = make('client', settings, owner => {
+    opening = new Http2ClientOpening(owner, url, settings, new Http1ClientOpening(owner, url, settings))
+    return opening
+  })
+  return { ws, opening: opening! }
 }
 
 function noHandler(event: string): TypeError {
   return new TypeError(`ws.on${event} is not supported; use ws.on('${event}', listener)`)
-}
-
-function onUnpipe(this: WebSocketStream, source: NodeJS.EventEmitter): void {
-  this.pipes()?.unwatch(source)
-}
-
-/** Node never ends these (process.stdout). */
-function isStandardOutput(stream: NodeJS.WritableStream): boolean {
-  /* c8 ignore next - a browser has no process */
-  const { stdout, stderr } = globalThis.process ?? {}
-  return stream === stdout || stream === stderr
-}
-
-function ignore(): void {}
-
-function readCompress(options: SendOptions | undefined): boolean {
-  const { compress = true } = options ?? {}
-  if (typeof compress !== 'boolean') throw new TypeError('compress must be a boolean')
-  return compress
-}
-
-/** The forms of a binary message. */
-type BinaryMessage = NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer | readonly number[]
-
-function readCallback(sent: SentCallback | undefined): SentCallback | null {
-  if (sent === undefined) return null
-  if (typeof sent !== 'function') throw new TypeError('the callback must be a function')
-  return sent
-}
-
-function readInOrder(options: ControlOptions | undefined): boolean {
-  const { inOrder = false } = options ?? {}
-  if (typeof inOrder !== 'boolean') throw new TypeError('inOrder must be a boolean')
-  return inOrder
-}
-
-/** @throws TypeError for what is no array of integers from 0 to 255 */
-function bytesOf(numbers: readonly number[]): Uint8Array {
-  // every() would skip holes
-  for (let i = 0; i < numbers.length; i++) {
-    const value = numbers[i]!
-    if (!Number.isInteger(value) || value < 0 || value > 255) {
-      throw new TypeError('an array of bytes must hold integers from 0 to 255')
-    }
-  }
-  return Uint8Array.from(numbers)
-}
-
-let pings = 0
-
-function nextPing(): Buffer {
-  const payload = Buffer.allocUnsafe(4)
-  payload.writeUInt32BE(pings)
-  pings = (pings + 1) >>> 0
-  return payload
-}
-
-function controlPayload(payload: string | Uint8Array): Buffer {
-  let bytes: Buffer
-  if (typeof payload === 'string') {
-    bytes = Buffer.from(payload)
-  } else {
-    // the application may use its memory again at once
-    bytes = Buffer.from(toBytes(payload))
-  }
-  // RFC 6455 §5.5
-  if (bytes.length > 125) throw new RangeError('the payload of a ping or pong must be at most 125 bytes')
-  return bytes
 }

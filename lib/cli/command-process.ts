@@ -2,6 +2,7 @@
 // in place of messages.
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { kEndpoint } from '../endpoint.js'
 import { CloseCode, type WebSocketStream } from '../index.js'
 import { put, whenStill } from './io.js'
 import { linesOf } from './lines.js'
@@ -59,7 +60,7 @@ class ConnectedProcess {
   async run(): Promise<string | null> {
     const { child, ws, settings } = this
     // a Close is answered by `close` below, when there is no more output
-    ws.inside.connection.relaysClose = true
+    ws[kEndpoint].connection.relaysClose = true
     const gone = new Promise(resolve => child.once('close', resolve).once('error', resolve))
     void ws.whenClosed().then(() => this.stop())
     const read = this.fromPeer()

@@ -1,8 +1,11 @@
 // Engines that nobody uses at present, by kind: whoever takes no context over, or has been idle, needs none of its own (RFC 7692 §7.1.1).
 
 import { outsideContexts } from '../runtime/node.js'
+import type { Engine, EngineKind } from './engine.js'
 import { type Holder, type IdleSweeper, idleSweeper } from './idle-sweeper.js'
-import { type EngineKind, ZlibEngine } from './zlib-engine.js'
+import { StreamEngine } from './stream-engine.js'
+import { ZlibEngine } from './zlib-engine.js'
+import { zlibProbe } from './zlib-probe.js'
 
 /** Engines of one kind that are kept: of more there is use only where that many messages are under way at once. */
 const KEPT = 8
@@ -10,18 +13,22 @@ const KEPT = 8
 export class EnginePool implements Holder {
   lastUsed = 0
 
-  private readonly free = new Map<number, ZlibEngine[]>()
+  private readonly free = new Map<number, Engine[]>()
 
-  constructor(private readonly sweeper: IdleSweeper) {}
+  /** @param make - makes an engine; tests change it */
+  constructor(
+    private readonly sweeper: IdleSweeper,
+    public make: (kind: EngineKind) => Engine = makeEngine
+  ) {}
 
   /** An engine that has seen nothing, the caller's own until it is put back. */
-  take(kind: EngineKind): ZlibEngine {
+  take(kind: EngineKind): Engine {
     this.lastUsed = this.sweeper.time
-    return this.free.get(keyOf(kind))?.pop() ?? outsideContexts(() => new ZlibEngine(kind))
+    return this.free.get(keyOf(kind))?.pop() ?? outsideContexts(() => this.make(kind))
   }
 
   /** Takes back one that has no work in the thread pool. */
-  put(engine: ZlibEngine): void {
+  put(engine: Engine): void {
     if (engine.isBroken) {
       engine.close()
       return
@@ -44,6 +51,10 @@ export class EnginePool implements Holder {
     for (const engines of this.free.values()) for (const engine of engines) engine.close()
     this.free.clear()
   }
+}
+
+function makeEngine(kind: EngineKind): Engine {
+  return zlibProbe.isPassed ? new ZlibEngine(kind) : new StreamEngine(kind)
 }
 
 /** One number for each kind. */

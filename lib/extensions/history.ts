@@ -2,16 +2,13 @@
 // own window to nobody and loses it behind a final block; and an engine for each connection would take 7 KiB and a window more.
 
 import { Buffer } from '../runtime/node.js'
-import type { ZlibEngine } from './zlib-engine.js'
+import { BLOCK_HEADER, type Engine } from './engine.js'
 
 const EMPTY = Buffer.alloc(0)
 /** The first bytes of memory; it doubles as more are needed. */
 const START = 512
-/** Of a stored block, ahead of its bytes (RFC 1951 §3.2.4). */
-const BLOCK_HEADER = 5
 
 const block = Buffer.alloc(BLOCK_HEADER + 2 ** 15)
-const discarded = Buffer.allocUnsafeSlow(2 ** 15 + 1)
 
 export class History {
   private bytes = EMPTY
@@ -65,8 +62,8 @@ export class History {
     this.bytes = bytes
   }
 
-  /** Fills the window of an engine that has seen nothing: as a stored block that it inflates. */
-  restore(engine: ZlibEngine): void {
+  /** Fills the window of an engine that has seen nothing: as a stored block (RFC 1951 §3.2.4). */
+  restore(engine: Engine): void {
     const { bytes, size, turn } = this
     if (size === 0) return
     block[0] = 0
@@ -74,6 +71,6 @@ export class History {
     block.writeUInt16LE(size ^ 0xffff, 3)
     bytes.copy(block, BLOCK_HEADER, turn, size)
     bytes.copy(block, BLOCK_HEADER + size - turn, 0, turn)
-    engine.run(block, 0, BLOCK_HEADER + size, discarded, 0, discarded.length)
+    engine.restore(block, BLOCK_HEADER + size)
   }
 }

@@ -6,11 +6,11 @@ import { Frame } from '../protocol/frame.js'
 import { applyMask, shiftMask } from '../protocol/mask.js'
 import { Opcode } from '../protocol/opcode.js'
 import { Buffer } from '../runtime/node.js'
+import type { Engine, EngineKind, PoolUser } from './engine.js'
 import { enginePool } from './engine-pool.js'
 import type { FrameCodec } from './extension.js'
 import { History } from './history.js'
 import { keep, PIECE, scratch, slab, slabRoom } from './output-memory.js'
-import type { EngineKind, PoolUser, ZlibEngine } from './zlib-engine.js'
 
 const RSV1 = 4
 /** From here on the rest of a part is inflated in the thread pool. */
@@ -32,7 +32,7 @@ export class IncomingCodec implements FrameCodec, PoolUser {
 
   private message: 'none' | 'plain' | 'compressed' = 'none'
   // held while there is a compressed message in progress
-  private engine: ZlibEngine | null = null
+  private engine: Engine | null = null
   // what a message may refer to: an engine gets it when the message begins, and again behind a final block
   private history: History | null = null
   // the part in hand, and bytes of it that are used up, those of the tail counted
@@ -93,7 +93,8 @@ export class IncomingCodec implements FrameCodec, PoolUser {
     try {
       let piece = this.output === null ? null : this.takeFromPool(frame)
       while (piece === null && this.frame !== null && !this.busy) {
-        if (frame.size - this.used >= INFLATE_IN_POOL_FROM && !this.hasFinal) this.runInPool(frame)
+        if (frame.size - this.used >= INFLATE_IN_POOL_FROM && !this.hasFinal)
+          this.beginInPool(frame.payload.subarray(this.used))
         else piece = this.run(frame)
       }
       return piece
@@ -106,8 +107,12 @@ export class IncomingCodec implements FrameCodec, PoolUser {
   private run(frame: Frame): Frame | null {
     // an empty fragment, or an empty message that even lacks the byte of RFC 7692 §7.2.3.6
     if (this.used === this.inputSize(frame) && !this.full) return this.endPart(frame, scratch, 0, 0)
-    const engine = this.takeEngine()
+    const { direct: engine } = this.takeEngine()
     const given = this.fillScratch(frame)
+    if (engine === null) {
+      this.beginInPool(keep(scratch, 0, given))
+      return null
+    }
     let piece: Frame | null = null
     for (let at = 0; piece === null && this.frame !== null && (at < given || this.full); ) {
       const room = Math.min(slabRoom(), this.roomLeft)
@@ -143,12 +148,12 @@ export class IncomingCodec implements FrameCodec, PoolUser {
     return this.maxMessageSize - this.total + 1
   }
 
-  private runInPool(frame: Frame): void {
+  private beginInPool(input: Buffer): void {
     this.busy = true
-    this.input = frame.payload.subarray(this.used)
+    this.input = input
     this.output = Buffer.allocUnsafeSlow(PIECE)
     this.room = Math.min(PIECE, this.roomLeft)
-    this.takeEngine().runInPool(this.input, this.output, this.room, this.settings.concurrency, this)
+    this.takeEngine().runInPool(input, this.output, this.room, this.settings.concurrency, this)
   }
 
   poolDone(error: WebSocketError | null): void {
@@ -217,7 +222,7 @@ export class IncomingCodec implements FrameCodec, PoolUser {
     return piece
   }
 
-  private takeEngine(): ZlibEngine {
+  private takeEngine(): Engine {
     if (this.engine !== null) return this.engine
     this.engine = enginePool.take(this.settings.kind)
     this.history?.restore(this.engine)

@@ -5,12 +5,14 @@ import type { WebSocketError } from '../errors.js'
 import { Frame } from '../protocol/frame.js'
 import { Opcode } from '../protocol/opcode.js'
 import { Buffer } from '../runtime/node.js'
+import type { Engine, EngineKind, PoolUser } from './engine.js'
 import { enginePool, keyOf } from './engine-pool.js'
 import type { FrameCodec } from './extension.js'
 import { type Holder, idleSweeper } from './idle-sweeper.js'
 import { keep, scratch } from './output-memory.js'
+import { deflateAtOnce } from './stream-engine.js'
 import { type TurnUser, turnBudget } from './turn-budget.js'
-import type { EngineKind, PoolUser, ZlibEngine } from './zlib-engine.js'
+import type { ZlibEngine } from './zlib-engine.js'
 
 const RSV1 = 4
 /** Above this size what is in hand is compressed in the thread pool. */
@@ -56,17 +58,22 @@ export class OutgoingSettings {
   /** Compresses a message that refers to none before it. */
   readonly deflateAlone = (payload: Buffer): Buffer => {
     if (payload.length === 0) return NOTHING
-    const engine = enginePool.take(this.kind!)
-    const pieces: Buffer[] = []
-    for (let at = 0; at < payload.length; at += DEFLATE_IN_POOL_ABOVE) {
-      const size = Math.min(DEFLATE_IN_POOL_ABOVE, payload.length - at)
-      engine.run(payload, at, size, output, 0, output.length)
-      pieces.push(keep(output, 0, engine.produced))
-    }
+    const kind = this.kind!
+    const engine = enginePool.take(kind)
+    const bytes = engine.direct === null ? deflateAtOnce(kind, payload) : deflateInPieces(engine.direct, payload)
     enginePool.put(engine)
-    const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
     return bytes.subarray(0, bytes.length - TAIL)
   }
+}
+
+function deflateInPieces(engine: ZlibEngine, payload: Buffer): Buffer {
+  const pieces: Buffer[] = []
+  for (let at = 0; at < payload.length; at += DEFLATE_IN_POOL_ABOVE) {
+    const size = Math.min(DEFLATE_IN_POOL_ABOVE, payload.length - at)
+    engine.run(payload, at, size, output, 0, output.length)
+    pieces.push(keep(output, 0, engine.produced))
+  }
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
 }
 
 export class OutgoingCodec implements FrameCodec, Holder, PoolUser, TurnUser {
@@ -77,7 +84,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser, TurnUser {
   private message: 'none' | 'plain' | 'compressed' = 'none'
   // whether the first fragment of the message has gone out
   private begun = false
-  private engine: ZlibEngine | null = null
+  private engine: Engine | null = null
   // whether the peer's window has something else than the engine's
   private astray = false
   // what is in hand, and bytes of it that are compressed
@@ -159,8 +166,12 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser, TurnUser {
     this.ready()
   }
 
-  private runNow(frame: Frame, left: number): Frame {
-    const engine = this.takeEngine()
+  private runNow(frame: Frame, left: number): Frame | null {
+    const { direct: engine } = this.takeEngine()
+    if (engine === null) {
+      this.runInPool(frame)
+      return null
+    }
     if (typeof frame.data === 'string' || frame.mask !== 0) {
       copyTo(scratch, frame)
       engine.run(scratch, 0, left, output, 0, output.length)
@@ -231,7 +242,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser, TurnUser {
     this.engine = null
   }
 
-  private takeEngine(): ZlibEngine {
+  private takeEngine(): Engine {
     this.lastUsed = idleSweeper.time
     if (this.engine === null) {
       this.engine = enginePool.take(this.settings.kind!)

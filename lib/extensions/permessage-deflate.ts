@@ -2,6 +2,7 @@
 // websocket-extensions, with a streaming side.
 
 import { type Agreement, acceptAnswer, acceptOffer, makeOffer, type Wishes } from './deflate-parameters.js'
+import type { EngineKind } from './engine.js'
 import type {
   ClientExtensionSession,
   Extension,
@@ -17,7 +18,7 @@ import type {
 import { IncomingCodec, type IncomingSettings } from './incoming-codec.js'
 import { MessageForm } from './message-form.js'
 import { OutgoingCodec, OutgoingSettings } from './outgoing-codec.js'
-import { checkZlib, type EngineKind } from './zlib-engine.js'
+import { zlibProbe } from './zlib-probe.js'
 
 /**
  * Options of `permessageDeflate`. Names are seen from our side, server or client. An unknown name or a wrong type is a TypeError, a
@@ -74,7 +75,7 @@ const RANGES: Record<string, readonly [least: number, most: number]> = {
  * @throws TypeError | RangeError where an option is wrong
  */
 export function permessageDeflate(options: PermessageDeflateOptions = {}): Extension {
-  checkZlib()
+  zlibProbe.begin()
   return new PermessageDeflate(readOptions(options))
 }
 

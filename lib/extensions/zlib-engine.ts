@@ -3,28 +3,14 @@
 //
 // A stream of node:zlib is driven through its handle, as pngjs and minizlib do: `writeSync` does small work at once, where the
 // stream's own ways take a trip to the thread pool and make events and buffers, and it stops when the caller's memory is full.
-// Work in the pool goes through `_processChunk`, which is what the stream itself does. Both are the same in Node 20 to 26.
+// Work in the pool goes through `_processChunk`, which is what the stream itself does. Both are the same in Node 20 to 26; zlib-probe.ts
+// finds out whether they are as expected, and stream-engine.ts stands in where they are not.
 
-import { WebSocketError } from '../errors.js'
-import { nextTick } from '../runtime/node.js'
+import type { WebSocketError } from '../errors.js'
+import { Buffer, nextTick, setImmediate } from '../runtime/node.js'
 import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw } from '../runtime/zlib.js'
-import { type Job, jobs } from './zlib-jobs.js'
-
-/** What an engine does, and with how much memory. */
-export interface EngineKind {
-  readonly does: 'deflate' | 'inflate'
-  readonly windowBits: number
-  /** Of an engine that deflates. */
-  readonly level?: number
-  /** Of an engine that deflates. */
-  readonly memLevel?: number
-}
-
-/** Told when work in the thread pool is done. */
-export interface PoolUser {
-  /** @param error - why it failed, or null */
-  poolDone(error: WebSocketError | null): void
-}
+import { type Engine, type EngineFault, type EngineKind, engineFailure, type PoolUser } from './engine.js'
+import { type Job, type JobQueue, jobs } from './zlib-jobs.js'
 
 interface Handle {
   writeSync(
@@ -55,26 +41,30 @@ const CHUNK_SIZE = 64
 
 const { Z_SYNC_FLUSH } = constants
 
-/** @throws Error where node:zlib is not made as this module needs it */
-export function checkZlib(stream: object = createInflateRaw({ chunkSize: CHUNK_SIZE })): void {
-  const { _handle, _writeState, _processChunk } = stream as ZlibStream
-  const usable = typeof _handle?.writeSync === 'function' && _writeState?.length === 2
-  if (!usable || typeof _processChunk !== 'function') {
-    throw new Error(`permessage-deflate does not know the zlib of Node ${process.version}`)
-  }
+/** How work gets to the thread pool. */
+export interface PoolWay {
+  readonly jobs: JobQueue
+  /** Whether `_processChunk` is known to do what it should. Until then such work is done at once, in a turn of its own. */
+  isProven: boolean
 }
 
-export class ZlibEngine implements Job {
+/** The one of this process. */
+export const poolWay: PoolWay = { jobs, isProven: false }
+
+// what a stored block stands for is known already
+const discarded = Buffer.allocUnsafeSlow(2 ** 15 + 1)
+
+export class ZlibEngine implements Engine, Job {
   /** Bytes of input that the last run used. */
   consumed = 0
   /** Bytes of output that the last run made. */
   produced = 0
-  readonly kind: EngineKind
+  readonly direct = this
 
   private readonly stream: ZlibStream
   private readonly handle: Handle
   private readonly left: Uint32Array
-  private fault: { readonly detail: string; readonly name: string } | null = null
+  private fault: EngineFault | null = null
   private closed = false
   // work in the pool
   private user: PoolUser | null = null
@@ -83,8 +73,10 @@ export class ZlibEngine implements Job {
   private room = 0
   private onDone: (() => void) | null = null
 
-  constructor(kind: EngineKind) {
-    this.kind = kind
+  constructor(
+    readonly kind: EngineKind,
+    private readonly way: PoolWay = poolWay
+  ) {
     const { windowBits, level, memLevel } = kind
     const options = { windowBits, chunkSize: CHUNK_SIZE, ...(kind.does === 'deflate' ? { level, memLevel } : {}) }
     const stream = (kind.does === 'deflate' ? createDeflateRaw(options) : createInflateRaw(options)) as ZlibStream
@@ -122,15 +114,19 @@ export class ZlibEngine implements Job {
     this.output = output
     this.room = room
     this.user = user
-    jobs.enter(this, concurrency)
+    this.way.jobs.enter(this, concurrency)
   }
 
   begin(): void {
+    const { stream, way } = this
     if (this.closed) {
-      jobs.leave()
+      way.jobs.leave()
       return
     }
-    const { stream } = this
+    if (!way.isProven) {
+      setImmediate(() => this.workNow())
+      return
+    }
     if (this.onDone === null) {
       this.onDone = () => finish(this)
       stream.push = (piece: Uint8Array | null) => this.pushed(piece)
@@ -139,6 +135,12 @@ export class ZlibEngine implements Job {
     stream._outOffset = 0
     stream._chunkSize = this.room
     stream._processChunk(this.input!, Z_SYNC_FLUSH, this.onDone)
+  }
+
+  private workNow(): void {
+    if (!this.closed)
+      this.handle.writeSync(Z_SYNC_FLUSH, this.input!, 0, this.input!.length, this.output!, 0, this.room)
+    this.finishPool()
   }
 
   /** What the stream would give to its readers: one piece, and then it waits for `_read` where there is more. */
@@ -163,7 +165,7 @@ export class ZlibEngine implements Job {
     const { user, input } = this
     if (user === null) return
     this.user = this.input = this.output = null
-    jobs.leave()
+    this.way.jobs.leave()
     if (this.closed) return
     this.stream._outBuffer = NOTHING
     this.consumed = input!.length - this.left[1]!
@@ -172,9 +174,11 @@ export class ZlibEngine implements Job {
   }
 
   private failure(): WebSocketError {
-    const code = this.kind.does === 'inflate' ? 'WS_ERR_INVALID_COMPRESSED_DATA' : 'WS_ERR_EXTENSION'
-    const { detail, name } = this.fault!
-    return new WebSocketError(code, { detail, details: { zlib: name } })
+    return engineFailure(this.kind, this.fault!)
+  }
+
+  restore(block: Buffer, size: number): void {
+    this.run(block, 0, size, discarded, 0, discarded.length)
   }
 
   /** Forgets all that came before. Not while work is in the pool. */

@@ -6,6 +6,7 @@ import { follow, unfollow } from '../abort-signals.js'
 import { checkOptions } from '../checks.js'
 import type { CloseInfo } from '../connection.js'
 import { Deferred } from '../deferred.js'
+import { kEndpoint } from '../endpoint.js'
 import { checkSignal } from '../options.js'
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import type { Message } from '../protocol/message-joiner.js'
@@ -126,7 +127,7 @@ export class BrowserWebSocketStream {
     if (typeof info !== 'object' || info === null) throw new TypeError('close takes { closeCode, reason }')
     const code = codeOf(info)
     if (this.ws.readyState === 'connecting') this.ws.destroy()
-    else this.ws.inside.close(code === null ? NOTHING : writeCloseBody(code, info.reason ?? ''))
+    else this.ws[kEndpoint].sender.close(code === null ? NOTHING : writeCloseBody(code, info.reason ?? ''))
   }
 
   /** Gives up when the signal is aborted, until `end`. */

@@ -3,22 +3,13 @@
 
 import type { HandshakeError } from '../errors.js'
 import { Duplex, type NodeDuplex } from '../streams.js'
-import { WebSocketStream } from '../websocket-stream.js'
+import { makeDialled, WebSocketStream } from '../websocket-stream.js'
 import { type ConnectOptions, type DialSettings, readConnectOptions } from './connect-options.js'
 import { dial } from './dial.js'
 import { dialHttp2 } from './dial-http2.js'
+import { type Caller, DialledClient } from './dialled-client.js'
 import { type Place, readPlace } from './place.js'
 import { type Redirect, redirectOf } from './redirect.js'
-
-/** What a call needs of a client. */
-export interface Caller {
-  readonly closeInfo: object | undefined
-  attachDialled(wire: NodeDuplex): unknown
-  /** Has a function asked about each answer other than 101, before anyone hears of it; true where it begins anew. */
-  whenRefused(ask: (answer: HandshakeError) => boolean): void
-  /** Lets go of the wire, and asks for `url` on the next one, without fields of these lower-case names. */
-  redial(url: URL, dropped: readonly string[]): void
-}
 
 /**
  * Connects to a WebSocket server, and gives the WebSocketStream at once: what is written to it waits until it is open.
@@ -38,14 +29,14 @@ export function connect(url: string | URL, options?: ConnectOptions): WebSocketS
   }
   const { ws, opening } =
     settings.http2 !== false
-      ? WebSocketStream.dialing(place.url, stream)
+      ? makeDialled(place.url, stream)
       : { ws: WebSocketStream.client(place.url, stream), opening: null }
-  ws.expectDialled()
+  const client = new DialledClient(ws)
   // a signal that was aborted before ends the connection without any wire
   if (stream.signal?.aborted) return ws
   try {
     begin(
-      ws,
+      client,
       place,
       settings,
       opening === null ? dial(place, settings) : dialHttp2(opening, place, settings, endOf(ws))
@@ -98,7 +89,7 @@ function join(caller: Caller, wire: NodeDuplex | Promise<NodeDuplex>): void {
   ;(wire as Promise<NodeDuplex>)
     .then(duplex => attach(caller, duplex))
     .catch(error => {
-      if (caller.closeInfo === undefined) caller.attachDialled(broken(error))
+      if (caller.closeInfo === undefined) caller.attach(broken(error))
     })
 }
 
@@ -107,7 +98,7 @@ function attach(caller: Caller, wire: NodeDuplex): void {
     throw new TypeError('createConnection must give a Duplex')
   }
   if (caller.closeInfo === undefined) {
-    caller.attachDialled(wire)
+    caller.attach(wire)
   } else {
     // it comes too late
     wire.on('error', () => {})

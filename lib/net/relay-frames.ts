@@ -1,6 +1,7 @@
 // Frames of one side come in, and go to the other as they are: types, fragments, compression, pings and Close frames; of large ones
 // a part at a time. Knows of messages no more than where they end.
 
+import { kEndpoint } from '../endpoint.js'
 import type { WebSocketError } from '../errors.js'
 import { FragmentRules } from '../protocol/fragment-rules.js'
 import { Frame } from '../protocol/frame.js'
@@ -82,7 +83,7 @@ export class FrameCarrier implements Carrier {
       // RFC 6455 §5.4: the one who broke the rule hears of it, and not the other
       if (this.rules.add(frame)) counts.messages++
     } catch (error) {
-      this.from.ws.inside.fail(error as WebSocketError)
+      this.from.ws[kEndpoint].fail(error as WebSocketError)
       return
     }
     counts.bytes += frame.size

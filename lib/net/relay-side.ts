@@ -1,5 +1,6 @@
 // One of the two connections of a relay, as what carries its messages sees it.
 
+import { kEndpoint } from '../endpoint.js'
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import { isDraft } from '../protocol/draft-parser.js'
 import { Opcode } from '../protocol/opcode.js'
@@ -43,9 +44,9 @@ export class Side {
 
   /** Leaves the peer's Close, and its Pings where asked, to the other side to answer. */
   giveAway(pings: boolean): void {
-    const { connection } = this.ws.inside
+    const { connection } = this.ws[kEndpoint]
     connection.relaysClose = true
-    connection.relaysPings = pings
+    connection.pings.areRelayed = pings
   }
 
   /** Whether it speaks a version that has frames, and control frames, as RFC 6455 does. */
@@ -55,25 +56,25 @@ export class Side {
 
   /** Whether anything can still be sent. */
   get takesMessages(): boolean {
-    return this.ws.inside.takesMessages
+    return this.ws[kEndpoint].sender.takesMessages
   }
 
   /** Whether its wire takes no more at present. */
   get isBlocked(): boolean {
-    return this.ws.inside.isBlocked
+    return this.ws[kEndpoint].sender.isBlocked
   }
 
   /** Whether nothing but a Close frame has ended what comes from it. */
   get hasClosed(): boolean {
-    return this.ws.inside.connection.failure === null
+    return this.ws[kEndpoint].connection.failure === null
   }
 
   whenDrained(callback: () => void): void {
-    this.ws.inside.whenDrained(callback)
+    this.ws[kEndpoint].sender.whenDrained(callback)
   }
 
   sendControl(opcode: Opcode, payload: Buffer): void {
-    if (this.takesMessages) this.ws.inside.sendControl(opcode, payload)
+    if (this.takesMessages) this.ws[kEndpoint].sendControl(opcode, payload)
   }
 
   /** Bytes that its wire has taken, give or take what was handed to it since. */
@@ -86,10 +87,10 @@ export class Side {
    * not tell that it is broken, one that is written to does.
    */
   probe(other: Side): void {
-    const { inside, stats } = this.ws
+    const { stats } = this.ws
     const passed = stats.bytesReceived + other.taken
     const isStill = passed === this.passed
-    this.passed = inside.holdsInput() ? passed : -1
+    this.passed = this.ws[kEndpoint].holdsInput() ? passed : -1
     if (isStill && this.hasFrames && !this.isBlocked) this.sendControl(Opcode.Ping, PROBE)
   }
 
@@ -100,7 +101,7 @@ export class Side {
 
   /** Begins, or answers, the closing handshake. */
   close(body: Buffer): void {
-    if (this.takesMessages) this.ws.inside.close(body)
+    if (this.takesMessages) this.ws[kEndpoint].sender.close(body)
   }
 
   /**
@@ -109,7 +110,7 @@ export class Side {
    */
   closing(isClean: boolean): Buffer {
     if (!isClean) return writeCloseBody(this.lost.code, this.lost.reason)
-    const { code, reason } = this.ws.inside.connection.closeInfo
+    const { code, reason } = this.ws[kEndpoint].connection.closeInfo
     return code === CloseCode.NoStatus ? NO_STATUS : writeCloseBody(code, reason)
   }
 }

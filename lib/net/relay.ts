@@ -3,6 +3,7 @@
 
 import type { CloseInfo } from '../connection.js'
 import { Deferred } from '../deferred.js'
+import { kEndpoint } from '../endpoint.js'
 import { HandshakeError } from '../errors.js'
 import { isWebSocket } from '../handshake/server-handshake.js'
 import type { UpgradeRequest } from '../options.js'
@@ -72,7 +73,7 @@ export type RelayStats = { readonly [D in RelayDirection]: Readonly<RelayCounts>
  * @throws TypeError where an option is wrong, or the request was answered already
  */
 export function relay(ws: WebSocketStream, target: RelayTarget | TargetChooser, options?: RelayOptions): Relay {
-  if (!(ws instanceof WebSocketStream) || ws.inside.connection.role !== 'server') {
+  if (!(ws instanceof WebSocketStream) || ws[kEndpoint].connection.role !== 'server') {
     throw new TypeError('ws must be a WebSocketStream of a server')
   }
   if (ws.status !== 0) throw new TypeError('the request has been answered already')
@@ -103,7 +104,7 @@ export class Relay {
     client.opened.catch(error => this.whenOpened.reject(error))
     client.once('open', () => this.begin())
     void client.whenClosed().then(() => this.sideOver('client'))
-    if (client.inside.isAsked) void this.dial(client.request!)
+    if (client[kEndpoint].handshake?.isOffered) void this.dial(client.request!)
     else client.once('request', request => void this.dial(request))
   }
 
@@ -126,7 +127,7 @@ export class Relay {
   close(code: number = CloseCode.GoingAway, reason = ''): void {
     const body = writeCloseBody(code, reason)
     const { carriers } = this
-    const { closeTimeout } = this.client.inside
+    const { closeTimeout } = this.client[kEndpoint].settings
     if (carriers === null) {
       this.client.reject(503)
       this.target?.destroy()
@@ -160,7 +161,7 @@ export class Relay {
       client.accept()
       return
     }
-    client.inside.awaitGateway()
+    client[kEndpoint].awaitGateway()
     try {
       const target = typeof chosen === 'function' ? await chosen(request) : chosen
       if (client.readyState !== 'connecting') return
@@ -174,7 +175,7 @@ export class Relay {
     const target = connect(dialling.url, dialling.options)
     this.target = target
     // its request is sent in a later turn
-    if (dialling.path !== null) target.inside.opening!.askFor!(dialling.path)
+    if (dialling.path !== null) target[kEndpoint].opening!.askFor!(dialling.path)
     target.once('open', () => this.answer(target, dialling))
     target.opened.catch(error => this.refuse(error))
     void target.whenClosed().then(() => this.sideOver('target'))
@@ -269,7 +270,7 @@ export class Relay {
 
   /** What had arrived from one side is still sent to the other, as long as its wire takes some of it in each `closeTimeout`. */
   private awaitEnd(last: WebSocketStream): void {
-    const { closeTimeout } = this.client.inside
+    const { closeTimeout } = this.client[kEndpoint].settings
     let seen: number | undefined
     const look = (): void => {
       const taken = last.stats.bytesSent - last.bufferedAmount
@@ -282,7 +283,7 @@ export class Relay {
 
   /** Looks after sides that are not read from because the other takes nothing: they may have died. */
   private probe(near: Side, far: Side): void {
-    const { closeTimeout } = this.client.inside
+    const { closeTimeout } = this.client[kEndpoint].settings
     if (closeTimeout === Number.POSITIVE_INFINITY) return
     this.prober = setInterval(
       () => {

@@ -22,8 +22,10 @@ export type ViewKind = 'messages' | 'streams' | 'frames' | 'bytes'
 export type AnyView = MessagesView | StreamsView | FramesView | BytesView
 
 /** What stands behind the views. */
-export interface ReceptionOwner extends StreamsOwner, FramesOwner, BytesOwner, DeliveryOwner<ReceivedMessage> {
+export interface ReceptionOwner extends DeliveryOwner<ReceivedMessage> {
   readonly settings: Settings
+  /** What the views write to. */
+  readonly sender: StreamsOwner & FramesOwner & BytesOwner
   /** Ends the connection for a rule that the peer has broken. */
   fail(error: WebSocketError): void
   /** Frames are wanted as they are on the wire: nothing else is to be done with them. */
@@ -88,7 +90,7 @@ export class Reception implements Receiver<Frame> {
   open(kind: ViewKind): AnyView {
     if (this.view === null) {
       this.choose(kind)
-      if (kind === 'messages') this.attach(new MessagesView(this.owner))
+      if (kind === 'messages') this.attach(new MessagesView(this.owner.sender))
     } else if (this.kind !== kind) {
       throw this.taken()
     }
@@ -213,7 +215,7 @@ export class Reception implements Receiver<Frame> {
 
   private makeStreams(): Receiver<Frame> {
     const { owner } = this
-    const view = new StreamsView(owner)
+    const view = new StreamsView(owner.sender)
     const intake = new StreamIntake(view, owner, owner.settings)
     this.sink = intake
     this.attach(view)
@@ -223,7 +225,7 @@ export class Reception implements Receiver<Frame> {
   private makeFrames(): Receiver<Frame> {
     const { owner } = this
     owner.bypassExtensions()
-    const view = new FramesView(owner)
+    const view = new FramesView(owner.sender)
     return this.deliverTo<Frame>(view)
   }
 
@@ -231,7 +233,7 @@ export class Reception implements Receiver<Frame> {
     const { owner } = this
     const unwrapper = new ByteUnwrapper(owner.settings)
     unwrapper.listener = owner
-    link(unwrapper, this.deliverTo<Buffer>(new BytesView(owner)))
+    link(unwrapper, this.deliverTo<Buffer>(new BytesView(owner.sender)))
     return unwrapper
   }
 

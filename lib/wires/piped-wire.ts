@@ -3,20 +3,24 @@
 
 import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
-import type { NodeDuplex as Duplex, NodeWritable as Writable } from '../streams.js'
+import { type NodeDuplex as Duplex, Duplex as DuplexClass, type NodeWritable as Writable } from '../streams.js'
 import { Outlet } from './outlet.js'
 import { cannotWrite, checkGivesBytes, giveUp, makesChunks, type Wire, type WireUser, type Written } from './wire.js'
 
 /** The WebSocketStream as this wire needs it. */
-export interface PipedStream extends Pick<Duplex, 'push' | 'destroyed' | 'readableLength' | 'once' | 'emit'> {
-  /** Destroys the stream, and not the connection. */
-  destroyStream(): void
-  /** What Readable does. */
-  resumeReading(): void
-  pipeOrdinarily(destination: NodeJS.WritableStream, options: { end: boolean }): void
-  /** Whether something reads the stream other than by an outlet, or has. */
-  readonly isRead: boolean
+export type PipedStream = Pick<
+  Duplex,
+  'push' | 'destroyed' | 'readableLength' | 'readableFlowing' | 'once' | 'emit' | 'listenerCount'
+> & {
+  /** Whether the stream has been used as one. */
+  readonly isBuilt: boolean
 }
+
+// what a WebSocketStream overrides, to hear of it
+const { destroy, pipe, resume } = DuplexClass.prototype as unknown as Record<
+  'destroy' | 'pipe' | 'resume',
+  (this: unknown, ...args: unknown[]) => void
+>
 
 /** A stream at the other end of a pipe. */
 interface PipeEnd {
@@ -138,8 +142,8 @@ export class PipedWire implements Wire {
   /** Pipes the output to a stream, as Readable.pipe does. */
   pipeTo(destination: NodeJS.WritableStream, end: boolean): void {
     this.watch(destination, 'destination')
-    if (this.stream.isRead) {
-      this.stream.pipeOrdinarily(destination, { end })
+    if (this.isRead) {
+      pipe.call(this.stream, destination, { end })
       return
     }
     const outlet = new Outlet(destination as Writable, end, () => this.outletDrained())
@@ -185,7 +189,7 @@ export class PipedWire implements Wire {
     this.held = []
     for (const outlet of outlets) {
       this.release(outlet)
-      this.stream.pipeOrdinarily(outlet.stream, { end: outlet.ends })
+      pipe.call(this.stream, outlet.stream, { end: outlet.ends })
     }
     for (const { buffers, written } of held) this.push(buffers, written)
     this.endWhenWritten()
@@ -234,7 +238,7 @@ export class PipedWire implements Wire {
     // a pipe stops at the first error that it hears of, and the end of input would go unseen: then it is told at the very end
     this.stream.once('end', () => this.user.outputEnded(this.hasFailed ? undefined : true, !this.isFed))
     this.stream.push(null)
-    if (this.isDirect) this.stream.resumeReading()
+    if (this.isDirect) resume.call(this.stream)
   }
 
   // Pipes into the stream
@@ -281,7 +285,7 @@ export class PipedWire implements Wire {
   }
 
   drop(): void {
-    this.stream.destroyStream()
+    destroy.call(this.stream)
     for (const { stream } of this.ends) giveUp(stream)
   }
 
@@ -373,13 +377,21 @@ export class PipedWire implements Wire {
     for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) this.user.wireInput(chunk, false)
   }
 
+  /** Whether something reads the output, or has, other than a pipe of ours. */
+  private get isRead(): boolean {
+    const { stream } = this
+    if (!stream.isBuilt) return false
+    const listeners = stream.listenerCount('data') + stream.listenerCount('readable')
+    return stream.readableFlowing !== null || stream.readableLength > 0 || listeners > 0
+  }
+
   private get isFed(): boolean {
     return this.ends.some(end => end.source)
   }
 
   private broken(): void {
     this.user.wireLost()
-    this.stream.destroyStream()
+    destroy.call(this.stream)
   }
 }
 

@@ -17,7 +17,7 @@ interface Report {
 
 for (const policy of ['conflate', 'drop']) {
   t.test(`slow readers: ${policy}`, { timeout: 60_000 }, async t => {
-    const example = await start(t, 'broadcast/server.js', ['200'], { POLICY: policy, INTERVAL: '1' })
+    const example = await start(t, 'broadcast/server.js', ['100'], { POLICY: policy, INTERVAL: '1' })
     const reader = new WebSocket(example.url)
     let last = 0
     let isOrdered = true

@@ -7,13 +7,13 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import t from 'tap'
 import { idleSweeper } from '../../lib/extensions/idle-sweeper.js'
 import { type Message, permessageDeflate, WebSocketStream } from '../../lib/index.js'
-import { json, noise } from './codecs.js'
+import { byBoth, json, noise } from './codecs.js'
 
 const CONNECTIONS = 12
 /** Compressed and inflated at once, and in the thread pool. */
 const MESSAGES: Message[] = [json(500), noise(50_000), json(90_000), noise(70_000), json(2000), json(300_000)]
 
-t.test('each event comes in the context of its own connection, on both sides', { timeout: 60_000 }, async t => {
+byBoth('each event comes in the context of its own connection, on both sides', async t => {
   const user = new AsyncLocalStorage<string>()
   const strangers: string[] = []
   const check = (name: string | undefined, event: string) => {

@@ -1,8 +1,13 @@
 // Codecs of both sides, and what stands before and behind them in a pipeline: a parser of wire bytes, and a joiner of messages.
 
 import { constants, deflateRawSync } from 'node:zlib'
+import t, { type Test } from 'tap'
+import type { Engine, EngineKind } from '../../lib/extensions/engine.js'
+import { enginePool } from '../../lib/extensions/engine-pool.js'
 import type { ExtensionParams, FrameCodec, StreamingSession } from '../../lib/extensions/extension.js'
 import { type PermessageDeflateOptions, permessageDeflate } from '../../lib/extensions/permessage-deflate.js'
+import { StreamEngine } from '../../lib/extensions/stream-engine.js'
+import { ZlibEngine } from '../../lib/extensions/zlib-engine.js'
 import { Frame } from '../../lib/protocol/frame.js'
 import { FrameParser } from '../../lib/protocol/frame-parser.js'
 import { type Message, MessageJoiner } from '../../lib/protocol/message-joiner.js'
@@ -11,6 +16,35 @@ import { BINARY, bytesOf, CONTINUATION, pattern, random, type WireFrame, wire } 
 
 export const RSV1 = 4
 export const NO_LIMIT = Number.POSITIVE_INFINITY
+
+/** What stands behind all codecs: the handles of zlib's streams, or these streams as Node documents them. */
+export const ENGINES = {
+  handles: (kind: EngineKind): Engine => new ZlibEngine(kind),
+  streams: (kind: EngineKind): Engine => new StreamEngine(kind)
+}
+export type Engines = keyof typeof ENGINES
+export const BOTH = Object.keys(ENGINES) as Engines[]
+
+/** Has all codecs use these engines until the test is over. */
+export function useEngines(t: Test, engines: Engines): void {
+  const { make } = enginePool
+  const change = (to: typeof make): void => {
+    enginePool.release()
+    enginePool.make = to
+  }
+  change(ENGINES[engines])
+  t.teardown(() => change(make))
+}
+
+/** A test for each kind of engine. */
+export function byBoth(name: string, run: (t: Test) => Promise<void>): void {
+  for (const engines of BOTH) {
+    t.test(`${name}, by ${engines}`, t => {
+      useEngines(t, engines)
+      return run(t)
+    })
+  }
+}
 
 export interface Pair {
   client: StreamingSession

@@ -1,13 +1,15 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import t from 'tap'
+import type { Engine, EngineKind } from '../../lib/extensions/engine.js'
 import { EnginePool, keyOf } from '../../lib/extensions/engine-pool.js'
 import { IdleSweeper } from '../../lib/extensions/idle-sweeper.js'
-import type { EngineKind, ZlibEngine } from '../../lib/extensions/zlib-engine.js'
+import { ZlibEngine } from '../../lib/extensions/zlib-engine.js'
 import { deflate, json } from './codecs.js'
 
 const INFLATE: EngineKind = { does: 'inflate', windowBits: 10 }
 const DEFLATE: EngineKind = { does: 'deflate', windowBits: 10, level: 1, memLevel: 1 }
 
-const isClosed = (engine: ZlibEngine): boolean => (engine as unknown as { closed: boolean }).closed
+const isClosed = (engine: Engine): boolean => (engine as unknown as { closed: boolean }).closed
 
 t.test('what is put back is taken again, as if it were new, by those who want that kind', async t => {
   const sweeper = new IdleSweeper(1e6)
@@ -15,13 +17,13 @@ t.test('what is put back is taken again, as if it were new, by those who want th
   const engine = pool.take(INFLATE)
   const input = Buffer.concat([deflate(Buffer.from(json(300))), Buffer.from([0, 0, 0xff, 0xff])])
   const output = Buffer.alloc(1000)
-  engine.run(input, 0, 20, output, 0, 1000)
+  engine.direct!.run(input, 0, 20, output, 0, 1000)
   pool.put(engine)
   t.not(pool.take({ ...INFLATE, windowBits: 11 }), engine)
   t.not(pool.take(DEFLATE), engine)
   t.equal(pool.take(INFLATE), engine)
   t.not(pool.take(INFLATE), engine)
-  engine.run(input, 0, input.length, output, 0, 1000)
+  engine.direct!.run(input, 0, input.length, output, 0, 1000)
   t.equal(output.toString('latin1', 0, engine.produced), json(300))
 })
 
@@ -51,7 +53,7 @@ t.test('a few of each kind are kept', async t => {
 t.test('one that has failed is not kept', async t => {
   const pool = new EnginePool(new IdleSweeper(1e6))
   const engine = pool.take(INFLATE)
-  t.throws(() => engine.run(Buffer.from([7]), 0, 1, Buffer.alloc(9), 0, 9))
+  t.throws(() => engine.direct!.run(Buffer.from([7]), 0, 1, Buffer.alloc(9), 0, 9))
   pool.put(engine)
   t.equal(isClosed(engine), true)
   t.not(pool.take(INFLATE), engine)
@@ -76,4 +78,15 @@ t.test('when nobody has taken one for a while, none is kept', async t => {
   pool.put(other)
   t.equal(sweeper.size, 1)
   pool.release()
+})
+
+t.test('an engine is made in no asynchronous context: it outlives the connection that asked for it', async t => {
+  const storage = new AsyncLocalStorage<string>()
+  const contexts: unknown[] = []
+  const pool = new EnginePool(new IdleSweeper(1e6), kind => {
+    contexts.push(storage.getStore())
+    return new ZlibEngine(kind)
+  })
+  storage.run('a connection', () => pool.take(INFLATE)).close()
+  t.same(contexts, [undefined])
 })

@@ -8,9 +8,12 @@ import { Opcode } from '../../lib/protocol/opcode.js'
 import { codeOf } from '../protocol/ways.js'
 import { binary, byteByByte, bytesOf, CONTINUATION, more, text, type WireFrame, wire } from '../support/frames.js'
 import {
+  BOTH,
+  byBoth,
   compressed,
   deflate,
   deflateFinal,
+  type Engines,
   fragments,
   json,
   NO_LIMIT,
@@ -18,7 +21,8 @@ import {
   Receiver,
   RSV1,
   side,
-  through
+  through,
+  useEngines
 } from './codecs.js'
 
 const TAKEOVER: Record<string, PermessageDeflateOptions> = {
@@ -34,6 +38,15 @@ function receiver(options: PermessageDeflateOptions, maxMessageSize = NO_LIMIT, 
 const join = (...payloads: Buffer[]): Buffer => Buffer.concat(payloads)
 const hex = (digits: string): Buffer => Buffer.from(digits.replaceAll(' ', ''), 'hex')
 
+/** By streams each byte takes the thread pool: few are enough. */
+function ways(frames: WireFrame[]): [(bytes: Buffer) => Buffer[], Engines][] {
+  const isSmall = wire(false, ...frames).length < 1000
+  return BOTH.flatMap((engines): [(bytes: Buffer) => Buffer[], Engines][] => [
+    [bytes => [bytes], engines],
+    ...(engines === 'handles' || isSmall ? [[byteByByte, engines] as [typeof byteByByte, Engines]] : [])
+  ])
+}
+
 /** Frames that arrive in every way, and the messages that they are. */
 function arrives(
   t: Test,
@@ -43,8 +56,9 @@ function arrives(
 ): void {
   for (const [how, options] of Object.entries(TAKEOVER)) {
     if (only !== '' && only !== how) continue
-    for (const cut of [(bytes: Buffer) => [bytes], byteByByte]) {
-      t.test(`${how}, ${cut === byteByByte ? 'byte by byte' : 'whole'}`, async t => {
+    for (const [cut, engines] of ways(frames)) {
+      t.test(`${how}, ${cut === byteByByte ? 'byte by byte' : 'whole'}, by ${engines}`, async t => {
+        useEngines(t, engines)
         const reader = receiver(options)
         await reader.read(cut(wire(false, ...frames)))
         t.equal(reader.messages.length, messages.length)
@@ -163,7 +177,7 @@ const BAD: Record<string, Buffer> = {
 }
 
 for (const [what, payload] of Object.entries(BAD)) {
-  t.test(`bad data fails with 1007: ${what}`, async t => {
+  byBoth(`bad data fails with 1007: ${what}`, async t => {
     for (const options of Object.values(TAKEOVER)) {
       for (const cut of payload.length < 1000 ? [(bytes: Buffer) => [bytes], byteByByte] : [(b: Buffer) => [b]]) {
         const reader = receiver(options)
@@ -239,7 +253,7 @@ t.test('pieces are bounded, and nothing is inflated before it is asked for', asy
   t.ok(pieces >= 2 ** 24 / 65536)
 })
 
-t.test('A02: the limit holds while inflating, over the fragments of one message', async t => {
+byBoth('A02: the limit holds while inflating, over the fragments of one message', async t => {
   const size = 200_000
   const random = noise(size)
   const payloads: Record<string, Buffer[]> = {
@@ -275,7 +289,7 @@ t.test('an empty message passes where nothing else does', async t => {
   t.same(reader.messages, [Buffer.alloc(0)])
 })
 
-t.test('large input goes to the thread pool, in order', async t => {
+byBoth('large input goes to the thread pool, in order', async t => {
   const codec = side({}).incoming(NO_LIMIT)
   const large = noise(100_000)
   codec.push(new Frame(Opcode.Binary, deflate(large), true, RSV1))
@@ -308,7 +322,18 @@ t.test('nobody need listen for the end of work', async t => {
   codec.close()
 })
 
-t.test('A27: closed with work in the thread pool it says nothing more, of good data and of bad', async t => {
+byBoth('A02: what a bomb stands for takes no memory beyond the limit', async t => {
+  const bomb = deflate(Buffer.alloc(2 ** 26))
+  const limit = 2 ** 20
+  const reader = receiver({}, limit)
+  const { arrayBuffers: before } = process.memoryUsage()
+  await t.rejects(reader.read([wire(false, compressed(bomb))]), { code: 'WS_ERR_MESSAGE_TOO_LARGE' })
+  const { arrayBuffers: after } = process.memoryUsage()
+  t.ok(after - before < 8 * limit, `${after - before} bytes more than before`)
+  reader.codec.close()
+})
+
+byBoth('A27: closed with work in the thread pool it says nothing more, of good data and of bad', async t => {
   for (const payload of [deflate(noise(100_000)), BAD['much of it']!]) {
     const codec = side({}).incoming(NO_LIMIT)
     codec.push(new Frame(Opcode.Binary, payload, true, RSV1))
@@ -324,7 +349,7 @@ t.test('A27: closed with work in the thread pool it says nothing more, of good d
   }
 })
 
-t.test('between messages a connection holds its window and nothing else', async t => {
+byBoth('between messages a connection holds its window and nothing else', async t => {
   const [one, two] = [bytesOf(json(5000)), bytesOf(json(6000, 3))]
   const reader = receiver({})
   await reader.read([wire(false, compressed(deflate(one)))])
@@ -352,7 +377,7 @@ t.test('a frame of nothing but final blocks costs little more than as many messa
   }
 })
 
-t.test('a large payload goes on behind a final block', async t => {
+byBoth('a large payload goes on behind a final block', async t => {
   const [one, two] = [noise(50_000), noise(150_000, 2)]
   for (const options of Object.values(TAKEOVER)) {
     const reader = receiver(options)

@@ -7,7 +7,7 @@ import { shiftMask } from '../../lib/protocol/mask.js'
 import { Opcode } from '../../lib/protocol/opcode.js'
 import { PreparedMessage } from '../../lib/protocol/prepared-message.js'
 import { bytesOf, cut, describe } from '../support/frames.js'
-import { agree, json, NO_LIMIT, noise, Receiver, RSV1, send, side, through } from './codecs.js'
+import { agree, byBoth, json, NO_LIMIT, noise, Receiver, RSV1, send, side, through } from './codecs.js'
 
 const TAIL = Buffer.from([0, 0, 0xff, 0xff])
 
@@ -71,7 +71,7 @@ t.test('an empty message is a byte of zeros (RFC 7692 §7.2.3.6)', async t => {
   }
 })
 
-t.test('fragments: RSV1 on the first one only, and the tail is taken from the last one only', async t => {
+byBoth('fragments: RSV1 on the first one only, and the tail is taken from the last one only', async t => {
   for (const contextTakeover of [true, false]) {
     const codec = side({ contextTakeover }).outgoing()
     for (const [i, bytes] of ['one', '', 'two', ''].entries()) {
@@ -103,7 +103,7 @@ t.test('a fragmented message is compressed however small it is', async t => {
   t.equal(inflate(frames).toString(), 'ab')
 })
 
-t.test('a large message is one frame; beyond a mebibyte it is fragments, each made when it is asked for', async t => {
+byBoth('a large message is one frame; beyond a mebibyte it is fragments, each made when it is asked for', async t => {
   for (const [message, count] of [
     [json(300_000), 1],
     [noise(300_000), 1],
@@ -133,7 +133,7 @@ t.test('a large message is one frame; beyond a mebibyte it is fragments, each ma
   }
 })
 
-t.test('frames in parts, masked as they came', async t => {
+byBoth('frames in parts, masked as they came', async t => {
   const mask = 0x12345678
   const plain = noise(50_000)
   const masked = Buffer.from(plain)
@@ -193,7 +193,7 @@ t.test('what cannot be compressed arrives, whatever zlib is told', async t => {
   }
 })
 
-t.test('a prepared message is compressed once, and a receiver that takes context over reads all around it', async t => {
+byBoth('a prepared message is compressed once, and a receiver that takes context over reads all around it', async t => {
   const { server, client } = agree({ threshold: 0 })
   const prepared = new PreparedMessage(Opcode.Text, bytesOf(json(700)), true)
   const large = new PreparedMessage(Opcode.Binary, noise(70_000), true)
@@ -233,7 +233,7 @@ t.test('a prepared message is compressed once, and a receiver that takes context
   t.equal(sent.size, 3, 'each was compressed once')
 })
 
-t.test('what follows a prepared message refers to nothing before it', async t => {
+byBoth('what follows a prepared message refers to nothing before it', async t => {
   const codec = side({ windowBits: 15, threshold: 0 }).outgoing()
   const text = json(2000)
   await send(codec, text)
@@ -274,7 +274,7 @@ t.test('a prepared message that is small, or is not to be compressed, goes out a
   for (const one of [codec, without]) one.close()
 })
 
-t.test('an idle connection gives its compressor back, and the next message refers to nothing', async t => {
+byBoth('an idle connection gives its compressor back, and the next message refers to nothing', async t => {
   const { server, client } = agree({ threshold: 0 })
   const codec = server.outgoing()
   const receiver = new Receiver(client.incoming(NO_LIMIT))
@@ -302,10 +302,11 @@ t.test('inside a message it is not idle, and without context it holds nothing', 
   t.match(free, { engine: null })
 })
 
-t.test('A27: closed with work in the thread pool it says nothing more', async t => {
+byBoth('A27: closed with work in the thread pool it says nothing more', async t => {
   const codec = side({}).outgoing()
   codec.push(new Frame(Opcode.Binary, noise(200_000)))
   codec.next()
+  t.equal(codec.next(), null, 'asked again')
   codec.ready = () => t.fail('called')
   codec.close()
   codec.close()

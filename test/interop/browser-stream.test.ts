@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import t from 'tap'
 import ts from 'typescript'
+import { kEndpoint } from '../../lib/endpoint.js'
 import { WebSocketStream } from '../../lib/index.js'
 import { BrowserWebSocketError, BrowserWebSocketStream } from '../../lib/net/browser-stream.js'
 import { launchBrowser } from '../support/browser.js'
@@ -123,7 +124,7 @@ function act(ws: WebSocketStream, socket: Duplex, path: string, query: URLSearch
 
 function closeAs(ws: WebSocketStream, query: URLSearchParams): void {
   if (query.has('code')) ws.close(Number(query.get('code')), query.get('reason') ?? '')
-  else ws.inside.close(Buffer.alloc(0))
+  else ws[kEndpoint].sender.close(Buffer.alloc(0))
 }
 
 /** Reads nothing until it is told to; says how many bytes there were. */

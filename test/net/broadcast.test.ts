@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
+import { kEndpoint } from '../../lib/endpoint.js'
 import {
   type Acceptor,
   type AcceptorOptions,
@@ -219,6 +220,6 @@ t.test('an acceptor pings its connections unless it is told not to', async t => 
   ] as const) {
     const met = await start(t, { keepalive: given })
     const { ws } = await meet(t, met)
-    t.strictSame(ws.inside.settings.keepalive, expected)
+    t.strictSame(ws[kEndpoint].settings.keepalive, expected)
   }
 })

@@ -149,6 +149,15 @@ t.test('a server that allows no streams is asked once, and waited for', async t 
   }
   t.equal(sessions.length, 1)
 
+  // one that comes while another waits for streams waits with it
+  const busy = await serve(t, { maxConcurrentStreams: 0 })
+  const isKnown = once(busy.server, 'session').then(([session]) => once(session, 'localSettings'))
+  const both = [connect(busy.url, { http2: true })]
+  await isKnown
+  both.push(connect(busy.url, { http2: true }))
+  for (const ws of both) t.match(await rejection(ws.opened), { code: 'WS_ERR_CONNECTION_LOST' })
+  t.equal(busy.sessions.length, 1)
+
   const other = await serve(t, { maxConcurrentStreams: 0 })
   const ws = connect(other.url, { http2: true })
   other.server.once('session', (session: ServerHttp2Session) => {

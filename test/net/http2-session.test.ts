@@ -7,9 +7,9 @@ import http2, { type ServerHttp2Session } from 'node:http2'
 import net, { type Socket } from 'node:net'
 import tls from 'node:tls'
 import t, { type Test } from 'tap'
-import { WebSocketStream } from '../../lib/index.js'
 import { acceptWebSockets } from '../../lib/net/accept-web-sockets.js'
 import { Http2Sessions, type Http2Want } from '../../lib/net/http2-session.js'
+import { makeDialled } from '../../lib/websocket-stream.js'
 import { AUTHORITY, LOCALHOST } from '../support/certificates.js'
 import { listen, type TestServer } from './web-servers.js'
 
@@ -279,7 +279,7 @@ t.test('a WebSocket on a session', async t => {
   const port = await listen(t, server)
   const sessions = new Http2Sessions()
   const dial = async (path: string, protocols = ['h2', 'http/1.1']) => {
-    const { ws, opening } = WebSocketStream.dialing(`wss://localhost:${port}${path}`, { protocols: ['echo'] })
+    const { ws, opening } = makeDialled(`wss://localhost:${port}${path}`, { protocols: ['echo'] })
     const outcome = await sessions.open(
       want(t, port, {
         dial: () => dialTls(t, port, protocols),

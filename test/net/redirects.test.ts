@@ -5,8 +5,9 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import t from 'tap'
 import { HandshakeError, WebSocketStream } from '../../lib/index.js'
-import { begin, type Caller, connect } from '../../lib/net/connect.js'
+import { begin, connect } from '../../lib/net/connect.js'
 import { type ConnectOptions, readConnectOptions } from '../../lib/net/connect-options.js'
+import type { Caller } from '../../lib/net/dialled-client.js'
 import { readPlace } from '../../lib/net/place.js'
 import { AUTHORITY, CLIENT, LOCALHOST } from '../support/certificates.js'
 import { pair } from '../support/pair.js'
@@ -21,7 +22,7 @@ class FakeCaller implements Caller {
   readonly calls: [url: string, dropped: readonly string[]][] = []
   refuse: (answer: HandshakeError) => boolean = () => false
 
-  attachDialled(wire: Duplex): void {
+  attach(wire: Duplex): void {
     wire.on('error', () => {})
     this.wires.push(wire)
   }

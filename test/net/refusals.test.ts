@@ -6,6 +6,7 @@ import type { Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { type ConnectOptions, connect, type HandshakeError, type WebSocketStream } from '../../lib/index.js'
 import { ProxyTunnel } from '../../lib/net/proxy-tunnel.js'
+import { REFUSAL_GRACE } from '../../lib/refusal-grace.js'
 import { AUTHORITY, LOCALHOST } from '../support/certificates.js'
 import { pair } from '../support/pair.js'
 import { answerHead, RawPeer } from '../support/raw-peer.js'
@@ -161,7 +162,22 @@ t.test('who gives up while the body of a refusal is waited for, is told that', a
   await ws.whenClosed()
 })
 
+/** Counts the times that a refusal is waited for from here on. */
+function graces(t: Test): { count: number } {
+  const seen = { count: 0 }
+  const { setTimeout } = globalThis
+  globalThis.setTimeout = ((run: () => void, delay?: number) => {
+    if (delay === REFUSAL_GRACE) seen.count++
+    return setTimeout(run, delay)
+  }) as typeof setTimeout
+  t.teardown(() => {
+    globalThis.setTimeout = setTimeout
+  })
+  return seen
+}
+
 t.test('a redirect does not wait for a body', async t => {
+  const waits = graces(t)
   const target = await echo(t)
   const port = await serve(t, async (peer, socket: Socket) => {
     await peer.head()
@@ -171,11 +187,13 @@ t.test('a redirect does not wait for a body', async t => {
   ws.text('hello')
   t.same(await once(ws, 'message'), ['hello'])
   t.match(ws, { status: 101 })
+  t.equal(waits.count, 0)
   ws.close()
   await ws.whenClosed()
 })
 
 t.test('a redirect on a stream of HTTP/2 does not either', async t => {
+  const waits = graces(t)
   const target = await echo(t)
   const server = makeServer('h2c')
   if ('updateSettings' in server) server.updateSettings({ enableConnectProtocol: true })
@@ -187,6 +205,7 @@ t.test('a redirect on a stream of HTTP/2 does not either', async t => {
   const ws = connect(`ws://127.0.0.1:${port}/`, { ...PATIENT, maxRedirects: 1, http2: true })
   ws.text('hello')
   t.same(await once(ws, 'message'), ['hello'])
+  t.equal(waits.count, 0)
   ws.close()
   await ws.whenClosed()
 })

@@ -4,6 +4,7 @@ import http, { type IncomingMessage } from 'node:http'
 import net, { type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
+import { kEndpoint } from '../../lib/endpoint.js'
 import { type Relay, type RelayOptions, relay, WebSocketStream } from '../../lib/index.js'
 import { answerHead, BINARY, PING, PONG, RawPeer, TEXT } from '../support/raw-peer.js'
 import { settle } from '../websocket-stream/sides.js'
@@ -56,7 +57,7 @@ for (const [form, options] of Object.entries(FORMS)) {
         stuck.stream.pause()
         const socket = dying.stream as Socket
         const ws = dead === 'client' ? both.relay.client : both.relay.target!
-        while (!ws.inside.holdsInput() || !socket.writableNeedDrain) {
+        while (!ws[kEndpoint].holdsInput() || !socket.writableNeedDrain) {
           dying.send(BINARY, Buffer.alloc(60_000))
           await settle(1)
         }
@@ -94,7 +95,7 @@ for (const [form, options] of Object.entries(FORMS)) {
     const { client, target, relay, wires } = await open(t, { options, server: { closeTimeout: 1000 } })
     client.stream.pause()
     for (let i = 0; i < 8; i++) target.send(BINARY, Buffer.alloc(20_000))
-    while (!relay.target!.inside.holdsInput()) await settle(1)
+    while (!relay.target![kEndpoint].holdsInput()) await settle(1)
     const { messagesReceived } = relay.target!.stats
     wires.target.destroy()
     await relay.target!.whenClosed()

@@ -55,6 +55,14 @@ t.test('nothing but the entry and package.json can be reached', async t => {
   t.match(resolve(`${NAME}/package.json`), /package\.json$/)
 })
 
+t.test('the driver is there to import and to require', async t => {
+  const names = ['Headers', 'client', 'default', 'http', 'isSecureRequest', 'isWebSocket', 'server', 'validateOptions']
+  const imported = await import(`${NAME}/driver`)
+  t.same(Object.keys(imported).sort(), names)
+  const required = createRequire(import.meta.url)(`${NAME}/driver`)
+  for (const name of names) t.equal(required[name], imported[name], name)
+})
+
 t.test('the stages have their own names, and errors are errors of this package whatever way they came', async t => {
   const { HandshakeError, WebSocketError, FrameDecoder } = await import(NAME)
   t.equal(FrameDecoder.name, 'FrameDecoder')

@@ -55,9 +55,8 @@ t.test('row 9: open, messages, pings, pongs, errors and the close are told', asy
   for (const setup of IN_MEMORY) {
     const { ws, peer } = await fresh(t, setup)
     const seen: unknown[] = []
-    for (const event of ['open', 'message', 'ping', 'pong', 'error', 'close'] as const) {
-      ws.on(event as 'open', (value: unknown) => seen.push(event === 'message' ? String(value) : event))
-    }
+    ws.on('message', message => seen.push(String(message)))
+    for (const event of ['open', 'ping', 'pong', 'error', 'close'] as const) ws.on(event, () => seen.push(event))
     await shake(peer, setup.role)
     peer.text('hello')
     peer.send(PING, 'a')

@@ -126,6 +126,7 @@ t.test('what a listener sends is not sent, and flush hands the answer to the wir
   peer.send(BINARY, 'x')
   peer.close(1000)
   t.match(await thrown, { message: 'a listener threw' })
+  peer.end()
   t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
 })
 

@@ -45,6 +45,8 @@ for (const setup of IN_MEMORY) {
     const { ws, peer } = await open(t, setup, { requireMasking: true })
     const error = once(ws, 'error')
     peer.send(TEXT, 'x', { masked: setup.role === 'client' })
+    await peer.nextFrame()
+    peer.end()
     t.match(await error, [{ code: setup.role === 'client' ? 'WS_ERR_UNEXPECTED_MASK' : 'WS_ERR_EXPECTED_MASK' }])
   })
 }

@@ -251,7 +251,7 @@ t.test('a client that expects a 100 gets it when its body is read, and not befor
 
 t.test('a body ends when the request is answered, or the connection given up', async t => {
   for (const end of ['reject', 'destroy'] as const) {
-    const { ws, peer } = await rawServer(t, MEMORY)
+    const { ws, peer } = await rawServer(t, MEMORY, { closeTimeout: 50 })
     const asked = once(ws, 'request') as Promise<[UpgradeRequest]>
     peer.write(ask('POST / HTTP/1.1', ['Content-Length: 10'], 'half'))
     const [{ body }] = await asked
@@ -268,7 +268,7 @@ t.test('a body ends when the request is answered, or the connection given up', a
     t.equal(body!.read(), null)
   }
   // not read before, and asked for afterwards
-  const { ws, peer } = await rawServer(t, MEMORY)
+  const { ws, peer } = await rawServer(t, MEMORY, { closeTimeout: 50 })
   const asked = once(ws, 'request') as Promise<[UpgradeRequest]>
   peer.write(ask('POST / HTTP/1.1', ['Content-Length: 10'], 'half'))
   const [request] = await asked

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import { WebSocketStream } from '../../lib/index.js'
 import { pair } from '../support/pair.js'
-import { CLOSE, PING, PONG, RawPeer, readClose, TEXT } from '../support/raw-peer.js'
+import { CLOSE, closeBody, PING, PONG, RawPeer, readClose, TEXT } from '../support/raw-peer.js'
 import { fresh, make, nameOf, open, rejection, SETUPS, settle, shake } from './sides.js'
 
 for (const setup of SETUPS) {
@@ -75,6 +75,19 @@ for (const setup of SETUPS) {
     t.match(await peer.nextFrame(), { opcode: PONG, payload: Buffer.from('abc') })
     peer.send(PONG, 'abc')
     t.ok((await answered) >= 0)
+  })
+
+  t.test(`so may that of a control frame of ws.frames: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    const payload = Buffer.from('abc')
+    for (const opcode of [PING, PONG] as const) ws.frames.write({ opcode, payload })
+    payload.fill(0)
+    t.match(await peer.nextFrame(), { opcode: PING, payload: Buffer.from('abc') })
+    t.match(await peer.nextFrame(), { opcode: PONG, payload: Buffer.from('abc') })
+    const body = closeBody(4000)
+    ws.frames.write({ opcode: CLOSE, payload: body })
+    body.fill(0)
+    t.match(readClose(await peer.nextFrame()), { code: 4000 })
   })
 
   t.test(

@@ -27,6 +27,29 @@ for (const setup of SETUPS) {
     t.equal(socket.destroyed, true)
   })
 
+  for (const error of [undefined, new Error('it broke')]) {
+    const how = error === undefined ? 'is destroyed' : 'breaks'
+    if (setup.wire !== 'memory') continue
+    t.test(`what waits in a wire that ${how} is read to its end: ${nameOf(setup)}`, { timeout: 10_000 }, async t => {
+      const { ws, peer, socket } = await open(t, setup)
+      ws.on('error', () => {})
+      socket.on('error', () => {})
+      const reader = ws.messages[Symbol.asyncIterator]()
+      socket.push(peer.frame(TEXT, 'first'))
+      t.match(await reader.next(), { value: 'first' })
+      for (let i = 0; i < 40; i++) socket.push(peer.frame(BINARY, Buffer.alloc(10_000, i)))
+      socket.push(peer.frame(CLOSE, closeBody(4000, 'gone')))
+      await settle()
+      t.ok(socket.readableLength > 10_000, 'the application is behind')
+      socket.destroy(error)
+      await settle()
+      const got: unknown[] = []
+      for (let item = await reader.next(); item.done !== true; item = await reader.next()) got.push(item.value[0])
+      t.same(got, [...Array(40).keys()])
+      t.match(await ws.whenClosed(), { code: 4000, reason: 'gone', initiator: 'peer' })
+    })
+  }
+
   t.test(
     `the answer to a close is seen behind messages that nobody reads: ${nameOf(setup)}`,
     { timeout: 10_000 },

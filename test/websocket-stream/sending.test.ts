@@ -319,6 +319,27 @@ for (const setup of IN_MEMORY) {
     t.ok(ws.bufferedAmount - before >= 60_000 * 11)
     t.ok(many < 30 * (few + 0.05), `20 looks take ${few} ms with 100 messages, ${many} ms with 60,000`)
   })
+
+  t.test(`so does a look while messages wait behind one in pieces: ${nameOf(setup)}`, async t => {
+    const { ws } = await open(t, setup)
+    ws.createMessage('text').write('begun')
+    await settle()
+    let waiting = 0
+    const look = (count: number): number => {
+      for (; waiting < count; waiting++) ws.text('a small one')
+      let best = Number.POSITIVE_INFINITY
+      for (let i = 0; i < 20; i++) {
+        const since = performance.now()
+        for (let j = 0; j < 20; j++) ws.bufferedAmount
+        best = Math.min(best, performance.now() - since)
+      }
+      return best
+    }
+    const few = look(100)
+    const many = look(60_000)
+    t.equal(ws.bufferedAmount, 60_000 * 11)
+    t.ok(many < 30 * (few + 0.05), `20 looks take ${few} ms with 100 messages, ${many} ms with 60,000`)
+  })
 }
 
 for (const setup of SETUPS) {

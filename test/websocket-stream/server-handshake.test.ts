@@ -56,6 +56,22 @@ for (const setup of SERVERS) {
   })
 }
 
+for (const setup of SERVERS) {
+  t.test(`fields whose names are digits are like others: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await fresh(t, setup, { headers: { 'X-A': 'b', 1: 'one', 0: 'none' } })
+    peer.write(requestHead({ 7: 'seven' }))
+    const { headers } = await peer.head()
+    t.match(headers, { 0: 'none', 1: 'one', 'x-a': 'b', upgrade: 'websocket', connection: 'Upgrade' })
+    await ws.opened
+    const heard = once(ws, 'message')
+    peer.text('hello')
+    await heard
+    // at any time of its life
+    t.strictSame({ ...ws.headers }, { ...headers })
+    t.match(ws.request!.headers, { 7: 'seven', host: 'example.com' })
+  })
+}
+
 for (const [version, origin] of [
   ['13', 'Origin'],
   ['8', 'Sec-WebSocket-Origin'],

@@ -671,13 +671,13 @@ t.test('pipeline(one.streams, other.streams) passes messages on, and the end of 
 })
 
 t.test('the view has one end: a writer on a closed connection is told', async t => {
-  const { server, client } = await ours(t)
+  const { server, client } = await ours(t, { closeTimeout: 50 })
   client.close()
   await server.whenClosed()
   const outcome = new Promise(resolve => server.streams.write('late', resolve))
   t.match(await outcome, { code: 'WS_ERR_NOT_OPEN' })
   const source = new PassThrough()
-  const { client: other } = await ours(t)
+  const { client: other } = await ours(t, { closeTimeout: 50 })
   other.destroy()
   await other.whenClosed()
   t.ok(await new Promise(resolve => other.streams.write(source, resolve)))

@@ -191,7 +191,7 @@ t.test('a destination that says drain without need is not asked for more', async
 
 t.test('an extension cannot be added to a handshake that has been answered', async t => {
   const wire = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
-  const ws = WebSocketStream.server().on('error', () => {})
+  const ws = WebSocketStream.server({ closeTimeout: 50 }).on('error', () => {})
   ws.on('request', () => {
     ws.reject(404)
     t.throws(() => ws.addExtension(toy('late')), TypeError)

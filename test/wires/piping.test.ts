@@ -273,7 +273,7 @@ for (const role of ROLES) {
   })
 
   t.test(`pipe(destination, { end: false }) does not end it: ${role}`, async t => {
-    const { ws, left, peer } = await sourceOnly(t, role)
+    const { ws, left, peer } = await sourceOnly(t, role, { closeTimeout: 200 })
     ws.pipe(left, { end: false })
     await shake(peer, role)
     await ws.opened

@@ -6,7 +6,7 @@ import type { ClosingInfo, Extension, OpenInfo, WebSocketStream } from '../../in
 import { asBuffer, asText, copyOf, type DriverMessage } from './data.js'
 import { CloseEvent, type DriverEvents, MessageEvent, OpenEvent, PingEvent, PongEvent } from './events.js'
 import { Headers } from './headers.js'
-import { IO, Messages, type StreamsOwner } from './streams.js'
+import { IO, Messages } from './streams.js'
 import { Wire } from './wire.js'
 
 const STATES = ['connecting', 'open', 'closing', 'closed'] as const
@@ -24,7 +24,7 @@ const OWN: readonly string[] = [
 const EARLY = 65536
 
 /** A driver of one connection. */
-export abstract class Driver extends EventEmitter<DriverEvents> implements StreamsOwner {
+export abstract class Driver extends EventEmitter<DriverEvents> {
   /** The wire: pipe the socket through it. */
   readonly io = new IO(this)
   /** The messages. */
@@ -128,7 +128,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
    */
   text(message: DriverMessage): boolean {
     if (this.readyState > 1) return false
-    return this.sent(this.ws.text(asText(message)))
+    return this.run(() => this.ws.text(asText(message)))
   }
 
   /**
@@ -137,7 +137,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
    */
   binary(message: DriverMessage): boolean {
     if (this.readyState > 1 || this.isDraft) return false
-    return this.sent(this.ws.binary(copyOf(message)))
+    return this.run(() => this.ws.binary(copyOf(message)))
   }
 
   /**
@@ -152,10 +152,10 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
       this.pingCallbacks ??= new Map()
       this.pingCallbacks.set(payload, callback)
     }
-    // data that was sent before goes first
-    this.ws.flush()
-    this.ws.ping(payload)
-    return this.sent(true)
+    return this.run(() => {
+      void this.ws.ping(payload, { inOrder: true })
+      return true
+    })
   }
 
   /**
@@ -164,8 +164,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
    */
   pong(message: DriverMessage = ''): boolean {
     if (this.readyState > 1 || this.isDraft) return false
-    this.ws.flush()
-    return this.sent(this.ws.pong(asText(message)))
+    return this.run(() => this.ws.pong(asText(message), { inOrder: true }))
   }
 
   /**
@@ -179,9 +178,11 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
     const [said, number] = [reason || '', code || 1000]
     const isOpen = this.readyState === 1
     if (isOpen && !this.isDraft) {
-      void this.ws.close(number, said)
-      this.readyState = 2
-      return this.sent(true)
+      return this.run(() => {
+        void this.ws.close(number, said)
+        this.readyState = 2
+        return true
+      })
     }
     this.readyState = 3
     this.run(() => {
@@ -220,15 +221,14 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
   }
 
   protected giveEarly(): void {
-    const { early } = this
+    const early = this.early!
     this.early = null
-    for (const bytes of early ?? []) this.wire.push(bytes)
+    for (const bytes of early) this.wire.push(bytes)
     this.io.inputDrained()
   }
 
   /** What the peer sent in the handshake is known. */
   protected opened(info: OpenInfo): void {
-    if (this.readyState !== 0) return
     this.version = info.version
     if (info.protocol !== '') this.protocol = info.protocol
     this.readyState = 1
@@ -236,7 +236,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
   }
 
   private received(message: string | Buffer): void {
-    // closed before it opened
+    // a draft is closed at once, which more of the chunk may stand behind
     if (this.readyState === 3) return
     const { messages } = this
     const event = new MessageEvent(message)
@@ -330,12 +330,11 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
     let result: T
     try {
       result = act()
+      if (this.depth === 1) this.ws.flush()
     } finally {
       this.depth--
     }
-    if (this.depth > 0) return result
-    this.ws.flush()
-    if (this.thrown.length === 0) return result
+    if (this.depth > 0 || this.thrown.length === 0) return result
     const [first, ...others] = this.thrown.splice(0)
     others.forEach(surface)
     throw first
@@ -351,12 +350,6 @@ export abstract class Driver extends EventEmitter<DriverEvents> implements Strea
     } catch (error) {
       this.caught(error)
     }
-  }
-
-  /** What was sent outside of a listener leaves at once. */
-  private sent(isSent: boolean): boolean {
-    if (this.depth === 0) this.run(() => {})
-    return isSent
   }
 }
 

@@ -38,11 +38,18 @@ export class PongEvent {
 
 /** The events of a driver. */
 export interface DriverEvents {
+  /** `server()`: a request has arrived, whether it asks for a WebSocket or not. */
   connect: [event: ConnectEvent]
+  /** The opening handshake is done. */
   open: [event: OpenEvent]
+  /** A whole message has arrived. */
   message: [event: MessageEvent]
+  /** A Ping has arrived, and was answered. */
   ping: [event: PingEvent]
+  /** A Pong has arrived. */
   pong: [event: PongEvent]
+  /** The connection has failed; `close` follows. Ignored without a listener. */
   error: [error: Error]
+  /** The closing handshake is done, or the connection has failed. The wire is the application's to end. */
   close: [event: CloseEvent]
 }

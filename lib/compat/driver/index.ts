@@ -51,4 +51,19 @@ export function client(url: string, options?: DriverOptions | null): ClientDrive
 }
 
 /** All functions of this module, for who imports or requires it whole. */
-export default { client, server, http, isSecureRequest, isWebSocket, validateOptions, Headers }
+export default {
+  /** A driver for a client. */
+  client,
+  /** A driver for a server on raw bytes. */
+  server,
+  /** A driver for a server whose request somebody else has parsed. */
+  http,
+  /** Whether a request came by TLS. */
+  isSecureRequest,
+  /** Whether a request asks for a WebSocket. */
+  isWebSocket,
+  /** Gives options back if all have known names. */
+  validateOptions,
+  /** A list of header fields. */
+  Headers
+}

@@ -7,7 +7,10 @@ import { ConnectEvent } from './events.js'
 import { type DriverOptions, readOptions } from './options.js'
 
 /** A request as far as a driver looks at it; `node:http` gives more. */
-export type DriverRequest = UpgradeRequest & { connection?: object | null | undefined }
+export interface DriverRequest extends UpgradeRequest {
+  /** An older name of `socket`. */
+  connection?: object | null | undefined
+}
 
 /** A server's driver whose request somebody else has parsed. */
 export class HttpDriver extends Driver {
@@ -72,7 +75,7 @@ export class ServerDriver extends Driver {
     const head = this.head!
     this.head = null
     this.method = request.method
-    this.url = request.url ?? null
+    this.url = request.url!
     this.headers = request.headers
     this.body = head.subarray(endOfHead(head))
     this.version = versionOf(request, allowsDrafts)

@@ -4,6 +4,7 @@ import type { Driver } from '../../../lib/compat/driver/driver.js'
 import driver, { type DriverOptions, type DriverRequest } from '../../../lib/compat/driver/index.js'
 import {
   acceptFor,
+  type FieldChanges,
   type FrameChanges,
   requestFields,
   requestHead,
@@ -70,14 +71,14 @@ export function readFrames(bytes: Buffer): WireFrame[] {
 }
 
 /** A request as `node:http` gives it. */
-export function parsed(changes: Record<string, string> = {}): DriverRequest {
+export function parsed(changes: FieldChanges = {}): DriverRequest {
   const fields = { ...requestFields(), ...changes }
-  const headers = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name.toLowerCase(), value]))
+  const there = Object.entries(fields).flatMap(([name, value]) => (value === null ? [] : [[name.toLowerCase(), value]]))
+  const headers = Object.fromEntries(there)
   return { method: 'GET', url: '/chat', httpVersion: '1.1', headers }
 }
 
-export const http = (options?: DriverOptions, changes?: Record<string, string>) =>
-  watch(driver.http(parsed(changes), options))
+export const http = (options?: DriverOptions, changes?: FieldChanges) => watch(driver.http(parsed(changes), options))
 export const server = (options?: DriverOptions) => watch(driver.server(options))
 export const client = (options?: DriverOptions, url = 'ws://example.com/chat') =>
   watch(driver.client(url, options), true)

@@ -211,7 +211,7 @@ for (const role of ROLES) {
       [[0, 'plain']]
     )
     peer.close()
-    if (role === 'client') peer.end()
+    peer.end()
     await once(ws, 'close')
   })
 }

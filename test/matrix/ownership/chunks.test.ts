@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
 import { WebSocketStream } from '../../../lib/index.js'
-import { BINARY, RawPeer, wireFrame } from '../../support/raw-peer.js'
+import { BINARY, RawPeer, requestHead, wireFrame } from '../../support/raw-peer.js'
 import { make, parsedRequest, shake, tcpPair } from '../../websocket-stream/sides.js'
 import { close, whenClosed } from '../adapter.js'
 import { MemoryEnd } from '../memory-wire.js'
@@ -149,4 +149,30 @@ for (const join of JOINS) {
     t.ok(head.equals(copy), 'the bytes behind the request are as they were')
     ws.destroy()
   })
+}
+
+for (const join of JOINS) {
+  for (const isParsed of [true, false]) {
+    const name = `what was read from a socket and put back stays the application's, ${join}${isParsed ? ', behind a request' : ''}`
+    t.test(name, { timeout: 20_000 }, async t => {
+      const [near, far] = await tcpPair(t, false)
+      const peer = new RawPeer(far, 'client')
+      const frame = peer.frame(BINARY, payloadOf(1, 20_000))
+      const bytes = isParsed ? frame : Buffer.concat([requestHead(), frame])
+      far.write(bytes)
+      const chunks: Buffer[] = []
+      while (Buffer.concat(chunks).length < bytes.length) chunks.push(...((await once(near, 'data')) as [Buffer]))
+      near.pause()
+      for (const chunk of chunks.toReversed()) near.unshift(chunk)
+      const ws = isParsed ? WebSocketStream.http(parsedRequest()) : WebSocketStream.server()
+      // what comes before the connection is open is copied, and held
+      if (isParsed) ws.on('open', () => {}).accept()
+      joinTo(ws, near, join)
+      const [message] = (await once(ws, 'message')) as [Buffer]
+      t.ok(isPayload(message, 1, 20_000))
+      message.fill(0)
+      t.ok(Buffer.concat(chunks).equals(bytes), 'the chunks are as they were')
+      ws.destroy()
+    })
+  }
 }

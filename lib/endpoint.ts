@@ -1,0 +1,423 @@
+// One endpoint of a connection put together: the pipeline between the wire and the views, the Connection that acts on control frames, the
+// handshake that comes before, and the order in which the application hears of it all.
+
+import { follow, unfollow } from './abort-signals.js'
+import { type CloseInfo, Connection, type Role, type Surroundings } from './connection.js'
+import type { Emitter } from './emitting.js'
+import { HandshakeError, type Headers, WebSocketError } from './errors.js'
+import type { OpenInfo } from './handshake/open-info.js'
+import { HandshakePhase, type HandshakeSurroundings } from './handshake-phase.js'
+import type { Http2OpeningOwner } from './http2-opening.js'
+import { Lifecycle } from './lifecycle.js'
+import type { Opening } from './opening.js'
+import type { Settings, UpgradeRequest } from './options.js'
+import { MessageSender, NORMAL } from './outbound/message-sender.js'
+import { Pipeline } from './pipeline.js'
+import type { Frame } from './protocol/frame.js'
+import type { ReceivedMessage } from './protocol/message-joiner.js'
+import type { Opcode } from './protocol/opcode.js'
+import { type Buffer, nextTick } from './runtime/node.js'
+import type { EncoderListener } from './stages/frame-encoder.js'
+import type { Receiver } from './stages/stage.js'
+import type { ConnectionStats } from './stats.js'
+import { surface } from './surfacing.js'
+import { type AnyView, Reception, type ReceptionOwner, type ViewKind } from './views/reception.js'
+import { AttachedWire } from './wires/attached-wire.js'
+import { PipedWire } from './wires/piped-wire.js'
+import type { Wire, WireUser } from './wires/wire.js'
+
+/** Where a WebSocketStream has its endpoint. */
+export const kEndpoint = Symbol('endpoint')
+/** The method of a WebSocketStream that is called when nothing more will come or go. */
+export const kOver = Symbol('over')
+
+/** The WebSocketStream around it. */
+export interface EndpointUser extends Emitter {
+  [kOver](): void
+}
+
+export class Endpoint implements Surroundings, WireUser, ReceptionOwner, HandshakeSurroundings, EncoderListener {
+  readonly connection: Connection
+  readonly lifecycle: Lifecycle
+  readonly pipeline: Pipeline
+  readonly reception = new Reception(this)
+  /** What the application sends goes through it. */
+  readonly sender: MessageSender
+  /** Null once the connection is open. */
+  handshake: HandshakePhase | null
+  /** Server: the request, as it was given. */
+  private acceptedRequest: UpgradeRequest | null = null
+  /** Whether `connect` opens the wire: until it is there, and between two of them, nothing else becomes it. */
+  isDialled = false
+  private bytesReceived = 0
+  private closeFrame: 'none' | 'sent' | 'written' = 'none'
+  // the wire has taken all, its end included
+  private hasEnded = false
+
+  constructor(
+    private readonly user: EndpointUser,
+    role: Role,
+    readonly settings: Settings,
+    makeOpening: (owner: Http2OpeningOwner) => Opening
+  ) {
+    this.connection = new Connection(role, settings, this)
+    this.lifecycle = new Lifecycle(user, settings.textAs)
+    const handshake = new HandshakePhase(this, makeOpening)
+    this.handshake = handshake
+    this.pipeline = new Pipeline(role, settings, handshake.stages, this.reception)
+    this.sender = new MessageSender(settings, this.pipeline, this.connection, this.reception, this.lifecycle)
+    const { decoder, encoder } = this.pipeline
+    decoder.listener = this.connection
+    encoder.listener = this
+    encoder.block()
+    this.connection.expectHandshake(() => this.handshake?.opening.late())
+    if (settings.signal !== undefined) this.obey(settings.signal)
+  }
+
+  // What the application asks for
+
+  /** The application's view of this kind; made when it is first asked for. */
+  open(kind: ViewKind): AnyView {
+    const isNew = this.reception.view === null
+    const view = this.reception.open(kind)
+    if (!isNew) return view
+    this.sender.viewOpened()
+    if (this.closeInfo !== undefined) view.connectionOver()
+    return view
+  }
+
+  /** What arrives is dropped, after the checks that every message gets. */
+  discardMessages(): void {
+    this.reception.listen()
+    this.reception.discard()
+  }
+
+  get info(): OpenInfo | null {
+    return this.lifecycle.info
+  }
+
+  get closeInfo(): CloseInfo | undefined {
+    return this.lifecycle.closeInfo
+  }
+
+  get opening(): Opening | null {
+    return this.handshake?.opening ?? null
+  }
+
+  /** Status and fields of the handshake's answer, also of one that refused; null before it. */
+  get answer(): { readonly status: number; readonly headers: Headers } | null {
+    return this.lifecycle.answer
+  }
+
+  get request(): UpgradeRequest | null {
+    return this.handshake?.request ?? this.acceptedRequest
+  }
+
+  /** Bytes taken from the application that the wire has not taken. */
+  get bufferedAmount(): number {
+    return this.pipeline.bufferedAmount + this.sender.size
+  }
+
+  get stats(): ConnectionStats {
+    return this.pipeline.stats(this.bytesReceived)
+  }
+
+  /** Sends a Ping; the promise gives the time until its Pong in ms. Before the connection is open it waits. */
+  ping(payload: Buffer, inOrder: boolean): Promise<number> {
+    if (this.connection.takesPings) return this.connection.pings.ping(payload, inOrder)
+    const refused = Promise.reject(new WebSocketError('WS_ERR_NOT_OPEN'))
+    refused.catch(() => {})
+    return refused
+  }
+
+  /** Sends an unsolicited Pong, or has it wait as a Ping does; false if nothing more can be sent. */
+  pong(payload: Buffer, inOrder: boolean): boolean {
+    const isTaken = this.connection.takesPings
+    if (isTaken) this.connection.pings.pong(payload, inOrder)
+    return isTaken
+  }
+
+  /** Ends the connection without a word to the peer. */
+  abandon(error: WebSocketError): void {
+    this.handshake?.abort(error.cause)
+    this.stopReading()
+    this.pipeline.stopInbound()
+    this.reception.discard()
+    this.connection.abandon(error)
+  }
+
+  /** A server's answer depends on another server, which has another `handshakeTimeout` from now on; after it, it is 504 (RFC 9110 §15.6.5). */
+  awaitGateway(): void {
+    const late = new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 504 })
+    this.connection.expectHandshake(() => this.handshake?.opening.fault(late))
+  }
+
+  private obey(signal: AbortSignal): void {
+    if (signal.aborted) nextTick(() => this.aborted())
+    else follow(signal, this)
+  }
+
+  /** `signal` was aborted. A client gives up; a server answers, since the request may be there, or comes yet. */
+  aborted(): void {
+    const { handshake, closeInfo } = this
+    const cause = this.settings.signal!.reason
+    if (closeInfo !== undefined) return
+    if (handshake === null) this.sender.close(NORMAL)
+    else if (this.connection.role === 'client') this.abandon(new HandshakeError('WS_ERR_ABORTED', { cause }))
+    // without a wire there is nothing to answer on yet: see `join`
+    else if (this.isJoined) handshake.opening.fault(new HandshakeError('WS_ERR_ABORTED', { status: 503, cause }))
+  }
+
+  // The wire
+
+  get isJoined(): boolean {
+    return this.pipeline.wire !== null
+  }
+
+  /** The wire, where it is pipes. */
+  get pipes(): PipedWire | undefined {
+    const { wire } = this.pipeline
+    return wire instanceof PipedWire ? wire : undefined
+  }
+
+  /** Joins the pipeline to the wire, once for each handshake. */
+  join(wire: Wire): void {
+    const handshake = this.handshake!
+    this.pipeline.join(wire, handshake.stages)
+    // the application has given the connection up before it had a wire
+    if (this.closeInfo !== undefined) {
+      wire.drop()
+      return
+    }
+    // before the request is read
+    if (this.settings.signal?.aborted && this.connection.role === 'server') this.aborted()
+    handshake.joined()
+  }
+
+  /** Lets go of a wire that led elsewhere: `connect` attaches another one. */
+  releaseWire(): void {
+    ;(this.pipeline.wire as AttachedWire).release()
+  }
+
+  wireInput(chunk: Buffer, owned = false): boolean {
+    const { encoder, decoder, wire } = this.pipeline
+    decoder.ownsInput = owned
+    this.connection.heard()
+    this.bytesReceived += chunk.length
+    // what the application answers to this chunk leaves as one write, at the end of it (benchmarks/questions/echo.js)
+    encoder.hold()
+    let more = true
+    try {
+      more = wire!.next!.receive([chunk])
+    } catch (error) {
+      // of a 'request' listener
+      surface(error)
+    }
+    encoder.release()
+    return more
+  }
+
+  wireEnded(): void {
+    const { opening } = this
+    this.connection.inputEnded()
+    this.pipeline.wire!.next!.finish()
+    if (opening !== null && opening === this.opening) opening.peerLeft()
+  }
+
+  wireLost(cause?: unknown): void {
+    if (this.handshake !== null) {
+      this.handshake.wireLost(cause)
+    } else {
+      // a Close may be among what had arrived before
+      this.pipeline.decoder.runOut()
+      this.connection.wireLost(cause)
+    }
+  }
+
+  wireClosed(): void {
+    this.user[kOver]()
+  }
+
+  outputEnded(isSent: true | undefined, tells = true): void {
+    if (isSent) this.hasEnded = true
+    // in a turn of its own: what a listener throws must not keep the wire from ending
+    if (tells) nextTick(() => this.lifecycle.tellError())
+  }
+
+  /** The streams in between are gone, on whatever side. Says how it ended; once. */
+  over(): void {
+    const { pipeline, lifecycle, connection, handshake } = this
+    if (lifecycle.closeInfo !== undefined) return
+    // what is being inflated had arrived before
+    if (pipeline.whenInflated(() => this.over())) return
+    // a Close may be among what had arrived before
+    pipeline.decoder.runOut()
+    const lost = handshake === null ? undefined : new HandshakeError('WS_ERR_CONNECTION_LOST')
+    if (lost !== undefined) lifecycle.openFailed(lost)
+    connection.wireLost(undefined, lost)
+    const info = connection.over()
+    if (this.settings.signal !== undefined) unfollow(this.settings.signal, this)
+    // what waits in the stages is dropped with them
+    pipeline.stopOutbound()
+    // 'close' is the last that is heard
+    nextTick(() => pipeline.encoder.failWaiters(new WebSocketError('WS_ERR_NOT_OPEN')))
+    const isSilent = connection.role === 'client' && handshake !== null && !this.hasReader
+    lifecycle.over(info, () => this.stats, isSilent ? () => lifecycle.warnOfFailure(handshake.opening.url) : null)
+    this.sender.connectionOver()
+    pipeline.wire?.inputDone()
+  }
+
+  /** Whether a reader of messages, or a listener of its errors, hears of the end. */
+  private get hasReader(): boolean {
+    const { view } = this.reception
+    // one listener is the view's own
+    return view !== null && (view.isRead || view.listenerCount('error') > 1)
+  }
+
+  // What the handshake leads to
+
+  get highWaterMark(): number {
+    return this.settings.highWaterMark
+  }
+
+  handshakeOver(): void {
+    this.acceptedRequest = this.handshake!.request
+    this.handshake = null
+  }
+
+  // What the reception asks for
+
+  bypassExtensions(): void {
+    this.pipeline.bypassExtensions(this.sender)
+  }
+
+  extended(entrance: Receiver<Frame>): Receiver<Frame> {
+    return this.pipeline.extended(entrance)
+  }
+
+  get isHeard(): boolean {
+    return this.lifecycle.isHeard
+  }
+
+  announce(message: ReceivedMessage): boolean {
+    return this.lifecycle.announce(message)
+  }
+
+  fail(error: WebSocketError): void {
+    this.connection.fail(error)
+  }
+
+  inputDelivered(): void {
+    this.connection.inputDelivered()
+    this.reception.complete(this.connection.failure)
+    this.lifecycle.tellClosing(this.connection)
+    this.pipeline.wire?.inputDone()
+  }
+
+  // What the encoder tells
+
+  progressed(): void {
+    this.connection.progressed()
+  }
+
+  drained(): void {
+    this.connection.drained()
+    this.sender.drained()
+  }
+
+  // What the Connection asks for
+
+  sendControl(opcode: Opcode, payload: Buffer, isAnswer = false): boolean {
+    return this.pipeline.encoder.control(opcode, payload, isAnswer)
+  }
+
+  sendInOrder(opcode: Opcode, payload: Buffer): void {
+    this.sender.sendInOrder(opcode, payload)
+  }
+
+  sendClose(payload: Buffer): boolean {
+    const { encoder } = this.pipeline
+    let isSent = true
+    this.pipeline.behindMessages(() => {
+      isSent = encoder.close(payload)
+      if (!isSent) return
+      this.closeFrame = 'sent'
+      encoder.whenWritten(error => {
+        if (!error) this.closeFrame = 'written'
+      })
+    })
+    return isSent
+  }
+
+  closeHasLeft(): boolean {
+    const { wire } = this.pipeline
+    // a stream of HTTP/2 forgets what it has written when the peer resets it, which browsers do after their Close
+    if (this.hasEnded || (wire instanceof AttachedWire && wire.isMultiplexed)) return true
+    return this.closeFrame === 'none' ? this.hasSentAll() : this.closeFrame === 'written'
+  }
+
+  hasSentAll(): boolean {
+    const { encoder, wire, isCompressing } = this.pipeline
+    if (this.hasEnded) return true
+    if (encoder.size > 0 || encoder.isBlocked || isCompressing) return false
+    return wire === null || wire.bufferedAmount === 0
+  }
+
+  endWire(): void {
+    if (this.handshake === null) this.pipeline.behindMessages(() => this.pipeline.encoder.finish())
+    else this.handshake.endWire()
+  }
+
+  dropWire(): void {
+    const { wire } = this.pipeline
+    if (wire === null) this.user[kOver]()
+    else wire.drop()
+  }
+
+  stopReading(): void {
+    this.handshake?.stopReading()
+    this.pipeline.decoder.stop()
+  }
+
+  isRead(): boolean {
+    const { view } = this.reception
+    return view === null ? this.isHeard : view.isRead && !view.isStopped
+  }
+
+  dropUnread(): void {
+    if (this.holdsInput() && !this.reception.isUnheard) this.reception.dropNew()
+  }
+
+  releaseClose(): void {
+    this.pipeline.decoder.releaseClose()
+  }
+
+  holdsInput(): boolean {
+    return this.pipeline.decoder.isBlocked
+  }
+
+  resumeInput(): void {
+    this.pipeline.decoder.proceed()
+  }
+
+  /** The end goes down the pipeline behind what is still to be delivered. */
+  messagesEnded(): void {
+    this.pipeline.decoder.finish()
+  }
+
+  notify(event: 'ping' | 'pong', payload: Buffer): void {
+    this.lifecycle.notify(event, payload)
+  }
+
+  peerIsSilent(): void {
+    this.connection.peerIsSilent()
+  }
+
+  notifyError(error: Error): void {
+    this.lifecycle.fail(error)
+  }
+
+  saw(direction: 'received' | 'sent', frame: Frame): void {
+    this.lifecycle.saw(direction, frame)
+  }
+}

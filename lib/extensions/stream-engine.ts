@@ -1,0 +1,170 @@
+// Bytes come in, raw DEFLATE bytes or what they stand for come out, as in zlib-engine.ts, but by nothing that Node does not document: for
+// versions of Node whose zlib is made otherwise. It is slower, because each piece of work takes the thread pool and the events of a stream.
+// Knows nothing of messages.
+
+import { Buffer, nextTick, outsideContexts } from '../runtime/node.js'
+import { constants, createDeflateRaw, createInflateRaw, deflateRawSync } from '../runtime/zlib.js'
+import { BLOCK_HEADER, type Engine, type EngineFault, type EngineKind, engineFailure, type PoolUser } from './engine.js'
+import { type Job, jobs } from './zlib-jobs.js'
+
+/** A stream of zlib, by its public names. */
+type ZlibStream = ReturnType<typeof createDeflateRaw> | ReturnType<typeof createInflateRaw>
+
+const { Z_SYNC_FLUSH } = constants
+
+export class StreamEngine implements Engine, Job {
+  readonly direct = null
+  consumed = 0
+  produced = 0
+
+  // made for the first work, and anew behind each reset
+  private stream: ZlibStream | null = null
+  private dictionary: Buffer | undefined = undefined
+  private fault: EngineFault | null = null
+  private closed = false
+  // behind a final block
+  private isOver = false
+  // bytes that the stream was given, those that were told as consumed, and writes that have not ended
+  private given = 0
+  private told = 0
+  private writes = 0
+  // the work in hand
+  private state: 'idle' | 'waiting' | 'working' | 'done' = 'idle'
+  private user: PoolUser | null = null
+  private input: Uint8Array | null = null
+  private output: Uint8Array | null = null
+  private room = 0
+
+  constructor(readonly kind: EngineKind) {}
+
+  get isBroken(): boolean {
+    return this.fault !== null
+  }
+
+  runInPool(input: Uint8Array, output: Uint8Array, room: number, concurrency: number, user: PoolUser): void {
+    this.input = input
+    this.output = output
+    this.room = room
+    this.user = user
+    this.state = 'waiting'
+    this.produced = 0
+    jobs.enter(this, concurrency)
+  }
+
+  begin(): void {
+    if (this.closed) {
+      jobs.leave()
+      return
+    }
+    this.state = 'working'
+    this.stream ??= outsideContexts(() => this.open())
+    // the stream still has what the run before left of its input, and goes on with it
+    const fresh = this.input!.subarray(this.given - this.told)
+    if (fresh.length > 0 && !this.isOver) this.write(fresh)
+    this.advance()
+  }
+
+  private open(): ZlibStream {
+    const { does, windowBits, level, memLevel } = this.kind
+    const { dictionary } = this
+    const common = { windowBits, flush: Z_SYNC_FLUSH, ...(dictionary === undefined ? {} : { dictionary }) }
+    const stream = does === 'deflate' ? createDeflateRaw({ ...common, level, memLevel }) : createInflateRaw(common)
+    // it may have been replaced by then
+    const current = (run: () => void) => (): void => {
+      if (stream === this.stream) run()
+    }
+    stream.on(
+      'readable',
+      current(() => this.advance())
+    )
+    stream.on(
+      'end',
+      current(() => this.ended())
+    )
+    stream.on('error', error => current(() => this.failed(error))())
+    return stream
+  }
+
+  private write(bytes: Uint8Array): void {
+    const stream = this.stream!
+    this.given += bytes.length
+    this.writes++
+    stream.write(bytes, error => {
+      // an error has an event of its own
+      if (error || stream !== this.stream) return
+      this.writes--
+      this.advance()
+    })
+  }
+
+  private ended(): void {
+    this.isOver = true
+    this.advance()
+  }
+
+  private failed({ message, code }: NodeJS.ErrnoException): void {
+    this.fault = { detail: message, name: code! }
+    this.advance()
+  }
+
+  /** Takes output as far as there is room. What the stream makes ahead of that is bounded by its own buffer. */
+  private advance(): void {
+    if (this.state !== 'working') return
+    const stream = this.stream!
+    const output = this.output!
+    while (this.produced < this.room) {
+      const piece: Buffer | null = stream.read(Math.min(this.room - this.produced, Math.max(stream.readableLength, 1)))
+      if (piece === null) break
+      output.set(piece, this.produced)
+      this.produced += piece.length
+    }
+    const isAllTaken = this.writes === 0 && stream.readableLength === 0
+    if (this.produced < this.room && !isAllTaken && !this.isOver && this.fault === null) return
+    this.state = 'done'
+    nextTick(finish, this)
+  }
+
+  /** @internal */
+  finishPool(): void {
+    const { user, fault, stream } = this
+    // closed
+    if (user === null) return
+    this.user = this.input = this.output = null
+    this.state = 'idle'
+    this.consumed = stream!.bytesWritten - this.told
+    this.told += this.consumed
+    jobs.leave()
+    user.poolDone(fault === null ? null : engineFailure(this.kind, fault))
+  }
+
+  restore(block: Buffer, size: number): void {
+    this.dictionary = Buffer.from(block.subarray(BLOCK_HEADER, size))
+  }
+
+  reset(): void {
+    this.stream?.destroy()
+    this.stream = null
+    this.dictionary = undefined
+    this.isOver = false
+    this.given = this.told = this.writes = 0
+  }
+
+  close(): void {
+    if (this.closed) return
+    this.closed = true
+    this.reset()
+    this.user = this.input = this.output = null
+    // one that waits is told that it is closed when its turn comes
+    if (this.state === 'working' || this.state === 'done') jobs.leave()
+    this.state = 'idle'
+  }
+}
+
+function finish(engine: StreamEngine): void {
+  engine.finishPool()
+}
+
+/** Deflates a payload at once that refers to nothing before it, and flushes. */
+export function deflateAtOnce({ windowBits, level, memLevel }: EngineKind, payload: Uint8Array): Buffer {
+  return deflateRawSync(payload, { windowBits, level, memLevel, finishFlush: Z_SYNC_FLUSH })
+}

@@ -1,0 +1,147 @@
+// Pings and Pongs in both directions (RFC 6455 §5.5.2, §5.5.3): those of the application, the answers to the peer's, and keepalive. Whether
+// the connection still takes them, the Connection decides.
+
+import { Keepalive, type KeepaliveOwner } from './keepalive.js'
+import { PendingPings } from './pending-pings.js'
+import { Opcode } from './protocol/opcode.js'
+import { Buffer } from './runtime/node.js'
+
+/** What Pings and Pongs are sent by, and told to. */
+export interface PingSurroundings {
+  /** Sends a Ping or Pong; false where the answer to another Ping already waited. */
+  sendControl(opcode: Opcode, payload: Buffer, isAnswer?: boolean): boolean
+  /** Sends a Ping or Pong behind the messages that were sent before. */
+  sendInOrder(opcode: Opcode, payload: Buffer): void
+  /** Whether the application, or this library, keeps the peer from writing at present. */
+  holdsInput(): boolean
+  /** Lets input go on that `receivePing` asked to wait. */
+  resumeInput(): void
+  /** Tells the application. */
+  notify(event: 'ping' | 'pong', payload: Buffer): void
+  /** The peer has not answered keepalive's Ping in time. */
+  peerIsSilent(): void
+}
+
+/**
+ * Milliseconds that input waits for the wire to take a Pong, and Pings that are read then before it waits again. Two peers that both
+ * write and ping would wait for each other for ever; one that pings and reads nothing is read so slowly that it costs little.
+ */
+const PONG_PATIENCE = 100
+const PINGS_AT_ONCE = 1024
+
+const EMPTY = Buffer.alloc(0)
+
+export class Pings implements KeepaliveOwner {
+  /** Whether the application answers the peer's Pings. */
+  areRelayed = false
+
+  private keepalive: Keepalive | null = null
+  private pending: PendingPings | null = null
+  private isOpen = false
+  // those of before the connection is open
+  private early: { opcode: Opcode; payload: Buffer }[] | null = null
+  // while input waits for the wire to take a Pong
+  private patience: NodeJS.Timeout | null = null
+  private left = 0
+
+  constructor(private readonly around: PingSurroundings) {}
+
+  /** The connection is open: what waited is sent, ahead of what an 'open' listener sends. */
+  opened(keepalive: { readonly interval: number; readonly timeout: number } | undefined): void {
+    const { early } = this
+    this.isOpen = true
+    this.early = null
+    if (keepalive !== undefined) this.keepalive = new Keepalive(keepalive.interval, keepalive.timeout, this)
+    if (early !== null) for (const { opcode, payload } of early) this.around.sendControl(opcode, payload)
+  }
+
+  /** The connection is open in a version that has no pings. */
+  areRefused(): void {
+    this.early = null
+    this.pending?.fail()
+  }
+
+  /** Sends a Ping; the promise gives the time until its Pong in ms. Before the connection is open it waits. */
+  ping(payload: Buffer, inOrder: boolean): Promise<number> {
+    this.pending ??= new PendingPings()
+    const answered = this.pending.add(payload)
+    this.send(Opcode.Ping, payload, inOrder)
+    return answered
+  }
+
+  /** Sends an unsolicited Pong, or has it wait as a Ping does. */
+  pong(payload: Buffer, inOrder: boolean): void {
+    this.send(Opcode.Pong, payload, inOrder)
+  }
+
+  private send(opcode: Opcode, payload: Buffer, inOrder: boolean): void {
+    if (inOrder) this.around.sendInOrder(opcode, payload)
+    else if (this.isOpen) this.around.sendControl(opcode, payload)
+    else (this.early ??= []).push({ opcode, payload })
+  }
+
+  /** A Ping has arrived; false asks for no more input until `resumeInput`. */
+  receivePing(payload: Buffer, isAnswered: boolean): boolean {
+    const isSent = !isAnswered || this.areRelayed || this.around.sendControl(Opcode.Pong, payload, true)
+    const more = isSent || this.left-- > 0
+    // a peer that pings and does not read is not read from either, or hardly
+    if (!more) this.patience ??= setTimeout(() => this.readOn(), PONG_PATIENCE)
+    this.around.notify('ping', payload)
+    return more
+  }
+
+  private readOn(): void {
+    this.left = PINGS_AT_ONCE
+    this.resumeInput()
+  }
+
+  private resumeInput(): void {
+    if (this.patience === null) return
+    clearTimeout(this.patience)
+    this.patience = null
+    this.around.resumeInput()
+  }
+
+  /** A Pong has arrived. */
+  receivePong(payload: Buffer): void {
+    this.pending?.settle(payload)
+    this.around.notify('pong', payload)
+  }
+
+  /** Something came from the wire, or the wire has taken some of what waited. */
+  heard(): void {
+    this.keepalive?.heard()
+  }
+
+  /** The wire takes bytes again. */
+  drained(): void {
+    if (this.left !== 0) this.left = 0
+    this.resumeInput()
+  }
+
+  /** The closing handshake has begun, which has a time limit of its own. */
+  stopKeepalive(): void {
+    this.keepalive?.stop()
+  }
+
+  /** All is over. */
+  over(): void {
+    this.keepalive?.stop()
+    if (this.patience !== null) clearTimeout(this.patience)
+    this.pending?.fail()
+  }
+
+  // Keepalive
+
+  sendPing(): void {
+    this.around.sendControl(Opcode.Ping, EMPTY)
+  }
+
+  holdsInput(): boolean {
+    return this.around.holdsInput()
+  }
+
+  peerIsSilent(): void {
+    this.around.peerIsSilent()
+  }
+}

@@ -1,0 +1,74 @@
+// Reads what the application gives the methods of a WebSocketStream that send: wrong arguments are told at once.
+
+import { toBytes } from './protocol/message-splitter.js'
+import { Buffer } from './runtime/node.js'
+
+/** How one message is sent. */
+export interface SendOptions {
+  /** Whether an extension may compress it. Default: true. */
+  compress?: boolean | undefined
+}
+
+/** How one Ping or Pong is sent. */
+export interface ControlOptions {
+  /** Whether it keeps its place behind the messages that were sent before, which by default it goes ahead of. Default: false. */
+  inOrder?: boolean | undefined
+}
+
+/** Called when the wire has written a message, and its memory is the application's again; or with an error when it cannot be written. */
+export type SentCallback = (error?: Error | null) => void
+
+export function readCompress(options: SendOptions | undefined): boolean {
+  const { compress = true } = options ?? {}
+  if (typeof compress !== 'boolean') throw new TypeError('compress must be a boolean')
+  return compress
+}
+
+/** The forms of a binary message. */
+export type BinaryMessage = NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer | readonly number[]
+
+export function readCallback(sent: SentCallback | undefined): SentCallback | null {
+  if (sent === undefined) return null
+  if (typeof sent !== 'function') throw new TypeError('the callback must be a function')
+  return sent
+}
+
+export function readInOrder(options: ControlOptions | undefined): boolean {
+  const { inOrder = false } = options ?? {}
+  if (typeof inOrder !== 'boolean') throw new TypeError('inOrder must be a boolean')
+  return inOrder
+}
+
+/** @throws TypeError for what is no array of integers from 0 to 255 */
+export function bytesOf(numbers: readonly number[]): Uint8Array {
+  // every() would skip holes
+  for (let i = 0; i < numbers.length; i++) {
+    const value = numbers[i]!
+    if (!Number.isInteger(value) || value < 0 || value > 255) {
+      throw new TypeError('an array of bytes must hold integers from 0 to 255')
+    }
+  }
+  return Uint8Array.from(numbers)
+}
+
+let pings = 0
+
+export function nextPing(): Buffer {
+  const payload = Buffer.allocUnsafe(4)
+  payload.writeUInt32BE(pings)
+  pings = (pings + 1) >>> 0
+  return payload
+}
+
+export function controlPayload(payload: string | Uint8Array): Buffer {
+  let bytes: Buffer
+  if (typeof payload === 'string') {
+    bytes = Buffer.from(payload)
+  } else {
+    // the application may use its memory again at once
+    bytes = Buffer.from(toBytes(payload))
+  }
+  // RFC 6455 §5.5
+  if (bytes.length > 125) throw new RangeError('the payload of a ping or pong must be at most 125 bytes')
+  return bytes
+}
