@@ -73,6 +73,7 @@ export class WebSocket extends SocketEmitter {
   private paused = false
   // a message of which some fragments have been sent
   private writer: MessageWriter | null = null
+  private pieces: Promise<void> | null = null
   // bytes that were given after the end
   private lateBytes = 0
   private closeSize = 0
@@ -244,12 +245,17 @@ export class WebSocket extends SocketEmitter {
       if (fin) writer.end(piece, () => sent?.())
       else writer.write(piece, sent)
     }
-    if (!(payload instanceof Blob)) write(payload)
-    else
-      payload.arrayBuffer().then(
-        bytes => write(new Uint8Array(bytes)),
-        error => writer.destroy(error)
+    // the bytes of a Blob come later, and what is given meanwhile waits for them
+    if (payload instanceof Blob || this.pieces !== null) {
+      const bytes = payload instanceof Blob ? payload.arrayBuffer().then(buffer => new Uint8Array(buffer)) : payload
+      this.pieces = Promise.all([bytes, this.pieces]).then(
+        ([piece]) => write(piece),
+        error => void writer.destroy(error)
       )
+    } else {
+      write(payload)
+    }
+    if (fin) this.pieces = null
   }
 
   /** Sends a Ping, of at most 125 bytes, behind the messages that were sent before. `mask` has no effect. */

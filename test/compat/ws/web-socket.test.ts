@@ -1,0 +1,383 @@
+// The WebSocket of `ws` over ours: what is sent and told, in the forms and the order of `ws`.
+
+import { once } from 'node:events'
+import t from 'tap'
+import wsDefault, { createWebSocketStream, type RawData, Server } from '../../../lib/compat/ws/index.js'
+import { settle } from '../../websocket-stream/sides.js'
+import { open, serve, WebSocket, WebSocketServer } from './support.js'
+
+/** `once` would reject with an `error` that comes before. */
+function closing(ws: WebSocket): Promise<unknown[]> {
+  return new Promise(resolve => ws.on('close', (...args) => resolve(args)))
+}
+
+t.test('the default export is the class, with the others as its properties', async t => {
+  t.equal(wsDefault, WebSocket)
+  t.equal(wsDefault.WebSocket, WebSocket)
+  t.equal(wsDefault.Server, WebSocketServer)
+  t.equal(wsDefault.WebSocketServer, WebSocketServer)
+  t.equal(Server, WebSocketServer)
+  t.equal(wsDefault.createWebSocketStream, createWebSocketStream)
+  t.same([WebSocket.CONNECTING, WebSocket.OPEN, WebSocket.CLOSING, WebSocket.CLOSED], [0, 1, 2, 3])
+})
+
+t.test('messages of every form, there and back', async t => {
+  const { client, server } = await open(t)
+  server.on('message', (data, isBinary) => server.send(data as Buffer, { binary: isBinary }))
+  const got: [RawData, boolean][] = []
+  client.on('message', (data, isBinary) => got.push([data, isBinary]))
+  const forms: [unknown, Buffer, boolean][] = [
+    ['text', Buffer.from('text'), false],
+    ['', Buffer.alloc(0), false],
+    [42, Buffer.from('42'), false],
+    [Buffer.from('bytes'), Buffer.from('bytes'), true],
+    [new Uint16Array([1, 2]), Buffer.from([1, 0, 2, 0]), true],
+    [new ArrayBuffer(3), Buffer.alloc(3), true],
+    [[1, 2, 3], Buffer.from([1, 2, 3]), true],
+    [undefined, Buffer.alloc(0), true],
+    [null, Buffer.alloc(0), true],
+    [new Blob(['blob']), Buffer.from('blob'), true],
+    ['x'.repeat(100_000), Buffer.from('x'.repeat(100_000)), false]
+  ]
+  for (const [data] of forms) client.send(data as string)
+  while (got.length < forms.length) await settle(1)
+  t.same(
+    got,
+    forms.map(([, bytes, isBinary]) => [bytes, isBinary])
+  )
+})
+
+t.test('the options of send: binary, compress, and fragments', async t => {
+  const { client, server } = await open(t, { perMessageDeflate: { threshold: 0 } })
+  t.equal(client.extensions, 'permessage-deflate')
+  const got: [string, boolean][] = []
+  server.on('message', (data, isBinary) => got.push([String(data), isBinary]))
+  client.send('text as bytes', { binary: true })
+  client.send(Buffer.from('bytes as text'), { binary: false, compress: false })
+  client.send(new Blob(['blob']), { compress: false })
+  client.send('in ', { fin: false })
+  client.send('three ', { fin: false }, error => t.equal(error ?? null, null))
+  await new Promise(resolve => client.send('pieces', { fin: true }, resolve))
+  client.send(new Blob(['a ']), { fin: false })
+  client.send(Buffer.from('message'))
+  while (got.length < 5) await settle(1)
+  t.same(got, [
+    ['text as bytes', true],
+    ['bytes as text', false],
+    ['blob', true],
+    ['in three pieces', false],
+    ['a message', true]
+  ])
+})
+
+t.test('callbacks come when the wire has written, and terminate does not cut what they told', async t => {
+  const { client, server } = await open(t)
+  const message = once(server, 'message')
+  const closed = closing(client)
+  client.send(Buffer.alloc(8 * 2 ** 20), () => client.terminate())
+  t.equal((await message)[0].length, 8 * 2 ** 20)
+  await closed
+  const late = await new Promise<Error | undefined>(resolve => client.send('late', resolve))
+  t.match(late, { message: 'WebSocket is not open: readyState 3 (CLOSED)' })
+  t.equal(client.bufferedAmount, 4)
+  client.send(new Blob(['12']))
+  client.ping('34')
+  client.pong(Buffer.from('5'))
+  t.equal(client.bufferedAmount, 9)
+})
+
+t.test('before it is open nothing can be sent, and closing gives it up', async t => {
+  const { url } = await serve(t)
+  for (const end of ['close', 'terminate'] as const) {
+    const client = new WebSocket(url)
+    t.equal(client.readyState, 0)
+    t.equal(client.bufferedAmount, 0)
+    t.equal(client.extensions, '')
+    t.equal(client.protocol, '')
+    t.throws(() => client.send('early'), { message: 'WebSocket is not open: readyState 0 (CONNECTING)' })
+    t.throws(() => client.ping(), { message: 'WebSocket is not open: readyState 0 (CONNECTING)' })
+    client.pause()
+    client.resume()
+    t.equal(client.isPaused, false)
+    const closed = closing(client)
+    const failed = once(client, 'error')
+    client[end]()
+    t.match(await failed, [{ message: 'WebSocket was closed before the connection was established' }])
+    t.same(await closed, [1006, Buffer.alloc(0)])
+    t.equal(client.readyState, 3)
+    client.close()
+    client.terminate()
+  }
+})
+
+t.test('pings keep their place, and call back when they are sent', async t => {
+  const { client, server } = await open(t)
+  const seen: string[] = []
+  server.on('message', data => void seen.push(String(data)))
+  server.on('ping', data => seen.push(`ping ${data}`))
+  server.on('pong', data => seen.push(`pong ${data}`))
+  client.send('first')
+  client.ping('a', true, error => seen.push(`sent ${error}`))
+  client.send('second')
+  client.pong('b', () => {})
+  client.ping(5)
+  client.ping(() => {})
+  const [payload] = await once(client, 'pong')
+  t.equal(String(payload), 'a')
+  while (seen.length < 6) await settle(1)
+  t.same(
+    seen.filter(line => !line.startsWith('sent')),
+    ['first', 'ping a', 'second', 'pong b', 'ping 5', 'ping ']
+  )
+  t.throws(() => client.ping(Buffer.alloc(126)), { message: 'The data size must not be greater than 125 bytes' })
+  t.throws(() => client.pong(new Blob(['x'])), TypeError)
+  const cut = new Promise<Error | undefined>(resolve => client.ping('late', true, resolve))
+  client.terminate()
+  t.ok((await cut) instanceof Error)
+})
+
+t.test('without autoPong the application answers', async t => {
+  const { client, server } = await open(t, { autoPong: false })
+  server.on('ping', data => server.pong(`not ${data}`))
+  client.ping('yet')
+  t.equal(String((await once(client, 'pong'))[0]), 'not yet')
+})
+
+t.test('close: codes and reasons, both ways', async t => {
+  for (const [code, data, told] of [
+    [undefined, undefined, [1005, '']],
+    [1000, undefined, [1000, '']],
+    [4000, 'why', [4000, 'why']],
+    [3001, Buffer.from('bytes'), [3001, 'bytes']]
+  ] as const) {
+    const { client, server } = await open(t)
+    const seen = [once(client, 'close'), once(server, 'close')]
+    client.close(code, data as string)
+    t.equal(client.readyState, 2)
+    t.equal(client.bufferedAmount, 0)
+    client.close()
+    for (const closed of seen) {
+      const [number, reason] = (await closed) as [number, Buffer]
+      t.same([number, String(reason)], told)
+    }
+    t.equal(client.readyState, 3)
+  }
+  const { client } = await open(t)
+  for (const code of [999, 1004, 1005, 1006, 1015, 2999, 5000, '1000']) {
+    t.throws(() => client.close(code as number), { message: 'First argument must be a valid error code number' })
+  }
+  t.throws(() => client.close(1000, 'x'.repeat(124)), { message: 'The message must not be greater than 123 bytes' })
+})
+
+t.test('a peer that leaves without a word is a close of 1006, and no error', async t => {
+  const { client, server } = await open(t)
+  client.on('error', () => t.fail('no error'))
+  const closed = once(client, 'close')
+  server.terminate()
+  t.equal(server.readyState, 2)
+  t.same(await closed, [1006, Buffer.alloc(0)])
+})
+
+t.test('binaryType: forms of binary messages, and of text', async t => {
+  const { client, server } = await open(t)
+  const got: unknown[] = []
+  client.on('message', data => got.push(data))
+  for (const type of ['arraybuffer', 'fragments', 'blob', 'nodebuffer'] as const) {
+    client.binaryType = type
+    client.binaryType = 'nonsense' as 'blob'
+    t.equal(client.binaryType, type)
+    server.send(Buffer.from('small'))
+    server.send(Buffer.alloc(200_000, 1))
+    server.send('text')
+    while (got.length < 3) await settle(1)
+    const [small, large, text] = got.splice(0)
+    t.same(text, Buffer.from('text'))
+    if (type === 'arraybuffer') {
+      t.ok(small instanceof ArrayBuffer)
+      t.equal(Buffer.from(small as ArrayBuffer).toString(), 'small')
+      t.equal((large as ArrayBuffer).byteLength, 200_000)
+    }
+    if (type === 'fragments') t.same(small, [Buffer.from('small')])
+    if (type === 'blob') t.equal(await (small as Blob).text(), 'small')
+    if (type === 'nodebuffer') t.same(small, Buffer.from('small'))
+  }
+})
+
+t.test('pause keeps messages and pings; resume lets them go on', async t => {
+  const { client, server } = await open(t)
+  const got: string[] = []
+  client.on('message', data => got.push(String(data)))
+  client.pause()
+  t.equal(client.isPaused, true)
+  server.send('kept')
+  await new Promise(resolve => server.ping('x', true, resolve))
+  await settle(20)
+  t.same(got, [])
+  client.resume()
+  while (got.length === 0) await settle(1)
+  t.same(got, ['kept'])
+  client.on('message', () => client.pause())
+  // in one chunk, behind which the socket is paused
+  server.send('one')
+  server.send('two')
+  await once(client, 'message')
+  await settle(5)
+  t.same(got, ['kept', 'one'])
+  client.resume()
+  while (got.length < 3) await settle(1)
+  t.equal(client.isPaused, true)
+})
+
+t.test('faults of the peer are told in the words of ws, and close with 1006', async t => {
+  const faults: [Buffer, string, string][] = [
+    [Buffer.from([0xc1, 0x80, 0, 0, 0, 0]), 'WS_ERR_UNEXPECTED_RSV_1', 'Invalid WebSocket frame: RSV1 must be clear'],
+    [
+      Buffer.from([0xa1, 0x80, 0, 0, 0, 0]),
+      'WS_ERR_UNEXPECTED_RSV_2_3',
+      'Invalid WebSocket frame: RSV2 and RSV3 must be clear'
+    ],
+    [Buffer.from([0x85, 0x80, 0, 0, 0, 0]), 'WS_ERR_INVALID_OPCODE', 'Invalid WebSocket frame: invalid opcode 5'],
+    [Buffer.from([0x80, 0x80, 0, 0, 0, 0]), 'WS_ERR_INVALID_OPCODE', 'Invalid WebSocket frame: invalid opcode 0'],
+    [Buffer.from([0x81, 0x00]), 'WS_ERR_EXPECTED_MASK', 'Invalid WebSocket frame: MASK must be set'],
+    [Buffer.from([0x09, 0x80, 0, 0, 0, 0]), 'WS_ERR_EXPECTED_FIN', 'Invalid WebSocket frame: FIN must be set'],
+    [
+      Buffer.from([0x89, 0xfe, 0, 126]),
+      'WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH',
+      'Invalid WebSocket frame: invalid payload length 126'
+    ],
+    [
+      Buffer.from([0x88, 0x81, 0, 0, 0, 0, 1]),
+      'WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH',
+      'Invalid WebSocket frame: invalid payload length 1'
+    ],
+    [
+      Buffer.from([0x88, 0x82, 0, 0, 0, 0, 3, 236]),
+      'WS_ERR_INVALID_CLOSE_CODE',
+      'Invalid WebSocket frame: invalid status code 1004'
+    ],
+    [
+      Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0xff]),
+      'WS_ERR_INVALID_UTF8',
+      'Invalid WebSocket frame: invalid UTF-8 sequence'
+    ],
+    [
+      Buffer.from([0x82, 0xfe, 0, 5]),
+      'WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH',
+      'Invalid WebSocket frame: invalid payload length undefined'
+    ],
+    [Buffer.from([0x82, 0xfe, 4, 1, 0, 0, 0, 0]), 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'Max payload size exceeded'],
+    [
+      Buffer.concat([Buffer.from([0x02, 0x80, 0, 0, 0, 0]), Buffer.alloc(6), Buffer.alloc(6)]),
+      'WS_ERR_TOO_MANY_BUFFERED_PARTS',
+      'Too many message fragments'
+    ],
+    [
+      Buffer.from([0x82, 0xff, 0, 0xff, 0, 0, 0, 0, 0, 0]),
+      'WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH',
+      'Unsupported WebSocket frame: payload length > 2^53 - 1'
+    ]
+  ]
+  for (const [bytes, code, message] of faults) {
+    for (const i of [6, 12]) if (code === 'WS_ERR_TOO_MANY_BUFFERED_PARTS') bytes[i + 1] = 0x80
+    const { client, server } = await open(t, { maxPayload: 1024, maxFragments: 2 })
+    const closed = closing(server)
+    const failed = once(server, 'error')
+    ;(client as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(bytes)
+    const [error] = (await failed) as [Error & { code: string }]
+    t.equal(error.code, code, message)
+    t.equal(error.message, message)
+    t.equal(error instanceof RangeError, code !== 'WS_ERR_INVALID_UTF8')
+    t.same(await closed, [1006, Buffer.alloc(0)])
+  }
+  // a server must not mask
+  const { client, server } = await open(t)
+  const failed = once(client, 'error')
+  ;(server as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(
+    Buffer.from([0x81, 0x80, 0, 0, 0, 0])
+  )
+  t.match(await failed, [{ code: 'WS_ERR_UNEXPECTED_MASK' }])
+})
+
+t.test('compressed data that is none has the name that zlib has for it', async t => {
+  const { client, server } = await open(t, { perMessageDeflate: true })
+  const failed = once(server, 'error')
+  ;(client as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(
+    Buffer.from([0xc2, 0x84, 0, 0, 0, 0, 255, 255, 255, 255])
+  )
+  t.match(await failed, [{ code: 'Z_DATA_ERROR', errno: -3, message: 'invalid block type' }])
+})
+
+t.test("the WHATWG's interface: attributes and listeners", async t => {
+  const { url, wss } = await serve(t)
+  wss.on('connection', socket => socket.on('message', data => socket.send(String(data))))
+  const client = new WebSocket(url)
+  const seen: unknown[] = []
+  client.onopen = event => void seen.push([event.type, event.target === client])
+  client.onmessage = ({ data, type }) => void seen.push([type, data])
+  client.onclose = ({ code, reason, wasClean }) => void seen.push([code, reason, wasClean])
+  client.onerror = () => {}
+  t.type(client.onopen, 'function')
+  t.type(client.onmessage, 'function')
+  t.type(client.onclose, 'function')
+  client.onerror = null
+  t.equal(client.onerror, null)
+  const once_ = ({ data }: { data: unknown }): void => void seen.push(`once ${data}`)
+  const handler = { handleEvent: ({ data }: { data: unknown }) => void seen.push(`object ${data}`) }
+  const removed = (): void => void t.fail('it was removed')
+  client.addEventListener('message', once_, { once: true })
+  client.addEventListener('message', handler)
+  client.addEventListener('message', handler)
+  client.addEventListener('message', removed)
+  client.removeEventListener('message', removed)
+  client.removeEventListener('message', removed)
+  client.addEventListener('nonsense' as 'message', removed)
+  await once(client, 'open')
+  client.send('a')
+  client.send('b')
+  while (seen.length < 6) await settle(1)
+  client.onmessage = null
+  client.close(1000, 'done')
+  await once(client, 'close')
+  t.same(seen, [
+    ['open', true],
+    ['message', 'a'],
+    'once a',
+    'object a',
+    ['message', 'b'],
+    'object b',
+    [1000, 'done', true]
+  ])
+})
+
+t.test('an error is an event with the error in it', async t => {
+  const { url, wss } = await serve(t)
+  wss.close()
+  await once(wss, 'close')
+  const client = new WebSocket(url)
+  const { error, message } = await new Promise<{ error: Error; message: string }>(resolve => {
+    client.onerror = event => {
+      t.equal(client.readyState, 2)
+      resolve(event)
+    }
+  })
+  t.match(message, /ECONNREFUSED/)
+  t.equal(error.message, message)
+})
+
+t.test('close follows where an error listener throws', async t => {
+  const { Uncaught } = await import('../../matrix/exceptions/uncaught.js')
+  const { client, server } = await open(t)
+  const uncaught = new Uncaught()
+  uncaught.start()
+  t.teardown(() => uncaught.stop())
+  server.on('error', () => {
+    throw new Error('the application')
+  })
+  const closed = closing(server)
+  ;(client as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(
+    Buffer.from([0x85, 0x80, 0, 0, 0, 0])
+  )
+  t.same(await closed, [1006, Buffer.alloc(0)])
+  uncaught.stop()
+  t.match(uncaught.errors, [{ message: 'the application' }])
+})

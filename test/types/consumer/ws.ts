@@ -1,0 +1,78 @@
+// The entry that stands in the place of `ws`, held against its types: what is written for the one compiles with the other. Only types are
+// looked at: nothing here runs.
+
+import { createServer, type IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type * as Theirs from 'ws'
+import Ours, * as entry from '../../../lib/compat/ws/index.js'
+
+/** What programs do with either, written once: the members, events and options of @types/ws. */
+function program(WebSocket: typeof Theirs.WebSocket, WebSocketServer: typeof Theirs.WebSocketServer): void {
+  const client = new WebSocket('ws://a.example', ['chat'], {
+    perMessageDeflate: false,
+    headers: { a: 'b' },
+    maxPayload: 5
+  })
+  client.on('message', (data, isBinary) => client.send(data as Buffer, { binary: isBinary, fin: true }, error => error))
+  client.once('close', (code, reason) => code.toFixed() + reason.toString())
+  client.onmessage = ({ data, target }) => target.send(String(data))
+  client.addEventListener('close', ({ code, reason, wasClean }) => [code, reason, wasClean], { once: true })
+  client.ping('x', true, error => error)
+  client.close(1000, Buffer.from('why'))
+  const server = new WebSocketServer({ server: createServer(), handleProtocols: names => [...names][0] ?? false })
+  server.on('connection', (socket, request) => request.url && socket.terminate())
+  server.handleUpgrade(
+    {} as IncomingMessage,
+    {} as Duplex,
+    Buffer.alloc(0),
+    (socket, request) => request.url && socket.resume()
+  )
+  server.close(error => error)
+}
+
+/** Each member that @types/ws has is there, with a type that fits. */
+type Fits<T, U> = { [K in keyof T]: K extends keyof U ? (U[K] extends T[K] ? true : K) : K }[keyof T]
+type Members = Omit<
+  Theirs.WebSocket,
+  keyof import('node:events').EventEmitter | `on${string}` | 'binaryType' | 'addEventListener' | 'removeEventListener'
+>
+export const members: Fits<Members, entry.WebSocket> = true
+type ServerMembers = Omit<
+  Theirs.WebSocketServer,
+  keyof import('node:events').EventEmitter | 'options' | 'clients' | 'path' | 'handleUpgrade'
+>
+export const serverMembers: Fits<ServerMembers, entry.WebSocketServer> = true
+type Options<T> = { [K in keyof T]: true }
+export const options: Options<Required<Theirs.ClientOptions>> = {} as Options<
+  Required<entry.ClientOptions> & { protocol: true }
+>
+export const serverOptions: Options<Required<Theirs.ServerOptions>> = {} as Options<Required<entry.ServerOptions>>
+export const deflate: Options<Required<Theirs.PerMessageDeflateOptions>> = {} as Options<
+  Required<entry.PerMessageDeflateOptions>
+>
+
+export function same(): void {
+  program(
+    entry.WebSocket as unknown as typeof Theirs.WebSocket,
+    entry.WebSocketServer as unknown as typeof Theirs.WebSocketServer
+  )
+  const client = new Ours('ws://a.example', ['chat'], { perMessageDeflate: false, headers: { a: 'b' }, maxPayload: 5 })
+  client.on('message', (data, isBinary) => client.send(data as Buffer, { binary: isBinary, fin: true }, error => error))
+  client.once('close', (code, reason) => code.toFixed() + reason.toString())
+  client.onmessage = ({ data, target }) => target.send(String(data))
+  client.addEventListener('close', ({ code, reason, wasClean }) => [code, reason, wasClean], { once: true })
+  client.ping('x', true, error => error)
+  client.close(1000, Buffer.from('why'))
+  const server = new Ours.Server({ server: createServer(), handleProtocols: names => [...names][0] ?? false })
+  server.on('connection', (socket, request) => request.url && socket.terminate())
+  server.handleUpgrade(
+    {} as IncomingMessage,
+    {} as Duplex,
+    Buffer.alloc(0),
+    (socket, request) => request.url && socket.resume()
+  )
+  server.close(error => error)
+  entry.createWebSocketStream(client, { encoding: 'utf8' }).end()
+  // @ts-expect-error a code is a number
+  client.close('1000')
+}
