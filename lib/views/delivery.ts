@@ -1,5 +1,5 @@
-// Batches of messages, or of frames, come in, and go one by one to whoever takes them: the view, or the listeners of 'message'.
-// Where nobody does, they wait, and no more is asked for.
+// Batches of messages, or of frames, come in, and go one by one to the view, or to the listeners of 'message'.
+// Without either they wait, and no more is asked for.
 
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 
@@ -57,7 +57,7 @@ export class Delivery<T> implements Receiver<T> {
     return this.listeners?.isHeard ?? false
   }
 
-  /** Whether messages wait because nobody takes them. */
+  /** Whether messages wait because nothing takes them. */
   get isBlocked(): boolean {
     return this.state === 'blocked'
   }
@@ -109,7 +109,7 @@ export class Delivery<T> implements Receiver<T> {
     this.owner.inputDelivered()
   }
 
-  /** Somebody takes messages again. */
+  /** Messages are taken again. */
   proceed(): void {
     if (this.state === 'blocked' && this.run()) this.prev!.proceed()
   }
@@ -144,7 +144,7 @@ export class Delivery<T> implements Receiver<T> {
     return this.state === 'running'
   }
 
-  /** Hands one message out; false where nobody takes it, or no more after it. */
+  /** Hands one message out; false if nothing takes it, or no more after it. */
   private next(queue: Batch<T>): boolean {
     const { taker, index } = this
     const message = queue[index]!

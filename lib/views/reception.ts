@@ -83,7 +83,7 @@ export class Reception implements Receiver<Frame> {
     this.owner.inputDelivered()
   }
 
-  /** Whether what arrives is seen by nobody at present. */
+  /** Whether nothing takes what arrives at present. */
   get isUnheard(): boolean {
     return this.view === null && !this.owner.lifecycle.isHeard
   }
@@ -103,7 +103,7 @@ export class Reception implements Receiver<Frame> {
   listen(): void {
     if (this.kind !== null && this.kind !== 'messages') throw this.taken()
     this.choose('messages')
-    // somebody new takes messages, from the next turn on
+    // the new listener takes messages from the next turn on
     if (this.messages!.isBlocked) nextTick(() => this.messages!.proceed())
   }
 
@@ -171,13 +171,13 @@ export class Reception implements Receiver<Frame> {
     else if (kind === 'bytes') entrance = this.owner.extended(this.makeBytes())
     else entrance = this.makeFrames()
     if (this.discarding) this.sink!.discard()
-    // whoever asked has the rest of this turn to be set up
+    // the application has the rest of this turn to be set up
     if (this.held !== null) nextTick(() => this.handOver(entrance))
     else this.giveWay(entrance)
   }
 
   private giveWay(entrance: Receiver<Frame>): void {
-    // in the middle of a message nobody else can begin: what is dropped is dropped here
+    // another consumer cannot begin in the middle of a message: what is dropped is dropped here
     if (!this.discarding) {
       link(this.prev!, entrance)
       this.prev = null
