@@ -9,9 +9,13 @@ import { type ExitCode, type Io, UsageError, whenAborted } from './io.js'
 import { type Command, flag, number, optionalNumber, text, type Values } from './options.js'
 import { carry } from './piped.js'
 import { describeFrame, formatTime, Notes } from './terminal.js'
+import { carryBytes } from './tunnel.js'
 
 const OPTIONS = {
   stream: flag('one stream of bytes both ways: each chunk of stdin is a binary message, and messages are put together'),
+  bytes: flag(
+    'as --stream, by a Duplex of bytes: what is read at once is one binary message, and a text message is a fault'
+  ),
   message: flag('all of stdin is one message, sent in fragments as it is read'),
   binary: flag('binary messages both ways: as bytes and not as hexadecimal digits'),
   ...CLIENT_OPTIONS,
@@ -46,7 +50,7 @@ type Settings = Values<typeof OPTIONS>
 async function run(values: Settings, [url]: readonly string[], io: Io): Promise<ExitCode> {
   const notes = new Notes(io)
   const unit = unitOf(values)
-  const isTalk = unit === 'line' && io.stdin.isTTY === true && io.stdout.isTTY === true
+  const isTalk = unit === 'line' && !values.bytes && io.stdin.isTTY === true && io.stdout.isTTY === true
   const ws = open(checkUrl(url!), values, notes, isTalk)
   const patience = values.timeout === undefined ? undefined : values.timeout * 1000
   const close = values.close ?? { code: 1000, reason: '' }
@@ -57,6 +61,7 @@ async function run(values: Settings, [url]: readonly string[], io: Io): Promise<
     if (values.ping !== undefined) pingEvery(values.ping, ws, notes)
     const { binary, wait, once } = values
     if (isTalk) await converse(call, { binary, once, readClose })
+    else if (values.bytes) await carryBytes(call, wait)
     else await carry(call, { unit, binary, wait, once, patience })
   }
   forget()
@@ -65,7 +70,10 @@ async function run(values: Settings, [url]: readonly string[], io: Io): Promise<
 
 const DEFAULT_PATIENCE = 10_000
 
-function unitOf({ stream, message, binary }: Settings): 'line' | 'chunk' | 'whole' {
+function unitOf({ stream, message, binary, bytes, once }: Settings): 'line' | 'chunk' | 'whole' {
+  if (bytes && (stream || message || binary || once !== undefined)) {
+    throw new UsageError('--bytes goes without --stream, --message, --binary and --once')
+  }
   if (stream && (message || binary)) throw new UsageError('--stream goes without --message and --binary')
   if (message) return 'whole'
   return stream ? 'chunk' : 'line'

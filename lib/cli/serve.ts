@@ -30,18 +30,20 @@ import {
 import { type Command, flag, list, number, pair, text, type Values } from './options.js'
 import { StaticFiles } from './static-files.js'
 import { describeClose, describeFrame, Notes } from './terminal.js'
+import { readTarget, tunnelTo } from './tunnel.js'
 import { splitWords } from './words.js'
 
 const OPTIONS = {
   port: number('PORT', 'where to listen (default: 8080); 0: any port that is free', PORT_RANGE, 8080),
   host: LISTENING_OPTIONS.host,
   path: text('PATH', 'take only WebSockets for this path', readPath),
-  echo: flag('send every message back (what is done unless one of the next two is given)'),
+  echo: flag('send every message back (what is done unless one of the next three is given)'),
   broadcast: flag('send every message to all other connections'),
   command: text(
     'COMMAND',
     'run this for each connection: messages are lines of its stdin, lines of its stdout messages'
   ),
+  tcp: text('HOST:PORT', 'connect to this for each connection: bytes of binary messages both ways', readTarget),
   shell: flag('have a shell read COMMAND'),
   stream: flag("COMMAND's stdin and stdout are streams of bytes, each chunk of stdout a binary message"),
   origin: LISTENING_OPTIONS.origin,
@@ -159,12 +161,13 @@ type HandlerMaker = (acceptor: Acceptor) => ConnectionHandler<undefined>
 
 /** @throws UsageError where the options do not go together */
 function handlerFor(values: Settings, io: Io, notes: Notes, busy: Set<Promise<unknown>>): HandlerMaker {
-  const { echo, broadcast, command, shell, stream } = values
-  if (Number(echo) + Number(broadcast) + Number(command !== undefined) > 1) {
-    throw new UsageError('--echo, --broadcast and --command exclude each other')
+  const { echo, broadcast, command, shell, stream, tcp } = values
+  if ([echo, broadcast, command !== undefined, tcp !== undefined].filter(Boolean).length > 1) {
+    throw new UsageError('--echo, --broadcast, --command and --tcp exclude each other')
   }
   if (command === undefined && (shell || stream)) throw new UsageError('--shell and --stream go with --command')
   if (command !== undefined) return () => runCommand(command, values, io, notes, busy)
+  if (tcp !== undefined) return () => tunnelTo(tcp, notes, busy)
   return broadcast ? passAround : () => sendBack
 }
 

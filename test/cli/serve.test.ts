@@ -209,7 +209,7 @@ t.test('what does not go together is wrong usage', async t => {
     t.equal(code, 2, args.join(' '))
     return err
   }
-  t.match(await wrong('--echo', '--broadcast'), '--echo, --broadcast and --command exclude each other')
+  t.match(await wrong('--echo', '--broadcast'), '--echo, --broadcast, --command and --tcp exclude each other')
   t.match(await wrong('--broadcast', '--command', 'cat'), 'exclude each other')
   t.match(await wrong('--shell'), '--shell and --stream go with --command')
   t.match(await wrong('--stream'), '--shell and --stream go with --command')

@@ -64,3 +64,12 @@ export function asType(bytes: Buffer, type: BinaryType): RawData | Blob {
   if (byteLength === buffer.byteLength) return buffer as ArrayBuffer
   return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer
 }
+
+/** @throws TypeError, RangeError where a Close frame cannot say it (RFC 6455 §7.4) */
+export function checkClose(code: unknown, reason: string): void {
+  const isCode = typeof code === 'number' && Number.isInteger(code)
+  const isSendable =
+    isCode && ((code >= 1000 && code <= 1014 && !(code >= 1004 && code <= 1006)) || (code >= 3000 && code <= 4999))
+  if (!isSendable) throw new TypeError('First argument must be a valid error code number')
+  if (Buffer.byteLength(reason) > 123) throw new RangeError('The message must not be greater than 123 bytes')
+}

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { type IncomingMessage, type OutgoingHttpHeaders, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { UpgradeRequest } from '../../index.js'
 
 /** A rule that a request breaks. */
 export interface RequestFault {
@@ -24,8 +25,8 @@ export function checkRequest({ method, headers }: IncomingMessage, hasExtensions
   if (!KEY.test(headers['sec-websocket-key'] ?? '')) {
     return { status: 400, message: 'Missing or invalid Sec-WebSocket-Key header' }
   }
-  const version = headers['sec-websocket-version']
-  if (version !== '13' && version !== '8') {
+  const version = Number(headers['sec-websocket-version'])
+  if (version !== 13 && version !== 8) {
     const supported = { 'Sec-WebSocket-Version': '13, 8' }
     return { status: 400, message: 'Missing or invalid Sec-WebSocket-Version header', headers: supported }
   }
@@ -58,6 +59,14 @@ function isDeflate(item: string): boolean {
   })
 }
 
+/** A request that a program has made by hand may have numbers among its fields, and no Host. */
+export function withTextFields(request: IncomingMessage): UpgradeRequest {
+  const { method, url, headers, socket } = request
+  const { host = 'localhost', 'sec-websocket-version': version } = headers
+  if (typeof version === 'string' && headers.host !== undefined) return request
+  return { method, url, socket, headers: { ...headers, host, 'sec-websocket-version': String(version) } }
+}
+
 /** The subprotocols that a client offers; null where the field is malformed. */
 export function readProtocols({ headers }: IncomingMessage): Set<string> | null {
   const field = headers['sec-websocket-protocol']
@@ -68,8 +77,8 @@ export function readProtocols({ headers }: IncomingMessage): Set<string> | null 
 }
 
 /** RFC 6455 §4.2.2 */
-export function acceptValue({ headers }: IncomingMessage): string {
-  return createHash('sha1').update(`${headers['sec-websocket-key']}${GUID}`).digest('base64')
+export function acceptValue(key: string): string {
+  return createHash('sha1').update(`${key}${GUID}`).digest('base64')
 }
 
 /** Answers with another status than 101, and ends the connection. */

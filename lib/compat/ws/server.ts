@@ -8,7 +8,14 @@ import type { Duplex } from 'node:stream'
 import { WebSocketStream } from '../../index.js'
 import type { Emitter, ServerEvents } from './events.js'
 import { coreOptions, deflate, type ServerOptions, type VerifyClientCallbackAsync, type VerifyInfo } from './options.js'
-import { acceptValue, checkRequest, type RequestFault, readProtocols, refuse } from './server-request.js'
+import {
+  acceptValue,
+  checkRequest,
+  type RequestFault,
+  readProtocols,
+  refuse,
+  withTextFields
+} from './server-request.js'
 import { WebSocket } from './web-socket.js'
 
 type Accepted<Socket, Request> = (client: Socket, request: Request) => void
@@ -231,7 +238,7 @@ export class WebSocketServer<
     socket[kUsed] = true
     // frames come by the socket, in a turn of their own
     if (head.length > 0) socket.unshift(head)
-    const core = WebSocketStream.http(request, undefined, {
+    const core = WebSocketStream.http(withTextFields(request), undefined, {
       ...coreOptions(this.options),
       extensions: deflate(this.options.perMessageDeflate, true)
     })
@@ -253,7 +260,7 @@ export class WebSocketServer<
       'HTTP/1.1 101 Switching Protocols',
       'Upgrade: websocket',
       'Connection: Upgrade',
-      `Sec-WebSocket-Accept: ${acceptValue(request)}`
+      `Sec-WebSocket-Accept: ${acceptValue(request.headers['sec-websocket-key']!)}`
     ]
     if (protocol !== '') lines.push(`Sec-WebSocket-Protocol: ${protocol}`)
     const known = new Set(lines)

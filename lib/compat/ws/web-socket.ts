@@ -4,13 +4,25 @@
 import { EventEmitter } from 'node:events'
 import type { ClientRequest, ClientRequestArgs } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { CloseInfo, MessageWriter, WebSocketStream } from '../../index.js'
+import { type CloseInfo, WebSocketStream } from '../../index.js'
 import { ClientRequests } from './client-request.js'
 import { errorOf } from './errors.js'
 import { addHandler, attribute, type Handler, removeHandler, setAttribute } from './event-target.js'
 import type { Emitter, EventMap, SocketEvents } from './events.js'
-import type { ClientOptions, CommonOptions } from './options.js'
-import { asType, BINARY_TYPES, type BinaryType, EMPTY, type Sendable, sizeOf, toControl, toPayload } from './payload.js'
+import { MessageSender, type SendOptions } from './message-sender.js'
+import { type ClientOptions, type CommonOptions, coreOptions } from './options.js'
+import {
+  asType,
+  BINARY_TYPES,
+  type BinaryType,
+  checkClose,
+  EMPTY,
+  type Sendable,
+  sizeOf,
+  toControl,
+  toPayload
+} from './payload.js'
+import { acceptValue } from './server-request.js'
 
 const CONNECTING = 0
 const OPEN = 1
@@ -28,23 +40,13 @@ const kSocket = Symbol('WebSocket')
 type Core = WebSocketStream & { [kSocket]: WebSocket }
 
 type Callback = (error?: Error) => void
+/** A listener of the WHATWG's interface. */
+type Attribute<E extends keyof EventMap<unknown>> = ((event: EventMap<WebSocket>[E]) => void) | null
 type Listener<E extends keyof EventMap<unknown>> =
   | ((event: EventMap<WebSocket>[E]) => void)
   | { handleEvent(event: EventMap<WebSocket>[E]): void }
 
 const SocketEmitter = EventEmitter as unknown as new () => Emitter<WebSocket, SocketEvents>
-
-/** How one message is sent. */
-export interface SendOptions {
-  /** Whether it is binary. Default: unless it is a string. */
-  binary?: boolean | undefined
-  /** Whether it may be compressed. Default: true. */
-  compress?: boolean | undefined
-  /** Whether the message ends with it. Default: true. */
-  fin?: boolean | undefined
-  /** Has no effect: a client masks, a server does not (RFC 6455 §5.1). */
-  mask?: boolean | undefined
-}
 
 /** A WebSocket with the interface of `ws` 8, events as of an EventEmitter, and the interface of the WHATWG. */
 export class WebSocket extends SocketEmitter {
@@ -62,6 +64,11 @@ export class WebSocket extends SocketEmitter {
   declare readonly CLOSING: 2
   declare readonly CLOSED: 3
 
+  declare onopen: Attribute<'open'>
+  declare onmessage: Attribute<'message'>
+  declare onerror: Attribute<'error'>
+  declare onclose: Attribute<'close'>
+
   /** The wire, for programs that ask for its address. @internal */
   _socket: Duplex | null = null
   /** Redirects that were followed; few are. @internal */
@@ -71,9 +78,8 @@ export class WebSocket extends SocketEmitter {
   private core: WebSocketStream | null = null
   private type: BinaryType = 'nodebuffer'
   private paused = false
-  // a message of which some fragments have been sent
-  private writer: MessageWriter | null = null
-  private pieces: Promise<void> | null = null
+  // where options or fragments have been given
+  private sender: MessageSender | null = null
   // bytes that were given after the end
   private lateBytes = 0
   private closeSize = 0
@@ -214,48 +220,18 @@ export class WebSocket extends SocketEmitter {
     const payload = toPayload(data)
     if (!this.canSend(payload, callback)) return
     const sent = callback as ((error?: Error | null) => void) | undefined
-    if (options !== undefined || this.writer !== null) this.sendAs(payload, options ?? {}, sent)
+    if (options !== undefined || this.sender !== null) this.sendWith(options ?? {}, payload, sent)
     else if (typeof payload === 'string') this.core!.text(payload, undefined, sent)
     else this.core!.send(payload, undefined, sent)
   }
 
-  private sendAs(
-    payload: string | Uint8Array | Blob,
+  private sendWith(
     options: SendOptions,
-    sent?: (error?: Error | null) => void
-  ): void {
-    const { binary = typeof payload !== 'string', compress = true, fin = true } = options
-    if (this.writer !== null || !fin) this.sendFragment(payload, binary, compress, fin, sent)
-    else if (payload instanceof Blob) this.core!.send(payload, { compress }, sent)
-    else if (!binary) this.core!.text(payload, { compress }, sent)
-    else this.core!.binary(typeof payload === 'string' ? Buffer.from(payload) : payload, { compress }, sent)
-  }
-
-  private sendFragment(
     payload: string | Uint8Array | Blob,
-    binary: boolean,
-    compress: boolean,
-    fin: boolean,
     sent?: (error?: Error | null) => void
   ): void {
-    this.writer ??= this.core!.createMessage(binary ? 'binary' : 'text', { compress })
-    const { writer } = this
-    if (fin) this.writer = null
-    const write = (piece: string | Uint8Array): void => {
-      if (fin) writer.end(piece, () => sent?.())
-      else writer.write(piece, sent)
-    }
-    // the bytes of a Blob come later, and what is given meanwhile waits for them
-    if (payload instanceof Blob || this.pieces !== null) {
-      const bytes = payload instanceof Blob ? payload.arrayBuffer().then(buffer => new Uint8Array(buffer)) : payload
-      this.pieces = Promise.all([bytes, this.pieces]).then(
-        ([piece]) => write(piece),
-        error => void writer.destroy(error)
-      )
-    } else {
-      write(payload)
-    }
-    if (fin) this.pieces = null
+    this.sender ??= new MessageSender(this.core!)
+    this.sender.send(payload, options, sent)
   }
 
   /** Sends a Ping, of at most 125 bytes, behind the messages that were sent before. `mask` has no effect. */
@@ -308,39 +284,15 @@ export class WebSocket extends SocketEmitter {
     removeHandler(this, type, listener as Handler)
   }
 
-  get onopen(): ((event: EventMap<WebSocket>['open']) => void) | null {
-    return attribute(this, 'open') as never
-  }
-
-  set onopen(listener: ((event: EventMap<WebSocket>['open']) => void) | null) {
-    setAttribute(this, 'open', listener)
-  }
-
-  get onmessage(): ((event: EventMap<WebSocket>['message']) => void) | null {
-    return attribute(this, 'message') as never
-  }
-
-  set onmessage(listener: ((event: EventMap<WebSocket>['message']) => void) | null) {
-    setAttribute(this, 'message', listener)
-  }
-
-  get onerror(): ((event: EventMap<WebSocket>['error']) => void) | null {
-    return attribute(this, 'error') as never
-  }
-
-  set onerror(listener: ((event: EventMap<WebSocket>['error']) => void) | null) {
-    setAttribute(this, 'error', listener)
-  }
-
-  get onclose(): ((event: EventMap<WebSocket>['close']) => void) | null {
-    return attribute(this, 'close') as never
-  }
-
-  set onclose(listener: ((event: EventMap<WebSocket>['close']) => void) | null) {
-    setAttribute(this, 'close', listener)
-  }
-
   // The core
+
+  /** For programs that have done a client's handshake by themselves, as @fastify/websocket does for its tests. @internal */
+  setSocket(socket: Duplex, head: Buffer, options: CommonOptions = {}): void {
+    const core = WebSocketStream.client('ws://localhost/', coreOptions(options))
+    const accept = acceptValue(core.requestHeaders()['sec-websocket-key']!)
+    const headers = { upgrade: 'websocket', connection: 'Upgrade', 'sec-websocket-accept': accept }
+    this.adopt(core.upgraded({ statusCode: 101, headers }, head), socket)
+  }
 
   /** Takes a connection, whose handshake is done with `attach`, and emits `open`. @internal */
   adopt(core: WebSocketStream, socket: Duplex): void {
@@ -400,10 +352,21 @@ export class WebSocket extends SocketEmitter {
 
 WebSocket.prototype._redirects = 0
 
-const ATTRIBUTES = ['onopen', 'onmessage', 'onerror', 'onclose']
 const READ_ONLY = ['bufferedAmount', 'extensions', 'isPaused', 'protocol', 'readyState', 'url']
 
-for (const name of ['binaryType', ...ATTRIBUTES, ...READ_ONLY]) {
+for (const type of ['open', 'message', 'error', 'close']) {
+  Object.defineProperty(WebSocket.prototype, `on${type}`, {
+    enumerable: true,
+    configurable: true,
+    get(this: WebSocket) {
+      return attribute(this, type)
+    },
+    set(this: WebSocket, listener: unknown) {
+      setAttribute(this, type, listener)
+    }
+  })
+}
+for (const name of ['binaryType', ...READ_ONLY]) {
   // as the WHATWG's interfaces have them
   Object.defineProperty(WebSocket.prototype, name, { enumerable: true })
 }
@@ -432,13 +395,4 @@ function onError(this: WebSocketStream, error: Error): void {
 
 function onClose(this: WebSocketStream, info: CloseInfo): void {
   ;(this as Core)[kSocket].ended(info)
-}
-
-/** @throws TypeError, RangeError */
-function checkClose(code: unknown, reason: string): void {
-  const isCode = typeof code === 'number' && Number.isInteger(code)
-  const isSendable =
-    isCode && ((code >= 1000 && code <= 1014 && !(code >= 1004 && code <= 1006)) || (code >= 3000 && code <= 4999))
-  if (!isSendable) throw new TypeError('First argument must be a valid error code number')
-  if (Buffer.byteLength(reason) > 123) throw new RangeError('The message must not be greater than 123 bytes')
 }

@@ -46,7 +46,7 @@ export default {
     await client.dispose()
     const other = new WebSocket(url, 'other')
     const closes = []
-    other.on('close', (code, reason) => closes.push(code, String(reason)))
+    other.on('error', ({ message }) => closes.push(message))
     await until(() => closes.length > 0)
     log(closes)
     await disposable.dispose()

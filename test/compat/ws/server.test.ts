@@ -5,7 +5,8 @@ import http, { createServer, IncomingMessage } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import t from 'tap'
-import { RawPeer, requestHead } from '../../support/raw-peer.js'
+import { pair } from '../../support/pair.js'
+import { RawPeer, requestHead, SAMPLE_KEY } from '../../support/raw-peer.js'
 import { settle, type TestLike } from '../../websocket-stream/sides.js'
 import { open, portOf, serve, WebSocket, WebSocketServer } from './support.js'
 
@@ -277,4 +278,26 @@ t.test('the callback of the constructor, backlog, and compression with options',
   })
   t.match(head.headers['sec-websocket-extensions'], /server_no_context_takeover.*client_no_context_takeover/)
   peer.stream.destroy()
+})
+
+t.test('a request that a program has made by hand, and a client that has done its handshake by hand', async t => {
+  const [near, far] = pair()
+  const wss = new WebSocketServer({ noServer: true })
+  const headers = {
+    connection: 'upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': 13,
+    'sec-websocket-key': SAMPLE_KEY
+  }
+  const request = { method: 'GET', url: '/', httpVersion: '1.1', headers } as unknown as IncomingMessage
+  wss.handleUpgrade(request, near, Buffer.alloc(0), server =>
+    server.on('message', data => server.send(`you said ${data}`))
+  )
+  await once(far, 'data')
+  const client = new WebSocket(null)
+  ;(client as unknown as { setSocket(socket: Duplex, head: Buffer): void }).setSocket(far, Buffer.alloc(0))
+  t.equal(client.readyState, 1)
+  client.send('hello')
+  t.equal(String((await once(client, 'message'))[0]), 'you said hello')
+  client.terminate()
 })
