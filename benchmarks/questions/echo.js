@@ -7,8 +7,8 @@ import { startAll } from '../servers/index.js'
 
 export const title = 'Echo over loopback'
 const ours = ['ours: event, attach', 'ours: messages, attach', 'ours: messages, pipes']
-export const contestants = [...ours, 'ws', 'bun', 'deno', 'websocket-driver', 'faye-websocket', 'websocket']
-export const quick = [...ours, 'ws', 'bun']
+export const contestants = [...ours, 'ws', 'ws: ours', 'bun', 'deno', 'websocket-driver', 'faye-websocket', 'websocket']
+export const quick = [...ours, 'ws', 'ws: ours', 'bun']
 
 function* cases(full) {
   const sizes = [20, 125, 1024, 16384, 65536, 2 ** 20]

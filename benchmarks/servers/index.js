@@ -11,6 +11,7 @@ const servers = {
   'ours: event, attach, raw': ['ours.js', ['event', 'attach', 'raw']],
   ws: ['ws.js'],
   'ws again': ['ws.js'],
+  'ws: ours': ['ws.js', ['ours']],
   'websocket-driver': ['websocket-driver.js'],
   'websocket-driver: ours': ['websocket-driver.js', ['ours']],
   'faye-websocket': ['faye-websocket.js'],

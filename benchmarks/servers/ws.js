@@ -1,8 +1,10 @@
-// Echo by ws at its best: bufferutil installed, no compression; text is a string, as for everybody else.
+// With 'ours', by what stands in its place. Echo by ws at its best: bufferutil installed, no compression; text is a string, as for everybody else.
 
 import http from 'node:http'
-import { WebSocketServer } from 'ws'
 import { control } from '../control.js'
+
+const isOurs = process.argv.includes('ours')
+const { WebSocketServer } = await import(isOurs ? '../ws-subject.js' : 'ws')
 
 const server = http.createServer()
 const sockets = new WebSocketServer({ server, perMessageDeflate: false, maxPayload: 2 ** 27, clientTracking: false })

@@ -63,6 +63,22 @@ t.test('the driver is there to import and to require', async t => {
   for (const name of names) t.equal(required[name], imported[name], name)
 })
 
+t.test('the interface of ws is there to import, and to require as the class', async t => {
+  const imported = await import(`${NAME}/ws`)
+  t.same(Object.keys(imported).sort(), [
+    'Server',
+    'WebSocket',
+    'WebSocketServer',
+    'createWebSocketStream',
+    'default',
+    'module.exports'
+  ])
+  const required = createRequire(import.meta.url)(`${NAME}/ws`)
+  t.equal(required, imported.WebSocket)
+  for (const name of ['WebSocket', 'WebSocketServer', 'createWebSocketStream', 'Server'])
+    t.equal(required[name], imported[name], name)
+})
+
 t.test('the stages have their own names, and errors are errors of this package whatever way they came', async t => {
   const { HandshakeError, WebSocketError, FrameDecoder } = await import(NAME)
   t.equal(FrameDecoder.name, 'FrameDecoder')

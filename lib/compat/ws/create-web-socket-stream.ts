@@ -24,6 +24,8 @@ class WebSocketDuplex extends Duplex {
     options: DuplexOptions
   ) {
     super({ ...options, objectMode: false, writableObjectMode: false })
+    // programs put a function of their own around it, which calls it by itself
+    this._final = callback => this.endMessages(callback)
     ws.on('message', (data, isBinary) => this.pushMessage(data, isBinary))
     ws.once('error', error => {
       this.hasFailed = true
@@ -47,10 +49,10 @@ class WebSocketDuplex extends Duplex {
     else this.ws.send(chunk, callback)
   }
 
-  override _final(callback: () => void): void {
+  private endMessages(callback: () => void): void {
     const { ws } = this
     if (ws.readyState === CONNECTING) {
-      ws.once('open', () => this._final(callback))
+      ws.once('open', () => this.endMessages(callback))
       return
     }
     if (ws.readyState === CLOSED) {

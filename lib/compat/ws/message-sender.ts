@@ -1,8 +1,9 @@
 // What is given to `send` with options, or in fragments, goes to the core as whole messages or as a message in pieces.
 
-import type { MessageWriter, WebSocketStream } from '../../index.js'
+import { type MessageWriter, WebSocketError, type WebSocketStream } from '../../index.js'
 
-type Sent = (error?: Error | null) => void
+/** Told when a message has been written, or cannot be. */
+export type Sent = (error?: Error | null) => void
 
 /** How one message is sent. */
 export interface SendOptions {
@@ -22,14 +23,26 @@ export class MessageSender {
   // fragments that wait for the bytes of a Blob
   private pieces: Promise<void> | null = null
 
-  constructor(private readonly core: WebSocketStream) {}
+  /** @param unreadable - told of a Blob whose bytes cannot be had */
+  constructor(
+    private readonly core: WebSocketStream,
+    private readonly unreadable: (error: Error) => void
+  ) {}
 
   send(payload: string | Uint8Array | Blob, options: SendOptions, sent?: Sent): void {
     const { binary = typeof payload !== 'string', compress = true, fin = true } = options
     if (this.writer !== null || !fin) this.sendFragment(payload, binary, compress, fin, sent)
-    else if (payload instanceof Blob) this.core.send(payload, { compress }, sent)
+    else if (payload instanceof Blob) this.core.send(payload, { compress }, error => this.sentBlob(error, sent))
     else if (!binary) this.core.text(payload, { compress }, sent)
     else this.core.binary(typeof payload === 'string' ? Buffer.from(payload) : payload, { compress }, sent)
+  }
+
+  // what was to follow a Blob that cannot be read is not to go without it
+  private sentBlob(error: Error | null | undefined, sent?: Sent): void {
+    sent?.(error)
+    if (!error || error instanceof WebSocketError) return
+    this.unreadable(error)
+    this.core.destroy()
   }
 
   private sendFragment(
@@ -50,7 +63,10 @@ export class MessageSender {
       const bytes = payload instanceof Blob ? payload.arrayBuffer().then(buffer => new Uint8Array(buffer)) : payload
       this.pieces = Promise.all([bytes, this.pieces]).then(
         ([piece]) => write(piece),
-        error => void writer.destroy(error)
+        error => {
+          writer.destroy(error)
+          this.sentBlob(error, sent)
+        }
       )
     } else {
       write(payload)

@@ -9,7 +9,7 @@ import { ClientRequests } from './client-request.js'
 import { errorOf } from './errors.js'
 import { addHandler, attribute, type Handler, removeHandler, setAttribute } from './event-target.js'
 import type { Emitter, EventMap, SocketEvents } from './events.js'
-import { MessageSender, type SendOptions } from './message-sender.js'
+import { MessageSender, type SendOptions, type Sent } from './message-sender.js'
 import { type ClientOptions, type CommonOptions, coreOptions } from './options.js'
 import {
   asType,
@@ -219,8 +219,9 @@ export class WebSocket extends SocketEmitter {
     }
     const payload = toPayload(data)
     if (!this.canSend(payload, callback)) return
-    const sent = callback as ((error?: Error | null) => void) | undefined
-    if (options !== undefined || this.sender !== null) this.sendWith(options ?? {}, payload, sent)
+    const sent = callback as Sent | undefined
+    if (options !== undefined || this.sender !== null || payload instanceof Blob)
+      this.sendWith(options ?? {}, payload, sent)
     else if (typeof payload === 'string') this.core!.text(payload, undefined, sent)
     else this.core!.send(payload, undefined, sent)
   }
@@ -230,7 +231,7 @@ export class WebSocket extends SocketEmitter {
     payload: string | Uint8Array | Blob,
     sent?: (error?: Error | null) => void
   ): void {
-    this.sender ??= new MessageSender(this.core!)
+    this.sender ??= new MessageSender(this.core!, error => this.broke(error))
     this.sender.send(payload, options, sent)
   }
 
@@ -336,7 +337,7 @@ export class WebSocket extends SocketEmitter {
   /** @internal */
   broke(error: Error): void {
     const told = errorOf(error)
-    if (told === null) return
+    if (told === null || this.hasFailed) return
     this.hasFailed = true
     this.emit('error', told)
   }

@@ -381,3 +381,19 @@ t.test('close follows where an error listener throws', async t => {
   uncaught.stop()
   t.match(uncaught.errors, [{ message: 'the application' }])
 })
+
+t.test('a Blob that cannot be read ends the connection', async t => {
+  const { client } = await open(t)
+  for (const options of [undefined, { fin: false }]) {
+    const side = options === undefined ? client : (await open(t)).client
+    const blob = new Blob(['gone'])
+    const why = new Error('the file has changed')
+    blob.arrayBuffer = () => Promise.reject(why)
+    const closed = closing(side)
+    const failed = new Promise(resolve => side.on('error', resolve))
+    const told = new Promise(resolve => side.send(blob, options, resolve))
+    t.equal(await told, why)
+    t.equal(await failed, why)
+    t.same((await closed)[0], 1006)
+  }
+})
