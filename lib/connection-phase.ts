@@ -1,4 +1,4 @@
-// The phases of a connection, and what leads from one to the next (RFC 6455 §5.5.1, §7.1). Tables, which know nobody.
+// The phases of a connection, and what leads from one to the next (RFC 6455 §5.5.1, §7.1). Tables, which import nothing.
 
 /** The state of a connection: `'connecting'` until the handshake is done, `'closing'` from the first Close on. */
 export type ReadyState = 'connecting' | 'open' | 'closing' | 'closed'

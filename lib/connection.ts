@@ -54,7 +54,7 @@ export interface Surroundings extends PingSurroundings {
   releaseClose(): void
   /** No more messages will come, behind those that have arrived. */
   messagesEnded(): void
-  /** Somebody watches frames. */
+  /** A frame passes, and diagnostics_channel has subscribers for it. */
   saw(direction: 'received' | 'sent', frame: Frame): void
   /** Tells the application why the connection ends. */
   notifyError(error: Error): void
@@ -136,7 +136,7 @@ export class Connection {
     return this.closeReceived !== null || this.failure !== null
   }
 
-  /** What there is to say once all is over. */
+  /** How the connection ended. */
   get closeInfo(): CloseInfo {
     const { failure } = this
     const initiator = this.initiator!

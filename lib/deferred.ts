@@ -1,4 +1,4 @@
-// A promise that somebody else settles, and that troubles nobody who does not look at it.
+// A promise that is settled from outside, and whose rejection need not be handled.
 
 export class Deferred<T> {
   readonly promise: Promise<T>

@@ -1,5 +1,5 @@
 // What observers can subscribe to, by node:diagnostics_channel, and the trace that NODE_DEBUG asks for. Both cost nothing where
-// nobody does: one look at a flag for each batch.
+// no one does: one look at a flag for each batch.
 
 import type { Channel } from 'node:diagnostics_channel'
 import type { Frame } from './protocol/frame.js'

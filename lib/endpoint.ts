@@ -14,7 +14,6 @@ import type { Settings, UpgradeRequest } from './options.js'
 import { MessageSender, NORMAL } from './outbound/message-sender.js'
 import { Pipeline } from './pipeline.js'
 import type { Frame } from './protocol/frame.js'
-import type { ReceivedMessage } from './protocol/message-joiner.js'
 import type { Opcode } from './protocol/opcode.js'
 import { type Buffer, nextTick } from './runtime/node.js'
 import type { EncoderListener } from './stages/frame-encoder.js'
@@ -295,14 +294,6 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
     return this.pipeline.extended(entrance)
   }
 
-  get isHeard(): boolean {
-    return this.lifecycle.isHeard
-  }
-
-  announce(message: ReceivedMessage): boolean {
-    return this.lifecycle.announce(message)
-  }
-
   fail(error: WebSocketError): void {
     this.connection.fail(error)
   }
@@ -381,7 +372,7 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
 
   isRead(): boolean {
     const { view } = this.reception
-    return view === null ? this.isHeard : view.isRead && !view.isStopped
+    return view === null ? this.lifecycle.isHeard : view.isRead && !view.isStopped
   }
 
   dropUnread(): void {

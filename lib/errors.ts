@@ -32,7 +32,7 @@ const ERRORS = {
   WS_ERR_MESSAGE_TOO_LARGE: peer(1009, 'a message is larger than maxMessageSize'), // §10.4
   WS_ERR_INCOMPLETE_MESSAGE: peer(1006, 'the connection ended before the message did'), // §5.4
   WS_ERR_BYTES_CUT: peer(1006, 'the peer closed the connection before the bytes were complete'), // §7.4.1
-  WS_ERR_MESSAGE_SKIPPED: local(1006, 'nobody read the message before the next one was asked for'),
+  WS_ERR_MESSAGE_SKIPPED: local(1006, 'the message was not read before the next one was asked for'),
   WS_ERR_TOO_MANY_FRAGMENTS: peer(1008, 'a message has more fragments than maxFragments'), // §10.4
 
   // Close: RFC 6455 §5.5.1, §7

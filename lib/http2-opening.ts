@@ -107,7 +107,7 @@ export class Http2ServerOpening extends ServerOpening<Http2ServerHandshake> {
     }
   }
 
-  /** False where there is nobody to answer any more, or somebody else has answered. */
+  /** False if the client is gone, or the application has answered by itself. */
   private answer(head: Http2Headers, body?: Buffer): boolean {
     const { closed, destroyed, headersSent } = this.stream
     if (closed || destroyed || headersSent) return false

@@ -68,7 +68,7 @@ export interface Opening extends HandshakeReader {
   late(): void
   /** The peer has ended its side of the wire, behind all that it had to say. */
   peerLeft(): void
-  /** The connection was given up: nothing is said any more, and nobody is asked. */
+  /** The connection was given up: nothing is sent any more, and the application is not asked. */
   abort(): void
 }
 
@@ -283,7 +283,7 @@ export abstract class ServerOpening<Codec extends ServerCodec> implements Openin
     return null
   }
 
-  /** Accepts as the options say, or as was said before the request came: nobody is there any more to whom it could throw. */
+  /** Accepts as the options say, or as was said before the request came: there is no caller any more to throw to. */
   private acceptLate(options?: AcceptOptions): void {
     let open: () => void
     try {

@@ -55,7 +55,7 @@ export class Pipeline {
     this.fragmenter.pipe(this.encoder).pipe(handshake.outbound)
   }
 
-  /** Puts other handshake stages in the place of those of a handshake that led elsewhere. */
+  /** Replaces the stages of a handshake that led elsewhere. */
   rejoin(old: HandshakeStages, next: HandshakeStages): void {
     // the old wire may be ending just now, which is no end of the next one
     old.inbound.next = null

@@ -33,7 +33,7 @@ export interface LazyMembers {
 type StreamFunction = { prototype: object; call(self: object, options: node.DuplexOptions): void }
 
 /**
- * A base class like `base` that leaves its state out until somebody uses it as a stream: reads, writes, pipes, or listens
+ * A base class like `base` that leaves its state out until it is used as a stream: reads, writes, pipes, or listens
  * for what only a stream emits. Node's crypto streams do the same. A thousand idle objects then cost a thousand small
  * objects, and not a thousand pairs of stream states (benchmarks/questions/idle.js).
  */

@@ -74,7 +74,7 @@ export class WebSocketStream extends WireStream {
   }
 
   /**
-   * A server whose request somebody else has parsed, as for the `upgrade` event of `node:http`.
+   * A server whose request has been parsed already, as for the `upgrade` event of `node:http`.
    * @param request - `method`, `url`, `headers`, and `socket` where there is one
    * @param head - what arrived behind the request
    * @throws TypeError, RangeError where an option is wrong
@@ -270,7 +270,7 @@ export class WebSocketStream extends WireStream {
   }
 
   /**
-   * Sends a Pong that nobody asked for (RFC 6455 §5.5.3).
+   * Sends an unsolicited Pong (RFC 6455 §5.5.3).
    * @param payload - at most 125 bytes
    * @param options - `inOrder: true` keeps it behind the messages that were sent before
    * @returns false where nothing more can be sent
@@ -403,7 +403,7 @@ export class WebSocketStream extends WireStream {
   }
 
   /**
-   * Puts a field into this side's part of the handshake, in the place of an earlier one of that name; an array makes several lines.
+   * Puts a field into this side's part of the handshake, replacing an earlier one of that name; an array makes several lines.
    * @throws TypeError where it cannot be sent, belongs to the handshake, or the handshake is over
    */
   setHeader(name: string, value: string | readonly string[]): void {

@@ -68,7 +68,7 @@ export abstract class WireStream extends LazyDuplex {
     return this
   }
 
-  /** Gives up at once, without a word to the peer. An error is emitted, if somebody listens. */
+  /** Gives up at once, without a word to the peer. `error` is emitted if it has a listener. */
   override destroy(error?: Error): this {
     const endpoint = this[kEndpoint]
     // at the natural end of both sides, streams destroy themselves
@@ -122,7 +122,7 @@ export abstract class WireStream extends LazyDuplex {
   override onBuilt(): void {
     EventEmitter.prototype.on.call(this, 'pipe', onPipe)
     EventEmitter.prototype.on.call(this, 'unpipe', onUnpipe)
-    // a pipe into this stream listens for errors, and throws those that nobody else listens for
+    // a pipe into this stream listens for errors, and throws those that have no other listener
     EventEmitter.prototype.on.call(this, 'error', ignore)
   }
 
@@ -184,7 +184,7 @@ export abstract class WireStream extends LazyDuplex {
       super.destroy()
       return
     }
-    // whoever waits for the end of this stream sees it
+    // the end of this stream is emitted
     this.push(null)
     this.resume()
     this.end()

@@ -115,7 +115,9 @@ function makeProject(project, types, compilerOptions) {
   symlinkSync(types, join(project, 'node_modules', '@types', 'node'), 'junction')
   for (const file of readdirSync(CONSUMER)) {
     // here they are written against lib, so that an editor shows what is wrong with them
-    const source = readFileSync(join(CONSUMER, file), 'utf8').replaceAll('../../../lib/index.js', 'websocket-duplex')
+    const source = readFileSync(join(CONSUMER, file), 'utf8')
+      .replaceAll('../../../lib/index.js', 'websocket-duplex')
+      .replaceAll(/\.\.\/\.\.\/\.\.\/lib\/compat\/(\w+)\/index\.js/g, 'websocket-duplex/$1')
     writeFileSync(join(project, file), source)
   }
   if (compilerOptions.module === 'nodenext') writeFileSync(join(project, 'common.cts'), COMMON_JS)

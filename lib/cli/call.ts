@@ -30,7 +30,7 @@ export class Call {
     ws.on('error', error => {
       this.error = error
     })
-    // it may break before somebody reads it, who then sees that
+    // it may break before it is read; the reader then sees that
     io.stdin.on('error', () => {})
   }
 

@@ -48,7 +48,7 @@ function readHeader(given: string): readonly [string, string] {
 
 function readCertificates(path: string): Buffer {
   const bytes = readFile(path)
-  // TLS would take anything, and trust nobody
+  // TLS would take any bytes, and then trust no certificate
   if (!bytes.includes('-----BEGIN')) throw new UsageError(`there is no certificate in ${path}`)
   return bytes
 }

@@ -60,7 +60,7 @@ function unknownCommand(name: string): UsageError {
     name,
     COMMANDS.map(command => command.name)
   )
-  const hint = near === undefined ? `${TOOL} --help says what there is` : `did you mean ${near}?`
+  const hint = near === undefined ? `${TOOL} --help lists all commands` : `did you mean ${near}?`
   return new UsageError(`unknown command ${name}; ${hint}`)
 }
 
@@ -78,7 +78,7 @@ function version(): string {
   return version
 }
 
-/** What becomes of stdout and stderr: whoever reads no more of them ends the command, which is no failure. */
+/** What becomes of stdout and stderr: a reader that goes away ends the command, which is no failure. */
 class WatchedOutput {
   private readonly end = new AbortController()
   private error: (Error & { code?: string }) | null = null

@@ -28,7 +28,7 @@ export interface ProcessSettings {
  * Runs until both are over. A Close of the peer's ends the process's stdin; it is answered behind all that the process writes after that.
  * A process that does not end within `linger`, or whose connection is lost, is asked to (SIGTERM), with whatever it has started, and is
  * killed after `grace`. The connection ends with it, by 1000 where its exit code was 0, else by 1011.
- * @returns what there is to say of the process; null for nothing
+ * @returns why the process failed; null if it did not
  */
 export async function runFor(ws: WebSocketStream, settings: ProcessSettings): Promise<string | null> {
   const connected = new ConnectedProcess(ws, settings)

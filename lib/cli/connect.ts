@@ -1,4 +1,4 @@
-// The command `connect`: its options, and what it does with them. Whether somebody types, or pipes, is decided here.
+// The command `connect`: its options, and what it does with them. Decides whether input is typed or piped.
 
 import { connect, type WebSocketStream } from '../index.js'
 import { Call, type CloseWords } from './call.js'

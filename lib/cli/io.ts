@@ -18,7 +18,7 @@ export interface Io {
   /** For what is said about it. */
   readonly stderr: Output
   readonly env: { readonly [name: string]: string | undefined }
-  /** Aborted when the user asks for the end, or nobody reads stdout any more. */
+  /** Aborted when the user asks for the end, or stdout has no reader any more. */
   readonly signal: AbortSignal
 }
 
@@ -33,7 +33,7 @@ export class UsageError extends Error {}
 /** Something went wrong that the user has to know of, in these words. */
 export class Failure extends Error {}
 
-/** Why a signal was aborted: nobody takes what is written. */
+/** Why a signal was aborted: stdout has no reader any more. */
 export class BrokenOutput extends Error {}
 
 /**

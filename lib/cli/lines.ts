@@ -2,7 +2,7 @@
 
 import { Failure } from './io.js'
 
-/** Bytes of one line at most: nobody takes a message of more by default. */
+/** Bytes of one line at most: by default, peers take no larger message. */
 const LONGEST_LINE = 2 ** 26
 
 const LF = 10

@@ -17,7 +17,7 @@ export const LISTENING_OPTIONS = {
 
 export const PORT_RANGE = { least: 0, most: 65535 }
 
-/** What there is to a server: those of `node:http`, `node:https` and `node:http2` have it. */
+/** What the commands need of a server: those of `node:http`, `node:https` and `node:http2` have it. */
 interface Server extends EventEmitter {
   listen(port: number, host: string): unknown
   address(): unknown

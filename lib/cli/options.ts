@@ -28,7 +28,7 @@ export interface Command<T extends Options = any> {
   /** In the order in which they are given; one in brackets may be left out. */
   readonly operands: readonly string[]
   readonly options: T
-  /** What there is to know beside the options, a paragraph each. */
+  /** Notes beside the options, a paragraph each. */
   readonly about: readonly string[]
   run(values: Values<T>, operands: readonly string[], io: Io): Promise<ExitCode>
 }

@@ -39,7 +39,7 @@ class Piped {
     const sent = this.send().catch(error => this.isOver || this.call.fail(error.message))
     await Promise.all([ws.whenClosed(), received])
     this.isOver = true
-    // whoever waits for more of it waits for nothing
+    // no more of it comes
     io.stdin.destroy()
     await sent
   }

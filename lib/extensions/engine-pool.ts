@@ -1,4 +1,4 @@
-// Engines that nobody uses at present, by kind: whoever takes no context over, or has been idle, needs none of its own (RFC 7692 §7.1.1).
+// Idle engines, by kind: a connection without context takeover, or one that has been idle, needs none of its own (RFC 7692 §7.1.1).
 
 import { outsideContexts } from '../runtime/node.js'
 import type { Engine, EngineKind } from './engine.js'

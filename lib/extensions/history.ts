@@ -1,5 +1,5 @@
 // The last bytes that were inflated, as many as a window holds: what blocks to come may refer to (RFC 1951 §2). An engine gives its
-// own window to nobody and loses it behind a final block; and an engine for each connection would take 7 KiB and a window more.
+// own window to no one and loses it behind a final block; and an engine for each connection would take 7 KiB and a window more.
 
 import { Buffer } from '../runtime/node.js'
 import { BLOCK_HEADER, type Engine } from './engine.js'

@@ -1,5 +1,5 @@
-// Whoever holds memory that it can do without comes in, and is told to give it back when it has not used it for a while. One timer
-// for the process, which keeps nobody alive, and none where nobody holds anything.
+// Holders of memory that they can do without come in, and are told to give it back when they have not used it for a while. One timer
+// for the process, which does not keep it alive, and none while there is no holder.
 
 import { outsideContexts } from '../runtime/node.js'
 

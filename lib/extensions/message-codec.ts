@@ -151,7 +151,7 @@ function failureOf(cause: unknown): WebSocketError {
 
 /**
  * A message that is being gathered, in one growing piece of memory: its parts may be as small as the peer likes. An extension may
- * write to it, so it is nobody else's.
+ * write to it, so it is not shared.
  */
 class Progress {
   private bytes: Buffer = EMPTY

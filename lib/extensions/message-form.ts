@@ -32,7 +32,7 @@ export class MessageForm {
     this.run()
   }
 
-  /** Whoever still waits is told so. */
+  /** Tells those who still wait. */
   close(): void {
     this.codec.close()
     this.error ??= new WebSocketError('WS_ERR_DESTROYED')

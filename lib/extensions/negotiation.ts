@@ -20,7 +20,7 @@ import { MessageCodecs } from './message-codec.js'
 export interface Negotiated {
   /** As in `Frame.rsv`: the reserved bits that a message's first frame may have. */
   readonly rsv: number
-  /** What data frames go through; null where nobody here makes sense of what was agreed. */
+  /** What data frames go through; null if the application itself processes what was agreed. */
   readonly incoming: FrameCodec | null
   readonly outgoing: FrameCodec | null
 }
@@ -136,7 +136,7 @@ function guarded(session: ExtensionSession): ExtensionSession {
       try {
         session.close()
       } catch {
-        // nobody is left to be told
+        // the connection is gone
       }
     }
   }

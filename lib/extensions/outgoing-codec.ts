@@ -124,7 +124,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser, TurnUser {
 
   private isWorthwhile(frame: Frame): boolean {
     const { kind, threshold } = this.settings
-    // of a fragmented message nobody knows how long it will be
+    // the length of a fragmented message is not known yet
     return kind !== null && frame.compress && (!frame.fin || frame.length >= threshold)
   }
 

@@ -19,7 +19,7 @@ export function slabRoom(): number {
   return PIECE
 }
 
-/** Where input and output pass through that nobody keeps. */
+/** Memory for input and output that is not kept. */
 export const scratch = Buffer.allocUnsafeSlow(PIECE)
 
 /** Node's own pool has grown from 8 to 64 KiB, and a frame may wait for a slow peer. */

@@ -84,7 +84,7 @@ export class ZlibEngine implements Engine, Job {
     this.left = stream._writeState
     this.handle = stream._handle
     this.handle.engine = this
-    // the stream's own listener would destroy it and emit an error, later and to nobody
+    // the stream's own listener would destroy it and emit an error later, without a listener
     this.handle.onerror = onError
   }
 
@@ -186,7 +186,7 @@ export class ZlibEngine implements Engine, Job {
     this.stream.reset()
   }
 
-  /** Frees its memory; after work in the pool where there is some, and then nobody is told. */
+  /** Frees its memory; behind work in the pool, whose user is then not told. */
   close(): void {
     if (this.closed) return
     this.closed = true

@@ -2,7 +2,7 @@
 
 /** Something to be done in the thread pool. */
 export interface Job {
-  /** Begins it; whoever does it calls `leave` when it is done. */
+  /** Begins it; calls `leave` when it is done. */
   begin(): void
 }
 

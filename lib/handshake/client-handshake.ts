@@ -68,7 +68,7 @@ export class ClientHandshake {
   }
 
   /**
-   * Puts a field into the request, in the place of an earlier one of that name; an array makes several lines.
+   * Puts a field into the request, replacing an earlier one of that name; an array makes several lines.
    * @throws TypeError where it cannot be sent, or belongs to the handshake
    */
   setHeader(name: string, value: string | readonly string[]): void {

@@ -95,7 +95,7 @@ export class ConnectHandshake {
     if (this.#refusal !== undefined) return this.#takeBody(chunk)
     const head = this.#parser.parse(chunk)
     if (head === null) return null
-    // nobody asked for another protocol on the way to the proxy: RFC 9110 §7.8
+    // no other protocol was asked for on the way to the proxy: RFC 9110 §7.8
     if (head.status === 101) {
       const { status, headers } = head
       throw new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: 'the proxy answered 101', status, headers })

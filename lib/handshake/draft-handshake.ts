@@ -75,7 +75,7 @@ export class DraftHandshake {
   }
 
   /**
-   * Puts a field into the 101 answer, in the place of an earlier one of that name; an array makes several lines.
+   * Puts a field into the 101 answer, replacing an earlier one of that name; an array makes several lines.
    * @throws TypeError where it cannot be sent, or belongs to the handshake
    */
   setHeader(name: string, value: string | readonly string[]): void {

@@ -60,7 +60,7 @@ export function writeHead(startLine: string, fields: Iterable<Field>): Buffer {
   return Buffer.from(`${head}\r\n`, 'latin1')
 }
 
-/** `fields` with those of `more` in the place of all that have the same names. */
+/** `fields` with those of `more` in place of all that have the same names. */
 export function replaceFields(fields: readonly Field[], more: readonly Field[]): readonly Field[] {
   if (more.length === 0) return fields
   const names = new Set(more.map(([name]) => name.toLowerCase()))
@@ -68,7 +68,7 @@ export function replaceFields(fields: readonly Field[], more: readonly Field[]):
 }
 
 /**
- * `fields` with one line for each of `value` in the place of all lines named `name`.
+ * `fields` with one line for each of `value` in place of all lines named `name`.
  * @throws TypeError where the name or a value cannot be sent, or belongs to the handshake
  */
 export function setField(fields: readonly Field[], name: string, value: string | readonly string[]): readonly Field[] {

@@ -71,7 +71,7 @@ export class Http2ServerHandshake {
   }
 
   /**
-   * Puts a field into the answer, in the place of an earlier one of that name; an array makes several lines. What HTTP/2 has no
+   * Puts a field into the answer, replacing an earlier one of that name; an array makes several lines. What HTTP/2 has no
    * place for is left out.
    * @throws TypeError where it cannot be sent, or belongs to the handshake
    */
@@ -132,7 +132,7 @@ export class Http2ServerHandshake {
     // RFC 6455 §9.1
     const items = readExtensionList(value)
     if (items === null) bad('Sec-WebSocket-Extensions')
-    // an offer that nobody can accept is declined here, before a parser is confused by it
+    // an offer that cannot be accepted is declined here, before a parser is confused by it
     const offers = items.filter(item => !item.poisoned)
     return offers.map(item => item.text).join(', ')
   }
@@ -201,7 +201,7 @@ export class Http2ClientHandshake {
   }
 
   /**
-   * Puts a field into the request, in the place of an earlier one of that name; an array makes several lines. `Host` becomes
+   * Puts a field into the request, replacing an earlier one of that name; an array makes several lines. `Host` becomes
    * `:authority`, and what HTTP/2 has no place for is left out.
    * @throws TypeError where it cannot be sent, or belongs to the handshake
    */

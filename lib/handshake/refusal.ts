@@ -108,7 +108,7 @@ export function refusal(status: number, options: RefusalOptions = {}): Refusal {
   const hasBody = !WITHOUT_BODY.has(status)
   const body = hasBody ? readBody(options.body ?? (reason || String(status))) : Buffer.alloc(0)
   const own: Field[] = [
-    // RFC 9110 §7.8: whoever sends Upgrade names it in Connection
+    // RFC 9110 §7.8: Upgrade must be named in Connection
     ['Connection', status === 426 ? 'close, Upgrade' : 'close'],
     ...demandedFields(status)
   ]

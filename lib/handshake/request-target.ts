@@ -91,7 +91,7 @@ export function requestUrl(request: UpgradeRequest, secure: boolean): string {
 // most requests to a server name the same one (benchmarks/questions/handshakes.js)
 let lastHost = 'localhost'
 
-/** What passes here also passes through `new URL()`, so that nobody's handler is surprised by it. */
+/** What passes here also passes through `new URL()`, so handlers can rely on it. */
 function isHost(host: string): boolean {
   if (host === lastHost) return true
   if (!HOST.test(host) || !URL.canParse(`ws://${host}/`)) return false

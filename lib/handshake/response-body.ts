@@ -13,7 +13,7 @@ type Framing = 'none' | 'length' | 'chunked' | 'until-end'
 // RFC 9112 §7.1: a size of at most 8 hexadecimal digits; what extensions say is of no interest
 const CHUNK_SIZE = /^([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r$/
 const MAX_CHUNK_LINE = 1024
-// A chunk of one byte is wrapped in five others; whoever takes more than this for each byte that is kept says nothing
+// A chunk of one byte is wrapped in five others; a peer that takes more than this for each byte that is kept says nothing
 const MAX_OVERHEAD = 8
 
 export class ResponseBody {

@@ -22,7 +22,7 @@ export interface AcceptOptions {
   /** More header fields of the answer. */
   headers?: HeaderFields | undefined
   /**
-   * What was agreed on, as it goes into `Sec-WebSocket-Extensions`, where somebody else than this connection makes sense of it: for one
+   * What was agreed on, as it goes into `Sec-WebSocket-Extensions`, where another part than this connection processes it: for one
    * who passes `frames` on as they are. '' for nothing. Default: what the `extensions` of the options negotiate.
    */
   extensions?: string | undefined
@@ -105,7 +105,7 @@ export class ServerHandshake {
   }
 
   /**
-   * Puts a field into the 101 answer, in the place of an earlier one of that name; an array makes several lines.
+   * Puts a field into the 101 answer, replacing an earlier one of that name; an array makes several lines.
    * @throws TypeError where it cannot be sent, or belongs to the handshake
    */
   setHeader(name: string, value: string | readonly string[]): void {
@@ -175,7 +175,7 @@ export class ServerHandshake {
     // RFC 6455 §9.1
     const items = readExtensionList(value)
     if (items === null) refuse('WS_ERR_BAD_REQUEST', 400, 'Sec-WebSocket-Extensions')
-    // an offer that nobody can accept is declined here, before a parser is confused by it
+    // an offer that cannot be accepted is declined here, before a parser is confused by it
     const offers = items.filter(item => !item.poisoned)
     return offers.map(item => item.text).join(', ')
   }

@@ -16,7 +16,7 @@ import { enter, type WebServer } from './reception.js'
  * server's 'request' listeners answer them (RFC 9110 §7.8).
  *
  * A peer's fault never throws. An exception of `verify` is answered with 500 and one of `handler` with a Close of 1011, and both are
- * emitted as `error`, which is thrown where nobody listens. That a connection ended under a handler is no exception.
+ * emitted as `error`, which is thrown if it has no listener. That a connection ended under a handler is no exception.
  * @param options - those of every connection, and `path`, `verify`, `maxConnections`, `maxHandshakes`; read once, at this call
  * @param handler - called when a connection is open, before its first message; may be asynchronous
  * @returns the connections, and the ways to end them

@@ -249,7 +249,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
     else this.emit('refused', failure, request)
   }
 
-  /** In a turn of its own: whoever does not listen gets an exception that breaks nothing on its way. */
+  /** In a turn of its own: without a listener it is an exception, which then breaks nothing on its way. */
   report(error: unknown, request: AcceptorRequest): void {
     const reason = error instanceof Error ? error : new Error('not an Error was thrown', { cause: error })
     process.nextTick(() => this.emit('error', reason, request))

@@ -171,7 +171,7 @@ function readTls(value: unknown, name: string): ConnectionOptions {
   }
   const { rejectUnauthorized, checkServerIdentity } = options
   if (rejectUnauthorized !== undefined) readBoolean(rejectUnauthorized, `${name}.rejectUnauthorized`)
-  // tls would find out in the midst of a handshake, and throw where nobody can catch it
+  // tls would find out in the midst of a handshake, and throw where it cannot be caught
   if (checkServerIdentity !== undefined) readFunction(checkServerIdentity, `${name}.checkServerIdentity`)
   return options
 }

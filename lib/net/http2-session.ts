@@ -25,7 +25,7 @@ export interface Http2Want {
   request(session: ClientHttp2Session): ClientHttp2Stream
   /** How much the server may send ahead, on each stream and on the session. */
   windows: Http2Windows
-  /** Gives up; what nobody else waits for then ends. */
+  /** Gives up; the session ends if no other call waits for it. */
   signal?: AbortSignal | undefined
 }
 
@@ -106,7 +106,7 @@ class SharedSession {
     private readonly forget: () => void
   ) {
     this.found = this.find(dial)
-    // whoever waits for it hears of it
+    // those who wait for it hear of it
     this.found.catch(() => this.retire())
   }
 
@@ -114,7 +114,7 @@ class SharedSession {
   get hasRoom(): boolean {
     const { isReady, waiting, streams } = this
     if (this.isGone) return false
-    // where the server takes none at present, another session would help nobody
+    // where the server takes none at present, another session would not help
     return !isReady || this.limit === 0 || waiting + streams < this.limit
   }
 
@@ -215,7 +215,7 @@ class SharedSession {
     wire.on('error', ignore)
     if (this.isRetired) {
       wire.destroy()
-      throw new Error('nobody waits for it any more')
+      throw new Error('no call waits for this session any more')
     }
     this.wire = wire
     if (!(await choseHttp2(wire))) {

@@ -1,4 +1,4 @@
-// A request comes in that node:http has taken out of its server because it offers an upgrade; where nobody wants that upgrade, it goes
+// A request comes in that node:http has taken out of its server because it offers an upgrade; if that upgrade is not wanted, it goes
 // back, and is served like any other (RFC 9110 §7.8). Knows nothing of WebSockets.
 
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'

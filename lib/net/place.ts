@@ -4,7 +4,7 @@ import { readUrl } from '../handshake/client-url.js'
 
 /** Where a WebSocket is to be had. */
 export interface Place {
-  /** As it was given, for whoever dials in our stead. */
+  /** As it was given, for `createConnection`, which dials in our stead. */
   readonly given: URL
   /** For a WebSocketStream: `ws:` or `wss:`, with the user's name and password. */
   readonly url: URL

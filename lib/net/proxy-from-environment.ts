@@ -18,7 +18,7 @@ export function proxyFromEnvironment(place: Place, environment: Environment): st
   return found === '' || found.includes('://') ? found : `http://${found}`
 }
 
-/** In a CGI program this is a header field of whoever asks: CVE-2016-5385. */
+/** In a CGI program this is a header field of the client: CVE-2016-5385. */
 function httpProxy(environment: Environment): string {
   return environment['REQUEST_METHOD'] === undefined ? environment['HTTP_PROXY'] || '' : ''
 }

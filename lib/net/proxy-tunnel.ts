@@ -58,7 +58,7 @@ class Side extends Duplex {
   constructor(highWaterMark: number) {
     // what is to be read stays with the writer of the other side, where it is counted
     super({ readableHighWaterMark: 0, writableHighWaterMark: highWaterMark })
-    // the errors of a peer crash nobody who does not listen
+    // an error of a peer does not crash a process that does not listen
     this.on('error', ignore)
   }
 
@@ -126,7 +126,7 @@ class TargetSide extends Side {
  *
  * Ends go through in both directions, each by itself; an error or destruction on either side destroys the other, and the streams
  * that are piped. Nothing is written into the tunnel before the proxy has answered 2xx. Emits what any Duplex emits; an error
- * that nobody listens for does nothing else.
+ * without a listener does nothing else.
  */
 export class ProxyTunnel extends Side {
   /** The bytes inside the tunnel. May be written to, and piped, at once. */

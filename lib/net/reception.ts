@@ -142,7 +142,7 @@ class Reception {
   private connect(request: IncomingMessage | Http2ServerRequest, answer: Socket | Http2ServerResponse): void {
     if (this.server.listenerCount('connect') > 1) return
     if (request.httpVersionMajor === 1) {
-      // what node:http does where nobody listens
+      // what node:http does without a listener
       ;(answer as Socket).destroy()
     } else if (extendedProtocol(request.headers) === undefined) {
       ;(answer as Http2ServerResponse).writeHead(405).end()

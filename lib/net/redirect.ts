@@ -1,5 +1,5 @@
 // The answer that refused a handshake comes in, and with it how its wire was made; out comes where to ask instead, and what must
-// not be told there (RFC 9110 §15.4). Asks nobody itself.
+// not be told there (RFC 9110 §15.4). Sends no request itself.
 
 import type { ConnectionOptions } from 'node:tls'
 import type { HandshakeError } from '../errors.js'
@@ -30,7 +30,7 @@ const IDENTITY: ReadonlySet<string> = new Set([
 /** Where to ask instead; null where the answer is no redirect, or leads to where no WebSocket can be. */
 export function redirectOf(from: Place, dial: DialSettings, answer: HandshakeError): Redirect | null {
   const { location } = answer.headers
-  // a wrong answer, or one that a proxy gave, sends nobody anywhere
+  // a wrong answer, or one that a proxy gave, is no redirect
   if (answer.code !== 'WS_ERR_UNEXPECTED_STATUS' || !STATUSES.has(answer.status)) return null
   const place = typeof location === 'string' ? placeOf(location, from) : null
   if (place === null) return null

@@ -30,7 +30,7 @@ export interface Carrier {
 
 export const NO_STATUS = Buffer.alloc(0)
 
-/** What the Pings of a relay's own carry: their Pongs are nobody else's. */
+/** What the Pings of a relay's own carry: their Pongs are not passed on. */
 const PROBE = Buffer.from('websocket-duplex: still there?')
 
 export class Side {

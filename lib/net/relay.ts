@@ -204,7 +204,7 @@ export class Relay {
   private begin(): void {
     const { client, target, settings } = this
     if (target?.readyState !== 'open') {
-      // somebody else has accepted the request
+      // another handler has accepted the request
       this.destroy()
       return
     }

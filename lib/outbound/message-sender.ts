@@ -254,7 +254,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** Begins the closing handshake behind the messages that wait. */
   close(body: Buffer): void {
-    // where nobody reads, the peer's answer must not wait behind messages that nobody wants
+    // if nothing reads, the peer's answer must not wait behind messages that are not wanted
     if (this.reception.isUnheard) this.reception.discard()
     const { queue } = this
     const { view } = this.reception

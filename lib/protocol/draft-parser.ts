@@ -57,7 +57,7 @@ export class DraftParser {
 
   /**
    * Gives the parser more bytes.
-   * @param owned - nobody else uses this memory, so it may be kept
+   * @param owned - this memory is not shared, so it may be kept
    */
   push(chunk: Buffer, owned: boolean): void {
     if (this.chunk !== null) {

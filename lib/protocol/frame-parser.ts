@@ -18,7 +18,7 @@ export interface FrameParserOptions {
 }
 
 /**
- * A masked chunk of this size that is somebody else's is copied once, rather than each payload in it. What is one large payload
+ * A masked chunk of this size that is not ours is copied once, rather than each payload in it. What is one large payload
  * goes to its message without that (benchmarks/questions/decode.js, by write).
  */
 const COPY_FROM = 4096
@@ -68,7 +68,7 @@ export class FrameParser {
 
   /**
    * Gives the parser more bytes; those of before must have been read to the end.
-   * @param owned - nobody else uses this memory, so it may be unmasked in place
+   * @param owned - this memory is not shared, so it may be unmasked in place
    */
   push(chunk: Buffer, owned: boolean): void {
     if (this.chunk !== null) {

@@ -124,7 +124,7 @@ export class FrameWriter {
     this.insert(at, frame)
   }
 
-  /** Puts a frame in the place of one that waits; false where that one has gone. */
+  /** Replaces a frame that waits; false if that one has gone. */
   replace(old: Frame, frame: Frame): boolean {
     const deferred = this.deferred?.indexOf(old) ?? -1
     if (deferred >= 0) {

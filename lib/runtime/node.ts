@@ -53,7 +53,7 @@ export function markAsShared(memory: ArrayBufferLike): boolean {
   return true
 }
 
-/** A function that runs in the asynchronous context in which this is called, whoever calls it (`AsyncLocalStorage`). */
+/** A function that runs in the asynchronous context in which this is called, wherever it is called later (`AsyncLocalStorage`). */
 export function bindContext(run: () => void): () => void {
   return AsyncResource.bind(run)
 }

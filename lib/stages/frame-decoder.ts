@@ -1,4 +1,4 @@
-// Buffers come in, batches of frames go out. Control frames go to whoever listens for them, at once; a fault likewise, after all
+// Buffers come in, batches of frames go out. Control frames go to the listener at once; a fault likewise, after all
 // that had arrived before it. Stops inside a chunk where nothing more is wanted downstream.
 
 import type { DuplexOptions } from 'node:stream'
@@ -18,7 +18,7 @@ import { type Batch, type FaultListener, Stage } from './stage.js'
 export interface ControlListener extends FaultListener {
   /** Acts on a control frame; false asks for no more input until the decoder proceeds. */
   control(opcode: Opcode, payload: Buffer): boolean
-  /** Somebody watches frames. */
+  /** A frame passes, and diagnostics_channel has subscribers for it. */
   saw?(direction: 'received' | 'sent', frame: Frame): void
   /** Whether a Close is to wait while messages ahead of it are being read, so that they can be answered. */
   holdsClose(): boolean
@@ -41,7 +41,7 @@ const BATCH_FRAMES = 64
 export class FrameDecoder extends Stage<Buffer, Frame> {
   /** @internal */
   listener: ControlListener | null = null
-  /** Whether chunks may be unmasked in place: nobody else uses their memory. @internal */
+  /** Whether chunks may be unmasked in place: their memory is not shared. @internal */
   ownsInput = false
   /** Whether control frames go down the pipeline as well as to the listener. @internal */
   passesControl = false
@@ -138,7 +138,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     }
   }
 
-  /** Acts on a Close that waits, whoever reads. @internal */
+  /** Acts on a Close that waits for a reader. @internal */
   releaseClose(): void {
     const { heldClose } = this
     this.heldClose = null

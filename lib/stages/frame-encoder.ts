@@ -21,7 +21,7 @@ export interface EncoderListener {
   progressed(): void
   /** The wire takes bytes again. */
   drained(): void
-  /** Somebody watches frames. */
+  /** A frame passes, and diagnostics_channel has subscribers for it. */
   saw?(direction: 'received' | 'sent', frame: Frame): void
 }
 

@@ -1,4 +1,4 @@
-// Batches of frames come in, batches of messages go out. Control frames that reach it are somebody else's, and pass by.
+// Batches of frames come in, batches of messages go out. It ignores control frames.
 
 import type { DuplexOptions } from 'node:stream'
 import { checkNumber } from '../checks.js'

@@ -116,7 +116,7 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
     if (this.next !== null) this.next.finish()
     if (waiting !== undefined) waiting()
     else if (this.next === null) this.push(null)
-    // nobody reads the readable side of a linked stage; its end is seen all the same
+    // the readable side of a linked stage has no reader; its end is emitted all the same
     if (this.next !== null && this.isBuilt) this.resume()
   }
 
@@ -169,7 +169,7 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
     super._read(size)
   }
 
-  // somebody else wants to read as well: the link becomes an ordinary pipe
+  // there is a second reader: the link becomes an ordinary pipe
   private unlink(): void {
     const { next } = this
     if (!(next instanceof Stage)) return

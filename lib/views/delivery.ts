@@ -1,5 +1,5 @@
-// Batches of messages, or of frames, come in, and go one by one to whoever takes them: the view, or the listeners of 'message'.
-// Where nobody does, they wait, and no more is asked for.
+// Batches of messages, or of frames, come in, and go one by one to the view, or to the listeners of 'message'.
+// Without either they wait, and no more is asked for.
 
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 
@@ -13,12 +13,16 @@ export interface Taker<T> {
   readonly isRead: boolean
 }
 
-/** What stands behind the last stage. */
-export interface DeliveryOwner<T> {
-  /** Whether 'message' has listeners. */
+/** The listeners of 'message'. */
+export interface MessageListeners<T> {
+  /** Whether there are any. */
   readonly isHeard: boolean
-  /** Gives a message to the listeners of 'message'; false where there are none. */
+  /** Gives them a message; false where there are none. */
   announce(message: T): boolean
+}
+
+/** Told of the end. */
+export interface DeliveryOwner {
   /** Everything that had arrived has been delivered. */
   inputDelivered(): void
 }
@@ -39,13 +43,21 @@ export class Delivery<T> implements Receiver<T> {
   /** Whether nothing is handed out until `proceed`. */
   paused = false
 
-  /** @param room - bytes that are held while nothing has read, so that a Close or the end of the wire behind them is seen */
+  /**
+   * @param listeners - where messages go that no view takes; null where only a view takes them
+   * @param room - bytes that are held while nothing has read, so that a Close or the end of the wire behind them is seen
+   */
   constructor(
-    private readonly owner: DeliveryOwner<T>,
+    private readonly listeners: MessageListeners<T> | null,
+    private readonly owner: DeliveryOwner,
     private readonly room: number
   ) {}
 
-  /** Whether messages wait because nobody takes them. */
+  private get isHeard(): boolean {
+    return this.listeners?.isHeard ?? false
+  }
+
+  /** Whether messages wait because nothing takes them. */
   get isBlocked(): boolean {
     return this.state === 'blocked'
   }
@@ -84,7 +96,7 @@ export class Delivery<T> implements Receiver<T> {
 
   // whether the application reads, or has
   private get isRead(): boolean {
-    return this.owner.isHeard || (this.taker?.isRead ?? false)
+    return this.isHeard || (this.taker?.isRead ?? false)
   }
 
   /** What waits is still delivered, and what comes is dropped: it lies before a Close that must be seen. */
@@ -97,7 +109,7 @@ export class Delivery<T> implements Receiver<T> {
     this.owner.inputDelivered()
   }
 
-  /** Somebody takes messages again. */
+  /** Messages are taken again. */
   proceed(): void {
     if (this.state === 'blocked' && this.run()) this.prev!.proceed()
   }
@@ -119,7 +131,7 @@ export class Delivery<T> implements Receiver<T> {
   }
 
   private run(): boolean {
-    let more = !this.paused && (this.taker !== null || this.owner.isHeard)
+    let more = !this.paused && (this.taker !== null || this.isHeard)
     this.state = 'running'
     while (more && this.queue !== null && this.isRunning()) more = this.next(this.queue) && !this.paused
     // a listener may have discarded the rest
@@ -132,7 +144,7 @@ export class Delivery<T> implements Receiver<T> {
     return this.state === 'running'
   }
 
-  /** Hands one message out; false where nobody takes it, or no more after it. */
+  /** Hands one message out; false if nothing takes it, or no more after it. */
   private next(queue: Batch<T>): boolean {
     const { taker, index } = this
     const message = queue[index]!
@@ -142,7 +154,7 @@ export class Delivery<T> implements Receiver<T> {
     } else {
       this.index = index + 1
     }
-    const isHeard = this.owner.announce(message)
+    const isHeard = this.listeners?.announce(message) ?? false
     // where there are listeners, the view may be there for writing only
     if (taker !== null) return (isHeard && !taker.isRead) || taker.deliver(message)
     if (isHeard) return true

@@ -38,7 +38,7 @@ export interface FramesOwner extends ViewOwner {
 
 /**
  * Frames as they are on the wire, unmasked; large ones in parts (`first`, `complete`), so that none is held whole. Reserved bits are
- * left as they are, and what an extension made is not undone. Pings are answered, and a Close is, whether or not somebody reads
+ * left as they are, and what an extension made is not undone. Pings are answered, and a Close is, whether or not the application reads
  * them here. `write` takes a Frame or its fields, and keeps the rules of RFC 6455 §5: no frame of another message, and no new frame,
  * before the last one ends; control frames whole and of at most 125 bytes; a Close that is well-formed. Masks are made anew. What
  * breaks a rule is a TypeError, and destroys the view.
@@ -47,7 +47,7 @@ export class FramesView extends View<any, Frame> {
   // of the message, and the frame, in progress
   private inMessage = false
   private frame: Frame | null = null
-  // a frame that waits for a message of somebody else's to end
+  // a frame that waits for the end of a message that was sent by other means
   private held: { frame: Frame; written: Written | null } | null = null
   private hasTurn = false
 

@@ -17,7 +17,7 @@ export interface MessageStreamOwner {
 /**
  * A message as it arrives, from its first bytes on: Buffers, or for `kind: 'text'` strings in which no character is cut. Reading it
  * slowly slows the peer. Destroying it skips the rest of the message. If the connection ends before the message does, or breaks a
- * rule in it, it is destroyed with a WebSocketError once what had arrived is read; that crashes nobody who does not listen. One that is
+ * rule in it, it is destroyed with a WebSocketError once what had arrived is read; that does not crash a process that does not listen. One that is
  * neither read nor paused when the next message is asked for is skipped.
  */
 export class MessageStream extends Readable {
@@ -67,13 +67,13 @@ export class MessageStream extends Readable {
     this.destroyWhenRead()
   }
 
-  /** Whether somebody reads it, or means to. @internal */
+  /** Whether it is read, or is going to be. @internal */
   get isWanted(): boolean {
     // what is paused is kept for later
     return this.destroyed || this.readableFlowing !== null || this.readableDidRead || this.listenerCount('readable') > 0
   }
 
-  /** Nobody has read it, and the next message is asked for. @internal */
+  /** It has not been read, and the next message is asked for. @internal */
   skip(): void {
     this.destroy(new WebSocketError('WS_ERR_MESSAGE_SKIPPED'))
   }

@@ -55,7 +55,7 @@ export class MessageWriter extends Writable {
   ) {
     super({ highWaterMark, decodeStrings: false })
     this.opcode = kind === null ? null : kind === 'text' ? Opcode.Text : Opcode.Binary
-    // the end of a connection reaches whoever listens, and crashes nobody who does not
+    // the end of a connection is an error here, which must not crash a process that does not listen
     this.on('error', ignore)
   }
 

@@ -10,7 +10,7 @@ import { ByteUnwrapper } from '../stages/byte-unwrapper.js'
 import { MessageAssembler } from '../stages/message-assembler.js'
 import { type Batch, link, type Receiver, type Sender } from '../stages/stage.js'
 import { type BytesOwner, BytesView } from './bytes.js'
-import { Delivery, type DeliveryOwner, type Taker } from './delivery.js'
+import { Delivery, type DeliveryOwner, type MessageListeners, type Taker } from './delivery.js'
 import { type FramesOwner, FramesView } from './frames.js'
 import { MessagesView } from './messages.js'
 import { StreamIntake } from './stream-intake.js'
@@ -22,8 +22,10 @@ export type ViewKind = 'messages' | 'streams' | 'frames' | 'bytes'
 export type AnyView = MessagesView | StreamsView | FramesView | BytesView
 
 /** What stands behind the views. */
-export interface ReceptionOwner extends DeliveryOwner<ReceivedMessage> {
+export interface ReceptionOwner extends DeliveryOwner {
   readonly settings: Settings
+  /** The listeners of 'message'. */
+  readonly lifecycle: MessageListeners<ReceivedMessage>
   /** What the views write to. */
   readonly sender: StreamsOwner & FramesOwner & BytesOwner
   /** Ends the connection for a rule that the peer has broken. */
@@ -81,9 +83,9 @@ export class Reception implements Receiver<Frame> {
     this.owner.inputDelivered()
   }
 
-  /** Whether what arrives is seen by nobody at present. */
+  /** Whether nothing takes what arrives at present. */
   get isUnheard(): boolean {
-    return this.view === null && !this.owner.isHeard
+    return this.view === null && !this.owner.lifecycle.isHeard
   }
 
   /** The view of this kind, made when it is first asked for. @throws TypeError where another one serves this connection */
@@ -101,7 +103,7 @@ export class Reception implements Receiver<Frame> {
   listen(): void {
     if (this.kind !== null && this.kind !== 'messages') throw this.taken()
     this.choose('messages')
-    // somebody new takes messages, from the next turn on
+    // the new listener takes messages from the next turn on
     if (this.messages!.isBlocked) nextTick(() => this.messages!.proceed())
   }
 
@@ -169,13 +171,13 @@ export class Reception implements Receiver<Frame> {
     else if (kind === 'bytes') entrance = this.owner.extended(this.makeBytes())
     else entrance = this.makeFrames()
     if (this.discarding) this.sink!.discard()
-    // whoever asked has the rest of this turn to be set up
+    // the application has the rest of this turn to be set up
     if (this.held !== null) nextTick(() => this.handOver(entrance))
     else this.giveWay(entrance)
   }
 
   private giveWay(entrance: Receiver<Frame>): void {
-    // in the middle of a message nobody else can begin: what is dropped is dropped here
+    // another consumer cannot begin in the middle of a message: what is dropped is dropped here
     if (!this.discarding) {
       link(this.prev!, entrance)
       this.prev = null
@@ -206,9 +208,10 @@ export class Reception implements Receiver<Frame> {
   }
 
   private makeMessages(): Receiver<Frame> {
-    const assembler = new MessageAssembler(this.owner.settings)
-    assembler.listener = this.owner
-    this.messages = this.sink = new Delivery<ReceivedMessage>(this.owner, this.owner.settings.highWaterMark / 2)
+    const { owner } = this
+    const assembler = new MessageAssembler(owner.settings)
+    assembler.listener = owner
+    this.messages = this.sink = new Delivery<ReceivedMessage>(owner.lifecycle, owner, owner.settings.highWaterMark / 2)
     link(assembler, this.messages)
     return assembler
   }
@@ -240,8 +243,7 @@ export class Reception implements Receiver<Frame> {
   /** What gives to this view, and to no listener of 'message'. */
   private deliverTo<T>(view: AnyView & Taker<T>): Delivery<T> {
     const { owner } = this
-    const nobody = { isHeard: false, announce: () => false, inputDelivered: () => owner.inputDelivered() }
-    const delivery = new Delivery<T>(nobody, owner.settings.highWaterMark / 2)
+    const delivery = new Delivery<T>(null, owner, owner.settings.highWaterMark / 2)
     this.sink = delivery
     delivery.attach(view)
     this.attach(view)

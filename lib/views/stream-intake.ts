@@ -74,7 +74,7 @@ export class StreamIntake implements Receiver<Frame>, MessageStreamOwner {
     this.goOn()
   }
 
-  /** Whether a message is in progress that somebody reads. */
+  /** Whether a message is in progress that is read. */
   get isRead(): boolean {
     return this.current?.isWanted ?? false
   }

@@ -17,7 +17,7 @@ export interface StreamsOwner extends ViewOwner {
 
 /**
  * Messages as streams. Reading gives a MessageStream for each message as soon as it begins; the next one comes when this one has
- * been read, or is destroyed, or is asked for while nobody reads this one. `write` takes Readables, which become a message of a
+ * been read, or is destroyed, or is asked for while this one is not read. `write` takes Readables, which become a message of a
  * fragment for each chunk (text where they have an encoding, a `kind: 'text'`, or a string as first chunk), and whole messages as
  * `messages.write` does; its callback comes when the message has been sent. `end` closes with 1000.
  */
@@ -83,7 +83,7 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
     return false
   }
 
-  // The next message is asked for: one that nobody has begun to read is not wanted. Who listens for 'data' is asked for the next
+  // The next message is asked for: one that has not begun to be read is not wanted. A listener for 'data' is asked for the next
   // before it could begin, and has the rest of this turn
   private leave(stream: MessageStream | null): void {
     if (stream === null || stream.isWanted) return

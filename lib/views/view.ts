@@ -90,7 +90,7 @@ export abstract class View<In, Out> extends Duplex {
     else this.destroyWhenRead()
   }
 
-  /** Whether somebody reads, be it slowly. @internal */
+  /** Whether it is read, be it slowly. @internal */
   get isRead(): boolean {
     return this.readableFlowing === true || this.readableDidRead || this.listenerCount('readable') > 0
   }
@@ -107,7 +107,7 @@ export abstract class View<In, Out> extends Duplex {
     else this.once('end', this.destroySoon)
   }
 
-  // A writer that waits must hear of it, though not before a reader has had what is there; nor much later, if nobody reads
+  // A writer that waits must hear of it, though not before a reader has had what is there; nor much later, if nothing reads
   /** @internal */
   protected failWrites(): void {
     const isUnread = this.ended === undefined || this.readableLength > 0 || (this.ended === null && !this.readableEnded)

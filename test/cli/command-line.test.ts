@@ -41,7 +41,7 @@ t.test('a command that is none', async t => {
     return err
   }
   t.equal(await wrong('conect'), `${TOOL}: unknown command conect; did you mean connect?\n`)
-  t.equal(await wrong('launder'), `${TOOL}: unknown command launder; ${TOOL} --help says what there is\n`)
+  t.equal(await wrong('launder'), `${TOOL}: unknown command launder; ${TOOL} --help lists all commands\n`)
   t.equal(await wrong('ws://x'), `${TOOL}: did you mean ${TOOL} connect ws://x ?\n`)
   t.equal(await wrong('--verson'), `${TOOL}: unknown option --verson; did you mean --version?\n`)
   t.equal(await wrong('connect', '--bianry'), `${TOOL}: unknown option --bianry; did you mean --binary?\n`)

@@ -2,9 +2,14 @@
 
 import t from 'tap'
 import type { Message } from '../../lib/index.js'
-import { Delivery, type DeliveryOwner, type Taker as MessageTaker } from '../../lib/views/delivery.js'
+import {
+  Delivery,
+  type DeliveryOwner,
+  type MessageListeners,
+  type Taker as MessageTaker
+} from '../../lib/views/delivery.js'
 
-class Owner implements DeliveryOwner<Message> {
+class Owner implements DeliveryOwner, MessageListeners<Message> {
   heard: Message[] = []
   listens = false
   delivered = 0
@@ -39,7 +44,7 @@ class Taker implements MessageTaker<Message> {
 
 function make() {
   const owner = new Owner()
-  const delivery = new Delivery(owner, 0)
+  const delivery = new Delivery(owner, owner, 0)
   let asked = 0
   delivery.prev = {
     next: null,

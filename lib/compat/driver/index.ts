@@ -1,10 +1,9 @@
 // The interface of npm's websocket-driver 0.8 over that of this package: `websocket-duplex/driver`.
 
-import { isWebSocket } from '../../index.js'
 import { ClientDriver } from './client-driver.js'
 import { Headers } from './headers.js'
 import { type DriverOptions, validateOptions } from './options.js'
-import { type DriverRequest, HttpDriver, isSecureRequest, ServerDriver } from './server-driver.js'
+import { type DriverRequest, HttpDriver, isSecureRequest, isWebSocket, ServerDriver } from './server-driver.js'
 
 export type { ClientDriver } from './client-driver.js'
 export type { DriverMessage } from './data.js'

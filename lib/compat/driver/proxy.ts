@@ -117,7 +117,6 @@ export class DriverProxy extends Stream {
   }
 
   private failed(cause: Error): void {
-    if (!this.writable) return
     const { status, headers } = cause as { status?: number; headers?: DriverProxy['headers'] }
     if (status) {
       this.statusCode = status

@@ -1,6 +1,6 @@
 // Drivers of the server's side: one for a request that somebody else has parsed, and one that reads the request itself.
 
-import { type UpgradeRequest, WebSocketStream } from '../../index.js'
+import { isWebSocket as asksForWebSocket, type UpgradeRequest, WebSocketStream } from '../../index.js'
 import { asBuffer } from './data.js'
 import { Driver } from './driver.js'
 import { ConnectEvent } from './events.js'
@@ -110,6 +110,11 @@ function versionOf({ headers }: UpgradeRequest, allowsDrafts: boolean): string {
 
 function urlOf(request: DriverRequest): string {
   return `${isSecureRequest(request) ? 'wss' : 'ws'}://${request.headers['host']}${request.url}`
+}
+
+/** Whether a request asks for a WebSocket; what `server()` gives is one, after `connect`. */
+export function isWebSocket(request: Pick<DriverRequest, 'method' | 'headers'>): boolean {
+  return asksForWebSocket(request)
 }
 
 /** Whether a request came by TLS, to this process or, by what the fields say, to a proxy in front of it. */

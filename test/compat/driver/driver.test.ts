@@ -127,7 +127,7 @@ for (const kind of KINDS) {
     t.ok(sent.length > held)
     t.match(drains, ['messages', 'io'])
     t.ok(drains.filter(name => name === 'messages').length > 1, 'and when all is written')
-    t.equal(driver.messages.write('last'), true)
+    t.equal(driver.messages.write(Buffer.from('last')), true)
   })
 
   t.test(`${kind}: messages that are paused ask for no more input`, async t => {

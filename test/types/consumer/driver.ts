@@ -1,13 +1,19 @@
 // websocket-duplex/driver, as programs on websocket-driver use it.
 
 import { createServer, type Socket } from 'node:net'
-import driver, { type ClientDriver, client, type DriverOptions, http, server } from 'websocket-duplex/driver'
+import driver, {
+  type ClientDriver,
+  client,
+  type DriverOptions,
+  http,
+  server
+} from '../../../lib/compat/driver/index.js'
 
 export function serve(socket: Socket, options: DriverOptions = { protocols: ['chat'], maxLength: 2 ** 20 }): void {
   const there = server(options)
   there.on('connect', () => {
     const method: string | undefined = there.method
-    if (method === 'GET') there.start()
+    if (method === 'GET' && driver.isWebSocket(there)) there.start()
   })
   there.on('message', ({ data }) => {
     const sent: boolean = typeof data === 'string' ? there.text(data) : there.binary(data)
