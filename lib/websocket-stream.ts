@@ -182,8 +182,9 @@ export class WebSocketStream extends WireStream {
    * @returns true if the message was sent or queued; false if the connection can send no more messages
    * @throws TypeError where the bytes are not UTF-8
    */
-  text(message: string | Uint8Array, sent?: SentCallback): boolean
   text(message: string | Uint8Array, options?: SendOptions, sent?: SentCallback): boolean
+  /** The same, without options. */
+  text(message: string | Uint8Array, sent?: SentCallback): boolean
   text(message: string | Uint8Array, options?: SendOptions | SentCallback, sent?: SentCallback): boolean {
     if (typeof message === 'string') return this.sendAs(message, options, sent)
     if (!(message instanceof Uint8Array)) throw new TypeError('text must be a string, or bytes of UTF-8')
@@ -197,8 +198,9 @@ export class WebSocketStream extends WireStream {
    * @param sent - called when the wire has written it
    * @returns true if the message was sent or queued; false if the connection can send no more messages
    */
-  binary(message: BinaryMessage, sent?: SentCallback): boolean
   binary(message: BinaryMessage, options?: SendOptions, sent?: SentCallback): boolean
+  /** The same, without options. */
+  binary(message: BinaryMessage, sent?: SentCallback): boolean
   binary(message: BinaryMessage, options?: SendOptions | SentCallback, sent?: SentCallback): boolean {
     return this.sendAs(Array.isArray(message) ? bytesOf(message) : toBytes(message), options, sent)
   }
@@ -215,8 +217,9 @@ export class WebSocketStream extends WireStream {
    * @param sent - called when the wire has written it
    * @returns true if the message was sent or queued; false if the connection can send no more messages
    */
-  send(message: Sendable | TextBytes | Blob | PreparedMessage, sent?: SentCallback): boolean
   send(message: Sendable | TextBytes | Blob | PreparedMessage, options?: SendOptions, sent?: SentCallback): boolean
+  /** The same, without options. */
+  send(message: Sendable | TextBytes | Blob | PreparedMessage, sent?: SentCallback): boolean
   send(
     message: Sendable | TextBytes | Blob | PreparedMessage,
     options?: SendOptions | SentCallback,

@@ -25,7 +25,9 @@ export class Uncompressed {
 /** A Ping or Pong that keeps its place among the messages. */
 export class OrderedControl {
   constructor(
+    /** Which of the two it is. */
     readonly opcode: Opcode,
+    /** At most 125 bytes. */
     readonly payload: Buffer
   ) {}
 
