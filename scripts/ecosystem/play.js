@@ -21,5 +21,9 @@ function asText(key, value) {
 }
 
 await scenario.run({ log, require })
+const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage()
+process.stderr.write(
+  `\n#usage ${JSON.stringify({ cpu: (userCPUTime + systemCPUTime) / 1e6, memory: maxRSS / 1024 })}\n`
+)
 // a program may leave timers behind
 process.exit(0)

@@ -117,7 +117,16 @@ async function compare(group, scenario) {
   if (problem !== null) console.log(problem.replace(/^/gm, '    '))
   if (process.env.ECOSYSTEM_SHOW) console.log(ours.log.join('\n').replace(/^/gm, '    '))
   const versions = Object.keys(scenario.packages).map(name => `${name} ${versionOf(folder, group, name)}`)
-  return { ...scenario, versions, lines: ours.log.length, problem }
+  const { usage: before } = theirs
+  const { usage: after } = ours
+  if (before && after) console.log(`      ${usageOf(before, after)}`)
+  return {
+    ...scenario,
+    versions,
+    lines: ours.log.length,
+    problem,
+    usage: before && after ? usageOf(before, after) : ''
+  }
 }
 
 /** Runs a scenario in a process of its own, which writes its log to stdout, a line of JSON for each entry. */
@@ -131,7 +140,8 @@ async function play(cwd, { name, timeout = 30_000 }) {
   const [code, signal] = await new Promise(resolve => child.on('close', (...ended) => resolve(ended)))
   clearTimeout(timer)
   const log = stdout.split('\n').filter(line => line !== '')
-  if (code === 0) return { log, problem: null }
+  const usage = JSON.parse(/#usage (.*)/.exec(stderr)?.[1] ?? 'null')
+  if (code === 0) return { log, problem: null, usage }
   const how = signal === null ? `exit ${code}` : `not done within ${timeout} ms`
   return { log, problem: `${how} in ${cwd}\n${stderr}${log.slice(-5).join('\n')}` }
 }
@@ -170,6 +180,12 @@ function difference(theirs, ours) {
   return `line ${index + 1}\ntheirs: ${theirs[index] ?? '(end)'}\nours:   ${ours[index] ?? '(end)'}`
 }
 
+/** Seconds of CPU and MiB at the most: theirs, and ours. */
+function usageOf(theirs, ours) {
+  const pair = (key, digits) => `${theirs[key].toFixed(digits)} → ${ours[key].toFixed(digits)}`
+  return `${pair('cpu', 2)} s, ${pair('memory', 0)} MiB`
+}
+
 function groupBy(items, keyOf) {
   const groups = new Map()
   for (const item of items) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item])
@@ -178,11 +194,15 @@ function groupBy(items, keyOf) {
 
 function writeTable(results) {
   const path = join(ROOT, 'docs', 'ecosystem.md')
-  const rows = results.map(({ what, versions, putIn, lines, problem }) => {
+  const rows = results.map(({ what, versions, putIn, lines, problem, usage }) => {
     const places = Object.keys(putIn).join(', ')
-    return `| ${versions.join(', ')} | ${what} | ${places} | ${problem === null ? `same, ${lines} lines` : 'differs'} |`
+    return `| ${versions.join(', ')} | ${what} | ${places} | ${problem === null ? `same, ${lines} lines` : 'differs'} | ${usage} |`
   })
-  const table = ['| program | what it does | in the place of | log |', '|---|---|---|---|', ...rows].join('\n')
+  const table = [
+    '| program | what it does | in the place of | log | CPU and memory |',
+    '|---|---|---|---|---|',
+    ...rows
+  ].join('\n')
   const text = readFileSync(path, 'utf8')
   const marked = /(<!-- ecosystem -->\n)[\s\S]*?(\n<!-- \/ecosystem -->)/
   writeFileSync(

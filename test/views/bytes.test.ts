@@ -45,6 +45,7 @@ for (const setup of IN_MEMORY) {
     const written = new Promise(resolve => bytes.write('alone', resolve))
     t.match(await peer.nextFrame(), { opcode: BINARY, payload: Buffer.from('alone') })
     await written
+    t.throws(() => bytes.write(null as never), TypeError)
     const got = readAll(bytes)
     peer.send(BINARY, 'one', { fin: false })
     peer.send(0, '', { fin: false })
@@ -60,9 +61,11 @@ for (const setup of IN_MEMORY) {
     const got = rejection(readAll(ws.bytes))
     peer.write(peer.frame(BINARY, 'bytes'), peer.frame(TEXT, 'text'))
     t.match(readClose(await peer.nextFrame()), { code: 1003 })
+    const late = new Promise(resolve => ws.bytes.write('late', resolve))
     peer.close(1003)
     peer.end()
     t.match(await got, { code: 'WS_ERR_UNEXPECTED_TEXT', closeCode: 1003 })
+    t.ok((await late) instanceof Error)
   })
 
   t.test(`a message that breaks a limit, in the middle: ${nameOf(setup)}`, async t => {

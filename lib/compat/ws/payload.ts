@@ -56,8 +56,7 @@ export function sizeOf(payload: string | Uint8Array | Blob): number {
 }
 
 /** A binary message in the form that `binaryType` says. */
-export function asType(bytes: Buffer, type: BinaryType): RawData | Blob {
-  if (type === 'nodebuffer') return bytes
+export function asType(bytes: Buffer, type: Exclude<BinaryType, 'nodebuffer'>): RawData | Blob {
   if (type === 'fragments') return [bytes]
   if (type === 'blob') return new Blob([bytes as Uint8Array<ArrayBuffer>])
   const { buffer, byteOffset, byteLength } = bytes

@@ -100,7 +100,7 @@ export class WebSocket extends SocketEmitter {
     super()
     if (address === null) return
     const isList = typeof protocols !== 'object' || protocols === null || Array.isArray(protocols)
-    const given = isList ? options : (protocols ?? options)
+    const given = isList ? options : protocols
     const names = protocols === undefined || !isList ? [] : [protocols as string[]].flat()
     this.requests = new ClientRequests(this, names, (given ?? {}) as ClientOptions)
     this.requests.start(address)

@@ -302,3 +302,18 @@ t.test('redirects: followed where asked, so many, and not to nonsense', async t 
     })
   }
 })
+
+t.test('compression: what a client asks for', async t => {
+  const { wss, url } = await serve(t, { perMessageDeflate: { zlibDeflateOptions: { windowBits: 9 } } })
+  const offers: unknown[] = []
+  wss.on('connection', (_socket, { headers }) => offers.push(headers['sec-websocket-extensions']))
+  for (const perMessageDeflate of [
+    { clientMaxWindowBits: true, serverMaxWindowBits: 10 },
+    { clientMaxWindowBits: 10, serverNoContextTakeover: true, concurrencyLimit: 2, threshold: 0 }
+  ]) {
+    const client = new WebSocket(url, { perMessageDeflate })
+    await new Promise(resolve => client.on('close', resolve).on('error', resolve).on('open', resolve))
+    client.terminate()
+  }
+  t.ok(offers.every(offer => String(offer).startsWith('permessage-deflate')))
+})
