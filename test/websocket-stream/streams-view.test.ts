@@ -682,3 +682,31 @@ t.test('the view has one end: a writer on a closed connection is told', async t 
   await other.whenClosed()
   t.ok(await new Promise(resolve => other.streams.write(source, resolve)))
 })
+
+t.test('a Readable that can no longer be sent fails, and messages still arrive', async t => {
+  const { server, client } = await ours(t)
+  const writer = server.createMessage('text')
+  writer.write('never ended')
+  const failed = new Promise<unknown>(resolve =>
+    server.streams.write(NodeReadable.from([Buffer.from('waits')], { objectMode: false }), resolve)
+  )
+  const arrived: unknown[] = []
+  server.streams.on('data', async stream => arrived.push(await whole(stream)))
+  // behind a message that is not ended nothing is waited for
+  server.close()
+  client.text('sent before the Close came')
+  t.match(await server.whenClosed(), { code: 1000 })
+  t.match(await failed, { code: 'WS_ERR_NOT_OPEN' })
+  await settle()
+  t.same(arrived, ['sent before the Close came'])
+})
+
+t.test('end() does not wait for a Readable behind a message that is not ended', async t => {
+  const { server, client } = await ours(t, { closeTimeout: Number.POSITIVE_INFINITY })
+  client.on('message', () => {})
+  server.createMessage('text').write('never ended')
+  const failed = new Promise<unknown>(resolve => server.streams.write(new PassThrough(), resolve))
+  server.streams.resume().end()
+  t.match(await failed, { code: 'WS_ERR_NOT_OPEN' })
+  t.match(await server.whenClosed(), { code: 1000, initiator: 'local' })
+})
