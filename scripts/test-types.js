@@ -113,6 +113,8 @@ function makeProject(project, types, compilerOptions) {
   cpSync(join(ROOT, 'package.json'), join(installed, 'package.json'))
   mkdirSync(join(project, 'node_modules', '@types'))
   symlinkSync(types, join(project, 'node_modules', '@types', 'node'), 'junction')
+  // a copy finds the types of Node beside it
+  cpSync(join(ROOT, 'node_modules', '@types', 'ws'), join(project, 'node_modules', '@types', 'ws'), { recursive: true })
   for (const file of readdirSync(CONSUMER)) {
     // here they are written against lib, so that an editor shows what is wrong with them
     const source = readFileSync(join(CONSUMER, file), 'utf8')

@@ -105,9 +105,9 @@ for (const [{ prototype }, names] of [
 /** A function, or an object with a method `handleEvent`. */
 export type Handler = ((event: never) => void) | { handleEvent(event: never): void }
 
-/** Where a wrapper has the handler. @internal */
+/** Where a wrapper has the handler. */
 export const kHandler = Symbol('handler')
-/** Whether a wrapper is that of `onopen` or its like. @internal */
+/** Whether a wrapper is that of `onopen` or its like. */
 export const kIsAttribute = Symbol('is an attribute')
 
 type Wrapper = ((...args: any[]) => void) & { [kHandler]?: Handler; [kIsAttribute]?: boolean }
