@@ -134,10 +134,6 @@ export class Pipeline {
     })
   }
 
-  get isExtended(): boolean {
-    return this.extensions !== null
-  }
-
   /** Runs when all messages that were sent before have reached the encoder. */
   behindMessages(run: () => void): void {
     const busy = [this.fragmenter, this.extensions?.outbound].find(stage => stage?.isIdle === false)

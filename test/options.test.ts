@@ -343,3 +343,7 @@ t.test('highWaterMark: Infinity works in every part of a connection', async t =>
   t.equal(received.join(''), 'in pieceswhole')
   t.doesNotThrow(() => new ProxyTunnel('a:1', { ...options, handshakeTimeout: Number.POSITIVE_INFINITY }).destroy())
 })
+
+t.test('textAs is one of two forms', async t => {
+  t.throws(() => WebSocketStream.server({ textAs: 'buffer' as never }), TypeError)
+})

@@ -3,7 +3,7 @@
 import { WebSocketError } from '../errors.js'
 import { FragmentRules, type MessageLimits } from '../protocol/fragment-rules.js'
 import type { Frame } from '../protocol/frame.js'
-import { isControl, Opcode } from '../protocol/opcode.js'
+import { Opcode } from '../protocol/opcode.js'
 import { readBinary } from '../protocol/received-bytes.js'
 import type { Buffer } from '../runtime/node.js'
 import { type Batch, type FaultListener, Stage } from './stage.js'
@@ -35,7 +35,6 @@ export class ByteUnwrapper extends Stage<Frame, Buffer> {
   }
 
   private unwrap(frame: Frame, pieces: Buffer[]): void {
-    if (isControl(frame.opcode)) return
     if (frame.opcode === Opcode.Text) throw new WebSocketError('WS_ERR_UNEXPECTED_TEXT')
     this.rules.add(frame)
     if (frame.size > 0) pieces.push(readBinary(frame))

@@ -49,15 +49,17 @@ export class BytesView extends View<Uint8Array | string, Buffer> {
   override write(...args: any[]): boolean {
     if (this.writableCorked === 0) this.batch++
     this.batches.push(this.batch)
+    let more: boolean
     try {
-      return (Duplex.prototype.write as (...args: unknown[]) => boolean).apply(this, args)
+      more = (Duplex.prototype.write as (...args: unknown[]) => boolean).apply(this, args)
     } catch (error) {
       // null cannot be written
       this.batches.pop()
-      throw error
-    } finally {
       this.count()
+      throw error
     }
+    this.count()
+    return more
   }
 
   override cork(): void {

@@ -1,7 +1,9 @@
 // connect without a proxy: the schemes, other I/O, and all that can go wrong before there is a connection.
 
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { connect as connectTcp, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Duplex, PassThrough } from 'node:stream'
 import t from 'tap'
@@ -128,7 +130,9 @@ t.test('a socket that cannot connect is an error with its cause', async t => {
   const port = await listen(t, server)
   server.close()
   await once(server, 'close')
-  const folder = t.testdir()
+  // the path of a unix socket has 107 bytes at most
+  const folder = mkdtempSync(join(tmpdir(), 'none-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
   const urls: Record<string, string> = {
     [`ws://127.0.0.1:${port}/`]: 'ECONNREFUSED',
     [`wss://127.0.0.1:${port}/`]: 'ECONNREFUSED',

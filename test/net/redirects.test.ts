@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import t from 'tap'
-import { HandshakeError, WebSocketStream } from '../../lib/index.js'
+import { HandshakeError } from '../../lib/index.js'
 import { begin, connect } from '../../lib/net/connect.js'
 import { type ConnectOptions, readConnectOptions } from '../../lib/net/connect-options.js'
 import type { Caller } from '../../lib/net/dialled-client.js'
@@ -92,7 +92,6 @@ t.test('nobody is asked where none are followed', async t => {
 
 // The same with the real one
 
-const skip = 'redial' in WebSocketStream.prototype ? false : 'a WebSocketStream cannot begin anew yet'
 const SECRETS = { Authorization: 'Bearer x', Cookie: 'y', 'X-A': '1' }
 
 /** A server that sends everyone elsewhere, and what it was asked. */
@@ -110,7 +109,7 @@ async function redirecting(t: Parameters<typeof serve>[0], location: (head: Head
   return { port, heads }
 }
 
-t.test('a redirect within an origin keeps what was said', { skip }, async t => {
+t.test('a redirect within an origin keeps what was said', async t => {
   const heads: Head[] = []
   const port = await serve(t, async (peer, socket) => {
     const head = await peer.head()
@@ -136,7 +135,7 @@ t.test('a redirect within an origin keeps what was said', { skip }, async t => {
   await ws.whenClosed()
 })
 
-t.test('a redirect whose body goes on to the end of the wire', { skip }, async t => {
+t.test('a redirect whose body goes on to the end of the wire', async t => {
   const { port } = await echo(t)
   const first = await serve(t, async (peer, socket) => {
     await peer.head()
@@ -149,7 +148,7 @@ t.test('a redirect whose body goes on to the end of the wire', { skip }, async t
   t.match(await ws.whenClosed(), { code: 1000, wasClean: true, initiator: 'local' })
 })
 
-t.test('A21: to another origin, no credentials go along', { skip }, async t => {
+t.test('A21: to another origin, no credentials go along', async t => {
   const { port, requests } = await echo(t)
   const { port: first, heads } = await redirecting(t, () => `http://x:y@localhost:${port}/c`)
   const ws = connect(`ws://u:p@127.0.0.1:${first}/`, { maxRedirects: 1, headers: { Cookie: 'y', 'X-A': '1' } })
@@ -162,7 +161,7 @@ t.test('A21: to another origin, no credentials go along', { skip }, async t => {
   await ws.whenClosed()
 })
 
-t.test('A21: from wss to ws, and to another port of wss, no credentials go along', { skip }, async t => {
+t.test('A21: from wss to ws, and to another port of wss, no credentials go along', async t => {
   const plain = await echo(t)
   const secure = await echo(t, 'ours', { tls: { ...LOCALHOST, requestCert: true, rejectUnauthorized: false } })
   for (const [scheme, { port, requests }] of [
@@ -184,7 +183,7 @@ t.test('A21: from wss to ws, and to another port of wss, no credentials go along
   }
 })
 
-t.test('one redirect too many is an error, and so is a circle that takes too long', { skip }, async t => {
+t.test('one redirect too many is an error, and so is a circle that takes too long', async t => {
   const { port, heads } = await redirecting(t, () => '/again')
   const ws = connect(`ws://127.0.0.1:${port}/`, { maxRedirects: 3 })
   t.match(await rejection(ws.opened), {
@@ -199,14 +198,14 @@ t.test('one redirect too many is an error, and so is a circle that takes too lon
   await endless.whenClosed()
 })
 
-t.test('where a redirect leads nowhere, that is the error', { skip }, async t => {
+t.test('where a redirect leads nowhere, that is the error', async t => {
   const { port } = await redirecting(t, () => 'http://127.0.0.1:1/')
   const ws = connect(`ws://127.0.0.1:${port}/`, { maxRedirects: 1 })
   t.match(await rejection(ws.opened), { code: 'WS_ERR_CONNECTION_LOST', cause: { code: 'ECONNREFUSED' } })
   t.match(await ws.whenClosed(), { code: 1006 })
 })
 
-t.test('A21: a proxy sends nobody elsewhere', { skip }, async t => {
+t.test('A21: a proxy sends nobody elsewhere', async t => {
   const trap = await echo(t)
   for (const scheme of ['ws', 'wss']) {
     const { port } = await redirecting(t, () => `http://localhost:${trap.port}/`)
@@ -217,7 +216,7 @@ t.test('A21: a proxy sends nobody elsewhere', { skip }, async t => {
   t.equal(trap.requests.length, 0)
 })
 
-t.test('each redirect goes through the proxy', { skip }, async t => {
+t.test('each redirect goes through the proxy', async t => {
   const { port } = await echo(t)
   const { port: first } = await redirecting(t, () => `ws://localhost:${port}/`)
   const { port: proxyPort, requests } = await proxy(t)

@@ -207,3 +207,13 @@ t.test("Node's pipeline from one connection to another", async t => {
   t.ok((await received).equals(sent))
   await relayed
 })
+
+t.test('null cannot be written, and the last chunk may be a string with its encoding', async t => {
+  const { client, server } = await ours(t)
+  const received = readAll(server.bytes)
+  t.throws(() => client.bytes.write(null as never), TypeError)
+  client.bytes.end('6279746573', 'hex')
+  t.equal(String(await received), 'bytes')
+  server.bytes.end()
+  await server.whenClosed()
+})

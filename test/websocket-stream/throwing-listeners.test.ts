@@ -207,3 +207,20 @@ t.test('an acceptor forgets a connection whose error listener throws', { timeout
   uncaught.stop()
   t.same(uncaught.errors, [boom])
 })
+
+t.test('message, where text comes as bytes: those that come later are delivered', async t => {
+  const { ws, peer } = await open(t, SETUPS[0]!, { textAs: 'bytes' })
+  const uncaught = catching(t)
+  const got: string[] = []
+  ws.on('message', message => {
+    got.push(String(message))
+    if (got.length === 1) throw boom
+  })
+  peer.text('a')
+  peer.text('b')
+  await until(() => got.length === 2)
+  await settle()
+  t.same(uncaught.errors, [boom])
+  uncaught.stop()
+  t.same(got, ['a', 'b'])
+})

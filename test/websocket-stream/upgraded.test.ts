@@ -5,9 +5,10 @@ import { Agent, createServer, type IncomingMessage, request, type Server } from 
 import { type AddressInfo, type Socket, connect as tcpConnect } from 'node:net'
 import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { acceptWebSockets, connect, permessageDeflate, WebSocketStream } from '../../lib/index.js'
+import { kEndpoint } from '../../lib/endpoint.js'
+import { acceptWebSockets, connect, permessageDeflate, WebSocketError, WebSocketStream } from '../../lib/index.js'
 import { acceptFor, wireFrame } from '../support/raw-peer.js'
-import { rejection, type TestLike } from './sides.js'
+import { rejection, settle, type TestLike } from './sides.js'
 
 async function listening(t: TestLike, server: Server): Promise<number> {
   server.listen(0, '127.0.0.1')
@@ -173,4 +174,16 @@ t.test('what has no request to send says so', async t => {
   const ws = WebSocketStream.client('ws://a.example/')
   t.throws(() => ws.upgraded({ statusCode: 101, headers: {} }), { message: 'no request waits for this answer' })
   ws.destroy()
+})
+
+t.test('an answer that comes when the connection was given up changes nothing', async t => {
+  const ws = WebSocketStream.client('ws://a.example/')
+  ws.requestHeaders()
+  ws.destroy()
+  const info = await ws.whenClosed()
+  ws.upgraded({ statusCode: 403, headers: {} })
+  // nor does giving it up once more
+  ws[kEndpoint].abandon(new WebSocketError('WS_ERR_DESTROYED'))
+  await settle()
+  t.same(ws.closeInfo, info)
 })

@@ -162,6 +162,19 @@ for (const role of ROLES) {
     t.equal(ws.bufferedAmount, 0)
   })
 
+  t.test(`a piped connection that is paused ends its destination when it is resumed: ${role}`, async t => {
+    const { ws, peer, socket } = await open(t, piped(role))
+    ws.messages.on('error', () => {}).resume()
+    await settle()
+    ws.pause()
+    peer.end()
+    await settle()
+    t.equal(socket.writableEnded, false)
+    ws.resume()
+    t.match(await ws.whenClosed(), { code: 1006 })
+    t.equal(socket.writableEnded, true)
+  })
+
   t.test(`resumed on a full wire, it waits for the wire: ${role}`, async t => {
     const { ws, peer } = await open(t, piped(role))
     await settle()

@@ -36,7 +36,6 @@ class WebSocketDuplex extends Duplex {
   }
 
   private pushMessage(data: RawData, isBinary: boolean): void {
-    if (this.destroyed) return
     if (!this.push(!isBinary && this.readableObjectMode ? data.toString() : data)) this.ws.pause()
   }
 

@@ -303,6 +303,35 @@ t.test('redirects: followed where asked, so many, and not to nonsense', async t 
   }
 })
 
+t.test('redirects: credentials of the address go to the same host, and not from wss to ws', async t => {
+  const seen: IncomingMessage[] = []
+  const server = createServer()
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+    seen.push(request)
+    socket.end(`HTTP/1.1 302 Found\r\nLocation: ${request.url}\r\n\r\n`)
+  })
+  const port = await listening(t, server)
+  const again = new WebSocket(`ws://user:pass@127.0.0.1:${port}/`, { followRedirects: true, maxRedirects: 1 })
+  t.match(await failure(again), { message: 'Maximum redirects exceeded' })
+  t.match(
+    seen.map(({ headers }) => headers.authorization),
+    [/^Basic/, /^Basic/]
+  )
+  const secure = createTlsServer(LOCALHOST)
+  let lead = ''
+  secure.on('upgrade', (_request: IncomingMessage, socket: Duplex) => {
+    socket.end(`HTTP/1.1 302 Found\r\nLocation: ${lead}\r\n\r\n`)
+  })
+  const securePort = await listening(t, secure as unknown as Server)
+  lead = `ws://localhost:${securePort}/`
+  const down = new WebSocket(`wss://user:pass@localhost:${securePort}/`, {
+    followRedirects: true,
+    ca: AUTHORITY,
+    lookup: (_name, _options, done) => done(null, [{ address: '127.0.0.1', family: 4 }] as never, 4)
+  } as ClientOptions)
+  t.equal((await failure(down)).code, 1006)
+})
+
 t.test('compression: what a client asks for', async t => {
   const { wss, url } = await serve(t, { perMessageDeflate: { zlibDeflateOptions: { windowBits: 9 } } })
   const offers: unknown[] = []

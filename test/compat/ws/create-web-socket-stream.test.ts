@@ -110,3 +110,39 @@ t.test("Node's pipeline through both sides", async t => {
   await once(duplex, 'close')
   await done
 })
+
+t.test(
+  'messages behind the end of a stream that was destroyed are dropped, and a half that ends waits for the other',
+  async t => {
+    const { client, server } = await open(t)
+    const duplex = createWebSocketStream(client)
+    const gone = once(duplex, 'close')
+    duplex.destroy()
+    server.send('late')
+    server.send('later')
+    await gone
+    await settle()
+    t.equal(duplex.readableLength, 0)
+    const other = await open(t)
+    const half = createWebSocketStream(other.client, { allowHalfOpen: true })
+    half.resume()
+    const ended = once(half, 'end')
+    other.server.close()
+    await ended
+    t.equal(half.writableFinished, false)
+    half.end()
+    await once(half, 'close')
+  }
+)
+
+t.test('a stream that ended its own side first closes when the rest has been read', async t => {
+  const { client, server } = await open(t)
+  const duplex = createWebSocketStream(client, { allowHalfOpen: true })
+  server.send('waits')
+  duplex.end()
+  await once(duplex, 'finish')
+  const closed = once(duplex, 'close')
+  duplex.resume()
+  await closed
+  t.equal(duplex.readableEnded, true)
+})

@@ -397,3 +397,20 @@ t.test('a Blob that cannot be read ends the connection', async t => {
     t.same((await closed)[0], 1006)
   }
 })
+
+t.test('an event target gets text as a string and bytes as a Buffer, and a close that was clean', async t => {
+  const { client, server } = await open(t)
+  const got: unknown[] = []
+  client.addEventListener('message', ({ data }) => got.push(data))
+  const closed = new Promise<unknown[]>(resolve =>
+    client.addEventListener('close', ({ code, wasClean }) => resolve([code, wasClean]))
+  )
+  t.equal((client as unknown as { wasClean: boolean }).wasClean, false)
+  server.send('text')
+  server.send(Buffer.from('bytes'))
+  server.close(4000)
+  t.same(await closed, [4000, true])
+  t.same(got, ['text', Buffer.from('bytes')])
+  const never = new WebSocket(null as never)
+  t.equal((never as unknown as { wasClean: boolean }).wasClean, false)
+})

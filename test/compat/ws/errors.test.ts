@@ -1,0 +1,30 @@
+// What programs written for `ws` are told: errors of the core that `ws` has no name for, options that lift a limit, refusals.
+
+import { PassThrough } from 'node:stream'
+import t from 'tap'
+import { errorOf } from '../../../lib/compat/ws/errors.js'
+import { coreOptions } from '../../../lib/compat/ws/options.js'
+import { refuse } from '../../../lib/compat/ws/server-request.js'
+import { HandshakeError, WebSocketError } from '../../../lib/index.js'
+
+t.test('an error that ws has no name for is told as it is, and a lost wire not at all', async t => {
+  const own = new WebSocketError('WS_ERR_EXTENSION')
+  t.equal(errorOf(own), own)
+  t.equal(errorOf(new WebSocketError('WS_ERR_CONNECTION_LOST')), null)
+  t.equal(errorOf(new HandshakeError('WS_ERR_ABORTED'))?.message, new HandshakeError('WS_ERR_ABORTED').message)
+})
+
+t.test('0 lifts maxPayload and maxFragments', async t => {
+  t.match(coreOptions({ maxPayload: 0, maxFragments: 0 }), {
+    maxMessageSize: Number.POSITIVE_INFINITY,
+    maxFrameSize: Number.POSITIVE_INFINITY,
+    maxFragments: Number.POSITIVE_INFINITY
+  })
+  t.match(coreOptions({ maxPayload: 5, maxFragments: 6 }), { maxMessageSize: 5, maxFrameSize: 5, maxFragments: 6 })
+})
+
+t.test('a status without a name is refused with', async t => {
+  const socket = new PassThrough()
+  refuse(socket, 599)
+  t.match(String(socket.read()), /^HTTP\/1.1 599 \r\n/)
+})
