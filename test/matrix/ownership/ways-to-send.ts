@@ -56,6 +56,16 @@ const DIRECT: readonly WayToSend[] = [
     kind: 'binary',
     send: (ws, buffer) => sendFromCopy(ws, new SharedArrayBuffer(buffer.length), buffer)
   },
+  {
+    name: 'binary, with a callback',
+    kind: 'binary',
+    send: (ws, buffer) => calledBack(callback => ws.binary(buffer, callback))
+  },
+  {
+    name: 'text of bytes, with a callback',
+    kind: 'text',
+    send: (ws, buffer) => calledBack(callback => ws.text(buffer, callback))
+  },
   // what is prepared is a copy, and may change at once
   { name: 'a prepared message', kind: 'binary', send: (ws, buffer) => void send(ws, prepareMessage(buffer)) },
   {
