@@ -259,7 +259,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
   protected ended({ code, reason, error }: ClosingInfo): void {
     // the driver has been closed, or its wire has ended, which is no close
     if (this.readyState === 3 || (code === 1006 && !this.io.writable)) return
-    // whoever hears of the end may end the wire
+    // a listener of the end may end the wire
     this.ws.flush()
     const hasFailed = error !== null && this.readyState < 1
     this.readyState = 3

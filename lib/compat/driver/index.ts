@@ -24,7 +24,7 @@ export type { IO, Messages } from './streams.js'
 export { Headers, isSecureRequest, isWebSocket, validateOptions }
 
 /**
- * A driver for a server whose request somebody else has parsed: its `io` takes what comes behind the head, the `head` of `node:http`'s
+ * A driver for a server whose request has been parsed already: its `io` takes what comes behind the head, the `head` of `node:http`'s
  * `upgrade` event first.
  * @throws Error for an unknown option; TypeError, RangeError for a wrong value
  */
@@ -55,7 +55,7 @@ export default {
   client,
   /** A driver for a server on raw bytes. */
   server,
-  /** A driver for a server whose request somebody else has parsed. */
+  /** A driver for a server whose request has been parsed already. */
   http,
   /** Whether a request came by TLS. */
   isSecureRequest,

@@ -1,4 +1,4 @@
-// Drivers of the server's side: one for a request that somebody else has parsed, and one that reads the request itself.
+// Drivers of the server's side: one for a request that has been parsed already, and one that reads the request itself.
 
 import { isWebSocket as asksForWebSocket, type UpgradeRequest, WebSocketStream } from '../../index.js'
 import { asBuffer } from './data.js'
@@ -12,7 +12,7 @@ export interface DriverRequest extends UpgradeRequest {
   connection?: object | null | undefined
 }
 
-/** A server's driver whose request somebody else has parsed. */
+/** A server's driver whose request has been parsed already. */
 export class HttpDriver extends Driver {
   readonly url: string
   override version: string

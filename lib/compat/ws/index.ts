@@ -1,4 +1,4 @@
-// What stands in the place of `ws`: the same names, to import and to require.
+// The interface of `ws`: the same names, to import and to require.
 
 import { createWebSocketStream } from './create-web-socket-stream.js'
 import { WebSocketServer } from './server.js'
