@@ -142,6 +142,7 @@ export function coreOptions(options: CommonOptions): WebSocketOptions {
   const size = maxPayload || Number.POSITIVE_INFINITY
   return {
     autoPong: Boolean(autoPong),
+    faultReasons: false,
     closeTimeout,
     maxMessageSize: size,
     maxFrameSize: size,

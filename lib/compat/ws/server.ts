@@ -11,10 +11,11 @@ import { coreOptions, deflate, type ServerOptions, type VerifyClientCallbackAsyn
 import {
   acceptValue,
   checkRequest,
+  forCore,
   type RequestFault,
   readProtocols,
   refuse,
-  withTextFields
+  TOKEN
 } from './server-request.js'
 import { WebSocket } from './web-socket.js'
 
@@ -34,6 +35,11 @@ const OWN: ReadonlySet<string> = new Set([
   'sec-websocket-extensions',
   'sec-websocket-version'
 ])
+
+interface AddedField {
+  readonly name: string
+  readonly values: string[]
+}
 
 const STATES = ['running', 'closing', 'closed'] as const
 
@@ -238,24 +244,26 @@ export class WebSocketServer<
     socket[kUsed] = true
     // frames come by the socket, in a turn of their own
     if (head.length > 0) socket.unshift(head)
-    const core = WebSocketStream.http(withTextFields(request), undefined, {
-      ...coreOptions(this.options),
-      extensions: deflate(this.options.perMessageDeflate, true)
-    })
     const { handleProtocols } = this.options
     const [first = ''] = protocols
     const chosen = (protocols.size > 0 && handleProtocols ? handleProtocols(protocols, request) : first) || ''
-    // a client fails on one that it has not offered (RFC 6455 §4.1)
-    const protocol = protocols.has(chosen) ? chosen : ''
-    this.setHeaders(core, request, protocol)
+    const added = this.addedFields(request, chosen)
+    const wanted = added.get('sec-websocket-protocol')?.values.at(-1) ?? chosen
+    const protocol = TOKEN.test(wanted) ? wanted : ''
+    const core = WebSocketStream.http(forCore(request, protocols, protocol), undefined, {
+      ...coreOptions(this.options),
+      extensions: deflate(this.options.perMessageDeflate, true)
+    })
+    for (const [key, { name, values }] of added) if (!OWN.has(key)) core.setHeader(name, values)
     core.accept({ protocol })
     socket.off('error', destroy)
     this.connected(core, socket, request, callback)
   }
 
-  /** Has `headers` listeners add lines to the answer. */
-  private setHeaders(core: WebSocketStream, request: InstanceType<Request>, protocol: string): void {
-    if (this.listenerCount('headers') === 0) return
+  /** The fields that `headers` listeners add to the answer, by lower-case name. */
+  private addedFields(request: InstanceType<Request>, protocol: string): Map<string, AddedField> {
+    const added = new Map<string, AddedField>()
+    if (this.listenerCount('headers') === 0) return added
     const lines = [
       'HTTP/1.1 101 Switching Protocols',
       'Upgrade: websocket',
@@ -265,14 +273,15 @@ export class WebSocketServer<
     if (protocol !== '') lines.push(`Sec-WebSocket-Protocol: ${protocol}`)
     const known = new Set(lines)
     this.emit('headers', lines, request)
-    const added = new Map<string, string[]>()
     for (const line of lines.filter(line => !known.has(line)).flatMap(line => line.split('\r\n'))) {
       const colon = line.indexOf(':')
       const name = line.slice(0, colon).trim()
-      if (OWN.has(name.toLowerCase())) continue
-      added.set(name, [...(added.get(name) ?? []), line.slice(colon + 1).trim()])
+      const key = name.toLowerCase()
+      const field = added.get(key) ?? { name, values: [] }
+      field.values.push(line.slice(colon + 1).trim())
+      added.set(key, field)
     }
-    for (const [name, values] of added) core.setHeader(name, values)
+    return added
   }
 
   private connected(

@@ -220,8 +220,10 @@ export class WebSocket extends SocketEmitter {
     const payload = toPayload(data)
     if (!this.canSend(payload, callback)) return
     const sent = callback as Sent | undefined
-    if (options !== undefined || this.sender !== null || payload instanceof Blob)
-      this.sendWith(options ?? {}, payload, sent)
+    const isPlain = options === undefined && this.sender === null && !(payload instanceof Blob)
+    // the error of a callback says what the compressor did
+    const isSimple = isPlain && (sent === undefined || this.core!.extensions === '')
+    if (!isSimple) this.sendWith(options ?? {}, payload, sent)
     else if (typeof payload === 'string') this.core!.text(payload, undefined, sent)
     else this.core!.send(payload, undefined, sent)
   }
@@ -310,6 +312,7 @@ export class WebSocket extends SocketEmitter {
     // a handshake that is wrong is told by the core
     this.phase = core.readyState === 'open' ? OPEN : CLOSING
     if (this.phase === OPEN) this.emit('open')
+    else this._socket = null
   }
 
   /** The connection was never opened. @internal */

@@ -2,7 +2,12 @@
 
 import { once } from 'node:events'
 import t from 'tap'
-import wsDefault, { createWebSocketStream, type RawData, Server } from '../../../lib/compat/ws/index.js'
+import wsDefault, {
+  type ClientOptions,
+  createWebSocketStream,
+  type RawData,
+  Server
+} from '../../../lib/compat/ws/index.js'
 import { settle } from '../../websocket-stream/sides.js'
 import { open, serve, WebSocket, WebSocketServer } from './support.js'
 
@@ -281,6 +286,7 @@ t.test('faults of the peer are told in the words of ws, and close with 1006', as
     for (const i of [6, 12]) if (code === 'WS_ERR_TOO_MANY_BUFFERED_PARTS') bytes[i + 1] = 0x80
     const { client, server } = await open(t, { maxPayload: 1024, maxFragments: 2 })
     const closed = closing(server)
+    const told = closing(client)
     const failed = once(server, 'error')
     ;(client as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(bytes)
     const [error] = (await failed) as [Error & { code: string }]
@@ -288,6 +294,7 @@ t.test('faults of the peer are told in the words of ws, and close with 1006', as
     t.equal(error.message, message)
     t.equal(error instanceof RangeError, code !== 'WS_ERR_INVALID_UTF8')
     t.same(await closed, [1006, Buffer.alloc(0)])
+    t.same((await told)[1], Buffer.alloc(0), 'the Close has no reason')
   }
   // a server must not mask
   const { client, server } = await open(t)
@@ -380,6 +387,36 @@ t.test('close follows where an error listener throws', async t => {
   t.same(await closed, [1006, Buffer.alloc(0)])
   uncaught.stop()
   t.match(uncaught.errors, [{ message: 'the application' }])
+})
+
+t.test('a callback says what its message waited for when the connection ended, before close', async t => {
+  const cases: [ClientOptions, (client: WebSocket, sent: (error?: Error) => void) => void, string | null][] = [
+    [{}, (client, sent) => client.send(new Blob(['a']), sent), 'the blob was being read'],
+    [{}, (client, sent) => [client.send(new Blob(['a'])), client.send('b', sent)], 'the blob was being read'],
+    [{ perMessageDeflate: true }, (client, sent) => client.send('c', sent), 'data was being compressed'],
+    [{}, (client, sent) => client.send('d', {}, sent), null]
+  ]
+  for (const [options, send, what] of cases) {
+    const { client } = await open(t, { perMessageDeflate: true }, { perMessageDeflate: false, ...options })
+    const seen: unknown[] = []
+    client.on('close', () => seen.push('close'))
+    const closed = closing(client)
+    send(client, error => seen.push(error?.message))
+    client.terminate()
+    await closed
+    t.equal(seen.length, 2)
+    if (what !== null) t.equal(seen[0], `The socket was closed while ${what}`)
+    t.equal(seen[1], 'close')
+  }
+})
+
+t.test('a Blob that was read does not leave its name on what fails behind it', async t => {
+  const { client } = await open(t, {}, { perMessageDeflate: false })
+  await new Promise(resolve => client.send(new Blob(['a']), resolve))
+  await new Promise(resolve => client.send(new Blob(['b']), { fin: false }, resolve))
+  const failed = new Promise<Error>(resolve => client.send('c', { fin: false }, resolve as () => void))
+  client.terminate()
+  t.notMatch(await failed, { message: /blob/ })
 })
 
 t.test('a Blob that cannot be read ends the connection', async t => {
