@@ -194,8 +194,8 @@ function groupBy(items, keyOf) {
 
 function writeTable(results) {
   const path = join(ROOT, 'docs', 'ecosystem.md')
-  const rows = results.map(({ what, versions, putIn, lines, problem, usage }) => {
-    const places = Object.keys(putIn).join(', ')
+  const rows = results.map(({ what, versions, putIn, instead, lines, problem, usage }) => {
+    const places = instead ?? Object.keys(putIn).join(', ')
     return `| ${versions.join(', ')} | ${what} | ${places} | ${problem === null ? `same, ${lines} lines` : 'differs'} | ${usage} |`
   })
   const table = [

@@ -84,6 +84,9 @@ export interface ClientOptions
   protocolVersion?: number | undefined
 }
 
+/** The class of a request. */
+export type RequestClass = typeof IncomingMessage
+
 /** What is known of a client that wants to connect. */
 export interface VerifyInfo<Request> {
   /** The Origin field. */

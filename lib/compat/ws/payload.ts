@@ -10,7 +10,7 @@ export type Sendable =
   | ArrayBuffer
   | SharedArrayBuffer
   | Blob
-  | readonly number[]
+  | readonly unknown[]
   | { valueOf(): ArrayBuffer }
   | { valueOf(): SharedArrayBuffer }
   | { valueOf(): Uint8Array }

@@ -265,6 +265,7 @@ t.test('the callback of the constructor, backlog, and compression with options',
         port: 0,
         host: '127.0.0.1',
         backlog: 5,
+        WebSocket: undefined,
         perMessageDeflate: {
           serverMaxWindowBits: 8,
           clientMaxWindowBits: 10,

@@ -442,12 +442,72 @@ t.test('an event target gets text as a string and bytes as a Buffer, and a close
   const closed = new Promise<unknown[]>(resolve =>
     client.addEventListener('close', ({ code, wasClean }) => resolve([code, wasClean]))
   )
-  t.equal((client as unknown as { wasClean: boolean }).wasClean, false)
   server.send('text')
   server.send(Buffer.from('bytes'))
   server.close(4000)
   t.same(await closed, [4000, true])
   t.same(got, ['text', Buffer.from('bytes')])
-  const never = new WebSocket(null as never)
-  t.equal((never as unknown as { wasClean: boolean }).wasClean, false)
+})
+
+t.test('a close that was not clean is told as that, whether or not the connection was ever open', async t => {
+  const { client, server, url } = await open(t)
+  const wasClean = (ws: WebSocket) => new Promise(resolve => ws.addEventListener('close', e => resolve(e.wasClean)))
+  const cut = wasClean(client)
+  server.terminate()
+  t.equal(await cut, false)
+  const never = new WebSocket(url)
+  never.on('error', () => {})
+  const given = wasClean(never)
+  never.close()
+  t.equal(await given, false)
+})
+
+t.test('the properties and methods of a program, and of its class, are its own', async t => {
+  class Player extends WebSocket {
+    sender = 'me'
+    phase = 'lobby'
+    core = 1
+    address = 'home'
+    requests = 0
+    paused = true
+    received: string[] = []
+    receive(text: string): void {
+      this.received.push(text)
+    }
+    fail(): never {
+      throw new Error('the game is lost')
+    }
+    ended = true
+    broke = true
+    control = null
+    adopt = null
+  }
+  const { wss, url } = await serve(t)
+  Object.assign(wss, { state: 'lobby', connected: 0, verify: null, complete: false, use: null, closed: false })
+  wss.on('connection', server => {
+    Object.assign(server, { type: 'viewer', id: 7, closeSize: -1, wasClean: 'yes' })
+    server.on('message', (data, isBinary) => server.send(data, { binary: isBinary }))
+  })
+  const client = new Player(url)
+  await once(client, 'open')
+  client.on('message', data => client.receive(String(data)))
+  client.send('text')
+  client.send(Buffer.from('bytes'), {})
+  client.ping()
+  while (client.received.length < 2) await once(client, 'message')
+  t.same(client.received, ['text', 'bytes'])
+  client.close(4000, 'bye')
+  t.same(await closing(client), [4000, Buffer.from('bye')])
+  const own = Object.keys(new WebSocket(url).on('error', () => {})).filter(name => !name.startsWith('_'))
+  t.same(own, [], 'no name of ours is among those of a WebSocket')
+})
+
+t.test('members with an underscore that programs read', async t => {
+  const { client, server, url } = await open(t, {}, {})
+  const read = (ws: WebSocket) => {
+    const { _isServer, _protocol, _readyState, _url } = ws as unknown as Record<string, unknown>
+    return { _isServer, _protocol, _readyState, _url }
+  }
+  t.same(read(client), { _isServer: false, _protocol: '', _readyState: WebSocket.OPEN, _url: url })
+  t.same(read(server), { _isServer: true, _protocol: '', _readyState: WebSocket.OPEN, _url: undefined })
 })
