@@ -4,6 +4,7 @@
 import http, { type ClientRequest, type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import net from 'node:net'
+import querystring from 'node:querystring'
 import type { Duplex } from 'node:stream'
 import tls from 'node:tls'
 import { WebSocketStream } from '../../index.js'
@@ -72,7 +73,8 @@ export class ClientRequests {
     socket._url = url.href
     const core = this.makeCore()
     const place = placeOf(url)
-    const auth = url.username || url.password ? `${url.username}:${url.password}` : undefined
+    const [user, password] = [url.username, url.password].map(querystring.unescape)
+    const auth = user || password ? `${user}:${password}` : undefined
     const given = { ...options, ...FROM_ADDRESS, ...targetOf(url, place) }
     const request = (place.isSecure ? https : http).request({
       ...given,

@@ -4,6 +4,7 @@
 // of a WebSocket: its state
 export const kPhase = Symbol('phase')
 export const kCore = Symbol('core')
+export const kWire = Symbol('wire')
 export const kType = Symbol('binaryType')
 export const kPaused = Symbol('paused')
 export const kSender = Symbol('sender')

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream'
 import { type CloseInfo, WebSocketStream } from '../../index.js'
 import { addAttributes, NAMES } from './attributes.js'
 import { ClientRequests } from './client-request.js'
+import { listenTo } from './core-listeners.js'
 import { errorOf } from './errors.js'
 import { addHandler, type Handler, removeHandler } from './event-target.js'
 import type { Attribute, Emitter, EventListenerOf, EventMap, SocketEvents } from './events.js'
@@ -30,11 +31,13 @@ import {
   kSender,
   kSendWith,
   kType,
-  kWasClean
+  kWasClean,
+  kWire
 } from './internals.js'
 import { MessageSender, type SendOptions, type Sent } from './message-sender.js'
 import { type ClientOptions, type CommonOptions, coreOptions } from './options.js'
 import {
+  asSent,
   asType,
   BINARY_TYPES,
   type BinaryType,
@@ -57,9 +60,6 @@ const STATES = { connecting: CONNECTING, open: OPEN, closing: CLOSING, closed: C
 
 /** Pings and pongs of `ws` keep their place among the messages. */
 const IN_ORDER = { inOrder: true }
-
-const kSocket = Symbol('WebSocket')
-type Core = WebSocketStream & { [kSocket]: WebSocket }
 
 type Callback = (error?: Error) => void
 const SocketEmitter = EventEmitter as unknown as new () => Emitter<WebSocket, SocketEvents>
@@ -85,8 +85,7 @@ export class WebSocket extends SocketEmitter {
   declare onerror: Attribute<WebSocket, 'error'>
   declare onclose: Attribute<WebSocket, 'close'>
 
-  /** The wire, for programs that ask for its address. @internal */
-  _socket: Duplex | null = null
+  private [kWire]: Duplex | null = null
   /** Redirects that were followed; few are. @internal */
   declare _redirects: number
   // OPEN where the core knows the state
@@ -191,7 +190,17 @@ export class WebSocket extends SocketEmitter {
   terminate(): void {
     const { readyState } = this
     if (readyState === CONNECTING) this[kGiveUp]()
-    else if (readyState !== CLOSED) this[kCore]?.destroy()
+    else if (readyState !== CLOSED) {
+      // what was sent before leaves
+      this[kCore]?.flush()
+      this[kCore]?.destroy()
+    }
+  }
+
+  /** The wire, for programs that ask for its address, or end it: what was sent before is handed to it first. @internal */
+  get _socket(): Duplex | null {
+    this[kCore]?.flush()
+    return this[kWire]
   }
 
   /** The request under way, for programs that add to it. @internal */
@@ -209,7 +218,7 @@ export class WebSocket extends SocketEmitter {
     this[kPaused] = true
     this[kCore].pauseMessages()
     // pings wait as well, and the peer at once
-    this._socket!.pause()
+    this[kWire]!.pause()
   }
 
   /** Lets messages go on. */
@@ -218,7 +227,7 @@ export class WebSocket extends SocketEmitter {
     this[kPaused] = false
     this[kCore].resumeMessages()
     // a listener may have paused again
-    if (!this.isPaused) this._socket!.resume()
+    if (!this.isPaused) this[kWire]!.resume()
   }
 
   /**
@@ -233,15 +242,18 @@ export class WebSocket extends SocketEmitter {
       callback = options
       options = undefined
     }
-    const payload = toPayload(data)
-    if (!this[kCanSend](payload, callback)) return
+    const given = toPayload(data)
+    if (!this[kCanSend](given, callback)) return
+    const core = this[kCore]!
+    const payload = given instanceof Uint8Array ? asSent(given, core, this._url !== undefined) : given
     const sent = callback as Sent | undefined
     const isPlain = options === undefined && this[kSender] === null && !(payload instanceof Blob)
     // the error of a callback says what the compressor did
-    const isSimple = isPlain && (sent === undefined || this[kCore]!.extensions === '')
+    const isSimple = isPlain && (sent === undefined || core.extensions === '')
     if (!isSimple) this[kSendWith](options ?? {}, payload, sent)
-    else if (typeof payload === 'string') this[kCore]!.text(payload, undefined, sent)
-    else this[kCore]!.send(payload, undefined, sent)
+    else if (typeof payload === 'string') core.text(payload, undefined, sent)
+    else core.send(payload, undefined, sent)
+    if (payload === given && given instanceof Uint8Array) core.flush()
   }
 
   private [kSendWith](
@@ -316,19 +328,14 @@ export class WebSocket extends SocketEmitter {
   /** Takes a connection, whose handshake is done with `attach`, and emits `open`. @internal */
   [kAdopt](core: WebSocketStream, socket: Duplex): void {
     this[kCore] = core
-    this._socket = socket
+    this[kWire] = socket
     this[kRequests] = null
-    ;(core as Core)[kSocket] = this
-    core.on('message', onMessage)
-    core.on('ping', onPing)
-    core.on('pong', onPong)
-    core.on('error', onError)
-    core.on('close', onClose)
+    listenTo(core, this)
     core.attach(socket)
     // a handshake that is wrong is told by the core
     this[kPhase] = core.readyState === 'open' ? OPEN : CLOSING
     if (this[kPhase] === OPEN) this.emit('open')
-    else this._socket = null
+    else this[kWire] = null
   }
 
   /** The connection was never opened. @internal */
@@ -373,25 +380,3 @@ export class WebSocket extends SocketEmitter {
 WebSocket.prototype._redirects = 0
 
 addAttributes(WebSocket)
-
-// one function for all connections
-
-function onMessage(this: WebSocketStream, message: string | Buffer, kind?: 'text' | 'binary'): void {
-  ;(this as Core)[kSocket][kReceive](message as Buffer, kind === 'binary')
-}
-
-function onPing(this: WebSocketStream, payload: Buffer): void {
-  ;(this as Core)[kSocket].emit('ping', payload)
-}
-
-function onPong(this: WebSocketStream, payload: Buffer): void {
-  ;(this as Core)[kSocket].emit('pong', payload)
-}
-
-function onError(this: WebSocketStream, error: Error): void {
-  ;(this as Core)[kSocket][kBroke](error)
-}
-
-function onClose(this: WebSocketStream, info: CloseInfo): void {
-  ;(this as Core)[kSocket][kEnded](info)
-}

@@ -1,6 +1,7 @@
 // The WebSocket of `ws` over ours: what is sent and told, in the forms and the order of `ws`.
 
 import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
 import t from 'tap'
 import wsDefault, {
   type ClientOptions,
@@ -10,6 +11,10 @@ import wsDefault, {
 } from '../../../lib/compat/ws/index.js'
 import { settle } from '../../websocket-stream/sides.js'
 import { open, serve, WebSocket, WebSocketServer } from './support.js'
+
+function wireOf(ws: WebSocket): Duplex {
+  return (ws as unknown as { _socket: Duplex })._socket
+}
 
 /** `once` would reject with an `error` that comes before. */
 function closing(ws: WebSocket): Promise<unknown[]> {
@@ -136,6 +141,8 @@ t.test('pings keep their place, and call back when they are sent', async t => {
   )
   t.throws(() => client.ping(Buffer.alloc(126)), { message: 'The data size must not be greater than 125 bytes' })
   t.throws(() => client.pong(new Blob(['x'])), TypeError)
+  wireOf(server).pause()
+  client.send(Buffer.alloc(16_000_000))
   const cut = new Promise<Error | undefined>(resolve => client.ping('late', true, resolve))
   client.terminate()
   t.ok((await cut) instanceof Error)
@@ -389,11 +396,76 @@ t.test('close follows where an error listener throws', async t => {
   t.match(uncaught.errors, [{ message: 'the application' }])
 })
 
+t.test('a buffer may be filled again as soon as send has returned', async t => {
+  const { client, server } = await open(t)
+  for (const [from, to] of [
+    [client, server],
+    [server, client]
+  ] as const) {
+    for (const size of [1, 4096, 4097, 60_000]) {
+      const got: number[][] = []
+      const all = new Promise<void>(resolve => {
+        to.on('message', data => {
+          got.push([(data as Buffer)[0]!, (data as Buffer).at(-1)!, (data as Buffer).length])
+          if (got.length === 3) resolve()
+        })
+      })
+      const buffer = Buffer.alloc(size)
+      from.send(buffer.fill(1))
+      from.send(buffer.fill(2), { compress: false })
+      from.send(new DataView(buffer.fill(3).buffer, buffer.byteOffset, size))
+      buffer.fill(9)
+      await all
+      t.same(
+        got,
+        [1, 2, 3].map(value => [value, value, size])
+      )
+      to.removeAllListeners('message')
+    }
+  }
+  const got: number[][] = []
+  const all = new Promise<void>(resolve => {
+    server.on('message', data => {
+      got.push([(data as Buffer)[0]!, (data as Buffer).at(-1)!])
+      if (got.length === 6) resolve()
+    })
+  })
+  const large = Buffer.alloc(1_000_000)
+  for (let i = 1; i <= 5; i++) client.send(large.fill(i))
+  client.send(large.subarray(0, 5000).fill(6))
+  large.fill(9)
+  await all
+  t.same(
+    got,
+    [1, 2, 3, 4, 5, 6].map(value => [value, value]),
+    'a client whose wire is full has copied them'
+  )
+})
+
+t.test('what was sent leaves before terminate, and before what a program does to the wire', async t => {
+  const endings: ((ws: WebSocket) => void)[] = [
+    ws => ws.terminate(),
+    ws => wireOf(ws).end(),
+    ws => wireOf(ws).destroy()
+  ]
+  for (const end of endings) {
+    const { client, server } = await open(t)
+    const got: string[] = []
+    server.on('message', data => got.push(String(data)))
+    const closed = closing(server)
+    client.send('last')
+    client.send(Buffer.from('words'))
+    end(client)
+    t.match(await closed, [1006])
+    t.same(got, ['last', 'words'])
+  }
+})
+
 t.test('a callback says what its message waited for when the connection ended, before close', async t => {
   const cases: [ClientOptions, (client: WebSocket, sent: (error?: Error) => void) => void, string | null][] = [
     [{}, (client, sent) => client.send(new Blob(['a']), sent), 'the blob was being read'],
     [{}, (client, sent) => [client.send(new Blob(['a'])), client.send('b', sent)], 'the blob was being read'],
-    [{ perMessageDeflate: true }, (client, sent) => client.send('c', sent), 'data was being compressed'],
+    [{ perMessageDeflate: true }, (client, sent) => client.send('c'.repeat(5e6), sent), 'data was being compressed'],
     [{}, (client, sent) => client.send('d', {}, sent), null]
   ]
   for (const [options, send, what] of cases) {
