@@ -51,6 +51,8 @@ export interface CommonOptions {
   maxPayload?: number | undefined
   /** Has no effect: what is held is bounded in bytes. */
   maxBufferedChunks?: number | undefined
+  /** Has no effect: one Pong waits at most. */
+  maxPendingAutoPongs?: number | undefined
   /** Fragments of a message; 0 for no limit. Default: 131072. */
   maxFragments?: number | undefined
   /** Compression. A client's default: true, a server's: false. */

@@ -68,6 +68,7 @@ const DEFAULTS: ServerOptions = {
   maxBufferedChunks: 1024 * 1024,
   maxFragments: 128 * 1024,
   maxPayload: 100 * 1024 * 1024,
+  maxPendingAutoPongs: 60,
   skipUTF8Validation: false,
   perMessageDeflate: false,
   handleProtocols: null,

@@ -184,6 +184,8 @@ export class WebSocket extends SocketEmitter {
     const size = code === undefined ? 0 : 2 + Buffer.byteLength(reason)
     // with its header, and a client's mask
     this[kCloseSize] = size + (this._url === undefined ? 2 : 6)
+    // programs exit behind it
+    this[kCore]!.flush()
   }
 
   /** Ends the connection at once, without a closing handshake. */

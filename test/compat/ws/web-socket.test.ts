@@ -442,6 +442,21 @@ t.test('a buffer may be filled again as soon as send has returned', async t => {
   )
 })
 
+t.test('close leaves in its own turn, behind what was sent: a program may exit', async t => {
+  const { client } = await open(t)
+  const written: number[] = []
+  const wire = wireOf(client)
+  const write = wire.write.bind(wire) as (...args: unknown[]) => boolean
+  wire.write = ((chunk: Buffer, ...rest: unknown[]) => {
+    written.push(chunk.length)
+    return write(chunk, ...rest)
+  }) as typeof wire.write
+  client.send('bye')
+  client.close(1001)
+  t.same(written, [9 + 8])
+  await closing(client)
+})
+
 t.test('what was sent leaves before terminate, and before what a program does to the wire', async t => {
   const endings: ((ws: WebSocket) => void)[] = [
     ws => ws.terminate(),
