@@ -39,11 +39,15 @@ export function addAttributes(Class: { readonly prototype: Socket }): void {
   addGetter(prototype, '_readyState', socket => socket.readyState)
 }
 
+/** What a program writes to it, as @fastify/websocket does, is there for the program only. */
 function addGetter(prototype: Socket, name: string, read: (socket: Socket) => unknown): void {
   Object.defineProperty(prototype, name, {
     configurable: true,
     get(this: Socket) {
       return read(this)
+    },
+    set(this: Socket, value: unknown) {
+      Object.defineProperty(this, name, { configurable: true, writable: true, value })
     }
   })
 }

@@ -597,4 +597,7 @@ t.test('members with an underscore that programs read', async t => {
   }
   t.same(read(client), { _isServer: false, _protocol: '', _readyState: WebSocket.OPEN, _url: url })
   t.same(read(server), { _isServer: true, _protocol: '', _readyState: WebSocket.OPEN, _url: undefined })
+  Object.assign(client, { _isServer: 'mine' })
+  t.match(read(client), { _isServer: 'mine', _protocol: '' })
+  t.match(read(server), { _isServer: true })
 })
