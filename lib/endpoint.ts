@@ -255,8 +255,10 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     // 'close' is the last that is heard
     nextTick(() => pipeline.encoder.failWaiters(new WebSocketError('WS_ERR_NOT_OPEN')))
     const isSilent = connection.role === 'client' && handshake !== null && !this.hasReader
-    lifecycle.over(info, () => this.stats, isSilent ? () => lifecycle.warnOfFailure(handshake.driver.url) : null)
+    // the callbacks of what could not be sent come before 'close', as those of its Blobs do
+    lifecycle.closeInfo = info
     this.sender.connectionOver()
+    lifecycle.over(info, () => this.stats, isSilent ? () => lifecycle.warnOfFailure(handshake.driver.url) : null)
     pipeline.wire?.inputDone()
   }
 

@@ -220,9 +220,12 @@ export abstract class MessagingStream extends WireStream {
   /**
    * Hands what was sent to the wire now. Else the frames of one turn of the event loop leave together at its end, which costs less.
    * What an extension is still working on, and what a full wire does not take, waits as always.
+   * @returns whether the wire takes more: false where what is sent next has to wait for it
    */
-  flush(): void {
-    this[kEndpoint].pipeline.encoder.flush()
+  flush(): boolean {
+    const { encoder } = this[kEndpoint].pipeline
+    encoder.flush()
+    return !encoder.isBlocked
   }
 
   /** Bytes that were given to this connection and that the wire has not taken. */

@@ -160,7 +160,17 @@ const LAYERS: Record<string, Layer> = {
   compat: {
     knows: ['index'],
     uses: [
-      ...['node:crypto', 'node:events', 'node:http', 'node:https', 'node:net', 'node:stream', 'node:tls', 'node:zlib']
+      ...[
+        'node:crypto',
+        'node:events',
+        'node:http',
+        'node:https',
+        'node:net',
+        'node:querystring',
+        'node:stream',
+        'node:tls',
+        'node:zlib'
+      ]
     ]
   },
   // knows the library as everybody else does, but that a command's output goes ahead of the answer to a Close
