@@ -21,8 +21,17 @@ const manifest = JSON.parse(text('package.json'))
 const lock = JSON.parse(text('package-lock.json'))
 const folder = mkdtempSync(join(tmpdir(), 'websocket-duplex-release-'))
 
-/** What the tarball may hold, besides what is built of lib. */
-const BELONGS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
+/** What the tarball holds, besides what is built of lib, and the guides. */
+const BELONGS = [
+  'CHANGELOG.md',
+  'LICENSE',
+  'README.md',
+  'SECURITY.md',
+  'benchmarks/README.md',
+  'benchmarks/results/ratios.svg',
+  'docs/compression.js',
+  'package.json'
+]
 /** Measures the bundle; not worth a place among the development packages. */
 const ESBUILD = 'esbuild@0.28'
 
@@ -160,7 +169,10 @@ function checkContents() {
     .map(path => path.replaceAll('\\', '/'))
     .filter(path => path.endsWith('.ts') && !path.endsWith('.d.ts'))
   const built = sources.flatMap(path => ['.js', '.d.ts'].map(end => `dist/${path.slice(0, -3)}${end}`))
-  const belongs = new Set([...BELONGS, ...built])
+  const guides = readdirSync(join(ROOT, 'docs'))
+    .filter(name => /\.(md|svg)$/.test(name))
+    .map(name => `docs/${name}`)
+  const belongs = new Set([...BELONGS, ...guides, ...built])
   const extra = tarball.names.filter(name => !belongs.has(name))
   const missing = [...belongs].filter(name => !tarball.names.includes(name))
   // what was built of a file that is gone stays in dist until somebody removes it

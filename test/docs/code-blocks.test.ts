@@ -8,6 +8,8 @@
 //   - Everywhere there are `socket`, `server`, `request`, `head`, `ws`, `url`, `options`, `signal`, `source`, `sink` and the others of
 //     GIVEN in check.ts, where the block does not declare them itself.
 //
+// DOCS=docs/rooms.md,README.md in the environment: only the blocks of these.
+//
 // Comments before a block say more, and no reader sees them; several may stand there, with empty lines between:
 //
 //   <!-- run -->                    it also runs, in a process of its own, and ends by itself with exit code 0
@@ -37,7 +39,9 @@ function documents(): string[] {
   const docs = join(ROOT, 'docs')
   const files = existsSync(docs) ? readdirSync(docs, { recursive: true, encoding: 'utf8' }) : []
   const written = files.filter(file => file.endsWith('.md') && !/^api[\\/]/.test(file)).sort()
-  return ['README.md', ...written.map(file => join('docs', file))]
+  const all = ['README.md', ...written.map(file => join('docs', file))]
+  const wanted = process.env['DOCS']?.split(',')
+  return wanted === undefined ? all : all.filter(name => wanted.includes(name))
 }
 
 const SAMPLE = [
