@@ -34,10 +34,32 @@ export interface WebSocketStreamEvents {
 
 /** EventEmitter's methods, for these events and for all others. */
 export interface TypedEmitter {
+  /**
+   * Adds a listener. Events beside those of any Duplex:
+   *
+   * - `request` (request): server: a request has arrived; this listener answers it by `accept`, `reject` or `handOver`
+   * - `open` (info): the opening handshake is done
+   * - `message` (message, kind): a whole message
+   * - `ping` (payload), `pong` (payload)
+   * - `closing` (info): how the connection ends is known, and all messages have been delivered
+   * - `error` (error): the connection ends other than cleanly; without a listener nothing is thrown
+   * - `close` (info): all is over; once for each connection
+   *
+   * {@link WebSocketStreamEvents} has each of them in full.
+   * @hidden
+   */
   on<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): this
   on<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
+  /**
+   * Adds a listener for the next time only. The events are those of `on`.
+   * @hidden
+   */
   once<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): this
   once<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
+  /**
+   * Removes a listener.
+   * @hidden
+   */
   off<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): this
   off<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
   addListener<E extends keyof WebSocketStreamEvents>(

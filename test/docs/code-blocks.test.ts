@@ -1,4 +1,4 @@
-// The code in README.md and docs/**/*.md: every block marked js or ts (also mjs, javascript, typescript) compiles against the built
+// The code in README.md, docs/**/*.md and scripts/reference.md: every block marked js or ts (also mjs, javascript, typescript) compiles against the built
 // package, and those that are whole programs run. For authors:
 //
 //   - A block needs nothing but to be right: TypeScript checks it, strictly where it is ts, without asking for types where it is js.
@@ -39,7 +39,7 @@ function documents(): string[] {
   const docs = join(ROOT, 'docs')
   const files = existsSync(docs) ? readdirSync(docs, { recursive: true, encoding: 'utf8' }) : []
   const written = files.filter(file => file.endsWith('.md') && !/^api[\\/]/.test(file)).sort()
-  const all = ['README.md', ...written.map(file => join('docs', file))]
+  const all = ['README.md', join('scripts', 'reference.md'), ...written.map(file => join('docs', file))]
   const wanted = process.env['DOCS']?.split(',')
   return wanted === undefined ? all : all.filter(name => wanted.includes(name))
 }

@@ -14,7 +14,8 @@ import { findCommand, needPeer } from '../support/peers.js'
 const GUIDE = readFileSync(fileURLToPath(new URL('../../docs/deploying.md', import.meta.url)), 'utf8')
 
 function configOf(name: string, port: number, backend: number): string {
-  const [, text = ''] = new RegExp(`<!-- config: ${name} -->\\s+\`\`\`${name}\\n([^\`]+)\`\`\``).exec(GUIDE) ?? []
+  const [, text = ''] = new RegExp(`<!-- config: ${name} -->\\s+\`\`\`\\w+\\n([^\`]+)\`\`\``).exec(GUIDE) ?? []
+  if (text === '') throw new Error(`docs/deploying.md has no configuration of ${name}`)
   return text
     .replace(/listen 80;/, `listen 127.0.0.1:${port};`)
     .replace(/bind :80/, `bind 127.0.0.1:${port}`)
