@@ -36,7 +36,7 @@ function throughProxy(proxy: ProxyServer, place: Place, settings: DialSettings):
   const { maxHeaderSize, maxHeaders } = settings.given
   const tunnel = new ProxyTunnel(
     { host: place.hostname, port: place.port },
-    // time runs for all of dialing together
+    // time runs for all of dialling together
     { authorization: proxy.authorization, maxHeaderSize, maxHeaders, handshakeTimeout: Number.POSITIVE_INFINITY }
   )
   const wire = place.secure
