@@ -8,7 +8,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const require = createRequire(import.meta.url)
-const TYPESCRIPT = /^file:.*(?<!\.d)\.ts$/
+const TYPESCRIPT = /^file:[^?]*(?<!\.d)\.ts(\?|$)/
 const OPTIONS = {
   target: 'es2022',
   module: 'esnext',
