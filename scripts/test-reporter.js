@@ -44,7 +44,9 @@ export default class TestReporter extends Transform {
     parser.on('assert', result => {
       const isNew = this.failures.length === before.failures
       if (!result.ok && !result.todo && !result.skip && isNew) this.failures.push(failure(result, names, file))
-      if (result.skip) this.skip(String(result.skip), [...names, result.name])
+      // with --grep, everything else is skipped, and needs no word
+      if (result.skip && !String(result.skip).startsWith('filter: '))
+        this.skip(String(result.skip), [...names, result.name])
       if (parser === this.parser) this.fileEnds(result, isNew)
       before.failures = this.failures.length
     })
