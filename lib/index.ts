@@ -23,7 +23,6 @@ export {
 export { connect } from './net/connect.js'
 export type { ConnectOptions, CreateConnection, Http2Options, SocketOptions } from './net/connect-options.js'
 export { ProxyTunnel, type ProxyTunnelOptions, type TunnelInfo } from './net/proxy-tunnel.js'
-export type { WebServer } from './net/reception.js'
 export {
   type MessageHook,
   type MessageTransform,
@@ -34,10 +33,11 @@ export {
   type RelayDirection,
   type RelayInfo,
   type RelayOptions,
-  type RelayPlace,
   type RelayStats,
   type RelayTarget,
+  type RelayTargetOptions,
   relay,
   type TargetChooser
 } from './net/relay.js'
+export type { WebServer } from './net/request-router.js'
 export { Room } from './net/room.js'

@@ -1,7 +1,7 @@
 // A place and the environment's variables come in, the URL of the proxy that leads there comes out, by the conventions of curl.
 
 import { builtin } from '../runtime/builtin.js'
-import type { Place } from './place.js'
+import type { DialTarget } from './dial-target.js'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -9,9 +9,9 @@ type Environment = Readonly<Record<string, string | undefined>>
  * What `HTTPS_PROXY` (for `wss:`) or `HTTP_PROXY` (for `ws:`) names, unless `NO_PROXY` lists the place; '' for none. The small
  * letters of each name come first, and what is empty counts as not there.
  */
-export function proxyFromEnvironment(place: Place, environment: Environment): string {
-  if (isExempt(place, environment['no_proxy'] || environment['NO_PROXY'] || '')) return ''
-  const found = place.secure
+export function proxyFromEnvironment(target: DialTarget, environment: Environment): string {
+  if (isExempt(target, environment['no_proxy'] || environment['NO_PROXY'] || '')) return ''
+  const found = target.secure
     ? environment['https_proxy'] || environment['HTTPS_PROXY'] || ''
     : environment['http_proxy'] || httpProxy(environment)
   // curl takes a name and a port alone for a proxy that is spoken to in the plain
@@ -24,7 +24,7 @@ function httpProxy(environment: Environment): string {
 }
 
 /** Whether `NO_PROXY` lists the place: names, which stand for all below them as well, addresses, networks, or `*`. */
-function isExempt({ hostname, port }: Place, list: string): boolean {
+function isExempt({ hostname, port }: DialTarget, list: string): boolean {
   const host = hostname.replace(/\.$/, '').toLowerCase()
   return list
     .toLowerCase()
