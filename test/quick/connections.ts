@@ -3,7 +3,6 @@
 import '../abort-signals.test.js'
 import '../errors.test.js'
 import '../error-details.test.js'
-import '../http2-opening.test.js'
 import '../keepalive.test.js'
 import '../options.test.js'
 import '../pending-pings.test.js'
