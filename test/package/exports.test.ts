@@ -29,8 +29,10 @@ const EXPORTS = [
   'acceptWebSockets',
   'connect',
   'isWebSocket',
+  'jsonMessages',
   'permessageDeflate',
   'prepareMessage',
+  'reconnect',
   'relay'
 ]
 
