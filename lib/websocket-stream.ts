@@ -348,7 +348,10 @@ export class WebSocketStream extends WireStream {
     return this[kEndpoint].info?.extensions ?? ''
   }
 
-  /** The URL; a server knows it from the request, and before that it is ''. */
+  /**
+   * The URL, with the query: `new URL(ws.url)` has `pathname` and `searchParams`. A server knows it from the request, and before that it is
+   * ''.
+   */
   get url(): string {
     const { info, opening } = this[kEndpoint]
     return info === null ? opening!.url : info.url
