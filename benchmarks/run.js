@@ -13,6 +13,7 @@ const questions = [
   'echo',
   'clients',
   'handshakes',
+  'imports',
   'idle',
   'stages',
   'growth',

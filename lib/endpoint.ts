@@ -3,13 +3,14 @@
 
 import { follow, unfollow } from './abort-signals.js'
 import { type CloseInfo, Connection, type Role, type Surroundings } from './connection.js'
+import type { HandshakeDriver } from './drivers/handshake-driver.js'
+import type { Http2DriverOwner } from './drivers/http2-driver.js'
 import type { Emitter } from './emitting.js'
 import { HandshakeError, type Headers, WebSocketError } from './errors.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import { HandshakePhase, type HandshakeSurroundings } from './handshake-phase.js'
-import type { Http2OpeningOwner } from './http2-opening.js'
+import { type AnyView, MessageReceiver, type MessageReceiverOwner, type ViewKind } from './inbound/message-receiver.js'
 import { Lifecycle } from './lifecycle.js'
-import type { Opening } from './opening.js'
 import type { Settings, UpgradeRequest } from './options.js'
 import { MessageSender, NORMAL } from './outbound/message-sender.js'
 import { Pipeline } from './pipeline.js'
@@ -17,10 +18,8 @@ import type { Frame } from './protocol/frame.js'
 import type { Opcode } from './protocol/opcode.js'
 import { type Buffer, nextTick } from './runtime/node.js'
 import type { EncoderListener } from './stages/frame-encoder.js'
-import type { Receiver } from './stages/stage.js'
 import type { ConnectionStats } from './stats.js'
 import { surface } from './surfacing.js'
-import { type AnyView, Reception, type ReceptionOwner, type ViewKind } from './views/reception.js'
 import { AttachedWire } from './wires/attached-wire.js'
 import { PipedWire } from './wires/piped-wire.js'
 import type { Wire, WireUser } from './wires/wire.js'
@@ -35,11 +34,11 @@ export interface EndpointUser extends Emitter {
   [kOver](): void
 }
 
-export class Endpoint implements Surroundings, WireUser, ReceptionOwner, HandshakeSurroundings, EncoderListener {
+export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, HandshakeSurroundings, EncoderListener {
   readonly connection: Connection
   readonly lifecycle: Lifecycle
   readonly pipeline: Pipeline
-  readonly reception = new Reception(this)
+  readonly receiver = new MessageReceiver(this)
   /** What the application sends goes through it. */
   readonly sender: MessageSender
   /** Null once the connection is open. */
@@ -57,19 +56,19 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
     private readonly user: EndpointUser,
     role: Role,
     readonly settings: Settings,
-    makeOpening: (owner: Http2OpeningOwner) => Opening
+    makeDriver: (owner: Http2DriverOwner) => HandshakeDriver
   ) {
     this.connection = new Connection(role, settings, this)
     this.lifecycle = new Lifecycle(user, settings.textAs)
-    const handshake = new HandshakePhase(this, makeOpening)
+    const handshake = new HandshakePhase(this, makeDriver)
     this.handshake = handshake
-    this.pipeline = new Pipeline(role, settings, handshake.stages, this.reception)
-    this.sender = new MessageSender(settings, this.pipeline, this.connection, this.reception, this.lifecycle)
+    this.pipeline = new Pipeline(role, settings, handshake.stages, this.receiver)
+    this.sender = new MessageSender(settings, this.pipeline, this.connection, this.receiver, this.lifecycle)
     const { decoder, encoder } = this.pipeline
     decoder.listener = this.connection
     encoder.listener = this
     encoder.block()
-    this.connection.expectHandshake(() => this.handshake?.opening.late())
+    this.connection.expectHandshake(() => this.handshake?.driver.late())
     if (settings.signal !== undefined) this.obey(settings.signal)
   }
 
@@ -77,8 +76,8 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
 
   /** The application's view of this kind; made when it is first asked for. */
   open(kind: ViewKind): AnyView {
-    const isNew = this.reception.view === null
-    const view = this.reception.open(kind)
+    const isNew = this.receiver.view === null
+    const view = this.receiver.open(kind)
     if (!isNew) return view
     this.sender.viewOpened()
     if (this.closeInfo !== undefined) view.connectionOver()
@@ -87,8 +86,8 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
 
   /** What arrives is dropped, after the checks that every message gets. */
   discardMessages(): void {
-    this.reception.listen()
-    this.reception.discard()
+    this.receiver.listen()
+    this.receiver.discard()
   }
 
   get info(): OpenInfo | null {
@@ -99,8 +98,8 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
     return this.lifecycle.closeInfo
   }
 
-  get opening(): Opening | null {
-    return this.handshake?.opening ?? null
+  get driver(): HandshakeDriver | null {
+    return this.handshake?.driver ?? null
   }
 
   /** Status and fields of the handshake's answer, also of one that refused; null before it. */
@@ -141,14 +140,14 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
     this.handshake?.abort(error.cause)
     this.stopReading()
     this.pipeline.stopInbound()
-    this.reception.discard()
+    this.receiver.discard()
     this.connection.abandon(error)
   }
 
   /** A server's answer depends on another server, which has another `handshakeTimeout` from now on; after it, it is 504 (RFC 9110 §15.6.5). */
   awaitGateway(): void {
     const late = new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 504 })
-    this.connection.expectHandshake(() => this.handshake?.opening.fault(late))
+    this.connection.expectHandshake(() => this.handshake?.driver.fault(late))
   }
 
   private obey(signal: AbortSignal): void {
@@ -164,7 +163,7 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
     if (handshake === null) this.sender.close(NORMAL)
     else if (this.connection.role === 'client') this.abandon(new HandshakeError('WS_ERR_ABORTED', { cause }))
     // without a wire there is nothing to answer on yet: see `join`
-    else if (this.isJoined) handshake.opening.fault(new HandshakeError('WS_ERR_ABORTED', { status: 503, cause }))
+    else if (this.isJoined) handshake.driver.fault(new HandshakeError('WS_ERR_ABORTED', { status: 503, cause }))
   }
 
   // The wire
@@ -217,10 +216,10 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
   }
 
   wireEnded(): void {
-    const { opening } = this
+    const { driver } = this
     this.connection.inputEnded()
     this.pipeline.wire!.next!.finish()
-    if (opening !== null && opening === this.opening) opening.peerLeft()
+    if (driver !== null && driver === this.driver) driver.peerLeft()
   }
 
   wireLost(cause?: unknown): void {
@@ -228,7 +227,7 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
       this.handshake.wireLost(cause)
     } else {
       // a Close may be among what had arrived before
-      this.pipeline.decoder.runOut()
+      this.pipeline.decoder.decodeRest()
       this.connection.wireLost(cause)
     }
   }
@@ -250,7 +249,7 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
     // what is being inflated had arrived before
     if (pipeline.whenInflated(() => this.over())) return
     // a Close may be among what had arrived before
-    pipeline.decoder.runOut()
+    pipeline.decoder.decodeRest()
     const lost = handshake === null ? undefined : new HandshakeError('WS_ERR_CONNECTION_LOST')
     if (lost !== undefined) lifecycle.openFailed(lost)
     connection.wireLost(undefined, lost)
@@ -261,14 +260,14 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
     // 'close' is the last that is heard
     nextTick(() => pipeline.encoder.failWaiters(new WebSocketError('WS_ERR_NOT_OPEN')))
     const isSilent = connection.role === 'client' && handshake !== null && !this.hasReader
-    lifecycle.over(info, () => this.stats, isSilent ? () => lifecycle.warnOfFailure(handshake.opening.url) : null)
+    lifecycle.over(info, () => this.stats, isSilent ? () => lifecycle.warnOfFailure(handshake.driver.url) : null)
     this.sender.connectionOver()
     pipeline.wire?.inputDone()
   }
 
   /** Whether a reader of messages, or a listener of its errors, hears of the end. */
   private get hasReader(): boolean {
-    const { view } = this.reception
+    const { view } = this.receiver
     // one listener is the view's own
     return view !== null && (view.isRead || view.listenerCount('error') > 1)
   }
@@ -286,21 +285,13 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
 
   // What the reception asks for
 
-  bypassExtensions(): void {
-    this.pipeline.bypassExtensions(this.sender)
-  }
-
-  extended(entrance: Receiver<Frame>): Receiver<Frame> {
-    return this.pipeline.extended(entrance)
-  }
-
   fail(error: WebSocketError): void {
     this.connection.fail(error)
   }
 
   inputDelivered(): void {
     this.connection.inputDelivered()
-    this.reception.complete(this.connection.failure)
+    this.receiver.complete(this.connection.failure)
     this.lifecycle.tellClosing(this.connection)
     this.pipeline.wire?.inputDone()
   }
@@ -371,12 +362,12 @@ export class Endpoint implements Surroundings, WireUser, ReceptionOwner, Handsha
   }
 
   isRead(): boolean {
-    const { view } = this.reception
+    const { view } = this.receiver
     return view === null ? this.lifecycle.isHeard : view.isRead && !view.isStopped
   }
 
   dropUnread(): void {
-    if (this.holdsInput() && !this.reception.isUnheard) this.reception.dropNew()
+    if (this.holdsInput() && !this.receiver.isUnheard) this.receiver.dropNew()
   }
 
   releaseClose(): void {

@@ -140,8 +140,21 @@ export class WebSocketError extends Error {
   }
 }
 
-/** Header fields by lower-case name, as `node:http` gives them. */
-export type Headers = { [name: string]: string | string[] | undefined }
+/** Header fields by lower-case name, as `node:http` gives them: what may come more than once is an array of strings or is joined by commas. */
+export interface Headers {
+  authorization?: string | undefined
+  cookie?: string | undefined
+  host?: string | undefined
+  location?: string | undefined
+  origin?: string | undefined
+  'sec-websocket-extensions'?: string | undefined
+  'sec-websocket-key'?: string | undefined
+  'sec-websocket-protocol'?: string | undefined
+  'sec-websocket-version'?: string | undefined
+  'set-cookie'?: string[] | undefined
+  'user-agent'?: string | undefined
+  [name: string]: string | string[] | undefined
+}
 
 /** What the error of a handshake says besides its code. */
 export interface HandshakeErrorOptions extends WebSocketErrorOptions {

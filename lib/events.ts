@@ -32,37 +32,35 @@ export interface WebSocketStreamEvents {
   close: [info: CloseInfo]
 }
 
-/** EventEmitter's methods, for these events and for all others. */
-export interface TypedEmitter {
-  on<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): this
-  on<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
-  once<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): this
-  once<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
-  off<E extends keyof WebSocketStreamEvents>(event: E, listener: (...args: WebSocketStreamEvents[E]) => void): this
-  off<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
-  addListener<E extends keyof WebSocketStreamEvents>(
-    event: E,
-    listener: (...args: WebSocketStreamEvents[E]) => void
-  ): this
-  addListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
-  removeListener<E extends keyof WebSocketStreamEvents>(
-    event: E,
-    listener: (...args: WebSocketStreamEvents[E]) => void
-  ): this
-  removeListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
-  prependListener<E extends keyof WebSocketStreamEvents>(
-    event: E,
-    listener: (...args: WebSocketStreamEvents[E]) => void
-  ): this
-  prependListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
-  prependOnceListener<E extends keyof WebSocketStreamEvents>(
-    event: E,
-    listener: (...args: WebSocketStreamEvents[E]) => void
-  ): this
-  prependOnceListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
-  emit<E extends keyof WebSocketStreamEvents>(event: E, ...args: WebSocketStreamEvents[E]): boolean
-  emit<E extends string | symbol>(event: E & OtherEvent<E>, ...args: any[]): boolean
+/** The events that any Duplex has. */
+export interface StreamEvents {
+  data: [chunk: Buffer]
+  readable: []
+  end: []
+  finish: []
+  drain: []
+  pause: []
+  resume: []
+  pipe: [source: NodeJS.ReadableStream]
+  unpipe: [source: NodeJS.ReadableStream]
+  newListener: [event: string | symbol, listener: (...args: any[]) => void]
+  removeListener: [event: string | symbol, listener: (...args: any[]) => void]
 }
 
-/** Keeps a wrong listener of one of these events from passing for one of any other event. */
-export type OtherEvent<E> = E extends keyof WebSocketStreamEvents ? never : unknown
+/** All events of a WebSocketStream: the compiler refuses any other name, and a listener that expects other arguments. */
+export interface AllEvents extends WebSocketStreamEvents, StreamEvents {}
+
+/** A listener of one of these events. */
+export type Listener<E extends keyof AllEvents> = (...args: AllEvents[E]) => void
+
+/** EventEmitter's methods, typed with these events. */
+export interface TypedEmitter {
+  on<E extends keyof AllEvents>(event: E, listener: Listener<E>): this
+  once<E extends keyof AllEvents>(event: E, listener: Listener<E>): this
+  off<E extends keyof AllEvents>(event: E, listener: Listener<E>): this
+  addListener<E extends keyof AllEvents>(event: E, listener: Listener<E>): this
+  removeListener<E extends keyof AllEvents>(event: E, listener: Listener<E>): this
+  prependListener<E extends keyof AllEvents>(event: E, listener: Listener<E>): this
+  prependOnceListener<E extends keyof AllEvents>(event: E, listener: Listener<E>): this
+  emit<E extends keyof AllEvents>(event: E, ...args: AllEvents[E]): boolean
+}

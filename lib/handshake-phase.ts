@@ -2,26 +2,26 @@
 // It ends with an open connection, a failed one, or a wire that has been handed over.
 
 import type { Connection } from './connection.js'
+import type { HandshakeDriver } from './drivers/handshake-driver.js'
+import type { Http2DriverOwner } from './drivers/http2-driver.js'
 import { HandshakeError, WebSocketError } from './errors.js'
 import type { Negotiated } from './extensions/negotiation.js'
 import { type ConnectionServer, giveTo } from './hand-over.js'
 import type { OpenInfo } from './handshake/open-info.js'
-import type { Http2OpeningOwner } from './http2-opening.js'
+import type { MessageReceiver } from './inbound/message-receiver.js'
 import type { Lifecycle } from './lifecycle.js'
-import type { Opening } from './opening.js'
 import type { UpgradeRequest } from './options.js'
 import type { HandshakeStages, Pipeline } from './pipeline.js'
 import { isDraft } from './protocol/draft-parser.js'
 import { Buffer, nextTick } from './runtime/node.js'
 import { type HandshakeReader, HandshakeTransform } from './stages/handshake-transform.js'
-import type { Reception } from './views/reception.js'
 
 /** What the handshake is about, and what it leads to. */
 export interface HandshakeSurroundings {
   readonly pipeline: Pipeline
   readonly connection: Connection
   readonly lifecycle: Lifecycle
-  readonly reception: Reception
+  readonly receiver: MessageReceiver
   readonly highWaterMark: number
   /** Takes bytes as if they had come by the wire. */
   wireInput(chunk: Buffer): boolean
@@ -33,8 +33,8 @@ export interface HandshakeSurroundings {
   handshakeOver(): void
 }
 
-export class HandshakePhase implements Http2OpeningOwner {
-  opening: Opening
+export class HandshakePhase implements Http2DriverOwner {
+  driver: HandshakeDriver
   stages: HandshakeStages
   /** Server: the request, as it was given. */
   request: UpgradeRequest | null
@@ -47,24 +47,24 @@ export class HandshakePhase implements Http2OpeningOwner {
 
   constructor(
     private readonly around: HandshakeSurroundings,
-    makeOpening: (owner: Http2OpeningOwner) => Opening
+    makeDriver: (owner: Http2DriverOwner) => HandshakeDriver
   ) {
-    this.opening = makeOpening(this)
+    this.driver = makeDriver(this)
     this.stages = this.makeStages()
-    this.request = this.opening.request
+    this.request = this.driver.request
   }
 
   private makeStages(): HandshakeStages {
-    const { opening } = this
-    const inbound = new HandshakeTransform(opening.request === null ? opening : null, this.around.highWaterMark)
-    inbound.listener = { fail: error => opening.fault(error as HandshakeError) }
+    const { driver } = this
+    const inbound = new HandshakeTransform(driver.request === null ? driver : null, this.around.highWaterMark)
+    inbound.listener = { fail: error => driver.fault(error as HandshakeError) }
     return { inbound, outbound: new HandshakeTransform() }
   }
 
   /** The peer has sent a client elsewhere: another handshake, on a wire that is still to come, takes the place of this one. */
-  restart(makeOpening: (owner: Http2OpeningOwner) => Opening): void {
+  restart(makeDriver: (owner: Http2DriverOwner) => HandshakeDriver): void {
     const old = this.stages
-    this.opening = makeOpening(this)
+    this.driver = makeDriver(this)
     this.stages = this.makeStages()
     this.begun = null
     this.around.connection.reopened()
@@ -74,16 +74,16 @@ export class HandshakePhase implements Http2OpeningOwner {
 
   /** The wire is there. What answers the handshake has the rest of this turn to be set up. */
   joined(): void {
-    if (this.opening.isDecided) this.begin()
+    if (this.driver.isDecided) this.begin()
     else nextTick(() => this.begin('in time'))
   }
 
   begin(when: 'early' | 'in time' = 'early'): void {
     if (this.begun !== null || this.isOver) return
     this.begun = when
-    const { opening, around } = this
-    around.lifecycle.begins(around.connection.role, opening.url, opening.request)
-    opening.begin()
+    const { driver, around } = this
+    around.lifecycle.begins(around.connection.role, driver.url, driver.request)
+    driver.begin()
   }
 
   /** Begins the handshake now; whether this side's part of it was sent. */
@@ -170,10 +170,10 @@ export class HandshakePhase implements Http2OpeningOwner {
   }
 
   private extend(negotiated: Negotiated): void {
-    const { pipeline, connection, reception } = this.around
+    const { pipeline, connection, receiver } = this.around
     // frames that have not been asked for are kept as they are
-    if (reception.kind === 'frames') pipeline.passExtensions(negotiated)
-    else pipeline.extend(negotiated, connection, reception.kind !== null)
+    if (receiver.kind === 'frames') pipeline.passExtensions(negotiated)
+    else pipeline.extend(negotiated, connection, receiver.kind !== null)
   }
 
   handshakeFailed(error: HandshakeError): void {
@@ -191,12 +191,12 @@ export class HandshakePhase implements Http2OpeningOwner {
   wireLost(cause: unknown): void {
     this.around.connection.endedByPeer()
     // what a proxy said is said as it is
-    this.opening.fault(cause instanceof HandshakeError ? cause : notConnected(cause))
+    this.driver.fault(cause instanceof HandshakeError ? cause : notConnected(cause))
   }
 
   /** The application gives the connection up. */
   abort(cause: unknown): void {
-    this.opening.abort()
+    this.driver.abort()
     this.around.lifecycle.openFailed(new HandshakeError('WS_ERR_ABORTED', { cause }))
   }
 

@@ -23,7 +23,6 @@ export {
 export { connect } from './net/connect.js'
 export type { ConnectOptions, CreateConnection, Http2Options, SocketOptions } from './net/connect-options.js'
 export { ProxyTunnel, type ProxyTunnelOptions, type TunnelInfo } from './net/proxy-tunnel.js'
-export type { WebServer } from './net/reception.js'
 export { type ReconnectTarget, reconnect } from './net/reconnect.js'
 export type { ReconnectOptions, RetryDecision, RetryInfo } from './net/reconnect-options.js'
 export {
@@ -36,10 +35,11 @@ export {
   type RelayDirection,
   type RelayInfo,
   type RelayOptions,
-  type RelayPlace,
   type RelayStats,
   type RelayTarget,
+  type RelayTargetOptions,
   relay,
   type TargetChooser
 } from './net/relay.js'
+export type { WebServer } from './net/request-router.js'
 export { Room } from './net/room.js'

@@ -4,7 +4,7 @@ import { checkOptions, unknownOption } from './checks.js'
 import { kEndpoint } from './endpoint.js'
 import type { WebSocketError } from './errors.js'
 import { surfacing } from './surfacing.js'
-import { JsonView } from './views/json.js'
+import { JsonView } from './views/json-view.js'
 import { WebSocketStream } from './websocket-stream.js'
 
 /** What `jsonMessages` takes. An unknown name or a wrong type is a TypeError. */
@@ -47,7 +47,7 @@ export function jsonMessages<In = any, Out = unknown>(
   const { validate = null, onInvalid } = options
   if (validate !== null && typeof validate !== 'function') throw new TypeError('validate must be a function')
   if (onInvalid !== undefined && typeof onInvalid !== 'function') throw new TypeError('onInvalid must be a function')
-  const { connection, reception } = ws[kEndpoint]
+  const { connection, receiver } = ws[kEndpoint]
   return new JsonView<In, Out>(ws.messages, {
     validate,
     invalid(error, message) {
@@ -57,7 +57,7 @@ export function jsonMessages<In = any, Out = unknown>(
       }
       connection.fail(error)
       // a connection of `reconnect` tells the loop
-      return reception.endsQuietly && connection.failure === error ? 'end here' : 'fail here'
+      return receiver.endsQuietly && connection.failure === error ? 'end here' : 'fail here'
     }
   })
 }

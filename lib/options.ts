@@ -2,6 +2,7 @@
 
 import type { Readable as NodeReadable } from 'node:stream'
 import { checkNumber, checkOptions, checkTime, unknownOption } from './checks.js'
+import type { Headers } from './errors.js'
 import type { Extension } from './extensions/extension.js'
 import { checkField, checkToken, fieldLines } from './handshake/fields.js'
 
@@ -15,7 +16,7 @@ export interface UpgradeRequest {
    */
   url?: string | undefined
   /** The header fields, by lower-case name. */
-  headers: { [name: string]: string | string[] | undefined }
+  headers: Headers
   /** Names and values in turn, as they came. */
   rawHeaders?: string[]
   /** `'1.1'`, `'2.0'`. */
@@ -34,7 +35,7 @@ export interface UpgradeResponse {
   /** The status. */
   statusCode?: number | undefined
   /** The header fields, by lower-case name. */
-  headers: { [name: string]: string | string[] | undefined }
+  headers: Headers
   /** Names and values in turn, as they came. */
   rawHeaders?: string[]
   /** `'1.1'`. */

@@ -5,10 +5,13 @@ import type { Negotiated } from './extensions/negotiation.js'
 import type { Settings } from './options.js'
 import type { DraftVersion } from './protocol/draft-parser.js'
 import type { Frame } from './protocol/frame.js'
+import type { ReceivedMessage } from './protocol/message-joiner.js'
+import { ByteUnwrapper } from './stages/byte-unwrapper.js'
 import { ExtensionTransform } from './stages/extension-transform.js'
 import { FrameDecoder } from './stages/frame-decoder.js'
 import { FrameEncoder, type Written } from './stages/frame-encoder.js'
 import type { HandshakeTransform } from './stages/handshake-transform.js'
+import { MessageAssembler } from './stages/message-assembler.js'
 import { MessageFragmenter } from './stages/message-fragmenter.js'
 import { type FaultListener, link, type Receiver } from './stages/stage.js'
 import type { ConnectionStats } from './stats.js'
@@ -34,16 +37,19 @@ export class Pipeline {
   private extensions: ExtensionStages | null = null
 
   /**
-   *     wire → HandshakeTransform → FrameDecoder → ExtensionTransform → reception: MessageAssembler → delivery → view
+   *     wire → HandshakeTransform → FrameDecoder → ExtensionTransform → MessageAssembler → delivery → view
    *     wire ← HandshakeTransform ← FrameEncoder ← ExtensionTransform ← MessageFragmenter ← view
+   *
+   * The ExtensionTransforms come with `extend`, where something was negotiated; what is behind the inbound one comes with a `deliver` method,
+   * when the application has said how it wants what arrives.
    * @param handshake - the first stages that the wire is joined to
-   * @param reception - takes data frames
+   * @param receiver - takes data frames until then
    */
   constructor(
     role: Role,
     private readonly settings: Settings,
     handshake: HandshakeStages,
-    reception: Receiver<Frame>
+    receiver: Receiver<Frame>
   ) {
     const { maxFrameSize, requireMasking, masking, highWaterMark } = settings
     this.decoder = new FrameDecoder({ role, maxFrameSize, requireMasking })
@@ -51,7 +57,7 @@ export class Pipeline {
     this.fragmenter = new MessageFragmenter(settings)
 
     handshake.inbound.pipe(this.decoder)
-    link(this.decoder, reception)
+    link(this.decoder, receiver)
     this.fragmenter.pipe(this.encoder).pipe(handshake.outbound)
   }
 
@@ -81,7 +87,7 @@ export class Pipeline {
   /**
    * Puts an ExtensionTransform into each chain.
    * @param listener - told of a fault in what the peer's extension made
-   * @param takesInbound - whether data frames go through the inbound one already; else `extended` puts it in
+   * @param takesInbound - whether data frames go through the inbound one already; else `deliverFrames` links it in
    */
   extend({ rsv, incoming, outgoing }: Negotiated, listener: FaultListener, takesInbound: boolean): void {
     const inbound = new ExtensionTransform({ rsv, codec: incoming })
@@ -98,7 +104,7 @@ export class Pipeline {
     link(outbound, this.encoder)
     if (waiting.length > 0) outbound.receive(waiting)
     for (const written of waiters) this.whenSent(written)
-    if (takesInbound) link(this.decoder, this.extended(this.decoder.next!))
+    if (takesInbound) link(this.decoder, this.deliverFrames(this.decoder.next!))
   }
 
   /** Lets frames pass as an extension of the peer made them, and those that are sent as they are. */
@@ -108,8 +114,27 @@ export class Pipeline {
     outgoing?.close()
   }
 
-  /** What takes frames from the decoder, so that they reach `entrance`: the ExtensionTransform, where there is one. */
-  extended(entrance: Receiver<Frame>): Receiver<Frame> {
+  /**
+   * Builds the end of the inbound chain for whole messages: (ExtensionTransform →) MessageAssembler → `delivery`.
+   * @returns what takes frames from the decoder
+   */
+  deliverMessages(delivery: Receiver<ReceivedMessage>, listener: FaultListener): Receiver<Frame> {
+    const assembler = new MessageAssembler(this.settings)
+    assembler.listener = listener
+    link(assembler, delivery)
+    return this.deliverFrames(assembler)
+  }
+
+  /** Builds it for the bytes of binary messages: (ExtensionTransform →) ByteUnwrapper → `delivery`. */
+  deliverBytes(delivery: Receiver<Buffer>, listener: FaultListener): Receiver<Frame> {
+    const unwrapper = new ByteUnwrapper(this.settings)
+    unwrapper.listener = listener
+    link(unwrapper, delivery)
+    return this.deliverFrames(unwrapper)
+  }
+
+  /** Builds it for the frames of messages, uncompressed: (ExtensionTransform →) `entrance`. */
+  deliverFrames(entrance: Receiver<Frame>): Receiver<Frame> {
     if (this.extensions === null) return entrance
     const { inbound } = this.extensions
     link(inbound, entrance)

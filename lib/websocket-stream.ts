@@ -4,6 +4,9 @@ import type { ServerHttp2Stream } from 'node:http2'
 import type { Duplex as NodeDuplex } from 'node:stream'
 import type { CloseInfo, Role } from './connection.js'
 import type { ReadyState } from './connection-phase.js'
+import { type HandshakeDriver, SENT } from './drivers/handshake-driver.js'
+import { Http1ClientDriver, Http1ServerDriver } from './drivers/http1-driver.js'
+import { Http2ClientDriver, type Http2DriverOwner, Http2ServerDriver } from './drivers/http2-driver.js'
 import { Endpoint, kEndpoint } from './endpoint.js'
 import { type Headers, WebSocketError } from './errors.js'
 import type { Extension } from './extensions/extension.js'
@@ -11,9 +14,6 @@ import type { ConnectionServer } from './hand-over.js'
 import type { Http2Headers } from './handshake/http2-fields.js'
 import type { OpenInfo, ProtocolVersion } from './handshake/open-info.js'
 import type { AcceptOptions, RefusalOptions } from './handshake/server-handshake.js'
-import { Http1ClientOpening, Http1ServerOpening } from './http1-opening.js'
-import { Http2ClientOpening, type Http2OpeningOwner, Http2ServerOpening } from './http2-opening.js'
-import { type Opening, SENT } from './opening.js'
 import {
   readOptions,
   type Settings,
@@ -40,19 +40,19 @@ import {
 } from './send-arguments.js'
 import type { ConnectionStats } from './stats.js'
 import { surfacing } from './surfacing.js'
-import type { BytesView } from './views/bytes.js'
-import type { FramesView } from './views/frames.js'
+import type { BytesView } from './views/bytes-view.js'
+import type { FramesView } from './views/frames-view.js'
 import type { MessageKind } from './views/message-stream.js'
 import type { MessageWriter, MessageWriterOptions } from './views/message-writer.js'
-import type { MessagesView } from './views/messages.js'
-import type { StreamsView } from './views/streams.js'
+import type { MessagesView } from './views/messages-view.js'
+import type { StreamsView } from './views/streams-view.js'
 import { WireStream } from './wire-stream.js'
 import { AttachedWire } from './wires/attached-wire.js'
 
-type MakeOpening = (owner: Http2OpeningOwner) => Opening
+type MakeDriver = (owner: Http2DriverOwner) => HandshakeDriver
 
 // the constructor is not public
-let make: (role: Role, settings: Settings, makeOpening: MakeOpening) => WebSocketStream
+let make: (role: Role, settings: Settings, makeDriver: MakeDriver) => WebSocketStream
 
 /**
  * One WebSocket connection: a Duplex of wire bytes to pipe a socket through, with its messages in `messages`.
@@ -64,13 +64,13 @@ export class WebSocketStream extends WireStream {
   /** @internal */
   readonly [kEndpoint]: Endpoint
 
-  private constructor(role: Role, settings: Settings, makeOpening: MakeOpening) {
+  private constructor(role: Role, settings: Settings, makeDriver: MakeDriver) {
     super()
-    this[kEndpoint] = new Endpoint(this, role, settings, makeOpening)
+    this[kEndpoint] = new Endpoint(this, role, settings, makeDriver)
   }
 
   static {
-    make = (role, settings, makeOpening) => new WebSocketStream(role, settings, makeOpening)
+    make = (role, settings, makeDriver) => new WebSocketStream(role, settings, makeDriver)
   }
 
   /**
@@ -82,7 +82,7 @@ export class WebSocketStream extends WireStream {
   static http(request: UpgradeRequest, head?: Uint8Array, options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
     if (typeof request !== 'object' || request === null) throw new TypeError('request must be an object')
-    const ws = new WebSocketStream('server', settings, owner => new Http1ServerOpening(owner, settings, request))
+    const ws = new WebSocketStream('server', settings, owner => new Http1ServerDriver(owner, settings, request))
     if (head !== undefined && head.length > 0) {
       ws[kEndpoint].handshake!.keepHead(Buffer.from(head.buffer, head.byteOffset, head.byteLength))
     }
@@ -95,7 +95,7 @@ export class WebSocketStream extends WireStream {
    */
   static server(options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
-    return new WebSocketStream('server', settings, owner => new Http1ServerOpening(owner, settings, null))
+    return new WebSocketStream('server', settings, owner => new Http1ServerDriver(owner, settings, null))
   }
 
   /**
@@ -105,7 +105,7 @@ export class WebSocketStream extends WireStream {
    */
   static client(url: string | URL, options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
-    return new WebSocketStream('client', settings, owner => new Http1ClientOpening(owner, url, settings))
+    return new WebSocketStream('client', settings, owner => new Http1ClientDriver(owner, url, settings))
   }
 
   /**
@@ -126,11 +126,7 @@ export class WebSocketStream extends WireStream {
   static http2(stream: ServerHttp2Stream, headers: Http2Headers, options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
     if (typeof headers !== 'object' || headers === null) throw new TypeError('headers must be an object')
-    const ws = new WebSocketStream(
-      'server',
-      settings,
-      owner => new Http2ServerOpening(owner, settings, stream, headers)
-    )
+    const ws = new WebSocketStream('server', settings, owner => new Http2ServerDriver(owner, settings, stream, headers))
     nextTick(() => ws[kEndpoint].isJoined || ws.closeInfo !== undefined || ws.attach(stream))
     return ws
   }
@@ -288,17 +284,17 @@ export class WebSocketStream extends WireStream {
    * @throws TypeError where the connection is read through `streams` or `frames`
    */
   pauseMessages(): void {
-    this[kEndpoint].reception.pause()
+    this[kEndpoint].receiver.pause()
   }
 
   /** Lets messages go on that `pauseMessages()` keeps. */
   resumeMessages(): void {
-    this[kEndpoint].reception.resume()
+    this[kEndpoint].receiver.resume()
   }
 
   /** Whether `pauseMessages()` keeps messages at present. */
   get messagesArePaused(): boolean {
-    return this[kEndpoint].reception.isPaused
+    return this[kEndpoint].receiver.isPaused
   }
 
   /**
@@ -353,8 +349,8 @@ export class WebSocketStream extends WireStream {
    * ''.
    */
   get url(): string {
-    const { info, opening } = this[kEndpoint]
-    return info === null ? opening!.url : info.url
+    const { info, driver } = this[kEndpoint]
+    return info === null ? driver!.url : info.url
   }
 
   /** The state of the connection. */
@@ -413,9 +409,9 @@ export class WebSocketStream extends WireStream {
    * @throws TypeError where it cannot be sent, belongs to the handshake, or the handshake is over
    */
   setHeader(name: string, value: string | readonly string[]): void {
-    const { opening } = this[kEndpoint]
-    if (opening === null) throw new TypeError(SENT)
-    opening.setHeader(name, value)
+    const { driver } = this[kEndpoint]
+    if (driver === null) throw new TypeError(SENT)
+    driver.setHeader(name, value)
   }
 
   /**
@@ -424,7 +420,7 @@ export class WebSocketStream extends WireStream {
    * @throws TypeError where this is no client of `WebSocketStream.client()`, or the request has been sent
    */
   requestHeaders(): Record<string, string> {
-    return this.clientOpening.requestHeaders() as Record<string, string>
+    return this.clientDriver.requestHeaders() as Record<string, string>
   }
 
   /**
@@ -442,20 +438,20 @@ export class WebSocketStream extends WireStream {
       rawHeaders = Object.entries(headers).flat() as string[],
       httpVersion = '1.1'
     } = response
-    this.clientOpening.answered({ status: statusCode, statusText: '', headers, rawHeaders, httpVersion })
+    this.clientDriver.answered({ status: statusCode, statusText: '', headers, rawHeaders, httpVersion })
     if (head !== undefined && head.length > 0 && !this.closed) {
       this[kEndpoint].handshake!.keepHead(Buffer.from(head.buffer, head.byteOffset, head.byteLength))
     }
     return this
   }
 
-  private get clientOpening(): Http1ClientOpening {
-    const { opening, isDialled } = this[kEndpoint]
-    if (opening === null) throw new TypeError(SENT)
-    if (!(opening instanceof Http1ClientOpening) || isDialled) {
+  private get clientDriver(): Http1ClientDriver {
+    const { driver, isDialled } = this[kEndpoint]
+    if (driver === null) throw new TypeError(SENT)
+    if (!(driver instanceof Http1ClientDriver) || isDialled) {
       throw new TypeError('only a client of WebSocketStream.client() has a request to send')
     }
-    return opening
+    return driver
   }
 
   /**
@@ -465,9 +461,9 @@ export class WebSocketStream extends WireStream {
    * @throws TypeError where it is none, one of its name is there already, or the handshake has been sent
    */
   addExtension(extension: Extension): void {
-    const { opening } = this[kEndpoint]
-    if (opening === null) throw new TypeError(SENT)
-    opening.addExtension(extension)
+    const { driver } = this[kEndpoint]
+    if (driver === null) throw new TypeError(SENT)
+    driver.addExtension(extension)
   }
 
   /**
@@ -489,7 +485,7 @@ export class WebSocketStream extends WireStream {
    * @throws TypeError where the subprotocol was not offered, or a field cannot be sent
    */
   accept(options?: AcceptOptions): boolean {
-    return this[kEndpoint].opening?.accept(options) ?? false
+    return this[kEndpoint].driver?.accept(options) ?? false
   }
 
   /**
@@ -499,7 +495,7 @@ export class WebSocketStream extends WireStream {
    * @throws RangeError, TypeError where the answer cannot be sent
    */
   reject(status: number, options?: RefusalOptions): boolean {
-    return this[kEndpoint].opening?.reject(status, options) ?? false
+    return this[kEndpoint].driver?.reject(status, options) ?? false
   }
 
   /**
@@ -511,7 +507,7 @@ export class WebSocketStream extends WireStream {
    * @throws TypeError where this is no server on raw bytes, the body has been read, or two different streams are piped in and out
    */
   handOver(server: ConnectionServer): boolean {
-    return this[kEndpoint].opening?.handOver(server) ?? false
+    return this[kEndpoint].driver?.handOver(server) ?? false
   }
 
   /**
@@ -562,14 +558,14 @@ export class WebSocketStream extends WireStream {
 export function makeDialled(
   url: string | URL,
   options: WebSocketOptions
-): { ws: WebSocketStream; opening: Http2ClientOpening } {
+): { ws: WebSocketStream; driver: Http2ClientDriver } {
   const settings = readOptions(options)
-  let opening: Http2ClientOpening | null = null
+  let driver: Http2ClientDriver | null = null
   const ws = make('client', settings, owner => {
-    opening = new Http2ClientOpening(owner, url, settings, new Http1ClientOpening(owner, url, settings))
-    return opening
+    driver = new Http2ClientDriver(owner, url, settings, new Http1ClientDriver(owner, url, settings))
+    return driver
   })
-  return { ws, opening: opening! }
+  return { ws, driver: driver! }
 }
 
 function noHandler(event: string): TypeError {

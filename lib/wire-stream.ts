@@ -5,14 +5,12 @@ import type { DuplexOptions } from 'node:stream'
 import { ignore } from './emitting.js'
 import { type Endpoint, kEndpoint, kOver } from './endpoint.js'
 import { WebSocketError } from './errors.js'
-import type { OtherEvent, WebSocketStreamEvents } from './events.js'
+import type { AllEvents, Listener } from './events.js'
 import { nextTick } from './runtime/node.js'
 import { askForDrain, Duplex, EventEmitter, lazy, prepareListeners } from './streams.js'
 import { surfacing } from './surfacing.js'
 import type { TypedDuplex } from './typed-duplex.js'
 import { type PipedStream, PipedWire } from './wires/piped-wire.js'
-
-type Listener<E extends keyof WebSocketStreamEvents> = (...args: WebSocketStreamEvents[E]) => void
 
 const LazyDuplex = lazy(Duplex) as unknown as new () => TypedDuplex
 
@@ -39,32 +37,23 @@ export abstract class WireStream extends LazyDuplex {
 
   // The stream
 
-  override on<E extends keyof WebSocketStreamEvents>(event: E, listener: Listener<E>): this
-  override on<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
-  override on(event: string | symbol, listener: (...args: any[]) => void): this {
-    // The other events are no business of Readable's, which would build its state for them. A pipe's first act is to listen
-    // for 'unpipe'; the state must be there when it says 'pipe'.
+  override on<E extends keyof AllEvents>(event: E, listener: Listener<E>): this {
+    // The other events need no stream state, which Readable.on() would build. A pipe's first act is to listen for 'unpipe'; the state must
+    // be there when it emits 'pipe'.
     if (event === 'data' || event === 'readable') this[kEndpoint].pipes?.pipeOrdinarily()
-    if (event === 'data' || event === 'readable' || event === 'unpipe') return super.on(event, listener) as this
-    EventEmitter.prototype.on.call(this, event, listener)
-    if (event === 'message') this[kEndpoint].reception.listen()
+    if (event === 'data' || event === 'readable' || event === 'unpipe') return super.on(event, listener)
+    EventEmitter.prototype.on.call(this, event, listener as never)
+    if (event === 'message') this[kEndpoint].receiver.listen()
     return this
   }
 
-  override addListener<E extends keyof WebSocketStreamEvents>(event: E, listener: Listener<E>): this
-  override addListener<E extends string | symbol>(event: E & OtherEvent<E>, listener: (...args: any[]) => void): this
-  override addListener(event: string | symbol, listener: (...args: any[]) => void): this {
+  override addListener<E extends keyof AllEvents>(event: E, listener: Listener<E>): this {
     return this.on(event, listener)
   }
 
-  override prependListener<E extends keyof WebSocketStreamEvents>(event: E, listener: Listener<E>): this
-  override prependListener<E extends string | symbol>(
-    event: E & OtherEvent<E>,
-    listener: (...args: any[]) => void
-  ): this
-  override prependListener(event: string | symbol, listener: (...args: any[]) => void): this {
-    EventEmitter.prototype.prependListener.call(this, event, listener)
-    if (event === 'message') this[kEndpoint].reception.listen()
+  override prependListener<E extends keyof AllEvents>(event: E, listener: Listener<E>): this {
+    EventEmitter.prototype.prependListener.call(this, event, listener as never)
+    if (event === 'message') this[kEndpoint].receiver.listen()
     return this
   }
 

@@ -23,7 +23,7 @@ const LAYERS: Record<string, Layer> = {
   runtime: {
     knows: [],
     uses: [
-      ...['node:async_hooks', 'node:buffer', 'node:crypto', 'node:module', 'node:process', 'node:timers', 'node:zlib'],
+      ...['node:async_hooks', 'node:buffer', 'node:crypto', 'node:module', 'node:process', 'node:timers'],
       ...['buffer/index.js', 'process/browser.js']
     ]
   },
@@ -37,8 +37,8 @@ const LAYERS: Record<string, Layer> = {
   options: { knows: ['checks', 'errors', 'handshake/fields'], types: ['handshake', 'extensions'] },
   handshake: { knows: ['runtime/node', 'errors', 'options', 'protocol'] },
   extensions: {
-    knows: ['runtime/node', 'runtime/zlib', 'checks', 'errors', 'options', 'protocol'],
-    uses: ['websocket-extensions']
+    knows: ['runtime/node', 'runtime/builtin', 'checks', 'errors', 'options', 'protocol'],
+    uses: ['websocket-extensions', 'node:zlib']
   },
   stats: { knows: [] },
   diagnostics: { knows: [], types: ['protocol'], uses: ['node:diagnostics_channel'] },
@@ -46,7 +46,10 @@ const LAYERS: Record<string, Layer> = {
     knows: ['runtime/node', 'surfacing', 'checks', 'errors', 'streams', 'protocol', 'stats', 'diagnostics'],
     types: ['extensions']
   },
-  views: { knows: ['runtime/node', 'surfacing', 'errors', 'streams', 'protocol', 'stages'], types: ['options'] },
+  views: {
+    knows: ['runtime/node', 'surfacing', 'errors', 'streams', 'protocol', 'stages'],
+    types: ['options', 'outbound']
+  },
   'patient-timer': { knows: ['runtime/node'] },
   keepalive: { knows: ['patient-timer'] },
   'pending-pings': { knows: ['runtime/node', 'deferred', 'errors'] },
@@ -61,17 +64,18 @@ const LAYERS: Record<string, Layer> = {
   'hand-over': { knows: [], types: ['streams'] },
   'received-request': { knows: ['runtime/node', 'errors', 'streams', 'handshake'], types: ['options', 'stages'] },
   'refusal-grace': { knows: ['runtime/node'] },
-  opening: {
-    knows: ['errors', 'options', 'handshake', 'extensions', 'refusal-grace'],
-    types: ['runtime/node', 'stages', 'hand-over']
-  },
-  'http1-opening': {
-    knows: ['runtime/node', 'errors', 'options', 'handshake', 'extensions', 'hand-over', 'received-request', 'opening'],
+  drivers: {
+    knows: [
+      'runtime/node',
+      'errors',
+      'options',
+      'handshake',
+      'extensions',
+      'hand-over',
+      'received-request',
+      'refusal-grace'
+    ],
     types: ['stages']
-  },
-  'http2-opening': {
-    knows: ['errors', 'handshake', 'extensions', 'opening'],
-    types: ['runtime/node', 'options', 'http1-opening']
   },
   wires: { knows: ['runtime/node', 'errors', 'stages', 'streams'] },
   emitting: { knows: ['surfacing', 'streams'], uses: ['node:events'] },
@@ -81,34 +85,26 @@ const LAYERS: Record<string, Layer> = {
   },
   pipeline: {
     knows: ['stages'],
-    types: ['extensions', 'connection', 'options', 'protocol', 'stats', 'wires']
+    types: ['runtime/node', 'extensions', 'connection', 'options', 'protocol', 'stats', 'wires']
+  },
+  inbound: {
+    knows: ['runtime/node', 'errors', 'protocol', 'stages', 'views'],
+    types: ['options']
   },
   outbound: {
     knows: ['runtime/node', 'errors', 'protocol', 'views'],
-    types: ['connection', 'lifecycle', 'options', 'pipeline', 'stages']
+    types: ['connection', 'inbound', 'lifecycle', 'options', 'pipeline', 'stages']
   },
   'handshake-phase': {
     knows: ['runtime/node', 'errors', 'hand-over', 'protocol', 'stages'],
-    types: [
-      ...[
-        'connection',
-        'extensions',
-        'handshake',
-        'http2-opening',
-        'lifecycle',
-        'opening',
-        'options',
-        'pipeline',
-        'views'
-      ]
-    ]
+    types: ['connection', 'drivers', 'extensions', 'handshake', 'inbound', 'lifecycle', 'options', 'pipeline']
   },
   endpoint: {
     knows: [
       ...['runtime/node', 'surfacing', 'abort-signals', 'errors', 'connection', 'lifecycle', 'pipeline', 'outbound'],
-      ...['handshake-phase', 'views', 'wires']
+      ...['handshake-phase', 'inbound', 'wires']
     ],
-    types: ['emitting', 'handshake', 'http2-opening', 'opening', 'options', 'protocol', 'stages', 'stats']
+    types: ['drivers', 'emitting', 'handshake', 'options', 'protocol', 'stages', 'stats', 'views']
   },
   'wire-stream': {
     knows: ['runtime/node', 'surfacing', 'emitting', 'errors', 'streams', 'wires', 'endpoint'],
@@ -117,7 +113,7 @@ const LAYERS: Record<string, Layer> = {
   'send-arguments': { knows: ['runtime/node', 'protocol'] },
   'websocket-stream': {
     knows: [
-      ...['runtime/node', 'surfacing', 'errors', 'options', 'protocol', 'opening', 'http1-opening', 'http2-opening'],
+      ...['runtime/node', 'surfacing', 'errors', 'options', 'protocol', 'drivers'],
       ...['wires', 'endpoint', 'wire-stream', 'send-arguments']
     ],
     types: ['handshake', 'extensions', 'views', 'connection', 'connection-phase', 'stats', 'hand-over', 'streams'],
@@ -126,6 +122,7 @@ const LAYERS: Record<string, Layer> = {
   'json-messages': { knows: ['surfacing', 'checks', 'endpoint', 'views', 'websocket-stream'], types: ['errors'] },
   net: {
     knows: [
+      'runtime/builtin',
       'abort-signals',
       'checks',
       'deferred',
@@ -137,11 +134,11 @@ const LAYERS: Record<string, Layer> = {
       'handshake',
       'stages',
       'endpoint',
-      'http1-opening',
+      'drivers',
       'wires',
       'websocket-stream'
     ],
-    types: ['connection', 'http2-opening', 'views'],
+    types: ['connection', 'views'],
     uses: [
       'node:net',
       'node:tls',
@@ -473,9 +470,8 @@ t.test('what a browser has otherwise than Node comes from runtime, and is no glo
 })
 
 t.test('in a bundle for browsers there is nothing of Node', async t => {
-  const { exports, browser } = JSON.parse(readFileSync(join(LIB, '..', 'package.json'), 'utf8'))
+  const { exports } = JSON.parse(readFileSync(join(LIB, '..', 'package.json'), 'utf8'))
   t.match(exports['.'].browser, { types: './dist/browser.d.ts', default: './dist/browser.js' })
-  t.same(browser, { './dist/runtime/node.js': './dist/runtime/browser.js' })
   const { local, modules } = bundleOf('browser')
   t.ok(local.has('runtime/browser') && local.has('websocket-stream'), `${local.size} files`)
   t.same([...modules].sort(), ['buffer/index.js', 'process/browser.js', 'readable-stream', 'websocket-extensions'])
@@ -497,15 +493,15 @@ t.test('what breaks a rule is seen, in whatever form it is imported', async t =>
     'protocol/b': "import type { Duplex } from 'node:stream'",
     'protocol/c': "export { Stage } from '../stages/stage.js'",
     'protocol/d': "export async function f() { return import('../connection.js') }",
-    'protocol/e': "let x: import('../views/messages.js').MessagesView",
+    'protocol/e': "let x: import('../views/messages-view.js').MessagesView",
     'protocol/f': "import { isUtf8 } from 'node:buffer'",
     'protocol/g': "import { Buffer } from '../runtime/browser.js'",
     'handshake/a': "import '../pipeline.js'",
     'handshake/b': "export * from '../wire.js'",
-    'stages/a': "import { MessagesView } from '../views/messages.js'",
+    'stages/a': "import { MessagesView } from '../views/messages-view.js'",
     'stages/b': "import { Transform } from 'readable-stream'",
     'stages/c': "import { type Duplex, Transform } from 'node:stream'",
-    opening: "import { Stage } from './stages/stage.js'",
+    'drivers/handshake-driver': "import { Stage } from '../stages/stage.js'",
     options: "import { x } from './handshake/server-handshake.js'",
     connection: "import * as stage from './stages/stage.js'",
     views: "import x, { type Y } from './pipeline.js'",
@@ -516,15 +512,15 @@ t.test('what breaks a rule is seen, in whatever form it is imported', async t =>
     'protocol/b imports a type of node:stream',
     'protocol/c imports stages/stage',
     'protocol/d imports connection',
-    'protocol/e imports a type of views/messages',
+    'protocol/e imports a type of views/messages-view',
     'protocol/f imports node:buffer',
     'protocol/g imports runtime/browser',
     'handshake/a imports pipeline',
     'handshake/b imports wire',
-    'stages/a imports views/messages',
+    'stages/a imports views/messages-view',
     'stages/b imports readable-stream',
     'stages/c imports node:stream',
-    'opening imports stages/stage',
+    'drivers/handshake-driver imports stages/stage',
     'options imports handshake/server-handshake',
     'connection imports stages/stage',
     'views imports pipeline',
@@ -539,7 +535,7 @@ t.test('what breaks no rule is not complained of', async t => {
     'stages/a': "import type { Duplex } from 'node:stream'\nimport { type A, type B } from 'node:stream'",
     options:
       "import type { X } from './handshake/server-handshake.js'\nimport { checkField } from './handshake/fields.js'",
-    opening: "import { type HandshakeReader } from './stages/handshake-transform.js'",
+    'drivers/handshake-driver': "import { type HandshakeReader } from '../stages/handshake-transform.js'",
     browser: "export type { A } from './events.js'\nexport { type B } from './connection.js'\nexport const c = 1"
   })
   t.same(violations(right), [])

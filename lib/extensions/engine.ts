@@ -4,6 +4,9 @@
 import { WebSocketError } from '../errors.js'
 import type { ZlibEngine } from './zlib-engine.js'
 
+/** `Z_SYNC_FLUSH` of zlib: all input is worked on, and the output ends on a byte (RFC 1951 §3.2.3). */
+export const SYNC_FLUSH = 2
+
 /** What an engine does, and with how much memory. */
 export interface EngineKind {
   readonly does: 'deflate' | 'inflate'

@@ -10,7 +10,7 @@ import type { Engine, EngineKind, PoolUser } from './engine.js'
 import { enginePool } from './engine-pool.js'
 import type { FrameCodec } from './extension.js'
 import { History } from './history.js'
-import { keep, PIECE, scratch, slab, slabRoom } from './output-memory.js'
+import { keep, PIECE, scratch, slab, slabRoom } from './zlib-slab.js'
 
 const RSV1 = 4
 /** From here on the rest of a part is inflated in the thread pool. */

@@ -44,7 +44,7 @@ export class MessageCodecs {
 class MessageCodec implements FrameCodec {
   busy = false
   ready: (() => void) | null = null
-  private progress: Progress | null = null
+  private progress: MessageInProgress | null = null
   private result: Frame | null = null
   private error: WebSocketError | null = null
   private closed = false
@@ -86,7 +86,7 @@ class MessageCodec implements FrameCodec {
 
   private gather(frame: Frame): void {
     const isLast = this.rules.add(frame)
-    this.progress ??= new Progress(frame.opcode, frame.rsv)
+    this.progress ??= new MessageInProgress(frame.opcode, frame.rsv)
     const { progress } = this
     progress.append(frame)
     if (!isLast) return
@@ -94,7 +94,7 @@ class MessageCodec implements FrameCodec {
     this.run(progress)
   }
 
-  private run(progress: Progress): void {
+  private run(progress: MessageInProgress): void {
     const { opcode, rsv, data } = progress
     const message = { rsv1: (rsv & 4) !== 0, rsv2: (rsv & 2) !== 0, rsv3: (rsv & 1) !== 0, opcode, data }
     let isHere = true
@@ -153,7 +153,7 @@ function failureOf(cause: unknown): WebSocketError {
  * A message that is being gathered, in one growing piece of memory: its parts may be as small as the peer likes. An extension may
  * write to it, so it is not shared.
  */
-class Progress {
+class MessageInProgress {
   private bytes: Buffer = EMPTY
   private used = 0
 

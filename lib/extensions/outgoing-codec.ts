@@ -9,10 +9,10 @@ import type { Engine, EngineKind, PoolUser } from './engine.js'
 import { enginePool, keyOf } from './engine-pool.js'
 import type { FrameCodec } from './extension.js'
 import { type Holder, idleSweeper } from './idle-sweeper.js'
-import { keep, scratch } from './output-memory.js'
 import { deflateAtOnce } from './stream-engine.js'
 import { type TurnUser, turnBudget } from './turn-budget.js'
 import type { ZlibEngine } from './zlib-engine.js'
+import { keep, scratch } from './zlib-slab.js'
 
 const RSV1 = 4
 /** Above this size what is in hand is compressed in the thread pool. */
@@ -86,7 +86,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser, TurnUser {
   private begun = false
   private engine: Engine | null = null
   // whether the peer's window has something else than the engine's
-  private astray = false
+  private windowDiffers = false
   // what is in hand, and bytes of it that are compressed
   private frame: Frame | null = null
   private used = 0
@@ -134,7 +134,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser, TurnUser {
     const { key, deflateAlone, contextTakeover } = this.settings
     if (!prepared.compress || !this.isWorthwhile(prepared.whole)) return prepared.whole
     // the peer's window has this message from now on, ours never: nothing before it may be referred to again
-    if (contextTakeover) this.astray = true
+    if (contextTakeover) this.windowDiffers = true
     return prepared.deflated(key, deflateAlone)
   }
 
@@ -247,10 +247,10 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser, TurnUser {
     if (this.engine === null) {
       this.engine = enginePool.take(this.settings.kind!)
       if (this.settings.contextTakeover) idleSweeper.add(this)
-    } else if (this.astray) {
+    } else if (this.windowDiffers) {
       this.engine.reset()
     }
-    this.astray = false
+    this.windowDiffers = false
     return this.engine
   }
 

@@ -2,15 +2,22 @@
 // versions of Node whose zlib is made otherwise. It is slower, because each piece of work takes the thread pool and the events of a stream.
 // Knows nothing of messages.
 
+import type { DeflateRaw, InflateRaw } from 'node:zlib'
+import { builtin } from '../runtime/builtin.js'
 import { Buffer, nextTick, outsideContexts } from '../runtime/node.js'
-import { constants, createDeflateRaw, createInflateRaw, deflateRawSync } from '../runtime/zlib.js'
-import { BLOCK_HEADER, type Engine, type EngineFault, type EngineKind, engineFailure, type PoolUser } from './engine.js'
+import {
+  BLOCK_HEADER,
+  type Engine,
+  type EngineFault,
+  type EngineKind,
+  engineFailure,
+  type PoolUser,
+  SYNC_FLUSH
+} from './engine.js'
 import { type Job, jobs } from './zlib-jobs.js'
 
 /** A stream of zlib, by its public names. */
-type ZlibStream = ReturnType<typeof createDeflateRaw> | ReturnType<typeof createInflateRaw>
-
-const { Z_SYNC_FLUSH } = constants
+type ZlibStream = DeflateRaw | InflateRaw
 
 export class StreamEngine implements Engine, Job {
   readonly direct = null
@@ -67,8 +74,10 @@ export class StreamEngine implements Engine, Job {
   private open(): ZlibStream {
     const { does, windowBits, level, memLevel } = this.kind
     const { dictionary } = this
-    const common = { windowBits, flush: Z_SYNC_FLUSH, ...(dictionary === undefined ? {} : { dictionary }) }
-    const stream = does === 'deflate' ? createDeflateRaw({ ...common, level, memLevel }) : createInflateRaw(common)
+    const common = { windowBits, flush: SYNC_FLUSH, ...(dictionary === undefined ? {} : { dictionary }) }
+    const zlib = builtin('node:zlib')
+    const stream =
+      does === 'deflate' ? zlib.createDeflateRaw({ ...common, level, memLevel }) : zlib.createInflateRaw(common)
     // it may have been replaced by then
     const current = (run: () => void) => (): void => {
       if (stream === this.stream) run()
@@ -166,5 +175,5 @@ function finish(engine: StreamEngine): void {
 
 /** Deflates a payload at once that refers to nothing before it, and flushes. */
 export function deflateAtOnce({ windowBits, level, memLevel }: EngineKind, payload: Uint8Array): Buffer {
-  return deflateRawSync(payload, { windowBits, level, memLevel, finishFlush: Z_SYNC_FLUSH })
+  return builtin('node:zlib').deflateRawSync(payload, { windowBits, level, memLevel, finishFlush: SYNC_FLUSH })
 }

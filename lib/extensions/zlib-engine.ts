@@ -6,10 +6,11 @@
 // Work in the pool goes through `_processChunk`, which is what the stream itself does. Both are the same in Node 20 to 26; zlib-probe.ts
 // finds out whether they are as expected, and stream-engine.ts stands in where they are not.
 
+import type { DeflateRaw } from 'node:zlib'
 import type { WebSocketError } from '../errors.js'
+import { builtin } from '../runtime/builtin.js'
 import { Buffer, nextTick, setImmediate } from '../runtime/node.js'
-import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw } from '../runtime/zlib.js'
-import { type Engine, type EngineFault, type EngineKind, engineFailure, type PoolUser } from './engine.js'
+import { type Engine, type EngineFault, type EngineKind, engineFailure, type PoolUser, SYNC_FLUSH } from './engine.js'
 import { type Job, type JobQueue, jobs } from './zlib-jobs.js'
 
 interface Handle {
@@ -38,8 +39,6 @@ interface ZlibStream extends DeflateRaw {
 
 /** What a stream allocates for itself, and is not used here; the least it takes. */
 const CHUNK_SIZE = 64
-
-const { Z_SYNC_FLUSH } = constants
 
 /** How work gets to the thread pool. */
 export interface PoolWay {
@@ -79,7 +78,10 @@ export class ZlibEngine implements Engine, Job {
   ) {
     const { windowBits, level, memLevel } = kind
     const options = { windowBits, chunkSize: CHUNK_SIZE, ...(kind.does === 'deflate' ? { level, memLevel } : {}) }
-    const stream = (kind.does === 'deflate' ? createDeflateRaw(options) : createInflateRaw(options)) as ZlibStream
+    const zlib = builtin('node:zlib')
+    const stream = (
+      kind.does === 'deflate' ? zlib.createDeflateRaw(options) : zlib.createInflateRaw(options)
+    ) as ZlibStream
     this.stream = stream
     this.left = stream._writeState
     this.handle = stream._handle
@@ -99,7 +101,7 @@ export class ZlibEngine implements Engine, Job {
    * @throws WebSocketError where the input is malformed
    */
   run(input: Uint8Array, start: number, size: number, output: Uint8Array, at: number, room: number): void {
-    this.handle.writeSync(Z_SYNC_FLUSH, input, start, size, output, at, room)
+    this.handle.writeSync(SYNC_FLUSH, input, start, size, output, at, room)
     if (this.fault !== null) throw this.failure()
     this.consumed = size - this.left[1]!
     this.produced = room - this.left[0]!
@@ -134,12 +136,11 @@ export class ZlibEngine implements Engine, Job {
     stream._outBuffer = this.output!
     stream._outOffset = 0
     stream._chunkSize = this.room
-    stream._processChunk(this.input!, Z_SYNC_FLUSH, this.onDone)
+    stream._processChunk(this.input!, SYNC_FLUSH, this.onDone)
   }
 
   private workNow(): void {
-    if (!this.closed)
-      this.handle.writeSync(Z_SYNC_FLUSH, this.input!, 0, this.input!.length, this.output!, 0, this.room)
+    if (!this.closed) this.handle.writeSync(SYNC_FLUSH, this.input!, 0, this.input!.length, this.output!, 0, this.room)
     this.finishPool()
   }
 

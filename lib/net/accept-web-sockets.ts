@@ -2,7 +2,7 @@
 
 import { Acceptor } from './acceptor.js'
 import { type AcceptorOptions, type ConnectionHandler, readAcceptorOptions } from './acceptor-options.js'
-import { enter, type WebServer } from './reception.js'
+import { enter, type WebServer } from './request-router.js'
 
 /**
  * Accepts WebSockets on a server: by upgrade on HTTP/1.1 (RFC 6455), by extended CONNECT on HTTP/2 (RFC 8441), and both on one that is

@@ -1,7 +1,7 @@
 // A connection in the shape that browsers give it in the WHATWG proposal for WebSocketStream: promises and web streams, for code that
 // both share. What happens on the wire is the connection's affair.
 
-import { ReadableStream, WritableStream, type WritableStreamDefaultController } from 'node:stream/web'
+import type { ReadableStream, WritableStream, WritableStreamDefaultController } from 'node:stream/web'
 import { follow, unfollow } from '../abort-signals.js'
 import { checkOptions } from '../checks.js'
 import type { CloseInfo } from '../connection.js'
@@ -11,6 +11,7 @@ import { checkSignal } from '../options.js'
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import type { Message } from '../protocol/message-joiner.js'
 import { toBytes } from '../protocol/message-splitter.js'
+import { builtin } from '../runtime/builtin.js'
 import type { NodeReadable } from '../streams.js'
 import { WebSocketStream } from '../websocket-stream.js'
 import { connect } from './connect.js'
@@ -141,9 +142,10 @@ export class BrowserWebSocketStream {
   }
 
   private makeStreams(): Pick<BrowserOpenInfo, 'readable' | 'writable'> {
+    const streams = builtin('node:stream/web')
     const { messages } = this.ws
     const incoming = each<Message>(messages)[Symbol.asyncIterator]()
-    const readable = new ReadableStream<string | Uint8Array>({
+    const readable = new streams.ReadableStream<string | Uint8Array>({
       pull: async controller => {
         try {
           const { value, done } = await incoming.next()
@@ -157,7 +159,7 @@ export class BrowserWebSocketStream {
       },
       cancel: reason => this.closeFor(reason)
     })
-    const writable = new WritableStream({
+    const writable = new streams.WritableStream({
       start: controller => {
         this.writing = controller
       },

@@ -7,8 +7,8 @@ import { makeDialled, WebSocketStream } from '../websocket-stream.js'
 import { type ConnectOptions, type DialSettings, readConnectOptions } from './connect-options.js'
 import { dial } from './dial.js'
 import { dialHttp2 } from './dial-http2.js'
+import { type DialTarget, readDialTarget } from './dial-target.js'
 import { type Caller, DialledClient } from './dialled-client.js'
-import { type Place, readPlace } from './place.js'
 import { type Redirect, redirectOf } from './redirect.js'
 
 /**
@@ -23,23 +23,23 @@ import { type Redirect, redirectOf } from './redirect.js'
  */
 export function connect(url: string | URL, options?: ConnectOptions): WebSocketStream {
   const { dial: settings, stream } = readConnectOptions(options)
-  const place = readPlace(url)
-  if (place.socketPath !== undefined && typeof settings.proxy === 'object') {
+  const target = readDialTarget(url)
+  if (target.socketPath !== undefined && typeof settings.proxy === 'object') {
     throw new TypeError('there is no proxy on the way to a unix socket')
   }
-  const { ws, opening } =
+  const { ws, driver } =
     settings.http2 !== false
-      ? makeDialled(place.url, stream)
-      : { ws: WebSocketStream.client(place.url, stream), opening: null }
+      ? makeDialled(target.url, stream)
+      : { ws: WebSocketStream.client(target.url, stream), driver: null }
   const client = new DialledClient(ws)
   // a signal that was aborted before ends the connection without any wire
   if (stream.signal?.aborted) return ws
   try {
     begin(
       client,
-      place,
+      target,
       settings,
-      opening === null ? dial(place, settings) : dialHttp2(opening, place, settings, endOf(ws))
+      driver === null ? dial(target, settings) : dialHttp2(driver, target, settings, endOf(ws))
     )
   } catch (error) {
     ws.destroy()
@@ -51,20 +51,20 @@ export function connect(url: string | URL, options?: ConnectOptions): WebSocketS
 /** Gives a client its wire, and further ones as far as redirects are followed (RFC 9110 §15.4). @internal */
 export function begin(
   caller: Caller,
-  place: Place,
+  target: DialTarget,
   settings: DialSettings,
-  wire: NodeDuplex | Promise<NodeDuplex> = dial(place, settings)
+  wire: NodeDuplex | Promise<NodeDuplex> = dial(target, settings)
 ): void {
-  let here: Redirect = { place, dial: settings, dropped: [] }
+  let here: Redirect = { target, dial: settings, dropped: [] }
   let left = settings.maxRedirects
   const follow = (answer: HandshakeError): boolean => {
-    const next = left > 0 ? redirectOf(here.place, here.dial, answer) : null
+    const next = left > 0 ? redirectOf(here.target, here.dial, answer) : null
     if (next === null) return false
     here = next
     left--
-    caller.redial(next.place.url, next.dropped)
+    caller.redial(next.target.url, next.dropped)
     try {
-      join(caller, dial(next.place, next.dial))
+      join(caller, dial(next.target, next.dial))
     } catch (error) {
       join(caller, broken(error))
     }

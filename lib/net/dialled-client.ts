@@ -1,8 +1,8 @@
 // A client whose wires `connect` opens, one after the other where a server sends it elsewhere.
 
+import { Http1ClientDriver } from '../drivers/http1-driver.js'
 import { kEndpoint } from '../endpoint.js'
 import type { HandshakeError } from '../errors.js'
-import { Http1ClientOpening } from '../http1-opening.js'
 import type { NodeDuplex } from '../streams.js'
 import type { WebSocketStream } from '../websocket-stream.js'
 import { AttachedWire } from '../wires/attached-wire.js'
@@ -38,8 +38,8 @@ export class DialledClient implements Caller {
 
   redial(url: URL, dropped: readonly string[]): void {
     const handshake = this.ws[kEndpoint].handshake!
-    const { fields, settings } = handshake.opening as Http1ClientOpening
+    const { fields, settings } = handshake.driver as Http1ClientDriver
     const headers = fields.filter(([name]) => !dropped.includes(name.toLowerCase()))
-    handshake.restart(owner => new Http1ClientOpening(owner, url, { ...settings, headers }))
+    handshake.restart(owner => new Http1ClientDriver(owner, url, { ...settings, headers }))
   }
 }

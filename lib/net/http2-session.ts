@@ -2,13 +2,8 @@
 // had. Many connections share a session. Knows nothing of what goes through the streams.
 
 import { once } from 'node:events'
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  connect as connectHttp2,
-  constants,
-  type Settings
-} from 'node:http2'
+import type { ClientHttp2Session, ClientHttp2Stream, Settings } from 'node:http2'
+import { builtin } from '../runtime/builtin.js'
 import type { NodeDuplex } from '../streams.js'
 import type { Http2Windows } from './connect-options.js'
 
@@ -197,7 +192,7 @@ class SharedSession {
       })
       stream.once('close', () => {
         // RFC 9113 §8.7: such a request was not processed, and may be sent again; streams beyond the last one of a GOAWAY end likewise
-        if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) resolve('refused')
+        if (stream.rstCode === builtin('node:http2').constants.NGHTTP2_REFUSED_STREAM) resolve('refused')
         else
           reject(
             new Http2Failure(reason?.message ?? 'the server closed the stream without an answer', { cause: reason })
@@ -205,7 +200,7 @@ class SharedSession {
       })
     })
     return unlessAborted(answered, signal).catch(error => {
-      stream.close(constants.NGHTTP2_CANCEL)
+      stream.close(builtin('node:http2').constants.NGHTTP2_CANCEL)
       throw error
     })
   }
@@ -224,7 +219,7 @@ class SharedSession {
     }
     // the streams name their authority themselves
     const { initialWindowSize, connectionWindowSize } = this.windows
-    const session = connectHttp2('https://localhost', {
+    const session = builtin('node:http2').connect('https://localhost', {
       createConnection: () => wire,
       settings: { enablePush: false, initialWindowSize }
     })

@@ -1,11 +1,12 @@
 // A request comes in that node:http has taken out of its server because it offers an upgrade; if that upgrade is not wanted, it goes
 // back, and is served like any other (RFC 9110 §7.8). Knows nothing of WebSockets.
 
-import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { builtin } from '../runtime/builtin.js'
 
 /** What node:http, and node:http2 with `allowHTTP1`, do with a socket that speaks HTTP/1.1. */
-const { _connectionListener: serve } = http as unknown as {
+interface HttpInternals {
   _connectionListener(this: object, socket: Socket): void
 }
 
@@ -15,6 +16,7 @@ export function serveWithoutUpgrade(server: object, request: IncomingMessage, so
     socket.off('error', ignore)
     if (socket.destroyed) return
     socket.unshift(Buffer.concat([headOf(request), head]))
+    const { _connectionListener: serve } = builtin('node:http') as unknown as HttpInternals
     serve.call(server, socket)
   }
   // the answer to a request before it may not be finished, and goes first (RFC 9112 §9.3.2)

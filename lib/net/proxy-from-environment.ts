@@ -1,7 +1,7 @@
 // A place and the environment's variables come in, the URL of the proxy that leads there comes out, by the conventions of curl.
 
-import { BlockList, isIP, isIPv4 } from 'node:net'
-import type { Place } from './place.js'
+import { builtin } from '../runtime/builtin.js'
+import type { DialTarget } from './dial-target.js'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -9,9 +9,9 @@ type Environment = Readonly<Record<string, string | undefined>>
  * What `HTTPS_PROXY` (for `wss:`) or `HTTP_PROXY` (for `ws:`) names, unless `NO_PROXY` lists the place; '' for none. The small
  * letters of each name come first, and what is empty counts as not there.
  */
-export function proxyFromEnvironment(place: Place, environment: Environment): string {
-  if (isExempt(place, environment['no_proxy'] || environment['NO_PROXY'] || '')) return ''
-  const found = place.secure
+export function proxyFromEnvironment(target: DialTarget, environment: Environment): string {
+  if (isExempt(target, environment['no_proxy'] || environment['NO_PROXY'] || '')) return ''
+  const found = target.secure
     ? environment['https_proxy'] || environment['HTTPS_PROXY'] || ''
     : environment['http_proxy'] || httpProxy(environment)
   // curl takes a name and a port alone for a proxy that is spoken to in the plain
@@ -24,7 +24,7 @@ function httpProxy(environment: Environment): string {
 }
 
 /** Whether `NO_PROXY` lists the place: names, which stand for all below them as well, addresses, networks, or `*`. */
-function isExempt({ hostname, port }: Place, list: string): boolean {
+function isExempt({ hostname, port }: DialTarget, list: string): boolean {
   const host = hostname.replace(/\.$/, '').toLowerCase()
   return list
     .toLowerCase()
@@ -36,7 +36,7 @@ function matches(host: string, port: number, item: string): boolean {
   if (item === '*') return true
   const { name, onlyPort } = splitPort(item)
   if (onlyPort !== undefined && onlyPort !== port) return false
-  return isIP(host) === 0 ? matchesName(host, name) : matchesAddress(host, name)
+  return builtin('node:net').isIP(host) === 0 ? matchesName(host, name) : matchesAddress(host, name)
 }
 
 /** A port behind a name, or behind an address in brackets; an IPv6 address without them has none. */
@@ -52,15 +52,16 @@ function matchesName(host: string, name: string): boolean {
 
 function matchesAddress(host: string, name: string): boolean {
   const [address = '', bits] = name.replace(/^\[|\]/g, '').split('/')
-  if (isIP(address) === 0) return false
-  const width = isIPv4(address) ? 32 : 128
+  if (builtin('node:net').isIP(address) === 0) return false
+  const width = builtin('node:net').isIPv4(address) ? 32 : 128
   const length = bits === undefined ? width : Number(bits)
   if (!Number.isInteger(length) || length < 0 || length > width) return false
+  const { BlockList } = builtin('node:net')
   const network = new BlockList()
   network.addSubnet(address, length, familyOf(address))
   return network.check(host, familyOf(host))
 }
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {
-  return isIPv4(address) ? 'ipv4' : 'ipv6'
+  return builtin('node:net').isIPv4(address) ? 'ipv4' : 'ipv6'
 }

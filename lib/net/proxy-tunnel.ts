@@ -52,7 +52,7 @@ const NAMES: readonly string[] = [
 type Socket = NodeDuplex & { setNoDelay?(on: boolean): void; setTimeout?(milliseconds: number): void }
 
 /** One of the two sides. What it is to give to its reader comes by `deliver`. */
-class Side extends Duplex {
+class TunnelEnd extends Duplex {
   private waiting: (() => void) | null = null
 
   constructor(highWaterMark: number) {
@@ -81,7 +81,7 @@ class Side extends Duplex {
 }
 
 /** The side inside the tunnel. What is written to it waits until the tunnel is open. */
-class TargetSide extends Side {
+class TunnelTarget extends TunnelEnd {
   private held: (() => void) | null = null
 
   constructor(
@@ -128,11 +128,11 @@ class TargetSide extends Side {
  * that are piped. Nothing is written into the tunnel before the proxy has answered 2xx. Emits what any Duplex emits; an error
  * without a listener does nothing else.
  */
-export class ProxyTunnel extends Side {
+export class ProxyTunnel extends TunnelEnd {
   /** The bytes inside the tunnel. May be written to, and piped, at once. */
   readonly target: NodeDuplex
 
-  private readonly inside: TargetSide
+  private readonly inside: TunnelTarget
   private readonly handshake: ConnectHandshake
   private readonly opening = new Deferred<TunnelInfo>()
   private timer: NodeJS.Timeout | undefined
@@ -152,7 +152,7 @@ export class ProxyTunnel extends Side {
     const handshake = new ConnectHandshake({ authority, authorization, headers, maxHeaderSize, maxHeaders })
     super(highWaterMark)
     this.handshake = handshake
-    this.inside = new TargetSide(this, highWaterMark)
+    this.inside = new TunnelTarget(this, highWaterMark)
     this.target = this.inside
     if (handshakeTimeout !== Number.POSITIVE_INFINITY) {
       this.timer = setTimeout(() => this.destroy(handshake.late()), handshakeTimeout)

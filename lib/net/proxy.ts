@@ -1,7 +1,7 @@
 // The `proxy` option comes in, what dialing needs of a proxy comes out.
 
 import { readUrl } from '../handshake/client-url.js'
-import { bareHostname, type Place, portOf } from './place.js'
+import { bareHostname, type DialTarget, portOf } from './dial-target.js'
 import { proxyFromEnvironment } from './proxy-from-environment.js'
 
 export interface ProxyServer {
@@ -32,9 +32,9 @@ export function readProxy(given: string | URL): ProxyServer {
  * The proxy on the way to a place, null for none.
  * @throws SyntaxError, TypeError where the environment names something else than an HTTP proxy
  */
-export function proxyTo(place: Place, option: ProxyServer | 'environment' | undefined): ProxyServer | null {
+export function proxyTo(target: DialTarget, option: ProxyServer | 'environment' | undefined): ProxyServer | null {
   if (option !== 'environment') return option ?? null
   // a unix socket is on this machine
-  const found = place.socketPath === undefined ? proxyFromEnvironment(place, process.env) : ''
+  const found = target.socketPath === undefined ? proxyFromEnvironment(target, process.env) : ''
   return found === '' ? null : readProxy(found)
 }

@@ -7,7 +7,7 @@ import { HandshakeError, WebSocketError } from '../errors.js'
 import type { WebSocketStream } from '../websocket-stream.js'
 import { connect } from './connect.js'
 import type { ConnectOptions } from './connect-options.js'
-import { readPlace } from './place.js'
+import { readDialTarget } from './dial-target.js'
 import { delayAfter, type ReconnectOptions, type ReconnectSettings, readReconnectOptions } from './reconnect-options.js'
 import { isFinal, retryAfter } from './retry.js'
 
@@ -34,7 +34,7 @@ export type ReconnectTarget = string | URL | (() => string | URL | PromiseLike<s
  */
 export function reconnect(url: ReconnectTarget, options?: ReconnectOptions): AsyncIterableIterator<WebSocketStream> {
   const settings = readReconnectOptions(options)
-  if (typeof url !== 'function') readPlace(url)
+  if (typeof url !== 'function') readDialTarget(url)
   return new Reconnection(url, settings)
 }
 
@@ -108,7 +108,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
     const { connection } = this.settings
     const ws = connect(url!, headers === undefined ? connection : { ...connection, headers })
     this.ws = ws
-    ws[kEndpoint].reception.endsQuietly = true
+    ws[kEndpoint].receiver.endsQuietly = true
     try {
       await ws.opened
       return null

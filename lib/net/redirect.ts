@@ -4,10 +4,10 @@
 import type { ConnectionOptions } from 'node:tls'
 import type { HandshakeError } from '../errors.js'
 import type { DialSettings } from './connect-options.js'
-import { isSameOrigin, type Place, readPlace } from './place.js'
+import { type DialTarget, isSameOrigin, readDialTarget } from './dial-target.js'
 
 export interface Redirect {
-  readonly place: Place
+  readonly target: DialTarget
   readonly dial: DialSettings
   /** Lower-case names of fields that are left out of the request. */
   readonly dropped: readonly string[]
@@ -28,17 +28,17 @@ const IDENTITY: ReadonlySet<string> = new Set([
 ])
 
 /** Where to ask instead; null where the answer is no redirect, or leads to where no WebSocket can be. */
-export function redirectOf(from: Place, dial: DialSettings, answer: HandshakeError): Redirect | null {
+export function redirectOf(from: DialTarget, dial: DialSettings, answer: HandshakeError): Redirect | null {
   const { location } = answer.headers
   // a wrong answer, or one that a proxy gave, is no redirect
   if (answer.code !== 'WS_ERR_UNEXPECTED_STATUS' || !STATUSES.has(answer.status)) return null
-  const place = typeof location === 'string' ? placeOf(location, from) : null
-  if (place === null) return null
-  if (isSameOrigin(from, place)) return { place, dial, dropped: [] }
-  return { place, dial: { ...dial, tls: withoutIdentity(dial.tls) }, dropped: CREDENTIALS }
+  const target = typeof location === 'string' ? targetOf(location, from) : null
+  if (target === null) return null
+  if (isSameOrigin(from, target)) return { target, dial, dropped: [] }
+  return { target, dial: { ...dial, tls: withoutIdentity(dial.tls) }, dropped: CREDENTIALS }
 }
 
-function placeOf(location: string, from: Place): Place | null {
+function targetOf(location: string, from: DialTarget): DialTarget | null {
   try {
     const url = new URL(location, from.url)
     // a server says neither who we are nor which of our files to open
@@ -46,17 +46,17 @@ function placeOf(location: string, from: Place): Place | null {
     url.password = ''
     // RFC 9110 §10.2.2
     url.hash = ''
-    const place = readPlace(url)
-    return place.socketPath === undefined ? stay(from, place) : null
+    const target = readDialTarget(url)
+    return target.socketPath === undefined ? stay(from, target) : null
   } catch {
     return null
   }
 }
 
 /** The same place, where only the path is another: the user in the URL, and a unix socket, are kept. */
-function stay(from: Place, place: Place): Place {
-  const there = { ...place, given: place.url, socketPath: from.socketPath }
-  if (!isSameOrigin(from, there)) return place
+function stay(from: DialTarget, target: DialTarget): DialTarget {
+  const there = { ...target, given: target.url, socketPath: from.socketPath }
+  if (!isSameOrigin(from, there)) return target
   there.url.username = from.url.username
   there.url.password = from.url.password
   return there

@@ -6,7 +6,7 @@ import type { WebSocketError } from '../errors.js'
 import { FragmentRules } from '../protocol/fragment-rules.js'
 import { Frame } from '../protocol/frame.js'
 import { isControl, Opcode } from '../protocol/opcode.js'
-import type { FramesView } from '../views/frames.js'
+import type { FramesView } from '../views/frames-view.js'
 import type { Carrier, RelayCounts, Side } from './relay-side.js'
 
 const NO_LIMITS = { maxMessageSize: Number.POSITIVE_INFINITY, maxFragments: Number.POSITIVE_INFINITY }

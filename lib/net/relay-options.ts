@@ -13,10 +13,10 @@ import type { ConnectOptions } from './connect-options.js'
 export type RelayDirection = 'fromClient' | 'fromTarget'
 
 /** Where a relay leads: a URL, or a URL and options of `connect` that go before those in `RelayOptions.connect`. */
-export type RelayTarget = string | URL | RelayPlace
+export type RelayTarget = string | URL | RelayTargetOptions
 
 /** A URL, and options of its own. */
-export interface RelayPlace extends ConnectOptions {
+export interface RelayTargetOptions extends ConnectOptions {
   /** As for `connect`. */
   url: string | URL
 }

@@ -30,8 +30,8 @@ export type {
   MessageTransforms,
   RelayDirection,
   RelayOptions,
-  RelayPlace,
   RelayTarget,
+  RelayTargetOptions,
   TargetChooser
 } from './relay-options.js'
 export type { RelayCounts } from './relay-side.js'
@@ -175,7 +175,7 @@ export class Relay {
     const target = connect(dialling.url, dialling.options)
     this.target = target
     // its request is sent in a later turn
-    if (dialling.path !== null) target[kEndpoint].opening!.askFor!(dialling.path)
+    if (dialling.path !== null) target[kEndpoint].driver!.askFor!(dialling.path)
     target.once('open', () => this.answer(target, dialling))
     target.opened.catch(error => this.refuse(error))
     void target.whenClosed().then(() => this.sideOver('target'))

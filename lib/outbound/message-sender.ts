@@ -3,27 +3,28 @@
 
 import type { Connection } from '../connection.js'
 import { WebSocketError } from '../errors.js'
+import type { MessageReceiver } from '../inbound/message-receiver.js'
 import type { Lifecycle } from '../lifecycle.js'
 import type { Settings } from '../options.js'
 import type { Pipeline } from '../pipeline.js'
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import { isDraft } from '../protocol/draft-parser.js'
-import { isText, OrderedControl, type Outgoing as OutgoingMessage } from '../protocol/message-splitter.js'
+import { isText, OrderedControl, type Outgoing } from '../protocol/message-splitter.js'
 import type { Opcode } from '../protocol/opcode.js'
 import { type Buffer, nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import type { Sender } from '../stages/stage.js'
-import type { BytesOwner } from '../views/bytes.js'
-import type { FramesOwner } from '../views/frames.js'
+import type { BytesOwner } from '../views/bytes-view.js'
+import type { FramesOwner } from '../views/frames-view.js'
 import type { MessageKind } from '../views/message-stream.js'
 import { MessageWriter, type MessageWriterOwner } from '../views/message-writer.js'
-import { Outbox, type Outgoing } from '../views/outbox.js'
-import type { Reception } from '../views/reception.js'
-import type { StreamsOwner } from '../views/streams.js'
+import type { SendItem } from '../views/send-item.js'
+import type { StreamsOwner } from '../views/streams-view.js'
 import type { View } from '../views/view.js'
+import { SendQueue } from './send-queue.js'
 
 /** What few connections need, or need for a short time only. */
-interface Rare {
+interface PendingWork {
   closeBody?: Buffer
   closeSent?: () => void
   /** Who waits for the wire to take bytes again. */
@@ -36,14 +37,14 @@ export const NORMAL = writeCloseBody(1000, '')
 
 export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, MessageWriterOwner {
   // where messages wait while one is written piece by piece
-  private queue: Outbox | null = null
-  private rare: Rare | null = null
+  private queue: SendQueue | null = null
+  private pending: PendingWork | null = null
 
   constructor(
     readonly settings: Settings,
     private readonly pipeline: Pipeline,
     private readonly connection: Connection,
-    private readonly reception: Reception,
+    private readonly receiver: MessageReceiver,
     private readonly lifecycle: Lifecycle
   ) {}
 
@@ -57,7 +58,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
    * Sends a message behind all that wait. False if nothing more can be sent.
    * @param written - called when the wire has written it, or with an error when it cannot
    */
-  send(message: OutgoingMessage, written: Written | null): boolean {
+  send(message: Outgoing, written: Written | null): boolean {
     // the drafts have no binary messages
     const isTaken = this.canSend && (!isDraft(this.lifecycle.info?.version ?? '') || isText(message))
     if (isTaken) this.enqueue(message, written)
@@ -72,18 +73,18 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   private get canSend(): boolean {
     if (!this.connection.takesMessages || this.isEnding) return false
-    const { view } = this.reception
+    const { view } = this.receiver
     return view === null || !this.viewTakesItems || !view.writableEnded
   }
 
   /** Whether messages go through the view, behind what was written there. */
   private get viewTakesItems(): boolean {
-    const { kind } = this.reception
+    const { kind } = this.receiver
     return kind === 'messages' || kind === 'streams'
   }
 
-  private enqueue(item: OutgoingMessage | OrderedControl, written: Written | null): void {
-    const { view } = this.reception
+  private enqueue(item: Outgoing | OrderedControl, written: Written | null): void {
+    const { view } = this.receiver
     if (view === null) {
       if (!this.sendItem(item, written)) this.rememberWriter()
     } else if (!this.viewTakesItems) {
@@ -95,9 +96,9 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     }
   }
 
-  sendItem(item: Outgoing, written: Written | null): boolean {
+  sendItem(item: SendItem, written: Written | null): boolean {
     if (this.queue !== null) return this.queue.add(item, written)
-    const more = this.pipeline.fragmenter.receive([item as OutgoingMessage])
+    const more = this.pipeline.fragmenter.receive([item as Outgoing])
     if (written !== null) this.pipeline.whenSent(written)
     return more
   }
@@ -114,42 +115,42 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** The view that the application writes to is there: it is told when the wire takes more. */
   viewOpened(): void {
-    const view = this.reception.view!
+    const view = this.receiver.view!
     // what is still to be written goes ahead of the answer to a Close
-    if (this.reception.kind === 'bytes') this.connection.relaysClose = true
+    if (this.receiver.kind === 'bytes') this.connection.relaysClose = true
     this.setSender(view)
-    if (this.rare?.writer !== undefined) view.startBlocked()
+    if (this.pending?.writer !== undefined) view.startBlocked()
   }
 
   private setSender(sender: { proceed(): void }): void {
     if (this.queue !== null) this.queue.sender = sender
-    else this.pipeline.fragmenter.prev = sender as unknown as Sender<OutgoingMessage>
+    else this.pipeline.fragmenter.prev = sender as unknown as Sender<Outgoing>
   }
 
   /** An application that is told to wait may listen for 'drain' on a view that is yet to be made. */
   private rememberWriter(): void {
-    this.rare ??= {}
-    const { rare } = this
-    rare.writer ??= { proceed: () => delete rare.writer }
-    this.setSender(rare.writer)
+    this.pending ??= {}
+    const { pending } = this
+    pending.writer ??= { proceed: () => delete pending.writer }
+    this.setSender(pending.writer)
   }
 
   // Messages in pieces
 
   /** Keeps all that is sent until `release`. */
   hold(): void {
-    this.outbox.hold()
+    this.sendQueue.hold()
   }
 
   release(): void {
-    this.outbox.release()
+    this.sendQueue.release()
   }
 
   /** Where messages wait while one is written piece by piece; made when the first of these is begun. */
-  get outbox(): Outbox {
+  get sendQueue(): SendQueue {
     if (this.queue === null) {
-      this.queue = new Outbox(this.pipeline.fragmenter, written => this.pipeline.whenSent(written))
-      this.queue.sender = this.reception.view ?? this.rare?.writer ?? null
+      this.queue = new SendQueue(this.pipeline.fragmenter, written => this.pipeline.whenSent(written))
+      this.queue.sender = this.receiver.view ?? this.pending?.writer ?? null
     }
     return this.queue
   }
@@ -157,19 +158,19 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   /** Begins a message that is written in pieces, behind all that wait. */
   createMessage(kind: MessageKind, compress: boolean): MessageWriter {
     const writer = this.makeWriter(kind, compress)
-    const { outbox } = this
-    const { view } = this.reception
+    const { sendQueue } = this
+    const { view } = this.receiver
     if (view?.writableEnded || this.isEnding) writer.connectionOver()
     else if (view !== null && view.writableLength > 0 && this.viewTakesItems)
       (view as View<unknown, unknown>).write(writer, error => error && writer.connectionOver())
-    else outbox.add(writer, null)
+    else sendQueue.add(writer, null)
     return writer
   }
 
   beginMessage(kind: MessageKind | null): MessageWriter {
     const writer = this.makeWriter(kind, true)
     writer.isByHand = false
-    this.outbox.add(writer, null)
+    this.sendQueue.add(writer, null)
     return writer
   }
 
@@ -192,7 +193,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** Whether what is sent now has to wait. */
   get needsDrain(): boolean {
-    const { view } = this.reception
+    const { view } = this.receiver
     if (this.lifecycle.closeInfo !== undefined) return false
     // behind a message that is written in pieces
     const isQueueFull = this.queue !== null && this.queue.size > this.settings.highWaterMark
@@ -201,7 +202,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** Bytes that wait here, or in the view. */
   get size(): number {
-    return (this.queue?.size ?? 0) + (this.reception.view?.queuedSize ?? 0)
+    return (this.queue?.size ?? 0) + (this.receiver.view?.queuedSize ?? 0)
   }
 
   /** Resolves when the wire has written all that was sent before; rejects if the connection ends first. */
@@ -211,7 +212,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
         if (error) reject(new WebSocketError('WS_ERR_NOT_OPEN', { cause: error }))
         else resolve()
       }
-      const { view } = this.reception
+      const { view } = this.receiver
       if (this.lifecycle.closeInfo !== undefined) settle(new WebSocketError('WS_ERR_NOT_OPEN'))
       // behind what waits in the view, and behind a message in pieces
       else if (view !== null && view.writableLength > 0) view.whenWritten(settle)
@@ -221,18 +222,18 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** Calls back once when the wire takes bytes again, or is gone. */
   whenDrained(callback: () => void): void {
-    this.rare ??= {}
-    this.rare.drained ??= []
-    this.rare.drained.push(callback)
+    this.pending ??= {}
+    this.pending.drained ??= []
+    this.pending.drained.push(callback)
   }
 
   /** The wire takes bytes again, or is gone. */
   drained(): void {
-    const { rare } = this
-    if (rare === null) return
-    const { closeSent, drained } = rare
-    delete rare.closeSent
-    delete rare.drained
+    const { pending } = this
+    if (pending === null) return
+    const { closeSent, drained } = pending
+    delete pending.closeSent
+    delete pending.drained
     closeSent?.()
     if (drained !== undefined) for (const callback of drained) callback()
   }
@@ -249,15 +250,15 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** Whether a Close waits for messages that have been sent. */
   private get isEnding(): boolean {
-    return this.rare?.closeBody !== undefined
+    return this.pending?.closeBody !== undefined
   }
 
   /** Begins the closing handshake behind the messages that wait. */
   close(body: Buffer): void {
     // if nothing reads, the peer's answer must not wait behind messages that are not wanted
-    if (this.reception.isUnheard) this.reception.discard()
+    if (this.receiver.isUnheard) this.receiver.discard()
     const { queue } = this
-    const { view } = this.reception
+    const { view } = this.receiver
     const isSettled = queue === null || queue.isSettled
     // a message that the application has not ended is not waited for, nor what waits behind it
     const isWritten = view === null || view.writableLength === 0 || (queue?.isOpen ?? false)
@@ -267,8 +268,8 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
       return
     }
     if (this.isEnding || view?.writableEnded) return
-    this.rare ??= {}
-    this.rare.closeBody = body
+    this.pending ??= {}
+    this.pending.closeBody = body
     this.connection.closeSoon()
     if (view === null) {
       queue!.whenSettled(() => this.connection.close(body))
@@ -280,12 +281,12 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** What waits behind a message that the application has not ended is not waited for. */
   private closeIfStuck(body: Buffer): void {
-    if (this.reception.kind !== 'frames') this.queue?.whenStuck(() => this.connection.close(body))
+    if (this.receiver.kind !== 'frames') this.queue?.whenStuck(() => this.connection.close(body))
   }
 
   /** The application writes no more; what it wrote is to be sent within `closeTimeout`. */
   endsSoon(): void {
-    if (this.reception.view!.writableLength === 0) return
+    if (this.receiver.view!.writableLength === 0) return
     this.connection.closeSoon()
     this.closeIfStuck(NORMAL)
   }
@@ -300,10 +301,10 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   }
 
   private closeEnded(callback: () => void): void {
-    this.connection.close(this.rare?.closeBody ?? NORMAL)
+    this.connection.close(this.pending?.closeBody ?? NORMAL)
     if (this.pipeline.encoder.isBlocked && this.lifecycle.closeInfo === undefined) {
-      this.rare ??= {}
-      this.rare.closeSent = callback
+      this.pending ??= {}
+      this.pending.closeSent = callback
     } else {
       callback()
     }
@@ -315,7 +316,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   }
 
   messagesDestroyed(error: Error | null): void {
-    this.reception.discard()
+    this.receiver.discard()
     // leaving a `for await` loop destroys the stream with an AbortError, and is no failure
     const isNormal = error === null || error.name === 'AbortError'
     if (!isNormal && !(error instanceof WebSocketError)) this.lifecycle.fail(error)
@@ -325,14 +326,14 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   /** The connection is over. */
   connectionOver(): void {
     this.drained()
-    this.reception.view?.connectionOver()
+    this.receiver.view?.connectionOver()
     this.queue?.connectionOver()
   }
 
   // What the views ask of the rest
 
   wantMessages(): void {
-    this.reception.proceed()
+    this.receiver.proceed()
   }
 
   get allowedRsv(): number {

@@ -39,7 +39,7 @@ interface FrameInProgress {
 /** Reads frames from chunks; `next` answers one at a time, so a caller can stop inside a chunk. */
 export class FrameParser {
   /** The reserved bits that something negotiated, as in `Frame.rsv`. */
-  declare allowedRsv: number
+  allowedRsv = 0
   /** Frames whose header has been read. */
   frames = 0
   /** Data frames among them that are the last of their message. */
@@ -54,11 +54,6 @@ export class FrameParser {
   private owner: Owner = 'us'
   // the frame whose payload goes on in the next bytes
   private current: FrameInProgress | null = null
-
-  static {
-    // few connections have extensions (benchmarks/questions/idle.js)
-    FrameParser.prototype.allowedRsv = 0
-  }
 
   constructor(options: FrameParserOptions) {
     this.masked = options.masked

@@ -60,12 +60,7 @@ export class FrameWriter {
   private partMask = 0
   private inParts = false
   // control frames that came while a frame is in parts whose last has not come
-  declare private deferred: Frame[] | null
-
-  static {
-    // few have any (benchmarks/questions/idle.js)
-    FrameWriter.prototype.deferred = null
-  }
+  private deferred: Frame[] | null = null
 
   /** @param masked - whether this is a client, which masks what it sends (RFC 6455 §5.3) */
   constructor(readonly masked: boolean) {}

@@ -37,7 +37,7 @@ interface Capacity {
 
 /** @typeParam T - what comes out: with `textAs: 'bytes'` ReceivedMessage */
 export class MessageJoiner<T extends ReceivedMessage = Message> {
-  private progress: Progress | null = null
+  private progress: GatheredMessage | null = null
   private rules: FragmentRules | null = null
 
   /** @param capacity - what messages can hold at most, in this process */
@@ -59,7 +59,7 @@ export class MessageJoiner<T extends ReceivedMessage = Message> {
     }
     this.rules ??= new FragmentRules(this.limits)
     const isLast = this.rules.add(frame)
-    this.progress ??= new Progress(frame.opcode === Opcode.Text, this.limits.textAs === 'bytes', this.capacity)
+    this.progress ??= new GatheredMessage(frame.opcode === Opcode.Text, this.limits.textAs === 'bytes', this.capacity)
     const message = this.progress
     message.append(frame)
     if (!isLast) return null
@@ -74,7 +74,7 @@ export class MessageJoiner<T extends ReceivedMessage = Message> {
 }
 
 /** A message of which some parts have arrived, gathered in one growing piece of memory. */
-class Progress {
+class GatheredMessage {
   private used = 0
   private bytes: Buffer = EMPTY
   private checked = 0

@@ -3,10 +3,10 @@
 
 import { AsyncResource } from 'node:async_hooks'
 import { constants, isAscii, isUtf8 } from 'node:buffer'
-import { hash, randomFillSync } from 'node:crypto'
 import { createRequire } from 'node:module'
-import process, { getBuiltinModule, nextTick } from 'node:process'
+import process, { nextTick } from 'node:process'
 import { setImmediate } from 'node:timers'
+import { builtin } from './builtin.js'
 
 export { isAscii, isUtf8, nextTick, setImmediate }
 
@@ -18,16 +18,16 @@ export const { MAX_LENGTH, MAX_STRING_LENGTH } = constants
 
 /** The SHA-1 of ASCII text, in base64. */
 export function sha1(text: string): string {
-  return hash('sha1', text, 'base64')
+  return builtin('node:crypto').hash('sha1', text, 'base64')
 }
 
 export function md5(bytes: Uint8Array): Buffer {
-  return hash('md5', bytes, 'buffer')
+  return builtin('node:crypto').hash('md5', bytes, 'buffer')
 }
 
 /** Fills memory from a cryptographic source, at most 65,536 bytes of it. */
 export function fillRandom(bytes: Uint8Array | Int32Array): void {
-  randomFillSync(bytes)
+  builtin('node:crypto').randomFillSync(bytes)
 }
 
 /** Tells the developer of something that nothing in the program takes care of. */
@@ -49,7 +49,7 @@ export function loadOptional(name: string): unknown {
  * memory must not be shared. `node:worker_threads` takes 2 ms to load, so this waits for the first such memory.
  */
 export function markAsShared(memory: ArrayBufferLike): boolean {
-  getBuiltinModule('node:worker_threads').markAsUntransferable(memory)
+  builtin('node:worker_threads').markAsUntransferable(memory)
   return true
 }
 

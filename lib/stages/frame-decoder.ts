@@ -51,7 +51,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   private parser: FrameParser | DraftParser
   private state: 'ready' | 'running' | 'blocked' | 'stopped' = 'ready'
   private ending = false
-  private rushes = false
+  private ignoresBackpressure = false
   // asked for more while running
   private woken = false
   // a Close behind messages that wait to be taken
@@ -146,8 +146,8 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   }
 
   /** Decodes all that is there, whether or not more is wanted downstream: the wire is gone, and nothing comes behind it. @internal */
-  runOut(): void {
-    this.rushes = true
+  decodeRest(): void {
+    this.ignoresBackpressure = true
     this.goOn()
   }
 
@@ -179,7 +179,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
       do {
         this.woken = false
         more = this.decode()
-      } while (!more && (this.woken || this.rushes))
+      } while (!more && (this.woken || this.ignoresBackpressure))
       hasThrown = false
     } finally {
       // something downstream may have stopped it

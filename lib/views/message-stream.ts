@@ -1,4 +1,4 @@
-// One message as it arrives: a Readable of Buffers for binary, of strings for text. Filled by the StreamIntake.
+// One message as it arrives: a Readable of Buffers for binary, of strings for text. Filled by the StreamAssembler.
 
 import { WebSocketError } from '../errors.js'
 import { Utf8Reader } from '../protocol/utf8.js'
@@ -100,6 +100,21 @@ export class MessageStream extends Readable {
   private destroyWhenRead(): void {
     if (this.readableLength === 0 && this.failure !== null) this.destroy(this.failure)
   }
+}
+
+/** What a Readable of Node's leaves open: the type of its chunks. */
+export interface MessageStream {
+  on(event: 'data', listener: (chunk: Buffer | string) => void): this
+  on(event: 'error', listener: (error: Error) => void): this
+  on(event: string | symbol, listener: (...args: any[]) => void): this
+  once(event: 'data', listener: (chunk: Buffer | string) => void): this
+  once(event: 'error', listener: (error: Error) => void): this
+  once(event: string | symbol, listener: (...args: any[]) => void): this
+  addListener(event: 'data', listener: (chunk: Buffer | string) => void): this
+  addListener(event: 'error', listener: (error: Error) => void): this
+  addListener(event: string | symbol, listener: (...args: any[]) => void): this
+  /** The chunks: strings of a text message, Buffers of a binary one. Leaving the loop skips the rest of the message. */
+  [Symbol.asyncIterator](): NodeJS.AsyncIterator<Buffer | string>
 }
 
 function ignore(): void {}

@@ -1,6 +1,7 @@
 // One message that the application writes piece by piece: strings or bytes come in, fragments go out (RFC 6455 §5.4).
 
 import { WebSocketError } from '../errors.js'
+import type { SendQueue } from '../outbound/send-queue.js'
 import { Frame } from '../protocol/frame.js'
 import { Opcode } from '../protocol/opcode.js'
 import { Utf8Reader } from '../protocol/utf8.js'
@@ -8,7 +9,6 @@ import { Buffer, nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import { emitSurfacing, Writable } from '../streams.js'
 import type { MessageKind } from './message-stream.js'
-import type { Outbox } from './outbox.js'
 
 /** How a message that is written in pieces is sent. */
 export interface MessageWriterOptions {
@@ -21,7 +21,7 @@ export interface MessageWriterOwner {
   /** Whether messages can still be sent. */
   readonly takesMessages: boolean
   /** Who sends it when its turn comes. */
-  readonly outbox: Outbox
+  readonly sendQueue: SendQueue
   /** Calls back when the wire has written all that was sent before. */
   whenSent(written: Written): void
   /** The message cannot be ended, and cannot be taken back. */
@@ -130,7 +130,7 @@ export class MessageWriter extends Writable {
       // half a pair at the very end is no character; it goes out as UTF-16's replacement does
       this.send(this.surrogate, true)
       this.owner.whenSent(callback)
-      this.owner.outbox.done(this)
+      this.owner.sendQueue.done(this)
     })
   }
 
@@ -139,7 +139,7 @@ export class MessageWriter extends Writable {
     this.state = 'done'
     this.held = null
     if (state === 'begun') this.owner.messageBroken(error)
-    if (state !== 'done') this.owner.outbox.done(this)
+    if (state !== 'done') this.owner.sendQueue.done(this)
     const { callback: waiting } = this
     this.callback = null
     if (waiting !== null) nextTick(waiting, error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
@@ -174,7 +174,7 @@ export class MessageWriter extends Writable {
     const frame = new Frame(opcode, piece, fin)
     if (!this.compress) frame.compress = false
     this.state = fin ? 'done' : 'begun'
-    this.owner.outbox.pieces([frame])
+    this.owner.sendQueue.pieces([frame])
   }
 
   /** @throws WebSocketError for bytes that are not UTF-8 */

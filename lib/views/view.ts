@@ -7,7 +7,7 @@ import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import { askForDrain, Duplex, emitSurfacing, giveDrain, prepareListeners } from '../streams.js'
 import { surfacing } from '../surfacing.js'
-import type { Outgoing } from './outbox.js'
+import type { SendItem } from './send-item.js'
 
 /** What a view asks of its connection. */
 export interface ViewOwner {
@@ -20,7 +20,7 @@ export interface ViewOwner {
    * @param written - called when the wire has written it, or with an error when it cannot
    * @throws TypeError for what cannot be sent
    */
-  sendItem(item: Outgoing, written: Written | null): boolean
+  sendItem(item: SendItem, written: Written | null): boolean
   /** Calls back when the wire has written all that was sent before. @returns true */
   sendBarrier(written: Written): true
   /** More is wanted. */

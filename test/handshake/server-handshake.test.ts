@@ -101,8 +101,15 @@ t.test('A07: a request without what is expected is refused, and never a TypeErro
 })
 
 t.test('fields may be arrays of lines', async t => {
-  const headers = { ...request().headers, 'sec-websocket-protocol': ['a', 'b'], connection: ['close', 'upgrade'] }
-  t.same(new ServerHandshake({ method: 'GET', url: '/', headers }, settings()).offeredProtocols, ['a', 'b'])
+  const headers: object = {
+    ...request().headers,
+    'sec-websocket-protocol': ['a', 'b'],
+    connection: ['close', 'upgrade']
+  }
+  t.same(new ServerHandshake({ method: 'GET', url: '/', headers: { ...headers } }, settings()).offeredProtocols, [
+    'a',
+    'b'
+  ])
 })
 
 t.test('the URL has the scheme of the wire and the host that was asked for', async t => {

@@ -279,11 +279,11 @@ t.test('a WebSocket on a session', async t => {
   const port = await listen(t, server)
   const sessions = new Http2Sessions()
   const dial = async (path: string, protocols = ['h2', 'http/1.1']) => {
-    const { ws, opening } = makeDialled(`wss://localhost:${port}${path}`, { protocols: ['echo'] })
+    const { ws, driver } = makeDialled(`wss://localhost:${port}${path}`, { protocols: ['echo'] })
     const outcome = await sessions.open(
       want(t, port, {
         dial: () => dialTls(t, port, protocols),
-        request: session => opening.requestOn(session as never) as never
+        request: session => driver.requestOn(session as never) as never
       })
     )
     ws.attach('stream' in outcome ? outcome.stream : outcome.http1!)

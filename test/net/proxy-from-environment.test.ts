@@ -1,11 +1,11 @@
 // Which proxy the environment names for a URL, by the conventions of curl.
 
 import t from 'tap'
-import { readPlace } from '../../lib/net/place.js'
+import { readDialTarget } from '../../lib/net/dial-target.js'
 import { proxyFromEnvironment } from '../../lib/net/proxy-from-environment.js'
 
 const proxyFor = (url: string, environment: Record<string, string>): string =>
-  proxyFromEnvironment(readPlace(url), environment)
+  proxyFromEnvironment(readDialTarget(url), environment)
 
 t.test('the variable goes by the scheme', async t => {
   const environment = { HTTP_PROXY: 'http://plain', HTTPS_PROXY: 'https://secure' }

@@ -1,7 +1,7 @@
 // The proxy of a call: given, or found in the environment when that was asked for.
 
 import t from 'tap'
-import { readPlace } from '../../lib/net/place.js'
+import { readDialTarget } from '../../lib/net/dial-target.js'
 import { proxyTo, readProxy } from '../../lib/net/proxy.js'
 
 t.test('a URL of a proxy', async t => {
@@ -34,14 +34,14 @@ t.test('the environment is looked at only when asked, and never for a unix socke
     process.env = env
   })
   process.env = { http_proxy: 'http://p:1' }
-  const place = readPlace('ws://a')
-  t.equal(proxyTo(place, undefined), null)
-  t.match(proxyTo(place, 'environment'), { hostname: 'p', port: 1 })
-  t.equal(proxyTo(readPlace('ws+unix:///run/a'), 'environment'), null)
+  const target = readDialTarget('ws://a')
+  t.equal(proxyTo(target, undefined), null)
+  t.match(proxyTo(target, 'environment'), { hostname: 'p', port: 1 })
+  t.equal(proxyTo(readDialTarget('ws+unix:///run/a'), 'environment'), null)
   const given = readProxy('http://q')
-  t.equal(proxyTo(place, given), given)
+  t.equal(proxyTo(target, given), given)
   process.env = {}
-  t.equal(proxyTo(place, 'environment'), null)
+  t.equal(proxyTo(target, 'environment'), null)
   process.env = { http_proxy: 'socks5://p:1' }
-  t.throws(() => proxyTo(place, 'environment'), SyntaxError)
+  t.throws(() => proxyTo(target, 'environment'), SyntaxError)
 })

@@ -3,24 +3,24 @@
 import t from 'tap'
 import { HandshakeError, type Headers } from '../../lib/errors.js'
 import { type ConnectOptions, readConnectOptions } from '../../lib/net/connect-options.js'
-import { readPlace } from '../../lib/net/place.js'
+import { readDialTarget } from '../../lib/net/dial-target.js'
 import { type Redirect, redirectOf } from '../../lib/net/redirect.js'
 
 const IDENTITY = { cert: 'a', key: 'b', passphrase: 'c', pfx: 'd', servername: 'e', session: Buffer.from('f') }
 const TRUST = { ca: 'g', rejectUnauthorized: false }
 
-function answer(location: Headers[string], status = 302): HandshakeError {
-  return new HandshakeError('WS_ERR_UNEXPECTED_STATUS', { status, headers: { location } })
+function answer(location: string | string[] | undefined, status = 302): HandshakeError {
+  return new HandshakeError('WS_ERR_UNEXPECTED_STATUS', { status, headers: { location } as Headers })
 }
 
 function redirect(from: string, location: string, options: ConnectOptions = {}): Redirect | null {
-  return redirectOf(readPlace(from), readConnectOptions(options).dial, answer(location))
+  return redirectOf(readDialTarget(from), readConnectOptions(options).dial, answer(location))
 }
 
-const urlOf = (next: Redirect | null): string | undefined => next?.place.url.href
+const urlOf = (next: Redirect | null): string | undefined => next?.target.url.href
 
 t.test('the five statuses lead elsewhere, with a Location', async t => {
-  const from = readPlace('ws://a/b')
+  const from = readDialTarget('ws://a/b')
   const { dial } = readConnectOptions()
   for (const status of [301, 302, 303, 307, 308]) t.ok(redirectOf(from, dial, answer('/c', status)))
   for (const status of [0, 200, 300, 304, 305, 306, 400, 407])
@@ -51,9 +51,9 @@ t.test('a Location is read as a reference to a URL', async t => {
 })
 
 t.test('a unix socket is kept where only the path is another', async t => {
-  t.equal(redirect('ws+unix:///run/x:/b', '/e')?.place.socketPath, '/run/x')
-  t.equal(redirect('ws+unix:///run/x:/b', 'ws://h/e')?.place.socketPath, undefined)
-  t.equal(redirect('ws://localhost/b', '/e')?.place.socketPath, undefined)
+  t.equal(redirect('ws+unix:///run/x:/b', '/e')?.target.socketPath, '/run/x')
+  t.equal(redirect('ws+unix:///run/x:/b', 'ws://h/e')?.target.socketPath, undefined)
+  t.equal(redirect('ws://localhost/b', '/e')?.target.socketPath, undefined)
 })
 
 t.test('A21: within an origin everything is kept', async t => {

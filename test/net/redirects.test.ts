@@ -7,8 +7,8 @@ import t from 'tap'
 import { HandshakeError } from '../../lib/index.js'
 import { begin, connect } from '../../lib/net/connect.js'
 import { type ConnectOptions, readConnectOptions } from '../../lib/net/connect-options.js'
+import { readDialTarget } from '../../lib/net/dial-target.js'
 import type { Caller } from '../../lib/net/dialled-client.js'
-import { readPlace } from '../../lib/net/place.js'
 import { AUTHORITY, CLIENT, LOCALHOST } from '../support/certificates.js'
 import { pair } from '../support/pair.js'
 import { answerHead, type Head } from '../support/raw-peer.js'
@@ -47,7 +47,7 @@ function call(options: ConnectOptions, url = 'ws://u:p@a/b') {
     return pair()[0]
   }
   const caller = new FakeCaller()
-  begin(caller, readPlace(url), readConnectOptions({ createConnection, ...options }).dial)
+  begin(caller, readDialTarget(url), readConnectOptions({ createConnection, ...options }).dial)
   return { caller, dialled }
 }
 

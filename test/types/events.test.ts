@@ -24,6 +24,14 @@ t.test('events carry their types', async t => {
   ws.once('request', request => same<typeof request, UpgradeRequest>(true))
   ws.prependListener('error', error => same<typeof error, Error>(true))
   ws.addListener('unpipe', () => {})
+  // @ts-expect-error close has one argument, a CloseInfo
+  ws.on('close', (code: number, reason: string) => [code, reason])
+  // @ts-expect-error close has one argument, a CloseInfo
+  ws.once('close', (code, reason) => [code, reason])
+  // @ts-expect-error there is no such event
+  ws.on('mesage', () => {})
+  // @ts-expect-error a message may be text
+  ws.on('message', (message: Buffer) => message)
   ws.removeAllListeners()
   const chained: WebSocketStream = ws.on('open', () => {}).once('close', () => {})
   t.equal(chained, ws)
@@ -43,6 +51,9 @@ t.test('methods and fields have their types', async t => {
   same<typeof ws.closeInfo, CloseInfo | undefined>(true)
   same<typeof ws.readyState, 'connecting' | 'open' | 'closing' | 'closed'>(true)
   same<ReturnType<typeof ws.ping>, Promise<number>>(true)
+  type RequestHeaders = UpgradeRequest['headers']
+  same<RequestHeaders['authorization'], string | undefined>(true)
+  same<RequestHeaders['x-other'], string | string[] | undefined>(true)
   ws.destroy()
   const info: CloseInfo = await ws.whenClosed()
   t.equal(info.code, 1006)

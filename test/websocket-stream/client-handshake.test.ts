@@ -24,7 +24,7 @@ for (const setup of CLIENTS) {
       'sec-websocket-version': '13'
     })
     t.equal(Buffer.from(request.headers['sec-websocket-key']!, 'base64').length, 16)
-    const opening = once(ws, 'open')
+    const driver = once(ws, 'open')
     peer.write(answerHead(request, { 'X-A': '1' }))
     const info = await ws.opened
     t.match(info, {
@@ -35,7 +35,7 @@ for (const setup of CLIENTS) {
       status: 101,
       headers: { 'x-a': '1' }
     })
-    t.same(await opening, [info])
+    t.same(await driver, [info])
     t.match(ws, { readyState: 'open', version: 'hybi-13', status: 101, headers: { 'x-a': '1' } })
     t.throws(() => ws.setHeader('X-A', '1'), TypeError)
   })

@@ -29,7 +29,7 @@ for (const setup of SERVERS) {
     t.equal(ws.readyState, 'connecting')
     t.same([ws.version, ws.protocol, ws.extensions, ws.url, ws.status, ws.request], ['', '', '', '', 0, null])
     t.same(ws.headers, {})
-    const opening = once(ws, 'open')
+    const driver = once(ws, 'open')
     peer.write(requestHead())
     const head = await peer.head()
     t.equal(head.first, 'HTTP/1.1 101 Switching Protocols')
@@ -47,7 +47,7 @@ for (const setup of SERVERS) {
       status: 101,
       headers: { upgrade: 'websocket' }
     })
-    t.same(await opening, [info])
+    t.same(await driver, [info])
     t.equal(ws.readyState, 'open')
     t.match(ws, { version: 'hybi-13', protocol: '', extensions: '', url: info.url, status: 101 })
     t.equal(ws.headers, info.headers)

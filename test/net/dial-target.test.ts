@@ -1,12 +1,12 @@
 // Where a URL leads: host and port, or a unix socket.
 
 import t from 'tap'
-import { isSameOrigin, readPlace } from '../../lib/net/place.js'
+import { isSameOrigin, readDialTarget } from '../../lib/net/dial-target.js'
 
 /** What is looked at, on one line. */
 function read(url: string | URL): string {
-  const place = readPlace(url)
-  return `${place.url} ${place.secure} ${place.socketPath ?? `${place.hostname} ${place.port}`}`
+  const target = readDialTarget(url)
+  return `${target.url} ${target.secure} ${target.socketPath ?? `${target.hostname} ${target.port}`}`
 }
 
 t.test('a URL of TCP', async t => {
@@ -51,21 +51,21 @@ t.test('a URL that is none is an error', async t => {
     'ws+unix:///%ff',
     'ws+unix://['
   )
-  for (const url of wrong) t.throws(() => readPlace(url), SyntaxError, url)
-  for (const url of [5, null, undefined, {}]) t.throws(() => readPlace(url as unknown as string), TypeError)
+  for (const url of wrong) t.throws(() => readDialTarget(url), SyntaxError, url)
+  for (const url of [5, null, undefined, {}]) t.throws(() => readDialTarget(url as unknown as string), TypeError)
 })
 
 t.test('A14: control characters in a URL are a TypeError', async t => {
   for (const mark of ['\r', '\n', '\0', '\r\nX: y']) {
-    t.throws(() => readPlace(`ws://a/${mark}`), TypeError)
-    t.throws(() => readPlace(`ws+unix:///run/a${mark}:/`), TypeError)
-    t.throws(() => readPlace(`ws+unix:///run/a:/${mark}`), TypeError)
+    t.throws(() => readDialTarget(`ws://a/${mark}`), TypeError)
+    t.throws(() => readDialTarget(`ws+unix:///run/a${mark}:/`), TypeError)
+    t.throws(() => readDialTarget(`ws+unix:///run/a:/${mark}`), TypeError)
   }
-  t.throws(() => readPlace('ws+unix:///run/a%00b:/'), TypeError)
+  t.throws(() => readDialTarget('ws+unix:///run/a%00b:/'), TypeError)
 })
 
 t.test('the same origin is the same scheme, host and port, or the same socket', async t => {
-  const same = (one: string, other: string): boolean => isSameOrigin(readPlace(one), readPlace(other))
+  const same = (one: string, other: string): boolean => isSameOrigin(readDialTarget(one), readDialTarget(other))
   t.ok(same('ws://a/b', 'http://u:p@A:80/c?d'))
   t.ok(same('wss://a', 'https://a:443/'))
   t.ok(same('ws+unix:///run/a:/b', 'ws+unix:///run/a:/c'))

@@ -8,7 +8,7 @@ import { Opcode } from '../protocol/opcode.js'
 import { readBinary } from '../protocol/received-bytes.js'
 import type { Buffer } from '../runtime/node.js'
 import type { Batch, FaultListener, Receiver, Sender } from '../stages/stage.js'
-import { MessageStream, type MessageStreamOwner } from './message-stream.js'
+import { MessageStream, type MessageStreamOwner } from '../views/message-stream.js'
 
 /** Takes the streams of messages. */
 export interface StreamTaker {
@@ -17,12 +17,12 @@ export interface StreamTaker {
   endMessages(error: Error | null): void
 }
 
-export interface StreamIntakeOwner extends FaultListener {
+export interface StreamAssemblerOwner extends FaultListener {
   /** Everything that had arrived has been delivered. */
   inputDelivered(): void
 }
 
-export class StreamIntake implements Receiver<Frame>, MessageStreamOwner {
+export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
   prev: Sender<Frame> | null = null
   private readonly rules: FragmentRules
   private current: MessageStream | null = null
@@ -42,7 +42,7 @@ export class StreamIntake implements Receiver<Frame>, MessageStreamOwner {
 
   constructor(
     private readonly view: StreamTaker,
-    private readonly owner: StreamIntakeOwner,
+    private readonly owner: StreamAssemblerOwner,
     private readonly limits: MessageLimits & { highWaterMark: number }
   ) {
     this.rules = new FragmentRules(limits)

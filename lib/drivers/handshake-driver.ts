@@ -1,24 +1,24 @@
 // The opening handshake as something that happens: who speaks first, who decides, what is answered. What both versions of HTTP have in
 // common stands here; bytes and fields are made and read by the codecs in handshake/.
 
-import { HandshakeError } from './errors.js'
-import { checkServer } from './extensions/agreement.js'
-import type { Extension } from './extensions/extension.js'
-import type { Negotiated } from './extensions/negotiation.js'
-import type { ConnectionServer } from './hand-over.js'
-import { fieldLines } from './handshake/fields.js'
-import type { OpenInfo } from './handshake/open-info.js'
-import type { AcceptOptions, Refusal, RefusalOptions } from './handshake/server-handshake.js'
-import { type Settings, type UpgradeRequest, withExtension } from './options.js'
-import { startGrace } from './refusal-grace.js'
-import type { Buffer } from './runtime/node.js'
-import type { HandshakeReader } from './stages/handshake-transform.js'
+import { HandshakeError } from '../errors.js'
+import { checkServer } from '../extensions/agreement.js'
+import type { Extension } from '../extensions/extension.js'
+import type { Negotiated } from '../extensions/negotiation.js'
+import type { ConnectionServer } from '../hand-over.js'
+import { fieldLines } from '../handshake/fields.js'
+import type { OpenInfo } from '../handshake/open-info.js'
+import type { AcceptOptions, Refusal, RefusalOptions } from '../handshake/server-handshake.js'
+import { type Settings, type UpgradeRequest, withExtension } from '../options.js'
+import { startGrace } from '../refusal-grace.js'
+import type { Buffer } from '../runtime/node.js'
+import type { HandshakeReader } from '../stages/handshake-transform.js'
 
 /** Why something cannot be added to a handshake any more. */
 export const SENT = 'the handshake has been sent'
 
 /** What an opening asks of its surroundings. */
-export interface OpeningOwner {
+export interface HandshakeDriverOwner {
   /** Whether there is a wire. */
   readonly isJoined: boolean
   /** Begins the handshake at once, where it would else begin at the end of this turn. */
@@ -46,7 +46,7 @@ export interface OpeningOwner {
 }
 
 /** One side's opening handshake. */
-export interface Opening extends HandshakeReader {
+export interface HandshakeDriver extends HandshakeReader {
   readonly request: UpgradeRequest | null
   /** Where a client wants to go; '' for a server. */
   readonly url: string
@@ -84,7 +84,7 @@ export class RefusalWatch {
 
   constructor(
     private readonly handshake: RefusableHandshake,
-    private readonly owner: OpeningOwner,
+    private readonly owner: HandshakeDriverOwner,
     private readonly late: () => void
   ) {}
 
@@ -115,7 +115,7 @@ export interface ServerCodec {
 }
 
 /** A server's opening: the application decides when it is asked, before, or later. */
-export abstract class ServerOpening<Codec extends ServerCodec> implements Opening {
+export abstract class ServerDriver<Codec extends ServerCodec> implements HandshakeDriver {
   readonly url = ''
   abstract readonly request: UpgradeRequest | null
   protected done = false
@@ -129,7 +129,7 @@ export abstract class ServerOpening<Codec extends ServerCodec> implements Openin
   private isAsked = false
 
   constructor(
-    protected readonly owner: OpeningOwner,
+    protected readonly owner: HandshakeDriverOwner,
     protected settings: Settings
   ) {
     checkServer(settings)

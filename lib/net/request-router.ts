@@ -35,19 +35,19 @@ interface UpgradingServer extends WebServer {
 type Http2Like = WebServer & { updateSettings(settings: { enableConnectProtocol: boolean }): void }
 type Listener = [event: string, listener: (...args: any[]) => void]
 
-const receptions = new WeakMap<WebServer, Reception>()
+const routers = new WeakMap<WebServer, RequestRouter>()
 
 /** Has an acceptor asked about a server's requests, behind those that were there before; gives what undoes it. */
 export function enter(server: WebServer, acceptor: Acceptor<any>, options: WebSocketOptions): () => void {
-  let reception = receptions.get(server)
-  if (reception === undefined) {
-    reception = new Reception(server)
-    receptions.set(server, reception)
+  let router = routers.get(server)
+  if (router === undefined) {
+    router = new RequestRouter(server)
+    routers.set(server, router)
   }
-  return reception.add({ acceptor, options })
+  return router.add({ acceptor, options })
 }
 
-class Reception {
+class RequestRouter {
   private entries: readonly Entry[] = []
   private readonly listeners: readonly Listener[]
 

@@ -1,13 +1,13 @@
 // Messages on their way to whoever takes them: a view, listeners, or nobody yet.
 
 import t from 'tap'
-import type { Message } from '../../lib/index.js'
 import {
   Delivery,
   type DeliveryOwner,
   type MessageListeners,
   type Taker as MessageTaker
-} from '../../lib/views/delivery.js'
+} from '../../lib/inbound/delivery.js'
+import type { Message } from '../../lib/index.js'
 
 class Owner implements DeliveryOwner, MessageListeners<Message> {
   heard: Message[] = []

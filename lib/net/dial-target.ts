@@ -3,7 +3,7 @@
 import { readUrl } from '../handshake/client-url.js'
 
 /** Where a WebSocket is to be had. */
-export interface Place {
+export interface DialTarget {
   /** As it was given, for `createConnection`, which dials in our stead. */
   readonly given: URL
   /** For a WebSocketStream: `ws:` or `wss:`, with the user's name and password. */
@@ -21,15 +21,15 @@ export interface Place {
  * @throws SyntaxError where it is no URL of these, or has a fragment
  * @throws TypeError where it is neither a string nor a URL, or has control characters in it
  */
-export function readPlace(given: string | URL): Place {
+export function readDialTarget(given: string | URL): DialTarget {
   // new URL() is for strings that readUrl has looked at
-  if (isUnix(given)) return unixPlace(given)
+  if (isUnix(given)) return unixTarget(given)
   const { url } = readUrl(given)
-  const place = new URL(url)
+  const target = new URL(url)
   const { username, password } = new URL(given)
-  place.username = username
-  place.password = password
-  return placeOf(new URL(given), place, undefined)
+  target.username = username
+  target.password = password
+  return targetOf(new URL(given), target, undefined)
 }
 
 function isUnix(given: unknown): given is string | URL {
@@ -37,14 +37,14 @@ function isUnix(given: unknown): given is string | URL {
 }
 
 /** The form that `ws` has: behind the path of the socket a colon, and the target; a colon of the path itself is `%3A`. */
-function unixPlace(given: string | URL): Place {
+function unixTarget(given: string | URL): DialTarget {
   const { url, pathname, search } = checkUnix(given)
   const colon = pathname.indexOf(':')
   const path = percentDecode(colon < 0 ? pathname : pathname.slice(0, colon))
   const target = colon < 0 ? '/' : pathname.slice(colon + 1)
   if (path === '' || path.endsWith('/')) throw new SyntaxError('a ws+unix URL has the path of a socket')
   if (path.includes('\0')) throw new TypeError('the path of a socket has no NUL in it')
-  return placeOf(url, new URL(`ws://localhost${target.startsWith('/') ? '' : '/'}${target}${search}`), path)
+  return targetOf(url, new URL(`ws://localhost${target.startsWith('/') ? '' : '/'}${target}${search}`), path)
 }
 
 function checkUnix(given: string | URL): { url: URL; pathname: string; search: string } {
@@ -66,7 +66,7 @@ function percentDecode(path: string): string {
   }
 }
 
-function placeOf(given: URL, url: URL, socketPath: string | undefined): Place {
+function targetOf(given: URL, url: URL, socketPath: string | undefined): DialTarget {
   const secure = url.protocol === 'wss:'
   return {
     given,
@@ -89,7 +89,7 @@ export function bareHostname({ hostname }: URL): string {
 }
 
 /** The same scheme, host and port, or the same unix socket (RFC 6454 §5). */
-export function isSameOrigin(one: Place, other: Place): boolean {
+export function isSameOrigin(one: DialTarget, other: DialTarget): boolean {
   return (
     one.secure === other.secure &&
     one.hostname === other.hostname &&

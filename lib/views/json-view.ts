@@ -8,7 +8,7 @@ import { TextBytes } from '../protocol/text-bytes.js'
 import { nextTick } from '../runtime/node.js'
 import { askForDrain, Duplex, emitSurfacing } from '../streams.js'
 import { surfacing } from '../surfacing.js'
-import type { MessagesView } from './messages.js'
+import type { MessagesView } from './messages-view.js'
 
 type Callback = (error?: Error | null) => void
 

@@ -2,15 +2,15 @@
 // what happens where either side is gone. With real ones: test/net/http2-connections.test.ts.
 
 import t from 'tap'
-import { HandshakeError } from '../lib/errors.js'
-import type { Negotiated } from '../lib/extensions/negotiation.js'
-import type { Http2Headers } from '../lib/handshake/http2-fields.js'
-import type { OpenInfo } from '../lib/handshake/open-info.js'
-import { Http1ClientOpening } from '../lib/http1-opening.js'
-import { Http2ClientOpening, type Http2OpeningOwner, Http2ServerOpening } from '../lib/http2-opening.js'
-import type { Opening } from '../lib/opening.js'
-import { readOptions, type WebSocketOptions } from '../lib/options.js'
-import { acceptFor } from './support/raw-peer.js'
+import type { HandshakeDriver } from '../../lib/drivers/handshake-driver.js'
+import { Http1ClientDriver } from '../../lib/drivers/http1-driver.js'
+import { Http2ClientDriver, type Http2DriverOwner, Http2ServerDriver } from '../../lib/drivers/http2-driver.js'
+import { HandshakeError } from '../../lib/errors.js'
+import type { Negotiated } from '../../lib/extensions/negotiation.js'
+import type { Http2Headers } from '../../lib/handshake/http2-fields.js'
+import type { OpenInfo } from '../../lib/handshake/open-info.js'
+import { readOptions, type WebSocketOptions } from '../../lib/options.js'
+import { acceptFor } from '../support/raw-peer.js'
 
 const REQUEST: Http2Headers = {
   ':method': 'CONNECT',
@@ -41,7 +41,7 @@ const session = {
   close() {}
 }
 
-class Owner implements Http2OpeningOwner {
+class Owner implements Http2DriverOwner {
   readonly said: string[] = []
   followsRedirects = false
   info: OpenInfo | null = null
@@ -51,10 +51,10 @@ class Owner implements Http2OpeningOwner {
   onRequest: (() => void) | null = null
 
   isJoined = true
-  opening: Opening | null = null
+  driver: HandshakeDriver | null = null
 
   begin(): void {
-    this.opening!.begin()
+    this.driver!.begin()
   }
 
   readMore(): void {}
@@ -108,15 +108,15 @@ function server(changes: Http2Headers = {}, options: WebSocketOptions = {}) {
       owner.said.push(`reset ${code}`)
     }
   }
-  const opening = new Http2ServerOpening(owner, readOptions(options), stream, { ...REQUEST, ...changes })
-  owner.opening = opening
-  return { owner, stream, opening, heads }
+  const driver = new Http2ServerDriver(owner, readOptions(options), stream, { ...REQUEST, ...changes })
+  owner.driver = driver
+  return { owner, stream, driver, heads }
 }
 
 function client(options: WebSocketOptions = {}, url = 'wss://example.com/chat') {
   const owner = new Owner()
   const settings = readOptions(options)
-  const opening = new Http2ClientOpening(owner, url, settings, new Http1ClientOpening(owner, url, settings))
+  const driver = new Http2ClientDriver(owner, url, settings, new Http1ClientDriver(owner, url, settings))
   let hear: (head: Http2Headers) => void = () => {}
   const requests: Http2Headers[] = []
   const stream = {
@@ -129,11 +129,11 @@ function client(options: WebSocketOptions = {}, url = 'wss://example.com/chat') 
     return stream
   }
   const ask = () => {
-    const asked = opening.requestOn({ request })
-    opening.begin()
+    const asked = driver.requestOn({ request })
+    driver.begin()
     return asked
   }
-  return { owner, opening, stream, requests, ask, answer: (head: Http2Headers) => hear(head) }
+  return { owner, driver, stream, requests, ask, answer: (head: Http2Headers) => hear(head) }
 }
 
 const caught = (run: () => unknown): HandshakeError => {
@@ -147,22 +147,22 @@ const caught = (run: () => unknown): HandshakeError => {
 
 t.test('a server', async t => {
   t.test('resets the stream of a client that leaves before it is answered', async t => {
-    const { opening, owner } = server()
+    const { driver, owner } = server()
     owner.onRequest = () => {}
-    opening.begin()
-    opening.peerLeft()
-    opening.peerLeft()
+    driver.begin()
+    driver.peerLeft()
+    driver.peerLeft()
     t.same(owner.said, ['reset 8', 'failed'])
     t.match(owner.error, { code: 'WS_ERR_CONNECTION_LOST', status: 0 })
-    t.equal(opening.accept(), false)
-    t.throws(() => opening.handOver(), TypeError)
+    t.equal(driver.accept(), false)
+    t.throws(() => driver.handOver(), TypeError)
   })
 
   t.test('accepts what is right by itself', async t => {
-    const { opening, owner, heads } = server()
-    t.match(opening.request, { url: '/chat', headers: { host: 'example.com' } })
-    t.equal(opening.url, '')
-    opening.begin()
+    const { driver, owner, heads } = server()
+    t.match(driver.request, { url: '/chat', headers: { host: 'example.com' } })
+    t.equal(driver.url, '')
+    driver.begin()
     t.same(owner.said, ['head 200', 'open'])
     t.same(heads, [{ ':status': 200 }])
     t.match(owner.info, {
@@ -173,47 +173,47 @@ t.test('a server', async t => {
       url: 'wss://example.com/chat'
     })
     t.equal(owner.negotiated, null)
-    opening.begin()
-    opening.late()
-    t.equal(opening.accept(), false)
-    t.equal(opening.reject(404), false)
+    driver.begin()
+    driver.late()
+    t.equal(driver.accept(), false)
+    t.equal(driver.reject(404), false)
     t.equal(owner.said.length, 2)
   })
 
   t.test('leaves it to the application where that listens, now or later', async t => {
-    const { opening, owner } = server({ 'sec-websocket-protocol': 'a, b' })
+    const { driver, owner } = server({ 'sec-websocket-protocol': 'a, b' })
     owner.onRequest = () => {}
-    opening.begin()
+    driver.begin()
     t.same(owner.said, [])
-    opening.setHeader('X-A', 'a')
-    t.equal(opening.accept({ protocol: 'b' }), true)
+    driver.setHeader('X-A', 'a')
+    t.equal(driver.accept({ protocol: 'b' }), true)
     t.match(owner.info, { protocol: 'b', headers: { 'x-a': 'a', 'sec-websocket-protocol': 'b' } })
   })
 
   t.test('takes what the application says before there is a wire', async t => {
     const accepted = server()
-    accepted.opening.setHeader('X-A', ['a', 'b'])
-    t.throws(() => accepted.opening.setHeader('X-A', 'a\r\nb'), TypeError)
-    t.throws(() => accepted.opening.setHeader('X A', []), TypeError)
-    t.equal(accepted.opening.accept({ headers: { 'X-B': 'b' } }), true)
-    accepted.opening.begin()
+    accepted.driver.setHeader('X-A', ['a', 'b'])
+    t.throws(() => accepted.driver.setHeader('X-A', 'a\r\nb'), TypeError)
+    t.throws(() => accepted.driver.setHeader('X A', []), TypeError)
+    t.equal(accepted.driver.accept({ headers: { 'X-B': 'b' } }), true)
+    accepted.driver.begin()
     t.match(accepted.heads, [{ ':status': 200, 'x-a': 'a, b', 'x-b': 'b' }])
 
     const rejected = server()
-    t.equal(rejected.opening.reject(404, { body: 'nothing here' }), true)
-    rejected.opening.begin()
+    t.equal(rejected.driver.reject(404, { body: 'nothing here' }), true)
+    rejected.driver.begin()
     t.same(rejected.owner.said, ['head 404', 'nothing here', 'failed'])
     t.match(rejected.owner.error, { code: 'WS_ERR_REJECTED', status: 404 })
 
     const later = server()
-    later.owner.onRequest = () => later.opening.reject(403)
-    later.opening.begin()
+    later.owner.onRequest = () => later.driver.reject(403)
+    later.driver.begin()
     t.same(later.owner.said, ['head 403', 'Forbidden', 'failed'])
   })
 
   t.test('says which version it speaks', async t => {
-    const { opening, owner, heads } = server({ 'sec-websocket-version': '8' })
-    opening.begin()
+    const { driver, owner, heads } = server({ 'sec-websocket-version': '8' })
+    driver.begin()
     t.match(heads, [{ ':status': 400, 'sec-websocket-version': '13' }])
     t.same(owner.said, ['head 400', 'unsupported WebSocket version', 'failed'])
     t.match(owner.error, { code: 'WS_ERR_UNSUPPORTED_VERSION' })
@@ -224,71 +224,71 @@ t.test('a server', async t => {
     const protocols = () => {
       throw boom
     }
-    const { opening, owner } = server({ 'sec-websocket-protocol': 'a' }, { protocols })
-    opening.begin()
+    const { driver, owner } = server({ 'sec-websocket-protocol': 'a' }, { protocols })
+    driver.begin()
     t.equal(owner.said[0], 'head 500')
     t.match(owner.error, { code: 'WS_ERR_REJECTED', status: 500, cause: boom })
   })
 
   t.test('sends no body behind a status that has none', async t => {
-    const { opening, owner } = server()
-    opening.reject(304)
-    opening.begin()
+    const { driver, owner } = server()
+    driver.reject(304)
+    driver.begin()
     t.same(owner.said, ['head 304', 'failed'])
   })
 
   t.test('A26: answers 408 where time is up', async t => {
-    const { opening, owner } = server()
-    opening.late()
+    const { driver, owner } = server()
+    driver.late()
     t.equal(owner.said[0], 'head 408')
-    opening.begin()
+    driver.begin()
     t.equal(owner.said.length, 3)
   })
 
   t.test('says nothing to a stream that is gone, or that somebody else has answered', async t => {
     for (const gone of ['closed', 'destroyed', 'headersSent'] as const) {
-      const { opening, owner, stream, heads } = server()
+      const { driver, owner, stream, heads } = server()
       stream[gone] = true
-      opening.begin()
+      driver.begin()
       t.match(owner.error, { code: 'WS_ERR_CONNECTION_LOST' })
       const refused = server()
       refused.stream[gone] = true
-      refused.opening.reject(404)
-      refused.opening.begin()
+      refused.driver.reject(404)
+      refused.driver.begin()
       t.same([heads, refused.heads], [[], []])
       t.same(refused.owner.said, ['failed'])
     }
-    const { opening, owner } = server()
-    opening.fault(new HandshakeError('WS_ERR_CONNECTION_LOST'))
+    const { driver, owner } = server()
+    driver.fault(new HandshakeError('WS_ERR_CONNECTION_LOST'))
     t.same(owner.said, ['failed'])
   })
 
   t.test('agrees on extensions', async t => {
     const offer = { 'sec-websocket-extensions': 'x-test, x-other' }
     const agreed = server(offer, { extensions: [extension] as never })
-    agreed.opening.begin()
+    agreed.driver.begin()
     t.match(agreed.heads, [{ 'sec-websocket-extensions': 'x-test' }])
     t.match(agreed.owner.info, { extensions: 'x-test' })
     t.match(agreed.owner.negotiated, { rsv: 1 })
 
     const given = server(offer)
-    given.owner.onRequest = () => given.opening.accept({ extensions: 'x-other' })
-    given.opening.begin()
+    given.owner.onRequest = () => given.driver.accept({ extensions: 'x-other' })
+    given.driver.begin()
     t.match(given.heads, [{ 'sec-websocket-extensions': 'x-other' }])
     t.same(given.owner.negotiated, { rsv: 7, incoming: null, outgoing: null })
 
     const none = server(offer)
-    none.owner.onRequest = () => none.opening.accept({ extensions: '' })
-    none.opening.begin()
+    none.owner.onRequest = () => none.driver.accept({ extensions: '' })
+    none.driver.begin()
     t.equal(none.owner.negotiated, null)
   })
 
   t.test('has no head to read among the bytes', async t => {
-    const { opening } = server()
-    t.same(opening.receive(Buffer.from('a')), Buffer.from('a'))
-    opening.complete()
+    const { driver } = server()
+    t.same(driver.receive(Buffer.from('a')), Buffer.from('a'))
+    driver.complete()
     t.match(
-      caught(() => opening.end()),
+      caught(() => driver.end()),
       { code: 'WS_ERR_CONNECTION_LOST' }
     )
   })
@@ -296,67 +296,67 @@ t.test('a server', async t => {
 
 t.test('a client', async t => {
   t.test('asks on a session, and takes the answer', async t => {
-    const { opening, owner, requests, ask, answer, stream } = client({ protocols: ['a'] })
-    opening.setHeader('X-A', 'a')
+    const { driver, owner, requests, ask, answer, stream } = client({ protocols: ['a'] })
+    driver.setHeader('X-A', 'a')
     t.equal(ask(), stream)
-    opening.begin()
+    driver.begin()
     t.match(requests, [{ ':method': 'CONNECT', ':path': '/chat', 'x-a': 'a', 'sec-websocket-protocol': 'a' }])
     t.same(owner.said, [], 'there is no head to write')
-    t.equal(opening.url, 'wss://example.com/chat')
-    t.equal(opening.request, null)
-    t.equal(opening.isDecided, false)
-    t.equal(opening.accept(), false)
-    t.equal(opening.reject(), false)
-    t.equal(opening.handOver(), false)
-    opening.peerLeft()
+    t.equal(driver.url, 'wss://example.com/chat')
+    t.equal(driver.request, null)
+    t.equal(driver.isDecided, false)
+    t.equal(driver.accept(), false)
+    t.equal(driver.reject(), false)
+    t.equal(driver.handOver(), false)
+    driver.peerLeft()
     answer({ ':status': 200, 'sec-websocket-protocol': 'a' })
     t.same(owner.said, ['open'])
     t.match(owner.info, { version: 'rfc8441', status: 200, protocol: 'a' })
-    opening.late()
+    driver.late()
     t.equal(owner.error, null)
   })
 
   t.test('takes an answer that came before the stream was its wire', async t => {
-    const { opening, owner, answer, stream } = client()
-    opening.requestOn({ request: () => stream })
+    const { driver, owner, answer, stream } = client()
+    driver.requestOn({ request: () => stream })
     answer({ ':status': 200 })
     t.same(owner.said, [])
-    opening.begin()
+    driver.begin()
     t.same(owner.said, ['open'])
   })
 
   t.test('speaks HTTP/1.1 where no stream was to be had after all', async t => {
-    const { opening, owner, stream } = client()
-    opening.requestOn({ request: () => stream })
-    opening.useHttp1()
-    opening.begin()
+    const { driver, owner, stream } = client()
+    driver.requestOn({ request: () => stream })
+    driver.useHttp1()
+    driver.begin()
     t.match(owner.said[0], /^GET /)
   })
 
   t.test('keeps bytes that are seen before the answer', async t => {
-    const { opening, owner, ask, answer } = client()
+    const { driver, owner, ask, answer } = client()
     ask()
-    t.equal(opening.receive(Buffer.from('one')), null)
-    t.equal(opening.receive(Buffer.from('two')), null)
+    t.equal(driver.receive(Buffer.from('one')), null)
+    t.equal(driver.receive(Buffer.from('two')), null)
     answer({ ':status': 200 })
     t.same(owner.said, ['kept one', 'kept two', 'open'])
   })
 
   t.test('takes them for the body where the answer is a refusal', async t => {
-    const { opening, ask, answer } = client()
+    const { driver, ask, answer } = client()
     ask()
-    opening.receive(Buffer.from('no, '))
+    driver.receive(Buffer.from('no, '))
     answer({ ':status': 403, 'x-a': 'a' })
-    t.equal(opening.receive(Buffer.from('thanks')), null)
-    const error = caught(() => opening.end())
+    t.equal(driver.receive(Buffer.from('thanks')), null)
+    const error = caught(() => driver.end())
     t.match(error, { code: 'WS_ERR_UNEXPECTED_STATUS', status: 403, headers: { 'x-a': 'a' } })
     t.equal(String(error.body), 'no, thanks')
   })
 
   t.test('A25: and fails when there are too many of them', async t => {
-    const { opening, owner, ask, answer } = client()
+    const { driver, owner, ask, answer } = client()
     ask()
-    opening.receive(Buffer.alloc(70000))
+    driver.receive(Buffer.alloc(70000))
     answer({ ':status': 403 })
     t.match(owner.error, { code: 'WS_ERR_UNEXPECTED_STATUS', status: 403 })
     t.equal(owner.error!.body.length, 65536)
@@ -369,15 +369,15 @@ t.test('a client', async t => {
     t.match(wrong.owner.error, { code: 'WS_ERR_BAD_RESPONSE' })
     const late = client()
     late.ask()
-    late.opening.late()
+    late.driver.late()
     t.match(late.owner.error, { code: 'WS_ERR_HANDSHAKE_TIMEOUT' })
     late.answer({ ':status': 200 })
-    late.opening.fault(new HandshakeError('WS_ERR_CONNECTION_LOST'))
+    late.driver.fault(new HandshakeError('WS_ERR_CONNECTION_LOST'))
     t.same(late.owner.said, ['failed'])
     const ended = client()
     ended.ask()
     t.match(
-      caught(() => ended.opening.end()),
+      caught(() => ended.driver.end()),
       { code: 'WS_ERR_BAD_RESPONSE' }
     )
   })
@@ -422,28 +422,28 @@ t.test('a client', async t => {
   })
 
   t.test('speaks HTTP/1.1 where there is no session', async t => {
-    const { opening, owner } = client({ headers: { 'X-A': 'a' } })
-    opening.setHeader('X-B', 'b')
-    t.same(opening.fields, [
+    const { driver, owner } = client({ headers: { 'X-A': 'a' } })
+    driver.setHeader('X-B', 'b')
+    t.same(driver.fields, [
       ['X-A', 'a'],
       ['X-B', 'b']
     ])
-    opening.begin()
+    driver.begin()
     t.match(owner.said[0], /^GET \/chat HTTP\/1\.1\r\nHost: example\.com\r\n.*X-A: a\r\n.*X-B: b\r\n/s)
     const key = /Key: (.*)\r/.exec(owner.said[0]!)![1]!
     const answer = `HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptFor(key)}\r\n\r\n`
-    t.same(opening.receive(Buffer.from(`${answer}rest`)), Buffer.from('rest'))
-    opening.complete()
+    t.same(driver.receive(Buffer.from(`${answer}rest`)), Buffer.from('rest'))
+    driver.complete()
     t.match(owner.info, { version: 'hybi-13', status: 101 })
     const ended = client()
-    ended.opening.begin()
+    ended.driver.begin()
     t.match(
-      caught(() => ended.opening.end()),
+      caught(() => ended.driver.end()),
       { code: 'WS_ERR_BAD_RESPONSE' }
     )
-    ended.opening.fault(new HandshakeError('WS_ERR_CONNECTION_LOST'))
+    ended.driver.fault(new HandshakeError('WS_ERR_CONNECTION_LOST'))
     const late = client()
-    late.opening.late()
+    late.driver.late()
     t.match(
       [ended.owner.error, late.owner.error],
       [{ code: 'WS_ERR_CONNECTION_LOST' }, { code: 'WS_ERR_HANDSHAKE_TIMEOUT' }]
@@ -452,9 +452,9 @@ t.test('a client', async t => {
 })
 
 t.test('an extension may be added until a stream was asked for', async t => {
-  const { opening, ask, requests } = client()
-  opening.addExtension(extension as never)
+  const { driver, ask, requests } = client()
+  driver.addExtension(extension as never)
   ask()
   t.match(requests, [{ 'sec-websocket-extensions': 'x-test' }])
-  t.throws(() => opening.addExtension({ ...extension, name: 'y' } as never), TypeError)
+  t.throws(() => driver.addExtension({ ...extension, name: 'y' } as never), TypeError)
 })

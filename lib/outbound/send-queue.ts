@@ -3,41 +3,23 @@
 
 import { WebSocketError } from '../errors.js'
 import type { Frame } from '../protocol/frame.js'
-import { type Outgoing as Message, type OrderedControl, queuedSize } from '../protocol/message-splitter.js'
+import { type Outgoing as Message, queuedSize } from '../protocol/message-splitter.js'
 import { nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import type { MessageFragmenter } from '../stages/message-fragmenter.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
-
-/** A message in pieces, waiting for its turn, or having it. */
-export interface PiecewiseMessage {
-  /** Bytes that wait in it. */
-  readonly size: number
-  /** Whether the application has ended it. */
-  readonly isEnded: boolean
-  /** Whether the application writes and ends it by itself; a Readable that was written ends in its own time. */
-  readonly isByHand: boolean
-  /** It is the next to be sent, by `pieces` and `done` of the outbox; those before it are gone. */
-  begin(): void
-  /** The wire takes more of it. */
-  proceed(): void
-  /** Nothing can be sent any more. */
-  connectionOver(): void
-}
-
-/** What the application may write. */
-export type Outgoing = Message | OrderedControl | PiecewiseMessage
+import type { PiecewiseMessage, SendItem } from '../views/send-item.js'
 
 interface Queued {
   /** Null for what only waits for those before it. */
-  readonly item: Outgoing | null
+  readonly item: SendItem | null
   readonly written: Written | null
 }
 
 /** From here on the front of the queue, which has been sent, is cut off when it is the larger half. */
 const CUT_FROM = 1024
 
-export class Outbox implements Sender<Message> {
+export class SendQueue implements Sender<Message> {
   next: Receiver<Message> | null
   /** Whose write waits for room. */
   sender: { proceed(): void } | null = null
@@ -105,7 +87,7 @@ export class Outbox implements Sender<Message> {
   }
 
   /** Sends this behind all that wait; false asks to wait for `proceed` of the sender. */
-  add(item: Outgoing, written: Written | null): boolean {
+  add(item: SendItem, written: Written | null): boolean {
     this.queue.push({ item, written })
     if (isPiecewise(item)) this.piecewise.add(item)
     else this.queuedBytes += queuedSize(item)
@@ -197,6 +179,6 @@ export class Outbox implements Sender<Message> {
   }
 }
 
-function isPiecewise(item: Outgoing): item is PiecewiseMessage {
+function isPiecewise(item: SendItem): item is PiecewiseMessage {
   return typeof item === 'object' && 'begin' in item
 }

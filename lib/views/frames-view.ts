@@ -1,12 +1,12 @@
 // The application's side as an object-mode Duplex of frames as they are on the wire, control frames included: for relays.
 
 import { WebSocketError } from '../errors.js'
+import type { SendQueue } from '../outbound/send-queue.js'
 import { readCloseBody } from '../protocol/close-code.js'
 import { Frame } from '../protocol/frame.js'
 import { isControl, isKnown, Opcode } from '../protocol/opcode.js'
 import { Buffer, nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
-import type { Outbox } from './outbox.js'
 import { View, type ViewOwner } from './view.js'
 
 /** A frame to be sent: one of ours, or its fields. */
@@ -22,7 +22,7 @@ export interface FrameFields {
 }
 
 export interface FramesOwner extends ViewOwner {
-  readonly outbox: Outbox
+  readonly sendQueue: SendQueue
   /** Reserved bits that something negotiated. */
   readonly allowedRsv: number
   sendControl(opcode: Opcode, payload: Buffer): boolean
@@ -80,7 +80,7 @@ export class FramesView extends View<any, Frame> {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     super._destroy(error, callback)
-    this.frames.outbox.done(this)
+    this.frames.sendQueue.done(this)
     const { held } = this
     this.held = null
     if (held?.written) nextTick(held.written, error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
@@ -92,7 +92,7 @@ export class FramesView extends View<any, Frame> {
     if (isControl(frame.opcode)) return this.sendControl(frame, written)
     if (this.hasTurn) return this.sendData(frame, written)
     this.held = { frame, written }
-    this.frames.outbox.add(this, null)
+    this.frames.sendQueue.add(this, null)
     return false
   }
 
@@ -115,11 +115,11 @@ export class FramesView extends View<any, Frame> {
   private sendData(frame: Frame, written: Written | null): boolean {
     this.frame = frame.complete ? null : frame
     this.inMessage = this.frame !== null || !frame.fin
-    const more = this.frames.outbox.frame(frame)
+    const more = this.frames.sendQueue.frame(frame)
     if (written !== null) this.frames.whenSent(written)
     if (this.inMessage) return more
     this.hasTurn = false
-    this.frames.outbox.done(this)
+    this.frames.sendQueue.done(this)
     return more
   }
 

@@ -1,19 +1,26 @@
 // The opening handshake on a stream of HTTP/2 (RFC 8441), of a server and of a client. Heads are no bytes here: they are given to the
 // stream, and only the body of a refusal goes down the pipeline.
 
-import { HandshakeError, type Headers } from './errors.js'
-import { answerOffer, Offer } from './extensions/agreement.js'
-import type { Extension } from './extensions/extension.js'
-import { type Http2Headers, Http2Request, http2Refusal } from './handshake/http2-fields.js'
-import { Http2ClientHandshake, type Http2Established, Http2ServerHandshake } from './handshake/http2-handshake.js'
-import type { AcceptOptions, RefusalOptions } from './handshake/server-handshake.js'
-import type { Http1ClientOpening } from './http1-opening.js'
-import { type Opening, type OpeningOwner, type ReadyRefusal, RefusalWatch, SENT, ServerOpening } from './opening.js'
-import type { Settings } from './options.js'
-import type { Buffer } from './runtime/node.js'
+import { HandshakeError, type Headers } from '../errors.js'
+import { answerOffer, Offer } from '../extensions/agreement.js'
+import type { Extension } from '../extensions/extension.js'
+import { type Http2Headers, Http2Request, http2Refusal } from '../handshake/http2-fields.js'
+import { Http2ClientHandshake, type Http2Established, Http2ServerHandshake } from '../handshake/http2-handshake.js'
+import type { AcceptOptions, RefusalOptions } from '../handshake/server-handshake.js'
+import type { Settings } from '../options.js'
+import type { Buffer } from '../runtime/node.js'
+import {
+  type HandshakeDriver,
+  type HandshakeDriverOwner,
+  type ReadyRefusal,
+  RefusalWatch,
+  SENT,
+  ServerDriver
+} from './handshake-driver.js'
+import type { Http1ClientDriver } from './http1-driver.js'
 
 /** What the openings below ask of their surroundings. */
-export interface Http2OpeningOwner extends OpeningOwner {
+export interface Http2DriverOwner extends HandshakeDriverOwner {
   /** Keeps bytes that came before the answer was seen; they are the first frames. */
   keepHead(bytes: Buffer): void
 }
@@ -41,11 +48,11 @@ export interface ClientSession<S extends ClientStream> {
   request(head: Http2Headers, options: { endStream: false }): S
 }
 
-export class Http2ServerOpening extends ServerOpening<Http2ServerHandshake> {
+export class Http2ServerDriver extends ServerDriver<Http2ServerHandshake> {
   readonly request: Http2Request
 
   constructor(
-    owner: OpeningOwner,
+    owner: HandshakeDriverOwner,
     settings: Settings,
     private readonly stream: ServerStream,
     private readonly head: Http2Headers
@@ -118,7 +125,7 @@ export class Http2ServerOpening extends ServerOpening<Http2ServerHandshake> {
 }
 
 /** A client that learns only on the way whether its wire is a stream of HTTP/2, or speaks HTTP/1.1. */
-export class Http2ClientOpening implements Opening {
+export class Http2ClientDriver implements HandshakeDriver {
   readonly request = null
   private readonly handshake: Http2ClientHandshake
   private readonly refusal: RefusalWatch
@@ -131,10 +138,10 @@ export class Http2ClientOpening implements Opening {
 
   /** @param http1 - what opens the connection where there is no HTTP/2 */
   constructor(
-    private readonly owner: Http2OpeningOwner,
+    private readonly owner: Http2DriverOwner,
     url: string | URL,
     settings: Settings,
-    private readonly http1: Http1ClientOpening
+    private readonly http1: Http1ClientDriver
   ) {
     this.handshake = new Http2ClientHandshake(url, settings)
     this.refusal = new RefusalWatch(this.handshake, owner, () => this.late())

@@ -6,15 +6,13 @@ import type { Settings } from '../options.js'
 import type { Frame } from '../protocol/frame.js'
 import type { ReceivedMessage } from '../protocol/message-joiner.js'
 import { type Buffer, nextTick, warn } from '../runtime/node.js'
-import { ByteUnwrapper } from '../stages/byte-unwrapper.js'
-import { MessageAssembler } from '../stages/message-assembler.js'
-import { type Batch, link, type Receiver, type Sender } from '../stages/stage.js'
-import { type BytesOwner, BytesView } from './bytes.js'
+import { type Batch, type FaultListener, link, type Receiver, type Sender } from '../stages/stage.js'
+import { type BytesOwner, BytesView } from '../views/bytes-view.js'
+import { type FramesOwner, FramesView } from '../views/frames-view.js'
+import { MessagesView } from '../views/messages-view.js'
+import { type StreamsOwner, StreamsView } from '../views/streams-view.js'
 import { Delivery, type DeliveryOwner, type MessageListeners, type Taker } from './delivery.js'
-import { type FramesOwner, FramesView } from './frames.js'
-import { MessagesView } from './messages.js'
-import { StreamIntake } from './stream-intake.js'
-import { type StreamsOwner, StreamsView } from './streams.js'
+import { StreamAssembler } from './stream-assembler.js'
 
 /** The forms in which an application can have what arrives. */
 export type ViewKind = 'messages' | 'streams' | 'frames' | 'bytes'
@@ -22,18 +20,25 @@ export type ViewKind = 'messages' | 'streams' | 'frames' | 'bytes'
 export type AnyView = MessagesView | StreamsView | FramesView | BytesView
 
 /** What stands behind the views. */
-export interface ReceptionOwner extends DeliveryOwner {
+export interface MessageReceiverOwner extends DeliveryOwner {
   readonly settings: Settings
   /** The listeners of 'message'. */
   readonly lifecycle: MessageListeners<ReceivedMessage>
   /** What the views write to. */
-  readonly sender: StreamsOwner & FramesOwner & BytesOwner
+  readonly sender: StreamsOwner & FramesOwner & BytesOwner & { hold(): void; release(): void }
   /** Ends the connection for a rule that the peer has broken. */
   fail(error: WebSocketError): void
+  /** Builds the end of the inbound chain. */
+  readonly pipeline: InboundPipeline
+}
+
+/** What a Pipeline links behind its decoder, ahead of what takes what arrives. */
+interface InboundPipeline {
+  deliverMessages(delivery: Receiver<ReceivedMessage>, listener: FaultListener): Receiver<Frame>
+  deliverBytes(delivery: Receiver<Buffer>, listener: FaultListener): Receiver<Frame>
+  deliverFrames(entrance: Receiver<Frame>): Receiver<Frame>
   /** Frames are wanted as they are on the wire: nothing else is to be done with them. */
-  bypassExtensions(): void
-  /** Messages are wanted: what takes frames, with the extensions before it. */
-  extended(entrance: Receiver<Frame>): Receiver<Frame>
+  bypassExtensions(queue: { hold(): void; release(): void }): void
 }
 
 /** What takes what arrives, once it is wanted. */
@@ -49,7 +54,7 @@ interface Sink {
 /** Fragments that are held at most, however small: an empty one takes room too. */
 const HELD_FRAMES = 1024
 
-export class Reception implements Receiver<Frame> {
+export class MessageReceiver implements Receiver<Frame> {
   prev: Sender<Frame> | null = null
   /** The application's view, where it has asked for one. */
   view: AnyView | null = null
@@ -67,7 +72,7 @@ export class Reception implements Receiver<Frame> {
   private outcome: Error | null | undefined = undefined
   private warning: NodeJS.Timeout | null = null
 
-  constructor(private readonly owner: ReceptionOwner) {}
+  constructor(private readonly owner: MessageReceiverOwner) {}
 
   receive(frames: Batch<Frame>): boolean {
     if (this.discarding) return true
@@ -172,9 +177,9 @@ export class Reception implements Receiver<Frame> {
     this.kind = kind
     this.stopWarning()
     let entrance: Receiver<Frame>
-    if (kind === 'messages') entrance = this.owner.extended(this.makeMessages())
-    else if (kind === 'streams') entrance = this.owner.extended(this.makeStreams())
-    else if (kind === 'bytes') entrance = this.owner.extended(this.makeBytes())
+    if (kind === 'messages') entrance = this.makeMessages()
+    else if (kind === 'streams') entrance = this.makeStreams()
+    else if (kind === 'bytes') entrance = this.makeBytes()
     else entrance = this.makeFrames()
     if (this.discarding) this.sink!.discard()
     // the application has the rest of this turn to be set up
@@ -215,35 +220,29 @@ export class Reception implements Receiver<Frame> {
 
   private makeMessages(): Receiver<Frame> {
     const { owner } = this
-    const assembler = new MessageAssembler(owner.settings)
-    assembler.listener = owner
     this.messages = this.sink = new Delivery<ReceivedMessage>(owner.lifecycle, owner, owner.settings.highWaterMark / 2)
-    link(assembler, this.messages)
-    return assembler
+    return owner.pipeline.deliverMessages(this.messages, owner)
   }
 
   private makeStreams(): Receiver<Frame> {
     const { owner } = this
     const view = new StreamsView(owner.sender)
-    const intake = new StreamIntake(view, owner, owner.settings)
-    this.sink = intake
+    const assembler = new StreamAssembler(view, owner, owner.settings)
+    this.sink = assembler
     this.attach(view)
-    return intake
+    return owner.pipeline.deliverFrames(assembler)
   }
 
   private makeFrames(): Receiver<Frame> {
     const { owner } = this
-    owner.bypassExtensions()
+    owner.pipeline.bypassExtensions(owner.sender)
     const view = new FramesView(owner.sender)
     return this.deliverTo<Frame>(view)
   }
 
   private makeBytes(): Receiver<Frame> {
     const { owner } = this
-    const unwrapper = new ByteUnwrapper(owner.settings)
-    unwrapper.listener = owner
-    link(unwrapper, this.deliverTo<Buffer>(new BytesView(owner.sender)))
-    return unwrapper
+    return owner.pipeline.deliverBytes(this.deliverTo<Buffer>(new BytesView(owner.sender)), owner)
   }
 
   /** What gives to this view, and to no listener of 'message'. */

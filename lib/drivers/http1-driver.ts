@@ -1,17 +1,17 @@
 // The opening handshake in HTTP/1.1, of a server and of a client, and in what the drafts made of it.
 
-import { HandshakeError, type Headers } from './errors.js'
-import { answerOffer, Offer } from './extensions/agreement.js'
-import type { Extension } from './extensions/extension.js'
-import type { Negotiated } from './extensions/negotiation.js'
-import { type ConnectionServer, checkServer as checkConnectionServer } from './hand-over.js'
-import { bodyLength, CONTINUE, expectsContinue } from './handshake/body-decoder.js'
-import { ByteStore } from './handshake/byte-store.js'
-import { ClientHandshake, type Established } from './handshake/client-handshake.js'
-import { type DraftAccepted, DraftHandshake, draftVersion } from './handshake/draft-handshake.js'
-import { HeadParser, REQUEST, type RequestHead, type ResponseHead } from './handshake/head-parser.js'
-import { toHeaders } from './handshake/header-fields.js'
-import { checkRequest } from './handshake/request-target.js'
+import { HandshakeError, type Headers } from '../errors.js'
+import { answerOffer, Offer } from '../extensions/agreement.js'
+import type { Extension } from '../extensions/extension.js'
+import type { Negotiated } from '../extensions/negotiation.js'
+import { type ConnectionServer, checkServer as checkConnectionServer } from '../hand-over.js'
+import { bodyLength, CONTINUE, expectsContinue } from '../handshake/body-decoder.js'
+import { ByteStore } from '../handshake/byte-store.js'
+import { ClientHandshake, type Established } from '../handshake/client-handshake.js'
+import { type DraftAccepted, DraftHandshake, draftVersion } from '../handshake/draft-handshake.js'
+import { HeadParser, REQUEST, type RequestHead, type ResponseHead } from '../handshake/head-parser.js'
+import { toHeaders } from '../handshake/header-fields.js'
+import { checkRequest } from '../handshake/request-target.js'
 import {
   type AcceptOptions,
   isWebSocket,
@@ -20,14 +20,21 @@ import {
   refusal,
   refusalFor,
   ServerHandshake
-} from './handshake/server-handshake.js'
-import { type Opening, type OpeningOwner, type ReadyRefusal, RefusalWatch, SENT, ServerOpening } from './opening.js'
-import { type Settings, type UpgradeRequest, withExtension } from './options.js'
-import { type BodySource, ReceivedRequest, type RequestBody } from './received-request.js'
-import { Buffer } from './runtime/node.js'
-import type { HandshakeReader } from './stages/handshake-transform.js'
+} from '../handshake/server-handshake.js'
+import { type Settings, type UpgradeRequest, withExtension } from '../options.js'
+import { type BodySource, ReceivedRequest, type RequestBody } from '../received-request.js'
+import { Buffer } from '../runtime/node.js'
+import type { HandshakeReader } from '../stages/handshake-transform.js'
+import {
+  type HandshakeDriver,
+  type HandshakeDriverOwner,
+  type ReadyRefusal,
+  RefusalWatch,
+  SENT,
+  ServerDriver
+} from './handshake-driver.js'
 
-export class Http1ServerOpening extends ServerOpening<ServerHandshake | DraftHandshake> implements BodySource {
+export class Http1ServerDriver extends ServerDriver<ServerHandshake | DraftHandshake> implements BodySource {
   request: UpgradeRequest | null
   private readonly parser: HeadParser<RequestHead> | null
   // the head of the request, byte for byte, as long as it can be handed over
@@ -35,7 +42,7 @@ export class Http1ServerOpening extends ServerOpening<ServerHandshake | DraftHan
   // hixie-76: the body of the request is still to come
   private awaitsBody = false
 
-  constructor(owner: OpeningOwner, settings: Settings, request: UpgradeRequest | null) {
+  constructor(owner: HandshakeDriverOwner, settings: Settings, request: UpgradeRequest | null) {
     super(owner, settings)
     this.request = request
     this.parser = request === null ? new HeadParser(REQUEST, settings) : null
@@ -217,7 +224,7 @@ class BodyReader implements HandshakeReader {
   }
 }
 
-export class Http1ClientOpening implements Opening {
+export class Http1ClientDriver implements HandshakeDriver {
   readonly request = null
   private readonly handshake: ClientHandshake
   private readonly refusal: RefusalWatch
@@ -228,7 +235,7 @@ export class Http1ClientOpening implements Opening {
   private done = false
 
   constructor(
-    private readonly owner: OpeningOwner,
+    private readonly owner: HandshakeDriverOwner,
     url: string | URL,
     public settings: Settings
   ) {

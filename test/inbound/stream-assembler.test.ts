@@ -2,11 +2,11 @@
 
 import t from 'tap'
 import type { WebSocketError } from '../../lib/errors.js'
+import { StreamAssembler } from '../../lib/inbound/stream-assembler.js'
 import { Frame } from '../../lib/protocol/frame.js'
 import { Opcode } from '../../lib/protocol/opcode.js'
 import { link } from '../../lib/stages/stage.js'
 import type { MessageStream } from '../../lib/views/message-stream.js'
-import { StreamIntake } from '../../lib/views/stream-intake.js'
 import { Giver, nextTurn } from '../stages/ends.js'
 
 const { Text, Binary, Continuation } = Opcode
@@ -32,7 +32,7 @@ function make() {
   }
   let delivered = 0
   const owner = { inputDelivered: () => delivered++, fail: (error: WebSocketError) => faults.push(error) }
-  const intake = new StreamIntake(view, owner, LIMITS)
+  const intake = new StreamAssembler(view, owner, LIMITS)
   const giver = new Giver<Frame>()
   link(giver, intake)
   return { intake, view, streams, ends, faults, giver, delivered: () => delivered }

@@ -1,0 +1,54 @@
+// Builds dist: declarations of every file, for the types, and few files of JavaScript, since each file that Node has to find and open makes
+// an import slower (benchmarks/questions/imports.js). What the entries share is in chunks, so that their classes are the same.
+
+import { execFileSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
+const lib = path => join(ROOT, 'lib', path)
+
+const common = {
+  absWorkingDir: ROOT,
+  outbase: lib(''),
+  outdir: join(ROOT, 'dist'),
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  packages: 'external',
+  logLevel: 'warning'
+}
+
+rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
+const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
+execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: ROOT, stdio: 'inherit' })
+
+const entries = ['index.ts', 'compat/ws/index.ts', 'compat/driver/index.ts', 'cli/main.ts']
+await build({
+  ...common,
+  platform: 'node',
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
+  entryPoints: entries.map(lib)
+})
+
+// bundlers for browsers take this one, with what a browser has in the place of Node
+const runtime = { from: lib('runtime/node.ts'), to: lib('runtime/browser.ts') }
+await build({
+  ...common,
+  platform: 'neutral',
+  entryPoints: [lib('browser.ts')],
+  plugins: [
+    {
+      name: 'runtime of browsers',
+      setup({ onResolve }) {
+        onResolve({ filter: /\/runtime\/node\.js$|^\.\/node\.js$/ }, ({ path, resolveDir }) =>
+          resolve(resolveDir, path).replace(/\.js$/, '.ts') === runtime.from ? { path: runtime.to } : undefined
+        )
+      }
+    }
+  ]
+})
