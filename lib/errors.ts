@@ -111,10 +111,6 @@ function nameErrors(type: typeof WebSocketError, name: string): void {
 
 /** Whatever ends a connection other than cleanly. */
 export class WebSocketError extends Error {
-  static {
-    nameErrors(WebSocketError, 'WebSocketError')
-  }
-
   /** A stable name, `WS_ERR_…`. */
   readonly code: ErrorCode
   /** The code of the Close frame this error asks for (RFC 6455 §7.4); 1006 where no frame is sent for it. */
@@ -139,6 +135,9 @@ export class WebSocketError extends Error {
     this.details = options.details ?? NO_DETAILS
   }
 }
+
+// not in the class: one that names itself gets another name where it is bundled, and errors would be printed with that
+nameErrors(WebSocketError, 'WebSocketError')
 
 /** Header fields by lower-case name, as `node:http` gives them: what may come more than once is an array of strings or is joined by commas. */
 export interface Headers {
@@ -168,10 +167,6 @@ export interface HandshakeErrorOptions extends WebSocketErrorOptions {
 
 /** A handshake that failed: refused by this side, or answered otherwise than with 101 by the other. */
 export class HandshakeError extends WebSocketError {
-  static {
-    nameErrors(HandshakeError, 'HandshakeError')
-  }
-
   /** The HTTP status that was sent (server) or received (client); 0 where there was none. */
   readonly status: number
   /** The header fields sent or received along with it. */
@@ -186,3 +181,5 @@ export class HandshakeError extends WebSocketError {
     this.body = options.body ?? Buffer.alloc(0)
   }
 }
+
+nameErrors(HandshakeError, 'HandshakeError')
