@@ -120,7 +120,8 @@ const READERS: { readonly [K in keyof typeof DEFAULTS]: (value: unknown, name: s
   http2: readHttp2
 }
 
-const ALL_NAMES: readonly string[] = [...OPTION_NAMES, ...Object.keys(READERS)]
+/** The names of the options of `connect`. */
+export const CONNECT_OPTION_NAMES: readonly string[] = [...OPTION_NAMES, ...Object.keys(READERS)]
 
 const SOCKET_OPTIONS: { readonly [K in keyof Required<SocketOptions>]: string } = {
   localAddress: 'string',
@@ -146,7 +147,7 @@ const NOT_OF_TLS: ReadonlyMap<string, string> = new Map([
 /** @throws TypeError, RangeError, SyntaxError where an option of dialling is wrong */
 export function readConnectOptions(options: ConnectOptions = {}): ReadConnectOptions {
   for (const name of Object.keys(checkOptions(options))) {
-    if (!ALL_NAMES.includes(name)) throw unknownOption(name, ALL_NAMES)
+    if (!CONNECT_OPTION_NAMES.includes(name)) throw unknownOption(name, CONNECT_OPTION_NAMES)
   }
   const given = defined(options)
   const dial: Record<string, unknown> = { ...DEFAULTS, given }
