@@ -154,7 +154,7 @@ export class FrameParser {
     this.position += size
     if (this.position === chunk.length) this.chunk = null
     const frame = new Frame(opcode, chunk, fin, rsv).within(position, size, mask, this.owner).asPart(offset, length)
-    // set even if the first part was empty
+    // not the first part, even at offset 0: an empty part may have come before
     frame.first = false
     return frame
   }
