@@ -100,28 +100,30 @@ async function reconnecting(url: string, unit: Unit, values: Settings, io: Io, n
   const settings = pipedSettings(unit, values)
   const progress = new Progress(io.stdin, settings)
   const stop = new AbortController()
-  let call: Call | null = null
-  const forget = whenAborted(io.signal, () => (call === null ? stop.abort() : call.hangUp()))
   const onRetry = ({ error, delay }: { error: Error; delay: number }): void => {
     notes.say(`${describeError(error)}; connecting again in ${formatTime(delay)}`)
   }
   const options = { ...connectOptions(values, notes, unit === 'sized'), signal: stop.signal, onRetry }
-  try {
-    for await (const ws of checked(() => reconnect(url, options))) {
+  const connections = checked(() => reconnect(url, options))
+  let call: Call | null = null
+  const forget = whenAborted(io.signal, () => (call === null ? stop.abort() : call.hangUp()))
+  const followAll = async (): Promise<ExitCode> => {
+    for await (const ws of connections) {
       call = callOn(ws, values, io, notes)
       if (values.ping !== undefined) pingEvery(values.ping, ws, notes)
-      if (await carry(call, settings, progress)) return await call.exitCode(false)
+      if (await carry(call, settings, progress)) return call.exitCode(false)
       call = null
     }
     // the user has asked for the end while there was no connection
     return ExitCode.Failed
-  } catch (error) {
-    notes.fail(describeError(error as Error))
-    return ExitCode.Failed
-  } finally {
-    forget()
-    io.stdin.destroy()
   }
+  const code = await followAll().catch(error => {
+    notes.fail(describeError(error))
+    return ExitCode.Failed
+  })
+  forget()
+  io.stdin.destroy()
+  return code
 }
 
 /** @throws UsageError where options do not go together */

@@ -193,6 +193,8 @@ t.test('--reconnect: a refusal that will not change ends the command, and so doe
   })
   const refused = await finish(t, ['connect', `ws://127.0.0.1:${port}/`, '--reconnect'], { input: null })
   t.match(refused, { code: 1, err: /404/ })
+  const wrong = await finish(t, ['connect', 'ws://x/', '--reconnect', '--protocol', 'a b'])
+  t.match(wrong, { code: 2, err: /protocol/ })
   const waiting = start(t, ['connect', 'ws://127.0.0.1:1/', '--reconnect'], { input: null })
   await waiting.stderr.saw(/ECONNREFUSED.*; connecting again in/)
   waiting.interrupt()

@@ -50,12 +50,12 @@ t.test(
   { timeout: 20_000 },
   async t => {
     const broken = await listening(t, socket => void socket.resetAndDestroy())
-    for (const target of ['127.0.0.1:1', broken]) {
+    for (const target of ['127.0.0.1:1', broken, '/not/there']) {
       const { url, stderr } = await startServer(t, ['serve', '--port', '0', '--tcp', target])
       const { code, err } = await finish(t, ['connect', '--bytes', url!], { input: null })
       t.equal(code, 1)
       t.match(err, /1011|given up|did not end|complete/)
-      await stderr.saw(new RegExp(`${target}: .*(ECONNREFUSED|ECONNRESET|EPIPE)`))
+      await stderr.saw(new RegExp(`${target}: .*(ECONNREFUSED|ECONNRESET|EPIPE|ENOENT)`))
     }
   }
 )
