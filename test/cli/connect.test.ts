@@ -314,7 +314,7 @@ t.test('text for a terminal cannot play tricks on it; bytes are bytes', async t 
   t.equal((await finish(t, ['connect', url, '--once', '--stream'], { tty })).out, '\x1b[2Jx')
 })
 
-t.test('who reads slowly has all in the end, and slows the server', { timeout: 30_000 }, async t => {
+t.test('who reads slowly has all in the end, and slows the server', { timeout: 60_000 }, async t => {
   const chunk = Buffer.alloc(65536, 'slow')
   let sent = 0
   const url = await meeting(t, async ws => {
@@ -336,7 +336,7 @@ t.test('who reads slowly has all in the end, and slows the server', { timeout: 3
   t.equal(running.stdout.bytes.length, 800 * chunk.length)
 })
 
-t.test('a server that reads slowly slows stdin', { timeout: 30_000 }, async t => {
+t.test('a server that reads slowly slows stdin', { timeout: 60_000 }, async t => {
   const met: WebSocketStream[] = []
   const url = await meeting(t, ws => met.push(ws))
   const running = start(t, ['connect', '--stream', url], { input: null })

@@ -106,7 +106,7 @@ for (const setup of IN_MEMORY) {
 }
 
 for (const setup of SETUPS) {
-  t.test(`the callback of a write means that all of it was written: ${nameOf(setup)}`, { timeout: 20_000 }, async t => {
+  t.test(`the callback of a write means that all of it was written: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const size = 8 * MIB
     peer.stream.pause()
@@ -124,7 +124,7 @@ for (const setup of SETUPS) {
     t.equal(isCalled, true)
   })
 
-  t.test(`the callback of a write frees the buffer: ${nameOf(setup)}`, { timeout: 20_000 }, async t => {
+  t.test(`the callback of a write frees the buffer: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const [size, count] = [65_536, 60]
     peer.stream.pause()
@@ -182,7 +182,7 @@ for (const setup of SETUPS) {
     t.same(told.sort(), ['callback: TypeError', 'view: TypeError', 'ws: TypeError'])
   })
 
-  t.test(`drained() resolves when the wire has written everything: ${nameOf(setup)}`, { timeout: 20_000 }, async t => {
+  t.test(`drained() resolves when the wire has written everything: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
     const { ws, peer } = await open(t, setup)
     await ws.drained()
     const buffer = Buffer.alloc(4 * MIB, 1)
@@ -345,7 +345,7 @@ for (const setup of IN_MEMORY) {
 for (const setup of SETUPS) {
   t.test(
     `nothing is called back as written that a full wire still holds: ${nameOf(setup)}`,
-    { timeout: 20_000 },
+    { timeout: 60_000 },
     async t => {
       for (const size of [30_000, 100_000, 1_000_000]) {
         for (const way of ['callback', 'drained at once', 'drained later'] as const) {
@@ -394,7 +394,7 @@ t.test('bufferedAmount counts what is being compressed', async t => {
 for (const setup of SETUPS) {
   t.test(
     `streams.write(Readable) calls back when the message has been written: ${nameOf(setup)}`,
-    { timeout: 20_000 },
+    { timeout: 60_000 },
     async t => {
       const { ws, peer } = await open(t, setup)
       const called: string[] = []
@@ -433,7 +433,7 @@ for (const setup of SETUPS) {
 
   t.test(
     `frames.write calls back when the frame has been written, control frames too: ${nameOf(setup)}`,
-    { timeout: 20_000 },
+    { timeout: 60_000 },
     async t => {
       const { ws, peer } = await open(t, setup)
       const called: string[] = []
