@@ -111,12 +111,13 @@ const LAYERS: Record<string, Layer> = {
     types: ['events', 'typed-duplex']
   },
   'send-arguments': { knows: ['runtime/node', 'protocol'] },
+  'messaging-stream': {
+    knows: ['runtime/node', 'surfacing', 'errors', 'protocol', 'endpoint', 'wire-stream', 'send-arguments'],
+    types: ['views']
+  },
   'websocket-stream': {
-    knows: [
-      ...['runtime/node', 'surfacing', 'errors', 'options', 'protocol', 'drivers'],
-      ...['wires', 'endpoint', 'wire-stream', 'send-arguments']
-    ],
-    types: ['handshake', 'extensions', 'views', 'connection', 'connection-phase', 'stats', 'hand-over', 'streams'],
+    knows: ['runtime/node', 'errors', 'options', 'protocol', 'drivers', 'wires', 'endpoint', 'messaging-stream'],
+    types: ['handshake', 'extensions', 'connection', 'connection-phase', 'stats', 'hand-over', 'streams'],
     uses: ['node:http2', 'node:stream']
   },
   net: {
@@ -209,6 +210,7 @@ const STREAMING = [
   'wire-stream',
   'emitting',
   'endpoint',
+  'messaging-stream',
   'websocket-stream',
   'pipeline',
   'net',
