@@ -31,6 +31,7 @@ export type { Authority } from './handshake/connect-handshake.js'
 export type { Http2Headers } from './handshake/http2-fields.js'
 export type { OpenInfo, ProtocolVersion } from './handshake/open-info.js'
 export { type AcceptOptions, type HybiVersion, isWebSocket, type RefusalOptions } from './handshake/server-handshake.js'
+export { type JsonOptions, jsonMessages } from './json-messages.js'
 export type {
   HeaderFields,
   Keepalive,
@@ -59,6 +60,7 @@ export type { Batch, Receiver, Sender } from './stages/stage.js'
 export type { ConnectionStats } from './stats.js'
 export type { BytesView } from './views/bytes-view.js'
 export type { FrameFields, FramesView } from './views/frames-view.js'
+export type { JsonView } from './views/json-view.js'
 export { type MessageKind, MessageStream } from './views/message-stream.js'
 export type { MessageWriter, MessageWriterOptions } from './views/message-writer.js'
 export type { MessagesView } from './views/messages-view.js'

@@ -155,6 +155,18 @@ export class Connection {
     return this.closeReceived?.code ?? CloseCode.NoStatus
   }
 
+  /**
+   * The error of what can no longer be sent, which says why.
+   * @param cause - what is known where the connection says nothing
+   */
+  notOpen(cause?: unknown): WebSocketError {
+    const { failure, closeReceived } = this
+    if (failure !== null) return new WebSocketError('WS_ERR_NOT_OPEN', { detail: failure.message, cause: failure })
+    if (closeReceived === null || this.initiator === 'local') return new WebSocketError('WS_ERR_NOT_OPEN', { cause })
+    const detail = `the peer closed it with ${closeReceived.code} ${closeReceived.reason}`.trimEnd()
+    return new WebSocketError('WS_ERR_NOT_OPEN', { detail })
+  }
+
   // The closing handshake
 
   /** Begins the closing handshake (RFC 6455 §7.1.2), or answers the peer's Close; a second call does nothing. */

@@ -6,7 +6,7 @@ import { type CloseInfo, Connection, type Role, type Surroundings } from './conn
 import type { HandshakeDriver } from './drivers/handshake-driver.js'
 import type { Http2DriverOwner } from './drivers/http2-driver.js'
 import type { Emitter } from './emitting.js'
-import { HandshakeError, WebSocketError } from './errors.js'
+import { HandshakeError, type WebSocketError } from './errors.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import { HandshakePhase, type HandshakeSurroundings } from './handshake-phase.js'
 import { type AnyView, MessageReceiver, type MessageReceiverOwner, type ViewKind } from './inbound/message-receiver.js'
@@ -118,7 +118,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
   /** Sends a Ping; the promise gives the time until its Pong in ms. Before the connection is open it waits. */
   ping(payload: Buffer, inOrder: boolean): Promise<number> {
     if (this.connection.takesPings) return this.connection.pings.ping(payload, inOrder)
-    const refused = Promise.reject(new WebSocketError('WS_ERR_NOT_OPEN'))
+    const refused = Promise.reject(this.connection.notOpen())
     refused.catch(() => {})
     return refused
   }
@@ -253,7 +253,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     // what waits in the stages is dropped with them
     pipeline.stopOutbound()
     // 'close' is the last that is heard
-    nextTick(() => pipeline.encoder.failWaiters(new WebSocketError('WS_ERR_NOT_OPEN')))
+    nextTick(() => pipeline.encoder.failWaiters(connection.notOpen()))
     const isSilent = connection.role === 'client' && handshake !== null && !this.hasReader
     // the callbacks of what could not be sent come before 'close', as those of its Blobs do
     lifecycle.closeInfo = info

@@ -30,6 +30,7 @@ const ERRORS = {
   WS_ERR_INVALID_UTF8: peer(1007, 'text is not valid UTF-8'), // §8.1
   WS_ERR_INVALID_COMPRESSED_DATA: peer(1007, 'compressed data is malformed'), // RFC 7692 §7.2.2
   WS_ERR_MESSAGE_TOO_LARGE: peer(1009, 'a message is larger than maxMessageSize'), // §10.4
+  WS_ERR_INVALID_MESSAGE: peer(1007, 'a message is not what the application takes'), // §7.4.1
   WS_ERR_INCOMPLETE_MESSAGE: peer(1006, 'the connection ended before the message did'), // §5.4
   WS_ERR_BYTES_CUT: peer(1006, 'the peer closed the connection before the bytes were complete'), // §7.4.1
   WS_ERR_MESSAGE_SKIPPED: local(1006, 'the message was not read before the next one was asked for'),
@@ -39,6 +40,7 @@ const ERRORS = {
   WS_ERR_INVALID_CLOSE_PAYLOAD: peer(1002, 'a close frame carries a single byte'), // §5.5.1
   WS_ERR_INVALID_CLOSE_CODE: peer(1002, 'a close frame carries a code that must not be sent'), // §7.4
   WS_ERR_CONNECTION_LOST: peer(1006, 'the wire ended without a closing handshake'), // §7.1.5
+  WS_ERR_CLOSED: peer(1006, 'the connection was closed'), // §7.1.5
   WS_ERR_CLOSE_TIMEOUT: peer(1006, 'the closing handshake was not finished in time'), // §7.1.1
   WS_ERR_KEEPALIVE_TIMEOUT: peer(1006, 'the peer did not answer a keepalive ping in time'), // §5.5.2
   WS_ERR_PING_UNANSWERED: peer(1006, 'more than 1024 pings wait for a Pong; the oldest is given up'), // §5.5.2
@@ -109,10 +111,6 @@ function nameErrors(type: typeof WebSocketError, name: string): void {
 
 /** Whatever ends a connection other than cleanly. */
 export class WebSocketError extends Error {
-  static {
-    nameErrors(WebSocketError, 'WebSocketError')
-  }
-
   /** A stable name, `WS_ERR_…`. */
   readonly code: ErrorCode
   /** The code of the Close frame this error asks for (RFC 6455 §7.4); 1006 where no frame is sent for it. */
@@ -138,18 +136,32 @@ export class WebSocketError extends Error {
   }
 }
 
+// not in the class: one that names itself gets another name where it is bundled, and errors would be printed with that
+nameErrors(WebSocketError, 'WebSocketError')
+
 /** Header fields by lower-case name, as `node:http` gives them: what may come more than once is an array of strings or is joined by commas. */
 export interface Headers {
+  /** Request: credentials. */
   authorization?: string | undefined
+  /** Request: cookies, `name=value` joined by `; `. */
   cookie?: string | undefined
+  /** Request: host and port that were asked for. */
   host?: string | undefined
+  /** Answer: where a redirect leads. */
   location?: string | undefined
+  /** Request: the origin of the page that dials. */
   origin?: string | undefined
+  /** Extensions that are offered, or accepted (RFC 6455 §11.3.2). */
   'sec-websocket-extensions'?: string | undefined
+  /** Request: the key of the handshake (RFC 6455 §11.3.1). */
   'sec-websocket-key'?: string | undefined
+  /** Subprotocols that are offered, or the one that was chosen (RFC 6455 §11.3.4). */
   'sec-websocket-protocol'?: string | undefined
+  /** The version of the protocol, or those that a server speaks (RFC 6455 §11.3.5). */
   'sec-websocket-version'?: string | undefined
+  /** Answer: one string for each cookie. */
   'set-cookie'?: string[] | undefined
+  /** Request: the name of the client program. */
   'user-agent'?: string | undefined
   [name: string]: string | string[] | undefined
 }
@@ -166,10 +178,6 @@ export interface HandshakeErrorOptions extends WebSocketErrorOptions {
 
 /** A handshake that failed: refused by this side, or answered otherwise than with 101 by the other. */
 export class HandshakeError extends WebSocketError {
-  static {
-    nameErrors(HandshakeError, 'HandshakeError')
-  }
-
   /** The HTTP status that was sent (server) or received (client); 0 where there was none. */
   readonly status: number
   /** The header fields sent or received along with it. */
@@ -184,3 +192,5 @@ export class HandshakeError extends WebSocketError {
     this.body = options.body ?? Buffer.alloc(0)
   }
 }
+
+nameErrors(HandshakeError, 'HandshakeError')

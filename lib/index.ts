@@ -23,6 +23,8 @@ export {
 export { connect } from './net/connect.js'
 export type { ConnectOptions, CreateConnection, Http2Options, SocketOptions } from './net/connect-options.js'
 export { ProxyTunnel, type ProxyTunnelOptions, type TunnelInfo } from './net/proxy-tunnel.js'
+export { type ReconnectTarget, reconnect } from './net/reconnect.js'
+export type { ReconnectOptions, RetryDecision, RetryInfo } from './net/reconnect-options.js'
 export {
   type MessageHook,
   type MessageTransform,

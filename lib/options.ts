@@ -10,7 +10,10 @@ import { checkField, checkToken, fieldLines } from './handshake/fields.js'
 export interface UpgradeRequest {
   /** The method; `GET` for HTTP/1.1. */
   method?: string | undefined
-  /** The target, as in the request line. */
+  /**
+   * The target, as in the request line: the path and, behind a `?`, the query. A server has both apart in `new URL(ws.url)`, as `pathname` and
+   * `searchParams`; where there is no connection yet, in `new URL(request.url, 'ws://localhost')`.
+   */
   url?: string | undefined
   /** The header fields, by lower-case name. */
   headers: Headers

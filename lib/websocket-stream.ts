@@ -29,7 +29,7 @@ import { AttachedWire } from './wires/attached-wire.js'
 
 type MakeDriver = (owner: Http2DriverOwner) => HandshakeDriver
 
-// the constructor is not public
+// the constructor is not public. A class that names itself gets another name where it is bundled, and a user would see that
 let make: (role: Role, settings: Settings, makeDriver: MakeDriver) => WebSocketStream
 
 /**
@@ -48,7 +48,7 @@ export class WebSocketStream extends MessagingStream {
   }
 
   static {
-    make = (role, settings, makeDriver) => new WebSocketStream(role, settings, makeDriver)
+    make = (role, settings, makeDriver) => new this(role, settings, makeDriver)
   }
 
   /**
@@ -60,7 +60,7 @@ export class WebSocketStream extends MessagingStream {
   static http(request: UpgradeRequest, head?: Uint8Array, options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
     if (typeof request !== 'object' || request === null) throw new TypeError('request must be an object')
-    const ws = new WebSocketStream('server', settings, owner => new Http1ServerDriver(owner, settings, request))
+    const ws = make('server', settings, owner => new Http1ServerDriver(owner, settings, request))
     if (head !== undefined && head.length > 0) {
       ws[kEndpoint].handshake!.keepHead(Buffer.from(head.buffer, head.byteOffset, head.byteLength))
     }
@@ -73,7 +73,7 @@ export class WebSocketStream extends MessagingStream {
    */
   static server(options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
-    return new WebSocketStream('server', settings, owner => new Http1ServerDriver(owner, settings, null))
+    return make('server', settings, owner => new Http1ServerDriver(owner, settings, null))
   }
 
   /**
@@ -83,7 +83,7 @@ export class WebSocketStream extends MessagingStream {
    */
   static client(url: string | URL, options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
-    return new WebSocketStream('client', settings, owner => new Http1ClientDriver(owner, url, settings))
+    return make('client', settings, owner => new Http1ClientDriver(owner, url, settings))
   }
 
   /**
@@ -96,7 +96,7 @@ export class WebSocketStream extends MessagingStream {
   static http2(stream: ServerHttp2Stream, headers: Http2Headers, options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
     if (typeof headers !== 'object' || headers === null) throw new TypeError('headers must be an object')
-    const ws = new WebSocketStream('server', settings, owner => new Http2ServerDriver(owner, settings, stream, headers))
+    const ws = make('server', settings, owner => new Http2ServerDriver(owner, settings, stream, headers))
     nextTick(() => ws[kEndpoint].isJoined || ws.closeInfo !== undefined || ws.attach(stream))
     return ws
   }
@@ -148,7 +148,10 @@ export class WebSocketStream extends MessagingStream {
     return this[kEndpoint].info?.extensions ?? ''
   }
 
-  /** The URL; a server knows it from the request, and before that it is ''. */
+  /**
+   * The URL, with the query: `new URL(ws.url)` has `pathname` and `searchParams`. A server knows it from the request, and before that it is
+   * ''.
+   */
   get url(): string {
     const { info, driver } = this[kEndpoint]
     return info === null ? driver!.url : info.url

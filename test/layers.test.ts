@@ -120,6 +120,7 @@ const LAYERS: Record<string, Layer> = {
     types: ['handshake', 'extensions', 'connection', 'connection-phase', 'stats', 'hand-over', 'streams'],
     uses: ['node:http2', 'node:stream']
   },
+  'json-messages': { knows: ['surfacing', 'checks', 'endpoint', 'views', 'websocket-stream'], types: ['errors'] },
   net: {
     knows: [
       'runtime/builtin',
@@ -152,7 +153,7 @@ const LAYERS: Record<string, Layer> = {
   },
   // what is public, from wherever it comes: everywhere, and on Node
   browser: {
-    knows: ['errors', 'options', 'protocol', 'handshake', 'stages', 'views', 'websocket-stream'],
+    knows: ['errors', 'options', 'protocol', 'handshake', 'stages', 'views', 'websocket-stream', 'json-messages'],
     types: ['send-arguments', 'connection', 'connection-phase', 'events', 'extensions', 'hand-over', 'stats']
   },
   index: { knows: ['browser', 'extensions', 'net'] },

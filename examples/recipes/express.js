@@ -30,8 +30,8 @@ export const acceptor = acceptWebSockets(
   async (ws, _request, { user }) => {
     ws.text(`hello ${user}`)
     for await (const message of ws.messages) {
-      // to everybody who is connected
-      for (const other of acceptor.connections) other.text(`${user}: ${message}`)
+      // to everybody who is connected; one who does not keep up misses some, and no more than 1 MiB is held for him
+      acceptor.broadcast(`${user}: ${message}`, { whenBehind: 'drop' })
     }
   }
 )

@@ -1,17 +1,28 @@
-// WebSockets beside a Fastify application. Fastify makes the server; the acceptor shares it, and ends with it.
+// Rooms beside a Fastify application: what one says in /rooms/kitchen goes to all others there. Fastify makes the server; the acceptor
+// shares it, and ends with it.
 //
 //   node examples/recipes/fastify.js
 
 import Fastify from 'fastify'
-import { acceptWebSockets } from 'websocket-duplex'
+import { acceptWebSockets, Room } from 'websocket-duplex'
 
 export const app = Fastify()
 app.get('/', async () => 'hello from Fastify')
 
-export const acceptor = acceptWebSockets(app.server, { path: /^\/rooms\/\w+$/ }, (ws, request) => {
-  const room = request.url.slice('/rooms/'.length)
-  ws.text(`this is ${room}`)
-  ws.messages.pipe(ws.messages)
+/** Those in which somebody is. */
+export const rooms = new Map()
+
+export const acceptor = acceptWebSockets(app.server, { path: /^\/rooms\/\w+$/ }, ws => {
+  // the URL has the query, too: ?name=Ada makes no other room
+  const { pathname, searchParams } = new URL(ws.url)
+  const room = rooms.get(pathname) ?? new Room()
+  rooms.set(pathname, room.add(ws))
+  ws.on('close', () => room.size === 0 && rooms.delete(pathname))
+
+  const name = searchParams.get('name') ?? 'somebody'
+  // no more than 1 MiB is held for a client that does not keep up: it misses messages
+  ws.on('message', message => room.broadcast(`${name}: ${message}`, { whenBehind: 'drop' }))
+  ws.text(`this is ${pathname}`)
 })
 acceptor.on('error', (error, request) => app.log.error({ error, url: request.url }))
 

@@ -60,6 +60,8 @@ export class MessageReceiver implements Receiver<Frame> {
   view: AnyView | null = null
   /** How the application wants what arrives; null while it has not said. */
   kind: ViewKind | null = null
+  /** Whether the messages view ends after a connection that was lost, in place of failing. */
+  endsQuietly = false
 
   private sink: Sink | null = null
   private messages: Delivery<ReceivedMessage> | null = null
@@ -153,7 +155,11 @@ export class MessageReceiver implements Receiver<Frame> {
   complete(outcome: Error | null): void {
     this.stopWarning()
     if (this.outcome === undefined) this.outcome = outcome
-    if (this.held === null) this.sink?.complete(outcome)
+    if (this.held === null) this.completeSink(outcome)
+  }
+
+  private completeSink(outcome: Error | null): void {
+    this.sink?.complete(this.endsQuietly && this.kind === 'messages' ? null : outcome)
   }
 
   private stopWarning(): void {
@@ -191,7 +197,7 @@ export class MessageReceiver implements Receiver<Frame> {
   }
 
   private endIfOver(): void {
-    if (this.outcome !== undefined) this.sink!.complete(this.outcome)
+    if (this.outcome !== undefined) this.completeSink(this.outcome)
   }
 
   private handOver(entrance: Receiver<Frame>): void {

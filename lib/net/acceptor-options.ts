@@ -43,7 +43,7 @@ export type Verdict<Context> = boolean | RefusalAnswer | Acceptance<Context>
 export interface AcceptorOptions<Context = undefined> extends WebSocketOptions {
   /**
    * Which requests are meant: a path, compared exactly with that of the request, as it was sent and without its query; a pattern for
-   * it; or a function. Default: all.
+   * it, without the query too; or a function of the request, whose `url` is the path with the query. Default: all.
    */
   path?: string | RegExp | ((request: AcceptorRequest) => boolean) | undefined
   /**

@@ -79,7 +79,8 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
    * Sends a message to all connections that are open, framed and compressed once (`prepareMessage`). Never more than `limit` bytes are
    * held for a connection that does not keep up; `whenBehind` says what becomes of it.
    * @returns how many it was sent to, and how many were behind
-   * @throws TypeError where it is no message, or an option is wrong; RangeError where the message alone is larger than `limit`
+   * @throws TypeError where it is no message, or an option is wrong; RangeError where the message alone is larger than a `limit` that was
+   * given
    */
   broadcast(data: Sendable | PreparedMessage, options?: BroadcastOptions): BroadcastResult {
     return broadcast(this.open, data, options)

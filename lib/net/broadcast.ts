@@ -1,6 +1,6 @@
 // One message and many connections come in: it is framed once, and sent to all that keep up. Holds nothing for those that do not.
 
-import { checkNumber } from '../checks.js'
+import { checkNumber, checkOptions, unknownOption } from '../checks.js'
 import { CloseCode } from '../protocol/close-code.js'
 import type { Sendable } from '../protocol/message-splitter.js'
 import { prepareMessage } from '../protocol/prepare-message.js'
@@ -25,7 +25,10 @@ export interface BroadcastOptions {
   filter?: ((ws: WebSocketStream) => boolean) | undefined
   /** What becomes of a connection that is behind. Default: `'close'`. */
   whenBehind?: WhenBehind | undefined
-  /** Bytes that may wait in a connection, this message included, as `bufferedAmount` counts them. Default: 1048576. */
+  /**
+   * Bytes that may wait in a connection, this message included, as `bufferedAmount` counts them. Default: 1048576; a message that is larger
+   * by itself then goes to connections that hold nothing, so that what clients send can be passed on whatever its size.
+   */
   limit?: number | undefined
 }
 
@@ -48,16 +51,18 @@ const skipped = new WeakSet<WebSocketStream>()
 
 /**
  * Sends a message to many connections, prepared once for all of them (`prepareMessage`).
- * @throws TypeError where it is no message, or an option is wrong; RangeError where the message alone is larger than `limit`
+ * @throws TypeError where it is no message, or an option is wrong; RangeError where the message alone is larger than a `limit` that was
+ * given
  */
 export function broadcast(
   connections: Iterable<WebSocketStream>,
   data: Sendable | PreparedMessage,
   options: BroadcastOptions = {}
 ): BroadcastResult {
-  const { isExcepted, filter, whenBehind, limit } = readBroadcastOptions(options)
+  const { isExcepted, filter, whenBehind, limit: given } = readBroadcastOptions(options)
   const message = data instanceof PreparedMessage ? data : prepareMessage(data)
   const size = message.size + HEADER_SIZE
+  const limit = given ?? Math.max(DEFAULT_LIMIT, size)
   if (size > limit) throw new RangeError(`the message has ${message.size} bytes, which is more than limit allows`)
   let sent = 0
   let behind = 0
@@ -85,18 +90,19 @@ interface BroadcastSettings {
   readonly isExcepted: (ws: WebSocketStream) => boolean
   readonly filter: (ws: WebSocketStream) => boolean
   readonly whenBehind: WhenBehind
-  readonly limit: number
+  /** Undefined where none was given. */
+  readonly limit: number | undefined
 }
 
 function readBroadcastOptions(options: BroadcastOptions): BroadcastSettings {
-  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
-  for (const name of Object.keys(options)) {
-    if (!NAMES.includes(name)) throw new TypeError(`unknown option '${name}'`)
+  for (const name of Object.keys(checkOptions(options))) {
+    if (!NAMES.includes(name)) throw unknownOption(name, NAMES)
   }
-  const { except, filter = all, whenBehind = 'close', limit = DEFAULT_LIMIT } = options
+  const { except, filter = all, whenBehind = 'close', limit } = options
   if (typeof filter !== 'function') throw new TypeError('filter must be a function')
   if (!POLICIES.includes(whenBehind)) throw new TypeError(`whenBehind must be one of: ${POLICIES.join(', ')}`)
-  return { isExcepted: readExcept(except), filter, whenBehind, limit: checkNumber(limit, 'limit', 0) }
+  if (limit !== undefined) checkNumber(limit, 'limit', 0)
+  return { isExcepted: readExcept(except), filter, whenBehind, limit }
 }
 
 function readExcept(except: unknown): (ws: WebSocketStream) => boolean {

@@ -53,16 +53,15 @@ export class BrowserWebSocketError extends DOMException {
     this.closeCode = codeOf(info)
     this.reason = info.reason ?? ''
   }
+}
 
-  /** @internal */
-  static of(info: CloseInfo, cause: unknown): BrowserWebSocketError {
-    const message = cause instanceof Error ? cause.message : 'the connection did not close cleanly'
-    const error = new BrowserWebSocketError(message)
-    Object.assign(error, { closeCode: info.code, reason: info.reason })
-    // DOMException has no option for it
-    Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true })
-    return error
-  }
+function lost(info: CloseInfo, cause: unknown): BrowserWebSocketError {
+  const message = cause instanceof Error ? cause.message : 'the connection did not close cleanly'
+  const error = new BrowserWebSocketError(message)
+  Object.assign(error, { closeCode: info.code, reason: info.reason })
+  // DOMException has no option for it
+  Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true })
+  return error
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -200,7 +199,7 @@ export class BrowserWebSocketStream {
       if (!this.isClosing) this.writing!.error(new DOMException('the connection is closed', 'InvalidStateError'))
       return
     }
-    const error = BrowserWebSocketError.of(info, this.error)
+    const error = lost(info, this.error)
     // as browsers have it: where there was no connection, it had no code
     this.whenOpened.reject(new BrowserWebSocketError(error.message))
     this.whenClosed.reject(error)

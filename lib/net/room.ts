@@ -5,12 +5,13 @@ import type { PreparedMessage } from '../protocol/prepared-message.js'
 import { WebSocketStream } from '../websocket-stream.js'
 import { type BroadcastOptions, type BroadcastResult, broadcast } from './broadcast.js'
 
-/** The rooms that each connection is in; one promise for all of them tells its end. */
+/** The rooms that each connection is in. */
 const roomsOf = new WeakMap<WebSocketStream, Set<Room>>()
 
 /**
  * Connections to broadcast to: those of a chat room, of a topic, of a user. A connection may be in any number of rooms, and leaves them by
- * itself when it is over.
+ * itself when it is over, before `close` listeners of the application are called. `new Room()` has no options: how a message is sent is said
+ * with each one, as in `acceptor.broadcast`.
  */
 export class Room implements Iterable<WebSocketStream> {
   private readonly members = new Set<WebSocketStream>()
@@ -51,7 +52,8 @@ export class Room implements Iterable<WebSocketStream> {
   /**
    * Sends a message to all that are in the room and open, framed and compressed once. Never more than `limit` bytes are held for a
    * connection that does not keep up.
-   * @throws TypeError where it is no message, or an option is wrong; RangeError where the message alone is larger than `limit`
+   * @throws TypeError where it is no message, or an option is wrong; RangeError where the message alone is larger than a `limit` that was
+   * given
    */
   broadcast(data: Sendable | PreparedMessage, options?: BroadcastOptions): BroadcastResult {
     return broadcast(this.members, data, options)
@@ -63,8 +65,11 @@ function roomsFor(ws: WebSocketStream): Set<Room> {
   if (known !== undefined) return known
   const rooms = new Set<Room>()
   roomsOf.set(ws, rooms)
-  void ws.whenClosed().then(() => {
-    for (const room of rooms) room.delete(ws)
-  })
+  // ahead of the application's, which may ask whether a room is empty now
+  ws.prependListener('close', leaveAll)
   return rooms
+}
+
+function leaveAll(this: WebSocketStream): void {
+  for (const room of roomsOf.get(this)!) room.delete(this)
 }

@@ -54,6 +54,11 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return this.connection.takesMessages
   }
 
+  /** The error of what can no longer be sent, which says why. */
+  notOpen(): WebSocketError {
+    return this.connection.notOpen()
+  }
+
   /**
    * Sends a message behind all that wait. False if nothing more can be sent.
    * @param written - called when the wire has written it, or with an error when it cannot
@@ -62,7 +67,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     // the drafts have no binary messages
     const isTaken = this.canSend && (!isDraft(this.lifecycle.info?.version ?? '') || isText(message))
     if (isTaken) this.enqueue(message, written)
-    else if (written !== null) nextTick(written, new WebSocketError('WS_ERR_NOT_OPEN'))
+    else if (written !== null) nextTick(written, this.notOpen())
     return isTaken
   }
 
@@ -209,11 +214,11 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   whenAllWritten(): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle: Written = error => {
-        if (error) reject(new WebSocketError('WS_ERR_NOT_OPEN', { cause: error }))
+        if (error) reject(this.connection.notOpen(error))
         else resolve()
       }
       const { view } = this.receiver
-      if (this.lifecycle.closeInfo !== undefined) settle(new WebSocketError('WS_ERR_NOT_OPEN'))
+      if (this.lifecycle.closeInfo !== undefined) settle(this.notOpen())
       // behind what waits in the view, and behind a message in pieces
       else if (view !== null && view.writableLength > 0) view.whenWritten(settle)
       else this.sendBarrier(settle)

@@ -20,6 +20,8 @@ export interface MessageWriterOptions {
 export interface MessageWriterOwner {
   /** Whether messages can still be sent. */
   readonly takesMessages: boolean
+  /** The error of what can no longer be sent. */
+  notOpen(): WebSocketError
   /** Who sends it when its turn comes. */
   readonly sendQueue: SendQueue
   /** Calls back when the wire has written all that was sent before. */
@@ -88,7 +90,7 @@ export class MessageWriter extends Writable {
 
   /** @internal */
   connectionOver(): void {
-    this.destroy(new WebSocketError('WS_ERR_NOT_OPEN'))
+    this.destroy(this.owner.notOpen())
   }
 
   override write(chunk: unknown, ...rest: unknown[]): boolean {
@@ -153,7 +155,7 @@ export class MessageWriter extends Writable {
   private whenReady(callback: Callback, run: () => void): void {
     const guarded = (): void => {
       try {
-        if (!this.owner.takesMessages) throw new WebSocketError('WS_ERR_NOT_OPEN')
+        if (!this.owner.takesMessages) throw this.owner.notOpen()
         run()
       } catch (error) {
         // the stream would catch what the callback of the application throws

@@ -13,6 +13,8 @@ import type { SendItem } from './send-item.js'
 export interface ViewOwner {
   /** Whether messages can still be sent. */
   readonly takesMessages: boolean
+  /** The error of what can no longer be sent. */
+  notOpen(): WebSocketError
   /** Milliseconds that a write on a closed connection waits for a reader. */
   readonly closeTimeout: number
   /**
@@ -111,7 +113,7 @@ export abstract class View<In, Out> extends Duplex {
   /** @internal */
   protected failWrites(): void {
     const isUnread = this.ended === undefined || this.readableLength > 0 || (this.ended === null && !this.readableEnded)
-    const error = this.ended ?? new WebSocketError('WS_ERR_NOT_OPEN')
+    const error = this.ended ?? this.owner.notOpen()
     const { closeTimeout } = this.owner
     if (this.ended === null && isUnread) this.once('end', () => this.destroy(error))
     if (!isUnread) this.destroy(error)

@@ -111,6 +111,24 @@ async function stall(
   return { peer, ws, sent }
 }
 
+t.test('without a limit, a message of any size goes to connections that hold nothing', async t => {
+  const met = await start(t)
+  const [slow, quick] = [await meet(t, met), await meet(t, met)]
+  slow.peer.stream.pause()
+  const large = Buffer.alloc(8_000_000, 'x')
+  t.strictSame(met.acceptor.broadcast(large, { whenBehind: 'drop' }), { sent: 2, behind: 0 })
+  t.equal((await quick.peer.nextFrame())!.payload.length, large.length)
+  t.strictSame(met.acceptor.broadcast(large, { whenBehind: 'drop' }), { sent: 1, behind: 1 })
+  t.ok(slow.ws.bufferedAmount <= large.length + 14)
+  t.throws(() => met.acceptor.broadcast(large, { limit: 2 ** 20 }), RangeError)
+})
+
+t.test('an option that is misspelt is named', async t => {
+  const { acceptor } = await start(t)
+  t.throws(() => acceptor.broadcast('x', { exept: [] } as never), { message: /did you mean 'except'\?/ })
+  t.throws(() => new Room().broadcast('x', { whenBehid: 'drop' } as never), { message: /did you mean 'whenBehind'\?/ })
+})
+
 t.test('close: a connection that is behind is closed with 1013', async t => {
   const met = await start(t)
   const { peer, sent } = await stall(t, met, { limit: 200_000 })
@@ -200,8 +218,9 @@ t.test('a room is a set of connections that leave it when they end', async t => 
   t.equal(room.size, 1)
   const others = Array.from({ length: 20 }, () => new Room().add(one.ws))
   t.ok(one.ws.listenerCount('close') < 10, 'any number of rooms')
+  const left = new Promise(resolve => one.ws.on('close', () => resolve(room.size)))
   one.peer.reset()
-  await one.ws.whenClosed()
+  t.equal(await left, 0, 'a listener finds the room without it')
   await turn()
   t.strictSame(
     [room, ...others].map(({ size }) => size).filter(size => size > 0),

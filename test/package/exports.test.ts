@@ -29,8 +29,10 @@ const EXPORTS = [
   'acceptWebSockets',
   'connect',
   'isWebSocket',
+  'jsonMessages',
   'permessageDeflate',
   'prepareMessage',
+  'reconnect',
   'relay'
 ]
 
@@ -77,6 +79,12 @@ t.test('the interface of ws is there to import, and to require as the class', as
   t.equal(required, imported.WebSocket)
   for (const name of ['WebSocket', 'WebSocketServer', 'createWebSocketStream', 'Server'])
     t.equal(required[name], imported[name], name)
+})
+
+t.test('classes and functions have the names that they are exported by', async t => {
+  // a debugger, and an error that is printed, show them
+  for (const [name, value] of Object.entries(await import(NAME)))
+    if (typeof value === 'function') t.equal(value.name, name)
 })
 
 t.test('the stages have their own names, and errors are errors of this package whatever way they came', async t => {

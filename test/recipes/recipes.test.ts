@@ -1,11 +1,12 @@
 // The recipes in examples/recipes, each as it stands: started as a process of its own, asked for its page, talked to by npm's `ws`,
 // and ended by SIGTERM with a connection open.
 
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { connectStream, session } from '../net/web-servers.js'
@@ -70,12 +71,34 @@ if (!existsSync(BUILT)) {
     const { origin, stop } = await start(t, 'fastify')
     t.match(await page(origin), 'hello from Fastify')
     t.equal(await refusal(`${origin}rooms/`), 404)
-    const peer = await dial(t, `${origin}rooms/kitchen`)
-    t.equal(await peer.next(), 'this is kitchen')
-    peer.socket.send('hello')
-    t.equal(await peer.next(), 'hello')
-    await stop(peer)
+    const peers = [await dial(t, `${origin}rooms/kitchen?name=Ada`), await dial(t, `${origin}rooms/kitchen?name=Eve`)]
+    const other = await dial(t, `${origin}rooms/garden?name=Ada`)
+    for (const peer of peers) t.equal(await peer.next(), 'this is /rooms/kitchen')
+    t.equal(await other.next(), 'this is /rooms/garden')
+    peers[0]!.socket.send('hello')
+    for (const peer of peers) t.equal(await peer.next(), 'Ada: hello')
+    other.socket.send('alone')
+    t.equal(await other.next(), 'Ada: alone', 'the query makes no other room, and the path does')
+    await stop(...peers, other)
   })
+
+  const STALLED: [recipe: string, path: string, headers: Record<string, string>][] = [
+    ['express', 'chat', { Authorization: 'Bearer secret-of-ada' }],
+    ['fastify', 'rooms/kitchen', {}]
+  ]
+  for (const [name, target, headers] of STALLED) {
+    t.test(`${name}: a client that does not read costs no more than 1 MiB`, async t => {
+      const script = path('stalled.js')
+      const { stdout } = await promisify(execFile)('env', [
+        ...['-i', 'PORT=0', process.execPath, script],
+        ...[`../../examples/recipes/${name}.js`, target, JSON.stringify(headers)]
+      ])
+      const { broadcast, held, rooms } = JSON.parse(stdout.trimEnd().split('\n').at(-1)!)
+      t.ok(broadcast > 100e6, `${broadcast} bytes sent to the room`)
+      t.ok(held > 500_000 && held <= 2 ** 20, `${held} bytes held`)
+      t.equal(rooms, 0, 'and a room in which nobody is left is gone')
+    })
+  }
 
   t.test('hono', async t => {
     const { origin, stop } = await start(t, 'hono')

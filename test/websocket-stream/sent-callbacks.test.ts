@@ -105,3 +105,40 @@ t.test('before the handshake it waits, and fails with it', async t => {
   ws.destroy()
   t.match(await failed, { code: 'WS_ERR_NOT_OPEN' })
 })
+
+for (const role of ['server', 'client'] as const) {
+  t.test(`what cannot be sent any more says why: ${role}`, async t => {
+    const setup = { role, join: 'attach', wire: 'memory' } as const
+    const why = async (end: (side: Awaited<ReturnType<typeof open>>) => unknown): Promise<Error> => {
+      const side = await open(t, setup)
+      // else a Close would wait
+      side.ws.on('message', () => {})
+      await end(side)
+      await settle()
+      side.ws.destroy()
+      await side.ws.whenClosed()
+      const failed = await side.ws.drained().then(
+        () => null,
+        error => error as Error
+      )
+      t.match(failed, { code: 'WS_ERR_NOT_OPEN', closeCode: 1006 })
+      const given = await new Promise(resolve => side.ws.text('late', resolve))
+      t.match(given, { code: 'WS_ERR_NOT_OPEN', message: failed!.message })
+      return failed!
+    }
+    const text = 'the connection no longer takes messages'
+    t.match(await why(({ peer }) => peer.close(1009, 'too large')), {
+      message: `${text}: the peer closed it with 1009 too large`
+    })
+    t.match(await why(({ peer }) => peer.close(4000)), { message: `${text}: the peer closed it with 4000` })
+    t.match(await why(({ peer }) => peer.reset()), {
+      message: `${text}: the wire ended without a closing handshake`,
+      cause: { code: 'WS_ERR_CONNECTION_LOST' }
+    })
+    const closed = await why(async ({ ws, peer }) => {
+      ws.close()
+      await peer.answerClose()
+    })
+    t.equal(closed.message, text)
+  })
+}

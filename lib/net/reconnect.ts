@@ -1,0 +1,174 @@
+// A URL comes in, one open connection after the other goes out, as long as the program asks for the next. What an error means is the affair of
+// retry.ts, how long to wait that of reconnect-options.ts.
+
+import { follow, unfollow } from '../abort-signals.js'
+import { kEndpoint } from '../endpoint.js'
+import { HandshakeError, WebSocketError } from '../errors.js'
+import type { WebSocketStream } from '../websocket-stream.js'
+import { connect } from './connect.js'
+import type { ConnectOptions } from './connect-options.js'
+import { readDialTarget } from './dial-target.js'
+import { delayAfter, type ReconnectOptions, type ReconnectSettings, readReconnectOptions } from './reconnect-options.js'
+import { isFinal, retryAfter } from './retry.js'
+
+/** Where to connect to: a URL, or a function that is called for each attempt, for tickets that serve once. */
+export type ReconnectTarget = string | URL | (() => string | URL | PromiseLike<string | URL>)
+
+/**
+ * Connects, and connects again whenever a connection has ended, however it ended: an async iterable of open connections, one at a time.
+ *
+ * The next connection is dialled when the last one has ended and the loop asks for it, after a random pause that grows from attempt to
+ * attempt (`initialDelay`, `factor`, `maxDelay`), and not before the time that a refusal names in `Retry-After`. A body that comes to its
+ * end while its connection is open may leave listeners there: the loop waits for the end of the connection. `break`, `return` and
+ * exceptions in the body close the connection with 1000, and the loop is left when it is over.
+ *
+ * How a connection ended is the loop's matter: `onRetry` is told, and `ws.messages`, which would fail after a connection that was lost,
+ * ends instead. What sends does reject: `ws.drained()`, `ws.ping()`, a pipeline into `ws.messages`.
+ *
+ * An aborted `signal` ends the loop without an error. The waiting keeps the process alive.
+ * @param url - as for `connect`; or a function that gives it, or a promise of it, within `handshakeTimeout`
+ * @param options - those of `connect`, and how to retry
+ * @returns an iterator that dials when its first connection is asked for
+ * @throws SyntaxError, TypeError, RangeError at once where the URL or an option is wrong; the loop throws the error after which it does not
+ * try again (`retry`), or that of the last of `maxAttempts`
+ */
+export function reconnect(url: ReconnectTarget, options?: ReconnectOptions): AsyncIterableIterator<WebSocketStream> {
+  const settings = readReconnectOptions(options)
+  if (typeof url !== 'function') readDialTarget(url)
+  return new Reconnection(url, settings)
+}
+
+class Reconnection implements AsyncIterableIterator<WebSocketStream> {
+  private readonly connections = this.run()
+  private ws: WebSocketStream | null = null
+  private attempts = 0
+  // the application wants no more
+  private isLeft = false
+  private wake: (() => void) | null = null
+
+  constructor(
+    private readonly target: ReconnectTarget,
+    private readonly settings: ReconnectSettings
+  ) {}
+
+  next(): Promise<IteratorResult<WebSocketStream, void>> {
+    return this.connections.next()
+  }
+
+  /** Ends what is under way, also where `next` waits for it. */
+  return(): Promise<IteratorResult<WebSocketStream, void>> {
+    this.isLeft = true
+    this.wake?.()
+    if (this.ws?.readyState === 'connecting') this.ws.destroy()
+    else this.ws?.close()
+    return this.connections.return()
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  private get isOver(): boolean {
+    return this.isLeft || (this.settings.connection.signal?.aborted ?? false)
+  }
+
+  private async *run(): AsyncGenerator<WebSocketStream, void, void> {
+    while (!this.isOver) {
+      let error = await this.open()
+      if (error === null) {
+        const ws = this.ws!
+        const since = performance.now()
+        let isLeft = true
+        try {
+          yield ws
+          isLeft = false
+        } finally {
+          if (isLeft) await ws[Symbol.asyncDispose]()
+        }
+        await ws.whenClosed()
+        if (performance.now() - since >= this.settings.minUptime) this.attempts = 0
+        error = endOf(ws)
+      }
+      this.ws = null
+      await this.pause(error)
+    }
+  }
+
+  /** Dials once; null where the connection is open, and else why it is not. */
+  private async open(): Promise<Error | null> {
+    let url: string | URL | undefined
+    let headers: ConnectOptions['headers']
+    try {
+      url = await this.inTime(typeof this.target === 'function' ? this.target() : this.target)
+      headers = await this.inTime(this.settings.headers?.())
+    } catch (error) {
+      return error instanceof Error ? error : new Error('not an Error was thrown', { cause: error })
+    }
+    if (this.isOver) return new HandshakeError('WS_ERR_ABORTED')
+    const { connection } = this.settings
+    const ws = connect(url!, headers === undefined ? connection : { ...connection, headers })
+    this.ws = ws
+    ws[kEndpoint].receiver.endsQuietly = true
+    try {
+      await ws.opened
+      return null
+    } catch (error) {
+      await ws.whenClosed()
+      return error as Error
+    }
+  }
+
+  /** What a function of the application gives, unless the loop ends before it, or it takes longer than a handshake may. */
+  private inTime<T>(value: T | PromiseLike<T>): T | Promise<T | undefined> {
+    if (typeof (value as PromiseLike<T> | undefined)?.then !== 'function') return value as T
+    const { handshakeTimeout = 10_000 } = this.settings.connection
+    return new Promise((resolve, reject) => {
+      const stop = this.wait(handshakeTimeout, () => {
+        if (this.isOver) resolve(undefined)
+        else reject(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { fault: 'local' }))
+      })
+      Promise.resolve(value).then(resolve, reject).finally(stop)
+    })
+  }
+
+  /** Waits for the next attempt. @throws the error, where there is to be none */
+  private async pause(error: Error): Promise<void> {
+    const { settings } = this
+    if (this.isOver) return
+    const attempt = ++this.attempts
+    const isWorthIt = (await settings.retry(error, attempt)) ?? !isFinal(error)
+    if (this.isOver) return
+    if (!isWorthIt || attempt >= settings.maxAttempts) throw error
+    const delay = delayAfter(attempt, retryAfter(error), settings)
+    settings.onRetry({ error, attempt, delay })
+    if (!this.isOver) await new Promise<void>(resolve => this.wait(delay, resolve))
+  }
+
+  /** Calls back after so many milliseconds, or as soon as the loop is to end. @returns what calls it off */
+  private wait(delay: number, callback: () => void): () => void {
+    const { signal } = this.settings.connection
+    const follower = { aborted: (): void => this.wake!() }
+    const timer = delay === Number.POSITIVE_INFINITY ? undefined : setTimeout(() => this.wake!(), delay)
+    const stop = (): void => {
+      clearTimeout(timer)
+      this.wake = null
+      if (signal !== undefined) unfollow(signal, follower)
+    }
+    this.wake = () => {
+      stop()
+      callback()
+    }
+    if (signal !== undefined) follow(signal, follower)
+    return stop
+  }
+}
+
+/** How an open connection ended, as an error. */
+function endOf(ws: WebSocketStream): WebSocketError {
+  const { failure } = ws[kEndpoint].connection
+  if (failure !== null) return failure
+  const { code, reason, initiator } = ws.closeInfo!
+  const who = initiator === 'peer' ? 'the server' : 'the application'
+  const message = `${who} closed the connection: ${code} ${reason}`.trimEnd()
+  return new WebSocketError('WS_ERR_CLOSED', { message, closeCode: code, fault: initiator })
+}

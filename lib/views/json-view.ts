@@ -1,0 +1,300 @@
+// The messages of a connection as JSON: values come in and go out by way of the messages view, which holds what waits. Parses, has the
+// application look at each value, and says what is wrong; what becomes of it then, its owner decides.
+
+import { WebSocketError } from '../errors.js'
+import { CloseCode } from '../protocol/close-code.js'
+import type { Message, ReceivedMessage } from '../protocol/message-joiner.js'
+import { TextBytes } from '../protocol/text-bytes.js'
+import { nextTick } from '../runtime/node.js'
+import { askForDrain, Duplex, emitSurfacing } from '../streams.js'
+import { surfacing } from '../surfacing.js'
+import type { MessagesView } from './messages-view.js'
+
+type Callback = (error?: Error | null) => void
+
+/** What becomes of messages behind a wrong one: they are taken, or not, and then either this view or the connection tells why. */
+export type Verdict = 'go on' | 'fail here' | 'end here'
+
+/** What decides about the values that arrive. */
+export interface JsonRules<In> {
+  /** Gives the value to hand out, now or later, or throws what is wrong with it; null takes every value but null. */
+  readonly validate: ((value: unknown) => In | PromiseLike<In>) | null
+  /** A message was wrong. */
+  invalid(error: WebSocketError, message: Message): Verdict
+}
+
+/** What a Writable is given in place of a value. */
+interface Item {
+  readonly text: string
+  readonly sent: Callback | null
+}
+
+/**
+ * An object-mode Duplex of values, each a message of JSON, made by `jsonMessages`. `write` throws a TypeError for a value that has no JSON
+ * form, and sends nothing then; false, `drain` and callbacks are those of `ws.messages`. `end` closes with 1000, and so does leaving a
+ * `for await` loop. The readable side ends after a clean close, and is destroyed with an error after any other, once all that had arrived
+ * is read.
+ */
+export class JsonView<In, Out> extends Duplex {
+  private isStarted = false
+  // a value is being looked at
+  private isBusy = false
+  // what arrives is dropped
+  private isDone = false
+  // how reading ends, once all has been read
+  private outcome: Error | null | undefined = undefined
+  // calls back when the wire has room again for what was written last
+  private waiting: Callback | null = null
+  private pipes = 0
+
+  /** @internal */
+  constructor(
+    private readonly messages: MessagesView,
+    private readonly rules: JsonRules<In>
+  ) {
+    super({ objectMode: true, readableHighWaterMark: 1, writableHighWaterMark: 16 })
+    // a peer's fault reaches readers, and crashes no process that does not listen for it
+    this.on('error', ignore)
+    this.on('pipe', () => this.pipes++)
+    this.on('unpipe', () => this.pipes--)
+    messages.on('drain', () => this.proceed())
+    messages.on('error', error => this.endWith(error))
+    messages.on('close', () => this.messagesClosed())
+  }
+
+  // Reading
+
+  override _read(): void {
+    const { messages } = this
+    if (this.isBusy) return
+    if (this.isStarted) {
+      messages.resume()
+      return
+    }
+    this.isStarted = true
+    messages.on('end', () => this.endWith(null))
+    messages.on('data', message => this.receive(message))
+  }
+
+  private receive(received: ReceivedMessage): void {
+    if (this.isDone) return
+    const message = received instanceof TextBytes ? received.toString() : received
+    const { value, error } = parse(message)
+    if (error !== null) this.refuse(error, message)
+    else if (this.rules.validate !== null) this.validate(value, message, this.rules.validate)
+    else if (value !== null) this.give(value as In)
+    else this.refuse(invalid('null, which no stream carries'), message)
+  }
+
+  private validate(value: unknown, message: Message, validate: (value: unknown) => In | PromiseLike<In>): void {
+    let validated: In | PromiseLike<In>
+    try {
+      validated = validate(value)
+    } catch (error) {
+      this.refuse(invalid(REFUSED, error), message)
+      return
+    }
+    if (isPromise(validated)) this.receiveLater(validated, message)
+    else this.give(validated)
+  }
+
+  /** The value comes later; messages keep their order. */
+  private receiveLater(promise: PromiseLike<In>, message: Message): void {
+    this.isBusy = true
+    this.messages.pause()
+    const goOn = (step: () => void): void => {
+      this.isBusy = false
+      if (this.isDone) return
+      this.messages.resume()
+      step()
+      this.endIfRead()
+    }
+    promise.then(
+      value => goOn(() => this.give(value)),
+      error => goOn(() => this.refuse(invalid(REFUSED, error), message))
+    )
+  }
+
+  private give(value: In): void {
+    // null would end the stream, and undefined is what a function gives that forgot to return
+    if (value === null || value === undefined) this.destroy(new TypeError(`validate must return a value, not ${value}`))
+    else if (!this.push(value)) this.messages.pause()
+  }
+
+  private refuse(error: WebSocketError, message: Message): void {
+    const verdict = this.rules.invalid(error, message)
+    this.isDone = verdict !== 'go on'
+    if (verdict === 'fail here') this.endWith(error)
+  }
+
+  /** All messages have been taken. */
+  private endWith(outcome: Error | null): void {
+    if (this.outcome === undefined) this.outcome = outcome
+    this.endIfRead()
+  }
+
+  private endIfRead(): void {
+    const { outcome } = this
+    if (outcome === undefined || this.isBusy || this.destroyed) return
+    if (outcome === null) this.push(null)
+    else if (this.readableLength === 0) this.destroy(outcome)
+  }
+
+  override read(size?: number): any {
+    const value = super.read(size)
+    // after the reader has had this one
+    if (this.outcome && this.readableLength === 0) nextTick(() => this.endIfRead())
+    return value
+  }
+
+  // Writing: texts wait in the messages view, where they are counted
+
+  override write(value: Out, callback?: Callback): boolean
+  override write(value: Out, encoding: BufferEncoding | undefined, callback?: Callback): boolean
+  override write(value: Out, ...rest: unknown[]): boolean {
+    const callback = rest.at(-1)
+    const item = this.itemOf(value, typeof callback === 'function' ? (callback as Callback) : null)
+    if (item === null) return false
+    const isBlocked = this.waiting !== null && this.writableLength === 1
+    if (isBlocked && this.writable && this.messages.writable) {
+      this.pass(item)
+    } else {
+      const { sent } = item
+      const more = super.write(item, error => {
+        if (error && sent !== null) surfacing(() => sent(error))
+      })
+      if (this.waiting === null) return more
+    }
+    askForDrain(this)
+    return false
+  }
+
+  override end(callback?: () => void): this
+  override end(value: Out, callback?: () => void): this
+  override end(value: Out, encoding?: BufferEncoding, callback?: () => void): this
+  override end(...args: unknown[]): this {
+    const callback = args.find(arg => typeof arg === 'function') as (() => void) | undefined
+    const [value] = args
+    if (value !== callback && value !== undefined && value !== null) this.write(value as Out)
+    super.end(callback)
+    // what the wire has no room for is to be sent in time
+    if (this.waiting !== null && this.writableLength === 1) this.messages.end()
+    return this
+  }
+
+  /** @throws TypeError where the value has no JSON form. A pipe could not catch it: its end is destroyed. */
+  private itemOf(value: Out, sent: Callback | null): Item | null {
+    try {
+      return { text: stringify(value), sent }
+    } catch (error) {
+      if (this.pipes === 0) throw error
+      this.destroy(error as Error)
+      return null
+    }
+  }
+
+  override _write(item: Item, _encoding: string, callback: Callback): void {
+    this.waiting = callback
+    const { messages } = this
+    // with neither: the end of the connection calls back
+    if (messages.closed) this.messagesClosed()
+    else if (messages.writable && this.pass(item)) this.proceed()
+  }
+
+  private pass({ text, sent }: Item): boolean {
+    return sent === null ? this.messages.write(text) : this.messages.write(text, sent)
+  }
+
+  private proceed(): void {
+    const { waiting } = this
+    this.waiting = null
+    waiting?.()
+  }
+
+  override _final(callback: () => void): void {
+    const { messages } = this
+    if (messages.writable) messages.end()
+    if (messages.writableFinished) callback()
+    else messages.once('finish', callback)
+  }
+
+  // The end
+
+  private messagesClosed(): void {
+    const over = (): void => {
+      this.destroy(this.waiting === null ? undefined : new WebSocketError('WS_ERR_NOT_OPEN'))
+    }
+    if (this.outcome === null && !this.readableEnded) this.once('end', over)
+    else if (this.outcome) this.endIfRead()
+    else over()
+  }
+
+  override _destroy(error: Error | null, callback: Callback): void {
+    const { waiting } = this
+    this.waiting = null
+    this.isDone = true
+    this.messages.destroy(error ?? undefined)
+    if (waiting !== null) nextTick(waiting, error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
+    callback(error)
+  }
+
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    return emitSurfacing(this, event, args)
+  }
+}
+
+/** What a Duplex of Node's leaves open: the type of what is read. */
+// biome-ignore lint/correctness/noUnusedVariables: the parameters are those of the class
+export interface JsonView<In, Out> {
+  on<E extends string | symbol>(event: E & Other<E, 'data'>, listener: (...args: any[]) => void): this
+  on(event: 'data', listener: (value: In) => void): this
+  once<E extends string | symbol>(event: E & Other<E, 'data'>, listener: (...args: any[]) => void): this
+  once(event: 'data', listener: (value: In) => void): this
+  addListener<E extends string | symbol>(event: E & Other<E, 'data'>, listener: (...args: any[]) => void): this
+  addListener(event: 'data', listener: (value: In) => void): this
+  /** The values, one by one; leaving the loop closes with 1000. */
+  [Symbol.asyncIterator](): NodeJS.AsyncIterator<In>
+}
+
+type Other<E, Known> = E extends Known ? never : unknown
+
+const REFUSED = 'refused by validate'
+
+function invalid(detail: string, cause?: unknown): WebSocketError {
+  return new WebSocketError('WS_ERR_INVALID_MESSAGE', { detail, cause })
+}
+
+function parse(message: Message): { value: unknown; error: WebSocketError | null } {
+  if (typeof message !== 'string') {
+    const closeCode = CloseCode.UnsupportedData
+    const error = new WebSocketError('WS_ERR_INVALID_MESSAGE', { detail: 'binary, not text', closeCode }) // RFC 6455 §7.4.1
+    return { value: null, error }
+  }
+  try {
+    return { value: JSON.parse(message), error: null }
+  } catch (cause) {
+    return { value: null, error: invalid('not JSON', cause) }
+  }
+}
+
+/** @throws TypeError where there is no JSON for it */
+function stringify(value: unknown): string {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value)
+  } catch (cause) {
+    // of a circle V8 draws a picture, below the first line
+    const [why = ''] = String((cause as Error | null)?.message).split('\n')
+    throw new TypeError(`cannot be sent as JSON: ${why}`, { cause })
+  }
+  if (text !== undefined) return text
+  throw new TypeError(
+    `cannot be sent as JSON: ${typeof value}; write null, a boolean, a number, a string, an array or an object`
+  )
+}
+
+function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
+}
+
+function ignore(): void {}
