@@ -9,8 +9,8 @@ import { FrameParser } from '../../lib/protocol/frame-parser.js'
 async function collections(count: number, size: number): Promise<number> {
   let found = 0
   const observer = new PerformanceObserver(list => {
-    for (const { detail } of list.getEntries()) {
-      if ((detail as { kind: number }).kind === constants.NODE_PERFORMANCE_GC_MINOR) found++
+    for (const { detail } of list.getEntries() as unknown as { detail: { kind: number } }[]) {
+      if (detail.kind === constants.NODE_PERFORMANCE_GC_MINOR) found++
     }
   })
   observer.observe({ entryTypes: ['gc'] })
@@ -25,8 +25,8 @@ async function collections(count: number, size: number): Promise<number> {
     parser.next()
   }
   await setImmediate()
-  for (const { detail } of observer.takeRecords()) {
-    if ((detail as { kind: number }).kind === constants.NODE_PERFORMANCE_GC_MINOR) found++
+  for (const { detail } of observer.takeRecords() as unknown as { detail: { kind: number } }[]) {
+    if (detail.kind === constants.NODE_PERFORMANCE_GC_MINOR) found++
   }
   observer.disconnect()
   return found
