@@ -187,6 +187,8 @@ for (const scheme of ['ws', 'wss']) {
         const { port: proxyPort } = await proxy(t, { fall: { after: moment, end: end === 'end' ? 'end' : 'reset' } })
         const ws = connect(`${scheme}://localhost:${port}/`, {
           proxy: `http://127.0.0.1:${proxyPort}`,
+          // what is written and not sent waits so long for a reader of what has come
+          closeTimeout: 500,
           ...(scheme === 'wss' && { tls: TRUST })
         })
         let closes = 0
