@@ -1,9 +1,9 @@
-// node benchmarks/plot.js [FILE]: results/latest.json as a plot, results/ratios.svg, as a table in README.md, and in
-// short in the README of the whole project.
+// node benchmarks/plot.js [FILE]: results/latest.json as a plot, results/ratios.svg, as a table in benchmarks/README.md, and as
+// six rows in the README of the project.
 // The plot is a logarithmic ladder of ratios: as many times as good as ws to the right of the line, worse to the left.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { at, barText, short } from './harness.js'
+import { at, short } from './harness.js'
 
 const file = process.argv[2] ?? at('./results/latest.json')
 if (!existsSync(file)) {
@@ -67,13 +67,6 @@ function plot() {
         question === 'decode' || question === 'encode' ? '' : ` · ${measure.replace(' per million messages', ' / M')}`
       parts.push(`<text x="${LEFT - 10}" y="${y + 4}" text-anchor="end">${escaped(name + suffix)}</text>`)
       parts.push(`<line class="rung" x1="${LEFT}" x2="${RIGHT}" y1="${y}" y2="${y}"/>`)
-      const bar = Object.values(figures).flatMap(({ bars = [] }) => bars.filter(({ of }) => of === 'ws'))[0]
-      if (bar) {
-        const place = x(bar.atLeast ?? bar.atMost)
-        parts.push(
-          `<line class="bar" x1="${place}" x2="${place}" y1="${y - 6}" y2="${y + 6}"><title>${barText(bar)}</title></line>`
-        )
-      }
       const order = Object.entries(figures).sort(([a], [b]) => Number(isOurs(a)) - Number(isOurs(b)))
       for (const [contestant, { ratio }] of order) {
         if (contestant !== 'ws' && Number.isFinite(ratio) && ratio > 0) parts.push(mark(contestant, ratio, y))
@@ -91,10 +84,10 @@ function plot() {
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="Ratios to ws">
 <style>
-svg { color-scheme: light dark; font: 11px system-ui, sans-serif; background: #fff; --ink: #333; --faint: #e4e4e4; --line: #888; --ours: #0b62c4; --other: #9a6b00; --native: #7a3fa0; --bar: #c02626 }
-@media (prefers-color-scheme: dark) { svg { background: #16181c; --ink: #d5d8dd; --faint: #2b2f36; --line: #8b929c; --ours: #62a8ff; --other: #e0b04a; --native: #c795ee; --bar: #ff7b72 } }
+svg { color-scheme: light dark; font: 11px system-ui, sans-serif; background: #fff; --ink: #333; --faint: #e4e4e4; --line: #888; --ours: #0b62c4; --other: #9a6b00; --native: #7a3fa0 }
+@media (prefers-color-scheme: dark) { svg { background: #16181c; --ink: #d5d8dd; --faint: #2b2f36; --line: #8b929c; --ours: #62a8ff; --other: #e0b04a; --native: #c795ee } }
 text { fill: var(--ink) } .title { font-weight: 600; font-size: 12px }
-.rung, .tick { stroke: var(--faint) } .one { stroke: var(--line); stroke-width: 1.5 } .bar { stroke: var(--bar); stroke-width: 2 }
+.rung, .tick { stroke: var(--faint) } .one { stroke: var(--line); stroke-width: 1.5 }
 .ours { fill: var(--ours) } .other { fill: none; stroke: var(--other); stroke-width: 1.5 } .native { fill: none; stroke: var(--native); stroke-width: 1.5 }
 </style>
 <text class="title" x="12" y="20">Times as good as ws ${escaped(versions.ws)} in the same run (log scale)</text>
@@ -102,7 +95,6 @@ text { fill: var(--ink) } .title { font-weight: 600; font-size: 12px }
 <circle class="ours" cx="${LEFT + 4}" cy="16" r="4"/><text x="${LEFT + 14}" y="20">websocket-duplex</text>
 <circle class="other" cx="${LEFT + 124}" cy="16" r="3"/><text x="${LEFT + 134}" y="20">other libraries</text>
 <path class="native" d="M${LEFT + 230} 12l4 4l-4 4l-4 -4z"/><text x="${LEFT + 240}" y="20">Bun, Deno</text>
-<line class="bar" x1="${LEFT + 314}" x2="${LEFT + 314}" y1="10" y2="22"/><text x="${LEFT + 322}" y="20">what we want to reach</text>
 ${[...ticks, ...parts].join('\n')}
 </svg>
 `
@@ -118,8 +110,8 @@ function table() {
     lines.push(
       `### ${title}`,
       '',
-      '| case | measure | contestant | median | spread | ratio | bar |',
-      '|---|---|---|--:|--:|--:|---|'
+      '| case | measure | contestant | median | spread | ratio |',
+      '|---|---|---|--:|--:|--:|'
     )
     for (const { name, measure, figures, reference } of rows) {
       Object.entries(figures).forEach(([contestant, figure], i) => {
@@ -133,8 +125,7 @@ function table() {
           contestant,
           short(median),
           `${short(low)}–${short(high)}`,
-          [ratio === undefined ? '' : ratio.toFixed(2), ...more].join(', '),
-          bars.map(bar => `${barText(bar)} ${bar.met ? '✓' : '✗'}`).join(', ')
+          [ratio === undefined ? '' : ratio.toFixed(2), ...more].join(', ')
         ]
         lines.push(`| ${cells.join(' | ')} |`)
       })
@@ -146,32 +137,42 @@ function table() {
   return `${about}\n\n![Ratios to ws](results/ratios.svg)\n\n${lines.join('\n')}`
 }
 
-/** One line for each case that has a bar: what a reader of the front page wants to know. */
+/** What the front page shows: some of what is ahead of ws, and some of what is behind. */
+const SUMMARY = [
+  ['read messages of 125 bytes of ASCII, in process', 'decode', '125 B ascii, masked, as a server reads'],
+  ['read messages of 16 KiB, in process', 'decode', '16 KiB binary, masked, as a server reads'],
+  [
+    'echo 125 bytes, 50 connections, 1 message in flight: server CPU',
+    'echo',
+    '125 B binary, 50 connections, 1 in flight',
+    'server CPU seconds per million messages'
+  ],
+  [
+    'echo 125 bytes, 50 connections, 100 in flight: messages/s',
+    'echo',
+    '125 B binary, 50 connections, 100 in flight',
+    'messages/s'
+  ],
+  ['echo 1 MiB, 50 connections: messages/s', 'echo', '1 MiB binary, 50 connections, 1 in flight', 'messages/s'],
+  ['heap of an idle connection (less is better)', 'idle', '2000 idle connections', 'bytes of heap a connection']
+]
+
+/** The front page's rows: how many times as good as ws, by attach and by pipes. */
 function summary() {
-  const lines = ['| case | ours by attach | ours by pipe or write | wanted of ws |', '|---|--:|--:|--:|']
-  for (const { name, measure, question, figures } of shown) {
-    const ours = Object.entries(figures).filter(([each, { bars }]) => isOurs(each) && bars)
+  const lines = ['| case | by `attach` | by `pipe` or `write` |', '|---|--:|--:|']
+  for (const [title, question, name, measure] of SUMMARY) {
+    const row = results.find(
+      each => each.question === question && each.name === name && (measure === undefined || each.measure === measure)
+    )
+    if (row === undefined) throw new Error(`${file} has no case '${name}' of ${question}`)
+    const ours = Object.entries(row.figures).filter(([each, { bars }]) => isOurs(each) && bars)
     const piped = ours.find(([each]) => /by write|pipes/.test(each))
     const attached = ours.find(entry => entry !== piped)
-    const bar = (attached ?? piped)?.[1].bars?.find(({ of }) => of === 'ws')
-    if (bar === undefined) continue
     const ratio = entry => (entry?.[1].ratio === undefined ? '' : entry[1].ratio.toFixed(2))
-    const isPlain = question === 'decode' || question === 'encode'
-    const what = `${question}: ${name}${isPlain ? '' : `, ${measure}`}`
-    lines.push(`| ${what} | ${ratio(attached)} | ${ratio(piped)} | ${barText(bar)} |`)
+    lines.push(`| ${title} | ${ratio(attached)} | ${ratio(piped)} |`)
   }
-  const about = `${date}, ${full ? 'full' : 'quick'} run, Node ${versions.node}, ws ${versions.ws} with bufferutil, ${cpus} CPUs (${model}).`
-  return [
-    '![Ratios to ws](benchmarks/results/ratios.svg)',
-    '',
-    about,
-    '',
-    '<details><summary>As a table: times as good as ws</summary>',
-    '',
-    ...lines,
-    '',
-    '</details>'
-  ].join('\n')
+  const about = `Times as good as ws ${versions.ws} with bufferutil in the same run: ${date}, Node ${versions.node}, ${cpus} CPUs (${model}).`
+  return [about, '', ...lines].join('\n')
 }
 
 const BEGIN = '<!-- bench:begin -->'

@@ -258,7 +258,8 @@ export class Connection {
     this.beginClosing('failed')
     if (!this.closeSent && !(error instanceof HandshakeError) && isSendable(error.closeCode)) {
       this.closeSent = true
-      this.around.sendClose(writeCloseBody(error.closeCode, closeReason(error)))
+      const reason = this.settings.faultReasons ? closeReason(error) : ''
+      this.around.sendClose(writeCloseBody(error.closeCode, reason))
     }
     this.around.notifyError(error)
     this.around.messagesEnded()

@@ -6,12 +6,13 @@ import { type CloseInfo, Connection, type Role, type Surroundings } from './conn
 import type { HandshakeDriver } from './drivers/handshake-driver.js'
 import type { Http2DriverOwner } from './drivers/http2-driver.js'
 import type { Emitter } from './emitting.js'
-import { HandshakeError, type Headers, type WebSocketError } from './errors.js'
+import { HandshakeError, type WebSocketError } from './errors.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import { HandshakePhase, type HandshakeSurroundings } from './handshake-phase.js'
 import { type AnyView, MessageReceiver, type MessageReceiverOwner, type ViewKind } from './inbound/message-receiver.js'
 import { Lifecycle } from './lifecycle.js'
 import type { Settings, UpgradeRequest } from './options.js'
+import { CloseSender } from './outbound/close-sender.js'
 import { MessageSender, NORMAL } from './outbound/message-sender.js'
 import { Pipeline } from './pipeline.js'
 import type { Frame } from './protocol/frame.js'
@@ -20,7 +21,7 @@ import { type Buffer, nextTick } from './runtime/node.js'
 import type { EncoderListener } from './stages/frame-encoder.js'
 import type { ConnectionStats } from './stats.js'
 import { surface } from './surfacing.js'
-import { AttachedWire } from './wires/attached-wire.js'
+import type { AttachedWire } from './wires/attached-wire.js'
 import { PipedWire } from './wires/piped-wire.js'
 import type { Wire, WireUser } from './wires/wire.js'
 
@@ -41,6 +42,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
   readonly receiver = new MessageReceiver(this)
   /** What the application sends goes through it. */
   readonly sender: MessageSender
+  private readonly closeSender: CloseSender
   /** Null once the connection is open. */
   handshake: HandshakePhase | null
   /** Server: the request, as it was given. */
@@ -48,9 +50,6 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
   /** Whether `connect` opens the wire: until it is there, and between two of them, nothing else becomes it. */
   isDialled = false
   private bytesReceived = 0
-  private closeFrame: 'none' | 'sent' | 'written' = 'none'
-  // the wire has taken all, its end included
-  private hasEnded = false
 
   constructor(
     private readonly user: EndpointUser,
@@ -64,6 +63,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     this.handshake = handshake
     this.pipeline = new Pipeline(role, settings, handshake.stages, this.receiver)
     this.sender = new MessageSender(settings, this.pipeline, this.connection, this.receiver, this.lifecycle)
+    this.closeSender = new CloseSender(this.pipeline)
     const { decoder, encoder } = this.pipeline
     decoder.listener = this.connection
     encoder.listener = this
@@ -100,11 +100,6 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
 
   get driver(): HandshakeDriver | null {
     return this.handshake?.driver ?? null
-  }
-
-  /** Status and fields of the handshake's answer, also of one that refused; null before it. */
-  get answer(): { readonly status: number; readonly headers: Headers } | null {
-    return this.lifecycle.answer
   }
 
   get request(): UpgradeRequest | null {
@@ -237,7 +232,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
   }
 
   outputEnded(isSent: true | undefined, tells = true): void {
-    if (isSent) this.hasEnded = true
+    if (isSent) this.closeSender.hasEnded = true
     // in a turn of its own: what a listener throws must not keep the wire from ending
     if (tells) nextTick(() => this.lifecycle.tellError())
   }
@@ -260,8 +255,10 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     // 'close' is the last that is heard
     nextTick(() => pipeline.encoder.failWaiters(connection.notOpen()))
     const isSilent = connection.role === 'client' && handshake !== null && !this.hasReader
-    lifecycle.over(info, () => this.stats, isSilent ? () => lifecycle.warnOfFailure(handshake.driver.url) : null)
+    // the callbacks of what could not be sent come before 'close', as those of its Blobs do
+    lifecycle.closeInfo = info
     this.sender.connectionOver()
+    lifecycle.over(info, () => this.stats, isSilent ? () => lifecycle.warnOfFailure(handshake.driver.url) : null)
     pipeline.wire?.inputDone()
   }
 
@@ -283,7 +280,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     this.handshake = null
   }
 
-  // What the reception asks for
+  // What the MessageReceiver asks for
 
   fail(error: WebSocketError): void {
     this.connection.fail(error)
@@ -318,31 +315,15 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
   }
 
   sendClose(payload: Buffer): boolean {
-    const { encoder } = this.pipeline
-    let isSent = true
-    this.pipeline.behindMessages(() => {
-      isSent = encoder.close(payload)
-      if (!isSent) return
-      this.closeFrame = 'sent'
-      encoder.whenWritten(error => {
-        if (!error) this.closeFrame = 'written'
-      })
-    })
-    return isSent
+    return this.closeSender.send(payload)
   }
 
   closeHasLeft(): boolean {
-    const { wire } = this.pipeline
-    // a stream of HTTP/2 forgets what it has written when the peer resets it, which browsers do after their Close
-    if (this.hasEnded || (wire instanceof AttachedWire && wire.isMultiplexed)) return true
-    return this.closeFrame === 'none' ? this.hasSentAll() : this.closeFrame === 'written'
+    return this.closeSender.hasLeft
   }
 
   hasSentAll(): boolean {
-    const { encoder, wire, isCompressing } = this.pipeline
-    if (this.hasEnded) return true
-    if (encoder.size > 0 || encoder.isBlocked || isCompressing) return false
-    return wire === null || wire.bufferedAmount === 0
+    return this.closeSender.hasSentAll
   }
 
   endWire(): void {

@@ -141,16 +141,27 @@ nameErrors(WebSocketError, 'WebSocketError')
 
 /** Header fields by lower-case name, as `node:http` gives them: what may come more than once is an array of strings or is joined by commas. */
 export interface Headers {
+  /** Request: credentials. */
   authorization?: string | undefined
+  /** Request: cookies, `name=value` joined by `; `. */
   cookie?: string | undefined
+  /** Request: host and port that were asked for. */
   host?: string | undefined
+  /** Answer: where a redirect leads. */
   location?: string | undefined
+  /** Request: the origin of the page that dials. */
   origin?: string | undefined
+  /** Extensions that are offered, or accepted (RFC 6455 §11.3.2). */
   'sec-websocket-extensions'?: string | undefined
+  /** Request: the key of the handshake (RFC 6455 §11.3.1). */
   'sec-websocket-key'?: string | undefined
+  /** Subprotocols that are offered, or the one that was chosen (RFC 6455 §11.3.4). */
   'sec-websocket-protocol'?: string | undefined
+  /** The version of the protocol, or those that a server speaks (RFC 6455 §11.3.5). */
   'sec-websocket-version'?: string | undefined
+  /** Answer: one string for each cookie. */
   'set-cookie'?: string[] | undefined
+  /** Request: the name of the client program. */
   'user-agent'?: string | undefined
   [name: string]: string | string[] | undefined
 }

@@ -55,8 +55,30 @@ export type Listener<E extends keyof AllEvents> = (...args: AllEvents[E]) => voi
 
 /** EventEmitter's methods, typed with these events. */
 export interface TypedEmitter {
+  /**
+   * Adds a listener. Events beside those of any Duplex:
+   *
+   * - `request` (request): server: a request has arrived; this listener answers it by `accept`, `reject` or `handOver`
+   * - `open` (info): the opening handshake is done
+   * - `message` (message, kind): a whole message
+   * - `ping` (payload), `pong` (payload)
+   * - `closing` (info): how the connection ends is known, and all messages have been delivered
+   * - `error` (error): the connection ends other than cleanly; without a listener nothing is thrown
+   * - `close` (info): all is over; once for each connection
+   *
+   * {@link WebSocketStreamEvents} has each of them in full.
+   * @hidden
+   */
   on<E extends keyof AllEvents>(event: E, listener: Listener<E>): this
+  /**
+   * Adds a listener for the next time only. The events are those of `on`.
+   * @hidden
+   */
   once<E extends keyof AllEvents>(event: E, listener: Listener<E>): this
+  /**
+   * Removes a listener.
+   * @hidden
+   */
   off<E extends keyof AllEvents>(event: E, listener: Listener<E>): this
   addListener<E extends keyof AllEvents>(event: E, listener: Listener<E>): this
   removeListener<E extends keyof AllEvents>(event: E, listener: Listener<E>): this

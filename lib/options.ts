@@ -106,6 +106,8 @@ export interface WebSocketOptions {
   keepalive?: Keepalive | false | undefined
   /** Whether Pings are answered without the application: where not, its `ping` listener does it with `pong`. Default: true. */
   autoPong?: boolean | undefined
+  /** Whether the Close frame for a fault of the peer says in its reason what was wrong, besides its code. Default: true. */
+  faultReasons?: boolean | undefined
   /**
    * What text arrives as: strings, or its bytes of UTF-8, which have been checked either way. As bytes, `message` listeners get a Buffer, and
    * are told by their second argument that it is text; `messages` gives a TextBytes. Default: `'string'`.
@@ -142,6 +144,7 @@ export interface Settings {
   readonly closeTimeout: number
   readonly keepalive: Required<Keepalive> | undefined
   readonly autoPong: boolean
+  readonly faultReasons: boolean
   readonly textAs: 'string' | 'bytes'
   readonly fragmentSize: number
   readonly highWaterMark: number
@@ -167,6 +170,7 @@ const DEFAULTS: Settings = Object.freeze({
   closeTimeout: 10000,
   keepalive: undefined,
   autoPong: true,
+  faultReasons: true,
   textAs: 'string',
   fragmentSize: Number.POSITIVE_INFINITY,
   highWaterMark: 65536,
@@ -194,6 +198,7 @@ const READERS: { readonly [K in keyof Settings]: Reader } = {
   closeTimeout: value => checkTime(value, 'closeTimeout'),
   keepalive: readKeepalive,
   autoPong: readBoolean,
+  faultReasons: readBoolean,
   textAs: readTextForm,
   fragmentSize: value => checkNumber(value, 'fragmentSize', 1),
   // a stream takes no Infinity

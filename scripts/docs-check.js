@@ -16,8 +16,7 @@ class Findings extends Logger {
 
 const findings = new Findings()
 // the reference has no links to sources, as it has no address to link to; here they say where
-// the reference has no links to sources, as it has no address to link to; here they say where
-const options = { disableSources: false, disableGit: true, sourceLinkTemplate: '{path}', basePath: '.' }
+const options = { disableSources: false, disableGit: true, sourceLinkTemplate: '{path}' }
 const app = await Application.bootstrapWithPlugins(options)
 app.logger = findings
 const project = await app.convert()
@@ -38,5 +37,5 @@ function placeOf(finding) {
     ?.getReflectionsByKind(ReflectionKind.All)
     .find(part => part.getFriendlyFullName() === name && (kind === undefined || ReflectionKind[part.kind] === kind))
   const source = (found?.sources ?? found?.parent?.sources)?.[0]
-  return source && `${source.fileName}:${source.line}`
+  return source && `lib/${source.fileName}:${source.line}`
 }

@@ -1,4 +1,4 @@
-// Talks to every implementation that can be had here, in both roles, and writes down what came of it, in docs/interop.md and README.md.
+// Talks to every implementation that can be had here, in both roles, and writes down what came of it, in docs/interop.md.
 //
 //   node scripts/interop.js                  all of them
 //   node scripts/interop.js ws Firefox       these, and no table is written

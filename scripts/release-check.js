@@ -21,8 +21,17 @@ const manifest = JSON.parse(text('package.json'))
 const lock = JSON.parse(text('package-lock.json'))
 const folder = mkdtempSync(join(tmpdir(), 'websocket-duplex-release-'))
 
-/** What the tarball may hold, besides what is built of lib. */
-const BELONGS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
+/** What the tarball holds, besides what is built of lib, and the guides. */
+const BELONGS = [
+  'CHANGELOG.md',
+  'LICENSE',
+  'README.md',
+  'SECURITY.md',
+  'benchmarks/README.md',
+  'benchmarks/results/ratios.svg',
+  'docs/compression.js',
+  'package.json'
+]
 /** Measures the bundle; not worth a place among the development packages. */
 const ESBUILD = 'esbuild@0.28'
 
@@ -162,7 +171,10 @@ function checkContents() {
   const declarations = sources.map(path => `dist/${path.slice(0, -3)}.d.ts`)
   const entries = [manifest.exports['.'].browser, ...Object.values(manifest.exports)].map(({ default: path }) => path)
   const programs = [...entries, ...Object.values(manifest.bin)].filter(Boolean).map(path => path.slice(2))
-  const belongs = new Set([...BELONGS, ...declarations, ...programs])
+  const guides = readdirSync(join(ROOT, 'docs'))
+    .filter(name => /\.(md|svg)$/.test(name))
+    .map(name => `docs/${name}`)
+  const belongs = new Set([...BELONGS, ...guides, ...declarations, ...programs])
   const extra = tarball.names.filter(name => !belongs.has(name) && !/^dist\/chunks\/[^/]+\.js$/.test(name))
   const missing = [...belongs].filter(name => !tarball.names.includes(name))
   // what was built of a file that is gone stays in dist until somebody removes it

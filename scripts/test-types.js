@@ -1,7 +1,8 @@
 // Compiles test/types/consumer as a project that has installed this package would: strict, no skipLibCheck, against the declarations
 // in dist.
 //
-//   node scripts/test-types.js          with the types of every line of Node that is supported, from npm
+//   node scripts/test-types.js          with the types of every line of Node that is supported, and with the oldest TypeScript that is
+//                                       (docs/typescript.md), all from npm
 //   node scripts/test-types.js --here   with those that are installed here
 //
 // It prints a line for each project, and what the compiler says where it is not content; exits with 1 then.
@@ -28,6 +29,8 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 const CONSUMER = join(ROOT, 'test', 'types', 'consumer')
 const TSC = createRequire(import.meta.url).resolve('typescript/bin/tsc')
 const LINES = [20, 22, 24, 26]
+/** The oldest TypeScript; that of CommonJS, which it first knows to require ES modules, is one newer. */
+const OLDEST = ['5.7', '5.8']
 
 const strict = { strict: true, skipLibCheck: false, noEmit: true, types: ['node'] }
 /** What consumers set, each in a way of its own that is common. */
@@ -56,8 +59,13 @@ if (!existsSync(join(ROOT, 'dist', 'index.d.ts'))) {
 }
 const folder = mkdtempSync(join(tmpdir(), 'websocket-duplex-types-'))
 try {
-  for (const types of nodeTypes()) {
+  const [first, ...others] = nodeTypes()
+  for (const types of [first, ...others]) {
     for (const [name, compilerOptions] of Object.entries(PROJECTS)) await compile(types, name, compilerOptions)
+  }
+  if (others.length > 0) {
+    await compile(first, 'bundler', PROJECTS.bundler, OLDEST[0])
+    await compile(first, 'nodenext', PROJECTS.nodenext, OLDEST[1])
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })
@@ -67,7 +75,10 @@ try {
 function nodeTypes() {
   if (process.argv.includes('--here')) return [join(ROOT, 'node_modules', '@types', 'node')]
   writeFileSync(join(folder, 'package.json'), '{ "private": true }')
-  const specs = LINES.map(line => `node${line}@npm:@types/node@${line}`)
+  const specs = [
+    ...LINES.map(line => `node${line}@npm:@types/node@${line}`),
+    ...OLDEST.map(version => `typescript-${version}@npm:typescript@~${version}.0`)
+  ]
   execFileSync(
     'npm',
     [
@@ -89,13 +100,15 @@ function nodeTypes() {
   return LINES.map(line => join(folder, 'node_modules', `node${line}`))
 }
 
-async function compile(types, name, compilerOptions) {
+/** One project, with the TypeScript that is installed here or with an older one. */
+async function compile(types, name, compilerOptions, oldest) {
   const { version } = JSON.parse(readFileSync(join(types, 'package.json'), 'utf8'))
-  const title = `${name}, @types/node ${version}`
-  const project = join(folder, `${name}-${version}`)
+  const title = `${name}, @types/node ${version}${oldest === undefined ? '' : `, TypeScript ${oldest}`}`
+  const project = join(folder, `${name}-${version}-${oldest ?? 'here'}`)
+  const tsc = oldest === undefined ? TSC : join(folder, 'node_modules', `typescript-${oldest}`, 'bin', 'tsc')
   makeProject(project, types, compilerOptions)
   try {
-    await promisify(execFile)(process.execPath, [TSC, '--project', project, '--pretty', 'false'], {
+    await promisify(execFile)(process.execPath, [tsc, '--project', project, '--pretty', 'false'], {
       maxBuffer: 2 ** 24
     })
     console.log(`✔ ${title}`)

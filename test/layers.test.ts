@@ -111,12 +111,13 @@ const LAYERS: Record<string, Layer> = {
     types: ['events', 'typed-duplex']
   },
   'send-arguments': { knows: ['runtime/node', 'protocol'] },
+  'messaging-stream': {
+    knows: ['runtime/node', 'surfacing', 'errors', 'protocol', 'endpoint', 'wire-stream', 'send-arguments'],
+    types: ['views']
+  },
   'websocket-stream': {
-    knows: [
-      ...['runtime/node', 'surfacing', 'errors', 'options', 'protocol', 'drivers'],
-      ...['wires', 'endpoint', 'wire-stream', 'send-arguments']
-    ],
-    types: ['handshake', 'extensions', 'views', 'connection', 'connection-phase', 'stats', 'hand-over', 'streams'],
+    knows: ['runtime/node', 'errors', 'options', 'protocol', 'drivers', 'wires', 'endpoint', 'messaging-stream'],
+    types: ['handshake', 'extensions', 'connection', 'connection-phase', 'stats', 'hand-over', 'streams'],
     uses: ['node:http2', 'node:stream']
   },
   'json-messages': { knows: ['surfacing', 'checks', 'endpoint', 'views', 'websocket-stream'], types: ['errors'] },
@@ -160,7 +161,17 @@ const LAYERS: Record<string, Layer> = {
   compat: {
     knows: ['index'],
     uses: [
-      ...['node:crypto', 'node:events', 'node:http', 'node:https', 'node:net', 'node:stream', 'node:tls', 'node:zlib']
+      ...[
+        'node:crypto',
+        'node:events',
+        'node:http',
+        'node:https',
+        'node:net',
+        'node:querystring',
+        'node:stream',
+        'node:tls',
+        'node:zlib'
+      ]
     ]
   },
   // knows the library as everybody else does, but that a command's output goes ahead of the answer to a Close
@@ -200,6 +211,7 @@ const STREAMING = [
   'wire-stream',
   'emitting',
   'endpoint',
+  'messaging-stream',
   'websocket-stream',
   'pipeline',
   'net',

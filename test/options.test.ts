@@ -26,6 +26,7 @@ const DEFAULTS: Record<Name, unknown> = {
   closeTimeout: 10000,
   keepalive: undefined,
   autoPong: true,
+  faultReasons: true,
   textAs: 'string',
   fragmentSize: Number.POSITIVE_INFINITY,
   highWaterMark: 65536,

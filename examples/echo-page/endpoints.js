@@ -1,4 +1,4 @@
-// The three WebSocket endpoints. Each gets a connection whose handshake is not answered yet, and the session of its page.
+// The WebSocket endpoints. Each gets a connection whose handshake is not answered yet, and the session of its page.
 
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -31,12 +31,19 @@ function upperCase() {
   })
 }
 
+/** Every other path. With a `request` listener the answer is ours to give; without one, a right request is accepted. */
+export function refuse(ws, session) {
+  session.echo = session.follow(ws)
+  session.echo.refusal = '404: there is no WebSocket at this path'
+  ws.on('request', () => ws.reject(404))
+}
+
 /**
- * Counts what comes, and reads only while the page lets it. To hold is to pause `messages`, and nothing more: the stages
- * fill up to their highWaterMark, the socket is no longer read, the kernel's buffers fill, TCP tells the browser's side to
- * wait, and the page sees it as a growing `bufferedAmount`.
+ * Counts what comes, and asks for the next message only when the page lets it. Until then the stages fill up to their highWaterMark, the
+ * socket is no longer read, the kernel's buffers fill, TCP tells the browser's side to wait, and the page sees it as a growing
+ * `bufferedAmount`.
  */
-export function flood(ws, session, { socket, head }) {
+export async function flood(ws, session, { socket, head }) {
   const record = session.follow(ws)
   session.flood = Object.assign(record, {
     socket,
@@ -45,12 +52,20 @@ export function flood(ws, session, { socket, head }) {
     consumed: 0,
     frames: 0
   })
-  ws.messages.pause()
-  ws.messages.on('data', message => {
-    const size = Buffer.byteLength(message)
-    record.consumed += size
-    record.frames += frameSize(size)
-  })
+  session.hold()
+  try {
+    for await (const message of ws.messages) {
+      await session.mayRead()
+      use(record, message)
+    }
+  } catch {
+    // the page went without a goodbye
+  }
+}
+
+function use(record, message) {
+  record.consumed += message.length
+  record.frames += frameSize(message.length)
 }
 
 /** Bytes on the wire of an unfragmented message from a client: header, mask, payload (RFC 6455 §5.2). */

@@ -2,13 +2,16 @@
 //
 //   server.js        the HTTP server, which path goes where, and how it all ends
 //   endpoints.js     what happens on /echo, /flood and /stats
+//   keeper.js        a server to compare with, which keeps all that it is sent: /keep, in a process of its own
 //   session.js       what is remembered of one page: its connections, and the sample that /stats sends of them
 //   static-files.js  the page itself
 //   public/          what the browser gets
 
+import { fork } from 'node:child_process'
 import { createServer } from 'node:http'
+import { fileURLToPath } from 'node:url'
 import { isWebSocket, WebSocketStream } from 'websocket-duplex'
-import { echo, flood, PROTOCOLS, stats } from './endpoints.js'
+import { echo, flood, PROTOCOLS, refuse, stats } from './endpoints.js'
 import { Session } from './session.js'
 import { serveFile } from './static-files.js'
 
@@ -19,9 +22,13 @@ const ENDPOINTS = new Map([
 ])
 const HOST = '127.0.0.1'
 const GOING_AWAY = 1001
+const KEEPER = fileURLToPath(new URL('keeper.js', import.meta.url))
 
 /** A page names itself in the query of its three connections, which is how they find each other here. */
 const sessions = new Map()
+
+/** The process of keeper.js, from the first that asks for it. */
+let keeper = null
 
 const server = createServer(serveFile)
 server.on('upgrade', upgrade)
@@ -43,21 +50,36 @@ function upgrade(request, socket, head) {
   // an upgrade to some other protocol: there is nothing to say in it
   if (!isWebSocket(request)) return socket.destroy()
 
-  const ws = WebSocketStream.http(request, head, {
-    protocols: PROTOCOLS,
-    // Browsers let any site open a WebSocket to any server, this one included. It is for the server to say no.
-    origins: [`http://${HOST}:${server.address().port}`, `http://localhost:${server.address().port}`],
-    closeTimeout: 5000
-  })
-
+  // Browsers let any site open a WebSocket to any server, this one included. It is for the server to say no.
+  const { port } = server.address()
+  const origins = [`http://${HOST}:${port}`, `http://localhost:${port}`]
   const [path, query] = request.url.split('?')
-  const endpoint = ENDPOINTS.get(path)
-  // With a `request` listener the answer is ours to give; without one, a right request is accepted.
-  if (!endpoint) ws.on('request', () => ws.reject(404))
-  else endpoint(ws, joinSession(ws, query), { socket, head })
+  if (path === '/keep' && origins.includes(request.headers.origin)) return handToKeeper(request, socket, head)
+
+  const ws = WebSocketStream.http(request, head, { protocols: PROTOCOLS, origins, closeTimeout: 5000 })
+  const endpoint = ENDPOINTS.get(path) ?? refuse
+  endpoint(ws, joinSession(ws, query), { socket, head })
 
   // The same as socket.pipe(ws).pipe(socket), with errors and destruction carried along.
   ws.attach(socket)
+}
+
+/** Another process answers the handshake, and has the socket from then on. */
+function handToKeeper({ method, url, headers, httpVersion }, socket, head) {
+  keeper ??= startKeeper()
+  keeper.send({ request: { method, url, headers, httpVersion }, head: head.toString('base64') }, socket)
+}
+
+function startKeeper() {
+  const child = fork(KEEPER)
+  child.on('message', state => {
+    for (const session of sessions.values()) session.keeper = state
+  })
+  child.on('exit', () => {
+    if (keeper === child) keeper = null
+    for (const session of sessions.values()) session.keeper = null
+  })
+  return child
 }
 
 /** Adds a connection to the session of its page; the session goes when its last connection is over. */
@@ -84,6 +106,7 @@ async function shutDown() {
   const count = all.reduce((sum, session) => sum + session.connections.size, 0)
   console.log(`\nclosing ${count} connection${count === 1 ? '' : 's'}; Ctrl-C again ends at once`)
   await Promise.all(all.map(session => session.end(GOING_AWAY, 'the server is shutting down')))
+  keeper?.disconnect()
   console.log('all closed')
   process.exit(0)
 }

@@ -10,6 +10,10 @@ export class Session {
   echo = null
   /** The page's latest connection to /flood. */
   flood = null
+  /** How large the process of keeper.js is, and what it keeps; null where it has not said. */
+  keeper = null
+  /** Resolves when the server may read; null where it may. */
+  #reading = null
   /** The connection that carries samples of all this. */
   feed = null
   /** Why the page's last command could not be obeyed, if it could not. */
@@ -46,17 +50,29 @@ export class Session {
   }
 
   hold() {
-    this.flood?.ws.messages.pause()
+    if (this.#reading) return
+    const reading = {}
+    reading.allowed = new Promise(resolve => {
+      reading.allow = resolve
+    })
+    this.#reading = reading
   }
 
   release() {
-    this.flood?.ws.messages.resume()
+    this.#reading?.allow()
+    this.#reading = null
+  }
+
+  /** Resolves when the page lets the server read. */
+  mayRead() {
+    return this.#reading?.allowed
   }
 
   /** The state of it all, as the text of one message. */
   sample() {
     return JSON.stringify({
       rss: process.memoryUsage.rss(),
+      keeper: this.keeper,
       problem: this.problem,
       echo: this.echo && describe(this.echo),
       flood: this.flood && { ...describe(this.flood), ...measure(this.flood) }
@@ -78,8 +94,8 @@ export class Session {
   }
 }
 
-function describe({ ws, connection, version, protocol, closed }) {
-  return { connection, state: ws.readyState, version, protocol, closed }
+function describe({ ws, connection, version, protocol, closed, refusal = '' }) {
+  return { connection, state: ws.readyState, version, protocol, closed, refusal }
 }
 
 /** Where the bytes of a flood are: read from the socket, and of those, used by the application or still held. */

@@ -5,7 +5,10 @@ import { readFileSync } from 'node:fs'
 const FILES = new Map([
   ['/', file('index.html', 'text/html')],
   ['/style.css', file('style.css', 'text/css')],
-  ...['page.js', 'feed.js', 'echo.js', 'flood.js', 'plot.js'].map(name => [`/${name}`, file(name, 'text/javascript')])
+  ...['page.js', 'feed.js', 'echo.js', 'flood.js', 'log.js', 'plot.js'].map(name => [
+    `/${name}`,
+    file(name, 'text/javascript')
+  ])
 ])
 
 const HEADERS = {

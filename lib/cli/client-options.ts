@@ -1,6 +1,7 @@
 // What the commands that connect somewhere have in common: their options come in, and a URL; options of `connect` come out.
 
 import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import { type ConnectOptions, permessageDeflate } from '../index.js'
 import { UsageError } from './io.js'
 import { flag, list, text, type Values } from './options.js'
@@ -9,9 +10,14 @@ import type { Notes } from './terminal.js'
 /** Where to, and how the way there is made. */
 export const TARGET_OPTIONS = {
   header: list("'NAME: VALUE'", 'a header field of the request'),
+  auth: text('USER:PASSWORD', 'log in with these (HTTP Basic)', readCredentials),
+  location: flag('follow redirects, up to 10 of them', 'L'),
   proxy: text('URL', "an HTTP proxy, or 'environment': whatever HTTPS_PROXY, HTTP_PROXY and NO_PROXY say"),
   http2: flag('HTTP/2 (RFC 8441) for wss: where the server has it'),
   ca: text('FILE', 'certificates (PEM) of authorities to trust in place of the usual ones'),
+  cert: text('FILE', 'the certificate (PEM) that this client shows; with --key'),
+  key: text('FILE', 'its private key (PEM)'),
+  passphrase: text('TEXT', 'of an encrypted key'),
   insecure: flag("do not check the server's certificate: anybody may be in between")
 }
 
@@ -24,13 +30,40 @@ export const CLIENT_OPTIONS = {
 
 /** @throws UsageError where a value is wrong */
 export function targetOptions(values: Values<typeof TARGET_OPTIONS>, notes: Notes): ConnectOptions {
-  const { header, proxy, http2, ca, insecure } = values
+  const { header, auth, location, proxy, http2, ca, insecure } = values
   if (insecure) notes.warn('the certificate is not checked: anybody may read and change what is sent')
   const tls = {
     ...(ca !== undefined && { ca: readCertificates(ca) }),
     ...(insecure && { rejectUnauthorized: false })
   }
-  return { headers: header.map(readHeader), proxy, http2, tls, proxyTls: tls }
+  const headers = header.map(readHeader)
+  if (auth !== undefined) headers.push(['Authorization', `Basic ${Buffer.from(auth).toString('base64')}`])
+  const maxRedirects = location ? MAX_REDIRECTS : 0
+  return { headers, proxy, http2, maxRedirects, tls: { ...tls, ...identity(values) }, proxyTls: tls }
+}
+
+const MAX_REDIRECTS = 10
+
+/** The client's own certificate, which a proxy does not get. @throws UsageError where its files do not go together */
+function identity({
+  cert,
+  key,
+  passphrase
+}: Pick<Values<typeof TARGET_OPTIONS>, 'cert' | 'key' | 'passphrase'>): object {
+  if (cert === undefined && key === undefined && passphrase === undefined) return {}
+  if (cert === undefined || key === undefined) throw new UsageError('--cert and --key go together')
+  const files = { cert: readFile(cert), key: readFile(key), ...(passphrase !== undefined && { passphrase }) }
+  try {
+    createSecureContext(files)
+  } catch (error) {
+    throw new UsageError(`${cert} and ${key} are no certificate and key: ${(error as Error).message}`)
+  }
+  return files
+}
+
+function readCredentials(given: string): string {
+  if (given.indexOf(':') > 0) return given
+  throw new UsageError(`--auth needs USER:PASSWORD, not '${given}'`)
 }
 
 /** @throws UsageError where a value is wrong */

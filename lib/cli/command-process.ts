@@ -2,6 +2,7 @@
 // in place of messages.
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import type { Writable } from 'node:stream'
 import { kEndpoint } from '../endpoint.js'
 import { CloseCode, type WebSocketStream } from '../index.js'
 import { put, whenStill } from './io.js'
@@ -15,10 +16,12 @@ export interface ProcessSettings {
   readonly stream: boolean
   /** Whether the system has groups of processes, which end as a whole. */
   readonly groups: boolean
-  /** Milliseconds after the peer's Close that a process has to end by itself. */
+  /** Milliseconds of silence after the peer's Close that a process has to end by itself. */
   readonly linger: number
   /** Milliseconds after which a process that was asked to end is killed. */
   readonly grace: number
+  /** Milliseconds that the peer has for its Close when the process is over. The connection's own `closeTimeout` is Infinity. */
+  readonly farewell: number
   readonly env: { readonly [name: string]: string | undefined }
   /** Takes what the process writes to its stderr. */
   readonly complain: (chunk: Buffer) => unknown
@@ -26,7 +29,7 @@ export interface ProcessSettings {
 
 /**
  * Runs until both are over. A Close of the peer's ends the process's stdin; it is answered behind all that the process writes after that.
- * A process that does not end within `linger`, or whose connection is lost, is asked to (SIGTERM), with whatever it has started, and is
+ * A process that then writes nothing for `linger` and does not end, or whose connection is lost, is asked to (SIGTERM), with whatever it has started, and is
  * killed after `grace`. The connection ends with it, by 1000 where its exit code was 0, else by 1011.
  * @returns why the process failed; null if it did not
  */
@@ -40,6 +43,9 @@ class ConnectedProcess {
   private problem: string | null = null
   private isStopped = false
   private isGone = false
+  /** Messages that the process has said, and how many there were when that was last looked at. */
+  private written = 0
+  private looked = 0
   private timer: NodeJS.Timeout | undefined = undefined
 
   constructor(
@@ -66,7 +72,7 @@ class ConnectedProcess {
     const read = this.fromPeer()
     // also where the process reads nothing, so that the messages before the Close do not get to it
     const forget = whenStill(
-      () => ws.readyState === 'open',
+      () => this.isMoving(),
       settings.linger,
       () => this.stop()
     )
@@ -77,8 +83,17 @@ class ConnectedProcess {
     const outcome = this.describe()
     if (outcome === null) ws.close()
     else ws.close(CloseCode.InternalError, reasonOf(`the command ${outcome}`))
+    const late = setTimeout(() => ws.destroy(), settings.farewell)
     await Promise.all([read, ws.whenClosed()])
+    clearTimeout(late)
     return outcome
+  }
+
+  /** Whether it need not end yet: the peer has not closed, or there is still output for it. */
+  private isMoving(): boolean {
+    const before = this.looked
+    this.looked = this.written
+    return this.ws.readyState === 'open' || this.written !== before
   }
 
   private async toPeer(): Promise<void> {
@@ -86,14 +101,19 @@ class ConnectedProcess {
     const view = settings.stream ? ws.streams : ws.messages
     try {
       if (settings.stream) {
-        for await (const chunk of child.stdout) await put(view, chunk)
+        for await (const chunk of child.stdout) await this.say(view, chunk)
       } else {
-        for await (const lines of linesOf(child.stdout)) for (const line of lines) await put(view, line.toString())
+        for await (const lines of linesOf(child.stdout)) for (const line of lines) await this.say(view, line.toString())
       }
     } catch (error) {
       this.problem = `was ended: ${(error as Error).message}`
       this.stop()
     }
+  }
+
+  private say(view: Writable, message: string | Buffer): Promise<void> | undefined {
+    this.written++
+    return put(view, message)
   }
 
   private async fromPeer(): Promise<void> {

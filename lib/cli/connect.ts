@@ -6,10 +6,10 @@ import { CLIENT_OPTIONS, checked, checkUrl, clientOptions } from './client-optio
 import { converse } from './conversation.js'
 import { watchFramesOf } from './frames.js'
 import { type ExitCode, type Io, UsageError, whenAborted } from './io.js'
-import { type Command, flag, number, optionalNumber, text, type Values } from './options.js'
-import { carry } from './piped.js'
+import { type Command, flag, list, number, optionalNumber, text, type Values } from './options.js'
+import { carry, type Unit } from './piped.js'
 import { describeFrame, formatTime, Notes } from './terminal.js'
-import { carryBytes } from './tunnel.js'
+import { carryBytes, forward, readEndpoint } from './tunnel.js'
 
 const OPTIONS = {
   stream: flag('one stream of bytes both ways: each chunk of stdin is a binary message, and messages are put together'),
@@ -17,6 +17,16 @@ const OPTIONS = {
     'as --stream, by a Duplex of bytes: what is read at once is one binary message, and a text message is a fault'
   ),
   message: flag('all of stdin is one message, sent in fragments as it is read'),
+  null: flag('messages end with NUL in place of a line end, both ways, as for xargs -0', '0'),
+  'length-prefixed': flag('each message has its length before it, both ways: 4 bytes, big-endian'),
+  execute: list('MESSAGE', 'send this in place of stdin', 'x'),
+  'send-only': flag('drop what the server sends', 'u'),
+  'receive-only': flag('do not read stdin: stay until the server closes', 'U'),
+  listen: text(
+    'HOST:PORT',
+    'listen there, or on the unix socket of a PATH, and make a WebSocket for each connection: bytes both ways',
+    readEndpoint
+  ),
   binary: flag('binary messages both ways: as bytes and not as hexadecimal digits'),
   ...CLIENT_OPTIONS,
   ping: optionalNumber('SECONDS', 'ping every second, or as often as it says, and show the time there and back', 1, {
@@ -50,8 +60,11 @@ type Settings = Values<typeof OPTIONS>
 async function run(values: Settings, [url]: readonly string[], io: Io): Promise<ExitCode> {
   const notes = new Notes(io)
   const unit = unitOf(values)
-  const isTalk = unit === 'line' && !values.bytes && io.stdin.isTTY === true && io.stdout.isTTY === true
-  const ws = open(checkUrl(url!), values, notes, isTalk)
+  if (values.listen !== undefined)
+    return forward(values.listen, checkUrl(url!), clientOptions(values, notes), io, notes)
+  const isPiped = values.bytes || values.execute.length > 0 || values['send-only'] || values['receive-only']
+  const isTalk = unit === 'line' && !isPiped && io.stdin.isTTY === true && io.stdout.isTTY === true
+  const ws = open(checkUrl(url!), values, notes, isTalk || unit === 'sized')
   const patience = values.timeout === undefined ? undefined : values.timeout * 1000
   const close = values.close ?? { code: 1000, reason: '' }
   const call = new Call(ws, io, notes, { close, patience: patience ?? DEFAULT_PATIENCE })
@@ -62,7 +75,10 @@ async function run(values: Settings, [url]: readonly string[], io: Io): Promise<
     const { binary, wait, once } = values
     if (isTalk) await converse(call, { binary, once, readClose })
     else if (values.bytes) await carryBytes(call, wait)
-    else await carry(call, { unit, binary, wait, once, patience })
+    else {
+      const { execute, 'send-only': sendOnly, 'receive-only': receiveOnly } = values
+      await carry(call, { unit, execute, sendOnly, receiveOnly, binary, wait, once, patience })
+    }
   }
   forget()
   return call.exitCode(isTalk)
@@ -70,20 +86,34 @@ async function run(values: Settings, [url]: readonly string[], io: Io): Promise<
 
 const DEFAULT_PATIENCE = 10_000
 
-function unitOf({ stream, message, binary, bytes, once }: Settings): 'line' | 'chunk' | 'whole' {
-  if (bytes && (stream || message || binary || once !== undefined)) {
-    throw new UsageError('--bytes goes without --stream, --message, --binary and --once')
+/** @throws UsageError where options do not go together */
+function unitOf(values: Settings): Unit {
+  const { stream, message, binary, bytes, once, execute, null: isNull, 'length-prefixed': isSized } = values
+  const isOneWay = values['send-only'] || values['receive-only']
+  if ((bytes || values.listen !== undefined) && (stream || message || binary || once !== undefined || isOneWay)) {
+    throw new UsageError(
+      '--bytes and --listen go without --stream, --message, --binary, --once, --send-only and --receive-only'
+    )
   }
-  if (stream && (message || binary)) throw new UsageError('--stream goes without --message and --binary')
-  if (message) return 'whole'
-  return stream ? 'chunk' : 'line'
+  const units = { chunk: stream, whole: message, null: isNull, sized: isSized }
+  const chosen = (Object.keys(units) as (keyof typeof units)[]).filter(unit => units[unit])
+  if (chosen.length > 1) throw new UsageError('--stream, --message, --null and --length-prefixed exclude each other')
+  if (stream && binary) throw new UsageError('--stream goes without --binary')
+  if (execute.length > 0 && (stream || message || bytes || values['receive-only'])) {
+    throw new UsageError('--execute goes without --stream, --message, --bytes and --receive-only')
+  }
+  if (values['send-only'] && values['receive-only']) {
+    throw new UsageError('--send-only and --receive-only exclude each other')
+  }
+  return chosen[0] ?? 'line'
 }
 
-function open(url: string, values: Settings, notes: Notes, isTalk: boolean): WebSocketStream {
+/** @param isHeld - whether messages are held whole, and so need limits */
+function open(url: string, values: Settings, notes: Notes, isHeld: boolean): WebSocketStream {
   const options = clientOptions(values, notes)
   const unlimited = Number.POSITIVE_INFINITY
   // what goes to a pipe is never held, so nothing is too large
-  const limits = isTalk ? {} : { maxMessageSize: unlimited, maxFrameSize: unlimited, maxFragments: unlimited }
+  const limits = isHeld ? {} : { maxMessageSize: unlimited, maxFrameSize: unlimited, maxFragments: unlimited }
   const handshakeTimeout = (values.timeout ?? DEFAULT_PATIENCE / 1000) * 1000
   // the Call sees to the end: a limit on all of it would cut off what a slow reader has not had yet
   return checked(() => connect(url, { ...options, ...limits, handshakeTimeout, closeTimeout: unlimited }))

@@ -50,8 +50,9 @@ export function text<T = string, D = undefined>(
 }
 
 /** May be given more than once. */
-export function list(value: string, help: string): Option<string[]> {
-  return { values: [value], help: `${help}; may be repeated`, read: given => given.map(([text]) => text!) }
+export function list(value: string, help: string, short?: string): Option<string[]> {
+  const read = (given: readonly (readonly string[])[]): string[] => given.map(([text]) => text!)
+  return { values: [value], help: `${help}; may be repeated`, read, ...(short !== undefined && { short }) }
 }
 
 export interface NumberRange {

@@ -3,12 +3,24 @@
 import type { MessageStream } from '../index.js'
 import type { Call } from './call.js'
 import { BrokenOutput, put, whenStill } from './io.js'
-import { linesOf } from './lines.js'
+import { lengthOf, linesOf, recordsOf, sizedRecordsOf } from './lines.js'
 import { printable } from './terminal.js'
 
+/** What a message is: a line, a record that ends with NUL or has its length before it, a chunk of one stream of bytes, or all of stdin. */
+export type Unit = 'line' | 'null' | 'sized' | 'chunk' | 'whole'
+
+const SPLITTERS = { line: linesOf, null: recordsOf, sized: sizedRecordsOf, chunk: inBatches }
+/** What follows a message. */
+const ENDS = { line: '\n', null: '\0', whole: '\n' }
+
 export interface PipedSettings {
-  /** What a message is: a line, a chunk of one stream of bytes, or all of stdin. */
-  readonly unit: 'line' | 'chunk' | 'whole'
+  readonly unit: Unit
+  /** Messages to send in place of stdin; none: stdin is sent. */
+  readonly execute: readonly string[]
+  /** Whether what arrives is dropped. */
+  readonly sendOnly: boolean
+  /** Whether stdin is not read. */
+  readonly receiveOnly: boolean
   readonly binary: boolean
   /** Whether the end of stdin leaves the connection open. */
   readonly wait: boolean
@@ -47,16 +59,18 @@ class Piped {
   // Out
 
   private async send(): Promise<void> {
-    const { stdin } = this.call.io
-    const isSent = this.settings.unit === 'whole' ? await this.sendWhole() : await this.sendItems(stdin)
+    const { unit, execute, receiveOnly } = this.settings
+    const isSent = receiveOnly || (unit === 'whole' ? await this.sendWhole() : await this.sendItems(unit, execute))
     if (isSent) this.inputEnded()
   }
 
   /** False where the connection takes no more. */
-  private async sendItems(stdin: AsyncIterable<Buffer>): Promise<boolean> {
-    const { streams } = this.call.ws
-    const { unit, binary } = this.settings
-    for await (const items of unit === 'chunk' ? inBatches(stdin) : linesOf(stdin)) {
+  private async sendItems(unit: Exclude<Unit, 'whole'>, execute: readonly string[]): Promise<boolean> {
+    const { io, ws } = this.call
+    const { streams } = ws
+    const { binary } = this.settings
+    const batches = execute.length > 0 ? [execute.map(text => Buffer.from(text))] : SPLITTERS[unit](io.stdin)
+    for await (const items of batches) {
       for (const item of items) {
         const full = put(streams, binary || unit === 'chunk' ? item : item.toString())
         if (full !== undefined) await full
@@ -88,8 +102,8 @@ class Piped {
 
   private inputEnded(): void {
     const { call } = this
-    const { wait, once, patience } = this.settings
-    if (!wait && once === undefined) {
+    const { wait, once, patience, receiveOnly } = this.settings
+    if (!wait && !receiveOnly && once === undefined) {
       call.hangUp()
       return
     }
@@ -110,7 +124,7 @@ class Piped {
     const { call } = this
     try {
       for await (const message of call.ws.streams) {
-        if (this.hasEnough || this.isUnread) continue
+        if (this.hasEnough || this.isUnread || this.settings.sendOnly) continue
         await this.show(message)
         this.received++
         if (this.hasEnough) call.hangUp()
@@ -132,6 +146,7 @@ class Piped {
   private async show(message: MessageStream): Promise<void> {
     const { stdout } = this.call.io
     const { unit, binary } = this.settings
+    if (unit === 'sized') return this.showSized(message)
     const isLine = unit !== 'chunk'
     const isSafe = stdout.isTTY !== true || !isLine
     for await (const piece of message as AsyncIterable<string | Buffer>) {
@@ -142,7 +157,19 @@ class Piped {
     }
     // an empty message moves something too
     this.pieces++
-    if (isLine) await put(stdout, '\n')
+    if (isLine) await put(stdout, ENDS[unit])
+  }
+
+  /** The length goes before the message, which is held for it. */
+  private async showSized(message: MessageStream): Promise<void> {
+    const pieces: Buffer[] = []
+    for await (const piece of message as AsyncIterable<string | Buffer>) {
+      this.pieces++
+      pieces.push(Buffer.from(piece as string))
+    }
+    this.pieces++
+    const bytes = Buffer.concat(pieces)
+    await put(this.call.io.stdout, Buffer.concat([lengthOf(bytes), bytes]))
   }
 }
 

@@ -43,7 +43,11 @@ const OPTIONS = {
     'COMMAND',
     'run this for each connection: messages are lines of its stdin, lines of its stdout messages'
   ),
-  tcp: text('HOST:PORT', 'connect to this for each connection: bytes of binary messages both ways', readTarget),
+  tcp: text(
+    'HOST:PORT',
+    'connect to this, or to the unix socket of a PATH, for each connection: bytes of binary messages both ways',
+    readTarget
+  ),
   shell: flag('have a shell read COMMAND'),
   stream: flag("COMMAND's stdin and stdout are streams of bytes, each chunk of stdout a binary message"),
   origin: LISTENING_OPTIONS.origin,
@@ -71,7 +75,7 @@ type Settings = Values<typeof OPTIONS>
 
 /** Bytes that may wait for a connection beside the message that is sent; one that is slower is closed. */
 const MAX_BEHIND = 2 ** 24
-/** Milliseconds that a command has for its last output, and those in which it can end when it is asked to. */
+/** Milliseconds after which a command that writes nothing more is asked to end, and those in which it can. */
 const LINGER = 5000
 const GRACE = 2000
 
@@ -126,8 +130,8 @@ function accept(
     extensions: values.compress ? [permessageDeflate()] : [],
     maxConnections: values['max-connections'] ?? (values.command === undefined ? 1000 : 100),
     maxMessageSize: values['max-size'],
-    // a Close is answered behind the last output of a command
-    closeTimeout: values.command === undefined ? FAREWELL : LINGER + GRACE + FAREWELL
+    // a Close is answered behind the last output of a command, however long that takes
+    closeTimeout: values.command === undefined ? FAREWELL : Number.POSITIVE_INFINITY
   }
   const acceptor: Acceptor = checked(() =>
     acceptWebSockets(server, options, (ws, request, context) => {
@@ -195,7 +199,17 @@ function runCommand(
   return async (ws, request) => {
     const env = { ...io.env, WEBSOCKET_TARGET: request.url, WEBSOCKET_CLIENT: request.socket?.remoteAddress }
     const groups = process.platform !== 'win32'
-    const running = runFor(ws, { words, shell, stream, groups, linger: LINGER, grace: GRACE, env, complain })
+    const running = runFor(ws, {
+      words,
+      shell,
+      stream,
+      groups,
+      linger: LINGER,
+      grace: GRACE,
+      farewell: FAREWELL,
+      env,
+      complain
+    })
     busy.add(running)
     const outcome = await running
     busy.delete(running)

@@ -1,23 +1,31 @@
-// Streams of plain bytes over `ws.bytes`: stdin and stdout of `connect --bytes`, and a TCP connection for each of `serve --tcp`.
+// Streams of plain bytes over `ws.bytes`: stdin and stdout of `connect --bytes`, and a TCP or unix
+// connection for each WebSocket of `serve --tcp`, and the other way round for `connect --listen`.
 
-import { connect as dial } from 'node:net'
-import type { ConnectionHandler, WebSocketStream } from '../index.js'
+import { once } from 'node:events'
+import { createServer, connect as dial, type NetConnectOpts, type Socket } from 'node:net'
+import { type ConnectionHandler, type ConnectOptions, connect, type WebSocketStream } from '../index.js'
 import type { Call } from './call.js'
-import { put, UsageError } from './io.js'
-import type { Notes } from './terminal.js'
+import { ExitCode, Failure, type Io, put, UsageError } from './io.js'
+import { untilAborted } from './listening.js'
+import { describeError, type Notes } from './terminal.js'
 
-/** Where `--tcp` goes. */
-export interface TcpTarget {
-  readonly host: string
-  readonly port: number
+/** An end of a stream of bytes: an address of TCP, or the path of a unix socket. */
+export type ByteEndpoint = { readonly host: string; readonly port: number } | { readonly path: string }
+
+/** Where to listen; port 0 is any that is free. @throws UsageError where it is neither HOST:PORT nor a path with a slash */
+export function readEndpoint(given: string, name: string, leastPort = 0): ByteEndpoint {
+  if (given.includes('/')) return { path: given }
+  const [, host, digits] = /^\[?([^\]]+)\]?:(\d{1,5})$/.exec(given) ?? []
+  const port = Number(digits)
+  if (host !== undefined && port >= leastPort && port <= 65535) return { host, port }
+  throw new UsageError(`${name} needs HOST:PORT, or the PATH of a unix socket, not '${given}'`)
 }
 
-/** @throws UsageError where it is not HOST:PORT */
-export function readTarget(given: string, name: string): TcpTarget {
-  const [, host = '', digits] = /^\[?([^\]]+)\]?:(\d{1,5})$/.exec(given) ?? []
-  const port = Number(digits)
-  if (!(port >= 1 && port <= 65535)) throw new UsageError(`--${name} is HOST:PORT, and not '${given}'`)
-  return { host, port }
+/** As `readEndpoint`, for one to connect to. */
+export const readTarget = (given: string, name: string): ByteEndpoint => readEndpoint(given, name, 1)
+
+function nameOf(endpoint: ByteEndpoint): string {
+  return 'path' in endpoint ? endpoint.path : `${endpoint.host}:${endpoint.port}`
 }
 
 /** Carries stdin to the peer and what comes to stdout, until the connection is over. */
@@ -39,19 +47,26 @@ export async function carryBytes(call: Call, wait: boolean): Promise<void> {
 }
 
 /** Joins each connection to one of TCP. */
-export function tunnelTo(target: TcpTarget, notes: Notes, busy: Set<Promise<unknown>>): ConnectionHandler<undefined> {
+export function tunnelTo(
+  target: ByteEndpoint,
+  notes: Notes,
+  busy: Set<Promise<unknown>>
+): ConnectionHandler<undefined> {
   return ws => {
     const running = tunnel(ws, target).then(error => {
       busy.delete(running)
-      if (error !== null) notes.say(`${target.host}:${target.port}: ${error.message}`)
+      if (error !== null) notes.say(`${nameOf(target)}: ${error.message}`)
     })
     busy.add(running)
   }
 }
 
 /** Resolves when both are over, with what went wrong on the side of TCP. */
-function tunnel({ bytes }: WebSocketStream, target: TcpTarget): Promise<Error | null> {
-  const socket = dial({ ...target, allowHalfOpen: true, noDelay: true })
+function tunnel(ws: WebSocketStream, target: ByteEndpoint): Promise<Error | null> {
+  return join(ws, dial({ ...target, allowHalfOpen: true, noDelay: true } as NetConnectOpts))
+}
+
+function join({ bytes }: WebSocketStream, socket: Socket): Promise<Error | null> {
   // an end of one direction is passed on, and the other goes on
   bytes.allowHalfOpen = true
   bytes.pipe(socket).pipe(bytes)
@@ -65,4 +80,36 @@ function tunnel({ bytes }: WebSocketStream, target: TcpTarget): Promise<Error | 
     bytes.on('close', () => bytes.readableEnded || socket.destroy())
     socket.on('close', () => resolve(failure))
   })
+}
+
+/** Listens, and joins each connection to a WebSocket of its own, until the user asks for the end. @throws Failure where it cannot listen */
+export async function forward(
+  endpoint: ByteEndpoint,
+  url: string,
+  options: ConnectOptions,
+  io: Io,
+  notes: Notes
+): Promise<ExitCode> {
+  const clients = new Set<WebSocketStream>()
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, socket => {
+    const ws = connect(url, options)
+    clients.add(ws)
+    ws.on('error', error => notes.say(describeError(error)))
+    ws.on('close', () => clients.delete(ws))
+    // where there is no connection, nothing comes through
+    ws.bytes.on('error', () => socket.destroy())
+    void join(ws, socket)
+  })
+  server.listen(endpoint)
+  await once(server, 'listening').catch(error => {
+    throw new Failure(`cannot listen on ${nameOf(endpoint)}: ${error.message}`)
+  })
+  const address = server.address()
+  io.stdout.write(
+    `${typeof address === 'string' ? address : nameOf({ ...endpoint, port: address!.port } as ByteEndpoint)}\n`
+  )
+  await untilAborted(io.signal)
+  server.close()
+  for (const ws of clients) ws.destroy()
+  return ExitCode.Ok
 }

@@ -1,4 +1,4 @@
-// The options of `connect` come in; out come those of dialing, checked, and those of the WebSocketStream, which checks them itself.
+// The options of `connect` come in; out come those of dialling, checked, and those of the WebSocketStream, which checks them itself.
 
 import type { LookupFunction } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
@@ -37,7 +37,7 @@ export type CreateConnection = (url: URL, options: ConnectOptions) => NodeDuplex
  * or a number out of range a RangeError; `undefined` means the default.
  */
 export interface ConnectOptions extends WebSocketOptions {
-  /** Milliseconds for all of it: dialing, TLS, the proxy, redirects, and the opening handshake. Default: 10000. */
+  /** Milliseconds for all of it: dialling, TLS, the proxy, redirects, and the opening handshake. Default: 10000. */
   handshakeTimeout?: number | undefined
   /**
    * For `tls.connect`, where the URL is `wss:`. Whatever the environment says, a certificate is checked, and has to be for the
@@ -144,7 +144,7 @@ const NOT_OF_TLS: ReadonlyMap<string, string> = new Map([
   ['server', 'this side is the client']
 ])
 
-/** @throws TypeError, RangeError, SyntaxError where an option of dialing is wrong */
+/** @throws TypeError, RangeError, SyntaxError where an option of dialling is wrong */
 export function readConnectOptions(options: ConnectOptions = {}): ReadConnectOptions {
   for (const name of Object.keys(checkOptions(options))) {
     if (!CONNECT_OPTION_NAMES.includes(name)) throw unknownOption(name, CONNECT_OPTION_NAMES)

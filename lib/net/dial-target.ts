@@ -1,4 +1,4 @@
-// A URL as people write it comes in; what dialing needs of it comes out. Opens nothing.
+// A URL as people write it comes in; what dialling needs of it comes out. Opens nothing.
 
 import { readUrl } from '../handshake/client-url.js'
 

@@ -38,7 +38,7 @@ function throughProxy(proxy: ProxyServer, target: DialTarget, settings: DialSett
   const { maxHeaderSize, maxHeaders } = settings.given
   const tunnel = new ProxyTunnel(
     { host: target.hostname, port: target.port },
-    // time runs for all of dialing together
+    // time runs for all of dialling together
     { authorization: proxy.authorization, maxHeaderSize, maxHeaders, handshakeTimeout: Number.POSITIVE_INFINITY }
   )
   const wire = target.secure

@@ -217,8 +217,22 @@ class SharedSession {
       this.retire()
       return { http1: true }
     }
-    // the streams name their authority themselves
+    const session = this.connectOver(wire)
+    const settings = await firstSettings(session)
+    // RFC 8441 §3
+    if (settings.enableConnectProtocol !== true) {
+      this.retire()
+      session.close()
+      return { http1: true }
+    }
+    this.isReady = true
+    this.heard = performance.now()
+    return { session }
+  }
+
+  private connectOver(wire: NodeDuplex): ClientHttp2Session {
     const { initialWindowSize, connectionWindowSize } = this.windows
+    // the streams name their authority themselves
     const session = builtin('node:http2').connect('https://localhost', {
       createConnection: () => wire,
       settings: { enablePush: false, initialWindowSize }
@@ -235,16 +249,7 @@ class SharedSession {
     session.on('error', ignore)
     session.once('goaway', () => this.retire())
     session.once('close', () => this.retire())
-    const settings = await firstSettings(session)
-    // RFC 8441 §3
-    if (settings.enableConnectProtocol !== true) {
-      this.retire()
-      session.close()
-      return { http1: true }
-    }
-    this.isReady = true
-    this.heard = performance.now()
-    return { session }
+    return session
   }
 
   /** The wire on which the server chose HTTP/1.1, for the first who comes. */

@@ -1,4 +1,4 @@
-// The `proxy` option comes in, what dialing needs of a proxy comes out.
+// The `proxy` option comes in, what dialling needs of a proxy comes out.
 
 import { readUrl } from '../handshake/client-url.js'
 import { bareHostname, type DialTarget, portOf } from './dial-target.js'

@@ -1,4 +1,4 @@
-// A URL comes in, one open connection after the other goes out, as long as somebody asks for the next. What an error means is the affair of
+// A URL comes in, one open connection after the other goes out, as long as the program asks for the next. What an error means is the affair of
 // retry.ts, how long to wait that of reconnect-options.ts.
 
 import { follow, unfollow } from '../abort-signals.js'

@@ -28,7 +28,7 @@ const FINAL_CLOSE_CODES: readonly number[] = [
   3003
 ]
 
-/** Certificates that somebody has to change. That one is expired, or not valid yet, passes: it is renewed, or this machine's clock is set. */
+/** Certificates that an administrator has to change. That one is expired, or not valid yet, passes: it is renewed, or this machine's clock is set. */
 const FINAL_TLS_ERRORS: readonly unknown[] = [
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'SELF_SIGNED_CERT_IN_CHAIN',

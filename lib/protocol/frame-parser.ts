@@ -96,52 +96,47 @@ export class FrameParser {
     if (this.current !== null) return this.part(chunk, this.current)
     const available = chunk.length - this.position
     if (available < 2) return this.wait(chunk)
-    let at = this.position
-    const first = chunk[at]!
-    const second = chunk[at + 1]!
-    at += 2
+    let at = this.position + 2
+    const first = chunk[at - 2]!
+    const second = chunk[at - 1]!
     const opcode = first & 15
     const fin = first >= 128
     const rsv = (first >> 4) & 7
-    // RFC 6455 §5.2
-    if (rsv !== 0 && (rsv & ~this.rsvOf(opcode)) !== 0) throw unexpectedRsv(opcode, rsv)
-    if (!isKnown(opcode)) throw invalidOpcode(opcode) // §5.2
     const masked = second >= 128
-    if (masked !== this.masked && !this.eitherMasked) throw this.wrongMask(opcode) // §5.1
     let length = second & 127
-    if (isControl(opcode)) {
-      if (!fin) throw new WebSocketError('WS_ERR_CONTROL_FRAGMENTED', { details: { opcode } }) // §5.5
-      if (length > 125) throw new WebSocketError('WS_ERR_CONTROL_TOO_LARGE', { details: { opcode, length } }) // §5.5
-    } else if (length === 126) {
-      if (available < 4) return this.wait(chunk)
-      length = (chunk[at]! << 8) | chunk[at + 1]!
-      if (length < 126) throw new WebSocketError('WS_ERR_INVALID_LENGTH') // §5.2
-      at += 2
-    } else if (length === 127) {
-      if (available < 10) return this.wait(chunk)
-      length = readLongLength(chunk, at)
-      at += 8
+    this.check(opcode, fin, rsv, masked, length)
+    if (length > 125) {
+      const size = length === 126 ? 2 : 8
+      if (available < 2 + size) return this.wait(chunk)
+      length = size === 2 ? readShortLength(chunk, at) : readLongLength(chunk, at)
+      at += size
     }
     if (length > this.maxFrameSize) throw frameTooLarge(opcode, length)
-    let mask = 0
-    if (masked) {
-      if (chunk.length < at + 4) return this.wait(chunk)
-      mask = chunk[at]! | (chunk[at + 1]! << 8) | (chunk[at + 2]! << 16) | (chunk[at + 3]! << 24)
-      at += 4
-    }
+    if (masked && chunk.length < at + 4) return this.wait(chunk)
+    const mask = masked ? readMask(chunk, at) : 0
+    if (masked) at += 4
     const end = at + length
     if (end > chunk.length && isControl(opcode)) return this.wait(chunk)
     this.frames++
     if (fin && !isControl(opcode)) this.messages++
     if (end > chunk.length) {
-      const size = chunk.length - at
-      this.current = { opcode, fin, rsv, length, mask, offset: size }
+      this.current = { opcode, fin, rsv, length, mask, offset: chunk.length - at }
       this.chunk = null
-      return new Frame(opcode, chunk, fin, rsv).within(at, size, mask, this.owner).asPart(0, length)
+      return new Frame(opcode, chunk, fin, rsv).within(at, chunk.length - at, mask, this.owner).asPart(0, length)
     }
     this.position = end
     if (end === chunk.length) this.chunk = null
     return new Frame(opcode, chunk, fin, rsv).within(at, length, mask, this.owner)
+  }
+
+  // what the first two bytes of a header may say: RFC 6455 §5.2, §5.1, §5.5
+  private check(opcode: number, fin: boolean, rsv: number, masked: boolean, length: number): asserts opcode is Opcode {
+    if (rsv !== 0 && (rsv & ~this.rsvOf(opcode)) !== 0) throw unexpectedRsv(opcode, rsv) // §5.2
+    if (!isKnown(opcode)) throw invalidOpcode(opcode) // §5.2
+    if (masked !== this.masked && !this.eitherMasked) throw this.wrongMask(opcode) // §5.1
+    if (!isControl(opcode)) return
+    if (!fin) throw new WebSocketError('WS_ERR_CONTROL_FRAGMENTED', { details: { opcode } }) // §5.5
+    if (length > 125) throw new WebSocketError('WS_ERR_CONTROL_TOO_LARGE', { details: { opcode, length } }) // §5.5
   }
 
   // RFC 7692 §6: no extension marks control frames, and those that we know mark only a message's first frame
@@ -192,6 +187,16 @@ function invalidOpcode(opcode: number): WebSocketError {
 
 function frameTooLarge(opcode: number, length: number): WebSocketError {
   return new WebSocketError('WS_ERR_FRAME_TOO_LARGE', { detail: String(length), details: { opcode, length } })
+}
+
+function readMask(chunk: Buffer, at: number): number {
+  return chunk[at]! | (chunk[at + 1]! << 8) | (chunk[at + 2]! << 16) | (chunk[at + 3]! << 24)
+}
+
+function readShortLength(chunk: Buffer, at: number): number {
+  const length = (chunk[at]! << 8) | chunk[at + 1]!
+  if (length < 126) throw new WebSocketError('WS_ERR_INVALID_LENGTH') // RFC 6455 §5.2: the shortest form
+  return length
 }
 
 function readLongLength(chunk: Buffer, at: number): number {

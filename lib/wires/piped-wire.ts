@@ -5,7 +5,8 @@ import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import { type NodeDuplex as Duplex, Duplex as DuplexClass, type NodeWritable as Writable } from '../streams.js'
 import { Outlet } from './outlet.js'
-import { cannotWrite, checkGivesBytes, giveUp, makesChunks, type Wire, type WireUser, type Written } from './wire.js'
+import { PipeEnd } from './pipe-end.js'
+import { cannotWrite, checkGivesBytes, giveUp, type Wire, type WireUser, type Written } from './wire.js'
 
 /** The WebSocketStream as this wire needs it. */
 export type PipedStream = Pick<
@@ -21,19 +22,6 @@ const { destroy, pipe, resume } = DuplexClass.prototype as unknown as Record<
   'destroy' | 'pipe' | 'resume',
   (this: unknown, ...args: unknown[]) => void
 >
-
-/** A stream at the other end of a pipe. */
-interface PipeEnd {
-  readonly stream: Duplex
-  source: boolean
-  destination: boolean
-  // the chunk that the source is giving out, and bytes of it that came before the pipe
-  chunk: unknown
-  foreign: number
-  onData?: (chunk: unknown) => void
-  readonly onError: (error: Error) => void
-  readonly onClose: () => void
-}
 
 export class PipedWire implements Wire {
   next: Receiver<Buffer> | null = null
@@ -163,7 +151,7 @@ export class PipedWire implements Wire {
       end.destination = false
       if (end.source) continue
       this.forget(end)
-      stream.off('error', end.onError)
+      end.ignoreErrors()
     }
     this.remove(destination)
   }
@@ -250,15 +238,7 @@ export class PipedWire implements Wire {
   }
 
   private owns(chunk: Buffer): boolean {
-    const end = this.ends.find(({ source, chunk: given }) => source && given === chunk)
-    if (end === undefined) return false
-    end.chunk = undefined
-    if (end.foreign > 0) {
-      end.foreign -= chunk.length
-      return false
-    }
-    // the pipe, and ours
-    return end.stream.listenerCount('data') === 2
+    return this.ends.find(end => end.gives(chunk))?.takeChunk(chunk) ?? false
   }
 
   /** Whether the last chunk is not used up. */
@@ -298,26 +278,12 @@ export class PipedWire implements Wire {
       this.ends = [...this.ends, end]
     }
     end[side] = true
-    if (side === 'source') this.follow(end)
+    if (side === 'source') end.follow()
   }
 
   /** A stream is no longer piped in. */
   unwatch(stream: NodeJS.EventEmitter): void {
-    const end = this.ends.find(known => known.stream === stream)
-    if (end?.onData === undefined) return
-    end.stream.off('data', end.onData)
-    delete end.onData
-  }
-
-  // Which chunks come from the socket by the pipe, and may be written to; a chunk of anybody's may be written into the stream.
-  private follow(end: PipeEnd): void {
-    const { stream } = end
-    if (end.onData !== undefined || !makesChunks(stream)) return
-    end.foreign = stream.readableLength
-    end.onData = chunk => {
-      end.chunk = chunk
-    }
-    stream.prependListener('data', end.onData)
+    this.ends.find(known => known.stream === stream)?.unfollow()
   }
 
   private listenTo(stream: Duplex): PipeEnd {
@@ -328,17 +294,7 @@ export class PipedWire implements Wire {
       setImmediate(() => (stream.destroyed && !stream.closed) || onClose())
     }
     const onClose = (): void => this.closed(end)
-    const end: PipeEnd = {
-      stream,
-      source: false,
-      destination: false,
-      chunk: undefined,
-      foreign: 0,
-      onError,
-      onClose
-    }
-    stream.on('error', onError)
-    stream.on('close', onClose)
+    const end = new PipeEnd(stream, onError, onClose)
     return end
   }
 
@@ -353,7 +309,7 @@ export class PipedWire implements Wire {
 
   private forget(end: PipeEnd): void {
     this.ends = this.ends.filter(other => other !== end)
-    end.stream.off('close', end.onClose)
+    end.release()
   }
 
   detach(): { stream: Duplex; unread: Uint8Array[] } {
@@ -366,7 +322,7 @@ export class PipedWire implements Wire {
     stream.unpipe(piped)
     piped.unpipe(stream)
     this.forget(end)
-    stream.off('error', end.onError)
+    end.ignoreErrors()
     const { writableBuffer } = piped as Duplex & { writableBuffer: { chunk: Uint8Array }[] }
     return { stream, unread: writableBuffer.map(({ chunk }) => chunk) }
   }

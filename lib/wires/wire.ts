@@ -39,6 +39,8 @@ export interface Wire extends Sender<Buffer>, Receiver<Buffer> {
   readonly hasWrittenAll: boolean
   /** Whether the bytes go to a socket, which is done with their memory when it has written them. Any other stream may keep it. */
   readonly isSocket: boolean
+  /** Whether it is one of many streams of an HTTP/2 session. Default: false. */
+  readonly isMultiplexed?: boolean
   /** Called when a batch that was announced by `expectWritten` has been written. */
   onWritten: Written | null
   /** The next batch is one to call `onWritten` for. */

@@ -4,6 +4,7 @@
 //   node scripts/ecosystem/run.js                    all scenarios, and the table is written
 //   node scripts/ecosystem/run.js --quick            those that take a moment, as CI does; no table
 //   node scripts/ecosystem/run.js faye sockjs-raw    these; no table
+//   node scripts/ecosystem/run.js --write faye       this one, and its row of the table
 //
 // A scenario is a file in scenarios/ (see there). Packages go into a temporary folder, or into ECOSYSTEM_FOLDER, which is kept.
 
@@ -22,6 +23,7 @@ const PACKAGES = join(ROOT, 'packages')
 const args = process.argv.slice(2)
 const names = args.filter(arg => !arg.startsWith('--'))
 const isQuick = args.includes('--quick')
+const writes = args.includes('--write') || (!isQuick && names.length === 0)
 const kept = process.env.ECOSYSTEM_FOLDER
 const folder = kept ?? mkdtempSync(join(tmpdir(), 'ecosystem-'))
 
@@ -41,7 +43,7 @@ async function main() {
   for (const [group, members] of groups) {
     for (const scenario of members) results.push(await compare(group, scenario))
   }
-  if (!isQuick && names.length === 0) writeTable(results)
+  if (writes) writeTable(results)
   const failed = results.filter(({ problem }) => problem !== null)
   console.log(`${results.length - failed.length} of ${results.length} scenarios are the same`)
   return failed.length === 0 ? 0 : 1
@@ -194,19 +196,19 @@ function groupBy(items, keyOf) {
 
 function writeTable(results) {
   const path = join(ROOT, 'docs', 'ecosystem.md')
-  const rows = results.map(({ what, versions, putIn, lines, problem, usage }) => {
-    const places = Object.keys(putIn).join(', ')
+  const rows = results.map(({ what, versions, putIn, instead, lines, problem, usage }) => {
+    const places = instead ?? Object.keys(putIn).join(', ')
     return `| ${versions.join(', ')} | ${what} | ${places} | ${problem === null ? `same, ${lines} lines` : 'differs'} | ${usage} |`
   })
-  const table = [
-    '| program | what it does | in the place of | log | CPU and memory |',
-    '|---|---|---|---|---|',
-    ...rows
-  ].join('\n')
   const text = readFileSync(path, 'utf8')
-  const marked = /(<!-- ecosystem -->\n)[\s\S]*?(\n<!-- \/ecosystem -->)/
+  const marked = /(<!-- ecosystem -->\n)([\s\S]*?)(\n<!-- \/ecosystem -->)/
+  const heads = ['| program | what it does | in the place of | log | CPU and memory |', '|---|---|---|---|---|']
+  // where only some were run, the rows of the others stay
+  const before = names.length > 0 ? marked.exec(text)[2].split('\n').slice(heads.length) : []
+  const all = new Map([...before, ...rows].map(row => [row.split('|')[2], row]))
+  const table = [...heads, ...all.values()].join('\n')
   writeFileSync(
     path,
-    text.replace(marked, (_whole, begin, end) => `${begin}${table}${end}`)
+    text.replace(marked, (_whole, begin, _old, end) => `${begin}${table}${end}`)
   )
 }

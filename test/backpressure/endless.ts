@@ -17,7 +17,7 @@ const duties: Record<string, (ws: WebSocketStream) => Promise<void>> = { create,
 const say = (...line: unknown[]): void => void process.send!(line)
 
 // What the reader of a bare socket grows by before the collector has found its pace, 30 to 40 MiB, is over by then
-const WARM = 128 * 1024 * 1024
+const WARM = 64 * 1024 * 1024
 let warm = 0
 let most = 0
 

@@ -25,7 +25,7 @@ for (const { name, options } of COMMANDS) {
     const { code, out, err } = await finish(t, [name, '--help'])
     t.strictSame({ code, err }, { code: 0, err: '' })
     t.match(out, new RegExp(`^${TOOL} ${name} \\[OPTIONS\\]`))
-    for (const option of Object.keys(options)) t.match(out, new RegExp(`^  --${option}( |$)`, 'm'))
+    for (const option of Object.keys(options)) t.match(out, new RegExp(`^  (-., )?--${option}( |$)`, 'm'))
     t.ok(out.split('\n').every(line => line.length <= 100))
   })
 }

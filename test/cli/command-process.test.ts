@@ -3,9 +3,10 @@
 import { once } from 'node:events'
 import t from 'tap'
 import { type ProcessSettings, runFor } from '../../lib/cli/command-process.js'
-import { WebSocketStream } from '../../lib/index.js'
+import { type WebSocketOptions, WebSocketStream } from '../../lib/index.js'
 import { Inbox } from '../support/inbox.js'
 import { pair } from '../support/pair.js'
+import { RawPeer, requestHead } from '../support/raw-peer.js'
 import type { TestLike } from './support.js'
 
 interface Ran {
@@ -16,15 +17,29 @@ interface Ran {
 }
 
 /** A server's connection with a process, and the client at its other end. */
-function run(t: TestLike, words: string[], settings: Partial<ProcessSettings> = {}): Ran {
+function run(
+  t: TestLike,
+  words: string[],
+  settings: Partial<ProcessSettings> = {},
+  options: WebSocketOptions = {}
+): Ran {
   const [near, far] = pair()
-  const server = WebSocketStream.server().attach(near)
+  const server = WebSocketStream.server(options).attach(near)
   const client = WebSocketStream.client('ws://test/').attach(far)
   const messages = new Inbox<unknown>()
   const complaints = new Inbox<string>()
   if (!settings.stream) client.on('message', message => messages.put(message))
   const complain = (chunk: Buffer): void => complaints.put(String(chunk))
-  const rest = { shell: false, stream: false, groups: true, linger: 200, grace: 200, env: process.env, complain }
+  const rest = {
+    shell: false,
+    stream: false,
+    groups: true,
+    linger: 200,
+    grace: 200,
+    farewell: 10_000,
+    env: process.env,
+    complain
+  }
   const outcome = once(server, 'open').then(() => runFor(server, { words, ...rest, ...settings }))
   t.teardown(() => {
     client.destroy()
@@ -79,6 +94,29 @@ for (const way of ['lines', 'stream'] as const) {
   })
 }
 
+t.test('a process that still writes after its stdin has ended is waited for', async t => {
+  const script = `
+    console.log('ready')
+    let n = 0
+    const write = () => {
+      console.log(++n)
+      if (n === 15) process.exit()
+    }
+    process.stdin.resume().on('end', () => setInterval(write, 100))`
+  // 1.5 s of output, where 1 s of silence would end it
+  const { client, messages, outcome } = run(
+    t,
+    node(script),
+    { linger: 1000 },
+    { closeTimeout: Number.POSITIVE_INFINITY }
+  )
+  await messages.take()
+  client.close()
+  for (let n = 1; n <= 15; n++) t.equal(await messages.take(), String(n))
+  t.match(await client.whenClosed(), { code: 1000, wasClean: true })
+  t.equal(await outcome, null)
+})
+
 t.test('a Close with nothing before it ends the stdin of a process as well', async t => {
   const { client, outcome } = run(t, ['sort'], { linger: 60_000 })
   await client.opened
@@ -117,6 +155,25 @@ t.test('a process that fails closes with 1011', async t => {
   t.equal(await failing.outcome, 'ended with exit code 3')
   const killed = run(t, node('process.kill(process.pid, "SIGKILL")'))
   t.match(await killed.client.whenClosed(), { code: 1011, reason: 'the command was ended by SIGKILL' })
+})
+
+t.test('a peer that does not answer the Close at the end is not waited for long', async t => {
+  const [near, far] = pair()
+  const server = WebSocketStream.server({ closeTimeout: Number.POSITIVE_INFINITY }).attach(near)
+  const peer = new RawPeer(far, 'client')
+  peer.write(requestHead())
+  await once(server, 'open')
+  const settings = {
+    shell: false,
+    stream: false,
+    groups: true,
+    linger: 200,
+    grace: 200,
+    farewell: 20,
+    env: process.env
+  }
+  t.equal(await runFor(server, { ...settings, words: node(''), complain: () => {} }), null)
+  t.match(await server.whenClosed(), { code: 1006 })
 })
 
 t.test('a program that is not there', async t => {

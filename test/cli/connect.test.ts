@@ -381,8 +381,11 @@ t.test('what does not go together, or is no URL, is wrong usage', async t => {
     t.strictSame({ code, out }, { code: 2, out: '' }, args.join(' '))
     return err.replace('websocket-duplex: ', '').trim()
   }
-  t.equal(await wrong('ws://x', '--stream', '--binary'), '--stream goes without --message and --binary')
-  t.equal(await wrong('ws://x', '--stream', '--message'), '--stream goes without --message and --binary')
+  t.equal(await wrong('ws://x', '--stream', '--binary'), '--stream goes without --binary')
+  t.equal(
+    await wrong('ws://x', '--stream', '--message'),
+    '--stream, --message, --null and --length-prefixed exclude each other'
+  )
   t.equal(await wrong('x:80/chat'), "'x:80/chat' has no scheme; did you mean ws://x:80/chat ?")
   t.equal(await wrong('ftp://x'), 'the scheme of a URL is ws, wss, http, https or ws+unix, not ftp')
   t.match(await wrong('ws://'), 'not a URL')

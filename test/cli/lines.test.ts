@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { Failure } from '../../lib/cli/io.js'
-import { linesOf } from '../../lib/cli/lines.js'
+import { lengthOf, linesOf, recordsOf, sizedRecordsOf } from '../../lib/cli/lines.js'
 
 async function* stream(...chunks: string[]): AsyncGenerator<Buffer> {
   for (const chunk of chunks) yield Buffer.from(chunk)
@@ -49,4 +49,28 @@ t.test('a line has a limit', async t => {
   }
   t.equal(await read('12', '345', '\n12345'), 2)
   await t.rejects(read('12', '345', '6'), new Failure('a line is longer than 5 bytes'))
+})
+
+async function all(batches: AsyncIterable<Buffer[]>): Promise<string[]> {
+  const records: string[] = []
+  for await (const batch of batches) records.push(...batch.map(String))
+  return records
+}
+
+t.test('records end with NUL, and hold what lines cannot', async t => {
+  t.strictSame(await all(recordsOf(stream('one\n', 'more\r\0', '\0two'))), ['one\nmore\r', '', 'two'])
+  await t.rejects(all(recordsOf(stream('123'), 2)), { message: 'a record is longer than 2 bytes' })
+})
+
+t.test('records with their length before them, whole and byte by byte', async t => {
+  const records = ['one', '', 'two\n', 'x'.repeat(300)]
+  const bytes = Buffer.concat(records.flatMap(record => [lengthOf(Buffer.from(record)), Buffer.from(record)]))
+  async function* cut(size: number): AsyncGenerator<Buffer> {
+    for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+  }
+  for (const size of [1, 3, 7, 1000]) t.strictSame(await all(sizedRecordsOf(cut(size))), records, `${size} at a time`)
+  await t.rejects(all(sizedRecordsOf(cut(1000), 299)), { message: 'a record is longer than 299 bytes' })
+  for (const end of ['\0', '\0\0\0\x02a']) {
+    await t.rejects(all(sizedRecordsOf(stream('\0\0\0\x01a', end))), { message: 'stdin ends within a record' })
+  }
 })

@@ -70,9 +70,12 @@ t.test('a text message is a fault', { timeout: 20_000 }, async t => {
 
 t.test('what does not go together, and targets that are none', async t => {
   const wrong = async (...args: string[]) => (await finish(t, args)).err
-  t.match(await wrong('connect', '--bytes', '--stream', 'ws://x'), '--bytes goes without')
+  t.match(await wrong('connect', '--bytes', '--stream', 'ws://x'), '--bytes and --listen go without')
   for (const target of ['host', 'host:', ':80', 'host:0', 'host:65536', 'a:b']) {
-    t.match(await wrong('serve', '--tcp', target), `--tcp is HOST:PORT, and not '${target}'`)
+    t.match(
+      await wrong('serve', '--tcp', target),
+      `: --tcp needs HOST:PORT, or the PATH of a unix socket, not '${target}'`
+    )
   }
   t.match(await wrong('serve', '--tcp', '[::1]:80', '--echo'), 'exclude each other')
 })

@@ -1,4 +1,4 @@
-// The code in README.md and docs/**/*.md: every block marked js or ts (also mjs, javascript, typescript) compiles against the built
+// The code in README.md, docs/**/*.md and scripts/reference.md: every block marked js or ts (also mjs, javascript, typescript) compiles against the built
 // package, and those that are whole programs run. For authors:
 //
 //   - A block needs nothing but to be right: TypeScript checks it, strictly where it is ts, without asking for types where it is js.
@@ -7,6 +7,8 @@
 //     imported for it.
 //   - Everywhere there are `socket`, `server`, `request`, `head`, `ws`, `url`, `options`, `signal`, `source`, `sink` and the others of
 //     GIVEN in check.ts, where the block does not declare them itself.
+//
+// DOCS=docs/rooms.md,README.md in the environment: only the blocks of these.
 //
 // Comments before a block say more, and no reader sees them; several may stand there, with empty lines between:
 //
@@ -37,7 +39,9 @@ function documents(): string[] {
   const docs = join(ROOT, 'docs')
   const files = existsSync(docs) ? readdirSync(docs, { recursive: true, encoding: 'utf8' }) : []
   const written = files.filter(file => file.endsWith('.md') && !/^api[\\/]/.test(file)).sort()
-  return ['README.md', ...written.map(file => join('docs', file))]
+  const all = ['README.md', join('scripts', 'reference.md'), ...written.map(file => join('docs', file))]
+  const wanted = process.env['DOCS']?.split(',')
+  return wanted === undefined ? all : all.filter(name => wanted.includes(name))
 }
 
 const SAMPLE = [

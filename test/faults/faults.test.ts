@@ -6,7 +6,7 @@ import { type Run, run, scenarioOf } from './scenario.js'
 import { sweep } from './sweep.js'
 
 const FROM = Number(process.env['FAULT_FROM'] ?? 1)
-const RUNS = Number(process.env['FAULT_RUNS'] ?? 1000)
+const RUNS = Number(process.env['FAULT_RUNS'] ?? 500)
 t.setTimeout(300_000)
 
 const ONLY = process.env['FAULT_SEED']

@@ -11,7 +11,7 @@ import { TARGETS } from './targets.js'
 import { Watchdog } from './watchdog.js'
 
 /** Inputs of each target: some seconds for all of them together. */
-const INPUTS = 10_000
+const INPUTS = 4000
 
 t.setTimeout(300_000)
 

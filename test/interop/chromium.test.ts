@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Page } from 'playwright-core'
@@ -56,7 +57,11 @@ if (browser) {
     const page = await browser.newPage()
     const complaints: string[] = []
     page.on('pageerror', error => complaints.push(error.message))
-    page.on('console', message => message.type() === 'error' && complaints.push(message.text()))
+    // of a refused dial the browser tells its user, though not the page
+    const isRefusal = (text: string): boolean => /^WebSocket connection to .* failed: Error during/.test(text)
+    page.on('console', message => {
+      if (message.type() === 'error' && !isRefusal(message.text())) complaints.push(message.text())
+    })
     await page.goto(await startEchoPage(t))
     await tryEchoPage(t, page)
     t.strictSame(complaints, [], 'the page ran without errors')
@@ -114,17 +119,42 @@ async function tryEchoPage(t: Test, page: Page): Promise<void> {
     await page.locator('#close-server', { hasText: code }).waitFor()
   }
 
+  await t.test('a refused dial is explained, since a browser says no more than 1006', async t => {
+    await page.selectOption('#path', '/nowhere')
+    await page.click('#connect')
+    await page.locator('#log', { hasText: /the server refused with 404/ }).waitFor()
+    t.match(await text('log'), /no connection: the browser says code 1006/)
+    await page.selectOption('#path', '/echo')
+    await page.selectOption('#protocols', 'no.such')
+    await page.click('#connect')
+    await page.locator('#log', { hasText: /the server chose none of the subprotocols/ }).waitFor()
+    t.match(await page.locator('#log li:first-child time').textContent(), /^\d\d:\d\d:\d\d\.\d{3}$/)
+  })
+
+  await t.test('the code that the page shows is the code that runs', async t => {
+    for (const [id, file] of [
+      ['code-waits', 'endpoints.js'],
+      ['code-keeps', 'keeper.js']
+    ] as const) {
+      const source = readFileSync(join(dirname(ECHO_PAGE), file), 'utf8').replace(/^ +/gm, '')
+      t.ok(source.includes((await text(id))!.replace(/^ +/gm, '')), id)
+    }
+  })
+
   await t.test('floods a server that does not read, which holds little of it, and then reads all', async t => {
     await page.click('#flood')
     await state('flood-status', 'full')
     const held = await bytes('held')
-    t.ok((await bytes('offered')) > 2 ** 26, 'more than 64 MiB were offered')
+    t.ok((await bytes('offered')) > 2 ** 27, 'more than 128 MiB were offered')
     t.ok(held < 2 ** 20, `${held} bytes are held`)
     t.equal(await bytes('consumed'), 0)
+    // what it keeps is told with the next sample
+    while ((await bytes('keeper-kept')) <= 2 ** 27) await page.waitForTimeout(50)
+    t.ok((await bytes('keeper-memory')) > (await bytes('memory')) + 2 ** 26, 'the server that keeps all has grown')
 
     await page.click('#release')
     await state('flood-status', 'drained')
-    t.ok((await bytes('consumed')) > 2 ** 26, 'all were read')
+    t.ok((await bytes('consumed')) > 2 ** 27, 'all were read')
     await page.click('#stop-flood')
     await state('flood-status', 'closed')
   })

@@ -28,7 +28,8 @@ async function serve(
   const served = new Inbox<Served>()
   if ('updateSettings' in server) server.updateSettings({ enableConnectProtocol: true })
   server.on('stream', (stream: ServerHttp2Stream, headers) => {
-    const ws = WebSocketStream.http2(stream, headers, options)
+    // what is left half closed goes soon
+    const ws = WebSocketStream.http2(stream, headers, { closeTimeout: 200, ...options })
     const closes: CloseInfo[] = []
     ws.on('close', info => closes.push(info))
     setUp(ws)

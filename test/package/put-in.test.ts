@@ -31,6 +31,23 @@ t.test('websocket-driver', async t => {
   t.equal(driver.client('ws://example.com/').version, 'hybi-13')
 })
 
+t.test('ws: found by require and by import, and without types, so that @types/ws stays in use', async t => {
+  const file = putIn(t, 'ws')
+  const require = createRequire(file)
+  const WebSocket = require('ws')
+  t.equal(WebSocket, require('websocket-duplex/ws'))
+  t.equal(WebSocket.WebSocket, WebSocket)
+  t.equal(WebSocket.Server, WebSocket.WebSocketServer)
+  t.type(WebSocket.createWebSocketStream, 'function')
+  const wrapper = join(dirname(file), 'node_modules', 'ws', 'wrapper.mjs')
+  const { default: Default, ...named } = await import(pathToFileURL(wrapper).href)
+  t.equal(Default, WebSocket)
+  t.same(Object.keys(named).sort(), ['Server', 'WebSocket', 'WebSocketServer', 'createWebSocketStream'])
+  const manifest = require('ws/package.json')
+  t.equal(manifest.name, 'websocket-duplex-ws')
+  t.equal(JSON.stringify(manifest).includes('.d.ts'), false)
+})
+
 t.test('its version, and what it depends on, are those of this package', async t => {
   const require = createRequire(import.meta.url)
   const { version } = require(join(ROOT, 'package.json'))

@@ -139,6 +139,14 @@ for (const { name, bytes, code, error, options } of FAULTS) {
 }
 
 for (const setup of SETUPS) {
+  t.test(`without faultReasons the Close has only its code: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+    const { ws, peer } = await open(t, setup, { faultReasons: false })
+    peer.write(peer.frame(3))
+    t.same(readClose(await peer.nextFrame()), { code: 1002, reason: '' })
+    peer.end()
+    t.match(await ws.whenClosed(), { code: 1002, reason: /opcode/ }, 'this side is told all the same')
+  })
+
   t.test(`a fault reaches whoever iterates, behind what came before: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
     const { ws, peer } = await open(t, setup)
     peer.write(peer.frame(TEXT, 'one'), peer.frame(TEXT, 'two'), peer.frame(3))

@@ -45,6 +45,7 @@ t.test('over HTTP/2 too an answer that is given late may be wrong, or fail', asy
   t.equal(ws.accept(), false, 'an extension failed')
   await t.rejects(ws.opened, { code: 'WS_ERR_REJECTED' })
   t.equal(heads[0]?.[':status'], 500)
+  ws.destroy()
 })
 
 t.test('what a slow extension holds is counted', async t => {

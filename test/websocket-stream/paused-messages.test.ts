@@ -68,6 +68,8 @@ t.test('a Close behind what waits is answered when that has been taken', async t
   await settle(20)
   t.equal(ws.readyState, 'open')
   ws.resumeMessages()
+  t.equal((await peer.nextFrame())?.opcode, CLOSE)
+  peer.end()
   t.match(await ws.whenClosed(), { code: 1005, wasClean: true })
   t.same(got, ['last'])
 })

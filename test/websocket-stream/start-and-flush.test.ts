@@ -6,7 +6,7 @@ import { WebSocketStream } from '../../lib/index.js'
 import { toy } from '../extensions/toys.js'
 import { pair } from '../support/pair.js'
 import { answerHead, RawPeer, requestHead, TEXT } from '../support/raw-peer.js'
-import { IN_MEMORY, make, nameOf, open, parsedRequest, rejection, type TestLike } from './sides.js'
+import { IN_MEMORY, make, nameOf, open, parsedRequest, rejection, SETUPS, type TestLike } from './sides.js'
 
 function wire(t: TestLike) {
   const [left, right] = pair()
@@ -82,7 +82,7 @@ for (const setup of IN_MEMORY) {
     ws.text('one')
     ws.pong('two')
     t.same(sizes, [])
-    ws.flush()
+    t.equal(ws.flush(), true, 'the wire takes more')
     t.equal(sizes.length, 1)
     ws.text('three')
     ws.flush()
@@ -104,11 +104,23 @@ for (const setup of IN_MEMORY) {
   })
 }
 
+for (const setup of SETUPS) {
+  t.test(`${nameOf(setup)}: flush is false while the wire is full`, async t => {
+    const { ws, peer } = await open(t, setup)
+    peer.stream.pause()
+    while (ws.flush()) ws.binary(Buffer.alloc(65536))
+    t.equal(ws.flush(), false)
+    peer.stream.resume()
+    await ws.drained()
+    t.equal(ws.flush(), true)
+  })
+}
+
 t.test('before the handshake, flush sends nothing', async t => {
   const { left, written } = wire(t)
   const ws = make('client').attach(left)
   ws.text('early')
-  ws.flush()
+  t.equal(ws.flush(), false)
   t.same(written, [])
   ws.destroy()
   ws.flush()

@@ -166,7 +166,9 @@ t.test('handshakeTimeout covers the request', async t => {
 
 t.test('what has no request to send says so', async t => {
   const message = 'only a client of WebSocketStream.client() has a request to send'
-  t.throws(() => WebSocketStream.server().requestHeaders(), { message })
+  const server = WebSocketStream.server()
+  t.throws(() => server.requestHeaders(), { message })
+  server.destroy()
   const dialled = connect('ws://127.0.0.1:1/')
   dialled.on('error', () => {})
   t.throws(() => dialled.requestHeaders(), { message })

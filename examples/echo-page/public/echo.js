@@ -1,8 +1,8 @@
 // The connection to /echo: opens it, sends text and bytes, times the echo, closes it, and shows what both sides saw.
 
 import { command, onSample, open, openFeed } from './feed.js'
+import { log } from './log.js'
 
-const LOG_LENGTH = 200
 const PREVIEW = 24
 // what getRandomValues gives at most in one call
 const RANDOM_AT_ONCE = 65536
@@ -12,6 +12,8 @@ const $ = id => document.getElementById(id)
 let socket
 /** What was sent and has not come back, oldest first: the server echoes in order. */
 let waiting = []
+/** Whether the browser had the connection open. */
+let wasOpen = false
 /** Why the server did not do what the page asked of it, as of the last sample. */
 let serverProblem = ''
 
@@ -57,7 +59,10 @@ onSample(({ echo, problem }) => {
   // a sample may still speak of the connection before this one
   if (!echo || echo.connection !== socket?.connection) return
   if (echo.version) $('version').textContent = echo.version
-  if (echo.closed) $('close-server').textContent = describeClose(echo.closed)
+  if (echo.closed && $('close-server').textContent === '–') {
+    $('close-server').textContent = echo.refusal || describeClose(echo.closed)
+    if (!wasOpen) log('info', explainRefusal(echo))
+  }
 })
 
 async function connect() {
@@ -65,13 +70,16 @@ async function connect() {
   // the server tells the version, and how it saw the end, over the feed
   await openFeed()
   waiting = []
+  wasOpen = false
   for (const id of ['version', 'protocol', 'rtt', 'close-browser', 'close-server']) $(id).textContent = '–'
   $('close-problem').textContent = ''
 
   const offer = $('protocols').value.split(',').filter(Boolean)
-  socket = open('/echo', offer)
+  const path = $('path').value
+  socket = open(path, offer)
   socket.binaryType = 'arraybuffer'
   socket.onopen = () => {
+    wasOpen = true
     $('protocol').textContent = socket.protocol || 'none'
     log('info', `open, subprotocol ${socket.protocol || 'none'}`)
     showState()
@@ -79,10 +87,11 @@ async function connect() {
   socket.onmessage = ({ data }) => receive(data)
   socket.onclose = event => {
     $('close-browser').textContent = describeClose(event)
-    log('info', `closed: ${describeClose(event)}`)
+    if (wasOpen) log('info', `closed: ${describeClose(event)}`)
+    else log('problem', `no connection: the browser says code ${event.code}, and never tells a page why`)
     showState()
   }
-  log('info', `connecting, offering ${offer.join(', ') || 'no subprotocol'}`)
+  log('info', `connecting to ${path}, offering ${offer.join(', ') || 'no subprotocol'}`)
   showState()
 }
 
@@ -137,12 +146,11 @@ function describeClose({ code, reason, wasClean, initiator }) {
   return `code ${code}, ${reason ? `reason “${reason}”` : 'no reason'}, wasClean: ${wasClean}${began}`
 }
 
-function log(kind, text) {
-  const entry = document.createElement('li')
-  entry.dataset.kind = kind
-  entry.textContent = text
-  $('log').prepend(entry)
-  if ($('log').children.length > LOG_LENGTH) $('log').lastChild.remove()
+/** What a page cannot know, and the server can tell. */
+function explainRefusal({ refusal, version }) {
+  if (refusal) return `the server refused with ${refusal}`
+  if (version) return 'the server chose none of the subprotocols that were offered, and a browser then gives up'
+  return 'the server saw no handshake that it could answer'
 }
 
 function showState() {

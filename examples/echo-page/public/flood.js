@@ -1,33 +1,36 @@
-// The connection to /flood: offers more than the server takes while its reading is held, and shows where the bytes are.
+// The connections to /flood and /keep: offers both more than the first takes while its reading is held, and shows where the bytes are.
 
 import { command, onSample, open, openFeed } from './feed.js'
+import { log } from './log.js'
 import { Plot } from './plot.js'
 
 const MEBIBYTE = 2 ** 20
 const MESSAGE = crypto.getRandomValues(new Uint8Array(65536))
 /** A page may fill its own memory as far as it likes: the browser never blocks `send`. So the page has to stop itself. */
-const LIMIT = 64 * MEBIBYTE
-// At this pace it takes a second or two to the limit, slow enough to watch.
+const LIMIT = 128 * MEBIBYTE
+// At this pace it takes some seconds to the limit, slow enough to watch.
 const PACE = { interval: 20, bytes: MEBIBYTE }
 
 const SENTENCES = {
   idle: 'Idle.',
-  filling: 'The server’s reading is held, and the page sends.',
-  full: 'The page has stopped at its limit. Nothing moves until the server reads.',
-  draining: 'The server reads.',
+  filling: 'The page sends the same to both servers. Neither application uses any of it.',
+  full: 'The page stops: 128 MiB wait in it. One server has kept all, the other is as small as before.',
+  draining: 'The server that waited reads.',
   drained: 'All is read.',
-  closed: 'The connection is closed.'
+  closed: 'The connections are closed.'
 }
 
 const $ = id => document.getElementById(id)
 
 const plot = new Plot($('plot'), [
-  { color: '--offered', dash: [] },
-  { color: '--held', dash: [8, 5] },
-  { color: '--memory', dash: [2, 4] }
+  { color: '--offered', dash: [2, 4] },
+  { color: '--memory', dash: [] },
+  { color: '--keeper', dash: [8, 5] }
 ])
 
 let socket
+/** The same flood, to the server that keeps everything. */
+let keeper
 let sent = 0
 let timer
 let closeWhenDrained = false
@@ -53,17 +56,23 @@ async function flood() {
   }
   sent = 0
   socket = open('/flood')
+  keeper = open('/keep')
   socket.onopen = start
+  keeper.onopen = start
+  // at 256 MiB it is given up
+  keeper.onclose = ({ wasClean }) =>
+    wasClean || log('problem', 'the server that keeps everything gave up its connection')
   socket.onclose = () => {
     clearInterval(timer)
+    keeper.close()
     showState('closed')
   }
 }
 
 function start() {
   clearInterval(timer)
-  // released again before the connection was open
-  if (state !== 'filling') return
+  // released again before the connections were open
+  if (state !== 'filling' || socket.readyState !== WebSocket.OPEN || keeper.readyState === WebSocket.CONNECTING) return
   timer = setInterval(offer, PACE.interval)
 }
 
@@ -71,6 +80,7 @@ function start() {
 function offer() {
   for (let bytes = 0; bytes < PACE.bytes && socket.bufferedAmount < LIMIT; bytes += MESSAGE.length) {
     socket.send(MESSAGE)
+    if (keeper.readyState === WebSocket.OPEN) keeper.send(MESSAGE)
     sent += MESSAGE.length
   }
   showState(socket.bufferedAmount < LIMIT ? 'filling' : 'full')
@@ -82,7 +92,7 @@ function release() {
   command('release')
 }
 
-function show({ rss, flood }) {
+function show({ rss, keeper: other, flood }) {
   // a sample may still speak of the connection before this one
   const own = flood && flood.connection === socket?.connection ? flood : { held: 0, consumed: 0 }
   const live = socket?.readyState === WebSocket.OPEN
@@ -91,11 +101,15 @@ function show({ rss, flood }) {
   write('offered', offered)
   write('held', own.held)
   write('memory', rss)
+  if (other) {
+    write('keeper-memory', other.rss)
+    write('keeper-kept', other.kept)
+  }
   write('buffered', buffered)
   // the sample is some milliseconds older than the other two numbers
   write('in-flight', Math.max(0, offered - buffered - own.held))
   write('consumed', own.consumed)
-  plot.add([offered, own.held, rss])
+  plot.add([offered, rss, other?.rss])
 
   if (state !== 'draining' || !live || own.consumed < sent) return
   showState('drained')
@@ -111,6 +125,7 @@ function showState(next) {
   // twenty milliseconds apart, and read aloud if written: only what is new
   if (next === state && $('flood-status').textContent === SENTENCES[next]) return
   state = next
+  if (next !== 'idle') log('info', SENTENCES[next])
   $('flood-status').dataset.state = next
   $('flood-status').textContent = SENTENCES[next]
   const sending = next === 'filling' || next === 'full'

@@ -55,14 +55,16 @@ export class Plot {
       context.lineWidth = 2
       context.setLineDash(dash)
       context.beginPath()
-      for (const { at, values } of this.#samples) context.lineTo(x(at), y(values[index]))
+      for (const { at, values } of this.#samples) {
+        if (values[index] !== undefined) context.lineTo(x(at), y(values[index]))
+      }
       context.stroke()
     }
   }
 
   /** The upper end of the axis: the first power of two times 16 MiB that all samples are below. */
   #top() {
-    const most = Math.max(...this.#samples.flatMap(({ values }) => values), 0)
+    const most = Math.max(...this.#samples.flatMap(({ values }) => values.filter(Number.isFinite)), 0)
     let top = 16 * MEBIBYTE
     while (top < most) top *= 2
     return top

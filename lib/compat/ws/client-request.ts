@@ -4,9 +4,11 @@
 import http, { type ClientRequest, type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import net from 'node:net'
+import querystring from 'node:querystring'
 import type { Duplex } from 'node:stream'
 import tls from 'node:tls'
 import { WebSocketStream } from '../../index.js'
+import { kAdopt, kFail, kFailing } from './internals.js'
 import { type ClientOptions, coreOptions, deflate } from './options.js'
 import type { WebSocket } from './web-socket.js'
 
@@ -68,10 +70,11 @@ export class ClientRequests {
 
   private send(url: URL): void {
     const { options, socket } = this
-    socket.address = url.href
+    socket._url = url.href
     const core = this.makeCore()
     const place = placeOf(url)
-    const auth = url.username || url.password ? `${url.username}:${url.password}` : undefined
+    const [user, password] = [url.username, url.password].map(querystring.unescape)
+    const auth = user || password ? `${user}:${password}` : undefined
     const given = { ...options, ...FROM_ADDRESS, ...targetOf(url, place) }
     const request = (place.isSecure ? https : http).request({
       ...given,
@@ -160,7 +163,7 @@ export class ClientRequests {
     request.on('error', error => {
       if (this.request !== request) return
       this.request = null
-      this.socket.fail(error)
+      this.socket[kFail](error)
     })
     request.on('response', response => this.answered(request, response, url))
     request.on('upgrade', (response, stream, head) => this.upgraded(core, response, stream, head))
@@ -191,7 +194,7 @@ export class ClientRequests {
     try {
       url = readAddress(resolve(location, from))
     } catch (error) {
-      this.socket.fail(error as Error)
+      this.socket[kFail](error as Error)
       return
     }
     this.send(url)
@@ -205,14 +208,14 @@ export class ClientRequests {
     this.request = null
     const problem = this.checkAnswer(response)
     if (problem !== null) {
-      socket.failing()
-      stream.once('close', () => socket.fail(new Error(problem)))
+      socket[kFailing]()
+      stream.once('close', () => socket[kFail](new Error(problem)))
       stream.on('error', () => {})
       stream.destroy()
       return
     }
     if (head.length > 0) stream.unshift(head)
-    socket.adopt(core.upgraded(response), stream)
+    socket[kAdopt](core.upgraded(response), stream)
   }
 
   /** What `ws` says of an answer that is wrong, as far as the core would say something else. */
@@ -237,10 +240,10 @@ export class ClientRequests {
     const { request, socket } = this
     this.request = null
     const error = new Error(message)
-    socket.failing()
+    socket[kFailing]()
     request?.destroy()
     request?.socket?.destroy()
-    process.nextTick(() => socket.fail(error))
+    process.nextTick(() => socket[kFail](error))
   }
 }
 

@@ -3,6 +3,7 @@
 
 import type { EventEmitter } from 'node:events'
 import type { Data } from './events.js'
+import { kWasClean } from './internals.js'
 
 /** What is told, and by whom. */
 export class SocketEvent<Target = unknown> {
@@ -113,8 +114,8 @@ export const kIsAttribute = Symbol('is an attribute')
 type Wrapper = ((...args: any[]) => void) & { [kHandler]?: Handler; [kIsAttribute]?: boolean }
 
 /** What the events are made of besides the arguments of the listener. */
-interface Target extends Pick<EventEmitter, 'listeners'> {
-  readonly wasClean: boolean
+export interface Target extends Pick<EventEmitter, 'listeners'> {
+  readonly [kWasClean]: boolean
   on(event: string, listener: Wrapper): unknown
   once(event: string, listener: Wrapper): unknown
   removeListener(event: string, listener: Wrapper): unknown
@@ -125,7 +126,7 @@ const MAKERS: Record<string, (target: Target, ...args: never[]) => SocketEvent<T
   message: (_target, data: Buffer, isBinary: boolean) =>
     new MessageEvent('message', { data: isBinary ? data : data.toString() }),
   error: (_target, error: Error) => new ErrorEvent('error', { error, message: error.message }),
-  close: ({ wasClean }, code: number, reason: Buffer) =>
+  close: ({ [kWasClean]: wasClean }, code: number, reason: Buffer) =>
     new CloseEvent('close', { code, reason: reason.toString(), wasClean })
 }
 

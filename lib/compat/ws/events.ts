@@ -64,3 +64,11 @@ export interface EventMap<Socket> {
   error: ErrorEvent<Socket>
   close: CloseEvent<Socket>
 }
+
+/** What `onopen` and its like are set to. */
+export type Attribute<Socket, E extends keyof EventMap<unknown>> = ((event: EventMap<Socket>[E]) => void) | null
+
+/** What `addEventListener` takes. */
+export type EventListenerOf<Socket, E extends keyof EventMap<unknown>> =
+  | ((event: EventMap<Socket>[E]) => void)
+  | { handleEvent(event: EventMap<Socket>[E]): void }

@@ -22,6 +22,8 @@ export class MessageSender {
   private writer: MessageWriter | null = null
   // fragments that wait for the bytes of a Blob
   private pieces: Promise<void> | null = null
+  // Blobs that are being read, which other messages wait behind
+  private blobs = 0
 
   /** @param unreadable - told of a Blob whose bytes cannot be had */
   constructor(
@@ -29,20 +31,34 @@ export class MessageSender {
     private readonly unreadable: (error: Error) => void
   ) {}
 
-  send(payload: string | Uint8Array | Blob, options: SendOptions, sent?: Sent): void {
+  send(payload: string | Uint8Array | Blob, options: SendOptions, callback?: Sent): void {
     const { binary = typeof payload !== 'string', compress = true, fin = true } = options
+    const isBlob = payload instanceof Blob
+    if (isBlob) this.blobs++
+    const sent = callback === undefined ? undefined : this.explaining(callback)
     if (this.writer !== null || !fin) this.sendFragment(payload, binary, compress, fin, sent)
-    else if (payload instanceof Blob) this.core.send(payload, { compress }, error => this.sentBlob(error, sent))
+    else if (isBlob) this.core.send(payload, { compress }, error => this.sentBlob(error, sent))
     else if (!binary) this.core.text(payload, { compress }, sent)
     else this.core.binary(typeof payload === 'string' ? Buffer.from(payload) : payload, { compress }, sent)
   }
 
+  /** Tells a callback in the words of `ws` why its message was not sent: what it waited for when the connection ended. */
+  private explaining(callback: Sent): Sent {
+    const { core, blobs } = this
+    if (blobs === 0 && core.extensions === '') return callback
+    const what = blobs > 0 ? 'the blob was being read' : 'data was being compressed'
+    return error => {
+      const isLost = error instanceof WebSocketError
+      callback(isLost ? new Error(`The socket was closed while ${what}`, { cause: error }) : error)
+    }
+  }
+
   // what was to follow a Blob that cannot be read is not to go without it
   private sentBlob(error: Error | null | undefined, sent?: Sent): void {
+    this.blobs--
     sent?.(error)
-    if (!error || error instanceof WebSocketError) return
-    this.unreadable(error)
-    this.core.destroy()
+    // the core tells why
+    if (error && !(error instanceof WebSocketError)) this.core.destroy()
   }
 
   private sendFragment(
@@ -62,10 +78,15 @@ export class MessageSender {
     if (payload instanceof Blob || this.pieces !== null) {
       const bytes = payload instanceof Blob ? payload.arrayBuffer().then(buffer => new Uint8Array(buffer)) : payload
       this.pieces = Promise.all([bytes, this.pieces]).then(
-        ([piece]) => write(piece),
+        ([piece]) => {
+          if (payload instanceof Blob) this.blobs--
+          write(piece)
+        },
         error => {
           writer.destroy(error)
-          this.sentBlob(error, sent)
+          sent?.(error)
+          this.unreadable(error)
+          this.core.destroy()
         }
       )
     } else {

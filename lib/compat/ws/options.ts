@@ -51,6 +51,8 @@ export interface CommonOptions {
   maxPayload?: number | undefined
   /** Has no effect: what is held is bounded in bytes. */
   maxBufferedChunks?: number | undefined
+  /** Has no effect: one Pong waits at most. */
+  maxPendingAutoPongs?: number | undefined
   /** Fragments of a message; 0 for no limit. Default: 131072. */
   maxFragments?: number | undefined
   /** Compression. A client's default: true, a server's: false. */
@@ -83,6 +85,9 @@ export interface ClientOptions
   /** 13 or 8. Default: 13. */
   protocolVersion?: number | undefined
 }
+
+/** The class of a request. */
+export type RequestClass = typeof IncomingMessage
 
 /** What is known of a client that wants to connect. */
 export interface VerifyInfo<Request> {
@@ -142,6 +147,7 @@ export function coreOptions(options: CommonOptions): WebSocketOptions {
   const size = maxPayload || Number.POSITIVE_INFINITY
   return {
     autoPong: Boolean(autoPong),
+    faultReasons: false,
     closeTimeout,
     maxMessageSize: size,
     maxFrameSize: size,

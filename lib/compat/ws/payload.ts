@@ -1,5 +1,6 @@
 // What programs give to send, and what they are given, in the forms of `ws`.
 
+import type { WebSocketStream } from '../../index.js'
 import type { RawData } from './events.js'
 
 /** What `send` takes: text, bytes in any form, and what Buffer.from makes bytes of. */
@@ -10,7 +11,7 @@ export type Sendable =
   | ArrayBuffer
   | SharedArrayBuffer
   | Blob
-  | readonly number[]
+  | readonly unknown[]
   | { valueOf(): ArrayBuffer }
   | { valueOf(): SharedArrayBuffer }
   | { valueOf(): Uint8Array }
@@ -38,6 +39,31 @@ function toBytes(data: unknown): Uint8Array {
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data)
   return Buffer.from(data as Uint8Array)
+}
+
+/** Messages up to this size are copied; larger ones leave at once, which costs no more than a copy. */
+const COPY_UP_TO = 4096
+/** So much is masked and written in one go. */
+const WRITTEN_AT_ONCE = 65536
+/** Behind so much a server keeps bytes as they are: a broadcast shares them among all clients that are slow. */
+const SHARED_FROM = 262_144
+
+/**
+ * Bytes as they are at the call: `ws` hands them to the wire, and programs fill the same buffer again for the next message. What comes back
+ * as it was given must be flushed. A client of `ws` masks a copy; a server of `ws` keeps what the kernel does not take.
+ */
+export function asSent(bytes: Uint8Array, core: WebSocketStream, isClient: boolean): Uint8Array {
+  if (bytes.length <= COPY_UP_TO) return copyOf(bytes)
+  const leavesNow = core.flush() && (!isClient || bytes.length <= WRITTEN_AT_ONCE)
+  const isShared = !isClient && core.bufferedAmount >= SHARED_FROM
+  return leavesNow || isShared ? bytes : copyOf(bytes)
+}
+
+// cheaper than Buffer.from
+function copyOf(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafe(bytes.length)
+  copy.set(bytes)
+  return copy
 }
 
 /** The payload of a Ping or Pong. @throws RangeError where it is too long */

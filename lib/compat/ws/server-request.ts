@@ -13,7 +13,8 @@ export interface RequestFault {
 }
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/
-const TOKEN = /^[!#$%&'*+\-.0-9A-Z^_`|a-z~]+$/
+/** A name as HTTP has it (RFC 9110 §5.6.2). */
+export const TOKEN = /^[!#$%&'*+\-.0-9A-Z^_`|a-z~]+$/
 const ITEM =
   /^[!#$%&'*+\-.0-9A-Z^_`|a-z~]+(?:[ \t]*;[ \t]*[!#$%&'*+\-.0-9A-Z^_`|a-z~]+(?:=(?:[!#$%&'*+\-.0-9A-Z^_`|a-z~]+|"[^"]*"))?)*$/
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
@@ -59,12 +60,18 @@ function isDeflate(item: string): boolean {
   })
 }
 
-/** A request that a program has made by hand may have numbers among its fields, and no Host. */
-export function withTextFields(request: IncomingMessage): UpgradeRequest {
+/**
+ * The request as the core takes it. One that a program has made by hand may have numbers among its fields, and no Host; and a program may
+ * answer with a subprotocol that the client has not offered.
+ */
+export function forCore(request: IncomingMessage, offered: Set<string>, protocol: string): UpgradeRequest {
   const { method, url, headers, socket } = request
   const { host = 'localhost', 'sec-websocket-version': version } = headers
-  if (typeof version === 'string' && headers.host !== undefined) return request
-  return { method, url, socket, headers: { ...headers, host, 'sec-websocket-version': String(version) } }
+  const isOffered = protocol === '' || offered.has(protocol)
+  if (typeof version === 'string' && headers.host !== undefined && isOffered) return request
+  const fields: UpgradeRequest['headers'] = { ...headers, host, 'sec-websocket-version': String(version) }
+  if (!isOffered) fields['sec-websocket-protocol'] = protocol
+  return { method, url, socket, headers: fields }
 }
 
 /** The subprotocols that a client offers; null where the field is malformed. */

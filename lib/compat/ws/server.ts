@@ -7,14 +7,30 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketStream } from '../../index.js'
 import type { Emitter, ServerEvents } from './events.js'
+import {
+  kAddedFields,
+  kAdopt,
+  kClosed,
+  kComplete,
+  kConnected,
+  kForget,
+  kListen,
+  kRefuseWrong,
+  kState,
+  kSubscriptions,
+  kUse,
+  kVerify,
+  kWaitsForClients
+} from './internals.js'
 import { coreOptions, deflate, type ServerOptions, type VerifyClientCallbackAsync, type VerifyInfo } from './options.js'
 import {
   acceptValue,
   checkRequest,
+  forCore,
   type RequestFault,
   readProtocols,
   refuse,
-  withTextFields
+  TOKEN
 } from './server-request.js'
 import { WebSocket } from './web-socket.js'
 
@@ -35,17 +51,24 @@ const OWN: ReadonlySet<string> = new Set([
   'sec-websocket-version'
 ])
 
+interface AddedField {
+  readonly name: string
+  readonly values: string[]
+}
+
 const STATES = ['running', 'closing', 'closed'] as const
 
 const kUsed = Symbol('upgraded')
 
 /** As `options` shows them. */
 const DEFAULTS: ServerOptions = {
+  WebSocket,
   allowSynchronousEvents: true,
   autoPong: true,
   maxBufferedChunks: 1024 * 1024,
   maxFragments: 128 * 1024,
   maxPayload: 100 * 1024 * 1024,
+  maxPendingAutoPongs: 60,
   skipUTF8Validation: false,
   perMessageDeflate: false,
   handleProtocols: null,
@@ -72,13 +95,13 @@ export class WebSocketServer<
 
   /** The HTTP server; programs ask for its address. @internal */
   _server: HttpServer<Request> | null = null
-  private state: (typeof STATES)[number] = 'running'
-  private readonly subscriptions: Record<string, (...args: never[]) => void>
-  private waitsForClients = false
+  private [kState]: (typeof STATES)[number] = 'running'
+  private readonly [kSubscriptions]: Record<string, (...args: never[]) => void>
+  private [kWaitsForClients] = false
 
   /** The state as a number, for programs that look at it. @internal */
   get _state(): number {
-    return STATES.indexOf(this.state)
+    return STATES.indexOf(this[kState])
   }
 
   /**
@@ -96,29 +119,29 @@ export class WebSocketServer<
     // wrong ones are told now
     void WebSocketStream.server({ ...coreOptions(options), extensions: deflate(options.perMessageDeflate, true) })
     if (this.options.clientTracking) this.clients = new Set()
-    this.subscriptions = {
+    this[kSubscriptions] = {
       listening: () => this.emit('listening'),
       error: (error: Error) => this.emit('error', error),
       upgrade: (request: InstanceType<Request>, socket: Duplex, head: Buffer) =>
         this.handleUpgrade(request, socket, head, (client, request) => this.emit('connection', client, request))
     }
-    if (server) this.use(server as HttpServer<Request>)
-    else if (!noServer) this.listen(callback)
+    if (server) this[kUse](server as HttpServer<Request>)
+    else if (!noServer) this[kListen](callback)
   }
 
-  private listen(callback: (() => void) | undefined): void {
+  private [kListen](callback: (() => void) | undefined): void {
     const { port, host, backlog } = this.options
     const server = http.createServer((_request, response) => {
       response.writeHead(426, { 'Content-Length': 16, 'Content-Type': 'text/plain' })
       response.end('Upgrade Required')
     })
-    this.use(server as unknown as HttpServer<Request>)
+    this[kUse](server as unknown as HttpServer<Request>)
     server.listen(port as number, host as string, backlog as number, callback as () => void)
   }
 
-  private use(server: HttpServer<Request>): void {
+  private [kUse](server: HttpServer<Request>): void {
     this._server = server
-    for (const [event, listener] of Object.entries(this.subscriptions)) server.on(event, listener as () => void)
+    for (const [event, listener] of Object.entries(this[kSubscriptions])) server.on(event, listener as () => void)
   }
 
   /** The address that it listens on; null once it is closed. @throws Error with `noServer` */
@@ -129,27 +152,27 @@ export class WebSocketServer<
 
   /** Takes no more connections. The HTTP server is closed if it was made for `port`; connections stay as they are. */
   close(callback?: (error?: Error) => void): void {
-    if (this.state === 'closed') {
+    if (this[kState] === 'closed') {
       if (callback !== undefined) this.once('close', () => callback(new Error('The server is not running')))
       process.nextTick(() => this.emit('close'))
       return
     }
     if (callback !== undefined) this.once('close', callback)
-    if (this.state === 'closing') return
-    this.state = 'closing'
+    if (this[kState] === 'closing') return
+    this[kState] = 'closing'
     const { _server: server } = this
     this._server = null
     if (server !== null) {
-      for (const [event, listener] of Object.entries(this.subscriptions)) server.off(event, listener as () => void)
+      for (const [event, listener] of Object.entries(this[kSubscriptions])) server.off(event, listener as () => void)
     }
     const isOwn = !this.options.noServer && !this.options.server
-    if (isOwn) server!.close(() => this.closed())
-    else if (this.clients === undefined || this.clients.size === 0) process.nextTick(() => this.closed())
-    else this.waitsForClients = true
+    if (isOwn) server!.close(() => this[kClosed]())
+    else if (this.clients === undefined || this.clients.size === 0) process.nextTick(() => this[kClosed]())
+    else this[kWaitsForClients] = true
   }
 
-  private closed(): void {
-    this.state = 'closed'
+  private [kClosed](): void {
+    this[kState] = 'closed'
     this.emit('close')
   }
 
@@ -173,7 +196,7 @@ export class WebSocketServer<
     socket.on('error', destroy)
     const fault = checkRequest(request, Boolean(this.options.perMessageDeflate))
     if (fault !== null) {
-      this.refuseWrong(fault, request, socket)
+      this[kRefuseWrong](fault, request, socket)
       return
     }
     if (!this.shouldHandle(request)) {
@@ -182,18 +205,18 @@ export class WebSocketServer<
     }
     const protocols = readProtocols(request)
     if (protocols === null) {
-      this.refuseWrong({ status: 400, message: 'Invalid Sec-WebSocket-Protocol header' }, request, socket)
+      this[kRefuseWrong]({ status: 400, message: 'Invalid Sec-WebSocket-Protocol header' }, request, socket)
       return
     }
-    this.verify(request, socket, () => this.complete(request, socket, upgradeHead, protocols, callback))
+    this[kVerify](request, socket, () => this[kComplete](request, socket, upgradeHead, protocols, callback))
   }
 
-  private refuseWrong({ status, message, headers }: RequestFault, request: IncomingMessage, socket: Duplex): void {
+  private [kRefuseWrong]({ status, message, headers }: RequestFault, request: IncomingMessage, socket: Duplex): void {
     if (this.listenerCount('wsClientError') > 0) this.emit('wsClientError', new Error(message), socket, request)
     else refuse(socket, status, message, headers)
   }
 
-  private verify(request: InstanceType<Request>, socket: Duplex, accept: () => void): void {
+  private [kVerify](request: InstanceType<Request>, socket: Duplex, accept: () => void): void {
     const { verifyClient } = this.options
     if (!verifyClient) {
       accept()
@@ -215,7 +238,7 @@ export class WebSocketServer<
     }
   }
 
-  private complete(
+  private [kComplete](
     request: InstanceType<Request>,
     socket: Duplex & { [kUsed]?: true },
     head: Buffer,
@@ -231,31 +254,33 @@ export class WebSocketServer<
       const why = 'server.handleUpgrade() was called more than once with the same socket'
       throw new Error(`${why}, possibly due to a misconfiguration`)
     }
-    if (this.state !== 'running') {
+    if (this[kState] !== 'running') {
       refuse(socket, 503)
       return
     }
     socket[kUsed] = true
     // frames come by the socket, in a turn of their own
     if (head.length > 0) socket.unshift(head)
-    const core = WebSocketStream.http(withTextFields(request), undefined, {
-      ...coreOptions(this.options),
-      extensions: deflate(this.options.perMessageDeflate, true)
-    })
     const { handleProtocols } = this.options
     const [first = ''] = protocols
     const chosen = (protocols.size > 0 && handleProtocols ? handleProtocols(protocols, request) : first) || ''
-    // a client fails on one that it has not offered (RFC 6455 §4.1)
-    const protocol = protocols.has(chosen) ? chosen : ''
-    this.setHeaders(core, request, protocol)
+    const added = this[kAddedFields](request, chosen)
+    const wanted = added.get('sec-websocket-protocol')?.values.at(-1) ?? chosen
+    const protocol = TOKEN.test(wanted) ? wanted : ''
+    const core = WebSocketStream.http(forCore(request, protocols, protocol), undefined, {
+      ...coreOptions(this.options),
+      extensions: deflate(this.options.perMessageDeflate, true)
+    })
+    for (const [key, { name, values }] of added) if (!OWN.has(key)) core.setHeader(name, values)
     core.accept({ protocol })
     socket.off('error', destroy)
-    this.connected(core, socket, request, callback)
+    this[kConnected](core, socket, request, callback)
   }
 
-  /** Has `headers` listeners add lines to the answer. */
-  private setHeaders(core: WebSocketStream, request: InstanceType<Request>, protocol: string): void {
-    if (this.listenerCount('headers') === 0) return
+  /** The fields that `headers` listeners add to the answer, by lower-case name. */
+  private [kAddedFields](request: InstanceType<Request>, protocol: string): Map<string, AddedField> {
+    const added = new Map<string, AddedField>()
+    if (this.listenerCount('headers') === 0) return added
     const lines = [
       'HTTP/1.1 101 Switching Protocols',
       'Upgrade: websocket',
@@ -265,17 +290,18 @@ export class WebSocketServer<
     if (protocol !== '') lines.push(`Sec-WebSocket-Protocol: ${protocol}`)
     const known = new Set(lines)
     this.emit('headers', lines, request)
-    const added = new Map<string, string[]>()
     for (const line of lines.filter(line => !known.has(line)).flatMap(line => line.split('\r\n'))) {
       const colon = line.indexOf(':')
       const name = line.slice(0, colon).trim()
-      if (OWN.has(name.toLowerCase())) continue
-      added.set(name, [...(added.get(name) ?? []), line.slice(colon + 1).trim()])
+      const key = name.toLowerCase()
+      const field = added.get(key) ?? { name, values: [] }
+      field.values.push(line.slice(colon + 1).trim())
+      added.set(key, field)
     }
-    for (const [name, values] of added) core.setHeader(name, values)
+    return added
   }
 
-  private connected(
+  private [kConnected](
     core: WebSocketStream,
     socket: Duplex,
     request: InstanceType<Request>,
@@ -287,17 +313,17 @@ export class WebSocketServer<
       options: object
     ) => InstanceType<Socket>
     const client = new Class(null, undefined, this.options)
-    client.adopt(core, socket)
+    client[kAdopt](core, socket)
     if (this.clients !== undefined) {
       this.clients.add(client)
-      client.on('close', () => this.forget(client))
+      client.on('close', () => this[kForget](client))
     }
     callback(client, request)
   }
 
-  private forget(client: InstanceType<Socket>): void {
+  private [kForget](client: InstanceType<Socket>): void {
     this.clients.delete(client)
-    if (this.waitsForClients && this.clients.size === 0) process.nextTick(() => this.closed())
+    if (this[kWaitsForClients] && this.clients.size === 0) process.nextTick(() => this[kClosed]())
   }
 }
 

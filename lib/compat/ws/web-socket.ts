@@ -5,13 +5,39 @@ import { EventEmitter } from 'node:events'
 import type { ClientRequest, ClientRequestArgs } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type CloseInfo, WebSocketStream } from '../../index.js'
+import { addAttributes, NAMES } from './attributes.js'
 import { ClientRequests } from './client-request.js'
+import { listenTo } from './core-listeners.js'
 import { errorOf } from './errors.js'
-import { addHandler, attribute, type Handler, removeHandler, setAttribute } from './event-target.js'
-import type { Emitter, EventMap, SocketEvents } from './events.js'
+import { addHandler, type Handler, removeHandler } from './event-target.js'
+import type { Attribute, Emitter, EventListenerOf, EventMap, SocketEvents } from './events.js'
+import {
+  kAdopt,
+  kBroke,
+  kCanSend,
+  kCloseSize,
+  kControl,
+  kCore,
+  kEnded,
+  kFail,
+  kFailing,
+  kGiveUp,
+  kHasFailed,
+  kLateBytes,
+  kPaused,
+  kPhase,
+  kReceive,
+  kRequests,
+  kSender,
+  kSendWith,
+  kType,
+  kWasClean,
+  kWire
+} from './internals.js'
 import { MessageSender, type SendOptions, type Sent } from './message-sender.js'
 import { type ClientOptions, type CommonOptions, coreOptions } from './options.js'
 import {
+  asSent,
   asType,
   BINARY_TYPES,
   type BinaryType,
@@ -28,7 +54,6 @@ const CONNECTING = 0
 const OPEN = 1
 const CLOSING = 2
 const CLOSED = 3
-const NAMES = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'] as const
 
 /** What the core calls its states; closed is told by `close`. */
 const STATES = { connecting: CONNECTING, open: OPEN, closing: CLOSING, closed: CLOSING } as const
@@ -36,16 +61,7 @@ const STATES = { connecting: CONNECTING, open: OPEN, closing: CLOSING, closed: C
 /** Pings and pongs of `ws` keep their place among the messages. */
 const IN_ORDER = { inOrder: true }
 
-const kSocket = Symbol('WebSocket')
-type Core = WebSocketStream & { [kSocket]: WebSocket }
-
 type Callback = (error?: Error) => void
-/** A listener of the WHATWG's interface. */
-type Attribute<E extends keyof EventMap<unknown>> = ((event: EventMap<WebSocket>[E]) => void) | null
-type Listener<E extends keyof EventMap<unknown>> =
-  | ((event: EventMap<WebSocket>[E]) => void)
-  | { handleEvent(event: EventMap<WebSocket>[E]): void }
-
 const SocketEmitter = EventEmitter as unknown as new () => Emitter<WebSocket, SocketEvents>
 
 /** A WebSocket with the interface of `ws` 8, events as of an EventEmitter, and the interface of the WHATWG. */
@@ -64,30 +80,29 @@ export class WebSocket extends SocketEmitter {
   declare readonly CLOSING: 2
   declare readonly CLOSED: 3
 
-  declare onopen: Attribute<'open'>
-  declare onmessage: Attribute<'message'>
-  declare onerror: Attribute<'error'>
-  declare onclose: Attribute<'close'>
+  declare onopen: Attribute<WebSocket, 'open'>
+  declare onmessage: Attribute<WebSocket, 'message'>
+  declare onerror: Attribute<WebSocket, 'error'>
+  declare onclose: Attribute<WebSocket, 'close'>
 
-  /** The wire, for programs that ask for its address. @internal */
-  _socket: Duplex | null = null
+  private [kWire]: Duplex | null = null
   /** Redirects that were followed; few are. @internal */
   declare _redirects: number
   // OPEN where the core knows the state
-  private phase: 0 | 1 | 2 | 3 = CONNECTING
-  private core: WebSocketStream | null = null
-  private type: BinaryType = 'nodebuffer'
-  private paused = false
+  private [kPhase]: 0 | 1 | 2 | 3 = CONNECTING
+  private [kCore]: WebSocketStream | null = null
+  private [kType]: BinaryType = 'nodebuffer'
+  private [kPaused] = false
   // where options or fragments have been given
-  private sender: MessageSender | null = null
+  private [kSender]: MessageSender | null = null
   // bytes that were given after the end
-  private lateBytes = 0
-  private closeSize = 0
-  private hasFailed = false
+  private [kLateBytes] = 0
+  private [kCloseSize] = 0
+  private [kHasFailed] = false
   // what is being dialled
-  private requests: ClientRequests | null = null
-  /** @internal */
-  address: string | undefined = undefined
+  private [kRequests]: ClientRequests | null = null
+  /** The address of a client. @internal */
+  _url: string | undefined = undefined
 
   /**
    * @param address - `ws:`, `wss:`, `http:`, `https:` or `ws+unix:`; null for the connections of a server
@@ -102,33 +117,33 @@ export class WebSocket extends SocketEmitter {
     const isList = typeof protocols !== 'object' || protocols === null || Array.isArray(protocols)
     const given = isList ? options : protocols
     const names = protocols === undefined || !isList ? [] : [protocols as string[]].flat()
-    this.requests = new ClientRequests(this, names, (given ?? {}) as ClientOptions)
-    this.requests.start(address)
+    this[kRequests] = new ClientRequests(this, names, (given ?? {}) as ClientOptions)
+    this[kRequests].start(address)
   }
 
   /** The state as a number: `CONNECTING`, `OPEN`, `CLOSING` or `CLOSED`. */
   get readyState(): 0 | 1 | 2 | 3 {
-    return this.phase === OPEN ? STATES[this.core!.readyState] : this.phase
+    return this[kPhase] === OPEN ? STATES[this[kCore]!.readyState] : this[kPhase]
   }
 
   /** The form in which binary messages arrive. Default: `'nodebuffer'`. Another value is ignored. */
   get binaryType(): BinaryType {
-    return this.type
+    return this[kType]
   }
 
   set binaryType(type: BinaryType) {
-    if (BINARY_TYPES.includes(type)) this.type = type
+    if (BINARY_TYPES.includes(type)) this[kType] = type
   }
 
   /** Bytes that were given to `send` and that the wire has not taken. */
   get bufferedAmount(): number {
     // a Close frame is none of the application's data
-    return this.lateBytes + Math.max(0, (this.core?.bufferedAmount ?? 0) - this.closeSize)
+    return this[kLateBytes] + Math.max(0, (this[kCore]?.bufferedAmount ?? 0) - this[kCloseSize])
   }
 
   /** The names of the extensions that were negotiated. */
   get extensions(): string {
-    return (this.core?.extensions ?? '')
+    return (this[kCore]?.extensions ?? '')
       .split(', ')
       .map(item => item.split(';', 1)[0])
       .join()
@@ -136,22 +151,22 @@ export class WebSocket extends SocketEmitter {
 
   /** Whether `pause()` holds. */
   get isPaused(): boolean {
-    return this.paused
+    return this[kPaused]
   }
 
   /** The subprotocol; '' for none. */
   get protocol(): string {
-    return this.core?.protocol ?? ''
+    return this[kCore]?.protocol ?? ''
   }
 
   /** The address of a client; a server's connections have none. */
   get url(): string {
-    return this.address as string
+    return this._url as string
   }
 
   /** Whether both sides have sent a Close frame. @internal */
-  get wasClean(): boolean {
-    return this.core?.closeInfo?.wasClean ?? false
+  get [kWasClean](): boolean {
+    return this[kCore]?.closeInfo?.wasClean ?? false
   }
 
   /**
@@ -161,48 +176,60 @@ export class WebSocket extends SocketEmitter {
    */
   close(code?: number, data?: string | Buffer): void {
     const { readyState } = this
-    if (readyState === CONNECTING) this.giveUp()
+    if (readyState === CONNECTING) this[kGiveUp]()
     if (readyState !== OPEN) return
     const reason = data === undefined || data === null ? '' : data.toString()
     if (code !== undefined) checkClose(code, reason)
-    void this.core!.close(code ?? null, code === undefined ? '' : reason)
+    void this[kCore]!.close(code ?? null, code === undefined ? '' : reason)
     const size = code === undefined ? 0 : 2 + Buffer.byteLength(reason)
     // with its header, and a client's mask
-    this.closeSize = size + (this.address === undefined ? 2 : 6)
+    this[kCloseSize] = size + (this._url === undefined ? 2 : 6)
+    // programs exit behind it
+    this[kCore]!.flush()
   }
 
   /** Ends the connection at once, without a closing handshake. */
   terminate(): void {
     const { readyState } = this
-    if (readyState === CONNECTING) this.giveUp()
-    else if (readyState !== CLOSED) this.core?.destroy()
+    if (readyState === CONNECTING) this[kGiveUp]()
+    else if (readyState !== CLOSED) {
+      // what was sent before leaves
+      this[kCore]?.flush()
+      this[kCore]?.destroy()
+    }
+  }
+
+  /** The wire, for programs that ask for its address, or end it: what was sent before is handed to it first. @internal */
+  get _socket(): Duplex | null {
+    this[kCore]?.flush()
+    return this[kWire]
   }
 
   /** The request under way, for programs that add to it. @internal */
   get _req(): ClientRequest | null {
-    return this.requests?.request ?? null
+    return this[kRequests]?.request ?? null
   }
 
-  private giveUp(): void {
-    this.requests?.abort('WebSocket was closed before the connection was established')
+  private [kGiveUp](): void {
+    this[kRequests]?.abort('WebSocket was closed before the connection was established')
   }
 
   /** Keeps messages from listeners until `resume()`; the peer is slowed down. */
   pause(): void {
-    if (this.core === null || this.phase === CLOSED) return
-    this.paused = true
-    this.core.pauseMessages()
+    if (this[kCore] === null || this[kPhase] === CLOSED) return
+    this[kPaused] = true
+    this[kCore].pauseMessages()
     // pings wait as well, and the peer at once
-    this._socket!.pause()
+    this[kWire]!.pause()
   }
 
   /** Lets messages go on. */
   resume(): void {
-    if (this.core === null || this.phase === CLOSED) return
-    this.paused = false
-    this.core.resumeMessages()
+    if (this[kCore] === null || this[kPhase] === CLOSED) return
+    this[kPaused] = false
+    this[kCore].resumeMessages()
     // a listener may have paused again
-    if (!this.isPaused) this._socket!.resume()
+    if (!this.isPaused) this[kWire]!.resume()
   }
 
   /**
@@ -217,41 +244,46 @@ export class WebSocket extends SocketEmitter {
       callback = options
       options = undefined
     }
-    const payload = toPayload(data)
-    if (!this.canSend(payload, callback)) return
+    const given = toPayload(data)
+    if (!this[kCanSend](given, callback)) return
+    const core = this[kCore]!
+    const payload = given instanceof Uint8Array ? asSent(given, core, this._url !== undefined) : given
     const sent = callback as Sent | undefined
-    if (options !== undefined || this.sender !== null || payload instanceof Blob)
-      this.sendWith(options ?? {}, payload, sent)
-    else if (typeof payload === 'string') this.core!.text(payload, undefined, sent)
-    else this.core!.send(payload, undefined, sent)
+    const isPlain = options === undefined && this[kSender] === null && !(payload instanceof Blob)
+    // the error of a callback says what the compressor did
+    const isSimple = isPlain && (sent === undefined || core.extensions === '')
+    if (!isSimple) this[kSendWith](options ?? {}, payload, sent)
+    else if (typeof payload === 'string') core.text(payload, undefined, sent)
+    else core.send(payload, undefined, sent)
+    if (payload === given && given instanceof Uint8Array) core.flush()
   }
 
-  private sendWith(
+  private [kSendWith](
     options: SendOptions,
     payload: string | Uint8Array | Blob,
     sent?: (error?: Error | null) => void
   ): void {
-    this.sender ??= new MessageSender(this.core!, error => this.broke(error))
-    this.sender.send(payload, options, sent)
+    this[kSender] ??= new MessageSender(this[kCore]!, error => this[kBroke](error))
+    this[kSender].send(payload, options, sent)
   }
 
   /** Sends a Ping, of at most 125 bytes, behind the messages that were sent before. `mask` has no effect. */
   ping(data?: unknown, mask?: boolean | Callback, callback?: Callback): void {
-    this.control('ping', data, mask, callback)
+    this[kControl]('ping', data, mask, callback)
   }
 
   /** Sends a Pong, as `ping` does. */
   pong(data?: unknown, mask?: boolean | Callback, callback?: Callback): void {
-    this.control('pong', data, mask, callback)
+    this[kControl]('pong', data, mask, callback)
   }
 
-  private control(kind: 'ping' | 'pong', data: unknown, mask: unknown, callback: Callback | undefined): void {
+  private [kControl](kind: 'ping' | 'pong', data: unknown, mask: unknown, callback: Callback | undefined): void {
     if (typeof data === 'function') [data, callback] = [undefined, data as Callback]
     else if (typeof mask === 'function') callback = mask as Callback
     const given = toPayload(data)
-    if (!this.canSend(given, callback)) return
+    if (!this[kCanSend](given, callback)) return
     const payload = toControl(given)
-    const core = this.core!
+    const core = this[kCore]!
     void core[kind](payload, IN_ORDER)
     if (callback !== undefined)
       core.drained().then(
@@ -261,12 +293,12 @@ export class WebSocket extends SocketEmitter {
   }
 
   /** @throws Error before the connection is open */
-  private canSend(payload: string | Uint8Array | Blob, callback: Callback | undefined): boolean {
+  private [kCanSend](payload: string | Uint8Array | Blob, callback: Callback | undefined): boolean {
     const { readyState } = this
     if (readyState === OPEN) return true
     const error = new Error(`WebSocket is not open: readyState ${readyState} (${NAMES[readyState]})`)
     if (readyState === CONNECTING) throw error
-    this.lateBytes += sizeOf(payload)
+    this[kLateBytes] += sizeOf(payload)
     if (callback !== undefined) process.nextTick(callback, error)
     return false
   }
@@ -274,14 +306,14 @@ export class WebSocket extends SocketEmitter {
   /** Has `listener` called with an event of the WHATWG's kind; one of another type is ignored. */
   addEventListener<E extends keyof EventMap<unknown>>(
     type: E,
-    listener: Listener<E>,
+    listener: EventListenerOf<WebSocket, E>,
     options: { once?: boolean | undefined } = {}
   ): void {
     addHandler(this, type, listener as Handler, Boolean(options?.once))
   }
 
   /** Takes such a listener away. */
-  removeEventListener<E extends keyof EventMap<unknown>>(type: E, listener: Listener<E>): void {
+  removeEventListener<E extends keyof EventMap<unknown>>(type: E, listener: EventListenerOf<WebSocket, E>): void {
     removeHandler(this, type, listener as Handler)
   }
 
@@ -292,108 +324,61 @@ export class WebSocket extends SocketEmitter {
     const core = WebSocketStream.client('ws://localhost/', coreOptions(options))
     const accept = acceptValue(core.requestHeaders()['sec-websocket-key']!)
     const headers = { upgrade: 'websocket', connection: 'Upgrade', 'sec-websocket-accept': accept }
-    this.adopt(core.upgraded({ statusCode: 101, headers }, head), socket)
+    this[kAdopt](core.upgraded({ statusCode: 101, headers }, head), socket)
   }
 
   /** Takes a connection, whose handshake is done with `attach`, and emits `open`. @internal */
-  adopt(core: WebSocketStream, socket: Duplex): void {
-    this.core = core
-    this._socket = socket
-    this.requests = null
-    ;(core as Core)[kSocket] = this
-    core.on('message', onMessage)
-    core.on('ping', onPing)
-    core.on('pong', onPong)
-    core.on('error', onError)
-    core.on('close', onClose)
+  [kAdopt](core: WebSocketStream, socket: Duplex): void {
+    this[kCore] = core
+    this[kWire] = socket
+    this[kRequests] = null
+    listenTo(core, this)
     core.attach(socket)
     // a handshake that is wrong is told by the core
-    this.phase = core.readyState === 'open' ? OPEN : CLOSING
-    if (this.phase === OPEN) this.emit('open')
+    this[kPhase] = core.readyState === 'open' ? OPEN : CLOSING
+    if (this[kPhase] === OPEN) this.emit('open')
+    else this[kWire] = null
   }
 
   /** The connection was never opened. @internal */
-  fail(error: Error): void {
-    this.phase = CLOSING
+  [kFail](error: Error): void {
+    this[kPhase] = CLOSING
     try {
       this.emit('error', error)
     } finally {
-      this.phase = CLOSED
+      this[kPhase] = CLOSED
       this.emit('close', 1006, EMPTY)
     }
   }
 
   /** Nothing can open it any more; `fail` says why. @internal */
-  failing(): void {
-    this.phase = CLOSING
+  [kFailing](): void {
+    this[kPhase] = CLOSING
   }
 
   /** @internal */
-  receive(data: Buffer, isBinary: boolean): void {
+  [kReceive](data: Buffer, isBinary: boolean): void {
     if (data.length === 0) data = EMPTY
-    this.emit('message', this.type === 'nodebuffer' || !isBinary ? data : asType(data, this.type), isBinary)
+    this.emit('message', this[kType] === 'nodebuffer' || !isBinary ? data : asType(data, this[kType]), isBinary)
   }
 
   /** @internal */
-  broke(error: Error): void {
+  [kBroke](error: Error): void {
     const told = errorOf(error)
-    if (told === null || this.hasFailed) return
-    this.hasFailed = true
+    if (told === null || this[kHasFailed]) return
+    this[kHasFailed] = true
     this.emit('error', told)
   }
 
   /** @internal */
-  ended({ code, reason }: CloseInfo): void {
-    this.phase = CLOSED
+  [kEnded]({ code, reason }: CloseInfo): void {
+    this[kPhase] = CLOSED
     // what this side has found wrong, the peer has not said
-    if (this.hasFailed) this.emit('close', 1006, EMPTY)
+    if (this[kHasFailed]) this.emit('close', 1006, EMPTY)
     else this.emit('close', code, reason === '' ? EMPTY : Buffer.from(reason))
   }
 }
 
 WebSocket.prototype._redirects = 0
 
-const READ_ONLY = ['bufferedAmount', 'extensions', 'isPaused', 'protocol', 'readyState', 'url']
-
-for (const type of ['open', 'message', 'error', 'close']) {
-  Object.defineProperty(WebSocket.prototype, `on${type}`, {
-    enumerable: true,
-    configurable: true,
-    get(this: WebSocket) {
-      return attribute(this, type)
-    },
-    set(this: WebSocket, listener: unknown) {
-      setAttribute(this, type, listener)
-    }
-  })
-}
-for (const name of ['binaryType', ...READ_ONLY]) {
-  // as the WHATWG's interfaces have them
-  Object.defineProperty(WebSocket.prototype, name, { enumerable: true })
-}
-for (const [value, name] of NAMES.entries()) {
-  Object.defineProperty(WebSocket, name, { enumerable: true, value })
-  Object.defineProperty(WebSocket.prototype, name, { enumerable: true, value })
-}
-
-// one function for all connections
-
-function onMessage(this: WebSocketStream, message: string | Buffer, kind?: 'text' | 'binary'): void {
-  ;(this as Core)[kSocket].receive(message as Buffer, kind === 'binary')
-}
-
-function onPing(this: WebSocketStream, payload: Buffer): void {
-  ;(this as Core)[kSocket].emit('ping', payload)
-}
-
-function onPong(this: WebSocketStream, payload: Buffer): void {
-  ;(this as Core)[kSocket].emit('pong', payload)
-}
-
-function onError(this: WebSocketStream, error: Error): void {
-  ;(this as Core)[kSocket].broke(error)
-}
-
-function onClose(this: WebSocketStream, info: CloseInfo): void {
-  ;(this as Core)[kSocket].ended(info)
-}
+addAttributes(WebSocket)

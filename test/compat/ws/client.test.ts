@@ -73,12 +73,12 @@ t.test('the request: fields, subprotocols, origin, authorization, version 8', as
   const { wss, url } = await serve(t)
   const seen: IncomingMessage[] = []
   wss.on('connection', (_socket, request) => seen.push(request))
-  const client = new WebSocket(url.replace('ws://', 'http://user:secret@'), ['chat', 'b'], {
+  const client = new WebSocket(url.replace('ws://', 'http://us%40er:sec%zzret@'), ['chat', 'b'], {
     headers: { cookie: 'a=b' },
     origin: 'http://page.example',
     perMessageDeflate: { threshold: 5, zlibDeflateOptions: { level: -1, windowBits: 10 } }
   })
-  t.match(client.url, /^ws:\/\/user:secret@/)
+  t.match(client.url, /^ws:\/\/us%40er:/)
   const answer = once(client, 'upgrade')
   await once(client, 'open')
   t.equal(((await answer)[0] as IncomingMessage).statusCode, 101)
@@ -90,7 +90,7 @@ t.test('the request: fields, subprotocols, origin, authorization, version 8', as
     'sec-websocket-protocol': 'chat,b',
     'sec-websocket-version': '13',
     'sec-websocket-extensions': /^permessage-deflate/,
-    authorization: `Basic ${Buffer.from('user:secret').toString('base64')}`,
+    authorization: `Basic ${Buffer.from('us@er:sec%zzret').toString('base64')}`,
     host: new URL(url).host
   })
   client.terminate()

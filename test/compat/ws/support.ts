@@ -20,6 +20,7 @@ export function portOf(wss: WebSocketServer): number {
 
 export interface Pair {
   wss: WebSocketServer
+  url: string
   client: WebSocket
   server: WebSocket
 }
@@ -31,7 +32,7 @@ export async function open(t: TestLike, options: ServerOptions = {}, clientOptio
   t.teardown(() => client.terminate())
   await once(client, 'open')
   const [server] = (await connected) as [WebSocket]
-  return { wss, client, server }
+  return { wss, url, client, server }
 }
 
 export { WebSocket, WebSocketServer }

@@ -1,10 +1,20 @@
 // The WebSocket of `ws` over ours: what is sent and told, in the forms and the order of `ws`.
 
 import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
 import t from 'tap'
-import wsDefault, { createWebSocketStream, type RawData, Server } from '../../../lib/compat/ws/index.js'
+import wsDefault, {
+  type ClientOptions,
+  createWebSocketStream,
+  type RawData,
+  Server
+} from '../../../lib/compat/ws/index.js'
 import { settle } from '../../websocket-stream/sides.js'
 import { open, serve, WebSocket, WebSocketServer } from './support.js'
+
+function wireOf(ws: WebSocket): Duplex {
+  return (ws as unknown as { _socket: Duplex })._socket
+}
 
 /** `once` would reject with an `error` that comes before. */
 function closing(ws: WebSocket): Promise<unknown[]> {
@@ -131,6 +141,8 @@ t.test('pings keep their place, and call back when they are sent', async t => {
   )
   t.throws(() => client.ping(Buffer.alloc(126)), { message: 'The data size must not be greater than 125 bytes' })
   t.throws(() => client.pong(new Blob(['x'])), TypeError)
+  wireOf(server).pause()
+  client.send(Buffer.alloc(16_000_000))
   const cut = new Promise<Error | undefined>(resolve => client.ping('late', true, resolve))
   client.terminate()
   t.ok((await cut) instanceof Error)
@@ -281,6 +293,7 @@ t.test('faults of the peer are told in the words of ws, and close with 1006', as
     for (const i of [6, 12]) if (code === 'WS_ERR_TOO_MANY_BUFFERED_PARTS') bytes[i + 1] = 0x80
     const { client, server } = await open(t, { maxPayload: 1024, maxFragments: 2 })
     const closed = closing(server)
+    const told = closing(client)
     const failed = once(server, 'error')
     ;(client as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(bytes)
     const [error] = (await failed) as [Error & { code: string }]
@@ -288,6 +301,7 @@ t.test('faults of the peer are told in the words of ws, and close with 1006', as
     t.equal(error.message, message)
     t.equal(error instanceof RangeError, code !== 'WS_ERR_INVALID_UTF8')
     t.same(await closed, [1006, Buffer.alloc(0)])
+    t.same((await told)[1], Buffer.alloc(0), 'the Close has no reason')
   }
   // a server must not mask
   const { client, server } = await open(t)
@@ -382,6 +396,116 @@ t.test('close follows where an error listener throws', async t => {
   t.match(uncaught.errors, [{ message: 'the application' }])
 })
 
+t.test('a buffer may be filled again as soon as send has returned', async t => {
+  const { client, server } = await open(t)
+  for (const [from, to] of [
+    [client, server],
+    [server, client]
+  ] as const) {
+    for (const size of [1, 4096, 4097, 60_000]) {
+      const got: number[][] = []
+      const all = new Promise<void>(resolve => {
+        to.on('message', data => {
+          got.push([(data as Buffer)[0]!, (data as Buffer).at(-1)!, (data as Buffer).length])
+          if (got.length === 3) resolve()
+        })
+      })
+      const buffer = Buffer.alloc(size)
+      from.send(buffer.fill(1))
+      from.send(buffer.fill(2), { compress: false })
+      from.send(new DataView(buffer.fill(3).buffer, buffer.byteOffset, size))
+      buffer.fill(9)
+      await all
+      t.same(
+        got,
+        [1, 2, 3].map(value => [value, value, size])
+      )
+      to.removeAllListeners('message')
+    }
+  }
+  const got: number[][] = []
+  const all = new Promise<void>(resolve => {
+    server.on('message', data => {
+      got.push([(data as Buffer)[0]!, (data as Buffer).at(-1)!])
+      if (got.length === 6) resolve()
+    })
+  })
+  const large = Buffer.alloc(1_000_000)
+  for (let i = 1; i <= 5; i++) client.send(large.fill(i))
+  client.send(large.subarray(0, 5000).fill(6))
+  large.fill(9)
+  await all
+  t.same(
+    got,
+    [1, 2, 3, 4, 5, 6].map(value => [value, value]),
+    'a client whose wire is full has copied them'
+  )
+})
+
+t.test('close leaves in its own turn, behind what was sent: a program may exit', async t => {
+  const { client } = await open(t)
+  const written: number[] = []
+  const wire = wireOf(client)
+  const write = wire.write.bind(wire) as (...args: unknown[]) => boolean
+  wire.write = ((chunk: Buffer, ...rest: unknown[]) => {
+    written.push(chunk.length)
+    return write(chunk, ...rest)
+  }) as typeof wire.write
+  client.send('bye')
+  client.close(1001)
+  t.same(written, [9 + 8])
+  await closing(client)
+})
+
+t.test('what was sent leaves before terminate, and before what a program does to the wire', async t => {
+  const endings: ((ws: WebSocket) => void)[] = [
+    ws => ws.terminate(),
+    ws => wireOf(ws).end(),
+    ws => wireOf(ws).destroy()
+  ]
+  for (const end of endings) {
+    const { client, server } = await open(t)
+    const got: string[] = []
+    server.on('message', data => got.push(String(data)))
+    const closed = closing(server)
+    client.send('last')
+    client.send(Buffer.from('words'))
+    end(client)
+    t.match(await closed, [1006])
+    t.same(got, ['last', 'words'])
+  }
+})
+
+t.test('a callback says what its message waited for when the connection ended, before close', async t => {
+  const cases: [ClientOptions, (client: WebSocket, sent: (error?: Error) => void) => void, string | null][] = [
+    [{}, (client, sent) => client.send(new Blob(['a']), sent), 'the blob was being read'],
+    [{}, (client, sent) => [client.send(new Blob(['a'])), client.send('b', sent)], 'the blob was being read'],
+    [{ perMessageDeflate: true }, (client, sent) => client.send('c'.repeat(5e6), sent), 'data was being compressed'],
+    [{}, (client, sent) => client.send('d', {}, sent), null]
+  ]
+  for (const [options, send, what] of cases) {
+    const { client } = await open(t, { perMessageDeflate: true }, { perMessageDeflate: false, ...options })
+    const seen: unknown[] = []
+    client.on('close', () => seen.push('close'))
+    const closed = closing(client)
+    send(client, error => seen.push(error?.message))
+    client.terminate()
+    await closed
+    t.equal(seen.length, 2)
+    if (what !== null) t.equal(seen[0], `The socket was closed while ${what}`)
+    t.equal(seen[1], 'close')
+  }
+})
+
+t.test('a Blob that was read does not leave its name on what fails behind it', async t => {
+  const { client } = await open(t, {}, { perMessageDeflate: false })
+  await new Promise(resolve => client.send(new Blob(['a']), resolve))
+  await new Promise(resolve => client.send(new Blob(['b']), { fin: false }, resolve))
+  const failed = new Promise<Error>(resolve => client.send('c', { fin: false }, resolve as () => void))
+  client.terminate()
+  t.notMatch(await failed, { message: /blob/ })
+})
+
 t.test('a Blob that cannot be read ends the connection', async t => {
   const { client } = await open(t)
   for (const options of [undefined, { fin: false }]) {
@@ -405,12 +529,75 @@ t.test('an event target gets text as a string and bytes as a Buffer, and a close
   const closed = new Promise<unknown[]>(resolve =>
     client.addEventListener('close', ({ code, wasClean }) => resolve([code, wasClean]))
   )
-  t.equal((client as unknown as { wasClean: boolean }).wasClean, false)
   server.send('text')
   server.send(Buffer.from('bytes'))
   server.close(4000)
   t.same(await closed, [4000, true])
   t.same(got, ['text', Buffer.from('bytes')])
-  const never = new WebSocket(null as never)
-  t.equal((never as unknown as { wasClean: boolean }).wasClean, false)
+})
+
+t.test('a close that was not clean is told as that, whether or not the connection was ever open', async t => {
+  const { client, server, url } = await open(t)
+  const wasClean = (ws: WebSocket) => new Promise(resolve => ws.addEventListener('close', e => resolve(e.wasClean)))
+  const cut = wasClean(client)
+  server.terminate()
+  t.equal(await cut, false)
+  const never = new WebSocket(url)
+  never.on('error', () => {})
+  const given = wasClean(never)
+  never.close()
+  t.equal(await given, false)
+})
+
+t.test('the properties and methods of a program, and of its class, are its own', async t => {
+  class Player extends WebSocket {
+    sender = 'me'
+    phase = 'lobby'
+    core = 1
+    address = 'home'
+    requests = 0
+    paused = true
+    received: string[] = []
+    receive(text: string): void {
+      this.received.push(text)
+    }
+    fail(): never {
+      throw new Error('the game is lost')
+    }
+    ended = true
+    broke = true
+    control = null
+    adopt = null
+  }
+  const { wss, url } = await serve(t)
+  Object.assign(wss, { state: 'lobby', connected: 0, verify: null, complete: false, use: null, closed: false })
+  wss.on('connection', server => {
+    Object.assign(server, { type: 'viewer', id: 7, closeSize: -1, wasClean: 'yes' })
+    server.on('message', (data, isBinary) => server.send(data, { binary: isBinary }))
+  })
+  const client = new Player(url)
+  await once(client, 'open')
+  client.on('message', data => client.receive(String(data)))
+  client.send('text')
+  client.send(Buffer.from('bytes'), {})
+  client.ping()
+  while (client.received.length < 2) await once(client, 'message')
+  t.same(client.received, ['text', 'bytes'])
+  client.close(4000, 'bye')
+  t.same(await closing(client), [4000, Buffer.from('bye')])
+  const own = Object.keys(new WebSocket(url).on('error', () => {})).filter(name => !name.startsWith('_'))
+  t.same(own, [], 'no name of ours is among those of a WebSocket')
+})
+
+t.test('members with an underscore that programs read', async t => {
+  const { client, server, url } = await open(t, {}, {})
+  const read = (ws: WebSocket) => {
+    const { _isServer, _protocol, _readyState, _url } = ws as unknown as Record<string, unknown>
+    return { _isServer, _protocol, _readyState, _url }
+  }
+  t.same(read(client), { _isServer: false, _protocol: '', _readyState: WebSocket.OPEN, _url: url })
+  t.same(read(server), { _isServer: true, _protocol: '', _readyState: WebSocket.OPEN, _url: undefined })
+  Object.assign(client, { _isServer: 'mine' })
+  t.match(read(client), { _isServer: 'mine', _protocol: '' })
+  t.match(read(server), { _isServer: true })
 })

@@ -9,7 +9,6 @@ import { PEERS, type Peer, type Place } from './peers.js'
 import { failuresOf, longTable, putBetween, type Row, shortTable, verdictOf } from './table.js'
 
 const GUIDE = 'docs/interop.md'
-const README = 'README.md'
 
 /** Which peers there are to choose from, by what names npm installs them. */
 export function chosen(names: readonly string[]): readonly Peer[] {
@@ -69,10 +68,6 @@ function describe(row: Row): string {
 
 function write(root: string, rows: readonly Row[]): void {
   const guide = join(root, GUIDE)
-  writeFileSync(guide, putBetween(readFileSync(guide, 'utf8'), 'matrix', longTable(rows)))
-  const readme = join(root, README)
-  const text = readFileSync(readme, 'utf8')
-  const short = shortTable(rows)
-  if (text.includes('<!-- matrix -->')) writeFileSync(readme, putBetween(text, 'matrix', short))
-  else console.log(`\n${short}\n`)
+  const text = putBetween(readFileSync(guide, 'utf8'), 'summary', shortTable(rows))
+  writeFileSync(guide, putBetween(text, 'matrix', longTable(rows)))
 }

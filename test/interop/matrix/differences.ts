@@ -47,7 +47,7 @@ export const DIFFERENCES: Readonly<Record<string, readonly Difference[]>> = {
       role: 'server',
       sign: /agreed on: permessage-deflate; server_no_context_takeover$/,
       words:
-        'does not repeat client_no_context_takeover, which in an offer is but a hint (RFC 7692 §7.1.1.2); we compress without context all the same.'
+        'does not repeat client_no_context_takeover, which in an offer is only a hint (RFC 7692 §7.1.1.2); we compress without context all the same.'
     }
   ],
   Deno: [

@@ -18,7 +18,7 @@ const FORMS: readonly (readonly [name: string, options: WebSocketOptions])[] = [
   ['in fragments', { fragmentSize: 1000 }],
   ['compressed', { extensions: [permessageDeflate()] }]
 ]
-const ROUNDS = 6
+const ROUNDS = 3
 
 /** Compares messages with what was sent, before it lets the keeper have their memory. */
 class Inspector implements Taker {
@@ -80,7 +80,8 @@ async function bystander(t: Test, wire: Wire): Promise<{ beat(): void; end(): Pr
 
 async function sendAll(ws: WebSocketStream, inspector: Inspector, beat: () => void, textToo: boolean): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
-    for (const size of SIZES) {
+    // the largest once: it takes most of the time, and comes in pieces of all fates
+    for (const size of round === 0 ? SIZES : SIZES.slice(0, -1)) {
       const number = inspector.sizes.push(size) - 1
       const payload = payloadOf(number, size)
       if (textToo && number % 4 === 3) ws.text(payload.toString())

@@ -51,6 +51,34 @@ export const deflate: Options<Required<Theirs.PerMessageDeflateOptions>> = {} as
   Required<entry.PerMessageDeflateOptions>
 >
 
+/** What programs do with the default export, as a value and as a type; they keep connections in maps, and echo. */
+export function common(): Ours.RawData[] {
+  const all = new Map<string, Ours>()
+  const server: Ours.Server = new Ours.Server({ noServer: true })
+  const other: Ours.WebSocketServer = server
+  const settings: Ours.ClientOptions & Ours.ServerOptions = { perMessageDeflate: false }
+  const kept: Ours.RawData[] = []
+  server.on('connection', (socket: Ours, request: IncomingMessage) => {
+    all.set(request.url ?? '', socket)
+    socket.on('message', (data: Ours.RawData, isBinary: boolean) => {
+      kept.push(data)
+      for (const client of other.clients) if (client.readyState === Ours.OPEN) client.send(data, { binary: isBinary })
+    })
+    socket.onmessage = (event: Ours.MessageEvent) => event.target.send(event.data)
+    socket.onclose = (event: Ours.CloseEvent) => event.code.toFixed() + event.reason
+    socket.onerror = (event: Ours.ErrorEvent) => event.message
+    socket.onopen = (event: Ours.Event) => event.type
+  })
+  const client: entry.WebSocket = new Ours('ws://a.example', settings)
+  class Player extends Ours {
+    sender = 1
+    phase = 2
+    receive(): void {}
+  }
+  all.set(client.url, new Player('ws://a.example'))
+  return kept
+}
+
 export function same(): void {
   program(
     entry.WebSocket as unknown as typeof Theirs.WebSocket,

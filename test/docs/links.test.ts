@@ -1,0 +1,78 @@
+// Links in all documents that are written by hand: relative ones lead to a file that is there, and to a heading where they name one.
+// Those of README.md lead to files of the package, so that they hold wherever it is shown.
+
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
+
+/** Every .md file that git knows or would take. */
+function documents(): string[] {
+  const args = ['ls-files', '--cached', '--others', '--exclude-standard', '*.md']
+  return execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).split('\n').filter(Boolean)
+}
+
+/** Fenced blocks and code in lines hold no links. */
+function textOf(file: string): string {
+  const text = readFileSync(join(ROOT, file), 'utf8')
+  return text
+    .replace(/^\s*(`{3,}|~{3,})[\s\S]*?^\s*\1\s*$/gm, '')
+    .replace(/`[^`\n]*`/g, code => code.replace(/[[\]()]/g, ''))
+}
+
+function linksIn(file: string): string[] {
+  return [...textOf(file).matchAll(/\]\(([^()\s]+)\)/g)].map(([, target]) => target!)
+}
+
+/** The anchors of headings, as GitHub and npm make them. */
+function anchorsOf(file: string): string[] {
+  return [...textOf(file).matchAll(/^#{1,6} +(.+)$/gm)].map(([, title]) =>
+    title!
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-')
+  )
+}
+
+t.test('relative links lead to files and headings that are there', async t => {
+  for (const file of documents()) {
+    const wrong = linksIn(file).filter(link => !/^[a-z]+:/.test(link) && !leads(file, link))
+    t.same(wrong, [], file)
+  }
+})
+
+function leads(file: string, link: string): boolean {
+  const [path = '', anchor] = link.split('#', 2)
+  const target = path === '' ? file : relative(ROOT, join(ROOT, dirname(file), decodeURIComponent(path)))
+  if (!existsSync(join(ROOT, target))) return false
+  if (anchor === undefined || statSync(join(ROOT, target)).isDirectory()) return true
+  return !target.endsWith('.md') || anchorsOf(target).includes(anchor)
+}
+
+t.test('every guide is in the index', async t => {
+  const listed = linksIn('docs/README.md').map(link => `docs/${link}`)
+  const guides = documents().filter(file => /^docs\/[^/]+\.md$/.test(file) && file !== 'docs/README.md')
+  t.same(
+    guides.filter(file => !listed.includes(file)),
+    []
+  )
+})
+
+t.test('the links of the README lead to what the package holds', async t => {
+  const { files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  const isPacked = (path: string): boolean =>
+    path === 'LICENSE' || files.some((name: string) => path === name || new RegExp(patternOf(name)).test(path))
+  const targets = linksIn('README.md').filter(link => !/^([a-z]+:|#)/.test(link))
+  t.same(
+    targets.filter(link => !isPacked(link.split('#', 1)[0]!)),
+    []
+  )
+})
+
+/** A name in `files` of package.json, with its stars, as a regular expression. */
+function patternOf(name: string): string {
+  return `^${name.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^/]*')}$`
+}

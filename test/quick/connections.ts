@@ -1,0 +1,17 @@
+// Part of npm run test:quick: what tests of a connection and its options need no other process and little time, in one process.
+
+import '../abort-signals.test.js'
+import '../errors.test.js'
+import '../error-details.test.js'
+import '../keepalive.test.js'
+import '../options.test.js'
+import '../pending-pings.test.js'
+import '../websocket-stream/client-handshake.test.js'
+import '../websocket-stream/control-order.test.js'
+import '../websocket-stream/drafts.test.js'
+import '../websocket-stream/frames-view.test.js'
+import '../websocket-stream/masking.test.js'
+import '../websocket-stream/messages.test.js'
+import '../websocket-stream/pings.test.js'
+import '../websocket-stream/server-handshake.test.js'
+import '../websocket-stream/streams.test.js'
