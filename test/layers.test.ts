@@ -192,6 +192,7 @@ const LAYERS: Record<string, Layer> = {
       'node:path',
       'node:events',
       'node:net',
+      'node:tls',
       'node:module',
       'node:os',
       'node:url',

@@ -3,6 +3,7 @@
 
 import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
+import { paceCollector } from './collector-pace.js'
 import { Frame, type Owner } from './frame.js'
 import { shiftMask } from './mask.js'
 import { isControl, isKnown, Opcode } from './opcode.js'
@@ -66,6 +67,7 @@ export class FrameParser {
    * @param owned - this memory is not shared, so it may be unmasked in place
    */
   push(chunk: Buffer, owned: boolean): void {
+    paceCollector(chunk.length)
     if (this.chunk !== null) {
       // a header or a control frame that the last chunk cut: at most 138 bytes
       chunk = Buffer.concat([this.rest(this.chunk), chunk])
