@@ -149,8 +149,8 @@ export class JsonView<In, Out> extends Duplex {
 
   // Writing: texts wait in the messages view, where they are counted
 
-  override write(value: Out, callback?: Callback): boolean
-  override write(value: Out, encoding: BufferEncoding | undefined, callback?: Callback): boolean
+  override write(value: Out, callback?: (error?: Error | null) => void): boolean
+  override write(value: Out, encoding: BufferEncoding | undefined, callback?: (error?: Error | null) => void): boolean
   override write(value: Out, ...rest: unknown[]): boolean {
     const callback = rest.at(-1)
     const item = this.itemOf(value, typeof callback === 'function' ? (callback as Callback) : null)
