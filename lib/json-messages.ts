@@ -23,6 +23,9 @@ export interface JsonOptions<In> {
 
 const NAMES = ['validate', 'onInvalid']
 
+/** Connections that have a view of JSON: two would each take messages of the other. */
+const served = new WeakSet<WebSocketStream>()
+
 /**
  * The messages of a connection as JSON, by way of `ws.messages`: an object-mode Duplex that reads parsed values and writes stringified
  * ones, with the backpressure of `ws.messages` in both directions.
@@ -34,7 +37,7 @@ const NAMES = ['validate', 'onInvalid']
  * The size of a message, and with it the memory and time that parsing takes, are limited by `maxMessageSize`. `JSON.parse` makes
  * `__proto__` an ordinary property of what it gives; a value that was not validated must not be merged into other objects.
  * @param ws - nothing else may read it: no other view, and no `message` listener
- * @throws TypeError where it is no WebSocketStream, or read in another way, or an option is wrong
+ * @throws TypeError where it is no WebSocketStream, or read in another way, or by another call, or an option is wrong
  */
 export function jsonMessages<In = any, Out = unknown>(
   ws: WebSocketStream,
@@ -47,8 +50,11 @@ export function jsonMessages<In = any, Out = unknown>(
   const { validate = null, onInvalid } = options
   if (validate !== null && typeof validate !== 'function') throw new TypeError('validate must be a function')
   if (onInvalid !== undefined && typeof onInvalid !== 'function') throw new TypeError('onInvalid must be a function')
+  if (served.has(ws)) throw new TypeError('jsonMessages(ws) was called before: keep what it returned')
+  const { messages } = ws
+  served.add(ws)
   const { connection, receiver } = ws[kEndpoint]
-  return new JsonView<In, Out>(ws.messages, {
+  return new JsonView<In, Out>(messages, {
     validate,
     invalid(error, message) {
       if (onInvalid !== undefined) {

@@ -185,8 +185,7 @@ export abstract class MessagingStream extends WireStream {
 
   /**
    * Stops `message` events and the messages view until `resumeMessages()`. Messages wait; when `highWaterMark` bytes are waiting, the wire
-   * is
-   * paused. A Close that the peer sent after them waits too, for at most `closeTimeout`.
+   * is paused. A Close that the peer sent after them waits too, for at most `closeTimeout`.
    * @throws TypeError if the connection is read through `streams` or `frames`
    */
   pauseMessages(): void {
@@ -218,8 +217,7 @@ export abstract class MessagingStream extends WireStream {
 
   /**
    * Writes all frames to the wire now. Otherwise the frames of one turn of the event loop are written together at its end, which costs
-   * less.
-   * Messages that an extension is still compressing, and bytes for which the wire is too full, wait as always.
+   * less. Messages that an extension is still compressing, and bytes for which the wire is too full, wait as always.
    * @returns whether the wire takes more; false if the next message has to wait
    */
   flush(): boolean {

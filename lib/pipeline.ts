@@ -41,8 +41,7 @@ export class Pipeline {
    *     wire ← HandshakeTransform ← FrameEncoder ← ExtensionTransform ← MessageFragmenter ← view
    *
    * `extend` adds the ExtensionTransforms if an extension was negotiated; a `deliver` method adds the stages after the inbound one, once
-   * the
-   * application has chosen how to read.
+   * the application has chosen how to read.
    * @param handshake - the first stages, joined to the wire
    * @param receiver - takes data frames until then
    */

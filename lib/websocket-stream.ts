@@ -203,10 +203,9 @@ export class WebSocketStream extends MessagingStream {
 
   /**
    * Client: takes the response to the request made with `requestHeaders()`, from the `upgrade` or `response` event of `http.request`.
-   * Attach
-   * the socket afterwards; `open` is emitted in the same turn if it has a listener by then:
-   * `request.on('upgrade', (response, socket, head) => ws.upgraded(response, head).attach(socket))`. An invalid response ends the
-   * connection as soon as the socket is attached; a status other than 101 ends it at once, with a HandshakeError that has no body.
+   * Attach the socket afterwards; `open` is emitted in the same turn if it has a listener by then: `request.on('upgrade', (response,
+   * socket, head) => ws.upgraded(response, head).attach(socket))`. An invalid response ends the connection as soon as the socket is
+   * attached; a status other than 101 ends it at once, with a HandshakeError that has no body.
    * @param head - the bytes that arrived after the response
    * @throws TypeError if no request is waiting for a response
    */

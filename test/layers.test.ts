@@ -159,7 +159,7 @@ const LAYERS: Record<string, Layer> = {
   index: { knows: ['browser', 'extensions', 'net'] },
   // the interfaces of other packages over the public one
   compat: {
-    knows: ['index'],
+    knows: ['index', 'options'],
     uses: [
       ...[
         'node:crypto',
@@ -192,6 +192,7 @@ const LAYERS: Record<string, Layer> = {
       'node:path',
       'node:events',
       'node:net',
+      'node:tls',
       'node:module',
       'node:os',
       'node:url',

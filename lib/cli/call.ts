@@ -17,7 +17,7 @@ export interface CallSettings {
 }
 
 export class Call {
-  private hasFailed = false
+  hasFailed = false
   private isEnding = false
   private error: Error | null = null
 

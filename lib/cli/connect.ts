@@ -1,14 +1,14 @@
 // The command `connect`: its options, and what it does with them. Decides whether input is typed or piped.
 
-import { connect, type WebSocketStream } from '../index.js'
+import { type ConnectOptions, connect, reconnect, type WebSocketStream } from '../index.js'
 import { Call, type CloseWords } from './call.js'
 import { CLIENT_OPTIONS, checked, checkUrl, clientOptions } from './client-options.js'
 import { converse } from './conversation.js'
 import { watchFramesOf } from './frames.js'
-import { type ExitCode, type Io, UsageError, whenAborted } from './io.js'
+import { ExitCode, type Io, UsageError, whenAborted } from './io.js'
 import { type Command, flag, list, number, optionalNumber, text, type Values } from './options.js'
-import { carry, type Unit } from './piped.js'
-import { describeFrame, formatTime, Notes } from './terminal.js'
+import { carry, Progress, type Unit } from './piped.js'
+import { describeError, describeFrame, formatTime, Notes } from './terminal.js'
 import { carryBytes, forward, readEndpoint } from './tunnel.js'
 
 const OPTIONS = {
@@ -34,6 +34,7 @@ const OPTIONS = {
     fraction: true
   }),
   show: flag('show each frame on stderr'),
+  reconnect: flag('connect again whenever the connection ends before stdin does, or with --wait in any case'),
   wait: flag('stay after the end of stdin, until the server closes'),
   once: optionalNumber('N', 'stay until one message, or N, have come; then close', 1, { least: 1 }),
   close: text('CODE[:REASON]', 'what the Close frame says (default: 1000)', readClose),
@@ -63,28 +64,67 @@ async function run(values: Settings, [url]: readonly string[], io: Io): Promise<
   if (values.listen !== undefined)
     return forward(values.listen, checkUrl(url!), clientOptions(values, notes), io, notes)
   const isPiped = values.bytes || values.execute.length > 0 || values['send-only'] || values['receive-only']
+  if (values.reconnect) return reconnecting(checkUrl(url!), unit, values, io, notes)
   const isTalk = unit === 'line' && !isPiped && io.stdin.isTTY === true && io.stdout.isTTY === true
-  const ws = open(checkUrl(url!), values, notes, isTalk || unit === 'sized')
-  const patience = values.timeout === undefined ? undefined : values.timeout * 1000
-  const close = values.close ?? { code: 1000, reason: '' }
-  const call = new Call(ws, io, notes, { close, patience: patience ?? DEFAULT_PATIENCE })
-  if (values.show) show(ws, notes)
+  const options = connectOptions(values, notes, isTalk || unit === 'sized')
+  const ws = checked(() => connect(checkUrl(url!), options))
+  const call = callOn(ws, values, io, notes)
   const forget = whenAborted(io.signal, () => call.hangUp())
   if (await greet(ws, notes, isTalk)) {
     if (values.ping !== undefined) pingEvery(values.ping, ws, notes)
     const { binary, wait, once } = values
     if (isTalk) await converse(call, { binary, once, readClose })
     else if (values.bytes) await carryBytes(call, wait)
-    else {
-      const { execute, 'send-only': sendOnly, 'receive-only': receiveOnly } = values
-      await carry(call, { unit, execute, sendOnly, receiveOnly, binary, wait, once, patience })
-    }
+    else await carry(call, pipedSettings(unit, values))
   }
   forget()
   return call.exitCode(isTalk)
 }
 
 const DEFAULT_PATIENCE = 10_000
+
+function callOn(ws: WebSocketStream, { timeout, close, show: isShown }: Settings, io: Io, notes: Notes): Call {
+  if (isShown) show(ws, notes)
+  const patience = timeout === undefined ? DEFAULT_PATIENCE : timeout * 1000
+  return new Call(ws, io, notes, { close: close ?? { code: 1000, reason: '' }, patience })
+}
+
+function pipedSettings(unit: Unit, values: Settings): Parameters<typeof carry>[1] {
+  const { execute, 'send-only': sendOnly, 'receive-only': receiveOnly, binary, wait, once, timeout } = values
+  const patience = timeout === undefined ? undefined : timeout * 1000
+  return { unit, execute, sendOnly, receiveOnly, binary, wait, once, patience }
+}
+
+/** One connection after the other, until what was to be done is done, or another attempt is of no use. */
+async function reconnecting(url: string, unit: Unit, values: Settings, io: Io, notes: Notes): Promise<ExitCode> {
+  const settings = pipedSettings(unit, values)
+  const progress = new Progress(io.stdin, settings)
+  const stop = new AbortController()
+  const onRetry = ({ error, delay }: { error: Error; delay: number }): void => {
+    notes.say(`${describeError(error)}; connecting again in ${formatTime(delay)}`)
+  }
+  const options = { ...connectOptions(values, notes, unit === 'sized'), signal: stop.signal, onRetry }
+  const connections = checked(() => reconnect(url, options))
+  let call: Call | null = null
+  const forget = whenAborted(io.signal, () => (call === null ? stop.abort() : call.hangUp()))
+  const followAll = async (): Promise<ExitCode> => {
+    for await (const ws of connections) {
+      call = callOn(ws, values, io, notes)
+      if (values.ping !== undefined) pingEvery(values.ping, ws, notes)
+      if (await carry(call, settings, progress)) return call.exitCode(false)
+      call = null
+    }
+    // the user has asked for the end while there was no connection
+    return ExitCode.Failed
+  }
+  const code = await followAll().catch(error => {
+    notes.fail(describeError(error))
+    return ExitCode.Failed
+  })
+  forget()
+  io.stdin.destroy()
+  return code
+}
 
 /** @throws UsageError where options do not go together */
 function unitOf(values: Settings): Unit {
@@ -102,6 +142,9 @@ function unitOf(values: Settings): Unit {
   if (execute.length > 0 && (stream || message || bytes || values['receive-only'])) {
     throw new UsageError('--execute goes without --stream, --message, --bytes and --receive-only')
   }
+  if (values.reconnect && (message || bytes || values.listen !== undefined)) {
+    throw new UsageError('--reconnect goes without --message, --bytes and --listen')
+  }
   if (values['send-only'] && values['receive-only']) {
     throw new UsageError('--send-only and --receive-only exclude each other')
   }
@@ -109,14 +152,14 @@ function unitOf(values: Settings): Unit {
 }
 
 /** @param isHeld - whether messages are held whole, and so need limits */
-function open(url: string, values: Settings, notes: Notes, isHeld: boolean): WebSocketStream {
+function connectOptions(values: Settings, notes: Notes, isHeld: boolean): ConnectOptions {
   const options = clientOptions(values, notes)
   const unlimited = Number.POSITIVE_INFINITY
   // what goes to a pipe is never held, so nothing is too large
   const limits = isHeld ? {} : { maxMessageSize: unlimited, maxFrameSize: unlimited, maxFragments: unlimited }
   const handshakeTimeout = (values.timeout ?? DEFAULT_PATIENCE / 1000) * 1000
   // the Call sees to the end: a limit on all of it would cut off what a slow reader has not had yet
-  return checked(() => connect(url, { ...options, ...limits, handshakeTimeout, closeTimeout: unlimited }))
+  return { ...options, ...limits, handshakeTimeout, closeTimeout: unlimited }
 }
 
 /** False where there is no connection. */

@@ -30,54 +30,95 @@ export interface PipedSettings {
   readonly patience: number | undefined
 }
 
-/** Carries both ways until the connection is over. */
-export async function carry(call: Call, settings: PipedSettings): Promise<void> {
-  await new Piped(call, settings).run()
+/** What is left of stdin, and how many messages have come: it outlives a connection where another follows. */
+export class Progress {
+  received = 0
+  private readonly batches: AsyncIterator<Buffer[]>
+  private items: Buffer[] = []
+  private next: Promise<boolean> | null = null
+
+  constructor(stdin: AsyncIterable<Buffer>, { unit, execute }: Pick<PipedSettings, 'unit' | 'execute'>) {
+    if (execute.length > 0) this.items = execute.map(text => Buffer.from(text)).reverse()
+    const rest = execute.length > 0 ? nothing() : SPLITTERS[unit === 'whole' ? 'chunk' : unit](stdin)
+    this.batches = rest[Symbol.asyncIterator]()
+  }
+
+  /** Whether there is one more item; false at the end of stdin. */
+  hasMore(): boolean | Promise<boolean> {
+    if (this.items.length > 0) return true
+    this.next ??= this.batches.next().then(({ done, value }) => {
+      this.next = null
+      // taken from the end, which costs nothing
+      if (!done) this.items = value.reverse()
+      return !done
+    })
+    // it may break when nothing waits for it
+    this.next.catch(() => {})
+    return this.next
+  }
+
+  take(): Buffer {
+    return this.items.pop()!
+  }
+}
+
+/**
+ * Carries both ways until the connection is over.
+ * @param progress - where another connection may follow this one: then stdin is left as it is
+ * @returns whether all was done that was to be done; else another connection may go on with it
+ */
+export function carry(call: Call, settings: PipedSettings, progress?: Progress): Promise<boolean> {
+  return new Piped(call, settings, progress ?? new Progress(call.io.stdin, settings), progress !== undefined).run()
 }
 
 class Piped {
-  private received = 0
   private pieces = 0
   private isOver = false
+  private isDone = false
 
   constructor(
     private readonly call: Call,
-    private readonly settings: PipedSettings
+    private readonly settings: PipedSettings,
+    private readonly progress: Progress,
+    private readonly keepsInput: boolean
   ) {}
 
-  async run(): Promise<void> {
+  async run(): Promise<boolean> {
     const { ws, io } = this.call
     const received = this.receive()
     const sent = this.send().catch(error => this.isOver || this.call.fail(error.message))
     await Promise.all([ws.whenClosed(), received])
     this.isOver = true
     // no more of it comes
-    io.stdin.destroy()
+    if (!this.keepsInput || this.isDone) io.stdin.destroy()
     await sent
+    return this.isDone || io.signal.aborted || this.call.hasFailed
   }
 
   // Out
 
   private async send(): Promise<void> {
-    const { unit, execute, receiveOnly } = this.settings
-    const isSent = receiveOnly || (unit === 'whole' ? await this.sendWhole() : await this.sendItems(unit, execute))
+    const { unit, receiveOnly } = this.settings
+    const isSent = receiveOnly || (unit === 'whole' ? await this.sendWhole() : await this.sendItems(unit))
     if (isSent) this.inputEnded()
   }
 
   /** False where the connection takes no more. */
-  private async sendItems(unit: Exclude<Unit, 'whole'>, execute: readonly string[]): Promise<boolean> {
-    const { io, ws } = this.call
+  private async sendItems(unit: Exclude<Unit, 'whole'>): Promise<boolean> {
+    const { progress } = this
+    const { ws } = this.call
     const { streams } = ws
-    const { binary } = this.settings
-    const batches = execute.length > 0 ? [execute.map(text => Buffer.from(text))] : SPLITTERS[unit](io.stdin)
-    for await (const items of batches) {
-      for (const item of items) {
-        const full = put(streams, binary || unit === 'chunk' ? item : item.toString())
-        if (full !== undefined) await full
-        if (!streams.writable) return false
-      }
+    const isBinary = this.settings.binary || unit === 'chunk'
+    const ended = ws.whenClosed().then(() => null)
+    for (;;) {
+      let hasMore: boolean | null | Promise<boolean> = progress.hasMore()
+      if (typeof hasMore !== 'boolean') hasMore = await Promise.race([hasMore, ended])
+      if (hasMore === false) return true
+      if (hasMore === null || !streams.writable) return false
+      const item = progress.take()
+      const full = put(streams, isBinary ? item : item.toString())
+      if (full !== undefined) await full
     }
-    return true
   }
 
   private async sendWhole(): Promise<boolean> {
@@ -104,6 +145,7 @@ class Piped {
     const { call } = this
     const { wait, once, patience, receiveOnly } = this.settings
     if (!wait && !receiveOnly && once === undefined) {
+      this.isDone = true
       call.hangUp()
       return
     }
@@ -126,8 +168,10 @@ class Piped {
       for await (const message of call.ws.streams) {
         if (this.hasEnough || this.isUnread || this.settings.sendOnly) continue
         await this.show(message)
-        this.received++
-        if (this.hasEnough) call.hangUp()
+        this.progress.received++
+        if (!this.hasEnough) continue
+        this.isDone = true
+        call.hangUp()
       }
     } catch {
       // the end of the connection, which says itself why it came
@@ -136,7 +180,7 @@ class Piped {
   }
 
   private get hasEnough(): boolean {
-    return this.received === this.settings.once
+    return this.progress.received === this.settings.once
   }
 
   private get isUnread(): boolean {
@@ -176,3 +220,5 @@ class Piped {
 async function* inBatches(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer[]> {
   for await (const chunk of chunks) yield [chunk]
 }
+
+async function* nothing(): AsyncGenerator<Buffer[]> {}

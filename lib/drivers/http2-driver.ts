@@ -1,6 +1,5 @@
 // The opening handshake on an HTTP/2 stream (RFC 8441), of a server and a client. Heads are passed to the stream as objects; only the body
-// of
-// a refusal goes through the pipeline as bytes.
+// of a refusal goes through the pipeline as bytes.
 
 import { HandshakeError, type Headers } from '../errors.js'
 import { answerOffer, Offer } from '../extensions/agreement.js'

@@ -1,6 +1,5 @@
 // The interface of one raw DEFLATE stream with its window, as the codecs use it. Implemented by ZlibEngine on the handles of zlib streams,
-// and
-// by StreamEngine on documented API of Node. Knows nothing of messages.
+// and by StreamEngine on documented API of Node. Knows nothing of messages.
 
 import { WebSocketError } from '../errors.js'
 import type { ZlibEngine } from './zlib-engine.js'

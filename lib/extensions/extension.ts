@@ -89,8 +89,7 @@ export interface StreamingSession {
 export interface FrameCodec {
   /**
    * Adds the next data frame, or the next part of one. Called only when the previous one is used up: `next` has returned null, and `busy`
-   * is
-   * false.
+   * is false.
    */
   push(frame: Frame): void
   /**

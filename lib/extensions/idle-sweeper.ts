@@ -1,6 +1,5 @@
 // Asks holders of dispensable memory to release it when they have not used it for a while. Uses one timer for the whole process, which does
-// not
-// keep the process alive and runs only while there are holders.
+// not keep the process alive and runs only while there are holders.
 
 import { outsideContexts } from '../runtime/node.js'
 

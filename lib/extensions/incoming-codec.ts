@@ -1,6 +1,5 @@
 // Inflates the peer's data frames piece by piece, on request (RFC 7692 §7.2.2). Messages that are not compressed pass unchanged. Knows
-// nothing of
-// text or of the limit on fragments.
+// nothing of text or of the limit on fragments.
 
 import { WebSocketError } from '../errors.js'
 import { Frame } from '../protocol/frame.js'

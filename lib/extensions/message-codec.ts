@@ -1,6 +1,5 @@
 // For extensions that process only whole messages: collects frames into a message, within the limits, has the extensions process it, and
-// passes
-// it on as one frame. One message at a time, so that the order is kept even if an extension is slow.
+// passes it on as one frame. One message at a time, so that the order is kept even if an extension is slow.
 
 import type Extensions from 'websocket-extensions'
 import { WebSocketError } from '../errors.js'

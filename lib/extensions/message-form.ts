@@ -1,6 +1,5 @@
 // Wraps a codec that processes frame by frame as a session that processes whole messages, to combine it with other extensions. Processes
-// one
-// message at a time, in order, and answers each once.
+// one message at a time, in order, and answers each once.
 
 import { WebSocketError } from '../errors.js'
 import { Frame } from '../protocol/frame.js'

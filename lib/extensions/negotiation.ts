@@ -1,6 +1,5 @@
 // Negotiates Sec-WebSocket-Extensions (RFC 6455 §9.1) with the package websocket-extensions. Size and form of the input have been checked,
-// since
-// its parser is not strict. Knows no extension by name.
+// since its parser is not strict. Knows no extension by name.
 
 import Extensions from 'websocket-extensions'
 import { WebSocketError } from '../errors.js'

@@ -1,6 +1,5 @@
 // Compresses outgoing data frames (RFC 7692 §7.2.1), or passes them unchanged if compression is not worthwhile. A large payload is
-// compressed in
-// pieces, which form one frame up to a limit.
+// compressed in pieces, which form one frame up to a limit.
 
 import type { WebSocketError } from '../errors.js'
 import { Frame } from '../protocol/frame.js'

@@ -1,6 +1,5 @@
 // The extension permessage-deflate (RFC 7692): creates sessions that compress and inflate, in the form of websocket-extensions, with a
-// streaming
-// interface.
+// streaming interface.
 
 import { type Agreement, acceptAnswer, acceptOffer, makeOffer, type Wishes } from './deflate-parameters.js'
 import type { EngineKind } from './engine.js'
@@ -23,8 +22,7 @@ import { zlibProbe } from './zlib-probe.js'
 
 /**
  * Options of `permessageDeflate`, named from the point of view of this side, server or client. An unknown name or a wrong type is a
- * TypeError,
- * a number out of range a RangeError; `undefined` means the default. docs/compression.md describes their cost.
+ * TypeError, a number out of range a RangeError; `undefined` means the default. docs/compression.md describes their cost.
  */
 export interface PermessageDeflateOptions {
   /** Size in bytes below which a message is not compressed; a fragmented message always is. Default: 64. */

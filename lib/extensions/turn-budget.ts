@@ -1,6 +1,5 @@
 // Limits synchronous work, over all connections, to a few milliseconds in each turn of the event loop. The rest waits for later turns, in
-// order,
-// so that sockets and timers are served in between.
+// order, so that sockets and timers are served in between.
 
 import { setImmediate } from '../runtime/node.js'
 

@@ -1,10 +1,8 @@
 // Compresses or inflates raw DEFLATE into memory of the caller (RFC 1951). One engine is one node:zlib stream with its window. Knows
-// nothing of
-// messages.
+// nothing of messages.
 //
 // It uses the handle of a node:zlib stream, as pngjs and minizlib do: `writeSync` does small work synchronously, and stops when the
-// caller's
-// memory is full; the stream itself would use the thread pool, events and buffers for it. Work in the thread pool goes through
+// caller's memory is full; the stream itself would use the thread pool, events and buffers for it. Work in the thread pool goes through
 // `_processChunk`, as in the stream itself. Both are unchanged in Node 20 to 26; zlib-probe.ts tests whether they work as expected, and
 // stream-engine.ts replaces this file if they do not.
 

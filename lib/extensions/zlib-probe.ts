@@ -1,6 +1,5 @@
 // Tests once whether ZlibEngine works with the zlib of this Node, by compressing and inflating a few bytes through the handles of zlib
-// streams.
-// The result for synchronous work is known at once, that for the thread pool a little later.
+// streams. The result for synchronous work is known at once, that for the thread pool a little later.
 
 import { Buffer, outsideContexts } from '../runtime/node.js'
 import type { EngineKind, PoolUser } from './engine.js'

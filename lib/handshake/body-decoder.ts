@@ -1,6 +1,5 @@
 // Decodes the body of a request and finds its end (RFC 9112 §6.3, §7.1). As strict as HeadParser: refuses a body that two parsers could
-// read
-// differently. Knows neither streams nor the purpose of the request.
+// read differently. Knows neither streams nor the purpose of the request.
 
 import { HandshakeError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'

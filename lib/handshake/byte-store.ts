@@ -1,6 +1,5 @@
 // Collects pieces of bytes in one buffer. Copies them, so that it keeps no socket chunk alive, and doubles its capacity, so that adding
-// single
-// bytes takes linear time.
+// single bytes takes linear time.
 
 import { Buffer } from '../runtime/node.js'
 

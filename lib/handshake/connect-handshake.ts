@@ -1,6 +1,5 @@
 // Makes the CONNECT request for a host and port, and reads the proxy's response, or an error that contains it: RFC 9110 §9.3.6. Knows
-// nothing
-// of what goes through the tunnel.
+// nothing of what goes through the tunnel.
 
 import { HandshakeError, type Headers } from '../errors.js'
 import { AnswerParser } from './answer-parser.js'

@@ -1,6 +1,5 @@
 // The server's side of hixie-75 and hixie-76: checks a parsed request, and makes the 101 response, or an error with the status that
-// refuses.
-// Knows neither streams nor how the request, or the eight bytes after that of hixie-76, were read.
+// refuses. Knows neither streams nor how the request, or the eight bytes after that of hixie-76, were read.
 
 import { readHeaders, type Settings, type UpgradeRequest } from '../options.js'
 import type { DraftVersion } from '../protocol/draft-parser.js'

@@ -1,6 +1,5 @@
 // Parses HTTP/1.1 request or response heads (RFC 9112) from pieces of any size, and returns the bytes after them. Strict: refuses anything
-// that
-// two parsers could read differently. Does not know what the fields mean.
+// that two parsers could read differently. Does not know what the fields mean.
 
 import { type ErrorCode, HandshakeError, type Headers } from '../errors.js'
 import { Buffer } from '../runtime/node.js'

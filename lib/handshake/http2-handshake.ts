@@ -1,6 +1,5 @@
 // The opening handshake in HTTP/2 (RFC 8441), from and to header fields of a stream, or an error with the status that refuses. Knows
-// neither
-// streams nor sessions. It needs no key: `:protocol` already proves that the server knows WebSockets.
+// neither streams nor sessions. It needs no key: `:protocol` already proves that the server knows WebSockets.
 
 import { type ErrorCode, HandshakeError, type HandshakeErrorOptions, type Headers } from '../errors.js'
 import { readHeaders, type Settings } from '../options.js'
@@ -73,8 +72,7 @@ export class Http2ServerHandshake {
 
   /**
    * Sets a header field of the response, replacing an earlier one of the same name; an array makes several lines. Fields that HTTP/2 does
-   * not
-   * allow are left out.
+   * not allow are left out.
    * @throws TypeError if it cannot be sent, or the handshake sets it itself
    */
   setHeader(name: string, value: string | readonly string[]): void {

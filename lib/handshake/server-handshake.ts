@@ -1,6 +1,5 @@
 // The server's side of RFC 6455 §4.2 and the drafts hybi-7 and hybi-8: checks a parsed request, and makes the 101 response, or an error
-// with
-// the status that refuses. Knows neither streams nor how the request was parsed.
+// with the status that refuses. Knows neither streams nor how the request was parsed.
 
 import type { Headers } from '../errors.js'
 import { type HeaderFields, readHeaders, type Settings, type UpgradeRequest } from '../options.js'
@@ -24,8 +23,7 @@ export interface AcceptOptions {
   headers?: HeaderFields | undefined
   /**
    * The agreed extensions, as in `Sec-WebSocket-Extensions`, if this connection does not process them itself: for an application that
-   * passes
-   * `frames` on unchanged. '' for none. Default: the result of negotiating the option `extensions`.
+   * passes `frames` on unchanged. '' for none. Default: the result of negotiating the option `extensions`.
    */
   extensions?: string | undefined
 }

@@ -42,20 +42,17 @@ export type Verdict<Context> = boolean | RefusalAnswer | Acceptance<Context>
 export interface AcceptorOptions<Context = undefined> extends WebSocketOptions {
   /**
    * The requests that this acceptor takes: a path, compared exactly with that of the request as sent, without its query; a pattern, also
-   * without
-   * the query; or a function of the request, whose `url` is the path with the query. Default: all.
+   * without the query; or a function of the request, whose `url` is the path with the query. Default: all.
    */
   path?: string | RegExp | ((request: AcceptorRequest) => boolean) | undefined
   /**
    * Decides about a valid request from an allowed origin, synchronously or not, within `handshakeTimeout`. If it throws or returns anything
-   * else,
-   * the response is 500. Default: accepts.
+   * else, the response is 500. Default: accepts.
    */
   verify?: ((request: AcceptorRequest) => Verdict<Context> | PromiseLike<Verdict<Context>>) | undefined
   /**
    * Sends a Ping on a connection that has been silent for `interval`, and ends it if nothing arrives within `timeout`; `false` disables
-   * this.
-   * Default: `{ interval: 30000 }`, which detects lost clients and keeps proxies from closing quiet connections.
+   * this. Default: `{ interval: 30000 }`, which detects lost clients and keeps proxies from closing quiet connections.
    */
   keepalive?: Keepalive | false | undefined
   /** Maximum number of connections; beyond it the response is 503. Default: no limit. */

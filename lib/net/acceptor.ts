@@ -1,6 +1,5 @@
 // Decides about WebSocket requests and passes open connections to a handler: the rules and limits of one acceptor, its set of connections,
-// and
-// how they are closed. The RequestRouter listens to the server.
+// and how they are closed. The RequestRouter listens to the server.
 
 import { EventEmitter } from 'node:events'
 import { checkNumber } from '../checks.js'
@@ -78,8 +77,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
 
   /**
    * Sends a message to all open connections, framed and compressed once (`prepareMessage`). At most `limit` bytes are buffered for a
-   * connection
-   * that does not keep up; `whenBehind` decides what happens to it.
+   * connection that does not keep up; `whenBehind` decides what happens to it.
    * @returns how many connections it was sent to, and how many were behind
    * @throws TypeError if it is not a message, or an option is invalid; RangeError if the message alone exceeds a `limit` that was given
    */
@@ -129,8 +127,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
 
   /**
    * Shuts the acceptor down: answers new requests with 503, closes all connections with `code`, waits for them to end, and detaches. A
-   * second
-   * call may shorten the wait.
+   * second call may shorten the wait.
    * @returns resolves when all connections have ended; does not reject because of them
    * @throws TypeError, RangeError if code or reason cannot be sent, or `timeout` is not a valid time in ms
    */

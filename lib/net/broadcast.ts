@@ -26,8 +26,7 @@ export interface BroadcastOptions {
   whenBehind?: WhenBehind | undefined
   /**
    * Maximum bytes buffered in a connection, including this message, as counted by `bufferedAmount`. Default: 1048576; a message larger than
-   * that
-   * is sent to connections whose buffer is empty, so that messages of any size can be passed on.
+   * that is sent to connections whose buffer is empty, so that messages of any size can be passed on.
    */
   limit?: number | undefined
 }

@@ -1,6 +1,5 @@
 // A connection with the API of the browsers' WebSocketStream (WHATWG proposal): promises and web streams, for code that runs in both. A
-// wrapper
-// only: the connection does the work.
+// wrapper only: the connection does the work.
 
 import type { ReadableStream, WritableStream, WritableStreamDefaultController } from 'node:stream/web'
 import { follow, unfollow } from '../abort-signals.js'
@@ -32,8 +31,7 @@ export interface BrowserOpenInfo {
   readonly readable: ReadableStream<string | Uint8Array>
   /**
    * Takes strings for text, ArrayBuffers and views for binary, and converts anything else to a string. `close` and `abort` close the
-   * connection;
-   * `close` settles when it has closed.
+   * connection; `close` settles when it has closed.
    */
   readonly writable: WritableStream<unknown>
   /** The subprotocol; '' for none. */
@@ -72,8 +70,7 @@ const NOTHING = Buffer.alloc(0)
  * `WebSocketStream` of browsers: `opened`, `closed`, `close`, and web streams of messages with backpressure.
  *
  * If the closing handshake is not completed, `closed` rejects with a BrowserWebSocketError, and both streams fail with it; if the
- * connection
- * does not open, `opened` rejects too. None of them causes an unhandled rejection.
+ * connection does not open, `opened` rejects too. None of them causes an unhandled rejection.
  */
 export class BrowserWebSocketStream {
   /** The URL, `ws:` or `wss:`. */

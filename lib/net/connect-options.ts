@@ -34,8 +34,7 @@ export type CreateConnection = (url: URL, options: ConnectOptions) => NodeDuplex
 
 /**
  * The options of `connect`: those of a connection, and how to open its wire. An unknown name or a wrong type is a TypeError, NaN or a
- * number
- * out of range a RangeError; `undefined` means the default.
+ * number out of range a RangeError; `undefined` means the default.
  */
 export interface ConnectOptions extends WebSocketOptions {
   /** Time in ms for all of dialling, TLS, the proxy, redirects, and the opening handshake. Default: 10000. */
@@ -51,9 +50,8 @@ export interface ConnectOptions extends WebSocketOptions {
   socket?: SocketOptions | undefined
   /**
    * The URL of an HTTP proxy (`http:` or `https:`), through which a tunnel is opened to the server (RFC 9110 §9.3.6); a user name and
-   * password
-   * in it are sent as Basic authorization. `'environment'` uses the variables `HTTPS_PROXY` (for `wss:`), `HTTP_PROXY` (for `ws:`) and
-   * `NO_PROXY`, in lower or upper case, which are ignored otherwise. Default: none.
+   * password in it are sent as Basic authorization. `'environment'` uses the variables `HTTPS_PROXY` (for `wss:`), `HTTP_PROXY` (for `ws:`)
+   * and `NO_PROXY`, in lower or upper case, which are ignored otherwise. Default: none.
    */
   proxy?: string | URL | undefined
   /** Opens the wire, and a new one for each redirect; cannot be combined with `proxy`, `socket` or `tls`. */
@@ -72,8 +70,7 @@ export interface ConnectOptions extends WebSocketOptions {
 
 /**
  * Flow-control windows on HTTP/2: how many bytes a server may send before they are acknowledged (RFC 9113 §5.2). They limit the throughput
- * to
- * one window per round trip. 65,535 to 2^31-1 each; `Infinity` is the maximum.
+ * to one window per round trip. 65,535 to 2^31-1 each; `Infinity` is the maximum.
  */
 export interface Http2Options {
   /** For one connection. Default: 262144. */

@@ -16,8 +16,7 @@ import { type Redirect, redirectOf } from './redirect.js'
  * Errors before it is open reject `opened` with a HandshakeError, whose `cause` is the socket's error, and emit `error` and `close`.
  * `handshakeTimeout` covers everything; `signal` or `destroy` aborts it.
  * @param url - `ws:`, `wss:`, `http:` or `https:`, or `ws+unix:///path/to.sock:/target?query` for a unix socket; a user name and password
- * in
- * it are sent as Basic authorization
+ * in it are sent as Basic authorization
  * @throws SyntaxError if the URL, or that of the proxy, is invalid
  * @throws TypeError, RangeError if an option is invalid, or the URL has port 0; and anything that `createConnection` throws
  */

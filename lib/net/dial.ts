@@ -1,6 +1,5 @@
 // Opens a stream of bytes to a target: TCP or TLS, a unix socket, a tunnel through a proxy, or what the application opens. The stream may
-// still be
-// connecting; it buffers what is written to it. Knows nothing of WebSockets.
+// still be connecting; it buffers what is written to it. Knows nothing of WebSockets.
 
 import type { ConnectionOptions } from 'node:tls'
 import { builtin } from '../runtime/builtin.js'

@@ -1,6 +1,5 @@
 // Opens streams on HTTP/2 sessions that many connections share (RFC 8441), or reports that the server does not support it. Knows nothing of
-// what
-// the streams carry.
+// what the streams carry.
 
 import { once } from 'node:events'
 import type { ClientHttp2Session, ClientHttp2Stream, Settings } from 'node:http2'
@@ -142,8 +141,7 @@ class SharedSession {
 
   /**
    * Tests whether the session is usable, and gives it up if not: a TCP connection may have died silently, so a quiet one is tested with a
-   * Ping;
-   * and a server may allow no streams at present.
+   * Ping; and a server may allow no streams at present.
    */
   private async examine(): Promise<void> {
     if (!this.isGone && performance.now() - this.heard >= FRESH) {

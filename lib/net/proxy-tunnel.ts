@@ -1,6 +1,5 @@
 // An HTTP CONNECT tunnel over any stream (RFC 9110 §9.3.6): the bytes of the connection to the proxy on one side, those inside the tunnel
-// on the
-// other. Opens no connection, and does not know the purpose of the tunnel.
+// on the other. Opens no connection, and does not know the purpose of the tunnel.
 
 import { checkOptions, unknownOption } from '../checks.js'
 import { Deferred } from '../deferred.js'

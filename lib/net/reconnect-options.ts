@@ -21,16 +21,14 @@ export type RetryDecision = (error: Error, attempt: number) => boolean | undefin
 
 /**
  * The options of `reconnect`: those of `connect` for each connection, and when to dial the next. An unknown name or a wrong type is a
- * TypeError,
- * NaN or a number out of range a RangeError; `undefined` means the default.
+ * TypeError, NaN or a number out of range a RangeError; `undefined` means the default.
  */
 export interface ReconnectOptions extends Omit<ConnectOptions, 'headers'> {
   /** More header fields of the request; or a function called for each attempt, for tokens that expire. */
   headers?: HeaderFields | (() => HeaderFields | PromiseLike<HeaderFields>) | undefined
   /**
    * Sends a Ping to a server that has been silent for `interval`, and ends the connection if nothing arrives within `timeout`; `false`
-   * disables
-   * this. Default: `{ interval: 30000 }`, which detects a server that hangs or is unreachable.
+   * disables this. Default: `{ interval: 30000 }`, which detects a server that hangs or is unreachable.
    */
   keepalive?: Keepalive | false | undefined
   /** The longest pause before the second attempt, in ms. Each pause is random, between 0 and its longest. Default: 1000. */
@@ -45,10 +43,8 @@ export interface ReconnectOptions extends Omit<ConnectOptions, 'headers'> {
   minUptime?: number | undefined
   /**
    * Decides about each error instead of the default: `false` throws it, `true` tries again. By default these errors are thrown: refusals
-   * with a
-   * status below 500 other than 408, 425 and 429; responses that are not a WebSocket server's; invalid certificates, unless only their
-   * dates
-   * are wrong; and closes with 1002, 1003, 1007 to 1010, 3000 and 3003.
+   * with a status below 500 other than 408, 425 and 429; responses that are not a WebSocket server's; invalid certificates, unless only
+   * their dates are wrong; and closes with 1002, 1003, 1007 to 1010, 3000 and 3003.
    */
   retry?: RetryDecision | undefined
   /** Called before each pause. If it throws, the loop throws that. */
@@ -103,8 +99,7 @@ export function readReconnectOptions(options: ReconnectOptions = {}): ReconnectS
 
 /**
  * The time in ms to wait before the next attempt: random, so that the clients of a server that restarts do not all reconnect at the same
- * time,
- * and added to the time that the server asked for.
+ * time, and added to the time that the server asked for.
  * @param attempt - number of failed attempts in a row
  * @param asked - time in ms that the server asked for
  */

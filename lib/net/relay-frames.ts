@@ -1,6 +1,5 @@
 // Passes the frames of one side of a relay to the other unchanged: opcodes, fragments, compression, Pings and Close frames; large frames in
-// parts.
-// Of messages it knows only where they end.
+// parts. Of messages it knows only where they end.
 
 import { kEndpoint } from '../endpoint.js'
 import type { WebSocketError } from '../errors.js'

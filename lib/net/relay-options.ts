@@ -40,9 +40,8 @@ export type MessageTransform = (kind: MessageKind) => NodeDuplex | null
 export interface RelayOptions {
   /**
    * Options of the connection to the target. By default `protocols` and `extensions` are what the client offers; if they are given here,
-   * each
-   * side negotiates its own, the client's side with the options of its WebSocketStream. Sizes are unlimited unless a limit is given here or
-   * whole messages are buffered (`onMessage`).
+   * each side negotiates its own, the client's side with the options of its WebSocketStream. Sizes are unlimited unless a limit is given
+   * here or whole messages are buffered (`onMessage`).
    */
   connect?: ConnectOptions | undefined
   /**
@@ -52,21 +51,18 @@ export interface RelayOptions {
   forwardHeaders?: readonly string[] | ((request: UpgradeRequest) => HeaderFields) | undefined
   /**
    * Tells the target the client's address, host and scheme: `X-Forwarded-For`, `-Host` and `-Proto`, or `Forwarded` (RFC 7239). The
-   * client's own
-   * values of these fields are dropped, unless `forwardHeaders` names them: then ours are appended. Default: not sent.
+   * client's own values of these fields are dropped, unless `forwardHeaders` names them: then ours are appended. Default: not sent.
    */
   forwarded?: 'x-forwarded' | 'rfc7239' | undefined
   /**
    * Whether to request the path and query of the client's request, byte for byte, instead of those of the target's URL. Nothing is resolved
-   * or
-   * escaped: the target gets exactly the `request.url` that the application has checked, including `..`, `%2e%2e` and backslashes. Default:
-   * false.
+   * or escaped: the target gets exactly the `request.url` that the application has checked, including `..`, `%2e%2e` and backslashes.
+   * Default: false.
    */
   forwardPath?: boolean | undefined
   /**
    * Names of header fields of the target's 101 response to return to the client. A refusal is returned with all its fields except
-   * hop-by-hop fields (RFC 9110 §7.6.1) and `Set-Cookie`, unless that is named here.
-   * Default: none.
+   * hop-by-hop fields (RFC 9110 §7.6.1) and `Set-Cookie`, unless that is named here. Default: none.
    */
   returnHeaders?: readonly string[] | undefined
   /** Whether the client gets the status, fields and body (at most 64 KiB) of a refusal by the target; otherwise 502. Default: true. */
@@ -80,8 +76,7 @@ export interface RelayOptions {
   onMessage?: MessageHook | undefined
   /**
    * Makes a Duplex for each message of a direction, which the content passes through as it arrives. Extensions and errors are handled as
-   * with
-   * `onMessage`, with which it cannot be combined.
+   * with `onMessage`, with which it cannot be combined.
    */
   transform?: MessageTransforms | undefined
 }

@@ -1,6 +1,5 @@
 // Connects the two handshakes of a relay: makes the options for the target from the client's request, and the response to the client from
-// the
-// target's response or failure. Opens and answers nothing.
+// the target's response or failure. Opens and answers nothing.
 
 import type { HandshakeError, Headers } from '../errors.js'
 import { FIELD_VALUE, isReserved } from '../handshake/fields.js'
@@ -161,8 +160,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set(['keep-alive', 'proxy-connection
 
 /**
  * The names of the fields of a refusal to return: the meaning of a status depends on many of them (`Location`, `Allow`, `WWW-Authenticate`,
- * …).
- * Cookies of the target are returned only if named, just as the client's cookies are sent only if named.
+ * …). Cookies of the target are returned only if named, just as the client's cookies are sent only if named.
  */
 function refusalNames(headers: Headers, named: readonly string[]): string[] {
   const { connection } = headers

@@ -84,8 +84,7 @@ export class Side {
 
   /**
    * Sends a Ping if this side's input is paused and the other side has taken nothing since the last call: a broken wire is noticed only
-   * when it
-   * is read or written.
+   * when it is read or written.
    */
   probe(other: Side): void {
     const { stats } = this.ws

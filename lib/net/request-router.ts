@@ -1,6 +1,5 @@
 // Listens to a server and passes each WebSocket request to the acceptor that takes it: one router for each server, for all its acceptors.
-// Leaves
-// other requests to other listeners.
+// Leaves other requests to other listeners.
 
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'

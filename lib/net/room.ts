@@ -51,8 +51,7 @@ export class Room implements Iterable<WebSocketStream> {
 
   /**
    * Sends a message to all open connections in the room, framed and compressed once. At most `limit` bytes are buffered for a connection
-   * that
-   * does not keep up.
+   * that does not keep up.
    * @throws TypeError if it is not a message, or an option is invalid; RangeError if the message alone exceeds a `limit` that was given
    */
   broadcast(data: Sendable | PreparedMessage, options?: BroadcastOptions): BroadcastResult {

@@ -1,6 +1,5 @@
 // Parses frames of hixie-75 and hixie-76: text between 00 and FF, and frames with a length, which are skipped. Passes text on as it
-// arrives.
-// Knows nothing of messages.
+// arrives. Knows nothing of messages.
 
 import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'

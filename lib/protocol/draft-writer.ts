@@ -1,6 +1,5 @@
 // Writes frames of hixie-75 and hixie-76: each text message between 00 and FF, however it was fragmented, and FF 00 for a Close. Frames
-// wait
-// until they are taken. Data that the drafts cannot express is dropped.
+// wait until they are taken. Data that the drafts cannot express is dropped.
 
 import { Buffer } from '../runtime/node.js'
 import type { DraftVersion } from './draft-parser.js'
@@ -63,8 +62,7 @@ export class DraftWriter {
 
   /**
    * Whether a Close can be written now: hixie-75 has none, and inside a text it would become a part of the text. If it cannot, the end of
-   * the
-   * wire replaces it.
+   * the wire replaces it.
    */
   get canClose(): boolean {
     return this.closes && !this.isMidFrame

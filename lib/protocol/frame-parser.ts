@@ -2,6 +2,7 @@
 
 import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
+import { paceCollector } from './collector-pace.js'
 import { Frame, type Owner } from './frame.js'
 import { shiftMask } from './mask.js'
 import { isControl, isKnown, Opcode } from './opcode.js'
@@ -65,6 +66,7 @@ export class FrameParser {
    * @param owned - whether this memory is not shared, so that it may be unmasked in place
    */
   push(chunk: Buffer, owned: boolean): void {
+    paceCollector(chunk.length)
     if (this.chunk !== null) {
       // the rest of the last chunk: a header or a control frame cut in two, at most 138 bytes
       chunk = Buffer.concat([this.rest(this.chunk), chunk])

@@ -18,8 +18,7 @@ export type Owner = 'application' | 'wire' | 'us'
 
 /**
  * A frame of RFC 6455 §5.2, or a part of one: a decoder passes on parts of a large payload before the rest has arrived. The payload stays
- * in
- * the memory it was read into, still masked, until `payload` or `copy` is used.
+ * in the memory it was read into, still masked, until `payload` or `copy` is used.
  */
 export class Frame {
   /** Whether this is the last frame of a message (RFC 6455 §5.4). */

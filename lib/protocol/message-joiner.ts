@@ -1,6 +1,5 @@
 // Joins data frames into whole messages: a string for text, a Buffer for binary (RFC 6455 §5.4, §5.6). Buffers one message, within the
-// limits,
-// and checks text as it arrives.
+// limits, and checks text as it arrives.
 
 import { WebSocketError } from '../errors.js'
 import { Buffer, isAscii, isUtf8, MAX_LENGTH, MAX_STRING_LENGTH } from '../runtime/node.js'

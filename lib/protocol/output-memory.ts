@@ -1,6 +1,5 @@
 // Memory for output: one buffer of each size for the whole process, reused as soon as a wire has written it. A socket that is not full
-// writes
-// before the call returns, so that output allocates nothing (benchmarks/questions/echo.js, 100 in flight).
+// writes before the call returns, so that output allocates nothing (benchmarks/questions/echo.js, 100 in flight).
 
 import { Buffer } from '../runtime/node.js'
 

@@ -3,12 +3,14 @@
 
 import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
+import { paceCollector } from './collector-pace.js'
 import type { Frame } from './frame.js'
 import { applyMask } from './mask.js'
 import { memorySize, SMALL_UP_TO, shareChunk, smallBytes } from './small-payload.js'
 
 /** Memory for data of the peer. @throws WebSocketError if there is not enough, which ends that connection and not the process */
 export function allocate(size: number): Buffer {
+  paceCollector(size)
   try {
     return Buffer.allocUnsafeSlow(size)
   } catch (cause) {

@@ -32,8 +32,7 @@ function memory(size: number): Memory {
 }
 
 // Binary payloads of all connections are copied to slabs: one payload keeps at most one slab alive, as with Buffer.allocUnsafe. A slab
-// cannot
-// be transferred, since that would detach the payloads of others.
+// cannot be transferred, since that would detach the payloads of others.
 let slab = memory(0)
 let slabUsed = 0
 // temporary memory for text before it becomes a string

@@ -1,6 +1,5 @@
 // SHA-1 (RFC 3174) and MD5 (RFC 1321) for browsers, whose own functions are asynchronous: the handshake needs few bytes and cannot wait.
-// Neither
-// is used for secrecy.
+// Neither is used for secrecy.
 
 const BLOCK = 64
 

@@ -1,6 +1,5 @@
 // The platform functions that this library needs, in Node. Bundlers for browsers replace this file with browser.ts, which has the same
-// exports,
-// as declared in package.json.
+// exports, as declared in package.json.
 
 import { AsyncResource } from 'node:async_hooks'
 import { constants, isAscii, isUtf8 } from 'node:buffer'

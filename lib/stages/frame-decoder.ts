@@ -1,6 +1,5 @@
 // Takes buffers and passes on batches of frames. Control frames go to the listener at once; so does an error, after all frames decoded
-// before
-// it. Stops in the middle of a chunk if downstream is full.
+// before it. Stops in the middle of a chunk if downstream is full.
 
 import type { DuplexOptions } from 'node:stream'
 import { checkNumber, checkRole } from '../checks.js'

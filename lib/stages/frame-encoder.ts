@@ -1,6 +1,5 @@
 // Takes batches of frames and writes buffers. The frames of one turn of the event loop are written together; Pings and Pongs go before
-// waiting
-// messages, a Close after them.
+// waiting messages, a Close after them.
 
 import { checkNumber, checkRole } from '../checks.js'
 import { channels } from '../diagnostics.js'

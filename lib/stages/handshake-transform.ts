@@ -1,6 +1,5 @@
 // Holds back all bytes until the handshake is done, then passes them on. Inbound it feeds the handshake's codec and keeps what arrives
-// after
-// the head; outbound it writes the head. When the handshake is done it leaves the pipeline.
+// after the head; outbound it writes the head. When the handshake is done it leaves the pipeline.
 
 import { HandshakeError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'

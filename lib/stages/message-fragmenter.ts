@@ -1,6 +1,5 @@
 // Takes batches of messages and passes on batches of frames: one frame for each message, or as many as fragmentSize requires, while
-// downstream
-// has room.
+// downstream has room.
 
 import type { DuplexOptions } from 'node:stream'
 import { checkNumber } from '../checks.js'

@@ -1,6 +1,5 @@
 // The base class of the six stages: a Transform around one codec. `pipe` links two stages directly, so that batches are passed by a
-// function
-// call; to any other stream it works as usual.
+// function call; to any other stream it works as usual.
 
 import type { DuplexOptions, TransformCallback } from 'node:stream'
 import { isTraced, trace } from '../diagnostics.js'
@@ -72,8 +71,7 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
 
   /**
    * Like `pipe` of any stream, but links two stages directly, without stream buffers. A stage that has already been read or written in
-   * another
-   * way is piped as usual.
+   * another way is piped as usual.
    */
   override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean | undefined }): T {
     if (destination instanceof Stage && options?.end !== false && this.canLink && destination.canBeLinked) {

@@ -38,11 +38,10 @@ export interface FramesOwner extends ViewOwner {
 
 /**
  * Frames as they are on the wire, but unmasked; large frames come in parts (`first`, `complete`), so none is buffered whole. Reserved bits
- * and
- * compressed payloads are unchanged. Pings and a Close are answered whether or not the application reads them here. `write` takes a Frame
- * or its fields, and enforces RFC 6455 §5: a message must end before the next begins, and a frame before the next; control frames are whole
- * and have at most 125 bytes; a Close is well-formed. Frames get new masks. Writing a frame that breaks a rule destroys the view with a
- * TypeError.
+ * and compressed payloads are unchanged. Pings and a Close are answered whether or not the application reads them here. `write` takes a
+ * Frame or its fields, and enforces RFC 6455 §5: a message must end before the next begins, and a frame before the next; control frames are
+ * whole and have at most 125 bytes; a Close is well-formed. Frames get new masks. Writing a frame that breaks a rule destroys the view with
+ * a TypeError.
  */
 export class FramesView extends View<any, Frame> {
   // the state of the message and of the frame in progress

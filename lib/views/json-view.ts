@@ -31,10 +31,9 @@ interface Item {
 
 /**
  * An object-mode Duplex of values, each sent as one JSON message; made by `jsonMessages`. `write` throws a TypeError for a value that has
- * no
- * JSON form, and sends nothing then; its return value, `drain` and callbacks work as in `ws.messages`. `end` closes with 1000, and so does
- * leaving a `for await` loop. The readable side ends after a clean close; after any other it is destroyed with an error, once everything
- * that arrived has been read.
+ * no JSON form, and sends nothing then; its return value, `drain` and callbacks work as in `ws.messages`. `end` closes with 1000, and so
+ * does leaving a `for await` loop. The readable side ends after a clean close; after any other it is destroyed with an error, once
+ * everything that arrived has been read.
  */
 export class JsonView<In, Out> extends Duplex {
   private isStarted = false
@@ -150,8 +149,8 @@ export class JsonView<In, Out> extends Duplex {
 
   // Writing: the texts wait in the messages view, which counts them
 
-  override write(value: Out, callback?: Callback): boolean
-  override write(value: Out, encoding: BufferEncoding | undefined, callback?: Callback): boolean
+  override write(value: Out, callback?: (error?: Error | null) => void): boolean
+  override write(value: Out, encoding: BufferEncoding | undefined, callback?: (error?: Error | null) => void): boolean
   override write(value: Out, ...rest: unknown[]): boolean {
     const callback = rest.at(-1)
     const item = this.itemOf(value, typeof callback === 'function' ? (callback as Callback) : null)

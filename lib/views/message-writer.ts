@@ -34,11 +34,9 @@ type Callback = (error?: Error | null) => void
 
 /**
  * A Writable that sends one message: one fragment for each chunk, the last one at its end. Other messages wait until it has ended; Pings
- * and
- * a Close do not. A text message takes strings, and bytes of UTF-8, which may be split inside a character. A chunk must not change until
- * the
- * callback of its write has run or 'drain' was emitted. If it is destroyed after a part was sent, it closes the connection: with 1007 if
- * its text was not UTF-8, otherwise with 1011.
+ * and a Close do not. A text message takes strings, and bytes of UTF-8, which may be split inside a character. A chunk must not change
+ * until the callback of its write has run or 'drain' was emitted. If it is destroyed after a part was sent, it closes the connection: with
+ * 1007 if its text was not UTF-8, otherwise with 1011.
  */
 export class MessageWriter extends Writable {
   private opcode: Opcode | null

@@ -7,8 +7,7 @@ import { View } from './view.js'
 
 /**
  * Whole messages. `write` takes strings, ArrayBufferViews, ArrayBuffers and results of `prepareMessage`, and returns false while the wire
- * is
- * full; its callback runs when the wire has written the message, and the caller may then reuse the memory. `end` closes with 1000. The
+ * is full; its callback runs when the wire has written the message, and the caller may then reuse the memory. `end` closes with 1000. The
  * readable side ends after a clean close; after any other it is destroyed with an error, once everything that arrived has been read. With
  * `textAs: 'bytes'` text messages are TextBytes.
  */

@@ -17,10 +17,9 @@ export interface StreamsOwner extends ViewOwner {
 
 /**
  * Messages as streams. Reading gives a MessageStream for each message as soon as it begins; the next one is given when this one has been
- * read
- * or destroyed, or when the application asks for it without reading this one. `write` takes Readables, which are sent as one message with a
- * fragment for each chunk (as text if the Readable has an encoding, `kind: 'text'`, or a string as first chunk), and whole messages like
- * `messages.write`; its callback runs when the message has been sent. `end` closes with 1000.
+ * read or destroyed, or when the application asks for it without reading this one. `write` takes Readables, which are sent as one message
+ * with a fragment for each chunk (as text if the Readable has an encoding, `kind: 'text'`, or a string as first chunk), and whole messages
+ * like `messages.write`; its callback runs when the message has been sent. `end` closes with 1000.
  */
 export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
   // the last stream given to the application
@@ -85,8 +84,7 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
   }
 
   // The application asks for the next message: skip this one if it was not read. A 'data' listener is asked for the next one before it
-  // could
-  // start to read, so it has the rest of this turn.
+  // could start to read, so it has the rest of this turn.
   private leave(stream: MessageStream | null): void {
     if (stream === null || stream.isWanted) return
     if (this.readableFlowing) setImmediate(() => stream.isWanted || stream.skip())

@@ -198,7 +198,7 @@ function writeTable(results) {
   const path = join(ROOT, 'docs', 'ecosystem.md')
   const rows = results.map(({ what, versions, putIn, instead, lines, problem, usage }) => {
     const places = instead ?? Object.keys(putIn).join(', ')
-    return `| ${versions.join(', ')} | ${what} | ${places} | ${problem === null ? `same, ${lines} lines` : 'differs'} | ${usage} |`
+    return `| ${versions.join(', ')} | ${what} | ${places} | ${problem === null ? `same, ${lines} line${lines === 1 ? '' : 's'}` : 'differs'} | ${usage} |`
   })
   const text = readFileSync(path, 'utf8')
   const marked = /(<!-- ecosystem -->\n)([\s\S]*?)(\n<!-- \/ecosystem -->)/

@@ -116,10 +116,12 @@ t.test('of 100 connections on one session, one that is not read does not slow th
   await race(runners)
   const alone = Math.min(await race(runners), await race(runners))
   const sent = [await fill(stuck.client), await fill(stuck.server)]
-  const beside = Math.min(await race(runners), await race(runners))
+  const bound = 4 * alone + 100
+  let beside = Number.POSITIVE_INFINITY
+  for (let i = 0; i < 5 && beside >= bound; i++) beside = Math.min(beside, await race(runners))
   t.comment(`20 MiB both ways in ${alone.toFixed()} ms, and in ${beside.toFixed()} ms beside one that is not read`)
   // the machine has other things to do: only a standstill, or a crawl, is far beyond it
-  t.ok(beside < 4 * alone + 100, `${beside.toFixed()} ms, where ${alone.toFixed()} ms were enough`)
+  t.ok(beside < bound, `${beside.toFixed()} ms, where ${alone.toFixed()} ms were enough`)
   t.ok(stuck.client.messages.writableNeedDrain && stuck.server.messages.writableNeedDrain, 'and it still waits')
   t.ok(Math.max(...sent) <= 2 * HIGH_WATER + WINDOW + 2 * SLACK, `${sent} bytes were taken of it`)
   for (const { client } of pairs) client.destroy()

@@ -178,7 +178,7 @@ for (const role of ['server', 'client'] as const) {
       for (let i = 0; i < count; i++) t.ok((await peer.nextFrame())!.payload.equals(Buffer.alloc(size, i)))
     })
 
-    t.test(`A12: a flood of Pings by a peer that reads nothing: ${role}, ${join}`, { timeout: 5000 }, async t => {
+    t.test(`A12: a flood of Pings by a peer that reads nothing: ${role}, ${join}`, { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       const stream = peer.stream as PairEnd
       stream.pause()
@@ -209,7 +209,7 @@ for (const role of ['server', 'client'] as const) {
       t.match(await ws.whenClosed(), { wasClean: true })
     })
 
-    t.test(`input waits while its answers cannot leave: ${role}, ${join}`, { timeout: 5000 }, async t => {
+    t.test(`input waits while its answers cannot leave: ${role}, ${join}`, { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       ws.messages.pipe(ws.messages)
       const stream = peer.stream as PairEnd

@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { createServer as createTcpServer, connect as dial } from 'node:net'
+import { createServer as createTcpServer, connect as dial, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -148,6 +148,64 @@ t.test(
   }
 )
 
+t.test('--reconnect: another connection follows one that ends too early, and goes on with stdin', async t => {
+  let connections = 0
+  const server = createServer()
+  server.on('upgrade', (request, socket, head) => {
+    const ws = WebSocketStream.http(request, head).attach(socket)
+    const isFirst = ++connections === 1
+    ws.on('message', message => {
+      ws.text(`${connections} ${message}`)
+      if (isFirst) ws.text('and bye', () => (socket as Socket).resetAndDestroy())
+    })
+  })
+  const url = `ws://127.0.0.1:${await listen(t, server)}/`
+  const running = start(t, ['connect', url, '--reconnect', '--ping'], { input: null })
+  running.stdin.write('one\n')
+  await running.stderr.saw(/connecting again in/)
+  running.stdin.write('two\n')
+  await running.stdout.saw(/^2 two$/m)
+  running.stdin.end('three\n')
+  t.equal(await running.code, 0)
+  t.match(running.stdout.text, /2 two\n2 three\n$/)
+  t.equal(connections, 2)
+})
+
+t.test('--reconnect: --once counts over all connections, and closes', async t => {
+  let connections = 0
+  const server = createServer()
+  server.on('upgrade', (request, socket, head) => {
+    const ws = WebSocketStream.http(request, head).attach(socket)
+    ws.text(`hello ${++connections}`)
+    if (connections === 1) ws.close(1001)
+    else ws.text('once more')
+  })
+  const url = `ws://127.0.0.1:${await listen(t, server)}/`
+  const { code, out, err } = await finish(t, ['connect', url, '--reconnect', '--once', '2', '-U'], { input: null })
+  t.strictSame({ code, out }, { code: 0, out: 'hello 1\nhello 2\n' })
+  t.match(err, /1001.*connecting again in/)
+})
+
+t.test('--reconnect: a refusal that will not change ends the command, and so does the user', async t => {
+  const port = await serve(t, async (peer, socket) => {
+    await peer.head()
+    socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n')
+  })
+  const refused = await finish(t, ['connect', `ws://127.0.0.1:${port}/`, '--reconnect'], { input: null })
+  t.match(refused, { code: 1, err: /404/ })
+  const wrong = await finish(t, ['connect', 'ws://x/', '--reconnect', '--protocol', 'a b'])
+  t.match(wrong, { code: 2, err: /protocol/ })
+  const waiting = start(t, ['connect', 'ws://127.0.0.1:1/', '--reconnect'], { input: null })
+  await waiting.stderr.saw(/ECONNREFUSED.*; connecting again in/)
+  waiting.interrupt()
+  t.equal(await waiting.code, 1)
+  const open = start(t, ['connect', await echoUrl(t), '--reconnect'], { input: null })
+  open.stdin.write('a\n')
+  await open.stdout.saw(/a\n/)
+  open.interrupt()
+  t.equal(await open.code, 0)
+})
+
 t.test('what does not go together', async t => {
   const wrong = async (...args: string[]): Promise<string> => (await finish(t, ['connect', 'ws://x', ...args])).err
   t.match(await wrong('--null', '--stream'), '--stream, --message, --null and --length-prefixed exclude each other')
@@ -156,5 +214,8 @@ t.test('what does not go together', async t => {
   }
   t.match(await wrong('-u', '-U'), '--send-only and --receive-only exclude each other')
   t.match(await wrong('--listen', '127.0.0.1:0', '-u'), '--bytes and --listen go without')
+  for (const other of [['--message'], ['--bytes'], ['--listen', './here']]) {
+    t.match(await wrong('--reconnect', ...other), '--reconnect goes without --message, --bytes and --listen')
+  }
   t.match(await wrong('--listen', 'here'), "--listen needs HOST:PORT, or the PATH of a unix socket, not 'here'")
 })

@@ -63,7 +63,7 @@ t.test('--broadcast sends to all others', async t => {
   t.strictSame(got, [Buffer.from([7])])
 })
 
-t.test('--broadcast leaves behind who is too slow', { timeout: 30_000 }, async t => {
+t.test('--broadcast leaves behind who is too slow', { timeout: 60_000 }, async t => {
   const { url, stderr } = await serve(t, '--broadcast')
   const slow = dial(t, url)
   await slow.opened

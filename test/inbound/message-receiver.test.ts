@@ -60,7 +60,7 @@ for (const setup of IN_MEMORY) {
   })
 
   for (const kind of KINDS) {
-    t.test(`what came before ${kind} was touched is kept, whole or not: ${name}`, { timeout: 3000 }, async t => {
+    t.test(`what came before ${kind} was touched is kept, whole or not: ${name}`, { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       const second = peer.frame(CONTINUATION, 'd of it')
       peer.write(peer.frame(TEXT, 'the en', { fin: false }), second.subarray(0, -3))
@@ -76,7 +76,7 @@ for (const setup of IN_MEMORY) {
       t.equal(error, null)
     })
 
-    t.test(`${kind}, touched when all is over: ${name}`, { timeout: 3000 }, async t => {
+    t.test(`${kind}, touched when all is over: ${name}`, { timeout: 8000 }, async t => {
       for (const how of ['close', 'reset', 'reset behind a message'] as const) {
         const { ws, peer } = await open(t, setup)
         const expected = how === 'reset behind a message' ? 'half whole' : ''
@@ -96,7 +96,7 @@ for (const setup of IN_MEMORY) {
     })
   }
 
-  t.test(`within highWaterMark, and no further: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`within highWaterMark, and no further: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup, { highWaterMark: 50_000 })
     const wire = peer.stream as PairEnd
     let sent = 0
@@ -116,7 +116,7 @@ for (const setup of IN_MEMORY) {
 
   t.test(
     `A10: empty fragments for an application that has not said how it reads: ${name}`,
-    { timeout: 5000 },
+    { timeout: 8000 },
     async t => {
       const { peer, ws } = await open(t, setup, { maxFragments: 1500 })
       const wire = peer.stream as PairEnd
@@ -135,7 +135,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`the end is seen though nobody has said how to read: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`the end is seen though nobody has said how to read: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     peer.send(TEXT, 'half', { fin: false })
     await settle()
@@ -147,7 +147,7 @@ for (const setup of IN_MEMORY) {
     t.equal(got.length, 1)
   })
 
-  t.test(`closed by us, nobody having said how to read, all is dropped: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`closed by us, nobody having said how to read, all is dropped: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     for (let i = 0; i < 100; i++) peer.send(BINARY, Buffer.alloc(10_000))
     await settle()

@@ -163,7 +163,7 @@ backend b
 ]
 
 for (const front of FRONTS) {
-  t.test(`${front.command} in front of a relay`, { timeout: 30_000 }, async t => {
+  t.test(`${front.command} in front of a relay`, { timeout: 60_000 }, async t => {
     const command = needPeer(t, findCommand(front.command), front.debianPackage)
     if (command === undefined) return
     const requests: IncomingMessage[] = []

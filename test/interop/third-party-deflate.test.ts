@@ -69,7 +69,7 @@ async function withWs(
 
 for (const role of ['server', 'client'] as const) {
   for (const [what, ourExtension, theirOptions] of OFFERS) {
-    t.test(`messages of all sizes there and back, ${what}: ${role}`, { timeout: 20_000 }, async t => {
+    t.test(`messages of all sizes there and back, ${what}: ${role}`, { timeout: 60_000 }, async t => {
       const { ours, theirs } = await withWs(t, role, theirOptions, { extensions: [ourExtension] })
       t.match(ours.extensions, /^permessage-deflate/)
       t.match(theirs.extensions, 'permessage-deflate')
@@ -86,7 +86,7 @@ for (const role of ['server', 'client'] as const) {
     })
   }
 
-  t.test(`fragments and streams: ${role}`, { timeout: 20_000 }, async t => {
+  t.test(`fragments and streams: ${role}`, { timeout: 60_000 }, async t => {
     const { ours, theirs } = await withWs(t, role, {}, { extensions: [extension], fragmentSize: 1000 })
     const received = once(theirs, 'message')
     const writer = ours.createMessage('text')
@@ -103,7 +103,7 @@ for (const role of ['server', 'client'] as const) {
     t.match(await ours.whenClosed(), { wasClean: true })
   })
 
-  t.test(`what is small on the wire and large behind it is refused: ${role}`, { timeout: 20_000 }, async t => {
+  t.test(`what is small on the wire and large behind it is refused: ${role}`, { timeout: 60_000 }, async t => {
     const { ours, theirs } = await withWs(t, role, {}, { extensions: [extension], maxMessageSize: 100_000 })
     const failed = once(ours, 'error')
     ours.messages.resume()

@@ -182,7 +182,11 @@ const MOMENTS = [0, 1, 20, 100, 700, 1500, 3000, 20_000, 200_000]
 for (const scheme of ['ws', 'wss']) {
   for (const end of ['end', 'reset', 'destroy'] as const) {
     t.test(`A29, A34: ${scheme}, a tunnel that falls at any moment (${end}) ends the connection once`, async t => {
-      const { port } = await echo(t, 'ours', scheme === 'wss' ? { tls: { ...LOCALHOST } } : {})
+      const { port } = await echo(t, 'ours', {
+        // what is written and not sent waits so long for a reader of what has come
+        stream: { closeTimeout: 500 },
+        ...(scheme === 'wss' && { tls: { ...LOCALHOST } })
+      })
       for (const moment of MOMENTS) {
         const { port: proxyPort } = await proxy(t, { fall: { after: moment, end: end === 'end' ? 'end' : 'reset' } })
         const ws = connect(`${scheme}://localhost:${port}/`, {

@@ -1,6 +1,7 @@
 // One connection after the other: when the next is dialled, what is not tried again, and how the loop ends.
 
 import { getEventListeners } from 'node:events'
+import { connect as connectTcp, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import {
   type ErrorCode,
@@ -27,23 +28,17 @@ interface Script {
   url: string
   /** The heads of all requests. */
   heads: Head[]
-  /** How many connections there were at a time, at most. */
-  most(): number
 }
 
 /** A server that does with each connection what the next function says; the last one goes on and on. */
 async function script(t: Test, ...talks: Talk[]): Promise<Script> {
   const heads: Head[] = []
-  let now = 0
-  let most = 0
   const port = await serve(t, async peer => {
-    most = Math.max(most, ++now)
-    void peer.closed.then(() => now--)
     const head = await peer.head()
     heads.push(head)
     await (talks.length > 1 ? talks.shift()! : talks[0]!)(peer, head)
   })
-  return { url: `ws://127.0.0.1:${port}/`, heads, most: () => most }
+  return { url: `ws://127.0.0.1:${port}/`, heads }
 }
 
 /** Opens, and goes on with the peer. */
@@ -69,6 +64,18 @@ const leave = (code: number, reason = ''): Talk =>
     peer.end()
   })
 
+/** Options with which at most one socket is open at a time, and how many there were. */
+function oneAtATime(t: Test): { createConnection: (url: URL) => Socket; count(): number } {
+  let now = 0
+  let count = 0
+  const createConnection = ({ port }: URL): Socket => {
+    t.equal(++now, 1, 'one socket at a time')
+    count++
+    return connectTcp(Number(port), '127.0.0.1').on('close', () => now--)
+  }
+  return { createConnection, count: () => count }
+}
+
 /** Goes through a loop until it ends by itself. */
 async function all(
   connections: AsyncIterable<WebSocketStream>,
@@ -91,7 +98,8 @@ function noting(most: number, options: ReconnectOptions = {}): { options: Reconn
 }
 
 t.test('each connection is followed by the next, however it ended, and there is one at a time', async t => {
-  const { url, most } = await script(
+  const { createConnection, count } = oneAtATime(t)
+  const { url } = await script(
     t,
     leave(1000, 'bye'),
     leave(1001),
@@ -105,7 +113,7 @@ t.test('each connection is followed by the next, however it ended, and there is 
       return peer.answerClose()
     })
   )
-  const { options, notes } = noting(99)
+  const { options, notes } = noting(99, { createConnection })
   const got: string[] = []
   for await (const ws of reconnect(url, options)) {
     for await (const message of ws.messages) {
@@ -115,7 +123,7 @@ t.test('each connection is followed by the next, however it ended, and there is 
     if (got.length === 3) break
   }
   t.same(got, ['hello', 'hello', 'hello'])
-  t.equal(most(), 1)
+  t.equal(count(), 10)
   const saw = (message: string, closeCode: number, code = 'WS_ERR_CLOSED') => ({ error: { message, closeCode, code } })
   t.match(notes, [
     saw('the server closed the connection: 1000 bye', 1000),
@@ -142,12 +150,13 @@ t.test('a body that ends while its connection is open leaves it to its listeners
     await peer.nextFrame()
     peer.end()
   })
-  const { url, most } = await script(t, talk)
-  const { options } = noting(3)
+  const { createConnection, count } = oneAtATime(t)
+  const { url } = await script(t, talk)
+  const { options } = noting(3, { createConnection })
   const got: unknown[] = []
   t.equal(await all(reconnect(url, options), ws => void ws.on('message', message => got.push(message))), 3)
   t.same(got, ['hello', 'hello', 'hello'])
-  t.equal(most(), 1)
+  t.equal(count(), 3)
 })
 
 for (const [name, leaveBody] of [

@@ -129,7 +129,7 @@ process.on('uncaughtExceptionMonitor', error => troubles.push(error))
 
 for (const [form, options] of Object.entries(FORMS)) {
   for (const state of STATES) {
-    t.test(`${form}: ${state.name}`, { timeout: 20_000 }, async t => {
+    t.test(`${form}: ${state.name}`, { timeout: 60_000 }, async t => {
       for (const going of GOINGS) for (const name of SIDES) await tryOne(t, options, state, going, name)
     })
   }

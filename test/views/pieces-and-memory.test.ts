@@ -9,7 +9,7 @@ for (const setup of SETUPS) {
   for (const size of [100, 10_000, 70_000, 300_000, 2_000_000]) {
     t.test(
       `'drain' of a message in pieces of ${size} bytes means that they may be used again: ${nameOf(setup)}`,
-      { timeout: 20_000 },
+      { timeout: 60_000 },
       async t => {
         const { ws, peer } = await open(t, setup, { highWaterMark: 20_000 })
         const writer = ws.createMessage('binary')
@@ -100,7 +100,7 @@ for (const setup of IN_MEMORY) {
 
 t.test(
   'a message that is being compressed goes out before what the frames view writes',
-  { timeout: 20_000 },
+  { timeout: 60_000 },
   async t => {
     const options = { extensions: [permessageDeflate()] }
     for (const from of ['server', 'client'] as const) {

@@ -48,7 +48,7 @@ for (const setup of CLIENTS) {
     t.same(await first, ['early'])
   })
 
-  t.test(`an answer other than 101 is an error with its body: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+  t.test(`an answer other than 101 is an error with its body: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer, closes, socket } = await fresh(t, setup)
     const errors: Error[] = []
     ws.on('error', error => errors.push(error))
@@ -68,7 +68,7 @@ for (const setup of CLIENTS) {
     t.equal(socket.destroyed, true)
   })
 
-  t.test(`no answer in time is an error: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+  t.test(`no answer in time is an error: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer, socket } = await fresh(t, setup, { handshakeTimeout: 20 })
     await peer.head()
     peer.write(Buffer.from('HTTP/1.1 101'))
@@ -142,7 +142,7 @@ const WRONG: [name: string, answer: (peer: RawPeer) => Promise<void>, code: stri
 for (const [name, answer, code] of WRONG) {
   t.test(`${name} fails the handshake`, async t => {
     for (const setup of CLIENTS) {
-      t.test(nameOf(setup), { timeout: 1500 }, async t => {
+      t.test(nameOf(setup), { timeout: 8000 }, async t => {
         const { ws, peer, closes } = await fresh(t, setup, { protocols: ['a'] })
         const errors: Error[] = []
         ws.on('error', error => errors.push(error))
@@ -261,7 +261,7 @@ t.test('a user in the URL is authorization in the request', async t => {
 
 t.test('a server that closes right behind its answer', async t => {
   for (const setup of CLIENTS) {
-    t.test(nameOf(setup), { timeout: 1500 }, async t => {
+    t.test(nameOf(setup), { timeout: 8000 }, async t => {
       const { ws, peer, closes } = await fresh(t, setup)
       const messages: unknown[] = []
       ws.on('message', message => messages.push(message))

@@ -72,7 +72,7 @@ for (const setup of IN_MEMORY) {
 }
 
 for (const setup of SETUPS) {
-  t.test(`a peer that never answers our Close is given up: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+  t.test(`a peer that never answers our Close is given up: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     for (const reader of ['nobody', 'event', 'view'] as const) {
       const { ws, peer, closes, socket } = await open(t, setup, { closeTimeout: 20 })
       if (reader === 'event') ws.on('message', () => {})
@@ -87,12 +87,12 @@ for (const setup of SETUPS) {
     }
   })
 
-  t.test(`A24: a peer that stops reading is given up: ${nameOf(setup)}`, { timeout: 5000 }, async t => {
+  t.test(`A24: a peer that stops reading is given up: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer, closes, socket } = await open(t, setup, { closeTimeout: 30 })
     peer.stream.pause()
     for (let i = 0; i < 200 && ws.messages.write(Buffer.alloc(65536)); i++) await settle(1)
     ws.close()
-    t.match(await within(1000, ws.whenClosed()), { code: 1006, wasClean: false })
+    t.match(await within(8000, ws.whenClosed()), { code: 1006, wasClean: false })
     await settle()
     t.equal(closes.length, 1)
     t.equal(socket.destroyed, true)
@@ -102,7 +102,7 @@ for (const setup of SETUPS) {
 
   t.test(
     `A24: a peer that has closed and never ends the wire is given up: ${nameOf(setup)}`,
-    { timeout: 1500 },
+    { timeout: 8000 },
     async t => {
       const { ws, peer, socket } = await open(t, setup, { closeTimeout: 20 })
       peer.close(3000)
@@ -114,7 +114,7 @@ for (const setup of SETUPS) {
 
   t.test(
     `a close that waits behind unread messages is bounded in time: ${nameOf(setup)}`,
-    { timeout: 1500 },
+    { timeout: 8000 },
     async t => {
       const { ws, peer } = await open(t, setup, { closeTimeout: 30 })
       const view = ws.messages
@@ -137,7 +137,7 @@ for (const setup of SETUPS) {
 
   t.test(
     `where nobody takes messages, our close does not wait for that: ${nameOf(setup)}`,
-    { timeout: 1500 },
+    { timeout: 8000 },
     async t => {
       const { ws, peer } = await open(t, setup)
       for (let i = 0; i < 10; i++) peer.text(String(i))
@@ -198,7 +198,7 @@ for (const setup of SETUPS) {
 
     t.test(
       'rejects when the connection ends, and where it is not open; never unhandled',
-      { timeout: 1500 },
+      { timeout: 8000 },
       async t => {
         const { ws, peer } = await open(t, setup)
         const pending = ws.ping()
@@ -298,7 +298,7 @@ async function refused(t: Test, peer: RawPeer): Promise<void> {
 
 for (const setup of SETUPS) {
   t.test(`a signal: ${nameOf(setup)}`, async t => {
-    t.test('that is aborted already', { timeout: 1500 }, async t => {
+    t.test('that is aborted already', { timeout: 8000 }, async t => {
       const { ws, peer, closes } = await fresh(t, setup, { signal: AbortSignal.abort(new Error('why')) })
       const error = await rejection(ws.opened)
       t.match(error, { code: 'WS_ERR_ABORTED', name: 'HandshakeError', cause: { message: 'why' } })
@@ -309,7 +309,7 @@ for (const setup of SETUPS) {
       await peer.ended()
     })
 
-    t.test('that is aborted in the handshake', { timeout: 1500 }, async t => {
+    t.test('that is aborted in the handshake', { timeout: 8000 }, async t => {
       const control = new AbortController()
       const { ws, peer, closes, socket } = await fresh(t, setup, { signal: control.signal })
       const errors: Error[] = []
@@ -327,7 +327,7 @@ for (const setup of SETUPS) {
       t.equal(socket.destroyed, true)
     })
 
-    t.test('that is aborted later closes', { timeout: 1500 }, async t => {
+    t.test('that is aborted later closes', { timeout: 8000 }, async t => {
       const control = new AbortController()
       const { ws, peer } = await open(t, setup, { signal: control.signal })
       ws.text('before')
@@ -384,7 +384,7 @@ t.test('Symbol.asyncDispose', async t => {
 for (const setup of SETUPS) {
   t.test(
     `A34: destroyed in a listener of any event, with data in flight: ${nameOf(setup)}`,
-    { timeout: 30000 },
+    { timeout: 60_000 },
     async t => {
       for (const event of ['open', 'message', 'ping', 'pong'] as const) {
         for (const what of ['ws', 'socket', 'view', 'view with an error', 'ws with an error'] as const) {
@@ -411,7 +411,7 @@ for (const setup of SETUPS) {
           ]
           peer.write(...frames)
           peer.end()
-          t.ok(await within(1000, ws.whenClosed()), `${what} at ${event}: closed`)
+          t.ok(await within(8000, ws.whenClosed()), `${what} at ${event}: closed`)
           await settle()
           t.equal(closes.length, 1, `${what} at ${event}`)
           ws.destroy()
@@ -424,7 +424,7 @@ for (const setup of SETUPS) {
 for (const setup of IN_MEMORY) {
   t.test(`closed or destroyed by a ping listener, behind a message nobody takes: ${nameOf(setup)}`, async t => {
     for (const how of ['close', 'destroy the view', 'read the view'] as const) {
-      t.test(how, { timeout: 2000 }, async t => {
+      t.test(how, { timeout: 8000 }, async t => {
         const { ws, peer } = await open(t, setup)
         ws.on('ping', () => {
           if (how === 'close') ws.close()
@@ -440,7 +440,7 @@ for (const setup of IN_MEMORY) {
         peer.end()
         await settle(10)
         if (how === 'read the view') ws.messages.resume()
-        t.match(await within(500, ws.whenClosed()), { code: 1000, wasClean: true })
+        t.match(await within(8000, ws.whenClosed()), { code: 1000, wasClean: true })
         ws.destroy()
       })
     }

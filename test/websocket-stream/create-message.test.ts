@@ -95,7 +95,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`text that is not UTF-8 ends the connection with 1007: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`text that is not UTF-8 ends the connection with 1007: ${name}`, { timeout: 8000 }, async t => {
     const euro = Buffer.from('\u20ac')
     for (const piece of [Buffer.from([0xff]), Buffer.from([0xed, 0xa0]), 'cut', null] as const) {
       const { ws, peer } = await open(t, setup)
@@ -116,7 +116,7 @@ for (const setup of IN_MEMORY) {
     t.equal(await message(peer), 'nothing of it had gone')
   })
 
-  t.test(`other messages wait behind it, in order: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`other messages wait behind it, in order: ${name}`, { timeout: 8000 }, async t => {
     for (const touched of [false, true]) {
       const { ws, peer } = await open(t, setup)
       if (touched) t.ok(ws.messages)
@@ -146,7 +146,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`messages that were written to a blocked wire before go first: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`messages that were written to a blocked wire before go first: ${name}`, { timeout: 8000 }, async t => {
     for (const times of [1, 2]) {
       const { ws, peer } = await open(t, setup, { highWaterMark: 10 })
       peer.stream.pause()
@@ -169,7 +169,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`pings and a close do not wait: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`pings and a close do not wait: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const writer = ws.createMessage('text')
     writer.write('half')
@@ -190,7 +190,7 @@ for (const setup of IN_MEMORY) {
     t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
   })
 
-  t.test(`destroyed before its end, it ends the connection with 1011: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`destroyed before its end, it ends the connection with 1011: ${name}`, { timeout: 8000 }, async t => {
     for (const error of [undefined, new Error('enough')]) {
       const { ws, peer } = await open(t, setup)
       const writer = ws.createMessage('text')
@@ -203,7 +203,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`destroyed before its first piece has gone, it goes out of the queue: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`destroyed before its first piece has gone, it goes out of the queue: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     ws.createMessage('text').destroy()
     ws.text('1')
@@ -237,7 +237,7 @@ for (const setup of IN_MEMORY) {
 
   t.test(
     `on a connection that is over, its write is an error, and nobody crashes: ${name}`,
-    { timeout: 3000 },
+    { timeout: 8000 },
     async t => {
       const { ws, peer } = await open(t, setup)
       const [begun, queued, idle] = [ws.createMessage('text'), ws.createMessage('text'), ws.createMessage('binary')]
@@ -259,7 +259,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`a blocked wire makes its write say false, and drain comes: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`a blocked wire makes its write say false, and drain comes: ${name}`, { timeout: 8000 }, async t => {
     const highWaterMark = 16384
     const { ws, peer } = await open(t, setup, { highWaterMark })
     peer.stream.pause()
@@ -305,7 +305,7 @@ for (const setup of IN_MEMORY) {
     ])
   })
 
-  t.test(`before the handshake it waits: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`before the handshake it waits: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await fresh(t, setup)
     const writer = ws.createMessage('text')
     writer.write('early')
@@ -316,7 +316,7 @@ for (const setup of IN_MEMORY) {
     t.equal(await message(peer), 'then')
   })
 
-  t.test(`after messages.end() there is no other message: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`after messages.end() there is no other message: ${name}`, { timeout: 8000 }, async t => {
     for (const blocked of [false, true]) {
       const { ws, peer } = await open(t, setup, { highWaterMark: 10 })
       peer.stream.pause()
@@ -335,7 +335,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`what is no piece is a TypeError, and ends what had begun: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`what is no piece is a TypeError, and ends what had begun: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     for (const wrong of [5, {}, true, new ArrayBuffer(2)]) {
       const writer = ws.createMessage('binary')
@@ -353,7 +353,7 @@ for (const setup of IN_MEMORY) {
     t.equal((await peer.answerClose()).code, 1011)
   })
 
-  t.test(`in a message that another side cut, a Close ends all: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`in a message that another side cut, a Close ends all: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const writer = ws.createMessage('text')
     await written(writer, 'half')

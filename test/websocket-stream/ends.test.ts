@@ -73,7 +73,7 @@ function matrix(name: string, start: (t: Test, setup: Setup) => Promise<Side>, e
     for (const ending of endings) {
       t.test(ending.name, async t => {
         for (const setup of SETUPS) {
-          t.test(nameOf(setup), { timeout: 1500 }, async t => {
+          t.test(nameOf(setup), { timeout: 8000 }, async t => {
             const side = await start(t, setup)
             await ending.act(side, setup)
             await finish(t, side, ending.info)

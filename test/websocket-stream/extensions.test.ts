@@ -178,7 +178,7 @@ for (const role of ROLES) {
       t.equal(readClose(await peer.nextFrame()).code, code, what)
       peer.end()
       t.match(await ws.whenClosed(), { code, wasClean: false })
-      t.match(await within(500, all), { error: { closeCode: code } }, `${what}: who iterates hears of it`)
+      t.match(await within(8000, all), { error: { closeCode: code } }, `${what}: who iterates hears of it`)
       t.equal(extension.seen.closed, 1)
     }
     const { ws, peer } = await agreed(t, role, 'grow', {
@@ -190,7 +190,7 @@ for (const role of ROLES) {
   })
 
   for (const [what, process] of MISBEHAVIOUR) {
-    t.test(`A32: an extension that ${what} ends its connection with 1011: ${role}`, { timeout: 5000 }, async t => {
+    t.test(`A32: an extension that ${what} ends its connection with 1011: ${role}`, { timeout: 8000 }, async t => {
       for (const direction of ['incoming', 'outgoing'] as const) {
         const options = { [direction]: process }
         const bad = toy('bad', options)
@@ -255,7 +255,7 @@ for (const role of ROLES) {
     t.match(await ws.whenClosed(), { wasClean: true })
   })
 
-  t.test(`A32: an answer that comes too late changes nothing: ${role}`, { timeout: 5000 }, async t => {
+  t.test(`A32: an answer that comes too late changes nothing: ${role}`, { timeout: 8000 }, async t => {
     for (const error of [null, new Error('late')]) {
       let answer = (): void => {}
       const late: Process = (message, callback) => {
@@ -649,7 +649,7 @@ t.test(
     await asked
     await settle()
     t.doesNotThrow(() => ws.accept())
-    t.equal((await within(500, peer.head()))?.status, 500)
+    t.equal((await within(8000, peer.head()))?.status, 500)
     peer.end()
     await t.rejects(ws.opened, { code: 'WS_ERR_REJECTED' })
   }

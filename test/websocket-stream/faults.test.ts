@@ -112,7 +112,7 @@ const FAULTS: readonly Fault[] = [
 for (const { name, bytes, code, error, options } of FAULTS) {
   t.test(`${name} ends the connection with ${code}`, async t => {
     for (const setup of SETUPS) {
-      t.test(nameOf(setup), { timeout: 1500 }, async t => {
+      t.test(nameOf(setup), { timeout: 8000 }, async t => {
         const { ws, peer, closes } = await open(t, setup, options)
         const errors: WebSocketError[] = []
         const messages: unknown[] = []
@@ -139,7 +139,7 @@ for (const { name, bytes, code, error, options } of FAULTS) {
 }
 
 for (const setup of SETUPS) {
-  t.test(`without faultReasons the Close has only its code: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+  t.test(`without faultReasons the Close has only its code: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup, { faultReasons: false })
     peer.write(peer.frame(3))
     t.same(readClose(await peer.nextFrame()), { code: 1002, reason: '' })
@@ -147,7 +147,7 @@ for (const setup of SETUPS) {
     t.match(await ws.whenClosed(), { code: 1002, reason: /opcode/ }, 'this side is told all the same')
   })
 
-  t.test(`a fault reaches whoever iterates, behind what came before: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+  t.test(`a fault reaches whoever iterates, behind what came before: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     peer.write(peer.frame(TEXT, 'one'), peer.frame(TEXT, 'two'), peer.frame(3))
     const { got, error } = await collect(ws.messages)
@@ -157,7 +157,7 @@ for (const setup of SETUPS) {
     t.match(await ws.whenClosed(), { code: 1002 })
   })
 
-  t.test(`A28: without any listener a fault harms nobody: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+  t.test(`A28: without any listener a fault harms nobody: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer, closes } = await open(t, setup)
     peer.write(peer.frame(3))
     t.equal(readClose(await peer.nextFrame()).code, 1002)
@@ -168,7 +168,7 @@ for (const setup of SETUPS) {
     t.equal(closes.length, 1)
   })
 
-  t.test(`a fault behind our own Close sends no second one: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+  t.test(`a fault behind our own Close sends no second one: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     ws.close(3000)
     t.equal(readClose(await peer.nextFrame()).code, 3000)
@@ -310,18 +310,18 @@ t.test('two different streams for the two directions', async t => {
     t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
     void [inner, outer]
   })
-  t.test('the incoming one breaks with an error', { timeout: 1500 }, async t => {
+  t.test('the incoming one breaks with an error', { timeout: 8000 }, async t => {
     const { ws, inner, outer } = await wires()
     inner.destroy(new Error('broken'))
     t.match(await ws.whenClosed(), { code: 1006, initiator: 'peer' })
     void outer
   })
-  t.test('the incoming one is destroyed', { timeout: 1500 }, async t => {
+  t.test('the incoming one is destroyed', { timeout: 8000 }, async t => {
     const { ws, inner } = await wires()
     inner.destroy()
     t.match(await ws.whenClosed(), { code: 1006 })
   })
-  t.test('the outgoing one breaks with an error', { timeout: 1500 }, async t => {
+  t.test('the outgoing one breaks with an error', { timeout: 8000 }, async t => {
     const { ws, outer } = await wires()
     outer.destroy(new Error('broken'))
     t.match(await ws.whenClosed(), { code: 1006, initiator: 'peer' })

@@ -63,7 +63,7 @@ for (const setup of IN_MEMORY) {
 
   t.test(
     `several wait for a full wire, each until its own is written: ${nameOf(setup)}`,
-    { timeout: 20_000 },
+    { timeout: 60_000 },
     async t => {
       const { ws, peer } = await open(t, setup)
       peer.stream.pause()
@@ -99,7 +99,7 @@ for (const setup of IN_MEMORY) {
 
   t.test(
     `a close waits for messages in pieces that have been ended: ${nameOf(setup)}`,
-    { timeout: 20_000 },
+    { timeout: 60_000 },
     async t => {
       const { ws, peer } = await open(t, setup)
       peer.stream.pause()
@@ -173,7 +173,7 @@ for (const role of ['server', 'client'] as const) {
     t.equal((await peer.nextFrame())?.payload.toString(), 'goes on')
   })
 
-  t.test(`a peer that pings and reads nothing is read on in time: ${role}`, { timeout: 10_000 }, async t => {
+  t.test(`a peer that pings and reads nothing is read on in time: ${role}`, { timeout: 60_000 }, async t => {
     const { ws, peer } = await open(t, { role, join: 'attach', wire: 'memory' })
     let pings = 0
     ws.on('message', () => {})
@@ -192,7 +192,7 @@ for (const role of ['server', 'client'] as const) {
     t.equal(pong.payload.toString(), 'second')
   })
 
-  t.test(`a 'readable' listener that throws is called again for the rest: ${role}`, { timeout: 5000 }, async t => {
+  t.test(`a 'readable' listener that throws is called again for the rest: ${role}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, { role, join: 'attach', wire: 'tcp' })
     const uncaught = new Uncaught()
     uncaught.start()
@@ -237,7 +237,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`drained() behind the end of a view says how that ended: ${nameOf(setup)}`, { timeout: 10_000 }, async t => {
+  t.test(`drained() behind the end of a view says how that ended: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
     for (const way of ['written', 'destroyed'] as const) {
       const { ws, peer } = await open(t, setup)
       ws.messages.resume()

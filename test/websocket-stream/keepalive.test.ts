@@ -91,7 +91,7 @@ async function slow(t: TestLike, { role, join }: Setup, options: Parameters<type
 }
 
 for (const setup of IN_MEMORY) {
-  t.test(`a wire that takes bytes is alive, however late the Pong: ${nameOf(setup)}`, { timeout: 20_000 }, async t => {
+  t.test(`a wire that takes bytes is alive, however late the Pong: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
     const { ws, peer } = await slow(t, setup, { keepalive: { interval: 50, timeout: 200 } })
     const errors: unknown[] = []
     ws.on('error', error => errors.push(error))
@@ -108,7 +108,7 @@ for (const setup of IN_MEMORY) {
 
   t.test(
     `a message that is sent before a close is not cut by closeTimeout while the wire takes it: ${nameOf(setup)}`,
-    { timeout: 20_000 },
+    { timeout: 60_000 },
     async t => {
       const { ws, peer } = await slow(t, setup, { closeTimeout: 400 })
       const began = performance.now()
@@ -124,7 +124,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`a wire that takes nothing is given up by either: ${nameOf(setup)}`, { timeout: 20_000 }, async t => {
+  t.test(`a wire that takes nothing is given up by either: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
     for (const way of ['keepalive', 'close'] as const) {
       const { ws, left } = await slow(t, setup, { keepalive: { interval: 30, timeout: 30 }, closeTimeout: 60 })
       const errors: unknown[] = []
@@ -143,7 +143,7 @@ for (const setup of IN_MEMORY) {
 for (const setup of SETUPS) {
   t.test(
     `a server that only pushes is told by keepalive of a peer that is silent: ${nameOf(setup)}`,
-    { timeout: 5000 },
+    { timeout: 8000 },
     async t => {
       for (const way of ['nothing is touched', 'the view is there for writing'] as const) {
         const { ws, peer } = await open(t, setup, { keepalive: { interval: 20, timeout: 20 } })
@@ -155,7 +155,7 @@ for (const setup of SETUPS) {
     }
   )
 
-  t.test(`and a peer that answers stays: ${nameOf(setup)}`, { timeout: 5000 }, async t => {
+  t.test(`and a peer that answers stays: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup, { keepalive: { interval: 10, timeout: 1000 } })
     peer.text('hello')
     for (let i = 0; i < 5; i++) {

@@ -8,7 +8,7 @@ import { CLOSE, closeBody, PING, PONG, RawPeer, readClose, TEXT } from '../suppo
 import { fresh, make, nameOf, open, rejection, SETUPS, settle, shake } from './sides.js'
 
 for (const setup of SETUPS) {
-  t.test(`pings and pongs of before the handshake wait for it: ${nameOf(setup)}`, { timeout: 5000 }, async t => {
+  t.test(`pings and pongs of before the handshake wait for it: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await fresh(t, setup)
     ws.text('hello')
     const buffer = Buffer.from('early')
@@ -111,7 +111,7 @@ for (const setup of SETUPS) {
 for (const join of ['attach', 'pipe'] as const) {
   t.test(
     `a ping of before the handshake is dropped where the version has none: ${join}`,
-    { timeout: 5000 },
+    { timeout: 8000 },
     async t => {
       const [left, right] = pair()
       const ws = WebSocketStream.server({ allowDrafts: true })

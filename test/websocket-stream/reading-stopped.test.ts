@@ -6,7 +6,7 @@ import { BINARY, CLOSE, closeBody, PING, PONG, TEXT } from '../support/raw-peer.
 import { collect, nameOf, open, ours, SETUPS, settle } from './sides.js'
 
 for (const setup of SETUPS) {
-  t.test(`messages that were read survive a write that fails: ${nameOf(setup)}`, { timeout: 10_000 }, async t => {
+  t.test(`messages that were read survive a write that fails: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
     const { ws, peer, socket } = await open(t, setup)
     const failures: unknown[] = []
     const got: number[] = []
@@ -30,7 +30,7 @@ for (const setup of SETUPS) {
   for (const error of [undefined, new Error('it broke')]) {
     const how = error === undefined ? 'is destroyed' : 'breaks'
     if (setup.wire !== 'memory') continue
-    t.test(`what waits in a wire that ${how} is read to its end: ${nameOf(setup)}`, { timeout: 10_000 }, async t => {
+    t.test(`what waits in a wire that ${how} is read to its end: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
       const { ws, peer, socket } = await open(t, setup)
       ws.on('error', () => {})
       socket.on('error', () => {})
@@ -52,7 +52,7 @@ for (const setup of SETUPS) {
 
   t.test(
     `the answer to a close is seen behind messages that nobody reads: ${nameOf(setup)}`,
-    { timeout: 10_000 },
+    { timeout: 60_000 },
     async t => {
       const { ws, peer } = await open(t, setup, { closeTimeout: 300 })
       const errors: unknown[] = []
@@ -80,7 +80,7 @@ for (const setup of SETUPS) {
 
   t.test(
     `a peer that goes is noticed though nobody reads what it said: ${nameOf(setup)}`,
-    { timeout: 10_000 },
+    { timeout: 60_000 },
     async t => {
       for (const way of ['nothing is touched', 'the view is there for writing', 'discardMessages()'] as const) {
         const { ws, peer } = await open(t, setup)
@@ -98,7 +98,7 @@ for (const setup of SETUPS) {
 
   t.test(
     `a peer that closes is answered though nobody reads what it said: ${nameOf(setup)}`,
-    { timeout: 10_000 },
+    { timeout: 60_000 },
     async t => {
       for (const way of ['nothing is touched', 'the view is there for writing', 'discardMessages()'] as const) {
         const { ws, peer } = await open(t, setup)
@@ -115,7 +115,7 @@ for (const setup of SETUPS) {
 
   t.test(
     `discardMessages() drops what waits and what comes, and Pings are answered: ${nameOf(setup)}`,
-    { timeout: 10_000 },
+    { timeout: 60_000 },
     async t => {
       const { ws, peer } = await open(t, setup, { highWaterMark: 1000 })
       peer.text('waits')
@@ -136,7 +136,7 @@ for (const setup of SETUPS) {
     }
   )
 
-  t.test(`discardMessages() checks messages as always: ${nameOf(setup)}`, { timeout: 10_000 }, async t => {
+  t.test(`discardMessages() checks messages as always: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
     const { ws, peer } = await open(t, setup)
     ws.discardMessages()
     ws.on('error', () => {})

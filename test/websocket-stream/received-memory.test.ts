@@ -55,7 +55,7 @@ for (const wire of Object.keys(WIRES)) {
       for (const compress of way === 'frames' ? [false] : [false, true]) {
         for (const sends of ['client', 'server'] as const) {
           const name = `${way}, ${wire}, ${join}, from a ${sends}${compress ? ', compressed' : ''}`
-          t.test(name, { timeout: 30_000 }, async t => {
+          t.test(name, { timeout: 60_000 }, async t => {
             const used = await connection(t, wire, join, compress)
             const kept = await connection(t, wire, join, compress)
             const [from, to] =

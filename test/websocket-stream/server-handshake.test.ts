@@ -191,7 +191,7 @@ const REFUSED: readonly Refused[] = [
 for (const { name, request, status, code, options, fields } of REFUSED) {
   t.test(`${name} is answered with ${status}, and the wire is ended`, async t => {
     for (const setup of SERVERS) {
-      t.test(nameOf(setup), { timeout: 1500 }, async t => {
+      t.test(nameOf(setup), { timeout: 8000 }, async t => {
         const { ws, peer, closes } = await fresh(t, setup, options)
         const errors: Error[] = []
         ws.on('error', error => errors.push(error))
@@ -310,7 +310,7 @@ for (const setup of SERVERS) {
       await ws.whenClosed()
     })
 
-    t.test('with no, a body and fields', { timeout: 1500 }, async t => {
+    t.test('with no, a body and fields', { timeout: 8000 }, async t => {
       const { ws, peer } = await fresh(t, setup)
       ws.on('request', () => {
         t.equal(ws.reject(401, { headers: { 'WWW-Authenticate': 'Basic' }, body: 'who are you?' }), true)
@@ -333,7 +333,7 @@ for (const setup of SERVERS) {
       t.equal(ws.readyState, 'closed')
     })
 
-    t.test('with no, later', { timeout: 1500 }, async t => {
+    t.test('with no, later', { timeout: 8000 }, async t => {
       const { ws, peer } = await fresh(t, setup)
       const asked = once(ws, 'request')
       peer.write(requestHead(), peer.frame(TEXT, 'early'))

@@ -60,7 +60,7 @@ async function failure(stream: NodeJS.EventEmitter): Promise<unknown> {
 for (const setup of IN_MEMORY) {
   const name = nameOf(setup)
 
-  t.test(`each message is a stream of its kind: ${name}`, { timeout: 5000 }, async t => {
+  t.test(`each message is a stream of its kind: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const got: [string, unknown][] = []
     const done = (async () => {
@@ -126,7 +126,7 @@ for (const setup of IN_MEMORY) {
     t.ok(pieces.every(piece => !/^[\udc00-\udfff]|[\ud800-\udbff]$/.test(piece)))
   })
 
-  t.test(`text that is not UTF-8 fails at the first wrong byte: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`text that is not UTF-8 fails at the first wrong byte: ${name}`, { timeout: 8000 }, async t => {
     for (const [bytes, rest] of [
       [Buffer.from('ok \xff', 'latin1'), true],
       [Buffer.from('ok \xe2\x82', 'latin1'), false],
@@ -150,7 +150,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`limits hold, before the message is there: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`limits hold, before the message is there: ${name}`, { timeout: 8000 }, async t => {
     const cases: [string, number, (peer: RawPeer) => void][] = [
       ['WS_ERR_MESSAGE_TOO_LARGE', 1009, peer => peer.write(peer.frame(BINARY, 'x', { declared: 200 }))],
       [
@@ -182,7 +182,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`who does not read a message keeps the socket waiting, in bytes: ${name}`, { timeout: 5000 }, async t => {
+  t.test(`who does not read a message keeps the socket waiting, in bytes: ${name}`, { timeout: 8000 }, async t => {
     const highWaterMark = 20_000
     const { ws, peer } = await open(t, setup, { highWaterMark, maxMessageSize: Number.POSITIVE_INFINITY })
     const wire = peer.stream as PairEnd
@@ -207,7 +207,7 @@ for (const setup of IN_MEMORY) {
     t.equal(received, size)
   })
 
-  t.test(`messages that nobody wants are skipped, however they are left: ${name}`, { timeout: 5000 }, async t => {
+  t.test(`messages that nobody wants are skipped, however they are left: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup, { highWaterMark: 1000 })
     const size = 200_000
     const got: string[] = []
@@ -291,7 +291,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`who listens for 'data' and for none of the messages is not held up: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`who listens for 'data' and for none of the messages is not held up: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup, { highWaterMark: 1000 })
     let count = 0
     ws.streams.on('data', () => count++)
@@ -307,7 +307,7 @@ for (const setup of IN_MEMORY) {
     t.equal(count, 20)
   })
 
-  t.test(`an end inside a message is an error on it, behind what had arrived: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`an end inside a message is an error on it, behind what had arrived: ${name}`, { timeout: 8000 }, async t => {
     for (const how of ['end', 'reset', 'close', 'destroy'] as const) {
       const { ws, peer } = await open(t, setup)
       peer.send(TEXT, 'half of ', { fin: false })
@@ -327,7 +327,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`a Close inside a message is clean, but not for the message: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`a Close inside a message is clean, but not for the message: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     peer.write(peer.frame(TEXT, 'half', { fin: false }), peer.frame(CLOSE, closeBody(3000)))
     const seen: unknown[] = []
@@ -338,7 +338,7 @@ for (const setup of IN_MEMORY) {
     t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
   })
 
-  t.test(`what had arrived is read after the end: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`what had arrived is read after the end: ${name}`, { timeout: 8000 }, async t => {
     for (const how of ['end', 'close'] as const) {
       const { ws, peer } = await open(t, setup)
       t.ok(ws.streams)
@@ -357,7 +357,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`leaving the loop closes: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`leaving the loop closes: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     peer.send(BINARY, Buffer.alloc(100_000), { fin: false })
     let left: MessageStream | undefined
@@ -373,7 +373,7 @@ for (const setup of IN_MEMORY) {
     t.match(await within(500, failure(left!)), { code: 'WS_ERR_INCOMPLETE_MESSAGE' })
   })
 
-  t.test(`a Readable becomes a message, a fragment for each chunk: ${name}`, { timeout: 5000 }, async t => {
+  t.test(`a Readable becomes a message, a fragment for each chunk: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const { Readable } = streams
     const text = new Readable({ encoding: 'utf8', read() {} })
@@ -467,7 +467,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`whole messages and Readables go out in the order of writing: ${name}`, { timeout: 5000 }, async t => {
+  t.test(`whole messages and Readables go out in the order of writing: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const slow = new PassThrough()
     const view = ws.streams
@@ -499,7 +499,7 @@ for (const setup of IN_MEMORY) {
     t.match(await ws.whenClosed(), { wasClean: true })
   })
 
-  t.test(`a source is read no faster than the wire takes it: ${name}`, { timeout: 5000 }, async t => {
+  t.test(`a source is read no faster than the wire takes it: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup, { highWaterMark: 16384 })
     peer.stream.pause()
     let given = 0
@@ -524,7 +524,7 @@ for (const setup of IN_MEMORY) {
 
   t.test(
     `a Readable that fails ends the connection with 1011, and the process lives: ${name}`,
-    { timeout: 3000 },
+    { timeout: 8000 },
     async t => {
       for (const when of ['before', 'queued', 'begun'] as const) {
         const { ws, peer } = await open(t, setup)
@@ -553,7 +553,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`a source that is text and is not, ends it with 1007: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`a source that is text and is not, ends it with 1007: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const source = Object.assign(new PassThrough(), { kind: 'text' })
     const outcome = new Promise<unknown>(resolve => ws.streams.write(source, resolve))
@@ -565,7 +565,7 @@ for (const setup of IN_MEMORY) {
     t.equal(source.destroyed, true)
   })
 
-  t.test(`what is no message is a TypeError: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`what is no message is a TypeError: ${name}`, { timeout: 8000 }, async t => {
     for (const wrong of [5, {}, [], true]) {
       const { ws, peer } = await open(t, setup)
       const outcome = new Promise(resolve => ws.streams.write(wrong as never, resolve))
@@ -578,7 +578,7 @@ for (const setup of IN_MEMORY) {
     t.equal((await peer.answerClose()).code, 1011)
   })
 
-  t.test(`a source is let go where it cannot be sent any more: ${name}`, { timeout: 3000 }, async t => {
+  t.test(`a source is let go where it cannot be sent any more: ${name}`, { timeout: 8000 }, async t => {
     for (const how of ['reset', 'destroy', 'close'] as const) {
       const { ws, peer } = await open(t, setup, { closeTimeout: 100 })
       const [first, second] = [new PassThrough(), new PassThrough()]
@@ -599,7 +599,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`an echo of streams, fragment by fragment: ${name}`, { timeout: 5000 }, async t => {
+  t.test(`an echo of streams, fragment by fragment: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     ws.streams.pipe(ws.streams)
     peer.send(TEXT, '\u20ac', { fin: false })
@@ -622,7 +622,7 @@ for (const setup of IN_MEMORY) {
     t.equal(ws.streams.destroyed, true)
   })
 
-  t.test(`an echo that was flooded before it was read: ${name}`, { timeout: 5000 }, async t => {
+  t.test(`an echo that was flooded before it was read: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     for (let i = 0; i < 300; i++) peer.send(BINARY, `message ${i}`)
     await settle()
@@ -635,7 +635,7 @@ for (const setup of IN_MEMORY) {
     )
   })
 
-  t.test(`with an extension, messages stream as it lets them: ${name}`, { timeout: 5000 }, async t => {
+  t.test(`with an extension, messages stream as it lets them: ${name}`, { timeout: 8000 }, async t => {
     const { server, client } = await ours(t, { extensions: [reverse(turnsLater(2))] })
     const ws = setup.role === 'client' ? client : server
     const other = ws === client ? server : client
@@ -648,7 +648,7 @@ for (const setup of IN_MEMORY) {
   })
 }
 
-t.test('pipeline(one.streams, other.streams) passes messages on, and the end of them', { timeout: 5000 }, async t => {
+t.test('pipeline(one.streams, other.streams) passes messages on, and the end of them', { timeout: 8000 }, async t => {
   const front = await ours(t)
   const back = await ours(t)
   const done = runPipeline(front.server.streams, back.client.streams)

@@ -60,7 +60,7 @@ t.test('closed is a boolean, as of any stream', async t => {
 
 for (const setup of PIPED) {
   t.test(`pipeline(socket, ws, socket), ${setup.whose}: ${nameOf(setup)}`, async t => {
-    t.test('calls back without an error after a clean close', { timeout: 1500 }, async t => {
+    t.test('calls back without an error after a clean close', { timeout: 8000 }, async t => {
       const { ws, peer, closes, outcome } = await piped(t, setup)
       ws.close(3000)
       t.equal((await peer.answerClose()).code, 3000)
@@ -70,7 +70,7 @@ for (const setup of PIPED) {
       t.equal(closes.length, 1)
     })
 
-    t.test("and after the peer's", { timeout: 1500 }, async t => {
+    t.test("and after the peer's", { timeout: 8000 }, async t => {
       const { ws, peer, outcome } = await piped(t, setup)
       peer.close(3001)
       readClose(await peer.nextFrame())
@@ -80,7 +80,7 @@ for (const setup of PIPED) {
       t.match(await ws.whenClosed(), { code: 3001, wasClean: true })
     })
 
-    t.test('calls back with an error where the socket was reset', { timeout: 1500 }, async t => {
+    t.test('calls back with an error where the socket was reset', { timeout: 8000 }, async t => {
       const { ws, peer, closes, outcome } = await piped(t, setup)
       peer.reset()
       t.ok(await outcome)
@@ -89,7 +89,7 @@ for (const setup of PIPED) {
       t.equal(closes.length, 1)
     })
 
-    t.test('calls back with an error where the application destroys it', { timeout: 1500 }, async t => {
+    t.test('calls back with an error where the application destroys it', { timeout: 8000 }, async t => {
       const { ws, socket, closes, outcome } = await piped(t, setup)
       ws.destroy(new Error('enough'))
       t.ok(await outcome)
@@ -99,7 +99,7 @@ for (const setup of PIPED) {
       t.equal(socket.destroyed, true)
     })
 
-    t.test('ends where the peer breaks a rule', { timeout: 1500 }, async t => {
+    t.test('ends where the peer breaks a rule', { timeout: 8000 }, async t => {
       const { ws, peer, closes, outcome } = await piped(t, setup)
       peer.send(3)
       t.equal(readClose(await peer.nextFrame()).code, 1002)
@@ -115,14 +115,14 @@ for (const setup of PIPED) {
 
 for (const setup of PIPES) {
   t.test(`finished(ws): ${nameOf(setup)}`, async t => {
-    t.test('calls back without an error after a clean close', { timeout: 1500 }, async t => {
+    t.test('calls back without an error after a clean close', { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       const done = whenFinished(ws)
       ws.close()
       await peer.answerClose()
       await done
     })
-    t.test('calls back with an error after a reset', { timeout: 1500 }, async t => {
+    t.test('calls back with an error after a reset', { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       const done = new Promise<unknown>(resolve => finished(ws, resolve))
       peer.reset()
@@ -147,7 +147,7 @@ t.test('finished(ws) of an attached one', async t => {
 
 for (const setup of SETUPS) {
   t.test(`for await over messages: ${nameOf(setup)}`, async t => {
-    t.test('ends after a clean close, with all that came before', { timeout: 1500 }, async t => {
+    t.test('ends after a clean close, with all that came before', { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       const all = collect(ws.messages)
       for (let i = 0; i < 50; i++) peer.text(String(i))
@@ -161,7 +161,7 @@ for (const setup of SETUPS) {
       t.equal(ws.messages.destroyed, true)
     })
 
-    t.test('throws after an end without a close, behind all that came before', { timeout: 1500 }, async t => {
+    t.test('throws after an end without a close, behind all that came before', { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       const all = collect(ws.messages)
       peer.write(...Array.from({ length: 50 }, (_, i) => peer.frame(TEXT, String(i))))
@@ -172,7 +172,7 @@ for (const setup of SETUPS) {
       t.match(await ws.whenClosed(), { code: 1006, initiator: 'peer' })
     })
 
-    t.test('throws after destroy', { timeout: 1500 }, async t => {
+    t.test('throws after destroy', { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       const all = collect(ws.messages)
       peer.text('one')
@@ -183,7 +183,7 @@ for (const setup of SETUPS) {
       t.match(error, { code: 'WS_ERR_DESTROYED' })
     })
 
-    t.test('left early, it closes', { timeout: 1500 }, async t => {
+    t.test('left early, it closes', { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       peer.text('one')
       peer.text('two')
@@ -196,7 +196,7 @@ for (const setup of SETUPS) {
     })
   })
 
-  t.test(`echo by a pipe into itself: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+  t.test(`echo by a pipe into itself: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     ws.messages.pipe(ws.messages)
     peer.text('one')
@@ -212,7 +212,7 @@ for (const setup of SETUPS) {
     t.equal(ws.messages.destroyed, true)
   })
 
-  t.test(`pipeline(source, ws.messages) ends with a clean close: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+  t.test(`pipeline(source, ws.messages) ends with a clean close: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const texts = Array.from({ length: 200 }, (_, i) => `message ${i}`)
     const done = runPipeline(Readable.from(texts), ws.messages)
@@ -222,7 +222,7 @@ for (const setup of SETUPS) {
     t.match(await ws.whenClosed(), { code: 1000, wasClean: true, initiator: 'local' })
   })
 
-  t.test(`pipeline(ws.messages, sink) gets everything: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+  t.test(`pipeline(ws.messages, sink) gets everything: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const got: unknown[] = []
     const sink = new Writable({
@@ -248,7 +248,7 @@ for (const setup of SETUPS) {
 for (const setup of IN_MEMORY) {
   t.test(
     `pipeline(ws.messages, sink) fails where the connection does: ${nameOf(setup)}`,
-    { timeout: 1500 },
+    { timeout: 8000 },
     async t => {
       const { ws, peer } = await open(t, setup)
       const done = rejection(runPipeline(ws.messages, new PassThrough({ objectMode: true }).resume()))
@@ -258,7 +258,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`a pipeline whose sink fails closes the connection: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+  t.test(`a pipeline whose sink fails closes the connection: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const sink = new Writable({
       objectMode: true,
@@ -271,7 +271,7 @@ for (const setup of IN_MEMORY) {
     await ws.whenClosed()
   })
 
-  t.test(`a pipeline whose source fails closes the connection: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+  t.test(`a pipeline whose source fails closes the connection: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const source = new Readable({ objectMode: true, read() {} })
     const done = rejection(runPipeline(source, ws.messages))
@@ -283,7 +283,7 @@ for (const setup of IN_MEMORY) {
     await ws.whenClosed()
   })
 
-  t.test(`messages and a Close in one chunk, to an echo: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+  t.test(`messages and a Close in one chunk, to an echo: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const heard: unknown[] = []
     ws.on('message', message => heard.push(message))
@@ -302,7 +302,7 @@ for (const setup of IN_MEMORY) {
 
   t.test(
     `messages and a Close in one chunk, to one that answers each: ${nameOf(setup)}`,
-    { timeout: 1500 },
+    { timeout: 8000 },
     async t => {
       const { ws, peer } = await open(t, setup)
       const got: unknown[] = []

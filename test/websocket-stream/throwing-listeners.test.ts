@@ -23,7 +23,7 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 for (const setup of SETUPS) {
-  t.test(`message: those that come later are delivered: ${nameOf(setup)}`, { timeout: 5000 }, async t => {
+  t.test(`message: those that come later are delivered: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const uncaught = catching(t)
     const got: unknown[] = []
@@ -44,7 +44,7 @@ for (const setup of SETUPS) {
 
   t.test(
     `message: those behind it in the chunk need nothing else to come: ${nameOf(setup)}`,
-    { timeout: 5000 },
+    { timeout: 8000 },
     async t => {
       const { ws, peer } = await open(t, setup)
       const uncaught = catching(t)
@@ -62,7 +62,7 @@ for (const setup of SETUPS) {
     }
   )
 
-  t.test(`open: messages come and go behind it: ${nameOf(setup)}`, { timeout: 5000 }, async t => {
+  t.test(`open: messages come and go behind it: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await fresh(t, setup)
     const uncaught = catching(t)
     ws.on('open', () => {
@@ -82,7 +82,7 @@ for (const setup of SETUPS) {
     t.same(got, ['hello'])
   })
 
-  t.test(`open: a close of before goes out all the same: ${nameOf(setup)}`, { timeout: 5000 }, async t => {
+  t.test(`open: a close of before goes out all the same: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await fresh(t, setup)
     const uncaught = catching(t)
     ws.on('open', () => {
@@ -96,7 +96,7 @@ for (const setup of SETUPS) {
     t.same(uncaught.errors, [boom])
   })
 
-  t.test(`error: the end is told to all that wait for it: ${nameOf(setup)}`, { timeout: 5000 }, async t => {
+  t.test(`error: the end is told to all that wait for it: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer, closes } = await open(t, setup)
     const uncaught = catching(t)
     ws.on('message', () => {})
@@ -113,7 +113,7 @@ for (const setup of SETUPS) {
     t.equal(ws.closed, true)
   })
 
-  t.test(`error of a peer's fault: the Close that names it goes out: ${nameOf(setup)}`, { timeout: 5000 }, async t => {
+  t.test(`error of a peer's fault: the Close that names it goes out: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer, closes } = await open(t, setup)
     const uncaught = catching(t)
     ws.on('error', () => {
@@ -127,7 +127,7 @@ for (const setup of SETUPS) {
     t.same(uncaught.errors, [boom])
   })
 
-  t.test(`a callback of a write: the callbacks behind it come: ${nameOf(setup)}`, { timeout: 5000 }, async t => {
+  t.test(`a callback of a write: the callbacks behind it come: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const uncaught = catching(t)
     const called: string[] = []
@@ -147,7 +147,7 @@ for (const setup of SETUPS) {
     t.equal((await peer.nextFrame())?.payload.toString(), 'goes on')
   })
 
-  t.test(`a callback of a write that fails: so do the others: ${nameOf(setup)}`, { timeout: 5000 }, async t => {
+  t.test(`a callback of a write that fails: so do the others: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer, closes } = await open(t, setup)
     peer.stream.pause()
     const called: string[] = []
@@ -166,7 +166,7 @@ for (const setup of SETUPS) {
     t.same(uncaught.errors, [boom])
   })
 
-  t.test(`data of the view: the flow goes on: ${nameOf(setup)}`, { timeout: 5000 }, async t => {
+  t.test(`data of the view: the flow goes on: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const uncaught = catching(t)
     const got: unknown[] = []
@@ -183,7 +183,7 @@ for (const setup of SETUPS) {
   })
 }
 
-t.test('an acceptor forgets a connection whose error listener throws', { timeout: 5000 }, async t => {
+t.test('an acceptor forgets a connection whose error listener throws', { timeout: 8000 }, async t => {
   const server = createServer()
   const acceptor = acceptWebSockets(server, {}, ws => {
     ws.on('message', () => {})

@@ -132,7 +132,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`streams that nothing reads do not hide the peer's Close: ${name}`, { timeout: 10_000 }, async t => {
+  t.test(`streams that nothing reads do not hide the peer's Close: ${name}`, { timeout: 60_000 }, async t => {
     const { ws, peer } = await open(t, setup, { closeTimeout: 200, highWaterMark: 1000 })
     t.ok(ws.streams)
     for (let i = 0; i < 10; i++) peer.send(BINARY, Buffer.alloc(1000))

@@ -35,7 +35,7 @@ for (const side of SIDES) {
 }
 
 for (const { role, join } of SIDES) {
-  t.test(`a socket that was paused is read: ${role}, ${join}`, { timeout: 10_000 }, async t => {
+  t.test(`a socket that was paused is read: ${role}, ${join}`, { timeout: 60_000 }, async t => {
     const server = createServer({ pauseOnConnect: role === 'server' })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -159,7 +159,7 @@ for (const [name, options] of Object.entries(SILENT)) {
   for (const { role, join } of SIDES) {
     t.test(
       `a wire with ${name} never emits 'close', and is not waited for: ${role}, ${join}`,
-      { timeout: 5000 },
+      { timeout: 8000 },
       async t => {
         for (const closer of ['us', 'the peer'] as const) {
           const [left, right] = endsWith(options)
@@ -179,7 +179,7 @@ for (const [name, options] of Object.entries(SILENT)) {
 
     t.test(
       `nor is it when the connection is destroyed, or the wire ends: ${name}, ${role}, ${join}`,
-      { timeout: 5000 },
+      { timeout: 8000 },
       async t => {
         for (const how of ['destroy', 'end', 'error'] as const) {
           const [left, right] = endsWith(options)

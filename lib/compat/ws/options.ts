@@ -17,6 +17,7 @@ import {
   permessageDeflate,
   type WebSocketOptions
 } from '../../index.js'
+import { shareOptions } from '../../options.js'
 import type { WebSocket } from './web-socket.js'
 
 /** Options of permessage-deflate. */
@@ -156,6 +157,24 @@ export function coreOptions(options: CommonOptions): WebSocketOptions {
     textAs: 'bytes'
   }
 }
+
+/** The core's options for the connections of a server: one object as long as a program does not change `server.options`. */
+export class SharedCoreOptions {
+  private given: CommonOptions | null = null
+  private made: WebSocketOptions = {}
+
+  of(options: CommonOptions): WebSocketOptions {
+    const { given } = this
+    if (given === null || USED.some(name => given[name] !== options[name])) {
+      this.given = { ...options }
+      this.made = shareOptions({ ...coreOptions(options), extensions: deflate(options.perMessageDeflate, true) })
+    }
+    return this.made
+  }
+}
+
+/** The options that matter to the core. */
+const USED = ['autoPong', 'closeTimeout', 'maxPayload', 'maxFragments', 'perMessageDeflate'] as const
 
 /** The extension that `perMessageDeflate` asks for. */
 export function deflate(given: boolean | PerMessageDeflateOptions | undefined, isServer: boolean): Extension[] {

@@ -22,7 +22,7 @@ import {
   kVerify,
   kWaitsForClients
 } from './internals.js'
-import { coreOptions, deflate, type ServerOptions, type VerifyClientCallbackAsync, type VerifyInfo } from './options.js'
+import { type ServerOptions, SharedCoreOptions, type VerifyClientCallbackAsync, type VerifyInfo } from './options.js'
 import {
   acceptValue,
   checkRequest,
@@ -59,6 +59,7 @@ interface AddedField {
 const STATES = ['running', 'closing', 'closed'] as const
 
 const kUsed = Symbol('upgraded')
+const kCoreOptions = Symbol('core options')
 
 /** As `options` shows them. */
 const DEFAULTS: ServerOptions = {
@@ -98,6 +99,7 @@ export class WebSocketServer<
   private [kState]: (typeof STATES)[number] = 'running'
   private readonly [kSubscriptions]: Record<string, (...args: never[]) => void>
   private [kWaitsForClients] = false
+  private readonly [kCoreOptions] = new SharedCoreOptions()
 
   /** The state as a number, for programs that look at it. @internal */
   get _state(): number {
@@ -117,7 +119,7 @@ export class WebSocketServer<
     }
     this.options = { ...DEFAULTS, ...options } as ServerOptions<Socket, Request>
     // wrong ones are told now
-    void WebSocketStream.server({ ...coreOptions(options), extensions: deflate(options.perMessageDeflate, true) })
+    void WebSocketStream.server(this[kCoreOptions].of(this.options))
     if (this.options.clientTracking) this.clients = new Set()
     this[kSubscriptions] = {
       listening: () => this.emit('listening'),
@@ -267,10 +269,11 @@ export class WebSocketServer<
     const added = this[kAddedFields](request, chosen)
     const wanted = added.get('sec-websocket-protocol')?.values.at(-1) ?? chosen
     const protocol = TOKEN.test(wanted) ? wanted : ''
-    const core = WebSocketStream.http(forCore(request, protocols, protocol), undefined, {
-      ...coreOptions(this.options),
-      extensions: deflate(this.options.perMessageDeflate, true)
-    })
+    const core = WebSocketStream.http(
+      forCore(request, protocols, protocol),
+      undefined,
+      this[kCoreOptions].of(this.options)
+    )
     for (const [key, { name, values }] of added) if (!OWN.has(key)) core.setHeader(name, values)
     core.accept({ protocol })
     socket.off('error', destroy)

@@ -5,7 +5,7 @@ import http from 'node:http'
 import { listen, until } from '../helpers.js'
 
 export default {
-  what: 'a broker on `ws.bytes`, and clients by `streamBuilder`: wishes of all three levels, 200 kB, a will, a broker that ends',
+  what: 'a broker on `ws.bytes`, and clients by `streamBuilder`: all three levels of service, 200 kB, a will, a broker that ends',
   packages: { mqtt: '5.14.0', aedes: '0.51.3', 'websocket-stream': '5.5.2', ws: '8.18.3' },
   putIn: { ws: 'websocket-duplex-ws' },
   instead: 'websocket-stream',

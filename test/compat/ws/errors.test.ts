@@ -3,7 +3,7 @@
 import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { errorOf } from '../../../lib/compat/ws/errors.js'
-import { coreOptions } from '../../../lib/compat/ws/options.js'
+import { coreOptions, SharedCoreOptions } from '../../../lib/compat/ws/options.js'
 import { refuse } from '../../../lib/compat/ws/server-request.js'
 import { HandshakeError, WebSocketError } from '../../../lib/index.js'
 
@@ -27,4 +27,15 @@ t.test('a status without a name is refused with', async t => {
   const socket = new PassThrough()
   refuse(socket, 599)
   t.match(String(socket.read()), /^HTTP\/1.1 599 \r\n/)
+})
+
+t.test("the connections of a server share the core's options until a program changes the server's", async t => {
+  const shared = new SharedCoreOptions()
+  const options: { maxPayload: number } = { maxPayload: 5 }
+  const first = shared.of(options)
+  t.match(first, { maxMessageSize: 5 })
+  t.equal(shared.of(options), first)
+  options.maxPayload = 6
+  t.match(shared.of(options), { maxMessageSize: 6 })
+  t.match(first, { maxMessageSize: 5 })
 })

@@ -22,7 +22,7 @@ const groups = [...new Set(CASES.map(({ id }) => id[0]!))]
 for (const group of groups) {
   const cases = CASES.filter(({ id }) => id.startsWith(group))
   for (const role of ROLES) {
-    t.test(`group ${group}, our ${role}`, { timeout: 30_000 }, async t => {
+    t.test(`group ${group}, our ${role}`, { timeout: 60_000 }, async t => {
       for (const each of cases) for (const way of Object.keys(WAYS)) await run(t, each, role, way)
     })
   }

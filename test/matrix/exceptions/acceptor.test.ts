@@ -103,13 +103,13 @@ for (const kind of ['http', 'https', 'h2'] as const) {
   for (const [name, each] of Object.entries(CASES)) {
     for (const listens of [true, false]) {
       const text = `${kind}: ${name} throws, ${listens ? 'and' : 'and no'} 'error' listener hears of it`
-      t.test(text, { timeout: 15_000 }, t => meetAll(t, kind, each, listens))
+      t.test(text, { timeout: 60_000 }, t => meetAll(t, kind, each, listens))
     }
   }
 }
 
 for (const event of ['error', 'refused'] as const) {
-  t.test(`the acceptor's '${event}' listener throws`, { timeout: 15_000 }, async t => {
+  t.test(`the acceptor's '${event}' listener throws`, { timeout: 60_000 }, async t => {
     const uncaught = new Uncaught()
     t.teardown(() => uncaught.stop())
     const given = event === 'error' ? { verify: throwsOnce(true) } : { origins: 'http://example.com' }

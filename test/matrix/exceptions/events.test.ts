@@ -124,7 +124,7 @@ async function converse(t: Test, wire: Wire, role: Role, { event, state = 'any',
   if (ending === 'reset') (ends.client ?? ends.server).destroy(new Error('reset'))
   else if (reader === 'event' || ws !== subject.ws) ws.close(1000)
   else ws[reader === 'streams' || reader === 'frames' ? reader : 'messages'].end()
-  await within(5000, over)
+  await within(20_000, over)
   await settle(10)
   uncaught.stop()
   return { bomb, early, wentOn, uncaught: uncaught.errors, subject: subject.record, peer: peer.record }
@@ -181,7 +181,7 @@ for (const wire of WIRES) {
       for (const each of CASES) {
         if (each.role !== undefined && each.role !== role) continue
         const name = `a ${role} throws in ${nameOf(each)}`
-        await t.test(name, { timeout: 20_000 }, async t => check(t, each, await converse(t, wire, role, each)))
+        await t.test(name, { timeout: 60_000 }, async t => check(t, each, await converse(t, wire, role, each)))
       }
     }
   })

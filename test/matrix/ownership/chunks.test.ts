@@ -79,7 +79,7 @@ for (const objectMode of [false, true]) {
       async t => {
         for (const role of ROLES) {
           for (const way of WAYS) {
-            await t.test(`${role}, ${way.name}`, { timeout: 20_000 }, t => twice(t, role, way, join, objectMode))
+            await t.test(`${role}, ${way.name}`, { timeout: 60_000 }, t => twice(t, role, way, join, objectMode))
           }
         }
       }
@@ -102,7 +102,7 @@ const BESIDE: Record<string, (socket: Duplex, see: (chunk: Buffer) => void, join
 
 for (const join of JOINS) {
   for (const [name, listen] of Object.entries(BESIDE)) {
-    t.test(`TCP, ${join}: ${name} sees the bytes of the wire`, { timeout: 20_000 }, async t => {
+    t.test(`TCP, ${join}: ${name} sees the bytes of the wire`, { timeout: 60_000 }, async t => {
       const [near, far] = await tcpPair(t, false)
       const ws = WebSocketStream.server()
       const peer = new RawPeer(far, 'client')
@@ -136,7 +136,7 @@ for (const join of JOINS) {
 }
 
 for (const join of JOINS) {
-  t.test(`what comes with a request stays the application's, ${join}`, { timeout: 20_000 }, async t => {
+  t.test(`what comes with a request stays the application's, ${join}`, { timeout: 60_000 }, async t => {
     const [near, far] = MemoryEnd.pair()
     const peer = new RawPeer(far, 'client')
     const head = peer.frame(BINARY, payloadOf(1, 1024))
@@ -154,7 +154,7 @@ for (const join of JOINS) {
 for (const join of JOINS) {
   for (const isParsed of [true, false]) {
     const name = `what was read from a socket and put back stays the application's, ${join}${isParsed ? ', behind a request' : ''}`
-    t.test(name, { timeout: 20_000 }, async t => {
+    t.test(name, { timeout: 60_000 }, async t => {
       const [near, far] = await tcpPair(t, false)
       const peer = new RawPeer(far, 'client')
       const frame = peer.frame(BINARY, payloadOf(1, 20_000))

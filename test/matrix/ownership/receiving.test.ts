@@ -128,7 +128,7 @@ for (const wire of WIRES) {
           // what an extension made is not undone there
           if (way.name === 'frames' && form === 'compressed') continue
           const name = `a ${role} receives by ${way.name}, ${form}`
-          await t.test(name, { timeout: 20_000 }, t => exercise(t, wire, role, way, options))
+          await t.test(name, { timeout: 60_000 }, t => exercise(t, wire, role, way, options))
         }
       }
     }

@@ -125,7 +125,7 @@ for (const wire of WIRES) {
           // extensions know nothing of frames that are written as they are
           if (view === 'frames' && form !== 'plain') continue
           const name = `a ${role} sends ${view === 'none' ? 'without a view' : `beside ${view}`}, ${form}`
-          await t.test(name, { timeout: 20_000 }, t => exercise(t, wire, role, view, options))
+          await t.test(name, { timeout: 60_000 }, t => exercise(t, wire, role, view, options))
         }
       }
     }

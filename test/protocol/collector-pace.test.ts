@@ -1,0 +1,44 @@
+// Large messages make V8 collect young objects, though they make few of these themselves.
+
+import { constants, PerformanceObserver } from 'node:perf_hooks'
+import { setImmediate } from 'node:timers/promises'
+import t from 'tap'
+import { FrameParser } from '../../lib/protocol/frame-parser.js'
+
+/** How many collections of young objects came while a parser read this many chunks of this size, always the same memory. */
+async function collections(count: number, size: number): Promise<number> {
+  let found = 0
+  const observer = new PerformanceObserver(list => {
+    for (const { detail } of list.getEntries() as unknown as { detail: { kind: number } }[]) {
+      if (detail.kind === constants.NODE_PERFORMANCE_GC_MINOR) found++
+    }
+  })
+  observer.observe({ entryTypes: ['gc'] })
+  const parser = new FrameParser({ masked: false, maxFrameSize: Number.POSITIVE_INFINITY })
+  const chunk = Buffer.alloc(size)
+  const header = Buffer.from([0x82, 127, 0, 0, 0, 0, 0, 0, 0, 0])
+  header.writeUIntBE(count * size, 4, 6)
+  parser.push(header, true)
+  parser.next()
+  for (let i = 0; i < count; i++) {
+    parser.push(chunk, true)
+    parser.next()
+  }
+  await setImmediate()
+  for (const { detail } of observer.takeRecords() as unknown as { detail: { kind: number } }[]) {
+    if (detail.kind === constants.NODE_PERFORMANCE_GC_MINOR) found++
+  }
+  observer.disconnect()
+  return found
+}
+
+t.test('chunks of 64 KiB are followed by collections of young objects, in proportion to their bytes', async t => {
+  const [few, many] = [await collections(2000, 65536), await collections(8000, 65536)]
+  t.ok(few >= 1, `${few} for 125 MiB`)
+  t.ok(many > few, `${many} for 500 MiB`)
+})
+
+t.test('small chunks are not', async t => {
+  const found = await collections(8000, 64)
+  t.ok(found <= 1, `${found} for 500 KiB`)
+})
