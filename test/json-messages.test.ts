@@ -89,7 +89,7 @@ for (const setup of BOTH) {
       peer.text('{"text":"behind it"}')
       const { got, error } = await collect(json)
       t.same(got, [{ text: 'right' }])
-      const message = `a message is not what the application takes: ${detail}`
+      const message = `invalid message: ${detail}`
       t.match(error, {
         name: 'WebSocketError',
         code: 'WS_ERR_INVALID_MESSAGE',

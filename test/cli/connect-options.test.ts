@@ -96,7 +96,7 @@ t.test('--cert and --key show who this client is', async t => {
     t.match(await finish(t, [...args, ...given]), { code: 2, err: '--cert and --key go together' })
   }
   const wrong = await finish(t, [...args, '--cert', file('cert'), '--key', file('not-a-key')])
-  t.match(wrong, { code: 2, err: /cert and .*not-a-key are no certificate and key: / })
+  t.match(wrong, { code: 2, err: /cert and .*not-a-key are not a certificate and its key: / })
 })
 
 for (const [kind, place] of [

@@ -157,7 +157,7 @@ t.test('the exit code says whether it was closed in order', async t => {
   const dropping = await meeting(t, ws => ws.on('open', () => setImmediate(() => ws.destroy())))
   t.match(await finish(t, ['connect', dropping], { input: null }), {
     code: 1,
-    err: 'websocket-duplex: the wire ended without a closing handshake\n'
+    err: 'websocket-duplex: the connection ended without a closing handshake\n'
   })
 })
 
@@ -391,9 +391,9 @@ t.test('what does not go together, or is no URL, is wrong usage', async t => {
     '--stream, --message, --null and --length-prefixed exclude each other'
   )
   t.equal(await wrong('x:80/chat'), "'x:80/chat' has no scheme; did you mean ws://x:80/chat ?")
-  t.equal(await wrong('ftp://x'), 'the scheme of a URL is ws, wss, http, https or ws+unix, not ftp')
+  t.equal(await wrong('ftp://x'), 'the scheme of a URL must be ws, wss, http, https or ws+unix, not ftp')
   t.match(await wrong('ws://'), 'not a URL')
-  t.match(await wrong('ws+unix://x'), 'a ws+unix URL has no host')
+  t.match(await wrong('ws+unix://x'), 'a ws+unix URL must not have a host')
   t.match(await wrong('ws://x', '--header', 'no colon'), "--header needs 'NAME: VALUE'")
   t.match(await wrong('ws://x', '--header', 'Upgrade: x'), 'written by the handshake itself')
   t.match(await wrong('ws://x', '--proxy', 'ws://x'), 'the scheme of a proxy')

@@ -124,7 +124,7 @@ t.test('a connection that is lost is a failure', async t => {
   const { ws, code, stderr } = await talk(t)
   ws.destroy()
   t.equal(await code, 1)
-  t.match(stderr.text, 'websocket-duplex: the wire ended without a closing handshake\n')
+  t.match(stderr.text, 'websocket-duplex: the connection ended without a closing handshake\n')
 })
 
 t.test('what cannot be sent any more says so', async t => {

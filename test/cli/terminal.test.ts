@@ -93,8 +93,11 @@ t.test('why there is no connection', async t => {
   t.equal(lost(new Error('connect ECONNREFUSED')), 'cannot connect: connect ECONNREFUSED')
   t.equal(lost(new AggregateError([new Error('one'), new Error('two'), new Error('two')])), 'cannot connect: one: two')
   t.equal(lost(), 'cannot connect')
-  t.equal(describeError(new WebSocketError('WS_ERR_CONNECTION_LOST')), 'the wire ended without a closing handshake')
-  t.equal(describeError(new HandshakeError('WS_ERR_BAD_RESPONSE', { status: 101 })), 'wrong answer to the handshake')
+  t.equal(
+    describeError(new WebSocketError('WS_ERR_CONNECTION_LOST')),
+    'the connection ended without a closing handshake'
+  )
+  t.equal(describeError(new HandshakeError('WS_ERR_BAD_RESPONSE', { status: 101 })), 'invalid handshake response')
 })
 
 t.test('who refused says its status and its body', async t => {

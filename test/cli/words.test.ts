@@ -22,7 +22,7 @@ for (const [text, words] of CASES) {
 
 for (const text of [`'a`, `a "b`, 'a\\', `a'b' "`]) {
   t.test(`${text} has no end`, async t => {
-    t.throws(() => splitWords(text), { message: /^a quote or a backslash has nothing behind it/ })
+    t.throws(() => splitWords(text), { message: /^a quote is not closed, or a backslash is the last character/ })
   })
 }
 

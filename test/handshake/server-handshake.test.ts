@@ -354,7 +354,7 @@ t.test('a function may choose the subprotocol', async t => {
   for (const wrong of ['c', 'B', 1, true, Promise.resolve('a'), ['a']]) {
     const error = caught(() => choose(wrong))
     t.match(error, { code: 'WS_ERR_REJECTED', status: 500, cause: { message: /was not offered/ } })
-    t.match(error.message, /: the protocols callback chose what was not offered$/)
+    t.match(error.message, /: the protocols callback chose a subprotocol that was not offered$/)
   }
   const fault = new Error('of the application')
   const throws = () => {

@@ -465,7 +465,7 @@ for (const way of ONE_OF_EACH) {
       })
       const told = once(acceptor, 'error')
       const { peer } = await ask()
-      t.match((await told)[0], { message: 'not an Error was thrown', cause: undefined })
+      t.match((await told)[0], { message: 'a value that is not an Error was thrown', cause: undefined })
       await peer.answerClose()
     })
 

@@ -462,7 +462,7 @@ t.test('what these functions throw is tried again, and a URL that is none is thr
   t.match(await rejection(all(reconnect(() => fails.shift()!(), options))), { closeCode: 1008 })
   t.match(notes, [
     { error: { message: 'no ticket' } },
-    { error: { message: 'not an Error was thrown', cause: 'no ticket' } }
+    { error: { message: 'a value that is not an Error was thrown', cause: 'no ticket' } }
   ])
   t.match(await rejection(all(reconnect(() => 'nonsense', FAST))), { name: 'SyntaxError' })
 })

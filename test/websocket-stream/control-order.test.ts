@@ -16,7 +16,7 @@ for (const setup of SETUPS) {
     peer.send(CLOSE)
     peer.end()
     t.same(await closed, { code: 1005, reason: '', wasClean: true, initiator: 'local' })
-    t.throws(() => ws.close(null, 'why'), { name: 'TypeError', message: 'a Close without a code has no reason' })
+    t.throws(() => ws.close(null, 'why'), { name: 'TypeError', message: 'a Close without a code cannot have a reason' })
   })
 }
 

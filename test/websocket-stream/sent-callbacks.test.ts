@@ -132,7 +132,7 @@ for (const role of ['server', 'client'] as const) {
     })
     t.match(await why(({ peer }) => peer.close(4000)), { message: `${text}: the peer closed it with 4000` })
     t.match(await why(({ peer }) => peer.reset()), {
-      message: `${text}: the wire ended without a closing handshake`,
+      message: `${text}: the connection ended without a closing handshake`,
       cause: { code: 'WS_ERR_CONNECTION_LOST' }
     })
     const closed = await why(async ({ ws, peer }) => {

@@ -68,7 +68,7 @@ t.test('so does one that is refused, and one whose wire the application attached
   await told()
   t.match(warnings, [
     { code: 'WS_NOT_OPENED', message: /unexpected server response: 401/ },
-    { code: 'WS_NOT_OPENED', message: /no connection to ws:\/\/a\/: wrong answer/ }
+    { code: 'WS_NOT_OPENED', message: /no connection to ws:\/\/a\/: invalid handshake response/ }
   ])
 })
 

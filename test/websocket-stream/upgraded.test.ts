@@ -174,7 +174,7 @@ t.test('what has no request to send says so', async t => {
   t.throws(() => dialled.requestHeaders(), { message })
   dialled.destroy()
   const ws = WebSocketStream.client('ws://a.example/')
-  t.throws(() => ws.upgraded({ statusCode: 101, headers: {} }), { message: 'no request waits for this answer' })
+  t.throws(() => ws.upgraded({ statusCode: 101, headers: {} }), { message: 'no request is waiting for a response' })
   ws.destroy()
 })
 

@@ -84,7 +84,7 @@ t.test('an answer that is none', async t => {
   const { proxy, said } = proxied()
   proxy.write('nonsense\r\n\r\n')
   await settle()
-  t.match(said, [/^no way to ws:\/\/example\.com\/chat through the proxy: /, 'close', 'end'])
+  t.match(said, [/^cannot reach ws:\/\/example\.com\/chat through the proxy: /, 'close', 'end'])
   t.equal(proxy.statusCode, undefined)
   const ended = proxied()
   ended.proxy.write('nonsense\r\n\r\n')
