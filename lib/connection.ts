@@ -1,5 +1,5 @@
-// The state of one connection and its closing handshake (RFC 6455 §7): what has happened is recorded, and tables say what follows from it. Sees
-// control frames and the ends of the wire; knows no bytes and no streams.
+// The state of one connection and its closing handshake (RFC 6455 §7): it records what has happened, and tables say what follows. It gets
+// control frames and the ends of the wire; it knows no bytes and no streams.
 
 import { after, PHASES, type Phase, type ReadyState, type Step } from './connection-phase.js'
 import { HandshakeError, WebSocketError } from './errors.js'
@@ -16,72 +16,72 @@ import type { Buffer } from './runtime/node.js'
 export type Role = 'server' | 'client'
 /** How a connection ended (RFC 6455 §7.1). */
 export interface CloseInfo {
-  /** The code of the peer's Close frame; 1005 where it had none, 1006 where no Close came; or the code with which this side failed the connection. */
+  /** The code of the peer's Close: 1005 if it had none, 1006 if none came; or the code with which this side failed the connection. */
   readonly code: number
-  /** The reason along with it. */
+  /** The reason that belongs to the code. */
   readonly reason: string
-  /** Whether both Close frames were exchanged, and no rule was broken. */
+  /** Whether both Close frames were exchanged and neither side broke the protocol. */
   readonly wasClean: boolean
-  /** Which side began to end the connection. */
+  /** The side that started to end the connection. */
   readonly initiator: 'local' | 'peer'
 }
 
-/** How a connection ends whose wire has not ended yet. */
+/** How a connection will end, before its wire has ended. */
 export interface ClosingInfo extends Omit<CloseInfo, 'wasClean'> {
-  /** What the `error` event will say; null where it does not come. */
+  /** The error that `error` will report; null if there is none. */
   readonly error: Error | null
 }
 
-/** What a connection asks of its surroundings. */
+/** The methods that a Connection calls on the Endpoint. */
 export interface Surroundings extends PingSurroundings {
-  /** Sends a Close behind what waits; no frame goes out after it. False where the end of the wire has to do. */
+  /** Sends a Close after queued messages; no frame follows it. False if this version has no Close frame. */
   sendClose(payload: Buffer): boolean
-  /** Ends the wire behind what waits. */
+  /** Ends the wire after queued data. */
   endWire(): void
-  /** Whether the wire has taken all that was to be sent. */
+  /** Whether the wire has taken everything that was queued. */
   hasSentAll(): boolean
-  /** Once all is over: whether our Close, or the end of the wire in its place, had left by then. */
+  /** After the end: whether our Close, or the end of the wire in its place, was written. */
   closeHasLeft(): boolean
-  /** Gives up the wire at once. */
+  /** Destroys the wire at once. */
   dropWire(): void
-  /** Takes no more frames from the wire: the rest is dropped. */
+  /** Reads no more frames from the wire and drops the rest. */
   stopReading(): void
   /** Whether the application is reading messages. */
   isRead(): boolean
-  /** Drops messages that wait to be read, if there are any: a Close may lie behind them. */
+  /** Drops messages that wait to be read: a Close may follow them. */
   dropUnread(): void
-  /** Lets a Close be acted on that was held. */
+  /** Acts on a Close that was held back. */
   releaseClose(): void
-  /** No more messages will come, behind those that have arrived. */
+  /** No more messages arrive after those already received. */
   messagesEnded(): void
-  /** A frame passes, and diagnostics_channel has subscribers for it. */
+  /** Reports a frame to diagnostics_channel, if it has subscribers. */
   saw(direction: 'received' | 'sent', frame: Frame): void
-  /** Tells the application why the connection ends. */
+  /** Reports to the application why the connection ends. */
   notifyError(error: Error): void
 }
 
 export class Connection {
-  /** Pings and Pongs of both sides. */
+  /** The Pings and Pongs of both sides. */
   readonly pings: Pings
-  /** Why the connection ends other than cleanly; null while nothing is wrong. */
+  /** Why the connection does not end cleanly; null while nothing is wrong. */
   failure: WebSocketError | null = null
-  /** Whether a Close of the peer's is answered by `close` only: the application is asked first. */
+  /** Whether only `close` answers the peer's Close, because the application decides. */
   relaysClose = false
 
   private phase: Phase = PHASES.connecting
-  // of the handshake, or of the closing handshake
+  // for the handshake, later for the closing handshake
   private readonly timer = new PatientTimer()
-  // what has happened
+  // what has happened so far
   private closeSent = false
   private closeReceived: CloseBody | null = null
   private initiator: 'local' | 'peer' | null = null
   private wireEnded = false
-  // given up with something unsent
+  // ended by this side before all data was written
   private isCut = false
-  // what was asked for before the connection was open
+  // requested before the connection was open
   private queuedClose: Buffer | null = null
   private closesSoon = false
-  // the versions before RFC 6455's framing have no pings
+  // drafts without RFC 6455 framing have no Pings
   private hasPings = true
 
   constructor(
@@ -92,7 +92,7 @@ export class Connection {
     this.pings = new Pings(around)
   }
 
-  /** Runs `late` unless the handshake is done within `handshakeTimeout`. */
+  /** Calls `late` unless the handshake is done within `handshakeTimeout`. */
   expectHandshake(late: () => void): void {
     this.timer.start(this.settings.handshakeTimeout, late)
   }
@@ -106,7 +106,7 @@ export class Connection {
     else this.pings.areRefused()
   }
 
-  /** After the handshake and what the application does at once: a close that was asked for before may go out. */
+  /** The handshake is done and the 'open' listeners have run: a close requested earlier may now be sent. */
   ready(): void {
     if (this.queuedClose !== null && this.phase === PHASES.open) this.startClose(this.queuedClose)
     else if (this.closesSoon) this.closeSoon()
@@ -120,18 +120,18 @@ export class Connection {
     return this.phase.state
   }
 
-  /** Whether messages can still be sent, or will be once the handshake is done. */
+  /** Whether messages can be sent now, or will be after the handshake. */
   get takesMessages(): boolean {
     return this.phase === PHASES.connecting ? this.queuedClose === null : this.phase.isSending
   }
 
-  /** Whether Pings and Pongs can still be sent, or will be once the handshake is done. */
+  /** Whether Pings and Pongs can be sent now, or will be after the handshake. */
   get takesPings(): boolean {
     if (this.phase === PHASES.connecting) return this.queuedClose === null
     return this.phase === PHASES.open && this.hasPings
   }
 
-  // the peer has said that nothing more comes, or is no longer listened to
+  // the peer has sent its Close, or this side no longer reads
   private get inputIsOver(): boolean {
     return this.closeReceived !== null || this.failure !== null
   }
@@ -145,19 +145,19 @@ export class Connection {
       const reason = failure.closeCode === CloseCode.Abnormal ? '' : closeReason(failure)
       return { code: failure.closeCode, reason, wasClean: false, initiator }
     }
-    // without a failure the peer's Close has come; ours may have been the application's to give, or may not have left
+    // Without a failure the peer's Close has arrived; ours may be left to the application, or may not have been written.
     const { code, reason } = this.closeReceived!
     return { code, reason, wasClean: this.closeSent && !this.isCut && this.around.closeHasLeft(), initiator }
   }
 
-  /** The code of the peer's Close; 1005 where it had none, or has not come. */
+  /** The code of the peer's Close; 1005 if it had none, or has not arrived. */
   get peerCloseCode(): number {
     return this.closeReceived?.code ?? CloseCode.NoStatus
   }
 
   /**
-   * The error of what can no longer be sent, which says why.
-   * @param cause - what is known where the connection says nothing
+   * The error for data that can no longer be sent; it says why.
+   * @param cause - used if the connection itself knows no reason
    */
   notOpen(cause?: unknown): WebSocketError {
     const { failure, closeReceived } = this
@@ -169,7 +169,7 @@ export class Connection {
 
   // The closing handshake
 
-  /** Begins the closing handshake (RFC 6455 §7.1.2), or answers the peer's Close; a second call does nothing. */
+  /** Starts the closing handshake (RFC 6455 §7.1.2), or answers the peer's Close; a second call does nothing. */
   close(body: Buffer): void {
     if (this.phase === PHASES.connecting) this.queuedClose ??= body
     else if (this.phase === PHASES.open || this.phase === PHASES.ending) this.startClose(body)
@@ -179,7 +179,7 @@ export class Connection {
     }
   }
 
-  /** A `close` will come when the messages before it are sent: `closeTimeout` after the wire took some of them at most. */
+  /** Announces a `close` that follows when the queued messages are sent, at most `closeTimeout` after the wire last took some of them. */
   closeSoon(): void {
     this.closesSoon = true
     if (this.phase !== PHASES.open) return
@@ -192,7 +192,7 @@ export class Connection {
     if (!this.sendClose(body)) this.around.endWire()
   }
 
-  /** False where this version has no Close frame: the end of the wire stands for it. */
+  /** False if this version has no Close frame: the end of the wire replaces it. */
   private sendClose(body: Buffer): boolean {
     this.closeSent = true
     this.beginClosing('close sent')
@@ -203,9 +203,9 @@ export class Connection {
     this.around.saw(direction, frame)
   }
 
-  /** Acts on a control frame (RFC 6455 §5.5); false asks for no more input until `resumeInput`. */
+  /** Acts on a control frame (RFC 6455 §5.5); false pauses the input until `resumeInput`. */
   control(opcode: Opcode, payload: Buffer): boolean {
-    // frames that had arrived when the wire broke: their messages still count
+    // frames that arrived before the wire broke: their messages still count
     if (this.failure !== null) return true
     const isAnswered = this.settings.autoPong && this.phase.isSending
     if (opcode === Opcode.Ping) return this.pings.receivePing(payload, isAnswered)
@@ -214,7 +214,7 @@ export class Connection {
     return true
   }
 
-  /** A Close waits for a reader of what is ahead of it, though no longer than `closeTimeout`. */
+  /** Holds a Close until the application has read the messages before it, for at most `closeTimeout`. */
   holdsClose(): boolean {
     if (this.phase !== PHASES.open || !this.around.isRead()) return false
     this.timer.start(this.settings.closeTimeout, () => this.around.releaseClose())
@@ -237,7 +237,7 @@ export class Connection {
     this.endIfFirst()
   }
 
-  // RFC 6455 §7.1.1: the server ends the wire first; a client waits for that
+  // RFC 6455 §7.1.1: the server ends the wire first, and the client waits for that
   private endIfFirst(): void {
     if (this.role === 'server' || this.wireEnded) this.endWire()
   }
@@ -246,7 +246,7 @@ export class Connection {
     if (this.phase !== PHASES.closeReceived) this.around.endWire()
   }
 
-  /** Fails the connection (RFC 6455 §7.1.7): says why, ends the wire, and listens to nothing more. */
+  /** Fails the connection (RFC 6455 §7.1.7): sends the reason, ends the wire, and reads nothing more. */
   fail(error: WebSocketError): void {
     if (this.phase === PHASES.closed || this.failure !== null) {
       this.around.messagesEnded()
@@ -268,44 +268,44 @@ export class Connection {
 
   // The ends of the wire
 
-  /** All that the wire brought has been delivered; nothing more will be. */
+  /** Everything that arrived on the wire has been delivered. */
   inputDelivered(): void {
     if (this.phase === PHASES.closed) return
     if (!this.inputIsOver) this.lose(new WebSocketError('WS_ERR_CONNECTION_LOST'))
     if (this.wireEnded) this.endWire()
   }
 
-  /** The peer ended the wire; what it sent before may still be on its way to the application. */
+  /** The peer ended the wire; data it sent before may still be on its way to the application. */
   inputEnded(): void {
     this.wireEnded = true
     if (this.phase === PHASES.connecting) this.endedByPeer()
     if (this.inputIsOver && this.phase !== PHASES.closed) this.endWire()
   }
 
-  /** The next wire is not the one that ended. */
+  /** A redirect starts again on a new wire. */
   reopened(): void {
     this.wireEnded = false
     this.initiator = null
   }
 
-  /** Whatever ends the connection now, the peer began. */
+  /** If the connection ends now, the peer is its initiator. */
   endedByPeer(): void {
     this.initiator ??= 'peer'
   }
 
-  /** The wire is gone, with an error or without. */
+  /** The wire closed, with or without an error. */
   wireLost(cause?: unknown, error?: HandshakeError): void {
     this.step('no answer')
     if (this.phase === PHASES.closed || this.inputIsOver) return
     this.lose(error ?? new WebSocketError('WS_ERR_CONNECTION_LOST', { cause }))
   }
 
-  /** Ends the connection without a word to the peer. */
+  /** Ends the connection without a Close frame. */
   abandon(error: WebSocketError): void {
     if (this.phase === PHASES.closed) return
     this.initiator ??= 'local'
     this.step('no answer')
-    // a stream that is destroyed forgets what waited in it
+    // destroying a stream drops the data that waits in it
     this.isCut = !this.around.hasSentAll()
     if (!this.inputIsOver) this.lose(error)
     else if (this.failure === null && this.isCut) this.around.notifyError(error)
@@ -321,7 +321,7 @@ export class Connection {
     this.around.messagesEnded()
   }
 
-  /** All is over. */
+  /** Everything has ended. */
   over(): CloseInfo {
     const info = this.closeInfo
     this.step('over')
@@ -330,17 +330,17 @@ export class Connection {
     return info
   }
 
-  /** Something came from the wire. */
+  /** Bytes arrived on the wire. */
   heard(): void {
     this.pings.heard()
   }
 
-  /** The wire, which had taken no more, has taken some. */
+  /** A wire that was full has taken some data. */
   progressed(): void {
     this.pings.heard()
-    // a wire that is given up may say so late
+    // a wire that is being destroyed may report progress late
     if (this.phase === PHASES.closed) return
-    // as long as the wire takes messages that a Close waits behind, it is not late
+    // while the wire still takes messages queued before a Close, that Close is not late
     const isWaiting = this.phase === PHASES.ending || this.phase === PHASES.closeReceived
     if (isWaiting || (this.closeSent && !this.around.hasSentAll())) this.expectClose()
   }
@@ -350,7 +350,7 @@ export class Connection {
     this.pings.drained()
   }
 
-  /** Keepalive's Ping has not been answered in time. */
+  /** The peer has not answered a keepalive Ping in time. */
   peerIsSilent(): void {
     this.initiator = 'local'
     this.abandon(new WebSocketError('WS_ERR_KEEPALIVE_TIMEOUT'))
@@ -368,7 +368,7 @@ export class Connection {
     this.pings.stopKeepalive()
     const half = this.settings.closeTimeout / 2
     this.timer.start(half, () => {
-      // the peer's Close may lie behind messages that nothing reads
+      // the peer's Close may follow messages that the application does not read
       if (this.closeSent && !this.around.isRead()) this.around.dropUnread()
       this.timer.start(half, () => this.closeIsLate())
     })
@@ -384,7 +384,7 @@ export class Connection {
   }
 }
 
-/** The text of an error as far as a Close frame has room: 123 bytes (RFC 6455 §5.5). Our texts are ASCII. */
+/** The text of an error, cut to the 123 bytes a Close frame has room for (RFC 6455 §5.5). Our texts are ASCII. */
 function closeReason(error: WebSocketError): string {
   return error.message.slice(0, 123)
 }

@@ -1,5 +1,5 @@
-// One endpoint of a connection put together: the pipeline between the wire and the views, the Connection that acts on control frames, the
-// handshake that comes before, and the order in which the application hears of it all.
+// One endpoint of a connection, put together: the pipeline between the wire and the views, the Connection that acts on control frames, the
+// handshake, and the Lifecycle that emits the events in order.
 
 import { follow, unfollow } from './abort-signals.js'
 import { type CloseInfo, Connection, type Role, type Surroundings } from './connection.js'
@@ -25,12 +25,12 @@ import type { AttachedWire } from './wires/attached-wire.js'
 import { PipedWire } from './wires/piped-wire.js'
 import type { Wire, WireUser } from './wires/wire.js'
 
-/** Where a WebSocketStream has its endpoint. */
+/** The property of a WebSocketStream that holds its endpoint. */
 export const kEndpoint = Symbol('endpoint')
-/** The method of a WebSocketStream that is called when nothing more will come or go. */
+/** The method of a WebSocketStream that is called when no more bytes arrive or leave. */
 export const kOver = Symbol('over')
 
-/** The WebSocketStream around it. */
+/** The WebSocketStream that owns the endpoint. */
 export interface EndpointUser extends Emitter {
   [kOver](): void
 }
@@ -40,14 +40,14 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
   readonly lifecycle: Lifecycle
   readonly pipeline: Pipeline
   readonly receiver = new MessageReceiver(this)
-  /** What the application sends goes through it. */
+  /** Sends what the application sends. */
   readonly sender: MessageSender
   private readonly closeSender: CloseSender
   /** Null once the connection is open. */
   handshake: HandshakePhase | null
-  /** Server: the request, as it was given. */
+  /** Server: the request, kept after the handshake. */
   private acceptedRequest: UpgradeRequest | null = null
-  /** Whether `connect` opens the wire: until it is there, and between two of them, nothing else becomes it. */
+  /** Whether `connect` opens the wire. Then the application cannot attach one, not even between two attempts. */
   isDialled = false
   private bytesReceived = 0
 
@@ -72,9 +72,9 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     if (settings.signal !== undefined) this.obey(settings.signal)
   }
 
-  // What the application asks for
+  // Called for the application
 
-  /** The application's view of this kind; made when it is first asked for. */
+  /** The view of this kind; created on first use. */
   open(kind: ViewKind): AnyView {
     const isNew = this.receiver.view === null
     const view = this.receiver.open(kind)
@@ -84,7 +84,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     return view
   }
 
-  /** What arrives is dropped, after the checks that every message gets. */
+  /** Drops incoming messages after the usual checks. */
   discardMessages(): void {
     this.receiver.listen()
     this.receiver.discard()
@@ -106,7 +106,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     return this.handshake?.request ?? this.acceptedRequest
   }
 
-  /** Bytes taken from the application that the wire has not taken. */
+  /** Bytes taken from the application and not yet written to the wire. */
   get bufferedAmount(): number {
     return this.pipeline.bufferedAmount + this.sender.size
   }
@@ -115,7 +115,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     return this.pipeline.stats(this.bytesReceived)
   }
 
-  /** Sends a Ping; the promise gives the time until its Pong in ms. Before the connection is open it waits. */
+  /** Sends a Ping; the promise resolves with the time until its Pong in ms. Before the connection is open, the Ping waits. */
   ping(payload: Buffer, inOrder: boolean): Promise<number> {
     if (this.connection.takesPings) return this.connection.pings.ping(payload, inOrder)
     const refused = Promise.reject(this.connection.notOpen())
@@ -123,14 +123,14 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     return refused
   }
 
-  /** Sends an unsolicited Pong, or has it wait as a Ping does; false if nothing more can be sent. */
+  /** Sends an unsolicited Pong; before the connection is open, it waits like a Ping. False if nothing more can be sent. */
   pong(payload: Buffer, inOrder: boolean): boolean {
     const isTaken = this.connection.takesPings
     if (isTaken) this.connection.pings.pong(payload, inOrder)
     return isTaken
   }
 
-  /** Ends the connection without a word to the peer. */
+  /** Ends the connection without a Close frame. */
   abandon(error: WebSocketError): void {
     this.handshake?.abort(error.cause)
     this.stopReading()
@@ -139,7 +139,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     this.connection.abandon(error)
   }
 
-  /** A server's answer depends on another server, which has another `handshakeTimeout` from now on; after it, it is 504 (RFC 9110 §15.6.5). */
+  /** Restarts `handshakeTimeout` for a server whose response depends on another server. On timeout it answers 504 (RFC 9110 §15.6.5). */
   awaitGateway(): void {
     const late = new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 504 })
     this.connection.expectHandshake(() => this.handshake?.driver.fault(late))
@@ -150,14 +150,14 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     else follow(signal, this)
   }
 
-  /** `signal` was aborted. A client gives up; a server answers, since the request may be there, or comes yet. */
+  /** `signal` was aborted. A client gives up; a server answers 503, since the request has arrived or will. */
   aborted(): void {
     const { handshake, closeInfo } = this
     const cause = this.settings.signal!.reason
     if (closeInfo !== undefined) return
     if (handshake === null) this.sender.close(NORMAL)
     else if (this.connection.role === 'client') this.abandon(new HandshakeError('WS_ERR_ABORTED', { cause }))
-    // without a wire there is nothing to answer on yet: see `join`
+    // without a wire the server cannot answer yet: see `join`
     else if (this.isJoined) handshake.driver.fault(new HandshakeError('WS_ERR_ABORTED', { status: 503, cause }))
   }
 
@@ -167,27 +167,27 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     return this.pipeline.wire !== null
   }
 
-  /** The wire, where it is pipes. */
+  /** The wire if it is piped. */
   get pipes(): PipedWire | undefined {
     const { wire } = this.pipeline
     return wire instanceof PipedWire ? wire : undefined
   }
 
-  /** Joins the pipeline to the wire, once for each handshake. */
+  /** Connects the pipeline to the wire, once for each handshake. */
   join(wire: Wire): void {
     const handshake = this.handshake!
     this.pipeline.join(wire, handshake.stages)
-    // the application has given the connection up before it had a wire
+    // the application ended the connection before it had a wire
     if (this.closeInfo !== undefined) {
       wire.drop()
       return
     }
-    // before the request is read
+    // the signal was aborted before there was a wire
     if (this.settings.signal?.aborted && this.connection.role === 'server') this.aborted()
     handshake.joined()
   }
 
-  /** Lets go of a wire that led elsewhere: `connect` attaches another one. */
+  /** Releases a wire whose handshake was redirected; `connect` attaches another one. */
   releaseWire(): void {
     ;(this.pipeline.wire as AttachedWire).release()
   }
@@ -197,13 +197,13 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     decoder.ownsInput = owned
     this.connection.heard()
     this.bytesReceived += chunk.length
-    // what the application answers to this chunk leaves as one write, at the end of it (benchmarks/questions/echo.js)
+    // answers sent while this chunk is processed leave in one write (benchmarks/questions/echo.js)
     encoder.hold()
     let more = true
     try {
       more = wire!.next!.receive([chunk])
     } catch (error) {
-      // of a 'request' listener
+      // thrown by a 'request' listener
       surface(error)
     }
     encoder.release()
@@ -221,7 +221,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     if (this.handshake !== null) {
       this.handshake.wireLost(cause)
     } else {
-      // a Close may be among what had arrived before
+      // the bytes already received may contain a Close
       this.pipeline.decoder.decodeRest()
       this.connection.wireLost(cause)
     }
@@ -233,43 +233,43 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
 
   outputEnded(isSent: true | undefined, tells = true): void {
     if (isSent) this.closeSender.hasEnded = true
-    // in a turn of its own: what a listener throws must not keep the wire from ending
+    // in its own turn: an exception in a listener must not keep the wire from ending
     if (tells) nextTick(() => this.lifecycle.tellError())
   }
 
-  /** The streams in between are gone, on whatever side. Says how it ended; once. */
+  /** The wire is gone in both directions. Records how the connection ended, once. */
   over(): void {
     const { pipeline, lifecycle, connection, handshake } = this
     if (lifecycle.closeInfo !== undefined) return
-    // what is being inflated had arrived before
+    // messages still being inflated arrived before the end
     if (pipeline.whenInflated(() => this.over())) return
-    // a Close may be among what had arrived before
+    // the bytes already received may contain a Close
     pipeline.decoder.decodeRest()
     const lost = handshake === null ? undefined : new HandshakeError('WS_ERR_CONNECTION_LOST')
     if (lost !== undefined) lifecycle.openFailed(lost)
     connection.wireLost(undefined, lost)
     const info = connection.over()
     if (this.settings.signal !== undefined) unfollow(this.settings.signal, this)
-    // what waits in the stages is dropped with them
+    // data waiting in the stages is dropped
     pipeline.stopOutbound()
-    // 'close' is the last that is heard
+    // these callbacks run before 'close', which is emitted last
     nextTick(() => pipeline.encoder.failWaiters(connection.notOpen()))
     const isSilent = connection.role === 'client' && handshake !== null && !this.hasReader
-    // the callbacks of what could not be sent come before 'close', as those of its Blobs do
+    // connectionOver() runs the callbacks of messages and Blobs that could not be sent, before 'close'
     lifecycle.closeInfo = info
     this.sender.connectionOver()
     lifecycle.over(info, () => this.stats, isSilent ? () => lifecycle.warnOfFailure(handshake.driver.url) : null)
     pipeline.wire?.inputDone()
   }
 
-  /** Whether a reader of messages, or a listener of its errors, hears of the end. */
+  /** Whether a reader of messages or an error listener of the view notices the end. */
   private get hasReader(): boolean {
     const { view } = this.receiver
-    // one listener is the view's own
+    // one of the listeners is the view's own
     return view !== null && (view.isRead || view.listenerCount('error') > 1)
   }
 
-  // What the handshake leads to
+  // Called by the HandshakePhase
 
   get highWaterMark(): number {
     return this.settings.highWaterMark
@@ -280,7 +280,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     this.handshake = null
   }
 
-  // What the MessageReceiver asks for
+  // Called by the MessageReceiver
 
   fail(error: WebSocketError): void {
     this.connection.fail(error)
@@ -293,7 +293,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     this.pipeline.wire?.inputDone()
   }
 
-  // What the encoder tells
+  // Called by the encoder
 
   progressed(): void {
     this.connection.progressed()
@@ -304,7 +304,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     this.sender.drained()
   }
 
-  // What the Connection asks for
+  // Called by the Connection
 
   sendControl(opcode: Opcode, payload: Buffer, isAnswer = false): boolean {
     return this.pipeline.encoder.control(opcode, payload, isAnswer)
@@ -363,7 +363,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     this.pipeline.decoder.proceed()
   }
 
-  /** The end goes down the pipeline behind what is still to be delivered. */
+  /** Sends the end down the inbound pipeline, after messages still to be delivered. */
   messagesEnded(): void {
     this.pipeline.decoder.finish()
   }

@@ -1,5 +1,5 @@
-// The phase of a connection before it is open: the handshake driver (`Opening`) on one side, the stages that hold back frames on the other.
-// It ends with an open connection, a failed one, or a wire that has been handed over.
+// The phase before a connection is open: the HandshakeDriver on one side, the stages that hold back frames on the other. It ends with an
+// open connection, a failed one, or a wire that was handed over.
 
 import type { Connection } from './connection.js'
 import type { HandshakeDriver } from './drivers/handshake-driver.js'
@@ -16,20 +16,20 @@ import { isDraft } from './protocol/draft-parser.js'
 import { Buffer, nextTick } from './runtime/node.js'
 import { type HandshakeReader, HandshakeTransform } from './stages/handshake-transform.js'
 
-/** What the handshake is about, and what it leads to. */
+/** The parts of the Endpoint that the handshake uses. */
 export interface HandshakeSurroundings {
   readonly pipeline: Pipeline
   readonly connection: Connection
   readonly lifecycle: Lifecycle
   readonly receiver: MessageReceiver
   readonly highWaterMark: number
-  /** Takes bytes as if they had come by the wire. */
+  /** Processes bytes as if they had arrived on the wire. */
   wireInput(chunk: Buffer): boolean
-  /** Lets go of the wire. */
+  /** Releases the wire without closing it. */
   releaseWire(): void
-  /** Ends the connection without a word to the peer. */
+  /** Ends the connection without a Close frame. */
   abandon(error: WebSocketError): void
-  /** The phase is over: the connection opens. */
+  /** The handshake has succeeded: the connection opens. */
   handshakeOver(): void
 }
 
@@ -38,11 +38,11 @@ export class HandshakePhase implements Http2DriverOwner {
   stages: HandshakeStages
   /** Server: the request, as it was given. */
   request: UpgradeRequest | null
-  /** Asked about an answer that refuses a client, before the application hears of it; true where another handshake follows. */
+  /** Called with a response that refuses a client, before the application sees it; returns true if another handshake follows. */
   whenRefused: ((answer: HandshakeError) => boolean) | null = null
-  /** Whether the application has been shown a right request. */
+  /** Whether 'request' was emitted for a valid request. */
   isOffered = false
-  // `early`: in the turn in which listeners may still be added
+  // `early`: in the turn in which the application may still add listeners
   private begun: 'early' | 'in time' | null = null
 
   constructor(
@@ -61,7 +61,7 @@ export class HandshakePhase implements Http2DriverOwner {
     return { inbound, outbound: new HandshakeTransform() }
   }
 
-  /** The peer has sent a client elsewhere: another handshake, on a wire that is still to come, takes the place of this one. */
+  /** After a redirect: another handshake, on a wire still to come, replaces this one. */
   restart(makeDriver: (owner: Http2DriverOwner) => HandshakeDriver): void {
     const old = this.stages
     this.driver = makeDriver(this)
@@ -72,7 +72,7 @@ export class HandshakePhase implements Http2DriverOwner {
     this.around.pipeline.rejoin(old, this.stages)
   }
 
-  /** The wire is there. What answers the handshake has the rest of this turn to be set up. */
+  /** The wire is attached. The application has the rest of this turn to set up its answer. */
   joined(): void {
     if (this.driver.isDecided) this.begin()
     else nextTick(() => this.begin('in time'))
@@ -86,7 +86,7 @@ export class HandshakePhase implements Http2DriverOwner {
     driver.begin()
   }
 
-  /** Begins the handshake now; whether this side's part of it was sent. */
+  /** Starts the handshake now; returns whether this side's part of it was sent. */
   start(): boolean {
     if (!this.isJoined || this.begun !== null) return false
     this.begin()
@@ -97,7 +97,7 @@ export class HandshakePhase implements Http2DriverOwner {
     return this.around.lifecycle.info !== null
   }
 
-  // What the handshake driver asks for
+  // Called by the handshake driver
 
   get isJoined(): boolean {
     return this.around.pipeline.wire !== null
@@ -110,7 +110,7 @@ export class HandshakePhase implements Http2DriverOwner {
   }
 
   sendHead(bytes: Buffer): void {
-    // they go past the encoder, and to the same wire
+    // these bytes bypass the encoder, so they are counted here
     this.around.pipeline.encoder.bytes += bytes.length
     this.stages.outbound.send(bytes)
   }
@@ -164,14 +164,14 @@ export class HandshakePhase implements Http2DriverOwner {
       if (connection.failure === null) lifecycle.tellOpen(goOn)
       else goOn()
     }
-    // an application that accepts in the turn of attach may listen in the rest of it
+    // an application that accepts in the turn of attach() may add its listeners later in that turn
     if (begun === 'early' && !lifecycle.hearsOpen) nextTick(tellOpen)
     else tellOpen()
   }
 
   private extend(negotiated: Negotiated): void {
     const { pipeline, connection, receiver } = this.around
-    // frames that have not been asked for are kept as they are
+    // the frames view passes compressed frames on unchanged
     if (receiver.kind === 'frames') pipeline.passExtensions(negotiated)
     else pipeline.extend(negotiated, connection, receiver.kind !== null)
   }
@@ -181,26 +181,26 @@ export class HandshakePhase implements Http2DriverOwner {
     const { connection, lifecycle } = this.around
     lifecycle.openFailed(error)
     connection.fail(error)
-    // a client has nothing more to say, and nothing to hear
+    // a client neither sends nor reads anything more
     if (connection.role === 'client') connection.abandon(error)
   }
 
-  // What ends it
+  // How it ends
 
   /** The wire broke. */
   wireLost(cause: unknown): void {
     this.around.connection.endedByPeer()
-    // what a proxy said is said as it is
+    // an error from a proxy is reported unchanged
     this.driver.fault(cause instanceof HandshakeError ? cause : notConnected(cause))
   }
 
-  /** The application gives the connection up. */
+  /** The application ends the connection. */
   abort(cause: unknown): void {
     this.driver.abort()
     this.around.lifecycle.openFailed(new HandshakeError('WS_ERR_ABORTED', { cause }))
   }
 
-  /** Ends the wire. What waited for the handshake is never sent. */
+  /** Ends the wire. Data that waited for the handshake is never sent. */
   endWire(): void {
     this.stages.outbound.discard()
     this.stages.outbound.finish()
@@ -211,13 +211,13 @@ export class HandshakePhase implements Http2DriverOwner {
   }
 }
 
-/** Says what the socket says, as it is: `connect ECONNREFUSED 127.0.0.1:1`. */
+/** Reports the socket's own message: `connect ECONNREFUSED 127.0.0.1:1`. */
 function notConnected(cause: unknown): HandshakeError {
   const message = messageOf(cause) || 'the connection was closed before the handshake was done'
   return new HandshakeError('WS_ERR_CONNECTION_LOST', { cause, message })
 }
 
-/** Where all addresses of a name were tried, each has an error of its own. */
+/** If every address of a name was tried, the error is an AggregateError with one error for each. */
 function messageOf(cause: unknown): string {
   if (!(cause instanceof Error)) return ''
   const { message, errors } = cause as AggregateError

@@ -1,5 +1,5 @@
-// In which order, and how often, the application hears of a connection: open, an error, how it closes, close; and the promises of
-// opening and closing. Knows no stage and no wire.
+// Emits the events of a connection in order, each once (open, error, closing, close), and holds the promises of opening and closing. Knows
+// no stage and no wire.
 
 import type { CloseInfo, Role } from './connection.js'
 import { Deferred } from './deferred.js'
@@ -14,7 +14,7 @@ import { TextBytes } from './protocol/text-bytes.js'
 import { Buffer, nextTick, warn } from './runtime/node.js'
 import type { ConnectionStats } from './stats.js'
 
-/** What few connections need, or need for a short time only. */
+/** State that is rarely set, or only for a short time; kept in one object to save memory. */
 interface Rare {
   opened?: Deferred<OpenInfo>
   closed?: Deferred<CloseInfo>
@@ -25,19 +25,19 @@ interface Rare {
 }
 
 export class Lifecycle {
-  /** What the handshake agreed on; null before. */
+  /** What the handshake agreed on; null until then. */
   info: OpenInfo | null = null
-  /** How it all ended; undefined before. */
+  /** How the connection ended; undefined until then. */
   closeInfo: CloseInfo | undefined = undefined
   private rare: Rare | null = null
 
-  /** @param textAs - the form in which listeners of 'message' get text */
+  /** @param textAs - the form in which 'message' listeners get text */
   constructor(
     readonly emitter: Emitter,
     private readonly textAs: 'string' | 'bytes'
   ) {}
 
-  /** The promise of what was agreed; rejects with a HandshakeError. */
+  /** Resolves with what the handshake agreed on; rejects with a HandshakeError. */
   get opened(): Promise<OpenInfo> {
     this.rare ??= {}
     const { rare } = this
@@ -49,7 +49,7 @@ export class Lifecycle {
     return rare.opened.promise
   }
 
-  /** The promise of how it ended. */
+  /** Resolves with how the connection ended. */
   get closed(): Promise<CloseInfo> {
     this.rare ??= {}
     const { rare } = this
@@ -60,14 +60,14 @@ export class Lifecycle {
     return rare.closed.promise
   }
 
-  /** Status and fields of the handshake's answer, also of one that refused; null before it. */
+  /** Status and header fields of the handshake response, also of one that refused; null until it is known. */
   get answer(): { readonly status: number; readonly headers: Headers } | null {
     return this.info ?? this.rare?.openError ?? null
   }
 
   // The handshake
 
-  /** Emits 'request'; false if it has no listeners. @throws what a listener throws */
+  /** Emits 'request'; false if there are no listeners. @throws what a listener throws */
   askAbout(request: UpgradeRequest): boolean {
     return ask(this.emitter, 'request', request)
   }
@@ -89,14 +89,14 @@ export class Lifecycle {
     this.rare?.opened?.resolve(info)
   }
 
-  /** The handshake failed. The first reason counts. */
+  /** The handshake failed. The first error is kept. */
   openFailed(error: HandshakeError): void {
     this.rare ??= {}
     this.rare.openError ??= error
     this.rare.opened?.reject(error)
   }
 
-  /** Emits 'open', then goes on. A listener's exception surfaces, and the connection goes on in a turn of its own. */
+  /** Emits 'open', then calls `goOn`. If a listener throws, the exception surfaces and `goOn` runs in its own turn. */
   tellOpen(goOn: () => void): void {
     let isTold = false
     try {
@@ -115,7 +115,7 @@ export class Lifecycle {
     return hears(this.emitter, 'message')
   }
 
-  /** Gives a message to the listeners of 'message'; false where there are none. */
+  /** Passes a message to the 'message' listeners; false if there are none. */
   announce(message: ReceivedMessage): boolean {
     if (this.textAs === 'string') return tell(this.emitter, 'message', message)
     const isText = message instanceof TextBytes
@@ -124,11 +124,11 @@ export class Lifecycle {
 
   /** A Ping or a Pong has arrived. */
   notify(event: 'ping' | 'pong', payload: Buffer): void {
-    // the answer has the same bytes, and what a listener gets is its own
+    // copied: the answer sends the same bytes, and a listener may change its own
     if (hears(this.emitter, event)) tell(this.emitter, event, Buffer.from(payload))
   }
 
-  /** A frame passes, and diagnostics_channel has subscribers for it. */
+  /** Reports a frame to diagnostics_channel; called only if it has subscribers. */
   saw(direction: 'received' | 'sent', frame: Frame): void {
     const event: FrameEvent = { stream: this.emitter, direction, frame }
     channels.frame.publish(event)
@@ -136,14 +136,14 @@ export class Lifecycle {
 
   // The end
 
-  /** Why the connection ends other than cleanly; told later, and the first one only. */
+  /** Records why the connection does not end cleanly; only the first error is emitted, later. */
   fail(error: Error): void {
     if (channels.error.hasSubscribers) channels.error.publish({ stream: this.emitter, error })
     this.rare ??= {}
     if (!this.rare.isErrorTold) this.rare.error ??= error
   }
 
-  /** Emits 'error': when the Close frame that names it has left, since a listener may tear the wire down. */
+  /** Emits 'error', after the Close frame that names it has been written, since a listener may destroy the wire. */
   tellError(): void {
     const error = this.rare?.error
     if (error === undefined) return
@@ -152,7 +152,7 @@ export class Lifecycle {
     if (hears(this.emitter, 'error')) tell(this.emitter, 'error', error)
   }
 
-  /** Emits 'closing': how the connection ends is known. What this side still has to send waits, and leaves behind the listeners. */
+  /** Emits 'closing' as soon as it is known how the connection ends. Data still to be sent leaves after the listeners have run. */
   tellClosing(connection: { readonly closeInfo: CloseInfo }): void {
     if (!hears(this.emitter, 'closing')) return
     this.rare ??= {}
@@ -163,8 +163,8 @@ export class Lifecycle {
   }
 
   /**
-   * All is over. Emits 'error' and 'close', each by itself: what a listener of one throws does not keep the others.
-   * @param failure - says that a client did not open, where nothing else tells it
+   * The connection has ended. Emits 'error' and 'close', each in its own turn: an exception in a listener of one does not stop the other.
+   * @param failure - warns that a client did not open, if the application would not notice
    */
   over(info: CloseInfo, stats: () => ConnectionStats, failure: (() => void) | null): void {
     this.closeInfo = info
@@ -177,14 +177,14 @@ export class Lifecycle {
     })
   }
 
-  /** A client that does not open, and that has nothing which would notice, must not fail in silence. */
+  /** Warns about a client that did not open if nothing in the application would notice. */
   warnOfFailure(url: string): void {
     const { rare } = this
     if (this.info !== null || rare?.opened !== undefined || hearsErrors(this.emitter)) return
     const error = rare!.openError!
-    // the application gave it up itself
+    // the application aborted it
     if (error.code === 'WS_ERR_ABORTED') return
-    // a query may hold secrets
+    // leave the query out: it may hold secrets
     const where = url.split('?', 1)[0]
     warn(
       `no connection to ${where}: ${error.message}. Listen for 'error', or await opened, to handle it`,

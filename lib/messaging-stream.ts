@@ -1,5 +1,5 @@
-// The application's side of a WebSocketStream: messages in every form, in and out, and Pings. Each member asks the part of the Endpoint that
-// knows the answer.
+// The message side of a WebSocketStream: sending and receiving messages in every form, and Pings. Each member delegates to the part of the
+// Endpoint that holds the answer.
 
 import { kEndpoint } from './endpoint.js'
 import { WebSocketError } from './errors.js'
@@ -28,48 +28,47 @@ import type { MessagesView } from './views/messages-view.js'
 import type { StreamsView } from './views/streams-view.js'
 import { WireStream } from './wire-stream.js'
 
-/** The messages of a WebSocketStream. */
+/** The message methods of a WebSocketStream. */
 export abstract class MessagingStream extends WireStream {
   /**
    * Whole messages, as an object-mode Duplex: strings for text, Buffers for binary. `end()` closes with 1000.
-   * @throws TypeError where another view serves this connection
+   * @throws TypeError if this connection is already read through another view
    */
   get messages(): MessagesView {
     return this[kEndpoint].open('messages') as MessagesView
   }
 
   /**
-   * Messages as they arrive, as an object-mode Duplex of `MessageStream`s, never held whole. Also writable, of Readables and of whole
-   * messages. `end()` closes with 1000.
-   * @throws TypeError where another view, or a 'message' listener, serves this connection
+   * Messages as they arrive, as an object-mode Duplex of `MessageStream`s; no message is buffered whole. Write Readables or whole messages
+   * to it. `end()` closes with 1000.
+   * @throws TypeError if this connection is already read through another view or a `message` listener
    */
   get streams(): StreamsView {
     return this[kEndpoint].open('streams') as StreamsView
   }
 
   /**
-   * Frames as they are on the wire but unmasked, as an object-mode Duplex, control frames included: for relays.
-   * @throws TypeError where another view, or a 'message' listener, serves this connection
+   * Frames as on the wire, but unmasked and with control frames, as an object-mode Duplex: for relays.
+   * @throws TypeError if this connection is already read through another view or a `message` listener
    */
   get frames(): FramesView {
     return this[kEndpoint].open('frames') as FramesView
   }
 
   /**
-   * Plain bytes, as a Duplex: what binary messages hold, one after another, whatever their borders; a text message is a fault (1003). A
-   * write goes out as a binary message, what is written while the stream is corked as one. For MQTT, TLS (`tls.connect({ socket: ws.bytes })`)
-   * and tunnels. `end()` closes with 1000.
-   * @throws TypeError where another view, or a 'message' listener, serves this connection
+   * Plain bytes, as a Duplex: the payloads of binary messages one after another, without message borders. A text message fails the
+   * connection (1003). Each write is sent as one binary message; writes while the stream is corked are sent as one. For MQTT, TLS
+   * (`tls.connect({ socket: ws.bytes })`) and tunnels. `end()` closes with 1000.
+   * @throws TypeError if this connection is already read through another view or a `message` listener
    */
   get bytes(): BytesView {
     return this[kEndpoint].open('bytes') as BytesView
   }
 
   /**
-   * A Writable that sends one message, a fragment for each chunk (RFC 6455 §5.4), with backpressure. Other messages wait behind it,
-   * pings and a close do not. Destroyed when some of it has gone, it closes the connection: what was sent cannot be
-   * taken back.
-   * @param kind - text takes strings, and bytes that are UTF-8, cut anywhere
+   * A Writable that sends one message, one fragment for each chunk (RFC 6455 §5.4), with backpressure. Other messages wait until it has
+   * ended; Pings and a Close do not. If it is destroyed after a part was sent, it closes the connection: that part cannot be taken back.
+   * @param kind - a text message takes strings, and bytes of UTF-8, which may be split anywhere
    * @throws TypeError for any other kind
    */
   createMessage(kind: MessageKind, options: MessageWriterOptions = {}): MessageWriter {
@@ -78,12 +77,12 @@ export abstract class MessagingStream extends WireStream {
   }
 
   /**
-   * Sends text, as `messages.write` does.
+   * Sends a text message, like `messages.write`.
    * @param message - a string, or bytes of UTF-8, which must not change until they are sent
    * @param options - `compress: false` keeps extensions from compressing it
-   * @param sent - called when the wire has written it
+   * @param sent - called when it has been written to the wire
    * @returns true if the message was sent or queued; false if the connection can send no more messages
-   * @throws TypeError where the bytes are not UTF-8
+   * @throws TypeError if the bytes are not UTF-8
    */
   text(message: string | Uint8Array, options?: SendOptions, sent?: SentCallback): boolean
   /** The same, without options. */
@@ -95,10 +94,10 @@ export abstract class MessagingStream extends WireStream {
   }
 
   /**
-   * Sends bytes, as `messages.write` does: any ArrayBufferView or ArrayBuffer, which must not change until it is sent, or an array of
-   * integers from 0 to 255.
+   * Sends a binary message, like `messages.write`: any ArrayBufferView or ArrayBuffer, which must not change until it is sent, or an array
+   * of integers from 0 to 255.
    * @param options - `compress: false` keeps extensions from compressing it
-   * @param sent - called when the wire has written it
+   * @param sent - called when it has been written to the wire
    * @returns true if the message was sent or queued; false if the connection can send no more messages
    */
   binary(message: BinaryMessage, options?: SendOptions, sent?: SentCallback): boolean
@@ -115,9 +114,9 @@ export abstract class MessagingStream extends WireStream {
   }
 
   /**
-   * Sends a message: text for a string or a TextBytes, binary for bytes and for a Blob, or what `prepareMessage` made.
+   * Sends a message: a string or a TextBytes as text, bytes or a Blob as binary, and the result of `prepareMessage` as what it is.
    * @param options - `compress: false` keeps extensions from compressing it
-   * @param sent - called when the wire has written it
+   * @param sent - called when it has been written to the wire
    * @returns true if the message was sent or queued; false if the connection can send no more messages
    */
   send(message: Sendable | TextBytes | Blob | PreparedMessage, options?: SendOptions, sent?: SentCallback): boolean
@@ -135,7 +134,7 @@ export abstract class MessagingStream extends WireStream {
     return this.sendBlob(message, typeof options === 'function' ? undefined : options, callback)
   }
 
-  // its bytes come later, and what is sent meanwhile waits behind it
+  // The bytes of a Blob arrive later; messages sent meanwhile wait for it.
   private sendBlob(blob: Blob, options: SendOptions | undefined, sent: SentCallback | null): boolean {
     if (!this[kEndpoint].sender.takesMessages) {
       if (sent !== null) nextTick(sent, new WebSocketError('WS_ERR_NOT_OPEN'))
@@ -156,8 +155,7 @@ export abstract class MessagingStream extends WireStream {
   }
 
   /**
-   * Drops all messages that arrive from now on, for connections that only send. Messages are checked and control frames answered as
-   * always.
+   * Drops all messages that arrive from now on, for connections that only send. Messages are still checked, and control frames answered.
    * @throws TypeError if the connection is read through `streams` or `frames`
    */
   discardMessages(): void {
@@ -166,9 +164,9 @@ export abstract class MessagingStream extends WireStream {
 
   /**
    * Sends a Ping (RFC 6455 §5.5.2).
-   * @param payload - at most 125 bytes; by default something that no other ping has
-   * @param options - `inOrder: true` keeps it behind the messages that were sent before
-   * @returns the time until the matching Pong in ms; rejects when the connection ends before it. Never an unhandled rejection.
+   * @param payload - at most 125 bytes; by default a unique value
+   * @param options - `inOrder: true` sends it after the messages that were sent before
+   * @returns the time until the matching Pong in ms; rejects if the connection ends first. Does not cause an unhandled rejection.
    */
   ping(payload?: string | Uint8Array, options?: ControlOptions): Promise<number> {
     const bytes = payload === undefined ? nextPing() : controlPayload(payload)
@@ -178,49 +176,49 @@ export abstract class MessagingStream extends WireStream {
   /**
    * Sends an unsolicited Pong (RFC 6455 §5.5.3).
    * @param payload - at most 125 bytes
-   * @param options - `inOrder: true` keeps it behind the messages that were sent before
-   * @returns false where nothing more can be sent
+   * @param options - `inOrder: true` sends it after the messages that were sent before
+   * @returns false if nothing more can be sent
    */
   pong(payload: string | Uint8Array = '', options?: ControlOptions): boolean {
     return this[kEndpoint].pong(controlPayload(payload), readInOrder(options))
   }
 
   /**
-   * Keeps messages from `message` listeners, and from the messages view, until `resumeMessages()`. They wait, and once what waits has
-   * reached `highWaterMark` the wire is paused; a Close that the peer has sent behind them waits too, for `closeTimeout` at most.
-   * @throws TypeError where the connection is read through `streams` or `frames`
+   * Stops `message` events and the messages view until `resumeMessages()`. Messages wait; when `highWaterMark` bytes are waiting, the wire
+   * is paused. A Close that the peer sent after them waits too, for at most `closeTimeout`.
+   * @throws TypeError if the connection is read through `streams` or `frames`
    */
   pauseMessages(): void {
     this[kEndpoint].receiver.pause()
   }
 
-  /** Lets messages go on that `pauseMessages()` keeps. */
+  /** Resumes what `pauseMessages()` stopped. */
   resumeMessages(): void {
     this[kEndpoint].receiver.resume()
   }
 
-  /** Whether `pauseMessages()` keeps messages at present. */
+  /** Whether `pauseMessages()` is in effect. */
   get messagesArePaused(): boolean {
     return this[kEndpoint].receiver.isPaused
   }
 
-  /** Whether the wire is full: what is sent now waits in memory. `await ws.drained()` waits for room. */
+  /** Whether the wire is full, so that messages sent now wait in memory. `await ws.drained()` waits for room. */
   get needsDrain(): boolean {
     return this[kEndpoint].sender.needsDrain
   }
 
   /**
-   * Waits until the wire has taken all that was sent. Resolves at once if nothing waits.
-   * @throws WebSocketError when the connection ends first
+   * Waits until the wire has taken everything that was sent. Resolves at once if nothing waits.
+   * @throws WebSocketError if the connection ends first
    */
   drained(): Promise<void> {
     return this[kEndpoint].sender.whenAllWritten()
   }
 
   /**
-   * Hands what was sent to the wire now. Else the frames of one turn of the event loop leave together at its end, which costs less.
-   * What an extension is still working on, and what a full wire does not take, waits as always.
-   * @returns whether the wire takes more: false where what is sent next has to wait for it
+   * Writes all frames to the wire now. Otherwise the frames of one turn of the event loop are written together at its end, which costs
+   * less. Messages that an extension is still compressing, and bytes for which the wire is too full, wait as always.
+   * @returns whether the wire takes more; false if the next message has to wait
    */
   flush(): boolean {
     const { encoder } = this[kEndpoint].pipeline
@@ -228,7 +226,7 @@ export abstract class MessagingStream extends WireStream {
     return !encoder.isBlocked
   }
 
-  /** Bytes that were given to this connection and that the wire has not taken. */
+  /** Bytes passed to this connection that have not been written to the wire. */
   get bufferedAmount(): number {
     return this[kEndpoint].bufferedAmount
   }

@@ -1,4 +1,4 @@
-// Both chains of stages, between a wire and the place where messages are taken. What passes through them is decided elsewhere.
+// Both chains of stages between a wire and the delivery of messages. Only links them; does not decide what passes through.
 
 import type { Role } from './connection.js'
 import type { Negotiated } from './extensions/negotiation.js'
@@ -17,13 +17,13 @@ import { type FaultListener, link, type Receiver } from './stages/stage.js'
 import type { ConnectionStats } from './stats.js'
 import type { Wire } from './wires/wire.js'
 
-/** The HandshakeTransforms of both chains, which leave when the handshake is done. */
+/** The HandshakeTransforms of both chains; removed when the handshake is done. */
 export interface HandshakeStages {
   readonly inbound: HandshakeTransform
   readonly outbound: HandshakeTransform
 }
 
-/** The ExtensionTransforms of both chains, where something was negotiated. */
+/** The ExtensionTransforms of both chains, if an extension was negotiated. */
 interface ExtensionStages {
   readonly inbound: ExtensionTransform
   readonly outbound: ExtensionTransform
@@ -40,9 +40,9 @@ export class Pipeline {
    *     wire → HandshakeTransform → FrameDecoder → ExtensionTransform → MessageAssembler → delivery → view
    *     wire ← HandshakeTransform ← FrameEncoder ← ExtensionTransform ← MessageFragmenter ← view
    *
-   * The ExtensionTransforms come with `extend`, where something was negotiated; what is behind the inbound one comes with a `deliver` method,
-   * when the application has said how it wants what arrives.
-   * @param handshake - the first stages that the wire is joined to
+   * `extend` adds the ExtensionTransforms if an extension was negotiated; a `deliver` method adds the stages after the inbound one, once
+   * the application has chosen how to read.
+   * @param handshake - the first stages, joined to the wire
    * @param receiver - takes data frames until then
    */
   constructor(
@@ -61,16 +61,16 @@ export class Pipeline {
     this.fragmenter.pipe(this.encoder).pipe(handshake.outbound)
   }
 
-  /** Replaces the stages of a handshake that led elsewhere. */
+  /** Replaces the stages of a handshake that was redirected. */
   rejoin(old: HandshakeStages, next: HandshakeStages): void {
-    // the old wire may be ending just now, which is no end of the next one
+    // the old wire may be ending, which must not end the next one
     old.inbound.next = null
     this.wire = null
     link(next.inbound, this.decoder)
     link(this.encoder, next.outbound)
   }
 
-  /** Joins both chains to the wire. */
+  /** Connects both chains to the wire. */
   join(wire: Wire, { inbound, outbound }: HandshakeStages): void {
     this.wire = wire
     this.encoder.setWire(wire)
@@ -78,16 +78,16 @@ export class Pipeline {
     link<Buffer>(outbound, wire)
   }
 
-  /** Reads and writes frames as a draft has them. */
+  /** Reads and writes the framing of a draft. */
   speak(version: DraftVersion): void {
     this.decoder.speak(version)
     this.encoder.speak(version)
   }
 
   /**
-   * Puts an ExtensionTransform into each chain.
-   * @param listener - told of a fault in what the peer's extension made
-   * @param takesInbound - whether data frames go through the inbound one already; else `deliverFrames` links it in
+   * Inserts an ExtensionTransform into each chain.
+   * @param listener - notified if the peer's data cannot be decoded
+   * @param takesInbound - whether the application already reads; otherwise `deliverFrames` links the inbound one later
    */
   extend({ rsv, incoming, outgoing }: Negotiated, listener: FaultListener, takesInbound: boolean): void {
     const inbound = new ExtensionTransform({ rsv, codec: incoming })
@@ -98,7 +98,7 @@ export class Pipeline {
     this.extensions = { inbound, outbound }
     const waiting = this.encoder.takeBack()
     const waiters = this.encoder.takeWaiters()
-    // compressed whole, and cut behind that: what counts is what is on the wire
+    // messages are compressed whole and fragmented afterwards: fragmentSize limits the bytes on the wire
     this.fragmenter.cuts = false
     link(this.fragmenter, outbound)
     link(outbound, this.encoder)
@@ -107,7 +107,7 @@ export class Pipeline {
     if (takesInbound) link(this.decoder, this.deliverFrames(this.decoder.next!))
   }
 
-  /** Lets frames pass as an extension of the peer made them, and those that are sent as they are. */
+  /** Passes frames on without encoding or decoding them. */
   passExtensions({ rsv, incoming, outgoing }: Negotiated): void {
     this.decoder.allowedRsv = rsv
     incoming?.close()
@@ -116,7 +116,7 @@ export class Pipeline {
 
   /**
    * Builds the end of the inbound chain for whole messages: (ExtensionTransform →) MessageAssembler → `delivery`.
-   * @returns what takes frames from the decoder
+   * @returns the stage that takes frames from the decoder
    */
   deliverMessages(delivery: Receiver<ReceivedMessage>, listener: FaultListener): Receiver<Frame> {
     const assembler = new MessageAssembler(this.settings)
@@ -125,7 +125,7 @@ export class Pipeline {
     return this.deliverFrames(assembler)
   }
 
-  /** Builds it for the bytes of binary messages: (ExtensionTransform →) ByteUnwrapper → `delivery`. */
+  /** The same for the bytes of binary messages: (ExtensionTransform →) ByteUnwrapper → `delivery`. */
   deliverBytes(delivery: Receiver<Buffer>, listener: FaultListener): Receiver<Frame> {
     const unwrapper = new ByteUnwrapper(this.settings)
     unwrapper.listener = listener
@@ -133,7 +133,7 @@ export class Pipeline {
     return this.deliverFrames(unwrapper)
   }
 
-  /** Builds it for the frames of messages, uncompressed: (ExtensionTransform →) `entrance`. */
+  /** The same for the frames of messages, uncompressed: (ExtensionTransform →) `entrance`. */
   deliverFrames(entrance: Receiver<Frame>): Receiver<Frame> {
     if (this.extensions === null) return entrance
     const { inbound } = this.extensions
@@ -142,8 +142,8 @@ export class Pipeline {
   }
 
   /**
-   * Takes the ExtensionTransforms out again: frames are wanted as they are on the wire.
-   * @param hold - keeps messages back until `release`: those that are being compressed go out first
+   * Removes the ExtensionTransforms: the frames view takes frames as they are on the wire.
+   * @param queue - held back until messages that are being compressed have left
    */
   bypassExtensions(queue: { hold(): void; release(): void }): void {
     this.decoder.passesControl = true
@@ -159,19 +159,19 @@ export class Pipeline {
     })
   }
 
-  /** Runs when all messages that were sent before have reached the encoder. */
+  /** Calls `run` when all messages sent before have reached the encoder. */
   behindMessages(run: () => void): void {
     const busy = [this.fragmenter, this.extensions?.outbound].find(stage => stage?.isIdle === false)
     if (busy === undefined) run()
     else busy.whenIdle(() => this.behindMessages(run))
   }
 
-  /** Calls back when the wire has written all that was sent before. */
+  /** Calls `written` when the wire has written everything sent before. */
   whenSent(written: Written): void {
     this.behindMessages(() => this.encoder.whenWritten(written))
   }
 
-  /** Runs when what is being inflated has been handed on; false if nothing is. */
+  /** Calls `run` when the data being inflated has been passed on; returns false if there is none. */
   whenInflated(run: () => void): boolean {
     const inbound = this.extensions?.inbound
     if (!inbound?.isWorking) return false
@@ -179,24 +179,24 @@ export class Pipeline {
     return true
   }
 
-  /** Whether an extension works on something that is to be sent. */
+  /** Whether an extension is compressing outgoing data. */
   get isCompressing(): boolean {
     return this.extensions?.outbound.isWorking ?? false
   }
 
-  /** Drops what has not been inflated. */
+  /** Drops data that has not been inflated. */
   stopInbound(): void {
     this.extensions?.inbound.stop()
   }
 
-  /** Drops what has not reached the encoder; it takes no more. */
+  /** Drops data that has not reached the encoder, which accepts no more. */
   stopOutbound(): void {
     this.encoder.seal()
     this.fragmenter.stop()
     this.extensions?.outbound.stop()
   }
 
-  /** Bytes in the outbound chain, the wire included. */
+  /** Bytes in the outbound chain, including the wire. */
   get bufferedAmount(): number {
     const { encoder, fragmenter, wire, extensions } = this
     return encoder.size + fragmenter.size + (extensions?.outbound.size ?? 0) + (wire?.bufferedAmount ?? 0)

@@ -1,4 +1,4 @@
-// The public face of one connection. Each member asks the part of the Endpoint that knows the answer.
+// The public class of one connection. Each member delegates to the part of the Endpoint that holds the answer.
 
 import type { ServerHttp2Stream } from 'node:http2'
 import type { Duplex as NodeDuplex } from 'node:stream'
@@ -29,14 +29,15 @@ import { AttachedWire } from './wires/attached-wire.js'
 
 type MakeDriver = (owner: Http2DriverOwner) => HandshakeDriver
 
-// the constructor is not public. A class that names itself gets another name where it is bundled, and a user would see that
+// The constructor is not public, so a function makes the instances. (If the class referred to itself by name, bundlers would rename it,
+// and users would see the new name.)
 let make: (role: Role, settings: Settings, makeDriver: MakeDriver) => WebSocketStream
 
 /**
  * One WebSocket connection: a Duplex of wire bytes to pipe a socket through, with its messages in `messages`.
  *
- * Made by `http`, `server` or `client`. Emits `request`, `open`, `message`, `ping`, `pong`, `error`, and `close` once when all is
- * over. A peer's fault ends the connection; without an `error` listener it does nothing else.
+ * Made by `http`, `server` or `client`. Emits `request`, `open`, `message`, `ping`, `pong`, `error`, and `close` once, last. If the peer
+ * breaks the protocol, the connection ends; without an `error` listener nothing is thrown.
  */
 export class WebSocketStream extends MessagingStream {
   /** @internal */
@@ -52,10 +53,10 @@ export class WebSocketStream extends MessagingStream {
   }
 
   /**
-   * A server whose request has been parsed already, as for the `upgrade` event of `node:http`.
-   * @param request - `method`, `url`, `headers`, and `socket` where there is one
-   * @param head - what arrived behind the request
-   * @throws TypeError, RangeError where an option is wrong
+   * A server whose request has already been parsed, as in the `upgrade` event of `node:http`.
+   * @param request - `method`, `url`, `headers`, and `socket` if there is one
+   * @param head - the bytes that arrived after the request
+   * @throws TypeError, RangeError if an option is invalid
    */
   static http(request: UpgradeRequest, head?: Uint8Array, options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
@@ -69,7 +70,7 @@ export class WebSocketStream extends MessagingStream {
 
   /**
    * A server on raw bytes: reads the request itself.
-   * @throws TypeError, RangeError where an option is wrong
+   * @throws TypeError, RangeError if an option is invalid
    */
   static server(options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
@@ -78,8 +79,8 @@ export class WebSocketStream extends MessagingStream {
 
   /**
    * A client on raw bytes: sends its request as soon as it is piped or attached.
-   * @param url - `ws:`, `wss:`, `http:` or `https:`; a user's name and password in it become Basic authorization
-   * @throws SyntaxError where the URL is none for a WebSocket; TypeError, RangeError where an option is wrong
+   * @param url - `ws:`, `wss:`, `http:` or `https:`; a user name and password in it are sent as Basic authorization
+   * @throws SyntaxError if the URL is not a WebSocket URL; TypeError, RangeError if an option is invalid
    */
   static client(url: string | URL, options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
@@ -87,11 +88,11 @@ export class WebSocketStream extends MessagingStream {
   }
 
   /**
-   * A server on a stream of HTTP/2 whose request is an extended CONNECT (RFC 8441): `server.on('stream', (stream, headers) => …)`, the
-   * server made with `settings: { enableConnectProtocol: true }`. It needs no piping: unless something else becomes its wire in the
-   * same turn, the stream is attached.
-   * @param headers - with the pseudo-fields
-   * @throws TypeError, RangeError where an option is wrong
+   * A server on an HTTP/2 stream whose request is an extended CONNECT (RFC 8441): `server.on('stream', (stream, headers) => …)`, with
+   * a server made with `settings: { enableConnectProtocol: true }`. No piping is needed: the stream is attached at the end of this turn
+   * unless the application has given the connection another wire.
+   * @param headers - including the pseudo-header fields
+   * @throws TypeError, RangeError if an option is invalid
    */
   static http2(stream: ServerHttp2Stream, headers: Http2Headers, options?: WebSocketOptions): WebSocketStream {
     const settings = readOptions(options)
@@ -102,10 +103,10 @@ export class WebSocketStream extends MessagingStream {
   }
 
   /**
-   * Begins the closing handshake (RFC 6455 §7.1.2), behind all messages that wait. A second call only returns the promise.
-   * @param code - 1000-1003, 1007-1014 or 3000-4999; null for a Close without a code, which the peer is told of as 1005
-   * @param reason - at most 123 bytes of UTF-8; none without a code
-   * @returns how the connection ended, as `whenClosed()` does
+   * Starts the closing handshake (RFC 6455 §7.1.2) after all messages that are queued. A second call only returns the promise.
+   * @param code - 1000-1003, 1007-1014 or 3000-4999; null sends a Close without a code, which the peer reports as 1005
+   * @param reason - at most 123 bytes of UTF-8; not allowed without a code
+   * @returns how the connection ended, like `whenClosed()`
    * @throws TypeError, RangeError if the code or the reason cannot be sent
    */
   close(code: number | null = 1000, reason = ''): Promise<CloseInfo> {
@@ -113,27 +114,27 @@ export class WebSocketStream extends MessagingStream {
     return this.whenClosed()
   }
 
-  /** Resolves with how the connection ended, once it has; never rejects. */
+  /** Resolves with how the connection ended; never rejects. */
   whenClosed(): Promise<CloseInfo> {
     return this[kEndpoint].lifecycle.closed
   }
 
-  /** Whether the connection has ended, as any stream's `closed`. */
+  /** Whether the connection has ended, like `closed` of any stream. */
   override get closed(): boolean {
     return this.closeInfo !== undefined
   }
 
-  /** What was agreed, when the handshake is done; rejects with a HandshakeError. Never an unhandled rejection by itself. */
+  /** Resolves with what the handshake agreed on; rejects with a HandshakeError. Does not cause an unhandled rejection. */
   get opened(): Promise<OpenInfo> {
     return this[kEndpoint].lifecycle.opened
   }
 
-  /** How the connection ended; undefined before. */
+  /** How the connection ended; undefined until then. */
   get closeInfo(): CloseInfo | undefined {
     return this[kEndpoint].closeInfo
   }
 
-  /** `'hybi-13'`, `'hybi-8'`, `'hybi-7'`, `'hixie-76'`, `'hixie-75'` or `'rfc8441'`; '' before the handshake is done. */
+  /** `'hybi-13'`, `'hybi-8'`, `'hybi-7'`, `'hixie-76'`, `'hixie-75'` or `'rfc8441'`; '' until the handshake is done. */
   get version(): ProtocolVersion | '' {
     return this[kEndpoint].info?.version ?? ''
   }
@@ -143,14 +144,13 @@ export class WebSocketStream extends MessagingStream {
     return this[kEndpoint].info?.protocol ?? ''
   }
 
-  /** The extensions, as in `Sec-WebSocket-Extensions`; '' for none. */
+  /** The negotiated extensions, as in `Sec-WebSocket-Extensions`; '' for none. */
   get extensions(): string {
     return this[kEndpoint].info?.extensions ?? ''
   }
 
   /**
-   * The URL, with the query: `new URL(ws.url)` has `pathname` and `searchParams`. A server knows it from the request, and before that it is
-   * ''.
+   * The URL with its query: `new URL(ws.url)` has `pathname` and `searchParams`. On a server it is '' until the request has arrived.
    */
   get url(): string {
     const { info, driver } = this[kEndpoint]
@@ -162,29 +162,29 @@ export class WebSocketStream extends MessagingStream {
     return this[kEndpoint].connection.state
   }
 
-  /** Server: the request, once it is there. */
+  /** Server: the request; null until it has arrived. */
   get request(): UpgradeRequest | null {
     return this[kEndpoint].request
   }
 
-  /** The status of the handshake's answer, also of one that refused, the server's or a proxy's; 0 before it. */
+  /** The status of the handshake response, also of one in which the server or a proxy refused; 0 until it is known. */
   get status(): number {
     return this[kEndpoint].lifecycle.answer?.status ?? 0
   }
 
-  /** The header fields of the handshake's answer, also of one that refused; empty before it. */
+  /** The header fields of the handshake response, also of one that refused; empty until they are known. */
   get headers(): Headers {
     return this[kEndpoint].lifecycle.answer?.headers ?? {}
   }
 
-  /** What has gone through this connection so far, counted when it is asked for. */
+  /** Counters of this connection up to now. */
   get stats(): ConnectionStats {
     return this[kEndpoint].stats
   }
 
   /**
-   * Puts a field into this side's part of the handshake, replacing an earlier one of that name; an array makes several lines.
-   * @throws TypeError where it cannot be sent, belongs to the handshake, or the handshake is over
+   * Sets a header field of this side's handshake message, replacing an earlier one of the same name; an array makes several lines.
+   * @throws TypeError if the field cannot be sent, is one the handshake itself sets, or the handshake has been sent
    */
   setHeader(name: string, value: string | readonly string[]): void {
     const { driver } = this[kEndpoint]
@@ -193,21 +193,21 @@ export class WebSocketStream extends MessagingStream {
   }
 
   /**
-   * Client: the header fields of the request, `Host` and a fresh key among them, for an application that sends it by itself: with the
-   * agent, the proxy or the cookies of `http.request`. The answer is given to `upgraded`.
-   * @throws TypeError where this is no client of `WebSocketStream.client()`, or the request has been sent
+   * Client: the header fields of the request, including `Host` and a fresh key, for an application that sends the request itself with
+   * `http.request`, to use its agent, a proxy or cookies. Pass the response to `upgraded`.
+   * @throws TypeError if this is not a client made by `WebSocketStream.client()`, or the request has been sent
    */
   requestHeaders(): Record<string, string> {
     return this.clientDriver.requestHeaders() as Record<string, string>
   }
 
   /**
-   * Client: the answer to the request of `requestHeaders()`, as the `upgrade` or `response` event of `http.request` gives it. The socket is
-   * attached behind it, and `open` is emitted in the same turn to those who listen by then:
-   * `request.on('upgrade', (response, socket, head) => ws.upgraded(response, head).attach(socket))`. One that is wrong ends the connection
-   * as soon as the socket is attached, one of another status than 101 at once, with a HandshakeError without the body.
-   * @param head - what arrived behind the answer
-   * @throws TypeError where no request waits for an answer
+   * Client: takes the response to the request made with `requestHeaders()`, from the `upgrade` or `response` event of `http.request`.
+   * Attach the socket afterwards; `open` is emitted in the same turn if it has a listener by then: `request.on('upgrade', (response,
+   * socket, head) => ws.upgraded(response, head).attach(socket))`. An invalid response ends the connection as soon as the socket is
+   * attached; a status other than 101 ends it at once, with a HandshakeError that has no body.
+   * @param head - the bytes that arrived after the response
+   * @throws TypeError if no request is waiting for a response
    */
   upgraded(response: UpgradeResponse, head?: Uint8Array): this {
     const {
@@ -233,10 +233,10 @@ export class WebSocketStream extends MessagingStream {
   }
 
   /**
-   * Adds an extension to those of the option `extensions`, behind them, before this side's part of the handshake is sent: a server may
-   * in a `request` listener.
-   * @param extension - in the form of `websocket-extensions`, as `permessageDeflate` gives it
-   * @throws TypeError where it is none, one of its name is there already, or the handshake has been sent
+   * Adds an extension after those of the option `extensions`, before this side's part of the handshake is sent: a server may do so in a
+   * `request` listener.
+   * @param extension - an object in the form of `websocket-extensions`, like `permessageDeflate`
+   * @throws TypeError if it is not an extension, one of the same name exists, or the handshake has been sent
    */
   addExtension(extension: Extension): void {
     const { driver } = this[kEndpoint]
@@ -245,9 +245,9 @@ export class WebSocketStream extends MessagingStream {
   }
 
   /**
-   * Sends this side's part of the handshake now, where else a client's request leaves at the end of the turn in which it got its wire.
-   * On a server it is `accept()`.
-   * @returns whether it was sent; a server's request may still have to arrive, as for `accept()`
+   * Sends this side's part of the handshake now. Otherwise a client sends its request at the end of the turn in which it got its wire. On
+   * a server this is `accept()`.
+   * @returns whether it was sent; on a server, what `accept()` returns
    */
   start(): boolean {
     const { connection, handshake } = this[kEndpoint]
@@ -256,42 +256,42 @@ export class WebSocketStream extends MessagingStream {
   }
 
   /**
-   * Server: accepts the request, now or when it arrives. Where it has arrived and the wire is there, the answer is sent before this
-   * returns, and `open` is emitted to those who listen by then. A request that asks for no WebSocket, or does not fit, is refused
-   * as it would be without a listener.
-   * @returns whether the connection opens, as far as the request is known; false where it has been answered
-   * @throws TypeError where the subprotocol was not offered, or a field cannot be sent
+   * Server: accepts the request, now or when it arrives. If the request has arrived and the wire is attached, the response is sent before
+   * this method returns, and `open` is emitted if it has a listener by then. A request that is not a valid WebSocket handshake is refused,
+   * as it is without a listener.
+   * @returns whether the connection opens, as far as the request is known; false if the request has been answered
+   * @throws TypeError if the client did not offer the subprotocol, or a header field cannot be sent
    */
   accept(options?: AcceptOptions): boolean {
     return this[kEndpoint].driver?.accept(options) ?? false
   }
 
   /**
-   * Server: answers the request with another status than 101, now or when it arrives, and ends the connection.
-   * @param status - 200 to 599; 300 to 599 on HTTP/2. 204, 205 and 304 have no body
-   * @returns false where it has been answered
-   * @throws RangeError, TypeError where the answer cannot be sent
+   * Server: answers the request with a status other than 101, now or when it arrives, and ends the connection.
+   * @param status - 200 to 599; on HTTP/2 300 to 599. 204, 205 and 304 have no body
+   * @returns false if the request has been answered
+   * @throws RangeError, TypeError if the response cannot be sent
    */
   reject(status: number, options?: RefusalOptions): boolean {
     return this[kEndpoint].driver?.reject(status, options) ?? false
   }
 
   /**
-   * Server on raw bytes: gives the stream, with all the bytes that have come, to a server of `node:http` or `node:https`, as a new
-   * connection of that server's. From a `request` listener, before the body of the request has been read. This connection is over
-   * then, with 1006 and without an `error`, and `opened` rejects with `WS_ERR_HANDED_OVER`.
-   * @param server - what listens for `connection`; a TLS socket goes to a server of TLS as `secureConnection`
-   * @returns false where there is no request, or it has been answered
-   * @throws TypeError where this is no server on raw bytes, the body has been read, or two different streams are piped in and out
+   * Server on raw bytes: passes the stream, with all bytes received so far, to a `node:http` or `node:https` server as a new connection
+   * of that server. Call it in a `request` listener, before the body of the request has been read. This connection then ends with 1006
+   * and without an `error`, and `opened` rejects with `WS_ERR_HANDED_OVER`.
+   * @param server - must listen for `connection`; a TLS server gets a TLS socket as `secureConnection`
+   * @returns false if there is no request, or it has been answered
+   * @throws TypeError if this is not a server on raw bytes, the body has been read, or the streams piped in and out differ
    */
   handOver(server: ConnectionServer): boolean {
     return this[kEndpoint].driver?.handOver(server) ?? false
   }
 
   /**
-   * `duplex.pipe(ws).pipe(duplex)`, and its errors, its destruction and a socket's settings (no delay, no timeout) carried both
-   * ways, at less cost. The stream belongs to this connection from then on.
-   * @throws TypeError where this connection has a wire already, or `connect` opens it
+   * Like `duplex.pipe(ws).pipe(duplex)`, but faster; it also forwards errors and destruction in both directions, and disables Nagle's
+   * algorithm and the timeout of a socket. From now on the stream belongs to this connection.
+   * @throws TypeError if this connection already has a wire, or `connect` opens it
    */
   attach(duplex: NodeDuplex): this {
     if (this[kEndpoint].isJoined) throw new TypeError('this connection has its wire already')
@@ -301,14 +301,14 @@ export class WebSocketStream extends MessagingStream {
     return this
   }
 
-  /** Closes with 1000 and waits for the end, at most `closeTimeout`; before the handshake is done, destroys. */
+  /** Closes with 1000 and waits for the end, at most `closeTimeout`; destroys the connection if the handshake is not done. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.readyState === 'connecting') this.destroy()
     else this.close()
     await this.whenClosed()
   }
 
-  /** Not there: an assignment would be ignored. @internal */
+  /** Not supported: without this setter an assignment would be silently ignored. @internal */
   set onopen(_listener: never) {
     throw noHandler('open')
   }
@@ -330,7 +330,7 @@ export class WebSocketStream extends MessagingStream {
 }
 
 /**
- * A client that learns only on the way whether its wire is a stream of HTTP/2.
+ * A client that learns only during the handshake whether its wire is an HTTP/2 stream.
  * @throws as `WebSocketStream.client` does
  */
 export function makeDialled(

@@ -1,5 +1,5 @@
-// A WebSocketStream as a Duplex of wire bytes: what a socket is piped through. Knows how bytes come and go, and leaves what they mean to
-// the Endpoint.
+// The byte side of a WebSocketStream: a Duplex of wire bytes that a socket is piped through. It moves bytes; the Endpoint gives them their
+// meaning.
 
 import type { DuplexOptions } from 'node:stream'
 import { ignore } from './emitting.js'
@@ -25,8 +25,8 @@ export abstract class WireStream extends LazyDuplex {
   }
 
   /**
-   * The bytes for the wire, for a program that carries them itself.
-   * @throws TypeError if a stream is attached, which gets them
+   * The bytes for the wire, for a program that transports them itself.
+   * @throws TypeError if a stream is attached, since that stream gets them
    */
   override [Symbol.asyncIterator](): NodeJS.AsyncIterator<Buffer> {
     if (this[kEndpoint].isJoined && this[kEndpoint].pipes === undefined) {
@@ -35,11 +35,11 @@ export abstract class WireStream extends LazyDuplex {
     return super[Symbol.asyncIterator]()
   }
 
-  // The stream
+  // Overridden methods of Readable and Writable
 
   override on<E extends keyof AllEvents>(event: E, listener: Listener<E>): this {
-    // The other events need no stream state, which Readable.on() would build. A pipe's first act is to listen for 'unpipe'; the state must
-    // be there when it emits 'pipe'.
+    // Other events skip Readable.on(), which would build the stream state. pipe() first listens for 'unpipe', and the state must exist when
+    // it then emits 'pipe'.
     if (event === 'data' || event === 'readable') this[kEndpoint].pipes?.pipeOrdinarily()
     if (event === 'data' || event === 'readable' || event === 'unpipe') return super.on(event, listener)
     EventEmitter.prototype.on.call(this, event, listener as never)
@@ -57,10 +57,10 @@ export abstract class WireStream extends LazyDuplex {
     return this
   }
 
-  /** Gives up at once, without a word to the peer. `error` is emitted if it has a listener. */
+  /** Ends the connection at once, without a Close frame. `error` is emitted if it has a listener. */
   override destroy(error?: Error): this {
     const endpoint = this[kEndpoint]
-    // at the natural end of both sides, streams destroy themselves
+    // streams also call destroy() themselves when both sides have ended
     const natural = this.isBuilt && this.readableEnded && this.writableFinished
     if (!natural && endpoint.closeInfo === undefined) {
       if (error) endpoint.lifecycle.fail(error)
@@ -99,7 +99,7 @@ export abstract class WireStream extends LazyDuplex {
   /** @internal */
   override streamOptions(): DuplexOptions {
     const { highWaterMark } = this[kEndpoint].settings
-    // what waits for the wire waits in FrameEncoder, where it is counted; and a chunk of a socket's is never too much at once
+    // FrameEncoder buffers and counts the output, so nothing is buffered here; a single chunk from a socket always fits the input side
     return {
       emitClose: false,
       readableHighWaterMark: 0,
@@ -111,11 +111,11 @@ export abstract class WireStream extends LazyDuplex {
   override onBuilt(): void {
     EventEmitter.prototype.on.call(this, 'pipe', onPipe)
     EventEmitter.prototype.on.call(this, 'unpipe', onUnpipe)
-    // a pipe into this stream listens for errors, and throws those that have no other listener
+    // pipe() adds an error listener to its destination that throws if it is the only one
     EventEmitter.prototype.on.call(this, 'error', ignore)
   }
 
-  /** The wire, where it is pipes; undefined where a stream is attached, or will be by `connect`. @internal */
+  /** The wire if it is piped; undefined if a stream is attached, or will be by `connect`. @internal */
   pipes(): PipedWire | undefined {
     const endpoint = this[kEndpoint]
     if (!endpoint.isJoined && !endpoint.isDialled) {
@@ -129,12 +129,12 @@ export abstract class WireStream extends LazyDuplex {
     if (this.pipes() === undefined) return this.refuseWrite(rest.at(-1))
     const more = (super.write as (...args: unknown[]) => boolean)(chunk, ...rest)
     if (!this.pipes()?.isBlocked) return more
-    // the chunk that filled the pipeline says so itself, and not only the next one
+    // return false for the chunk that filled the pipeline, not only for the next one
     askForDrain(this)
     return false
   }
 
-  /** A mistake, as a rule of one who wants to send a message: it is told, and the connection goes on. */
+  /** Usually the caller meant to send a message: report the mistake, and keep the connection open. */
   private refuseWrite(callback: unknown): boolean {
     const error = new TypeError(
       'the bytes of the wire come from the attached stream; to send a message, use send() or messages.write()'
@@ -165,7 +165,7 @@ export abstract class WireStream extends LazyDuplex {
     callback()
   }
 
-  /** An attached stream is closed, or there never was a wire. @internal */
+  /** Called when an attached stream has closed, or if there never was a wire. @internal */
   [kOver](): void {
     this[kEndpoint].over()
     if (!this.isBuilt) return
@@ -173,7 +173,7 @@ export abstract class WireStream extends LazyDuplex {
       super.destroy()
       return
     }
-    // the end of this stream is emitted
+    // lets this stream emit 'end' and 'finish'
     this.push(null)
     this.resume()
     this.end()
@@ -188,7 +188,7 @@ function onUnpipe(this: WireStream, source: NodeJS.EventEmitter): void {
   this.pipes()?.unwatch(source)
 }
 
-/** Node never ends these (process.stdout). */
+/** Whether Node never ends this stream (process.stdout, process.stderr). */
 function isStandardOutput(stream: NodeJS.WritableStream): boolean {
   /* c8 ignore next - a browser has no process */
   const { stdout, stderr } = globalThis.process ?? {}

@@ -1,5 +1,5 @@
-// The opening handshake as something that happens: who speaks first, who decides, what is answered. What both versions of HTTP have in
-// common stands here; bytes and fields are made and read by the codecs in handshake/.
+// The course of the opening handshake: who sends first, who decides, what is answered. This file has what HTTP/1.1 and HTTP/2 share; the
+// codecs in handshake/ read and write the bytes and header fields.
 
 import { HandshakeError } from '../errors.js'
 import { checkServer } from '../extensions/agreement.js'
@@ -14,71 +14,71 @@ import { startGrace } from '../refusal-grace.js'
 import type { Buffer } from '../runtime/node.js'
 import type { HandshakeReader } from '../stages/handshake-transform.js'
 
-/** Why something cannot be added to a handshake any more. */
+/** Why a handshake can no longer be changed. */
 export const SENT = 'the handshake has been sent'
 
-/** What an opening asks of its surroundings. */
+/** The methods that a driver calls on the HandshakePhase. */
 export interface HandshakeDriverOwner {
-  /** Whether there is a wire. */
+  /** Whether the wire is attached. */
   readonly isJoined: boolean
-  /** Begins the handshake at once, where it would else begin at the end of this turn. */
+  /** Starts the handshake at once, not at the end of this turn. */
   begin(): void
-  /** Shows a request to the application; false where it leaves the answer to the library. */
+  /** Shows a request to the application; false if it leaves the answer to the library. */
   offer(request: UpgradeRequest): boolean
   /** Writes this side's head. */
   sendHead(bytes: Buffer): void
-  /** Reads what follows the peer's head and is no frame yet. */
+  /** Reads bytes that follow the peer's head and are not frames yet. */
   readOn(reader: HandshakeReader): void
-  /** Asks for more input, which that reader was too full for. */
+  /** Asks for more input, after that reader was full. */
   readMore(): void
-  /** Takes bytes that came by another way as if they had come by the wire. */
+  /** Processes bytes that arrived in another way as if they had arrived on the wire. */
   wireInput(chunk: Buffer): boolean
   /**
-   * Ends this connection, and gives its wire to another server, behind `head` and what has come after it.
-   * @throws TypeError where the wire is not one stream
+   * Ends this connection and passes its wire to another server, with `head` and the bytes after it.
+   * @throws TypeError if the wire is not one stream
    */
   handOver(server: ConnectionServer, head: Buffer): void
-  /** Whether a redirect may be followed: then the body of the answer is not waited for. */
+  /** Whether a redirect may be followed: then the body of the response is not needed. */
   readonly followsRedirects: boolean
   handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void
-  /** The handshake failed; an answer, where one is due, was sent. */
+  /** The handshake failed; a response, if one was due, was sent. */
   handshakeFailed(error: HandshakeError): void
 }
 
-/** One side's opening handshake. */
+/** The opening handshake of one side. */
 export interface HandshakeDriver extends HandshakeReader {
   readonly request: UpgradeRequest | null
-  /** Where a client wants to go; '' for a server. */
+  /** The URL that a client dials; '' for a server. */
   readonly url: string
-  /** Whether it knows already what to do when it begins. */
+  /** Whether it already knows its answer when it begins. */
   readonly isDecided: boolean
-  /** The wire is there. */
+  /** The wire is attached. */
   begin(): void
-  /** Client: asks for this path and query, byte for byte. @throws TypeError where it cannot stand in a request */
+  /** Client: requests this path and query, byte for byte. @throws TypeError if they are not allowed in a request */
   askFor?(path: string): void
   setHeader(name: string, value: string | readonly string[]): void
-  /** @throws TypeError where it is none, its name is there already, or it comes too late */
+  /** @throws TypeError if it is not an extension, one of its name exists, or the handshake has been sent */
   addExtension(extension: Extension): void
   accept(options?: AcceptOptions): boolean
   reject(status: number, options?: RefusalOptions): boolean
   handOver(server: ConnectionServer): boolean
-  /** The peer's head broke a rule, or did not come. */
+  /** The peer's head broke a rule or did not arrive. */
   fault(error: HandshakeError): void
   /** `handshakeTimeout` has passed. */
   late(): void
-  /** The peer has ended its side of the wire, behind all that it had to say. */
+  /** The peer has ended its side of the wire, after all its data. */
   peerLeft(): void
-  /** The connection was given up: nothing is sent any more, and the application is not asked. */
+  /** The connection was ended by this side: nothing more is sent, and the application is not asked. */
   abort(): void
 }
 
-/** A client's handshake, as far as an answer other than the one that opens concerns it. */
+/** A client's handshake as RefusalWatch sees it. */
 interface RefusableHandshake {
   readonly isRefused: boolean
   refused(): HandshakeError | null
 }
 
-/** What both of a client's openings do with a refusal: tell it when it has ended, or some time after its head. */
+/** Reports a refusal when its body has ended, or some time after its head. Used by both client drivers. */
 export class RefusalWatch {
   private grace: NodeJS.Timeout | undefined
 
@@ -89,8 +89,8 @@ export class RefusalWatch {
   ) {}
 
   /**
-   * Bytes of an answer have been read.
-   * @throws HandshakeError where it is a redirect, which needs no body
+   * Bytes of a response have been read.
+   * @throws HandshakeError if it is a redirect, whose body is not needed
    */
   check(): void {
     if (!this.handshake.isRefused || this.grace !== undefined) return
@@ -106,26 +106,26 @@ export class RefusalWatch {
   }
 }
 
-/** An answer that refuses a client, ready to be sent. */
+/** A response that refuses a client, ready to be sent. */
 export type ReadyRefusal = Pick<Refusal, 'status' | 'headers' | 'body'> & { send(): void }
 
-/** What a server's handshake is made of, whatever it speaks. */
+/** What the codecs of a server have in common. */
 export interface ServerCodec {
   setHeader(name: string, value: string | readonly string[]): void
 }
 
-/** A server's opening: the application decides when it is asked, before, or later. */
+/** A server's handshake: the application decides before the request arrives, when it is asked, or later. */
 export abstract class ServerDriver<Codec extends ServerCodec> implements HandshakeDriver {
   readonly url = ''
   abstract readonly request: UpgradeRequest | null
   protected done = false
   private handshake: Codec | null = null
-  // what is wrong with the request
+  // why the request is invalid
   private wrong: HandshakeError | null = null
-  // what the application did before there was a request to answer
+  // what the application set before the request arrived
   private readonly fields: [string, readonly string[]][] = []
   private decision: (() => void) | null = null
-  // the request and the wire are there: decisions are carried out at once
+  // the request and the wire are there: decisions take effect at once
   private isAsked = false
 
   constructor(
@@ -140,21 +140,21 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
   abstract complete(): void
   abstract handOver(server: ConnectionServer): boolean
 
-  /** Whether the application is asked about the request before it is looked at as one for a WebSocket. */
+  /** Whether the application is asked about the request before it is checked, because it asks for something other than a WebSocket. */
   protected abstract readonly isOther: boolean
-  /** Reads the request. @throws HandshakeError where it breaks a rule, or a function among the options throws */
+  /** Reads the request. @throws HandshakeError if it breaks a rule or a function among the options throws */
   protected abstract read(): Codec
   /**
-   * Makes the answer that accepts it, and gives what sends it and opens the connection.
-   * @throws HandshakeError where a function among the options or an extension fails; TypeError where `options` are wrong
+   * Makes the response that accepts the request; returns a function that sends it and opens the connection.
+   * @throws HandshakeError if a function among the options or an extension fails; TypeError if `options` are invalid
    */
   protected abstract agree(handshake: Codec, options: AcceptOptions | undefined): () => void
-  /** @throws RangeError, TypeError where it cannot be sent */
+  /** @throws RangeError, TypeError if it cannot be sent */
   protected abstract refusal(status: number, options?: RefusalOptions): ReadyRefusal
-  /** Answers with what the error says; gives what was sent. */
+  /** Answers according to the error; returns what was sent. */
   protected abstract answerFault(error: HandshakeError): Pick<Refusal, 'headers' | 'body'>
 
-  /** Whether the head of the answer is out. */
+  /** Whether the head of the response has been sent. */
   protected get isAnswered(): boolean {
     return this.done
   }
@@ -193,7 +193,7 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
     try {
       open = this.agree(handshake, options)
     } catch (error) {
-      // else the application has said what cannot be sent, and hears of it here
+      // otherwise the application passed invalid options, and gets the exception
       if (!(error instanceof HandshakeError)) throw error
       this.carryOut(() => this.fault(error))
       return false
@@ -216,7 +216,7 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
     if (this.done) return
     if (!this.isAnswered && error.status !== 0) {
       const { headers, body } = this.answerFault(error)
-      // the error says what was sent
+      // the error reports what was sent
       Object.assign(error, { headers, body })
     }
     this.fail(error)
@@ -239,13 +239,13 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
     if (this.done || this.isAsked) return
     this.isAsked = true
     if (this.isOther && !this.isDecided && this.ask()) return
-    // what is wrong with the request is said first, whatever was decided before it came
+    // an invalid request is refused whatever the application decided before it arrived
     if (this.readRequest() === null) return
     if (this.decision !== null) this.decision()
     else if (!this.ask()) this.acceptLate()
   }
 
-  /** Has the application answer; false where it does not listen. Its exceptions are its own, but its client gets an answer. */
+  /** Emits 'request'; false if there is no listener. If a listener throws, the client gets an answer and the exception surfaces. */
   private ask(): boolean {
     try {
       return this.owner.offer(this.request!)
@@ -255,7 +255,7 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
     }
   }
 
-  /** Does at once what was decided, or as soon as the request and the wire are there. */
+  /** Carries a decision out at once, or as soon as the request and the wire are there. */
   private carryOut(decision: () => void): void {
     if (this.isAsked) {
       decision()
@@ -265,7 +265,7 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
     if (this.request !== null && this.owner.isJoined) this.owner.begin()
   }
 
-  /** Null where the request is wrong, which is answered as soon as there is a wire. */
+  /** Null if the request is invalid; it is then answered as soon as there is a wire. */
   private readRequest(): Codec | null {
     if (this.handshake !== null) return this.handshake
     try {
@@ -283,7 +283,7 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
     return null
   }
 
-  /** Accepts as the options say, or as was said before the request came: there is no caller any more to throw to. */
+  /** Accepts with the given options, or those given before the request arrived. It must not throw: no caller is left to catch it. */
   private acceptLate(options?: AcceptOptions): void {
     let open: () => void
     try {
@@ -303,7 +303,7 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
   }
 }
 
-/** The application failed, and its client is told so. */
+/** The application failed; the client is answered 500. */
 function failed(detail: string, cause: unknown): HandshakeError {
   return new HandshakeError('WS_ERR_REJECTED', { status: 500, detail, cause })
 }

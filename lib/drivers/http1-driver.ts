@@ -1,4 +1,4 @@
-// The opening handshake in HTTP/1.1, of a server and of a client, and in what the drafts made of it.
+// The opening handshake in HTTP/1.1, of a server and a client, including the drafts' variants.
 
 import { HandshakeError, type Headers } from '../errors.js'
 import { answerOffer, Offer } from '../extensions/agreement.js'
@@ -37,9 +37,9 @@ import {
 export class Http1ServerDriver extends ServerDriver<ServerHandshake | DraftHandshake> implements BodySource {
   request: UpgradeRequest | null
   private readonly parser: HeadParser<RequestHead> | null
-  // the head of the request, byte for byte, as long as it can be handed over
+  // the bytes of the request's head; kept as long as the request can be handed over
   private head: ByteStore | null
-  // hixie-76: the body of the request is still to come
+  // hixie-76: the body of the request has not arrived
   private awaitsBody = false
 
   constructor(owner: HandshakeDriverOwner, settings: Settings, request: UpgradeRequest | null) {
@@ -67,7 +67,7 @@ export class Http1ServerDriver extends ServerDriver<ServerHandshake | DraftHands
     this.examine()
   }
 
-  /** What asks for something else than a WebSocket is the application's, if it is well-formed. */
+  /** A well-formed request for something other than a WebSocket goes to the application. */
   private readOther(head: RequestHead): ReceivedRequest {
     checkRequest(head)
     return new ReceivedRequest(head, bodyLength(head), this)
@@ -90,7 +90,7 @@ export class Http1ServerDriver extends ServerDriver<ServerHandshake | DraftHands
   protected refusal(status: number, options?: RefusalOptions): ReadyRefusal {
     const answer = refusal(status, options)
     const { request } = this
-    // RFC 9110 §9.3.6: it would not refuse
+    // RFC 9110 §9.3.6: a 2xx would accept the CONNECT
     if (request?.method === 'CONNECT' && status < 300) throw new RangeError('a CONNECT is refused with 300 to 599')
     return { ...answer, send: () => this.send(answer) }
   }
@@ -142,7 +142,7 @@ export class Http1ServerDriver extends ServerDriver<ServerHandshake | DraftHands
     this.forget(error.fault === 'peer' ? error : undefined)
   }
 
-  /** Nothing more is read of the request, and it can no longer be handed over. */
+  /** Stops reading the request; it can no longer be handed over. */
   private forget(error?: HandshakeError): void {
     this.head = null
     if (this.request instanceof ReceivedRequest) this.request.endBody(error)
@@ -163,7 +163,7 @@ export class Http1ServerDriver extends ServerDriver<ServerHandshake | DraftHands
     }
   }
 
-  // hixie-76: proxies hold back the body of the request until they have seen the head of the answer
+  // hixie-76: proxies hold back the body of the request until they have seen the head of the response
   private openDraft(handshake: DraftHandshake, { bytes, ...info }: DraftAccepted): void {
     const open = (): void => {
       this.done = true
@@ -192,15 +192,15 @@ interface BodyStream {
 }
 
 /**
- * From Node 26 on, the bytes that a Content-Length counts come from the request, and by the socket only what stands behind them; null
- * where they come by the socket too.
+ * From Node 26 on, a body with a Content-Length is read from the request, and the socket gives only the bytes after it; null if the socket
+ * gives the body too.
  */
 function bodyOf(request: UpgradeRequest): BodyStream | null {
   const stream = request as UpgradeRequest & BodyStream
   return stream.complete === false || (stream.readableLength ?? 0) > 0 ? stream : null
 }
 
-/** Reads the bytes behind a request that belong to its handshake. */
+/** Reads the bytes after a request's head that belong to its handshake. */
 class BodyReader implements HandshakeReader {
   private body = Buffer.alloc(0)
 
@@ -230,7 +230,7 @@ export class Http1ClientDriver implements HandshakeDriver {
   private readonly refusal: RefusalWatch
   private offer: Offer | null = null
   private established: Established | null = null
-  // an answer that another parser has read
+  // a response that another parser has read
   private answer: ResponseHead | null = null
   private done = false
 
@@ -247,19 +247,19 @@ export class Http1ClientDriver implements HandshakeDriver {
     return this.handshake.url
   }
 
-  /** The application's fields of the request. */
+  /** The application's header fields of the request. */
   get fields(): readonly (readonly [string, string])[] {
     return this.handshake.fields
   }
 
-  /** Asks for this path and query, byte for byte. @throws TypeError where it cannot stand in a request */
+  /** Requests this path and query, byte for byte. @throws TypeError if they are not allowed in a request */
   askFor(path: string): void {
     this.handshake.askFor(path)
   }
 
   /**
-   * The fields of the request, for an application that sends it by itself.
-   * @throws TypeError where it has been sent; HandshakeError where an extension fails
+   * The header fields of the request, for an application that sends it itself.
+   * @throws TypeError if it has been sent; HandshakeError if an extension fails
    */
   requestHeaders(): Headers {
     if (this.offer !== null || this.done) throw new TypeError(SENT)
@@ -267,11 +267,11 @@ export class Http1ClientDriver implements HandshakeDriver {
     return toHeaders(this.handshake.requestFields(this.offer.text))
   }
 
-  /** Takes the answer to that request; one that refuses ends the connection. @throws TypeError where none is waited for */
+  /** Takes the response to that request; one that refuses ends the connection. @throws TypeError if no response is expected */
   answered(answer: ResponseHead): void {
     if (this.offer === null || this.answer !== null) throw new TypeError('no request waits for this answer')
     this.answer = answer
-    // there is no wire to wait for
+    // a refusal needs no wire
     if (answer.status !== 101) this.take(answer)
   }
 
@@ -289,7 +289,7 @@ export class Http1ClientDriver implements HandshakeDriver {
   begin(): void {
     if (this.done) return
     if (this.answer !== null) this.take(this.answer)
-    // else the request went out another way, and its answer comes by this wire
+    // otherwise the application sent the request, and the response arrives on this wire
     else if (this.offer === null) this.sendRequest()
   }
 
@@ -299,7 +299,7 @@ export class Http1ClientDriver implements HandshakeDriver {
       this.offer = new Offer(this.settings)
       request = this.handshake.request(this.offer.text)
     } catch (cause) {
-      // an extension failed, or offers what cannot be sent
+      // an extension failed, or offers something that cannot be sent
       this.fault(cause instanceof HandshakeError ? cause : new HandshakeError('WS_ERR_EXTENSION', { cause }))
       return
     }
@@ -312,7 +312,7 @@ export class Http1ClientDriver implements HandshakeDriver {
       this.refusal.check()
       return null
     }
-    // what does not know our key is no answer to it
+    // a response without our key does not answer our request
     if (this.offer === null) throw new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: 'it came before the request' })
     return this.established.rest
   }
@@ -355,7 +355,7 @@ export class Http1ClientDriver implements HandshakeDriver {
     return false
   }
 
-  /** An answer that is not whole has failed by `end`. */
+  /** Nothing to do: an incomplete response has already failed in `end`. */
   peerLeft(): void {}
 
   reject(): boolean {
@@ -366,7 +366,7 @@ export class Http1ClientDriver implements HandshakeDriver {
     if (this.done) return
     this.done = true
     this.refusal.stop()
-    // whatever happens behind a refusal, the server has answered
+    // the server has answered: a later error does not replace its refusal
     this.owner.handshakeFailed(this.handshake.refused() ?? error)
   }
 

@@ -1,5 +1,5 @@
-// The opening handshake on a stream of HTTP/2 (RFC 8441), of a server and of a client. Heads are no bytes here: they are given to the
-// stream, and only the body of a refusal goes down the pipeline.
+// The opening handshake on an HTTP/2 stream (RFC 8441), of a server and a client. Heads are passed to the stream as objects; only the body
+// of a refusal goes through the pipeline as bytes.
 
 import { HandshakeError, type Headers } from '../errors.js'
 import { answerOffer, Offer } from '../extensions/agreement.js'
@@ -19,13 +19,13 @@ import {
 } from './handshake-driver.js'
 import type { Http1ClientDriver } from './http1-driver.js'
 
-/** What the openings below ask of their surroundings. */
+/** The methods that these drivers call on the HandshakePhase. */
 export interface Http2DriverOwner extends HandshakeDriverOwner {
-  /** Keeps bytes that came before the answer was seen; they are the first frames. */
+  /** Keeps bytes that arrived before the response was seen; they are the first frames. */
   keepHead(bytes: Buffer): void
 }
 
-/** What a server's opening needs of a `ServerHttp2Stream`. */
+/** The part of a `ServerHttp2Stream` that the server driver uses. */
 export interface ServerStream {
   readonly closed: boolean
   readonly destroyed: boolean
@@ -38,12 +38,12 @@ export interface ServerStream {
 /** RFC 9113 §7 */
 const CANCEL = 8
 
-/** What a client's opening needs of a `ClientHttp2Stream`. */
+/** The part of a `ClientHttp2Stream` that the client driver uses. */
 export interface ClientStream {
   once(event: 'response', listener: (head: Http2Headers) => void): unknown
 }
 
-/** What a client's opening needs of a `ClientHttp2Session`. */
+/** The part of a `ClientHttp2Session` that the client driver uses. */
 export interface ClientSession<S extends ClientStream> {
   request(head: Http2Headers, options: { endStream: false }): S
 }
@@ -65,7 +65,7 @@ export class Http2ServerDriver extends ServerDriver<Http2ServerHandshake> {
     this.examine()
   }
 
-  /** The head came apart from the bytes: all of these stand behind it. */
+  /** The head arrives separately: all bytes come after it. */
   receive(chunk: Buffer): Buffer {
     return chunk
   }
@@ -92,7 +92,7 @@ export class Http2ServerDriver extends ServerDriver<Http2ServerHandshake> {
   }
 
   override peerLeft(): void {
-    // an answer that was never given would be a 200, which node:http2 makes of the end of a stream
+    // without an answer node:http2 would send a 200 when the stream ends
     if (!this.isAnswered) this.stream.close(CANCEL)
     super.peerLeft()
   }
@@ -114,7 +114,7 @@ export class Http2ServerDriver extends ServerDriver<Http2ServerHandshake> {
     }
   }
 
-  /** False if the client is gone, or the application has answered by itself. */
+  /** False if the client has gone, or the application has answered on the stream itself. */
   private answer(head: Http2Headers, body?: Buffer): boolean {
     const { closed, destroyed, headersSent } = this.stream
     if (closed || destroyed || headersSent) return false
@@ -124,7 +124,7 @@ export class Http2ServerDriver extends ServerDriver<Http2ServerHandshake> {
   }
 }
 
-/** A client that learns only on the way whether its wire is a stream of HTTP/2, or speaks HTTP/1.1. */
+/** A client that learns only during the handshake whether its wire is an HTTP/2 stream or speaks HTTP/1.1. */
 export class Http2ClientDriver implements HandshakeDriver {
   readonly request = null
   private readonly handshake: Http2ClientHandshake
@@ -136,7 +136,7 @@ export class Http2ClientDriver implements HandshakeDriver {
   private hasBegun = false
   private done = false
 
-  /** @param http1 - what opens the connection where there is no HTTP/2 */
+  /** @param http1 - opens the connection if there is no HTTP/2 */
   constructor(
     private readonly owner: Http2DriverOwner,
     url: string | URL,
@@ -155,20 +155,20 @@ export class Http2ClientDriver implements HandshakeDriver {
     return this.http1.settings
   }
 
-  /** The application's fields of the request. */
+  /** The application's header fields of the request. */
   get fields(): readonly (readonly [string, string])[] {
     return this.http1.fields
   }
 
-  /** Asks for this path and query, byte for byte. @throws TypeError where it cannot stand in a request */
+  /** Requests this path and query, byte for byte. @throws TypeError if they are not allowed in a request */
   askFor(path: string): void {
     this.handshake.askFor(path)
     this.http1.askFor(path)
   }
 
   /**
-   * Sends the request on a session (RFC 8441 §5), and gives the stream that then has to become the wire.
-   * @throws HandshakeError where an extension fails, and whatever the session throws
+   * Sends the request on a session (RFC 8441 §5) and returns its stream, which must then be attached as the wire.
+   * @throws HandshakeError if an extension fails, and any error that the session throws
    */
   requestOn<S extends ClientStream>(session: ClientSession<S>): S {
     this.offer = new Offer(this.settings)
@@ -181,19 +181,19 @@ export class Http2ClientDriver implements HandshakeDriver {
     return stream
   }
 
-  /** There is no HTTP/2 after all. */
+  /** The server does not offer HTTP/2. */
   useHttp1(): void {
     this.over = 'http1'
   }
 
-  /** The stream is the wire: its answer, which may have come before, counts from now on. */
+  /** The stream is the wire: its response, which may have arrived before, takes effect from now on. */
   begin(): void {
     this.hasBegun = true
     if (this.over === 'http1') this.http1.begin()
     else if (this.head !== null) this.answer(this.head)
   }
 
-  /** With HTTP/2, bytes may be seen before the answer that they stand behind; of a refusal they are the body. */
+  /** In HTTP/2 the bytes after a response may be seen before it; if it refuses, they are its body. */
   receive(chunk: Buffer): Buffer | null {
     if (this.over === 'http1') return this.http1.receive(chunk)
     if (this.early === null) this.handshake.takeBody(chunk)
@@ -232,7 +232,7 @@ export class Http2ClientDriver implements HandshakeDriver {
     return false
   }
 
-  /** An answer that is not whole has failed by `end`. */
+  /** Nothing to do: an incomplete response has already failed in `end`. */
   peerLeft(): void {}
 
   reject(): boolean {

@@ -1,21 +1,21 @@
-// What two sides make of their lists of extensions in a handshake of any version (RFC 6455 §9.1): an offer, the answer to it, and
-// the codecs that follow from both. Knows neither requests nor answers as such.
+// Negotiates the extensions of one handshake in any version (RFC 6455 §9.1): the offer, the response to it, and the resulting codecs. Knows
+// neither requests nor responses.
 
 import { HandshakeError, type Headers } from '../errors.js'
 import type { Settings } from '../options.js'
 import type { Extension } from './extension.js'
 import { type Negotiated, Negotiation } from './negotiation.js'
 
-/** An answer, and what follows from it. */
+/** The response to an offer, and the resulting codecs. */
 export interface Answered {
   readonly extensions: string
   readonly negotiated: Negotiated | null
 }
 
 /**
- * What a server answers to an offer.
- * @param given - what the application says instead, where two others have agreed on it
- * @throws HandshakeError where an extension fails
+ * The response of a server to an offer.
+ * @param given - the application's own response, if two other parties have agreed on it
+ * @throws HandshakeError if an extension fails
  */
 export function answerOffer(offer: string, given: string | undefined, settings: Settings): Answered {
   if (given !== undefined) return { extensions: given, negotiated: opaque(given) }
@@ -29,18 +29,18 @@ export function answerOffer(offer: string, given: string | undefined, settings: 
   }
 }
 
-/** @throws TypeError where a server is to make an offer */
+/** @throws TypeError if a server's options contain an offer as text */
 export function checkServer({ extensions }: Settings): void {
   if (typeof extensions === 'string') throw new TypeError('a server says in accept() what others have agreed on')
 }
 
-/** What a client offers, and makes of the answer. */
+/** A client's offer, and what follows from the response. */
 export class Offer {
-  /** As in `Sec-WebSocket-Extensions`; '' for nothing. */
+  /** As in `Sec-WebSocket-Extensions`; '' for none. */
   readonly text: string
   private readonly negotiation: Negotiation | null = null
 
-  /** @throws HandshakeError where an extension fails */
+  /** @throws HandshakeError if an extension fails */
   constructor(settings: Settings) {
     const extensions = settings.extensions as readonly Extension[] | string
     if (typeof extensions === 'string' || extensions.length === 0) {
@@ -56,8 +56,8 @@ export class Offer {
   }
 
   /**
-   * What follows from the server's answer (RFC 6455 §4.1).
-   * @throws HandshakeError where an extension does not take it
+   * The result of the server's response (RFC 6455 §4.1).
+   * @throws HandshakeError if an extension does not accept it
    */
   agree(extensions: string, status: number, headers: Headers): Negotiated | null {
     if (this.negotiation === null || extensions === '') return opaque(extensions)
@@ -70,7 +70,7 @@ export class Offer {
   }
 }
 
-/** What two others agreed on: frames pass as they are. */
+/** Extensions that two other parties process: frames pass unchanged. */
 function opaque(extensions: string): Negotiated | null {
   return extensions === '' ? null : { rsv: 7, incoming: null, outgoing: null }
 }

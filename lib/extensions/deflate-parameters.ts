@@ -1,34 +1,34 @@
-// Parameters of offers and answers come in, what both sides agreed on goes out (RFC 7692 §7.1). Knows nothing of compression.
+// Negotiates the parameters of offers and responses (RFC 7692 §7.1). Knows nothing of compression.
 
 import type { ExtensionParam, ExtensionParams } from './extension.js'
 
-/** What one side asks for or allows. */
+/** The parameters that one side wants. */
 export interface Wishes {
-  /** What we compress with at most, 9 to 15. */
+  /** Maximum window that we compress with, 9 to 15. */
   readonly windowBits: number
-  /** What we ask the peer to compress with at most, 8 to 15. */
+  /** Maximum window that we ask the peer to compress with, 8 to 15. */
   readonly peerWindowBits: number
   readonly contextTakeover: boolean
   readonly peerContextTakeover: boolean
 }
 
-/** What holds for one connection. Window bits may be 8 here in either direction. */
+/** The result for one connection. Here window bits may be 8 in either direction. */
 export type Agreement = Wishes
 
-/** The four parameters of RFC 7692 §7.1; a number of bits is 0 where it is not there. */
+/** The four parameters of RFC 7692 §7.1; window bits are 0 if the parameter is missing. */
 interface Parameters {
   serverNoContextTakeover: boolean
   clientNoContextTakeover: boolean
   serverMaxWindowBits: number
-  /** `true` where it stands without a value. */
+  /** `true` if it has no value. */
   clientMaxWindowBits: number | true
 }
 
 const LARGEST = 15
-/** zlib's compressor cannot do with the smallest window, and takes the next, to which no peer agreed. */
+/** zlib's compressor does not support the smallest window; it would use the next one, to which the peer did not agree. */
 const LEAST_TO_DEFLATE = 9
 
-/** What a client asks for. */
+/** The offer of a client. */
 export function makeOffer(wishes: Wishes): ExtensionParams {
   const { windowBits, peerWindowBits, contextTakeover, peerContextTakeover } = wishes
   const offer: ExtensionParams = {}
@@ -39,7 +39,7 @@ export function makeOffer(wishes: Wishes): ExtensionParams {
   return offer
 }
 
-/** What a server answers to an offer, and what holds then; null where it declines. */
+/** The response of a server to an offer, and the result; null if the server declines it. */
 export function acceptOffer(
   wishes: Wishes,
   params: ExtensionParams
@@ -58,7 +58,7 @@ export function acceptOffer(
   if (!agreement.contextTakeover) answer['server_no_context_takeover'] = true // §7.1.1.1
   if (!agreement.peerContextTakeover) answer['client_no_context_takeover'] = true // §7.1.1.2
   if (serverMaxWindowBits > 0) answer['server_max_window_bits'] = agreement.windowBits // §7.1.2.1
-  // §7.1.2.2: only a client that says so can be asked
+  // §7.1.2.2: a server may send it only if the client offered it
   if (clientMaxWindowBits === true || clientMaxWindowBits > 0) {
     const most = clientMaxWindowBits === true ? LARGEST : clientMaxWindowBits
     agreement.peerWindowBits = Math.min(wishes.peerWindowBits, most)
@@ -67,18 +67,18 @@ export function acceptOffer(
   return { answer, agreement }
 }
 
-/** What holds for a client by a server's answer to `makeOffer(wishes)`; null where the answer is wrong. */
+/** The result for a client of the server's response to `makeOffer(wishes)`; null if the response is invalid. */
 export function acceptAnswer(wishes: Wishes, params: ExtensionParams): Agreement | null {
   const answer = readParameters(params)
   if (answer === null) return null
   const { serverNoContextTakeover, serverMaxWindowBits, clientMaxWindowBits } = answer
   if (clientMaxWindowBits === true) return null // §7.1.2.2
   if (!wishes.peerContextTakeover && !serverNoContextTakeover) return null // §7.1.1.1
-  // §7.1.2.1: a server may limit itself unasked, and must where it was asked
+  // §7.1.2.1: a server may limit itself unasked, and must if the client asked it to
   const peerWindowBits = serverMaxWindowBits || LARGEST
   if (peerWindowBits > wishes.peerWindowBits) return null
   return {
-    // §7.1.2.2: the answer is an upper bound, and a window that is smaller than it keeps to it
+    // §7.1.2.2: the response is an upper limit; a smaller window is allowed
     windowBits: Math.min(wishes.windowBits, clientMaxWindowBits || LARGEST),
     peerWindowBits,
     contextTakeover: wishes.contextTakeover && !answer.clientNoContextTakeover,
@@ -86,7 +86,7 @@ export function acceptAnswer(wishes: Wishes, params: ExtensionParams): Agreement
   }
 }
 
-/** Null where a parameter is unknown, repeated, or has a wrong value (RFC 7692 §7.1). */
+/** Null if a parameter is unknown, repeated or has an invalid value (RFC 7692 §7.1). */
 function readParameters(params: ExtensionParams): Parameters | null {
   const read: Parameters = {
     serverNoContextTakeover: false,
@@ -105,7 +105,7 @@ function readParameters(params: ExtensionParams): Parameters | null {
   return read
 }
 
-// the parser makes numbers only of what has no leading zeros
+// the parser makes a number only of a value without leading zeros
 function isBits(value: ExtensionParam | ExtensionParam[]): value is number {
   return Number.isInteger(value) && (value as number) >= 8 && (value as number) <= LARGEST
 }

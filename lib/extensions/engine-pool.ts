@@ -1,4 +1,4 @@
-// Idle engines, by kind: a connection without context takeover, or one that has been idle, needs none of its own (RFC 7692 §7.1.1).
+// Idle engines by kind. A connection without context takeover, or one that was idle, borrows an engine for each message (RFC 7692 §7.1.1).
 
 import { outsideContexts } from '../runtime/node.js'
 import type { Engine, EngineKind } from './engine.js'
@@ -7,7 +7,7 @@ import { StreamEngine } from './stream-engine.js'
 import { ZlibEngine } from './zlib-engine.js'
 import { zlibProbe } from './zlib-probe.js'
 
-/** Engines of one kind that are kept: of more there is use only where that many messages are under way at once. */
+/** Maximum idle engines of one kind; more are useful only if more messages are processed at the same time. */
 const KEPT = 8
 
 export class EnginePool implements Holder {
@@ -15,19 +15,19 @@ export class EnginePool implements Holder {
 
   private readonly free = new Map<number, Engine[]>()
 
-  /** @param make - makes an engine; tests change it */
+  /** @param make - makes an engine; replaced in tests */
   constructor(
     private readonly sweeper: IdleSweeper,
     public make: (kind: EngineKind) => Engine = makeEngine
   ) {}
 
-  /** An engine that has seen nothing, the caller's own until it is put back. */
+  /** An engine without history. It belongs to the caller until `put`. */
   take(kind: EngineKind): Engine {
     this.lastUsed = this.sweeper.time
     return this.free.get(keyOf(kind))?.pop() ?? outsideContexts(() => this.make(kind))
   }
 
-  /** Takes back one that has no work in the thread pool. */
+  /** Takes back an engine that is not working in the thread pool. */
   put(engine: Engine): void {
     if (engine.isBroken) {
       engine.close()
@@ -57,10 +57,10 @@ function makeEngine(kind: EngineKind): Engine {
   return zlibProbe.isPassed ? new ZlibEngine(kind) : new StreamEngine(kind)
 }
 
-/** One number for each kind. */
+/** A number that is unique for each kind. */
 export function keyOf({ does, windowBits, level = 0, memLevel = 0 }: EngineKind): number {
   return (does === 'deflate' ? 1 : 0) | (windowBits << 1) | (memLevel << 5) | ((level + 1) << 9)
 }
 
-/** The one of this process. */
+/** The pool of this process. */
 export const enginePool = new EnginePool(idleSweeper)

@@ -1,69 +1,68 @@
-// What the codecs need of zlib: one stream of raw DEFLATE, with its window. Two classes provide it: ZlibEngine by the handles of zlib's
-// streams, StreamEngine by what Node documents. Knows nothing of messages.
+// The interface of one raw DEFLATE stream with its window, as the codecs use it. Implemented by ZlibEngine on the handles of zlib streams,
+// and by StreamEngine on documented API of Node. Knows nothing of messages.
 
 import { WebSocketError } from '../errors.js'
 import type { ZlibEngine } from './zlib-engine.js'
 
-/** `Z_SYNC_FLUSH` of zlib: all input is worked on, and the output ends on a byte (RFC 1951 §3.2.3). */
+/** `Z_SYNC_FLUSH` of zlib: processes all input, and ends the output on a byte boundary (RFC 1951 §3.2.3). */
 export const SYNC_FLUSH = 2
 
 /** What an engine does, and with how much memory. */
 export interface EngineKind {
   readonly does: 'deflate' | 'inflate'
   readonly windowBits: number
-  /** Of an engine that deflates. */
+  /** For deflating only. */
   readonly level?: number
-  /** Of an engine that deflates. */
+  /** For deflating only. */
   readonly memLevel?: number
 }
 
-/** Told when work in the thread pool is done. */
+/** Notified when work in the thread pool is done. */
 export interface PoolUser {
   /** @param error - why it failed, or null */
   poolDone(error: WebSocketError | null): void
 }
 
-/** Bytes of a stored block ahead of its content (RFC 1951 §3.2.4). */
+/** Bytes of a stored block before its content (RFC 1951 §3.2.4). */
 export const BLOCK_HEADER = 5
 
-/** Compresses, or inflates. What it has seen it refers to, until it is reset. */
+/** Compresses or inflates. It refers to earlier data until it is reset. */
 export interface Engine {
   readonly kind: EngineKind
-  /** Does small work at once; null if all work takes the thread pool. */
+  /** Set if the engine can do small work synchronously; null if all work uses the thread pool. */
   readonly direct: ZlibEngine | null
-  /** Bytes of input that the last run used: fewer than were given if the output is full, or behind a final block. */
+  /** Bytes of input that the last run used: not all, if the output was full or a final block ended the stream. */
   readonly consumed: number
-  /** Bytes of output that the last run made. */
+  /** Bytes of output of the last run. */
   readonly produced: number
-  /** Whether it has failed, and is of no more use. */
+  /** Whether it has failed and can no longer be used. */
   readonly isBroken: boolean
   /**
-   * Works in the thread pool on all of `input`, and flushes. The result goes to `output`, `room` bytes of it at most. Both are not to be
-   * touched before `user` is told. If the output is full, or the stream of DEFLATE has ended, the rest of the input is left; the next run
-   * is to begin with it.
-   * @param concurrency - jobs of the process at once
+   * Processes all of `input` in the thread pool, and flushes. Writes at most `room` bytes to `output`. Neither buffer may be touched until
+   * `user` is notified. If the output is full, or the DEFLATE stream has ended, the rest of the input is left for the next run.
+   * @param concurrency - maximum jobs of the process at the same time
    */
   runInPool(input: Uint8Array, output: Uint8Array, room: number, concurrency: number, user: PoolUser): void
   /**
-   * Fills the window of an engine that has seen nothing.
+   * Fills the window of an engine without history.
    * @param block - a stored block with the content of the window
-   * @param size - bytes of the block, its header included
+   * @param size - bytes of the block, including its header
    */
   restore(block: Buffer, size: number): void
-  /** Forgets all that came before. Not while work is in the thread pool. */
+  /** Forgets all earlier data. Must not be called while work is in the thread pool. */
   reset(): void
-  /** Frees its memory. `user` is not told of work that is under way. */
+  /** Frees its memory. `user` is not notified of work in progress. */
   close(): void
 }
 
-/** What zlib says of a failure. */
+/** zlib's description of a failure. */
 export interface EngineFault {
   readonly detail: string
-  /** Its name for it: `'Z_DATA_ERROR'`. */
+  /** zlib's name for it: `'Z_DATA_ERROR'`. */
   readonly name: string
 }
 
-/** What is told of a failure: of the peer where it sent what cannot be inflated, of this side where it cannot compress. */
+/** The error of a failure: the peer's fault if its data cannot be inflated, ours if compression fails. */
 export function engineFailure({ does }: EngineKind, { detail, name }: EngineFault): WebSocketError {
   const code = does === 'inflate' ? 'WS_ERR_INVALID_COMPRESSED_DATA' : 'WS_ERR_EXTENSION'
   return new WebSocketError(code, { detail, details: { zlib: name } })

@@ -1,106 +1,106 @@
-// The form in which extensions are written: that of the package websocket-extensions, and the streaming side that ours have besides.
+// The interface of extensions: that of the package websocket-extensions, plus the streaming interface of our own extensions.
 
 import type { Frame } from '../protocol/frame.js'
 
-/** Parameters of one offer or answer: `true` for a bare one, an array for one that is repeated. */
+/** Parameters of one offer or response: `true` for one without a value, an array for a repeated one. */
 export type ExtensionParams = { [name: string]: ExtensionParam | ExtensionParam[] }
-/** The value of a parameter: `true` for a bare one, a number where it looks like one. */
+/** The value of a parameter: `true` for none, a number if it looks like one. */
 export type ExtensionParam = true | string | number
 
-/** A whole message on its way through an extension. */
+/** A whole message as an extension sees it. */
 export interface ExtensionMessage {
   /** RSV1 of the message's first frame. */
   rsv1: boolean
-  /** RSV2 of it. */
+  /** RSV2 of the message's first frame. */
   rsv2: boolean
-  /** RSV3 of it. */
+  /** RSV3 of the message's first frame. */
   rsv3: boolean
   /** 1 for text, 2 for binary. */
   opcode: number
-  /** The payload of all frames together. */
+  /** The payloads of all frames together. */
   data: Buffer
 }
 
-/** Takes what a session made of a message, or why it could not; once. */
+/** Called once with the processed message, or with an error. */
 export type ExtensionCallback = (error: Error | null | undefined, message?: ExtensionMessage) => void
 
-/** What is negotiated with one peer. */
+/** The state of an extension for one peer. */
 export interface ExtensionSession {
-  /** Undoes for a message that has arrived what the peer's session did to it. */
+  /** Reverses what the peer's session did to a received message. */
   processIncomingMessage(message: ExtensionMessage, callback: ExtensionCallback): void
-  /** Does to a message on its way out what was agreed on. */
+  /** Applies the extension to a message before it is sent. */
   processOutgoingMessage(message: ExtensionMessage, callback: ExtensionCallback): void
-  /** The connection is over: frees what the session holds. */
+  /** The connection has ended: frees the session's memory. */
   close(): void
-  /** The streaming side of the session, where it has one: then messages need not be whole. */
+  /** The streaming interface of the session, if it has one: then messages need not be whole. */
   readonly streaming?: StreamingSession
 }
 
 export interface ClientExtensionSession extends ExtensionSession {
-  /** What to ask for, in the order of preference. */
+  /** The parameters to offer, in order of preference. */
   generateOffer(): ExtensionParams | ExtensionParams[] | null | undefined
-  /** Takes the server's answer; true where it is acceptable. */
+  /** Takes the server's response; true if it is acceptable. */
   activate(params: ExtensionParams): boolean
 }
 
 export interface ServerExtensionSession extends ExtensionSession {
-  /** What a server answers to the offer that it took. */
+  /** The server's response to the offer that it accepted. */
   generateResponse(): ExtensionParams
 }
 
-/** What a session is told about its connection. */
+/** Information about the connection of a session. */
 export interface ExtensionSessionOptions {
-  /** Bytes in one message, after it has been decoded. */
+  /** Maximum size of one message after decoding, in bytes. */
   maxLength?: number
 }
 
-/** An extension, in the form of websocket-extensions. */
+/** An extension in the form of websocket-extensions. */
 export interface Extension {
   readonly name: string
-  /** The only kind there is. */
+  /** The only type that exists. */
   readonly type: 'permessage'
-  /** Whether it marks messages with RSV1. */
+  /** Whether it uses RSV1. */
   readonly rsv1: boolean
-  /** Whether it marks them with RSV2. */
+  /** Whether it uses RSV2. */
   readonly rsv2: boolean
-  /** Whether it marks them with RSV3. */
+  /** Whether it uses RSV3. */
   readonly rsv3: boolean
-  /** The session of a client with one peer; nothing where it does not want one. */
+  /** Creates a client's session with one peer; returns nothing to offer nothing. */
   createClientSession(options?: ExtensionSessionOptions): ClientExtensionSession | null | undefined
-  /** The session of a server that takes one of the offers, in their order; nothing where it takes none. */
+  /** Creates the session of a server that accepts one of the offers, which are in order of preference; returns nothing to decline. */
   createServerSession(
     offers: ExtensionParams[],
     options?: ExtensionSessionOptions
   ): ServerExtensionSession | null | undefined
 }
 
-/** Both directions of a session that works frame by frame. */
+/** Both directions of a session that processes frame by frame. */
 export interface StreamingSession {
   /**
-   * What frames that arrive go through.
-   * @param maxMessageSize - bytes of one message after decoding; beyond it `next` throws WS_ERR_MESSAGE_TOO_LARGE
+   * The codec for received frames.
+   * @param maxMessageSize - maximum size of one message after decoding, in bytes; beyond it `next` throws WS_ERR_MESSAGE_TOO_LARGE
    */
   incoming(maxMessageSize: number): FrameCodec
-  /** What frames on their way out go through. */
+  /** The codec for frames to be sent. */
   outgoing(): FrameCodec
 }
 
-/** Data frames in, data frames out, one direction of one connection. */
+/** Processes the data frames of one direction of one connection. */
 export interface FrameCodec {
   /**
-   * Gives it the next data frame, or the next part of one. What came before is used up: `next` has answered null since, and
-   * `busy` is false.
+   * Adds the next data frame, or the next part of one. Called only when the previous one is used up: `next` has returned null, and `busy`
+   * is false.
    */
   push(frame: Frame): void
   /**
-   * The next frame, or part of one, that comes of it. Null where nothing more does: with `busy` at present, else for good.
+   * The next frame, or part of one, made from the input. Null if there is none: with `busy` for now, otherwise until the next `push`.
    * @throws WebSocketError
    */
   next(): Frame | null
-  /** Whether work goes on elsewhere; `ready` is called once when it is done, never from within `push` or `next`. */
+  /** Whether it is working asynchronously; `ready` is called once when it is done, never from within `push` or `next`. */
   readonly busy: boolean
-  /** Called when `busy` has become false. */
+  /** Called when `busy` becomes false. */
   ready: (() => void) | null
-  /** Frees everything, at once or when work that is under way is done; nothing is called after it. */
+  /** Frees all memory, at once or when work in progress is done; calls nothing afterwards. */
   close(): void
 }

@@ -1,11 +1,11 @@
-// The last bytes that were inflated, as many as a window holds: what blocks to come may refer to (RFC 1951 §2). An engine gives its
-// own window to no one and loses it behind a final block; and an engine for each connection would take 7 KiB and a window more.
+// The last inflated bytes, up to the size of a window: later blocks may refer to them (RFC 1951 §2). An engine does not expose its own
+// window, and loses it after a final block; an engine of its own for each connection would take 7 KiB more than a window.
 
 import { Buffer } from '../runtime/node.js'
 import { BLOCK_HEADER, type Engine } from './engine.js'
 
 const EMPTY = Buffer.alloc(0)
-/** The first bytes of memory; it doubles as more are needed. */
+/** Initial size of the memory, which doubles as needed. */
 const START = 512
 
 const block = Buffer.alloc(BLOCK_HEADER + 2 ** 15)
@@ -13,13 +13,13 @@ const block = Buffer.alloc(BLOCK_HEADER + 2 ** 15)
 export class History {
   private bytes = EMPTY
   private size = 0
-  // where the next byte goes, once `limit` of them are held
+  // where the next byte goes, once the memory is full
   private turn = 0
 
-  /** @param limit - bytes of the window */
+  /** @param limit - size of the window in bytes */
   constructor(private readonly limit: number) {}
 
-  /** Bytes of memory that are held. */
+  /** Bytes of memory allocated. */
   get memory(): number {
     return this.bytes.length
   }
@@ -62,7 +62,7 @@ export class History {
     this.bytes = bytes
   }
 
-  /** Fills the window of an engine that has seen nothing: as a stored block (RFC 1951 §3.2.4). */
+  /** Fills the window of an engine without history, with a stored block (RFC 1951 §3.2.4). */
   restore(engine: Engine): void {
     const { bytes, size, turn } = this
     if (size === 0) return

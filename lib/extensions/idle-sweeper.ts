@@ -1,27 +1,27 @@
-// Holders of memory that they can do without come in, and are told to give it back when they have not used it for a while. One timer
-// for the process, which does not keep it alive, and none while there is no holder.
+// Asks holders of dispensable memory to release it when they have not used it for a while. Uses one timer for the whole process, which does
+// not keep the process alive and runs only while there are holders.
 
 import { outsideContexts } from '../runtime/node.js'
 
-/** Holds memory that it can give back. */
+/** Holds memory that it can release. */
 export interface Holder {
-  /** The sweeper's `time` when it last used what it holds. */
+  /** The sweeper's `time` at its last use. */
   lastUsed: number
-  /** Gives back what it can. It is not called again until it is added again. */
+  /** Releases what it can. It is not called again until it is added again. */
   release(): void
 }
 
 export class IdleSweeper {
-  /** Sweeps so far, as a cheap clock. */
+  /** Number of sweeps so far, used as a cheap clock. */
   time = 0
 
   private readonly holders = new Set<Holder>()
   private timer: NodeJS.Timeout | null = null
 
-  /** @param interval - milliseconds between sweeps: what lay unused for one to two of them is given back */
+  /** @param interval - time between sweeps in ms; memory is released after one to two intervals without use */
   constructor(private readonly interval: number) {}
 
-  /** Those that hold something. */
+  /** Number of holders. */
   get size(): number {
     return this.holders.size
   }
@@ -36,7 +36,7 @@ export class IdleSweeper {
     this.holders.delete(holder)
   }
 
-  /** What the timer does. */
+  /** Called by the timer. */
   sweep(): void {
     this.time++
     for (const holder of this.holders) {
@@ -50,5 +50,5 @@ export class IdleSweeper {
   }
 }
 
-/** The one of this process. */
+/** The sweeper of this process. */
 export const idleSweeper = new IdleSweeper(5000)

@@ -1,5 +1,5 @@
-// Data frames of the peer come in, their inflated payloads go out piece by piece, as fast as they are taken (RFC 7692 §7.2.2). A
-// message that was not compressed passes as it is. Knows nothing of text, nor of how many frames a message has.
+// Inflates the peer's data frames piece by piece, on request (RFC 7692 §7.2.2). Messages that are not compressed pass unchanged. Knows
+// nothing of text or of the limit on fragments.
 
 import { WebSocketError } from '../errors.js'
 import { Frame } from '../protocol/frame.js'
@@ -13,16 +13,16 @@ import { History } from './history.js'
 import { keep, PIECE, scratch, slab, slabRoom } from './zlib-slab.js'
 
 const RSV1 = 4
-/** From here on the rest of a part is inflated in the thread pool. */
+/** From this size on, the rest of a part is inflated in the thread pool. */
 export const INFLATE_IN_POOL_FROM = 32768
-/** Bytes that the sender took from the end of a message: 00 00 ff ff (RFC 7692 §7.2.1). */
+/** Bytes that the sender removed from the end of a message: 00 00 ff ff (RFC 7692 §7.2.1). */
 const TAIL = 4
 
 export interface IncomingSettings {
   readonly kind: EngineKind
-  /** Whether a message may refer to those before it. */
+  /** Whether a message may refer to earlier ones. */
   readonly contextTakeover: boolean
-  /** Jobs of the process in the thread pool at once. */
+  /** Maximum jobs of the process in the thread pool at the same time. */
   readonly concurrency: number
 }
 
@@ -31,11 +31,11 @@ export class IncomingCodec implements FrameCodec, PoolUser {
   ready: (() => void) | null = null
 
   private message: 'none' | 'plain' | 'compressed' = 'none'
-  // held while there is a compressed message in progress
+  // held during a compressed message
   private engine: Engine | null = null
-  // what a message may refer to: an engine gets it when the message begins, and again behind a final block
+  // the data a message may refer to: restored into the engine at the start of a message, and after a final block
   private history: History | null = null
-  // the part in hand, and bytes of it that are used up, those of the tail counted
+  // the current part, and how many bytes of it, including the tail, are used up
   private frame: Frame | null = null
   private used = 0
   // inflated bytes of the frame, and of the message
@@ -43,17 +43,17 @@ export class IncomingCodec implements FrameCodec, PoolUser {
   private total = 0
   // whether the message has any compressed byte
   private hasInput = false
-  // whether the last run stopped for want of room
+  // whether the last run stopped because the output was full
   private full = false
-  // whether the part has a final block: it may have thousands, each of which would be a trip to the thread pool
+  // whether the part has a final block: it may have thousands, and each would need a job in the thread pool
   private hasFinal = false
-  // what the thread pool works on
+  // the buffers of the job in the thread pool
   private input: Buffer | null = null
   private output: Buffer | null = null
   private room = 0
   private error: WebSocketError | null = null
 
-  /** @param maxMessageSize - bytes of one message after inflation */
+  /** @param maxMessageSize - maximum size of one message after inflation, in bytes */
   constructor(
     private readonly settings: IncomingSettings,
     private readonly maxMessageSize: number
@@ -88,7 +88,7 @@ export class IncomingCodec implements FrameCodec, PoolUser {
     return frame
   }
 
-  /** The next piece of what the part in hand stands for; null where nothing more comes of it. */
+  /** The next piece of the inflated part; null if there is none. */
   private inflate(frame: Frame): Frame | null {
     try {
       let piece = this.output === null ? null : this.takeFromPool(frame)
@@ -105,7 +105,7 @@ export class IncomingCodec implements FrameCodec, PoolUser {
   }
 
   private run(frame: Frame): Frame | null {
-    // an empty fragment, or an empty message that even lacks the byte of RFC 7692 §7.2.3.6
+    // an empty fragment, or an empty message without even the byte of RFC 7692 §7.2.3.6
     if (this.used === this.inputSize(frame) && !this.full) return this.endPart(frame, scratch, 0, 0)
     const { direct: engine } = this.takeEngine()
     const given = this.fillScratch(frame)
@@ -118,7 +118,7 @@ export class IncomingCodec implements FrameCodec, PoolUser {
       const room = Math.min(slabRoom(), this.roomLeft)
       const { bytes, used } = slab
       engine.run(scratch, at, given - at, bytes, used, room)
-      // behind a final block the engine is used for something else
+      // after a final block the engine goes back to the pool
       const { consumed } = engine
       slab.used += engine.produced
       piece = this.advance(frame, bytes, used, given - at, room)
@@ -127,7 +127,7 @@ export class IncomingCodec implements FrameCodec, PoolUser {
     return piece
   }
 
-  /** What comes next of the part, unmasked, and the tail behind it where it ends the message; answers how many bytes. */
+  /** Copies the next bytes of the part, unmasked, and the tail if the part ends the message; returns their number. */
   private fillScratch(frame: Frame): number {
     const { size, start } = frame
     const from = Math.min(this.used, size)
@@ -143,7 +143,7 @@ export class IncomingCodec implements FrameCodec, PoolUser {
     return isLast(frame) && this.hasInput ? frame.size + TAIL : frame.size
   }
 
-  /** Bytes that the next run may make; one too many is enough to know. */
+  /** Maximum output of the next run: one byte over the limit suffices to detect a message that is too large. */
   private get roomLeft(): number {
     return this.maxMessageSize - this.total + 1
   }
@@ -170,7 +170,7 @@ export class IncomingCodec implements FrameCodec, PoolUser {
     return this.advance(frame, bytes, 0, input!.length, room)
   }
 
-  /** Goes on from what one run of the engine made: `data[start]` and what follows. */
+  /** Continues with the output of one run: the bytes in `data` from `start` on. */
   private advance(frame: Frame, data: Buffer, start: number, given: number, room: number): Frame | null {
     const engine = this.engine!
     const { consumed, produced } = engine
@@ -178,9 +178,9 @@ export class IncomingCodec implements FrameCodec, PoolUser {
     this.total += produced
     if (this.total > this.maxMessageSize) throw new WebSocketError('WS_ERR_MESSAGE_TOO_LARGE')
     this.full = produced === room
-    // RFC 7692 §7.2.3.4: a final block ends the engine's work, but not the message
+    // RFC 7692 §7.2.3.4: a final block ends the DEFLATE stream, but not the message
     const final = !this.full && consumed < given
-    // nothing but the tail is behind it
+    // only the tail follows it
     if (final && this.used >= frame.size) this.used = this.inputSize(frame)
     const done = !this.full && this.used === this.inputSize(frame)
     if (this.settings.contextTakeover || !(done && isLast(frame))) this.remember(data, start, produced)
@@ -198,7 +198,7 @@ export class IncomingCodec implements FrameCodec, PoolUser {
     this.history.add(data, start, size)
   }
 
-  /** The last piece of a part; it says how long the frame was where it ends that. */
+  /** The last piece of a part; if it ends the frame, it carries the frame's length. */
   private endPart(frame: Frame, data: Buffer, start: number, size: number): Frame | null {
     this.frame = null
     if (isLast(frame)) this.endMessage()

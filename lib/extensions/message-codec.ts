@@ -1,5 +1,5 @@
-// For extensions that know only whole messages: frames come in and are gathered into one, within the limits, the container has it
-// processed, and it goes out as one frame. One message at a time, so that order is kept whatever an extension does.
+// For extensions that process only whole messages: collects frames into a message, within the limits, has the extensions process it, and
+// passes it on as one frame. One message at a time, so that the order is kept even if an extension is slow.
 
 import type Extensions from 'websocket-extensions'
 import { WebSocketError } from '../errors.js'
@@ -11,14 +11,14 @@ import { Buffer, MAX_LENGTH } from '../runtime/node.js'
 import type { ExtensionCallback, ExtensionMessage, FrameCodec } from './extension.js'
 import type { NegotiationLimits } from './negotiation.js'
 
-/** A message in progress may take this many times the room of what has arrived of it, where its frame announces more. */
+/** Memory for a message may be this many times what has arrived of it, if its frame announces more. */
 const ROOM_AHEAD = 16
 
 const EMPTY = Buffer.alloc(0)
 
 type Process = (message: ExtensionMessage, callback: ExtensionCallback) => void
 
-/** Both directions of one container. */
+/** Both directions of one set of extensions. */
 export class MessageCodecs {
   readonly incoming: FrameCodec
   readonly outgoing: FrameCodec
@@ -30,7 +30,7 @@ export class MessageCodecs {
     }
     const receive: Process = (message, callback) => container.processIncomingMessage(message, callback)
     const send: Process = (message, callback) => container.processOutgoingMessage(message, callback)
-    // what comes out of the last extension has no reserved bit left
+    // the last extension must have cleared the reserved bits
     this.incoming = new MessageCodec(receive, closed, 0, limits)
     const { POSITIVE_INFINITY } = Number
     this.outgoing = new MessageCodec(send, closed, rsv, {
@@ -130,7 +130,7 @@ class MessageCodec implements FrameCodec {
   }
 }
 
-/** What an extension says by the `type` of its error (websocket-extensions, "Extension sessions"), as close codes. */
+/** Close codes for the `type` of an extension's error (websocket-extensions, "Extension sessions"). */
 const CLOSE_CODES: Readonly<Record<string, number>> = {
   protocol_error: 1002,
   unacceptable: 1003,
@@ -150,8 +150,8 @@ function failureOf(cause: unknown): WebSocketError {
 }
 
 /**
- * A message that is being gathered, in one growing piece of memory: its parts may be as small as the peer likes. An extension may
- * write to it, so it is not shared.
+ * The message being collected, in one growing buffer, since the peer may send parts of any size. Extensions may modify it, so it is not
+ * shared.
  */
 class MessageInProgress {
   private bytes: Buffer = EMPTY
@@ -173,7 +173,7 @@ class MessageInProgress {
     this.used = end
   }
 
-  /** @param announced - what is needed when the frame in progress has arrived whole */
+  /** @param announced - bytes needed when the current frame is complete */
   private grow(needed: number, announced: number): void {
     const room = Math.max(needed, this.bytes.length * 2, Math.min(announced, needed * ROOM_AHEAD))
     const bytes = allocate(Math.min(room, Math.max(needed, MAX_LENGTH)))

@@ -1,5 +1,5 @@
-// Whole messages come in, whole messages go out, through a codec that works frame by frame: for a session that stands in one
-// container with others. One at a time, in order, and each has one answer.
+// Wraps a codec that processes frame by frame as a session that processes whole messages, to combine it with other extensions. Processes
+// one message at a time, in order, and answers each once.
 
 import { WebSocketError } from '../errors.js'
 import { Frame } from '../protocol/frame.js'
@@ -32,7 +32,7 @@ export class MessageForm {
     this.run()
   }
 
-  /** Tells those who still wait. */
+  /** Calls back with an error for all that still wait. */
   close(): void {
     this.codec.close()
     this.error ??= new WebSocketError('WS_ERR_DESTROYED')
@@ -47,7 +47,7 @@ export class MessageForm {
   }
 
   private run(): void {
-    // a callback may come back here
+    // a callback may call this again
     if (this.running) return
     this.running = true
     try {
@@ -57,7 +57,7 @@ export class MessageForm {
     }
   }
 
-  /** Whether the first message is done, or has failed. */
+  /** Whether the first message is done or has failed. */
   private gather(): boolean {
     try {
       for (let frame = this.codec.next(); frame !== null; frame = this.codec.next()) {
@@ -77,7 +77,7 @@ export class MessageForm {
       return
     }
     message.rsv1 = this.rsv1
-    // what zlib made lies in memory that others share
+    // zlib's output is in shared memory
     if (this.pieces[0] !== message.data) message.data = Buffer.concat(this.pieces)
     this.pieces = []
     if (this.queue.length > 0) this.begin()

@@ -1,5 +1,5 @@
-// Offers and answers of Sec-WebSocket-Extensions (RFC 6455 §9.1), by the container of websocket-extensions. What goes into its parser
-// has been checked for size and form before. Knows no extension by name.
+// Negotiates Sec-WebSocket-Extensions (RFC 6455 §9.1) with the package websocket-extensions. Size and form of the input have been checked,
+// since its parser is not strict. Knows no extension by name.
 
 import Extensions from 'websocket-extensions'
 import { WebSocketError } from '../errors.js'
@@ -16,11 +16,11 @@ import type {
 } from './extension.js'
 import { MessageCodecs } from './message-codec.js'
 
-/** What both sides agreed on, ready for use. */
+/** The agreed extensions, ready for use. */
 export interface Negotiated {
-  /** As in `Frame.rsv`: the reserved bits that a message's first frame may have. */
+  /** The reserved bits that a message's first frame may have, as in `Frame.rsv`. */
   readonly rsv: number
-  /** What data frames go through; null if the application itself processes what was agreed. */
+  /** Process data frames; null if the application itself processes the agreed extensions. */
   readonly incoming: FrameCodec | null
   readonly outgoing: FrameCodec | null
 }
@@ -28,7 +28,7 @@ export interface Negotiated {
 export interface NegotiationLimits {
   readonly maxMessageSize: number
   readonly maxFragments: number
-  /** Milliseconds that an extension may take for one message. */
+  /** Time in ms that an extension may take for one message. */
   readonly closeTimeout: number
 }
 
@@ -50,27 +50,27 @@ export class Negotiation {
     for (const extension of extensions) this.container.add(this.watched(extension))
   }
 
-  /** What a client asks for; '' for nothing. */
+  /** A client's offer; '' for none. */
   offer(): string {
     return this.container.generateOffer() ?? ''
   }
 
   /**
-   * Takes a server's answer.
-   * @throws Error where something in it was not offered, or is unacceptable
+   * Takes a server's response.
+   * @throws Error if it contains something that was not offered or is unacceptable
    */
   activate(answer: string): void {
     this.active = []
     this.container.activate(answer)
   }
 
-  /** What a server answers to an offer; '' for nothing. */
+  /** A server's response to an offer; '' for none. */
   respond(offer: string): string {
     this.active = []
     return this.container.generateResponse(offer) ?? ''
   }
 
-  /** The codecs of what was agreed on; null where nothing was. */
+  /** The codecs of the agreed extensions; null if there are none. */
   negotiated(): Negotiated | null {
     const { active } = this
     if (active.length === 0) return null
@@ -83,7 +83,7 @@ export class Negotiation {
     return { rsv, incoming: streaming.incoming(this.limits.maxMessageSize), outgoing: streaming.outgoing() }
   }
 
-  // the container keeps its sessions to itself
+  // wrapped, since the package does not expose its sessions
   private watched(extension: Extension): Extension {
     const { name, type, rsv1, rsv2, rsv3 } = extension
     return {
@@ -118,7 +118,7 @@ export class Negotiation {
   }
 }
 
-/** What the container may call without harm: whatever goes wrong comes back as an Error that can be written to, as the container does. */
+/** A session that never throws: any failure is passed on as an Error object, on which the package can set properties. */
 function guarded(session: ExtensionSession): ExtensionSession {
   const guard =
     (name: 'processIncomingMessage' | 'processOutgoingMessage') =>
@@ -136,14 +136,14 @@ function guarded(session: ExtensionSession): ExtensionSession {
       try {
         session.close()
       } catch {
-        // the connection is gone
+        // the connection has ended
       }
     }
   }
 }
 
 function toError(cause: unknown): Error {
-  // one of ours says which close code it asks for
+  // one of our errors has its own close code
   if (cause instanceof WebSocketError) return cause
   return new Error(cause instanceof Error ? cause.message : `it gave ${typeof cause} for an error`, { cause })
 }

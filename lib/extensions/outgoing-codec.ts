@@ -1,5 +1,5 @@
-// Data frames to be sent come in, compressed ones go out (RFC 7692 §7.2.1), or the same where that is not worth while. A large payload is
-// compressed piece by piece; what comes of it is one frame, up to a limit.
+// Compresses outgoing data frames (RFC 7692 §7.2.1), or passes them unchanged if compression is not worthwhile. A large payload is
+// compressed in pieces, which form one frame up to a limit.
 
 import type { WebSocketError } from '../errors.js'
 import { Frame } from '../protocol/frame.js'
@@ -15,36 +15,36 @@ import type { ZlibEngine } from './zlib-engine.js'
 import { keep, scratch } from './zlib-slab.js'
 
 const RSV1 = 4
-/** Above this size what is in hand is compressed in the thread pool. */
+/** A larger payload is compressed in the thread pool. */
 export const DEFLATE_IN_POOL_ABOVE = 16384
 /** Bytes of a large payload that one job in the thread pool compresses. */
 export const DEFLATE_PIECE = 65536
 /**
- * A fragment ends with so many compressed bytes. Smaller ones are more writes, which wait for each other where Nagle's algorithm is on; larger
- * ones hold more memory for a peer that does not read.
+ * A fragment ends at this many compressed bytes. Smaller fragments would need more writes, which wait for each other if Nagle's algorithm
+ * is enabled; larger ones would take more memory for a peer that does not read.
  */
 export const FRAGMENT_FROM = 2 ** 20
-/** 00 00 ff ff, which ends every flush, and is not sent at the end of a message (RFC 7692 §7.2.1). */
+/** Size of 00 00 ff ff, which ends every flush, and is not sent at the end of a message (RFC 7692 §7.2.1). */
 const TAIL = 4
-/** What stands for nothing at the end of a message (RFC 7692 §7.2.3.6). */
+/** The compressed form of an empty message (RFC 7692 §7.2.3.6). */
 const NOTHING = Buffer.from([0])
 
-/** Bytes that `size` bytes may become: in blocks of the fewest symbols that zlib knows, none of which it can compress. */
+/** Maximum output for `size` bytes: incompressible data in the smallest blocks that zlib makes. */
 function bound(size: number): number {
   return size + (size >>> 3) + 64
 }
 
 const output = Buffer.allocUnsafeSlow(bound(DEFLATE_IN_POOL_ABOVE))
 
-/** How one side compresses; shared by all connections that agreed on the same. */
+/** How one side compresses; shared by all connections that agreed on the same parameters. */
 export class OutgoingSettings {
   readonly key: number
 
   /**
-   * @param kind - null where nothing can be compressed for this peer
-   * @param contextTakeover - whether a message may refer to those before it
-   * @param threshold - bytes below which a message is not compressed
-   * @param concurrency - jobs of the process in the thread pool at once
+   * @param kind - null if nothing can be compressed for this peer
+   * @param contextTakeover - whether a message may refer to earlier ones
+   * @param threshold - size in bytes below which a message is not compressed
+   * @param concurrency - maximum jobs of the process in the thread pool at the same time
    */
   constructor(
     readonly kind: EngineKind | null,
@@ -55,7 +55,7 @@ export class OutgoingSettings {
     this.key = kind === null ? 0 : keyOf(kind)
   }
 
-  /** Compresses a message that refers to none before it. */
+  /** Compresses a message without reference to earlier ones. */
   readonly deflateAlone = (payload: Buffer): Buffer => {
     if (payload.length === 0) return NOTHING
     const kind = this.kind!
@@ -82,20 +82,20 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser, TurnUser {
   lastUsed = 0
 
   private message: 'none' | 'plain' | 'compressed' = 'none'
-  // whether the first fragment of the message has gone out
+  // whether the first fragment of the message has been passed on
   private begun = false
   private engine: Engine | null = null
-  // whether the peer's window has something else than the engine's
+  // whether the peer's window differs from the engine's
   private windowDiffers = false
-  // what is in hand, and bytes of it that are compressed
+  // the current frame, and how many bytes of it are compressed
   private frame: Frame | null = null
   private used = 0
-  // what the thread pool works on
+  // the buffers of the job in the thread pool
   private input: Buffer | null = null
   private output: Buffer | null = null
-  // whether work may be done at once, for which this has waited
+  // whether a turn of the TurnBudget was granted
   private hasTurn = false
-  // what has been made of the frame in hand, and is not a fragment yet
+  // output of the current frame that is not a fragment yet
   private pieces: Buffer[] = []
   private gathered = 0
   private error: WebSocketError | null = null
@@ -133,7 +133,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser, TurnUser {
     const prepared = frame.prepared!.message
     const { key, deflateAlone, contextTakeover } = this.settings
     if (!prepared.compress || !this.isWorthwhile(prepared.whole)) return prepared.whole
-    // the peer's window has this message from now on, ours never: nothing before it may be referred to again
+    // the peer's window now contains this message, and ours does not: later messages must not refer to earlier ones
     if (contextTakeover) this.windowDiffers = true
     return prepared.deflated(key, deflateAlone)
   }
@@ -197,7 +197,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser, TurnUser {
     this.ready?.()
   }
 
-  /** Null where the next piece of the frame joins this one. */
+  /** Null if the next piece of the frame must be added first. */
   private takeFromPool(frame: Frame): Frame | null {
     this.used += this.input!.length
     const bytes = this.withoutTail(frame, this.output!, this.engine!.produced)
@@ -212,7 +212,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser, TurnUser {
 
   private withoutTail(frame: Frame, bytes: Buffer, made: number): Buffer {
     const size = frame.fin && frame.complete && this.used === frame.size ? made - TAIL : made
-    // what waits for the wire keeps no more memory than it needs
+    // a frame may wait for the wire, so it must not keep a larger buffer alive
     return size * 2 < bytes.length || bytes === output ? keep(bytes, 0, size) : bytes.subarray(0, size)
   }
 
@@ -254,7 +254,7 @@ export class OutgoingCodec implements FrameCodec, Holder, PoolUser, TurnUser {
     return this.engine
   }
 
-  /** Idle: the next message refers to none before it. */
+  /** Idle: releases the engine, so the next message refers to no earlier one. */
   release(): void {
     if (this.message !== 'none' || this.engine === null) {
       idleSweeper.add(this)

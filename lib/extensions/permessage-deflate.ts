@@ -1,5 +1,5 @@
-// The extension permessage-deflate (RFC 7692): options come in, sessions that compress and inflate go out, in the form of
-// websocket-extensions, with a streaming side.
+// The extension permessage-deflate (RFC 7692): creates sessions that compress and inflate, in the form of websocket-extensions, with a
+// streaming interface.
 
 import { type Agreement, acceptAnswer, acceptOffer, makeOffer, type Wishes } from './deflate-parameters.js'
 import type { EngineKind } from './engine.js'
@@ -21,28 +21,28 @@ import { OutgoingCodec, OutgoingSettings } from './outgoing-codec.js'
 import { zlibProbe } from './zlib-probe.js'
 
 /**
- * Options of `permessageDeflate`. Names are seen from our side, server or client. An unknown name or a wrong type is a TypeError, a
- * number out of range a RangeError; `undefined` means the default. docs/compression.md says what they cost.
+ * Options of `permessageDeflate`, named from the point of view of this side, server or client. An unknown name or a wrong type is a
+ * TypeError, a number out of range a RangeError; `undefined` means the default. docs/compression.md describes their cost.
  */
 export interface PermessageDeflateOptions {
-  /** Bytes below which a message is sent as it is; a fragmented one is compressed in any case. Default: 64. */
+  /** Size in bytes below which a message is not compressed; a fragmented message always is. Default: 64. */
   threshold?: number | undefined
-  /** How hard zlib tries, 0 to 9. Default: 6. */
+  /** Compression level of zlib, 0 to 9. Default: 6. */
   level?: number | undefined
-  /** Memory of zlib's compressor aside from the window, 1 to 9: 2^(memLevel + 9) bytes. Default: 5. */
+  /** Memory of zlib's compressor besides the window, 1 to 9: 2^(memLevel + 9) bytes. Default: 5. */
   memLevel?: number | undefined
-  /** Window that we compress with at most, 9 to 15; zlib takes 4 * 2^windowBits bytes. Default: 12. */
+  /** Maximum window that we compress with, 9 to 15; zlib takes 4 * 2^windowBits bytes. Default: 12. */
   windowBits?: number | undefined
   /**
-   * Window that we ask the peer to compress with at most, 8 to 15. A server can ask only clients that let themselves be asked; a
-   * client fails where the server does not do it. Default: 12 for a server, 15 for a client, which asks for nothing.
+   * Maximum window that we ask the peer to compress with, 8 to 15. A server can ask only clients that support it; on a client the handshake
+   * fails if the server does not comply. Default: 12 for a server; 15 for a client, which then asks for nothing.
    */
   peerWindowBits?: number | undefined
-  /** Whether our messages may refer to those before them, which takes a compressor for each connection. Default: true. */
+  /** Whether our messages may refer to earlier ones, which needs a compressor for each connection. Default: true. */
   contextTakeover?: boolean | undefined
-  /** Whether the peer's messages may. Default: true. */
+  /** Whether the peer's messages may refer to earlier ones. Default: true. */
   peerContextTakeover?: boolean | undefined
-  /** Jobs of the thread pool at once, over the whole process. Default: 4. */
+  /** Maximum jobs in the thread pool at the same time, over the whole process. Default: 4. */
   concurrency?: number | undefined
 }
 
@@ -71,8 +71,8 @@ const RANGES: Record<string, readonly [least: number, most: number]> = {
 }
 
 /**
- * Compression of messages (RFC 7692), for `extensions` in the options of a connection.
- * @throws TypeError | RangeError where an option is wrong
+ * Compression of messages (RFC 7692), for the option `extensions` of a connection.
+ * @throws TypeError | RangeError if an option is invalid
  */
 export function permessageDeflate(options: PermessageDeflateOptions = {}): Extension {
   zlibProbe.begin()
@@ -112,7 +112,7 @@ class PermessageDeflate implements Extension {
   readonly rsv2 = false
   readonly rsv3 = false
 
-  // connections that agreed on the same share one object
+  // connections that agreed on the same parameters share one object
   private readonly shared = new Map<number, SharedSettings>()
 
   constructor(private readonly settings: Settings) {}
@@ -123,7 +123,7 @@ class PermessageDeflate implements Extension {
 
   createServerSession(offers: ExtensionParams[], options: ExtensionSessionOptions = {}): ServerExtensionSession | null {
     const wishes = this.wishes(DEFAULT_CLIENT_WINDOW)
-    // RFC 7692 §5: in the order of preference
+    // RFC 7692 §5: in order of preference
     for (const offer of offers) {
       const accepted = acceptOffer(wishes, offer)
       if (accepted !== null)
@@ -132,7 +132,7 @@ class PermessageDeflate implements Extension {
     return null
   }
 
-  /** @param peerWindowBits - where the application does not say */
+  /** @param peerWindowBits - the default if the application sets none */
   private wishes(peerWindowBits: number): Wishes {
     return { ...this.settings, peerWindowBits: this.settings.peerWindowBits ?? peerWindowBits }
   }
@@ -148,9 +148,9 @@ class PermessageDeflate implements Extension {
   private makeShared(agreement: Agreement): SharedSettings {
     const { level, memLevel, threshold, concurrency } = this.settings
     const { windowBits, peerWindowBits, contextTakeover, peerContextTakeover } = agreement
-    // with a window of 8 we may not send what zlib makes, so we compress nothing
+    // zlib cannot compress with a window of 8, so we do not compress
     const deflate: EngineKind | null = windowBits === 8 ? null : { does: 'deflate', windowBits, level, memLevel }
-    // zlib at the other end takes 9 for 8, as it does here: half a kilobyte more understands both
+    // a peer that uses zlib compresses with 9 when it agreed on 8; a window of 9 inflates both
     const inflate: EngineKind = { does: 'inflate', windowBits: Math.max(peerWindowBits, 9) }
     return {
       outgoing: new OutgoingSettings(deflate, contextTakeover, threshold, concurrency),

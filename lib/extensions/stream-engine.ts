@@ -1,6 +1,5 @@
-// Bytes come in, raw DEFLATE bytes or what they stand for come out, as in zlib-engine.ts, but by nothing that Node does not document: for
-// versions of Node whose zlib is made otherwise. It is slower, because each piece of work takes the thread pool and the events of a stream.
-// Knows nothing of messages.
+// Compresses or inflates raw DEFLATE like zlib-engine.ts, but only with documented API of Node: for versions of Node with a different
+// implementation of zlib. Slower, since each piece of work goes through the thread pool and stream events. Knows nothing of messages.
 
 import type { DeflateRaw, InflateRaw } from 'node:zlib'
 import { builtin } from '../runtime/builtin.js'
@@ -16,7 +15,7 @@ import {
 } from './engine.js'
 import { type Job, jobs } from './zlib-jobs.js'
 
-/** A stream of zlib, by its public names. */
+/** A zlib stream with its documented API. */
 type ZlibStream = DeflateRaw | InflateRaw
 
 export class StreamEngine implements Engine, Job {
@@ -24,18 +23,18 @@ export class StreamEngine implements Engine, Job {
   consumed = 0
   produced = 0
 
-  // made for the first work, and anew behind each reset
+  // created for the first work, and again after each reset
   private stream: ZlibStream | null = null
   private dictionary: Buffer | undefined = undefined
   private fault: EngineFault | null = null
   private closed = false
-  // behind a final block
+  // whether a final block ended the stream
   private isOver = false
-  // bytes that the stream was given, those that were told as consumed, and writes that have not ended
+  // bytes given to the stream, bytes reported as consumed, and writes in progress
   private given = 0
   private told = 0
   private writes = 0
-  // the work in hand
+  // the state of the current work
   private state: 'idle' | 'waiting' | 'working' | 'done' = 'idle'
   private user: PoolUser | null = null
   private input: Uint8Array | null = null
@@ -65,7 +64,7 @@ export class StreamEngine implements Engine, Job {
     }
     this.state = 'working'
     this.stream ??= outsideContexts(() => this.open())
-    // the stream still has what the run before left of its input, and goes on with it
+    // the stream still has the unused input of the previous run
     const fresh = this.input!.subarray(this.given - this.told)
     if (fresh.length > 0 && !this.isOver) this.write(fresh)
     this.advance()
@@ -78,7 +77,7 @@ export class StreamEngine implements Engine, Job {
     const zlib = builtin('node:zlib')
     const stream =
       does === 'deflate' ? zlib.createDeflateRaw({ ...common, level, memLevel }) : zlib.createInflateRaw(common)
-    // it may have been replaced by then
+    // the stream may have been replaced by then
     const current = (run: () => void) => (): void => {
       if (stream === this.stream) run()
     }
@@ -99,7 +98,7 @@ export class StreamEngine implements Engine, Job {
     this.given += bytes.length
     this.writes++
     stream.write(bytes, error => {
-      // an error has an event of its own
+      // an error is reported by its own event
       if (error || stream !== this.stream) return
       this.writes--
       this.advance()
@@ -116,7 +115,7 @@ export class StreamEngine implements Engine, Job {
     this.advance()
   }
 
-  /** Takes output as far as there is room. What the stream makes ahead of that is bounded by its own buffer. */
+  /** Takes output while there is room. The stream's own buffer limits what it produces ahead. */
   private advance(): void {
     if (this.state !== 'working') return
     const stream = this.stream!
@@ -136,7 +135,7 @@ export class StreamEngine implements Engine, Job {
   /** @internal */
   finishPool(): void {
     const { user, fault, stream } = this
-    // closed
+    // closed meanwhile
     if (user === null) return
     this.user = this.input = this.output = null
     this.state = 'idle'
@@ -163,7 +162,7 @@ export class StreamEngine implements Engine, Job {
     this.closed = true
     this.reset()
     this.user = this.input = this.output = null
-    // one that waits is told that it is closed when its turn comes
+    // a waiting job notices that it is closed when its turn comes
     if (this.state === 'working' || this.state === 'done') jobs.leave()
     this.state = 'idle'
   }
@@ -173,7 +172,7 @@ function finish(engine: StreamEngine): void {
   engine.finishPool()
 }
 
-/** Deflates a payload at once that refers to nothing before it, and flushes. */
+/** Deflates a payload synchronously without reference to earlier data, and flushes. */
 export function deflateAtOnce({ windowBits, level, memLevel }: EngineKind, payload: Uint8Array): Buffer {
   return builtin('node:zlib').deflateRawSync(payload, { windowBits, level, memLevel, finishFlush: SYNC_FLUSH })
 }

@@ -1,9 +1,9 @@
-// Work that is done at once, for many connections in one turn of the event loop, comes in; beyond a few milliseconds of it the rest is told to
-// wait for later turns, in order, so that sockets and timers have theirs in between.
+// Limits synchronous work, over all connections, to a few milliseconds in each turn of the event loop. The rest waits for later turns, in
+// order, so that sockets and timers are served in between.
 
 import { setImmediate } from '../runtime/node.js'
 
-/** Does a piece of work at once when its turn comes. */
+/** Does a piece of work when its turn comes. */
 export interface TurnUser {
   turnCame(): void
 }
@@ -13,7 +13,9 @@ interface Waiting {
   next: Waiting | null
 }
 
-/** So many pieces of work in a turn are not timed: to look at the clock, and to ask for a turn, is not free (benchmarks/questions/echo.js). */
+/**
+ * Number of pieces in a turn that are not timed, since reading the clock and requesting a turn have a cost (benchmarks/questions/echo.js).
+ */
 const UNTIMED = 16
 
 export class TurnBudget {
@@ -24,7 +26,7 @@ export class TurnBudget {
   private last: Waiting | null = null
 
   /**
-   * @param milliseconds - after which what comes in the same turn waits
+   * @param milliseconds - time after which further work in the same turn waits
    * @param now - a clock
    */
   constructor(
@@ -32,7 +34,7 @@ export class TurnBudget {
     private readonly now: () => number = () => performance.now()
   ) {}
 
-  /** Whether a piece of work may be done now, which counts as done. */
+  /** Whether a piece of work may be done now; true counts as doing it. */
   take(): boolean {
     if (this.first !== null) return false
     if (this.count++ < UNTIMED) return true
@@ -40,7 +42,7 @@ export class TurnBudget {
     return this.hasTime
   }
 
-  /** Calls `user` in a later turn, behind those that wait. */
+  /** Calls `user` in a later turn, after those that already wait. */
   wait(user: TurnUser): void {
     const waiting = { user, next: null }
     if (this.last === null) this.first = waiting
@@ -63,7 +65,7 @@ export class TurnBudget {
     this.count = 0
     this.began = this.now()
     if (this.first !== null) this.ask()
-    // at least one, however slow it is
+    // at least one piece, however slow it is
     while (this.first !== null) {
       const { user, next } = this.first
       this.first = next
@@ -74,5 +76,5 @@ export class TurnBudget {
   }
 }
 
-/** The one of this process. */
+/** The budget of this process. */
 export const turnBudget = new TurnBudget(10)

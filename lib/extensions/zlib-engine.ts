@@ -1,10 +1,10 @@
-// Bytes come in, raw DEFLATE bytes or what they stand for come out, into memory that the caller has (RFC 1951). One engine is one
-// stream of node:zlib, with its window. Knows nothing of messages.
+// Compresses or inflates raw DEFLATE into memory of the caller (RFC 1951). One engine is one node:zlib stream with its window. Knows
+// nothing of messages.
 //
-// A stream of node:zlib is driven through its handle, as pngjs and minizlib do: `writeSync` does small work at once, where the
-// stream's own ways take a trip to the thread pool and make events and buffers, and it stops when the caller's memory is full.
-// Work in the pool goes through `_processChunk`, which is what the stream itself does. Both are the same in Node 20 to 26; zlib-probe.ts
-// finds out whether they are as expected, and stream-engine.ts stands in where they are not.
+// It uses the handle of a node:zlib stream, as pngjs and minizlib do: `writeSync` does small work synchronously, and stops when the
+// caller's memory is full; the stream itself would use the thread pool, events and buffers for it. Work in the thread pool goes through
+// `_processChunk`, as in the stream itself. Both are unchanged in Node 20 to 26; zlib-probe.ts tests whether they work as expected, and
+// stream-engine.ts replaces this file if they do not.
 
 import type { DeflateRaw } from 'node:zlib'
 import type { WebSocketError } from '../errors.js'
@@ -29,7 +29,7 @@ interface Handle {
 
 interface ZlibStream extends DeflateRaw {
   _handle: Handle
-  /** Bytes of room that the last call left, and bytes of input. */
+  /** Unused bytes of output and of input after the last call. */
   _writeState: Uint32Array
   _outBuffer: Uint8Array
   _outOffset: number
@@ -37,26 +37,26 @@ interface ZlibStream extends DeflateRaw {
   _processChunk(chunk: Uint8Array, flush: number, done: () => void): void
 }
 
-/** What a stream allocates for itself, and is not used here; the least it takes. */
+/** Size of the stream's own output buffer, which is not used; the smallest allowed. */
 const CHUNK_SIZE = 64
 
 /** How work gets to the thread pool. */
 export interface PoolWay {
   readonly jobs: JobQueue
-  /** Whether `_processChunk` is known to do what it should. Until then such work is done at once, in a turn of its own. */
+  /** Whether `_processChunk` is known to work as expected. Until then the work is done synchronously, in its own turn. */
   isProven: boolean
 }
 
-/** The one of this process. */
+/** The value for this process. */
 export const poolWay: PoolWay = { jobs, isProven: false }
 
-// what a stored block stands for is known already
+// receives the content of a stored block, which is known already
 const discarded = Buffer.allocUnsafeSlow(2 ** 15 + 1)
 
 export class ZlibEngine implements Engine, Job {
   /** Bytes of input that the last run used. */
   consumed = 0
-  /** Bytes of output that the last run made. */
+  /** Bytes of output of the last run. */
   produced = 0
   readonly direct = this
 
@@ -65,7 +65,7 @@ export class ZlibEngine implements Engine, Job {
   private readonly left: Uint32Array
   private fault: EngineFault | null = null
   private closed = false
-  // work in the pool
+  // the work in the thread pool
   private user: PoolUser | null = null
   private input: Uint8Array | null = null
   private output: Uint8Array | null = null
@@ -86,19 +86,18 @@ export class ZlibEngine implements Engine, Job {
     this.left = stream._writeState
     this.handle = stream._handle
     this.handle.engine = this
-    // the stream's own listener would destroy it and emit an error later, without a listener
+    // replaced, since the stream's own listener would destroy the stream and emit an error later
     this.handle.onerror = onError
   }
 
-  /** Whether it has failed, and is of no more use. */
+  /** Whether it has failed and can no longer be used. */
   get isBroken(): boolean {
     return this.fault !== null
   }
 
   /**
-   * Works on `input[start, start + size)`, and flushes. What comes of it goes to `output` from `at` on; where that fills up, the
-   * rest of the input is left.
-   * @throws WebSocketError where the input is malformed
+   * Processes `input[start, start + size)`, and flushes. Writes to `output` from `at` on; if that is full, the rest of the input is left.
+   * @throws WebSocketError if the input is malformed
    */
   run(input: Uint8Array, start: number, size: number, output: Uint8Array, at: number, room: number): void {
     this.handle.writeSync(SYNC_FLUSH, input, start, size, output, at, room)
@@ -108,8 +107,8 @@ export class ZlibEngine implements Engine, Job {
   }
 
   /**
-   * The same in the thread pool, all of `input` to all of `output`, which are left alone until `user` is told.
-   * @param concurrency - jobs of the process at once
+   * The same in the thread pool, for all of `input` and `output`, which must not be touched until `user` is notified.
+   * @param concurrency - maximum jobs of the process at the same time
    */
   runInPool(input: Uint8Array, output: Uint8Array, room: number, concurrency: number, user: PoolUser): void {
     this.input = input
@@ -144,11 +143,11 @@ export class ZlibEngine implements Engine, Job {
     this.finishPool()
   }
 
-  /** What the stream would give to its readers: one piece, and then it waits for `_read` where there is more. */
+  /** Replaces the stream's `push`: takes one piece, and returns false so that the stream waits for `_read` if there is more. */
   private pushed(piece: Uint8Array | null): boolean {
     if (piece === null || this.left[0] !== 0) return false
     const { stream } = this
-    // no memory for what it does not come to: the next run says where to go on
+    // allocate no buffer for the rest: the next run provides one
     stream._chunkSize = CHUNK_SIZE
     nextTick(finish, this)
     nextTick(forgetRead, stream)
@@ -182,12 +181,12 @@ export class ZlibEngine implements Engine, Job {
     this.run(block, 0, size, discarded, 0, discarded.length)
   }
 
-  /** Forgets all that came before. Not while work is in the pool. */
+  /** Forgets all earlier data. Must not be called while work is in the thread pool. */
   reset(): void {
     this.stream.reset()
   }
 
-  /** Frees its memory; behind work in the pool, whose user is then not told. */
+  /** Frees its memory, after work in the thread pool, whose user is then not notified. */
   close(): void {
     if (this.closed) return
     this.closed = true
@@ -205,7 +204,7 @@ function finish(engine: ZlibEngine): void {
   engine.finishPool()
 }
 
-// what it set up to go on with holds the memory of this run
+// the continuation that it set up would keep the memory of this run alive
 function forgetRead(stream: { _read?: unknown }): void {
   delete stream._read
 }

@@ -1,8 +1,8 @@
-// Work for the thread pool comes in and is begun in turn, so much of it at once over the whole process. Knows nothing of the work.
+// Limits how many jobs of the process are in the thread pool at the same time; the others wait in order. Knows nothing of the work.
 
-/** Something to be done in the thread pool. */
+/** A job for the thread pool. */
 export interface Job {
-  /** Begins it; calls `leave` when it is done. */
+  /** Starts the job, which calls `leave` when it is done. */
   begin(): void
 }
 
@@ -12,14 +12,14 @@ interface Waiting {
   next: Waiting | null
 }
 
-/** Zlib's memory comes and goes in large pieces: many jobs at once tear holes into the heap of the process. */
+/** Limits jobs because zlib allocates large pieces of memory: many jobs at the same time fragment the heap. */
 export class JobQueue {
   private running = 0
   private first: Waiting | null = null
   private last: Waiting | null = null
   private beginning = false
 
-  /** @param limit - the job begins when fewer than these are under way; those that came before it go first */
+  /** @param limit - the job starts when fewer than this many are running; jobs that waited before it start first */
   enter(job: Job, limit: number): void {
     const waiting = { job, limit, next: null }
     if (this.last === null) this.first = waiting
@@ -35,7 +35,7 @@ export class JobQueue {
   }
 
   private proceed(): void {
-    // a job that is over as soon as it begins comes back here
+    // a job that finishes at once calls this again
     if (this.beginning) return
     this.beginning = true
     while (this.first !== null && this.running < this.first.limit) {
@@ -49,5 +49,5 @@ export class JobQueue {
   }
 }
 
-/** The one of this process. */
+/** The queue of this process. */
 export const jobs = new JobQueue()

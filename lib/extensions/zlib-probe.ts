@@ -1,5 +1,5 @@
-// Finds out, once, whether the zlib of this Node is made as ZlibEngine needs it: whether engines that work by the handles of zlib's streams
-// compress and inflate a few bytes right. What they do at once is known at once; what they do in the thread pool is known a little later.
+// Tests once whether ZlibEngine works with the zlib of this Node, by compressing and inflating a few bytes through the handles of zlib
+// streams. The result for synchronous work is known at once, that for the thread pool a little later.
 
 import { Buffer, outsideContexts } from '../runtime/node.js'
 import type { EngineKind, PoolUser } from './engine.js'
@@ -13,33 +13,33 @@ const INFLATE: EngineKind = { does: 'inflate', windowBits: 9 }
 const PLAIN = Buffer.from(
   'a stream of zlib is what it was, and so is its handle, and its handle is that of a stream of zlib'
 )
-/** No block of DEFLATE begins like this (RFC 1951 §3.2.3). */
+/** No DEFLATE block starts like this (RFC 1951 §3.2.3). */
 const BAD = Buffer.from([7, 7, 7])
 
 export class ZlibProbe {
-  /** Resolves when what is done in the thread pool has been looked at, too. */
+  /** Resolves when the work in the thread pool has been tested too. */
   answered: Promise<void> = Promise.resolve()
   private result: 'unknown' | 'passed' | 'failed' = 'unknown'
 
   /**
-   * @param make - makes the engines that are looked at
-   * @param way - told whether work may go to the thread pool
+   * @param make - makes the engines to test
+   * @param way - gets the result for the thread pool
    */
   constructor(
     private readonly make: Make = (kind, way) => new ZlibEngine(kind, way),
     private readonly way = poolWay
   ) {}
 
-  /** Whether engines may work by the handles of zlib's streams. */
+  /** Whether ZlibEngine can be used. */
   get isPassed(): boolean {
     this.begin()
     return this.result === 'passed'
   }
 
-  /** Begins to look, where it has not. */
+  /** Starts the test, if it has not been started. */
   begin(): void {
     if (this.result !== 'unknown') return
-    // the engines are those of no connection
+    // the test belongs to no connection
     outsideContexts(() => {
       this.result = this.worksAtOnce() ? 'passed' : 'failed'
       if (this.result === 'passed') this.answered = this.lookAtPool()
@@ -57,14 +57,14 @@ export class ZlibProbe {
     try {
       isRight = isDone(make)
     } catch {
-      // a part is missing, or what should be inflated cannot be
+      // an internal is missing, or the data was not inflated
     }
     for (const engine of engines) engine.close()
     return isRight
   }
 
   private async lookAtPool(): Promise<void> {
-    // a job that never ends takes no other's place
+    // a queue of its own: a job that never ends must not block others
     const way = { jobs: new JobQueue(), isProven: true }
     const [deflate, inflate] = [this.make(DEFLATE, way), this.make(INFLATE, way)]
     const packed = Buffer.alloc(2 * PLAIN.length)
@@ -72,7 +72,7 @@ export class ZlibProbe {
     try {
       await inPool(deflate, PLAIN, packed, packed.length)
       const input = packed.subarray(0, deflate.produced)
-      // the memory for output is too small at first
+      // the output buffer is too small at first
       const room = PLAIN.length >> 1
       await inPool(inflate, input, plain, room)
       const { consumed, produced } = inflate
@@ -92,7 +92,7 @@ function isDone(make: (kind: EngineKind) => ZlibEngine): boolean {
   const output = Buffer.alloc(2 * PLAIN.length)
   const [deflate, inflate] = [make(DEFLATE), make(INFLATE)]
   const first = compress(deflate, output)
-  // a window is kept, until it is reset
+  // a window is kept until it is reset
   const second = compress(deflate, output)
   deflate.reset()
   if (second.length >= first.length || !compress(deflate, output).equals(first)) return false
@@ -104,7 +104,7 @@ function compress(engine: ZlibEngine, output: Buffer): Buffer {
   return Buffer.from(output.subarray(0, engine.produced))
 }
 
-/** Whether all comes of it, in two runs, the first of which has too little room. */
+/** Whether inflating yields all data, in two runs; the first has too little room. */
 function isInflated(engine: ZlibEngine, input: Buffer, output: Buffer): boolean {
   const room = PLAIN.length >> 1
   engine.run(input, 0, input.length, output, 0, room)
@@ -130,5 +130,5 @@ function inPool(engine: ZlibEngine, input: Buffer, output: Buffer, room: number)
   })
 }
 
-/** The one of this process. */
+/** The probe of this process. */
 export const zlibProbe = new ZlibProbe()

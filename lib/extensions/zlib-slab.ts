@@ -1,16 +1,16 @@
-// Memory for what zlib makes. One run of it writes to memory that all connections share; what is kept is as large as it has to be.
+// Memory for zlib's output. A run writes to shared memory; output that is kept uses no more memory than it needs.
 
 import { Buffer } from '../runtime/node.js'
 
-/** Bytes that one run of zlib makes at most. */
+/** Maximum output of one run of zlib in bytes. */
 export const PIECE = 65536
-/** So many bytes are free at least where a piece begins, so that a message of usual size is one. */
+/** Minimum free bytes where a piece begins, so that a message of usual size is in one piece. */
 const LEAST = 16384
 
-/** A slab that is filled piece by piece, and replaced when it is full: nothing in it is copied, and nothing is overwritten. */
+/** A slab that is filled piece by piece and replaced when it is full; nothing in it is copied or overwritten. */
 export const slab = { bytes: Buffer.alloc(0), used: 0 }
 
-/** Makes room for a piece; answers how many bytes of it there are behind `slab.used`. */
+/** Makes room for a piece; returns the number of free bytes after `slab.used`. */
 export function slabRoom(): number {
   const room = slab.bytes.length - slab.used
   if (room >= LEAST) return room
@@ -19,15 +19,17 @@ export function slabRoom(): number {
   return PIECE
 }
 
-/** Memory for input and output that is not kept. */
+/** Memory for temporary input and output. */
 export const scratch = Buffer.allocUnsafeSlow(PIECE)
 
-/** Node's own pool has grown from 8 to 64 KiB, and a frame may wait for a slow peer. */
+/**
+ * Size of a pool for small copies: Node's own pool has grown from 8 to 64 KiB, and a frame that waits for a slow peer would keep it alive.
+ */
 const KEPT_SIZE = 8192
 let kept = Buffer.alloc(0)
 let keptUsed = 0
 
-/** A copy of `bytes[start, start + size)` that keeps little more than itself alive, however long it waits. */
+/** A copy of `bytes[start, start + size)` that keeps little more than its own size alive, however long it waits. */
 export function keep(bytes: Buffer, start: number, size: number): Buffer {
   if (size > KEPT_SIZE / 2) {
     const copy = Buffer.allocUnsafeSlow(size)

@@ -1,4 +1,4 @@
-// The key of a client and the answer that proves that a server read it: RFC 6455 §1.3.
+// The key of a client, and the value with which a server proves that it read the key: RFC 6455 §1.3.
 
 import { Buffer, fillRandom, sha1 } from '../runtime/node.js'
 

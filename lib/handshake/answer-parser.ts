@@ -1,16 +1,16 @@
-// Bytes of a wire come in, the head of a final answer comes out, and what lay behind it: interim answers such as 100 and 103 are
-// skipped (RFC 9110 §15.2). Does not know what was asked.
+// Parses the head of a final response and returns the bytes after it; interim responses such as 100 and 103 are skipped (RFC 9110 §15.2).
+// Does not know the request.
 
 import { HandshakeError } from '../errors.js'
 import type { Buffer } from '../runtime/node.js'
 import { type HeadLimits, HeadParser, RESPONSE, type ResponseHead } from './head-parser.js'
 
-/** All interim answers together may be as large as so many heads; how many they are does not matter. */
+/** All interim responses together may be as large as this many heads; their number does not matter. */
 const MOST_HEADS = 16
 
 export class AnswerParser {
   readonly #parser: HeadParser<ResponseHead>
-  /** Bytes that interim answers may still take. */
+  /** Bytes that interim responses may still take. */
   #left: number
 
   constructor(limits: HeadLimits) {
@@ -18,14 +18,14 @@ export class AnswerParser {
     this.#left = limits.maxHeaderSize * MOST_HEADS
   }
 
-  /** The bytes behind the answer in the last chunk, a view that may be empty. */
+  /** The bytes after the response in the last chunk: a view that may be empty. */
   get rest(): Buffer {
     return this.#parser.rest
   }
 
   /**
-   * Takes the next bytes; null where the answer goes on behind them. 101 is final: nothing else follows it.
-   * @throws HandshakeError where the head is wrong or too large
+   * Takes the next bytes; null if the response is not complete. 101 is final: no other response follows it.
+   * @throws HandshakeError if the head is invalid or too large
    */
   parse(chunk: Buffer): ResponseHead | null {
     let head = this.#parser.parse(chunk)

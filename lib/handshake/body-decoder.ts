@@ -1,23 +1,23 @@
-// The body of a request comes in with what stands behind it, pieces of data come out (RFC 9112 §6.3, §7.1). Strict, as HeadParser is:
-// a body that two parsers could read in two ways is refused. Knows neither streams nor what the request is for.
+// Decodes the body of a request and finds its end (RFC 9112 §6.3, §7.1). As strict as HeadParser: refuses a body that two parsers could
+// read differently. Knows neither streams nor the purpose of the request.
 
 import { HandshakeError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
 import type { RequestHead } from './head-parser.js'
 import { countLines } from './header-fields.js'
 
-/** Bytes of a body, or that it comes in chunks that say how long they are. */
+/** The length of a body in bytes, or that it is sent in chunks. */
 export type BodyLength = number | 'chunked'
 
 /**
- * How long the body of a request is; 0 where it has none.
+ * The length of the body of a request; 0 if it has none.
  * @throws HandshakeError with the status that refuses the request
  */
 export function bodyLength({ httpVersion, headers, rawHeaders }: RequestHead): BodyLength {
   const coding = headers['transfer-encoding'] as string | undefined
   const length = headers['content-length'] as string | undefined
   if (coding !== undefined) {
-    // RFC 9112 §6.1: both together are what smuggling is made of, and HTTP/1.0 has no codings
+    // RFC 9112 §6.1: both together allow request smuggling, and HTTP/1.0 has no transfer codings
     if (length !== undefined || httpVersion === '1.0') refuse(400, 'Transfer-Encoding')
     if (coding.toLowerCase() !== 'chunked') refuse(501, 'unknown Transfer-Encoding')
     return 'chunked'
@@ -31,18 +31,18 @@ function refuse(status: number, detail: string): never {
   throw new HandshakeError('WS_ERR_BAD_REQUEST', { status, detail })
 }
 
-// RFC 9112 §7.1: a size of at most 8 hexadecimal digits, and extensions, which are ignored
+// RFC 9112 §7.1: a size of at most 8 hexadecimal digits; extensions are ignored
 const CHUNK_SIZE = /^([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/
 const TRAILER = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/
 const MAX_LINE = 1024
-/** Bytes of chunk extensions and of trailers together: nothing reads them. */
+/** Maximum bytes of chunk extensions and trailers together, all of which are ignored. */
 const MAX_IGNORED = 16384
 
 export class BodyDecoder {
-  /** Bytes of data that may still come, of the body or of this chunk of it. */
+  /** Bytes of data left in the body or in the current chunk. */
   #left: number
   readonly #isChunked: boolean
-  /** The line that comes next in a chunked body. */
+  /** The next line in a chunked body. */
   #expected: 'size' | 'data-end' | 'trailer' = 'size'
   #line = ''
   #ignored = 0
@@ -53,8 +53,8 @@ export class BodyDecoder {
   }
 
   /**
-   * Takes the next bytes, and gives the data among them to `take`; answers what stands behind the body once it is over, else null.
-   * @throws HandshakeError where the chunks are malformed
+   * Takes the next bytes and passes the data in them to `take`; returns the bytes after the body once it is complete, null until then.
+   * @throws HandshakeError if the chunks are malformed
    */
   write(chunk: Buffer, take: (data: Buffer) => void): Buffer | null {
     let at = 0
@@ -79,7 +79,7 @@ export class BodyDecoder {
   /** Whether this line was the last of the body. */
   #takeLine(): boolean {
     const line = this.#line.slice(0, -2)
-    // RFC 9112 §2.2: a line feed alone ends no line here
+    // RFC 9112 §2.2: a line feed without CR is refused
     if (!this.#line.endsWith('\r\n')) malformed('a bare line feed')
     this.#line = ''
     if (this.#expected === 'data-end') {

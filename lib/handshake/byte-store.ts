@@ -1,5 +1,5 @@
-// Pieces of bytes come in, one run of them comes out. Copies what it takes, so that no chunk of a socket is kept alive by
-// it, and doubles its room, so that single bytes cost no more than their sum. Knows nothing of what the bytes mean.
+// Collects pieces of bytes in one buffer. Copies them, so that it keeps no socket chunk alive, and doubles its capacity, so that adding
+// single bytes takes linear time.
 
 import { Buffer } from '../runtime/node.js'
 
@@ -25,12 +25,12 @@ export class ByteStore {
     this.#length = length
   }
 
-  /** What came so far: a view, good until the next `push`. */
+  /** The bytes so far: a view, valid until the next `push`. */
   bytes(): Buffer {
     return this.#bytes.subarray(0, this.#length)
   }
 
-  /** What came so far as latin1; the store is empty afterwards. */
+  /** The bytes so far as latin1; empties the store. */
   takeText(): string {
     const text = this.#bytes.toString('latin1', 0, this.#length)
     this.#length = 0

@@ -1,5 +1,5 @@
-// A URL comes in, the request that goes on the wire comes out; then bytes of the wire come in, and what was agreed comes
-// out, or an error that holds what was answered instead: RFC 6455 §4.1. Knows no extensions but their names.
+// The client's side of the handshake: makes the request for a URL, and reads the response: what was agreed, or an error that contains the
+// response (RFC 6455 §4.1). Knows no extensions but their names.
 
 import { type ErrorCode, HandshakeError, type HandshakeErrorOptions, type Headers } from '../errors.js'
 import type { Settings } from '../options.js'
@@ -17,18 +17,18 @@ import type { HybiVersion } from './server-handshake.js'
 export interface Established {
   status: 101
   headers: Headers
-  /** The subprotocol that the server chose, '' for none. */
+  /** The subprotocol that the server chose; '' for none. */
   protocol: string
-  /** The extensions that the server chose, in their plainest form and joined over all lines; '' for none. */
+  /** The extensions that the server chose, normalized and joined over all lines; '' for none. */
   extensions: string
   version: HybiVersion
   url: string
-  /** The bytes behind the answer: the first frames. */
+  /** The bytes after the response: the first frames. */
   rest: Buffer
 }
 
 const NO_ANSWER = 'the server closed the connection without one'
-/** Bytes of the body of an answer other than 101 that are kept. */
+/** Maximum bytes kept of the body of a response other than 101. */
 const MAX_BODY = 65536
 
 export class ClientHandshake {
@@ -42,8 +42,8 @@ export class ClientHandshake {
   #refusal: { head: ResponseHead; body: ResponseBody } | undefined
 
   /**
-   * @throws SyntaxError where the URL is none for a WebSocket
-   * @throws TypeError where the URL has control characters in it, or an option is of use to servers only
+   * @throws SyntaxError if the URL is not a WebSocket URL
+   * @throws TypeError if the URL contains control characters, or an option is for servers only
    */
   constructor(url: string | URL, settings: Settings) {
     if (typeof settings.protocols === 'function') throw new TypeError('a client offers protocols by name')
@@ -54,41 +54,41 @@ export class ClientHandshake {
     this.#parser = new AnswerParser(settings)
   }
 
-  /** `ws:` or `wss:`, without a user's name and password. */
+  /** `ws:` or `wss:`, without user name and password. */
   get url(): string {
     return this.#target.url
   }
 
   /**
-   * Asks for this path and query, byte for byte, in place of the URL's.
-   * @throws TypeError where it cannot stand in a request
+   * Requests this path and query, byte for byte, instead of the URL's.
+   * @throws TypeError if they are not allowed in a request
    */
   askFor(path: string): void {
     this.#target = withTarget(this.#target, path)
   }
 
   /**
-   * Puts a field into the request, replacing an earlier one of that name; an array makes several lines.
-   * @throws TypeError where it cannot be sent, or belongs to the handshake
+   * Sets a header field of the request, replacing an earlier one of the same name; an array makes several lines.
+   * @throws TypeError if it cannot be sent, or the handshake sets it itself
    */
   setHeader(name: string, value: string | readonly string[]): void {
     this.#fields = setField(this.#fields, name, value)
   }
 
-  /** The application's fields, those of setHeader among them. */
+  /** The application's header fields, including those of setHeader. */
   get fields(): readonly Field[] {
     return this.#fields
   }
 
   /**
-   * Writes the request, with a fresh key.
-   * @throws TypeError where the offer of extensions is malformed
+   * Makes the request, with a fresh key.
+   * @throws TypeError if the offer of extensions is malformed
    */
   request(extensionOffer = ''): Buffer {
     return writeHead(`GET ${this.#target.path} HTTP/1.1`, this.requestFields(extensionOffer))
   }
 
-  /** The fields of the request, with a fresh key. @throws TypeError where the offer of extensions is malformed */
+  /** The header fields of the request, with a fresh key. @throws TypeError if the offer of extensions is malformed */
   requestFields(extensionOffer: string): readonly Field[] {
     const { origin, version } = this.#settings
     const { host, authorization } = this.#target
@@ -112,8 +112,8 @@ export class ClientHandshake {
   }
 
   /**
-   * Takes the next bytes of the answer; null where it goes on behind them.
-   * @throws HandshakeError where the answer is wrong, or is another than 101 and complete
+   * Takes the next bytes of the response; null if it is not complete.
+   * @throws HandshakeError if the response is invalid, or is not a 101 and complete
    */
   receive(chunk: Buffer): Established | null {
     if (this.#refusal !== undefined) return this.#takeBody(chunk)
@@ -125,8 +125,8 @@ export class ClientHandshake {
   }
 
   /**
-   * Takes an answer that another parser has read.
-   * @throws HandshakeError where it is wrong, or another than 101
+   * Takes a response that another parser has read.
+   * @throws HandshakeError if it is invalid or not a 101
    */
   take(head: ResponseHead): Established {
     if (head.status === 101) return this.#establish(head, Buffer.alloc(0))
@@ -134,12 +134,12 @@ export class ClientHandshake {
     throw this.refused()!
   }
 
-  /** Whether the head of an answer other than 101 is there, whose body may be still to come. */
+  /** Whether the head of a response other than 101 has arrived; its body may be incomplete. */
   get isRefused(): boolean {
     return this.#refusal !== undefined
   }
 
-  /** Such an answer as far as it came; null where there is none. */
+  /** That response as far as it has arrived; null if there is none. */
   refused(): HandshakeError | null {
     if (this.#refusal === undefined) return null
     const { head, body } = this.#refusal
@@ -153,8 +153,8 @@ export class ClientHandshake {
   }
 
   /**
-   * The wire has ended before there was an answer.
-   * @throws HandshakeError always, with what came until then
+   * The wire ended before the response was complete.
+   * @throws HandshakeError always, with what has arrived
    */
   end(): never {
     throw this.refused() ?? new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: NO_ANSWER })
@@ -165,7 +165,7 @@ export class ClientHandshake {
     return null
   }
 
-  /** RFC 6455 §4.1, what a client must check */
+  /** The checks that RFC 6455 §4.1 requires of a client. */
   #establish(head: ResponseHead, rest: Buffer): Established {
     const { status, headers, httpVersion } = head
     if (httpVersion === '1.0') fail('WS_ERR_HTTP_VERSION', { status, headers })
@@ -206,7 +206,7 @@ export class ClientHandshake {
   }
 }
 
-/** The value of a field, '' where there is none. Its lines are joined already: RFC 6455, erratum 3433. */
+/** The value of a field; '' if there is none. Its lines have been joined: RFC 6455, erratum 3433. */
 function text(head: ResponseHead, name: string): string {
   return (head.headers[name] as string | undefined) ?? ''
 }

@@ -1,15 +1,15 @@
-// A URL as people write it comes in; what a handshake needs of it comes out: RFC 6455 §3, §4.1.
+// Splits the URL of a WebSocket into the parts that a handshake needs: RFC 6455 §3, §4.1.
 
 import { Buffer } from '../runtime/node.js'
 
 export interface Target {
-  /** `ws:` or `wss:`, without a user's name and password. */
+  /** `ws:` or `wss:`, without user name and password. */
   url: string
-  /** For `Host`: with the port, unless it is the scheme's own. */
+  /** For `Host`: with the port, unless it is the default of the scheme. */
   host: string
   /** Path and query. */
   path: string
-  /** For `Authorization`, where the URL names a user; else ''. */
+  /** For `Authorization`, if the URL has a user name; otherwise ''. */
   authorization: string
 }
 
@@ -21,8 +21,8 @@ const SCHEMES: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * @throws SyntaxError where it is no URL, has another scheme than ws, wss, http and https, or a fragment
- * @throws TypeError where it is neither a string nor a URL, or has control characters in it
+ * @throws SyntaxError if it is not a URL, has a fragment, or a scheme other than ws, wss, http and https
+ * @throws TypeError if it is neither a string nor a URL, or contains control characters
  */
 export function readUrl(given: string | URL): Target {
   const url = parse(given)
@@ -41,8 +41,8 @@ export function readUrl(given: string | URL): Target {
 const ORIGIN_FORM = /^\/[\x21\x22\x24-\x7e]*$/
 
 /**
- * The same server, asked for this path and query byte for byte: `new URL()` would resolve `..` and escape some characters.
- * @throws TypeError where it cannot stand in a request
+ * The same server with this path and query, byte for byte: `new URL()` would resolve `..` and escape some characters.
+ * @throws TypeError if they are not allowed in a request
  */
 export function withTarget(target: Target, path: string): Target {
   if (!ORIGIN_FORM.test(path)) throw new TypeError(`not a request target: ${JSON.stringify(path)}`)
@@ -52,7 +52,7 @@ export function withTarget(target: Target, path: string): Target {
 function parse(given: unknown): URL {
   if (given instanceof URL) return new URL(given.href)
   if (typeof given !== 'string') throw new TypeError('the URL must be a string or a URL')
-  // new URL() would drop some of these in silence
+  // new URL() would silently drop some of these
   if (/[\x00-\x1f\x7f]/.test(given)) throw new TypeError('the URL has control characters in it')
   try {
     return new URL(given)
@@ -69,7 +69,7 @@ function basic({ username, password }: URL): string {
   return `Basic ${Buffer.from(`${user}:${percentDecode(password)}`, 'latin1').toString('base64')}`
 }
 
-/** The bytes that percent signs stand for, one in each character; a percent sign that stands for none is itself. */
+/** Decodes percent-encoded bytes, one in each character; a percent sign without two hexadecimal digits stays. */
 function percentDecode(text: string): string {
   return text.replace(/%([0-9A-Fa-f]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)))
 }

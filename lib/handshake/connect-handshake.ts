@@ -1,5 +1,5 @@
-// The name of a place comes in, the CONNECT request for it comes out; then bytes of the proxy come in, and what it answered
-// comes out, or an error that holds it: RFC 9110 §9.3.6. Knows nothing of what goes through the tunnel.
+// Makes the CONNECT request for a host and port, and reads the proxy's response, or an error that contains it: RFC 9110 §9.3.6. Knows
+// nothing of what goes through the tunnel.
 
 import { HandshakeError, type Headers } from '../errors.js'
 import { AnswerParser } from './answer-parser.js'
@@ -10,43 +10,43 @@ import { ResponseBody } from './response-body.js'
 
 /** A host and a port. */
 export interface Authority {
-  /** A name, or an address; that of IPv6 with or without brackets. */
+  /** A name or an address; an IPv6 address with or without brackets. */
   host: string
   /** 1 to 65535. */
   port: number
 }
 
 export interface ConnectRequest extends HeadLimits {
-  /** `host:port`, as `readAuthority` gives it. */
+  /** `host:port`, as returned by `readAuthority`. */
   readonly authority: string
-  /** Fields of the application, checked. */
+  /** The application's header fields, already checked. */
   readonly headers: readonly Field[]
   /** The value of `Proxy-Authorization`; '' for none. */
   readonly authorization: string
 }
 
-/** What a proxy answered that opened a tunnel. */
+/** The response of a proxy that opened a tunnel. */
 export interface Connected {
   readonly status: number
   readonly headers: Headers
-  /** The bytes behind the answer: the first ones out of the tunnel. */
+  /** The bytes after the response: the first from the tunnel. */
   readonly rest: Buffer
 }
 
-/** Bytes of the body of a refusal that are kept. */
+/** Maximum bytes kept of the body of a refusal. */
 const MAX_BODY = 65536
 
 // RFC 3986 §3.2.2: a name or address
 const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z\-._~!$&'()*+,;=%]+)$/
 
 /**
- * Where a tunnel leads, as CONNECT names it (RFC 9112 §3.2.3).
- * @throws TypeError where it is no host and port, RangeError where the port is none of 1 to 65535
+ * The target of a tunnel in the form that CONNECT uses (RFC 9112 §3.2.3).
+ * @throws TypeError if it is not a host and port; RangeError if the port is not from 1 to 65535
  */
 export function readAuthority(target: string | Authority): string {
   const { host, port } = typeof target === 'string' ? splitAuthority(target) : checkAuthority(target)
   const bracketed = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
-  // what passes here also passes through whatever parses URLs on the way
+  // a host that passes here also passes any URL parser on the way
   if (!HOST.test(bracketed) || !URL.canParse(`http://${bracketed}/`)) {
     throw new TypeError(`not a host: ${JSON.stringify(host)}`)
   }
@@ -71,14 +71,14 @@ export class ConnectHandshake {
   readonly #parser: AnswerParser
   #refusal: { head: ResponseHead; body: ResponseBody } | undefined
 
-  /** @throws TypeError where `authorization` cannot be sent */
+  /** @throws TypeError if `authorization` cannot be sent */
   constructor(request: ConnectRequest) {
     if (!FIELD_VALUE.test(request.authorization)) throw new TypeError('authorization cannot be sent as it is')
     this.#request = request
     this.#parser = new AnswerParser(request)
   }
 
-  /** Writes the request (RFC 9110 §9.3.6). */
+  /** Makes the request (RFC 9110 §9.3.6). */
   request(): Buffer {
     const { authority, authorization, headers } = this.#request
     const fields: Field[] = [['Host', authority]]
@@ -88,31 +88,31 @@ export class ConnectHandshake {
   }
 
   /**
-   * Takes the next bytes of the answer; null where it goes on behind them.
-   * @throws HandshakeError where the answer is wrong, or is another than 2xx and complete
+   * Takes the next bytes of the response; null if it is not complete.
+   * @throws HandshakeError if the response is invalid, or is not a 2xx and complete
    */
   receive(chunk: Buffer): Connected | null {
     if (this.#refusal !== undefined) return this.#takeBody(chunk)
     const head = this.#parser.parse(chunk)
     if (head === null) return null
-    // no other protocol was asked for on the way to the proxy: RFC 9110 §7.8
+    // this request did not ask the proxy for an upgrade: RFC 9110 §7.8
     if (head.status === 101) {
       const { status, headers } = head
       throw new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: 'the proxy answered 101', status, headers })
     }
     const { status, headers } = head
-    // RFC 9110 §9.3.6: any 2xx, and what it says of a body means nothing
+    // RFC 9110 §9.3.6: any 2xx; its Content-Length and Transfer-Encoding are ignored
     if (status < 300) return { status, headers, rest: this.#parser.rest }
     this.#refusal = { head, body: new ResponseBody(head, MAX_BODY) }
     return this.#takeBody(this.#parser.rest)
   }
 
-  /** Whether the head of a refusal is there, whose body may be still to come. */
+  /** Whether the head of a refusal has arrived; its body may be incomplete. */
   get isRefused(): boolean {
     return this.#refusal !== undefined
   }
 
-  /** A refusal as far as it came; null where there is none. */
+  /** A refusal as far as it has arrived; null if there is none. */
   refused(): HandshakeError | null {
     if (this.#refusal === undefined) return null
     const { head, body } = this.#refusal
@@ -120,13 +120,13 @@ export class ConnectHandshake {
     return new HandshakeError('WS_ERR_PROXY', { detail: String(status), status, headers, body: body.bytes })
   }
 
-  /** The error where the wire ends too early: a refusal as far as it came, or that there was none. */
+  /** The error if the wire ends too early: the refusal as far as it has arrived, or that there was none. */
   ended(): HandshakeError {
     const detail = 'the proxy closed the connection without one'
     return this.refused() ?? new HandshakeError('WS_ERR_BAD_RESPONSE', { detail })
   }
 
-  /** The error where the answer takes too long: likewise. */
+  /** The error on timeout, likewise. */
   late(): HandshakeError {
     return this.refused() ?? new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { detail: 'the proxy did not answer' })
   }

@@ -1,5 +1,5 @@
-// A request of hixie-75 or hixie-76 that is parsed already comes in, the 101 answer that accepts it comes out, or an error with the
-// status that refuses it. Knows neither streams nor how the request, or the eight bytes behind that of hixie-76, were read.
+// The server's side of hixie-75 and hixie-76: checks a parsed request, and makes the 101 response, or an error with the status that
+// refuses. Knows neither streams nor how the request, or the eight bytes after that of hixie-76, were read.
 
 import { readHeaders, type Settings, type UpgradeRequest } from '../options.js'
 import type { DraftVersion } from '../protocol/draft-parser.js'
@@ -13,22 +13,21 @@ import { checkOrigin, chooseProtocol, readField, refuse } from './server-rules.j
 
 export type { DraftVersion } from '../protocol/draft-parser.js'
 
-/** As of any version, but for the version. */
+/** Like Accepted of other versions, except for the version. */
 export interface DraftAccepted extends Omit<Accepted, 'version'> {
   version: DraftVersion
 }
 
 const KEYS = ['sec-websocket-key1', 'sec-websocket-key2'] as const
-/** Of the fields named `Sec-WebSocket-…`, those that hixie-76 has; hixie-75 has none. */
+/** The `Sec-WebSocket-…` fields of hixie-76; hixie-75 has none. */
 const FIELDS_OF_76: readonly string[] = [...KEYS, 'sec-websocket-protocol']
 
-/** Bytes of hixie-76 behind the request head. */
+/** Bytes after the request head in hixie-76. */
 const BODY_SIZE = 8
 const NOTHING = Buffer.alloc(0)
 
 /**
- * The draft that a request belongs to; null for what is no WebSocket request, or has any field of the versions that came after.
- * Never throws.
+ * The draft of a request; null if it is not a WebSocket request, or has a field of a later version. Never throws.
  */
 export function draftVersion(request: UpgradeRequest): DraftVersion | null {
   if (!isWebSocket(request)) return null
@@ -39,15 +38,15 @@ export function draftVersion(request: UpgradeRequest): DraftVersion | null {
   return isOlder && KEYS.some(key => names.includes(key)) ? 'hixie-76' : null
 }
 
-/** The server's side of both drafts; the face is that of `ServerHandshake`. */
+/** The server's side of both drafts, with the interface of `ServerHandshake`. */
 export class DraftHandshake {
   readonly version: DraftVersion
-  /** `ws://host/path`, or `wss:` where the wire is encrypted. */
+  /** `ws://host/path`, or `wss:` if the wire is encrypted. */
   readonly url: string
   readonly offeredProtocols: readonly string[]
-  /** The drafts have none. */
+  /** The drafts have no extensions. */
   readonly offeredExtensions = ''
-  /** Bytes behind the request head that belong to the handshake. A proxy may hold them back until it has seen the answer's head. */
+  /** Bytes after the request head that belong to the handshake. A proxy may hold them back until it has seen the head of the response. */
   readonly bodySize: number
 
   readonly #request: UpgradeRequest
@@ -75,23 +74,23 @@ export class DraftHandshake {
   }
 
   /**
-   * Puts a field into the 101 answer, replacing an earlier one of that name; an array makes several lines.
-   * @throws TypeError where it cannot be sent, or belongs to the handshake
+   * Sets a header field of the 101 response, replacing an earlier one of the same name; an array makes several lines.
+   * @throws TypeError if it cannot be sent, or the handshake sets it itself
    */
   setHeader(name: string, value: string | readonly string[]): void {
     this.#fields = setField(this.#fields, name, value)
   }
 
   /**
-   * Writes the head that opens the connection, for hixie-76 along with `challenge`.
-   * @throws TypeError where the subprotocol was not offered, or a field cannot be sent
+   * Makes the head that opens the connection; hixie-76 also needs `challenge`.
+   * @throws TypeError if the client did not offer the subprotocol, or a header field cannot be sent
    */
   accept(options: AcceptOptions = {}): DraftAccepted {
     const { version, url } = this
     const protocol = chooseProtocol(this.offeredProtocols, options.protocol, this.#request, this.#settings)
     const is76 = version === 'hixie-76'
     const prefix = is76 ? 'Sec-WebSocket-' : 'WebSocket-'
-    // clients of hixie-75 compare the first three lines byte by byte, reason and case included
+    // clients of hixie-75 compare the first three lines byte by byte, including reason and case
     const fields: Field[] = [
       ['Upgrade', 'WebSocket'],
       ['Connection', 'Upgrade']
@@ -106,8 +105,8 @@ export class DraftHandshake {
   }
 
   /**
-   * What follows the head of the answer, once the body is there: 16 bytes (hixie-76 §5.2), nothing for hixie-75.
-   * @param body - the `bodySize` bytes behind the request head
+   * The bytes after the head of the response, made from the request's body: 16 bytes (hixie-76 §5.2), none for hixie-75.
+   * @param body - the `bodySize` bytes after the request head
    */
   challenge(body: Uint8Array): Buffer {
     if (this.bodySize === 0) return NOTHING
@@ -121,7 +120,7 @@ export class DraftHandshake {
   #checkBody(): void {
     const { headers } = this.#request
     const length = readField(this.#request, 'content-length')
-    // hixie-76 names no length of its body; some clients do
+    // hixie-76 does not mention Content-Length; some clients send it
     const isRight = length === undefined || length === String(this.bodySize)
     if (headers['transfer-encoding'] !== undefined || !isRight) {
       refuse('WS_ERR_BAD_REQUEST', 400, 'the request has a body')
@@ -132,7 +131,7 @@ export class DraftHandshake {
   #readKey(name: string): number {
     const { rawHeaders } = this.#request
     const value = readField(this.#request, name)
-    // the lines of a repeated key would make one number
+    // the digits of a repeated key would be joined to one number
     const isRepeated = Array.isArray(this.#request.headers[name]) || (rawHeaders && countLines(rawHeaders, name) > 1)
     const number = value === undefined || isRepeated ? null : keyNumber(value)
     return number ?? refuse('WS_ERR_BAD_REQUEST', 400, name)
@@ -143,25 +142,25 @@ export class DraftHandshake {
     const value = readField(this.#request, name)
     if (value === undefined || value === '') return []
     if (!FIELD_VALUE.test(value)) refuse('WS_ERR_BAD_REQUEST', 400, name)
-    // one name, of any visible characters; libraries of the time took several, as later versions do
+    // one name, of any visible characters; libraries of the time accepted a list, as later versions do
     return listTokens(value) ?? [value]
   }
 
   #readOrigin(): string {
     const origin = readField(this.#request, 'origin')
     checkOrigin(origin, this.#request, this.#settings)
-    // it is sent back
+    // checked, since the response repeats it
     if (origin !== undefined && !FIELD_VALUE.test(origin)) refuse('WS_ERR_BAD_REQUEST', 400, 'Origin')
     return origin ?? ''
   }
 }
 
-/** Null where it is none: no digits, no space, a remainder, or more than 32 bits. */
+/** Null if it is invalid: no digits, no space, a remainder, or more than 32 bits. */
 function keyNumber(key: string): number | null {
   const digits = key.replace(/[^0-9]/g, '')
   const spaces = key.split(' ').length - 1
   const number = Number(digits)
-  // what is not exact is far too large
+  // an unsafe integer is far too large
   if (digits === '' || spaces === 0 || !Number.isSafeInteger(number) || number % spaces !== 0) return null
   return number / spaces < 2 ** 32 ? number / spaces : null
 }

@@ -1,11 +1,11 @@
-// What may stand in an HTTP header field (RFC 9110 §5). Names and values of the application pass here before anything is sent.
+// The syntax of HTTP header fields (RFC 9110 §5). Checks names and values of the application before anything is sent.
 
 /** RFC 9110 §5.6.2 */
 export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-/** RFC 9110 §5.5, without surrounding white space: visible characters, obs-text, and blanks between them. */
+/** RFC 9110 §5.5, without surrounding white space: visible characters, obs-text, and blanks between them */
 export const FIELD_VALUE = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/
 
-// The handshake writes these itself: RFC 6455 §4.1, §4.2.2, and RFC 9112 §6 for the framing of a body
+// The handshake sets these itself: RFC 6455 §4.1, §4.2.2, and RFC 9112 §6 for the framing of a body
 const RESERVED = new Set([
   'connection',
   'upgrade',
@@ -24,17 +24,17 @@ const RESERVED = new Set([
   'websocket-protocol'
 ])
 
-/** Whether the handshake writes a field of this lower-case name itself, in which no other value can stand. */
+/** Whether the handshake sets the field of this lower-case name itself, so that the application may not. */
 export function isReserved(name: string): boolean {
   return RESERVED.has(name)
 }
 
-/** @throws TypeError where `value` is not a token */
+/** @throws TypeError if `value` is not a token */
 export function checkToken(value: string, what: string): void {
   if (!TOKEN.test(value)) throw new TypeError(`${what} must be a token: ${JSON.stringify(value)}`)
 }
 
-/** @throws TypeError where a header field cannot be sent as it is, or belongs to the handshake */
+/** @throws TypeError if a header field cannot be sent, or the handshake sets it itself */
 export function checkField(name: unknown, value: unknown): void {
   if (typeof name !== 'string') throw new TypeError('a header name must be a string')
   if (!TOKEN.test(name)) throw new TypeError(`invalid header name: ${JSON.stringify(name)}`)
@@ -43,12 +43,12 @@ export function checkField(name: unknown, value: unknown): void {
   if (isReserved(name.toLowerCase())) throw new TypeError(`header '${name}' is written by the handshake itself`)
 }
 
-/** One field line: its name, as it is spelled on the wire, and its value. */
+/** One field line: its name as on the wire, and its value. */
 export type Field = readonly [name: string, value: string]
 
 /**
- * The lines of a field that the application gives: one for a string, one for each string of an array.
- * @throws TypeError where one cannot be sent as it is, or belongs to the handshake
+ * The lines of a field from the application: one for a string, one for each string of an array.
+ * @throws TypeError if one cannot be sent, or the handshake sets the field itself
  */
 export function fieldLines(name: unknown, value: unknown): Field[] {
   checkField(name, '')

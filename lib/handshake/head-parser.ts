@@ -1,5 +1,5 @@
-// Bytes of a wire come in, in pieces of any size; HTTP/1.1 request or response heads come out (RFC 9112), and what lay
-// behind them. Strict: whatever two parsers could read in two ways is refused. Does not know what the fields mean.
+// Parses HTTP/1.1 request or response heads (RFC 9112) from pieces of any size, and returns the bytes after them. Strict: refuses anything
+// that two parsers could read differently. Does not know what the fields mean.
 
 import { type ErrorCode, HandshakeError, type Headers } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
@@ -10,9 +10,9 @@ import { trimBlanks } from './header-lists.js'
 
 interface Head {
   httpVersion: string
-  /** By lower-case name, repeated lines joined as `node:http` does. */
+  /** By lower-case name; repeated lines are joined as in `node:http`. */
   headers: Headers
-  /** Names and values by turns, as they came. */
+  /** Names and values alternating, as received. */
   rawHeaders: string[]
 }
 
@@ -27,29 +27,29 @@ export interface ResponseHead extends Head {
 }
 
 export interface HeadLimits {
-  /** Bytes of a head, the empty line at its end included. */
+  /** Maximum bytes of a head, including the empty line at its end. */
   readonly maxHeaderSize: number
-  /** Field lines of a head. */
+  /** Maximum number of field lines. */
   readonly maxHeaders: number
 }
 
-/** What tells request heads from response heads: `REQUEST` or `RESPONSE`. */
+/** The differences between request and response heads: `REQUEST` or `RESPONSE`. */
 export interface HeadKind<T extends Head> {
-  /** Reads the first line; null where it is malformed. */
+  /** Parses the first line; null if it is malformed. */
   start(line: string): T | null
-  /** Whether this side speaks the version of that first line. */
+  /** Whether this side supports the version of that first line. */
   speaks(head: T): boolean
-  /** What a first line that is longer than a whole head may be is called. */
+  /** The error code for a first line that is longer than the limit of a head. */
   readonly startTooLong: ErrorCode
   /** The status that answers an error. */
   status(code: ErrorCode): number
 }
 
-// RFC 9112 §3: single spaces, and no fragment of any other white space
+// RFC 9112 §3: single spaces, and no other white space
 const REQUEST_LINE = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e]+) HTTP\/(\d\.\d)$/
-// RFC 9112 §4; the space before an empty reason is often left out, and nothing else can be meant
+// RFC 9112 §4; the space before an empty reason is often missing, and the meaning is clear without it
 const STATUS_LINE = /^HTTP\/(\d\.\d) ([1-5]\d\d)(?: ([\t\x20-\x7e\x80-\xff]*))?$/
-// RFC 9110 §5.5: what a value cannot hold
+// RFC 9110 §5.5: characters that a value cannot contain
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
@@ -59,20 +59,20 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   WS_ERR_HTTP_VERSION: 505 // RFC 9110 §15.6.6
 }
 
-/** Request heads; errors carry the status that answers them. */
+/** Request heads; errors have the status to answer with. */
 export const REQUEST: HeadKind<RequestHead> = {
   start(line) {
     const parts = REQUEST_LINE.exec(line)
     if (parts === null) return null
     return { method: parts[1]!, url: parts[2]!, httpVersion: parts[3]!, headers: newHeaders(), rawHeaders: [] }
   },
-  // a WebSocket needs 1.1 or higher, which is said later; an application may answer 1.0
+  // a WebSocket needs at least 1.1, which is checked later; an application may answer 1.0
   speaks: head => head.httpVersion[0] === '1',
   startTooLong: 'WS_ERR_TARGET_TOO_LONG',
   status: code => STATUS[code]!
 }
 
-/** Response heads; errors have status 0, since nothing was received. HTTP/1.0 is read: proxies refuse with it. */
+/** Response heads; errors have status 0, since no response was received. HTTP/1.0 is accepted: proxies refuse with it. */
 export const RESPONSE: HeadKind<ResponseHead> = {
   start(line) {
     const parts = STATUS_LINE.exec(line)
@@ -85,21 +85,21 @@ export const RESPONSE: HeadKind<ResponseHead> = {
   status: () => 0
 }
 
-// A string cut from a larger one keeps all of it alive; up to here that is not worth a search for the end of the head
+// A substring keeps its whole string alive; up to this size it is not worth searching for the end of the head
 const SMALL_CHUNK = 1024
 const HEAD_END = Buffer.from('\r\n\r\n')
 const NOTHING = Buffer.alloc(0)
 
-/** Parses one head after another; after an error it is of no more use. */
+/** Parses one head after another; not usable after an error. */
 export class HeadParser<T extends RequestHead | ResponseHead> {
-  /** After a head: the bytes behind it in the last chunk, a view that may be empty. */
+  /** After a head: the bytes after it in the last chunk, a view that may be empty. */
   rest: Buffer = NOTHING
-  /** After a head: how many bytes it had. */
+  /** After a head: its size in bytes. */
   size = 0
 
   readonly #kind: HeadKind<T>
   readonly #limits: HeadLimits
-  /** The line that has no end yet. */
+  /** An incomplete line. */
   readonly #held = new ByteStore()
   #head: T | null = null
   #skippedEmptyLine = false
@@ -112,8 +112,8 @@ export class HeadParser<T extends RequestHead | ResponseHead> {
   }
 
   /**
-   * Takes the next bytes; null where the head goes on behind them.
-   * @throws HandshakeError as soon as a wrong line, or a byte too many, is there
+   * Takes the next bytes; null if the head is not complete.
+   * @throws HandshakeError as soon as a line is invalid or a limit is exceeded
    */
   parse(chunk: Buffer): T | null {
     const text = this.#read(chunk)
@@ -129,7 +129,7 @@ export class HeadParser<T extends RequestHead | ResponseHead> {
     return null
   }
 
-  /** As much of the chunk as may belong to the head: byte and character have the same index. */
+  /** The part of the chunk that may belong to the head; bytes and characters have the same index. */
   #read(chunk: Buffer): string {
     let end = chunk.length
     if (end > SMALL_CHUNK) {
@@ -141,7 +141,7 @@ export class HeadParser<T extends RequestHead | ResponseHead> {
 
   #cutLine(text: string, from: number, feed: number): string {
     if (this.#held.length === 0) {
-      // RFC 9112 §2.2: a line feed alone ends no line here
+      // RFC 9112 §2.2: a line feed without CR is refused
       if (feed === from || text.charCodeAt(feed - 1) !== 13) this.#fail('WS_ERR_MALFORMED_HEAD', 'a bare line feed')
       return text.slice(from, feed - 1)
     }
@@ -150,7 +150,7 @@ export class HeadParser<T extends RequestHead | ResponseHead> {
     return line.slice(0, -1)
   }
 
-  /** The whole head, where this was the empty line at its end. */
+  /** Returns the whole head if this was the empty line at its end. */
   #takeLine(line: string): T | null {
     if (this.#head === null) this.#takeStart(line)
     else if (line === '') return this.#head
@@ -159,7 +159,7 @@ export class HeadParser<T extends RequestHead | ResponseHead> {
   }
 
   #takeStart(line: string): void {
-    // RFC 9112 §2.2, and what others do for answers as well
+    // RFC 9112 §2.2 allows an empty line before a request; other clients accept it before a response too
     if (line === '' && !this.#skippedEmptyLine) {
       this.#skippedEmptyLine = true
       return
@@ -173,10 +173,10 @@ export class HeadParser<T extends RequestHead | ResponseHead> {
     if (head.rawHeaders.length >= this.#limits.maxHeaders * 2) this.#fail('WS_ERR_HEAD_TOO_LARGE', 'too many fields')
     const colon = line.indexOf(':')
     const name = line.slice(0, Math.max(colon, 0))
-    // RFC 9112 §5.1, §5.2: this refuses folded lines and white space before the colon, too
+    // RFC 9112 §5.1, §5.2: this also refuses folded lines and white space before the colon
     if (!TOKEN.test(name)) this.#fail('WS_ERR_MALFORMED_HEAD', 'a field name')
     const value = trimBlanks(line, colon + 1, line.length)
-    // RFC 9110 §5.5: among these, a bare CR and NUL
+    // RFC 9110 §5.5: includes a bare CR and NUL
     if (CONTROL.test(value)) this.#fail('WS_ERR_MALFORMED_HEAD', 'a control character in a field')
     head.rawHeaders.push(name, value)
     addHeader(head.headers, name.toLowerCase(), value)

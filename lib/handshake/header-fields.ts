@@ -1,5 +1,5 @@
-// Header fields as pairs, as the object that applications read, and as a head on the wire. Checks nothing: pairs of the
-// application have passed checkField before, and the handshake's own are right by construction.
+// Converts header fields between pairs, the object that applications read, and a head on the wire. Checks nothing: checkField has checked
+// the application's fields, and the handshake's own are valid.
 
 import type { Headers } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
@@ -7,7 +7,7 @@ import { type Field, fieldLines } from './fields.js'
 
 export type { Field } from './fields.js'
 
-// Of these only the first line counts, as in node:http, so that an application meets the same values on either path
+// Only the first line of these counts, as in node:http, so that an application gets the same values either way
 const FIRST_COUNTS = new Set([
   'age',
   'authorization',
@@ -29,20 +29,20 @@ const FIRST_COUNTS = new Set([
   'user-agent'
 ])
 
-// as `newHeaders`, for few fields whose names are known to be right: not a dictionary, which takes 160 bytes (benchmarks/questions/idle.js)
+// like `newHeaders`, for a few fields with known names; a dictionary object would take 160 bytes more (benchmarks/questions/idle.js)
 const OwnFields = function OwnFields() {} as unknown as { new (): Headers; prototype: object }
 OwnFields.prototype = Object.create(null)
 
-/** An object without a prototype: `__proto__` and `constructor` are names like any other. */
+/** An object without a prototype: `__proto__` and `constructor` are ordinary names in it. */
 export function newHeaders(): Headers {
   return Object.create(null) as Headers
 }
 
-/** Adds a line of the lower-case name `name`, and joins repeated lines as node:http does. */
+/** Adds a line of the lower-case name `name`; joins repeated lines as in node:http. */
 export function addHeader(headers: Headers, name: string, value: string): void {
   const earlier = headers[name]
   if (name === 'set-cookie') {
-    // RFC 9110 §5.3: the one field whose lines cannot be joined
+    // RFC 9110 §5.3: the only field whose lines cannot be joined
     if (earlier === undefined) headers[name] = [value]
     else (earlier as string[]).push(value)
   } else if (earlier === undefined) {
@@ -52,7 +52,7 @@ export function addHeader(headers: Headers, name: string, value: string): void {
   }
 }
 
-/** Fields of this side, which have passed `checkField`. */
+/** Header fields of this side, already checked by `checkField`. */
 export function toHeaders(fields: Iterable<Field>): Headers {
   const headers = new OwnFields()
   for (const [name, value] of fields) addHeader(headers, name.toLowerCase(), value)
@@ -65,7 +65,7 @@ export function writeHead(startLine: string, fields: Iterable<Field>): Buffer {
   return Buffer.from(`${head}\r\n`, 'latin1')
 }
 
-/** `fields` with those of `more` in place of all that have the same names. */
+/** `fields`, with those in `more` replacing all of the same names. */
 export function replaceFields(fields: readonly Field[], more: readonly Field[]): readonly Field[] {
   if (more.length === 0) return fields
   const names = new Set(more.map(([name]) => name.toLowerCase()))
@@ -73,8 +73,8 @@ export function replaceFields(fields: readonly Field[], more: readonly Field[]):
 }
 
 /**
- * `fields` with one line for each of `value` in place of all lines named `name`.
- * @throws TypeError where the name or a value cannot be sent, or belongs to the handshake
+ * `fields`, with one line for each of `value` replacing all lines named `name`.
+ * @throws TypeError if the name or a value cannot be sent, or the handshake sets the field itself
  */
 export function setField(fields: readonly Field[], name: string, value: string | readonly string[]): readonly Field[] {
   const lines = fieldLines(name, value)
@@ -82,11 +82,11 @@ export function setField(fields: readonly Field[], name: string, value: string |
   return [...fields.filter(field => field[0].toLowerCase() !== lowerName), ...lines]
 }
 
-/** How many lines of the lower-case name `name` the raw list of names and values has. */
+/** The number of lines of the lower-case name `name` in the raw list of names and values. */
 export function countLines(rawHeaders: readonly string[], name: string): number {
   let count = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    // comparing lengths first spares nearly all of the lower-casing
+    // comparing lengths first avoids most calls of toLowerCase
     const given = rawHeaders[i]!
     if (given.length === name.length && given.toLowerCase() === name) count++
   }

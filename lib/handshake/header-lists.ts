@@ -1,9 +1,8 @@
-// Values of list fields come in, their items come out (RFC 9110 §5.6.1). One pass over the value and no regular expression
-// with a choice to take back, so that time grows with the length alone.
+// Parses the items of list fields (RFC 9110 §5.6.1). Reads the value once, without backtracking, so that it takes linear time.
 
 import { TOKEN } from './fields.js'
 
-/** The tokens of a list, or null where an item is not one. Empty items are ignored (RFC 9110 §5.6.1.2). */
+/** The tokens of a list; null if an item is not a token. Empty items are ignored (RFC 9110 §5.6.1.2). */
 export function listTokens(value: string): string[] | null {
   const tokens: string[] = []
   for (let from = 0, to = 0; from <= value.length; from = to + 1) {
@@ -16,10 +15,10 @@ export function listTokens(value: string): string[] | null {
   return tokens
 }
 
-/** Whether an item of a list is `token`, without regard to case. Other items may be anything: `Upgrade` has `HTTP/2.0`. */
+/** Whether an item of a list is `token`, ignoring case. Other items may be anything: `Upgrade` may contain `HTTP/2.0`. */
 export function hasToken(value: string, token: string): boolean {
   const wanted = token.toLowerCase()
-  // nearly always there is nothing but the token
+  // nearly always the value is only the token
   if (value.length <= wanted.length) return value.toLowerCase() === wanted
   for (let from = 0, to = 0; from <= value.length; from = to + 1) {
     to = endOfItem(value, from)
@@ -33,7 +32,7 @@ function endOfItem(value: string, from: number): number {
   return comma < 0 ? value.length : comma
 }
 
-/** A part of `text` without the blanks around it: RFC 9110 §5.6.3 knows fewer of them than `trim`. */
+/** A part of `text` without surrounding blanks; RFC 9110 §5.6.3 has fewer of them than `trim`. */
 export function trimBlanks(text: string, start: number, end: number): string {
   while (start < end && isBlank(text.charCodeAt(start))) start++
   while (end > start && isBlank(text.charCodeAt(end - 1))) end--
@@ -45,21 +44,21 @@ const isBlank = (code: number): boolean => code === 0x20 || code === 0x09
 /** One item of `Sec-WebSocket-Extensions`. */
 export interface ExtensionItem {
   name: string
-  /** The item in its plainest form: `name; parameter; parameter=value`. */
+  /** The normalized item: `name; parameter; parameter=value`. */
   text: string
-  /** Whether a name in it is `__proto__`, which no extension has, and which a parser may take for something else. */
+  /** Whether a name in it is `__proto__`, which no extension has, and which could confuse a parser. */
   poisoned: boolean
 }
 
-// More than any set of extensions asks for, and little enough for a parser of any kind
+// More than any set of extensions needs, and small enough for any parser
 const MAX_EXTENSION_LIST = 4096
 
-/** Whether a value of `Sec-WebSocket-Extensions` is well-formed (RFC 6455 §9.1) and not longer than anyone needs. */
+/** Whether a value of `Sec-WebSocket-Extensions` is well-formed (RFC 6455 §9.1) and at most `MAX_EXTENSION_LIST` long. */
 export function checkExtensionList(value: string): boolean {
   return readExtensionList(value) !== null
 }
 
-/** The items of a `Sec-WebSocket-Extensions` list; null where `checkExtensionList` would say false. */
+/** The items of a `Sec-WebSocket-Extensions` list; null if `checkExtensionList` returns false for it. */
 export function readExtensionList(value: string): ExtensionItem[] | null {
   if (value.length > MAX_EXTENSION_LIST) return null
   const scanner = new Scanner(value)
@@ -71,7 +70,7 @@ export function readExtensionList(value: string): ExtensionItem[] | null {
     if (item === null) return null
     items.push(item)
   } while (scanner.take(','))
-  // a field with no item in it offers nothing (RFC 9110 §5.6.1.2)
+  // a field without items offers nothing (RFC 9110 §5.6.1.2)
   return scanner.atEnd() ? items : null
 }
 
@@ -113,7 +112,7 @@ class Scanner {
     while (isBlank(this.#text.charCodeAt(this.#at))) this.#at++
   }
 
-  /** Whether `mark` stands here; then it is passed. Blanks before it and behind a separator are, too. */
+  /** Whether `mark` is next; then skips it. Also skips blanks before it and after a separator. */
   take(mark: string): boolean {
     if (this.#text[this.#at] !== mark) return false
     this.#at++
@@ -121,7 +120,7 @@ class Scanner {
     return true
   }
 
-  /** The token that stands here, or '', and the blanks behind it. */
+  /** The token that is next, or ''; skips the blanks after it. */
   token(): string {
     const start = this.#at
     while (isTokenCode(this.#text.charCodeAt(this.#at))) this.#at++
@@ -130,11 +129,11 @@ class Scanner {
     return token
   }
 
-  /** The token inside quotes, whose first one was passed; '' where it is none (RFC 6455 §9.1). */
+  /** The token in quotes, after the opening quote; '' if it is not a token (RFC 6455 §9.1). */
   quoted(): string {
     let token = ''
     for (let char = this.#text[this.#at]; char !== '"'; char = this.#text[this.#at]) {
-      // RFC 9110 §5.6.4: a backslash stands for what follows it
+      // RFC 9110 §5.6.4: a backslash escapes the next character
       if (char === '\\') char = this.#text[++this.#at]
       if (char === undefined || !isTokenCode(char.charCodeAt(0))) return ''
       token += char

@@ -1,5 +1,5 @@
-// The opening handshake on HTTP/2 (RFC 8441): header fields of a stream come in, header fields to answer with come out, or an
-// error with the status that refuses. Knows neither streams nor sessions. There is no key here: HTTP/2 is proof enough.
+// The opening handshake in HTTP/2 (RFC 8441), from and to header fields of a stream, or an error with the status that refuses. Knows
+// neither streams nor sessions. It needs no key: `:protocol` already proves that the server knows WebSockets.
 
 import { type ErrorCode, HandshakeError, type HandshakeErrorOptions, type Headers } from '../errors.js'
 import { readHeaders, type Settings } from '../options.js'
@@ -17,33 +17,33 @@ import { checkOrigin, chooseProtocol, readField } from './server-rules.js'
 /** What both sides agreed on. */
 export interface Http2Agreement {
   status: 200
-  /** The header fields of the answer, without `:status`. */
+  /** The header fields of the response, without `:status`. */
   headers: Headers
-  /** The chosen subprotocol, '' for none. */
+  /** The chosen subprotocol; '' for none. */
   protocol: string
   version: 'rfc8441'
   url: string
 }
 
 export interface Http2Accepted extends Http2Agreement {
-  /** The answer as it goes to the stream. */
+  /** The response in the form that the stream takes. */
   head: Http2Headers
 }
 
 export interface Http2Established extends Http2Agreement {
-  /** The extensions that the server chose, in their plainest form; '' for none. */
+  /** The extensions that the server chose, normalized; '' for none. */
   extensions: string
 }
 
-/** Bytes of the body of an answer other than 200 that are kept. */
+/** Maximum bytes kept of the body of a response other than 200. */
 const MAX_BODY = 65536
 
 export class Http2ServerHandshake {
   readonly version = 'rfc8441'
-  /** `ws://host/path`, or `wss:` where the scheme is `https`. */
+  /** `ws://host/path`, or `wss:` if the scheme is `https`. */
   readonly url: string
   readonly offeredProtocols: readonly string[]
-  /** In their plainest form, '' where there are none; `checkExtensionList` holds for it. */
+  /** The normalized offer; '' if there is none. It passes `checkExtensionList`. */
   readonly offeredExtensions: string
 
   readonly #request: Http2Request
@@ -52,8 +52,8 @@ export class Http2ServerHandshake {
 
   /**
    * Checks the request.
-   * @param head - the fields of the stream, pseudo-fields included
-   * @param request - the same as a request
+   * @param head - the fields of the stream, including pseudo-header fields
+   * @param request - the same as an UpgradeRequest
    * @throws HandshakeError with the status that refuses it
    */
   constructor(head: Http2Headers, request: Http2Request, settings: Settings) {
@@ -71,9 +71,9 @@ export class Http2ServerHandshake {
   }
 
   /**
-   * Puts a field into the answer, replacing an earlier one of that name; an array makes several lines. What HTTP/2 has no
-   * place for is left out.
-   * @throws TypeError where it cannot be sent, or belongs to the handshake
+   * Sets a header field of the response, replacing an earlier one of the same name; an array makes several lines. Fields that HTTP/2 does
+   * not allow are left out.
+   * @throws TypeError if it cannot be sent, or the handshake sets it itself
    */
   setHeader(name: string, value: string | readonly string[]): void {
     this.#fields = setField(this.#fields, name, value)
@@ -81,7 +81,7 @@ export class Http2ServerHandshake {
 
   /**
    * Makes the answer that opens the connection.
-   * @throws TypeError where the subprotocol was not offered, or a field cannot be sent
+   * @throws TypeError if the client did not offer the subprotocol, or a header field cannot be sent
    */
   accept(options: AcceptOptions = {}): Http2Accepted {
     const protocol = chooseProtocol(this.offeredProtocols, options.protocol, this.#request, this.#settings)
@@ -105,13 +105,13 @@ export class Http2ServerHandshake {
   }
 
   #checkBody(): void {
-    // What a length counts would be taken for frames
+    // A body would be taken for frames
     if ((readField(this.#request, 'content-length') ?? '0') !== '0') bad('the request has a body')
   }
 
   #checkVersion(): void {
     if (readField(this.#request, 'sec-websocket-version') === '13') return
-    // RFC 6455 §4.4. Not 426: RFC 9110 §15.5.22 wants Upgrade with it, which HTTP/2 has not
+    // RFC 6455 §4.4. Not 426: RFC 9110 §15.5.22 requires Upgrade with it, which HTTP/2 does not have
     const headers = newHeaders()
     headers['sec-websocket-version'] = '13'
     throw new HandshakeError('WS_ERR_UNSUPPORTED_VERSION', { status: 400, headers })
@@ -121,7 +121,7 @@ export class Http2ServerHandshake {
     const value = readField(this.#request, 'sec-websocket-protocol')
     if (value === undefined) return []
     const tokens = listTokens(value)
-    // RFC 6455 §4.1: at least one, each a token, none twice
+    // RFC 6455 §4.1: at least one, each a token, no duplicates
     if (tokens === null || tokens.length === 0 || new Set(tokens).size !== tokens.length) bad('Sec-WebSocket-Protocol')
     return tokens
   }
@@ -132,31 +132,31 @@ export class Http2ServerHandshake {
     // RFC 6455 §9.1
     const items = readExtensionList(value)
     if (items === null) bad('Sec-WebSocket-Extensions')
-    // an offer that cannot be accepted is declined here, before a parser is confused by it
+    // decline an offer that cannot be accepted before it reaches a parser
     const offers = items.filter(item => !item.poisoned)
     return offers.map(item => item.text).join(', ')
   }
 }
 
-/** RFC 8441 §4: CONNECT with a `:protocol` that we speak. */
+/** RFC 8441 §4: CONNECT with a `:protocol` that we support. */
 function checkConnect(head: Http2Headers): void {
   if (pseudo(head, ':method') !== 'CONNECT' || head[':protocol'] === undefined) {
     throw new HandshakeError('WS_ERR_METHOD', { status: 405, detail: 'on HTTP/2 it is CONNECT with a :protocol' })
   }
-  // RFC 8441 leaves the status open; RFC 9220 §3, its sister for HTTP/3, says 501
+  // RFC 8441 does not name a status; RFC 9220 §3, the same for HTTP/3, says 501
   if (pseudo(head, ':protocol').toLowerCase() !== 'websocket') {
     throw new HandshakeError('WS_ERR_UPGRADE_REQUIRED', { status: 501, detail: 'unknown :protocol' })
   }
 }
 
-/** RFC 8441 §4: scheme, path and authority have to be there. */
+/** RFC 8441 §4: scheme, path and authority are required. */
 function readTarget(head: Http2Headers, request: Http2Request): string {
   const { scheme } = request
   // RFC 8441 §5
   if (scheme !== 'https' && scheme !== 'http') bad(':scheme')
-  // an absolute URL is a target of HTTP/1.1 only
+  // an absolute URL is a target in HTTP/1.1 only
   if (!request.url.startsWith('/')) bad(':path')
-  // RFC 9113 §8.3.1: where both are given, they say the same
+  // RFC 9113 §8.3.1: if both are given, they must be equal
   const host = head['host']
   if (host !== undefined && host !== request.headers['host']) bad('host is another than :authority')
   return requestUrl(request, scheme === 'https')
@@ -176,8 +176,8 @@ export class Http2ClientHandshake {
   #refusal: { status: number; headers: Headers } | undefined
 
   /**
-   * @throws SyntaxError where the URL is none for a WebSocket
-   * @throws TypeError where the URL has control characters in it, or an option is of use to servers only
+   * @throws SyntaxError if the URL is not a WebSocket URL
+   * @throws TypeError if the URL contains control characters, or an option is for servers only
    */
   constructor(url: string | URL, settings: Settings) {
     if (typeof settings.protocols === 'function') throw new TypeError('a client offers protocols by name')
@@ -187,23 +187,23 @@ export class Http2ClientHandshake {
     this.#fields = settings.headers
   }
 
-  /** `ws:` or `wss:`, without a user's name and password. */
+  /** `ws:` or `wss:`, without user name and password. */
   get url(): string {
     return this.#target.url
   }
 
   /**
-   * Asks for this path and query, byte for byte, in place of the URL's.
-   * @throws TypeError where it cannot stand in a request
+   * Requests this path and query, byte for byte, instead of the URL's.
+   * @throws TypeError if they are not allowed in a request
    */
   askFor(path: string): void {
     this.#target = withTarget(this.#target, path)
   }
 
   /**
-   * Puts a field into the request, replacing an earlier one of that name; an array makes several lines. `Host` becomes
-   * `:authority`, and what HTTP/2 has no place for is left out.
-   * @throws TypeError where it cannot be sent, or belongs to the handshake
+   * Sets a header field of the request, replacing an earlier one of the same name; an array makes several lines. `Host` becomes
+   * `:authority`, and fields that HTTP/2 does not allow are left out.
+   * @throws TypeError if it cannot be sent, or the handshake sets it itself
    */
   setHeader(name: string, value: string | readonly string[]): void {
     this.#fields = setField(this.#fields, name, value)
@@ -211,7 +211,7 @@ export class Http2ClientHandshake {
 
   /**
    * The request (RFC 8441 §5).
-   * @throws TypeError where the offer of extensions is malformed
+   * @throws TypeError if the offer of extensions is malformed
    */
   request(extensionOffer = ''): Http2Headers {
     const { origin } = this.#settings
@@ -239,8 +239,8 @@ export class Http2ClientHandshake {
   }
 
   /**
-   * Takes the fields of the answer; null where it is another than 200, whose body is waited for.
-   * @throws HandshakeError where the answer is wrong
+   * Takes the header fields of the response; null if the status is not 200: then its body follows.
+   * @throws HandshakeError if the response is invalid
    */
   answer(head: Http2Headers): Http2Established | null {
     const status = Number(head[':status'])
@@ -258,20 +258,20 @@ export class Http2ClientHandshake {
   }
 
   /**
-   * Takes the next bytes of the body of an answer other than 200.
-   * @throws HandshakeError when there are as many as are kept
+   * Takes the next bytes of the body of a response other than 200.
+   * @throws HandshakeError when `MAX_BODY` is reached
    */
   takeBody(chunk: Buffer): void {
     this.#body.push(chunk.subarray(0, MAX_BODY - this.#body.length))
     if (this.#body.length === MAX_BODY) this.end()
   }
 
-  /** Whether the head of such an answer is there, whose body may be still to come. */
+  /** Whether the head of such a response has arrived; its body may be incomplete. */
   get isRefused(): boolean {
     return this.#refusal !== undefined
   }
 
-  /** Such an answer as far as it came; null where there is none. */
+  /** Such a response as far as it has arrived; null if there is none. */
   refused(): HandshakeError | null {
     if (this.#refusal === undefined) return null
     const body = Buffer.from(this.#body.bytes())
@@ -283,15 +283,15 @@ export class Http2ClientHandshake {
   }
 
   /**
-   * The stream has ended before the connection was open.
-   * @throws HandshakeError always, with what came until then
+   * The stream ended before the connection was open.
+   * @throws HandshakeError always, with what has arrived
    */
   end(): never {
     const detail = 'the server ended the stream without one'
     throw this.refused() ?? new HandshakeError('WS_ERR_BAD_RESPONSE', { detail })
   }
 
-  /** RFC 6455 §4.1: at most one, and one that was offered. Two lines are joined by node:http2, and no token then. */
+  /** RFC 6455 §4.1: at most one, which the client offered. node:http2 joins two lines, which is then not a token. */
   #readProtocol(headers: Headers): string {
     const protocol = text(headers, 'sec-websocket-protocol')
     if (protocol !== undefined && !this.#protocols.includes(protocol)) {

@@ -1,23 +1,23 @@
-// What both sides know when the handshake is done.
+// The types that describe an open connection.
 
 import type { Headers } from '../errors.js'
 import type { HybiVersion } from './server-handshake.js'
 
-/** RFC 6455 and its drafts, the two drafts before these, and RFC 6455 on a stream of HTTP/2. */
+/** RFC 6455 and its drafts, the two older drafts, and RFC 6455 on an HTTP/2 stream. */
 export type ProtocolVersion = HybiVersion | 'hixie-75' | 'hixie-76' | 'rfc8441'
 
-/** What was agreed in the opening handshake. */
+/** The result of the opening handshake. */
 export interface OpenInfo {
   /** The protocol version. */
   readonly version: ProtocolVersion
-  /** The subprotocol, '' for none (RFC 6455 §1.9). */
+  /** The subprotocol; '' for none (RFC 6455 §1.9). */
   readonly protocol: string
-  /** The extensions as in `Sec-WebSocket-Extensions`, '' for none (RFC 6455 §9). */
+  /** The extensions as in `Sec-WebSocket-Extensions`; '' for none (RFC 6455 §9). */
   readonly extensions: string
   /** The URL of the connection, `ws:` or `wss:`. */
   readonly url: string
-  /** The status of the server's answer. */
+  /** The status of the server's response. */
   readonly status: number
-  /** The header fields of the server's answer. */
+  /** The header fields of the server's response. */
   readonly headers: Headers
 }

@@ -1,4 +1,4 @@
-// A status comes in, the bytes of the answer that refuses a handshake come out. Knows nothing of why.
+// Writes the HTTP response that refuses a handshake. Does not know the reason.
 
 import type { HandshakeError, Headers } from '../errors.js'
 import { type HeaderFields, readHeaders } from '../options.js'
@@ -6,20 +6,20 @@ import { Buffer } from '../runtime/node.js'
 import { FIELD_VALUE } from './fields.js'
 import { type Field, replaceFields, toHeaders, writeHead } from './header-fields.js'
 
-/** What a refusal says besides its status. */
+/** The parts of a refusal besides its status. */
 export interface RefusalOptions {
-  /** More header fields; a `Content-Type` among them replaces the default. */
+  /** More header fields; a `Content-Type` in them replaces the default. */
   headers?: HeaderFields | undefined
-  /** Default: the reason. */
+  /** Default: the reason phrase. */
   body?: string | Uint8Array | undefined
-  /** The reason phrase behind the status; default: the usual one. */
+  /** The reason phrase. Default: the usual one of the status. */
   reason?: string | undefined
 }
 
 export interface Refusal {
-  /** The whole answer as it goes on the wire. */
+  /** The whole response as it is sent. */
   bytes: Buffer
-  /** The same without the body, as it answers HEAD. */
+  /** The same without the body: the response to HEAD. */
   head: Buffer
   status: number
   headers: Headers
@@ -74,7 +74,7 @@ const REASONS: Record<number, string> = {
   505: 'HTTP Version Not Supported'
 }
 
-// Fields without which the answer would be incomplete
+// Fields that the response must have
 const DEMANDED: Record<number, readonly Field[]> = {
   // RFC 9110 §10.2.1
   405: [['Allow', 'GET']],
@@ -85,7 +85,7 @@ const DEMANDED: Record<number, readonly Field[]> = {
   ]
 }
 
-/** The fields that an answer of this status cannot go without. */
+/** The fields that a response of this status must have. */
 export function demandedFields(status: number): readonly Field[] {
   return DEMANDED[status] ?? []
 }
@@ -94,10 +94,10 @@ export function demandedFields(status: number): readonly Field[] {
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304])
 
 /**
- * Writes an answer other than 101: it closes the connection, and has a body in plain text that says the reason, unless its status
- * has none.
- * @throws RangeError where the status is not a whole number from 200 to 599
- * @throws TypeError where a header field, the reason or the body cannot be sent
+ * Writes a response other than 101. It closes the connection, and has a plain text body with the reason phrase, unless the status does
+ * not allow a body.
+ * @throws RangeError if the status is not an integer from 200 to 599
+ * @throws TypeError if a header field, the reason or the body cannot be sent
  */
 export function refusal(status: number, options: RefusalOptions = {}): Refusal {
   if (!Number.isInteger(status) || status < 200 || status > 599) {
@@ -113,21 +113,21 @@ export function refusal(status: number, options: RefusalOptions = {}): Refusal {
     ...demandedFields(status)
   ]
   if (hasBody && !(options.body instanceof Uint8Array)) own.push(['Content-Type', 'text/plain; charset=utf-8'])
-  // RFC 9110 §8.6: a 204 must not have one, and that of a 304 would be the length of something else
+  // RFC 9110 §8.6: a 204 must not have one, and in a 304 it would mean the length of another response
   if (hasBody || status === 205) own.push(['Content-Length', String(body.length)])
   const fields = options.headers === undefined ? own : replaceFields(own, readHeaders(options.headers))
   const head = writeHead(`HTTP/1.1 ${status} ${reason}`, fields)
   return { bytes: Buffer.concat([head, body]), head, status, headers: toHeaders(fields), body }
 }
 
-/** The answer to a request that failed with `error`: its status, the fields that go with it, and its message as the body. */
+/** The response to a request that failed with `error`: its status, the fields that belong to it, and its message as the body. */
 export function refusalFor(error: HandshakeError): Refusal {
   return refusal(error.status || 400, { body: error.message })
 }
 
 function readBody(body: unknown): Buffer {
   if (typeof body === 'string') return Buffer.from(body)
-  // a copy: the application may use its bytes again
+  // copied: the application may reuse its bytes
   if (body instanceof Uint8Array) return Buffer.from(body)
   throw new TypeError('the body of a refusal must be a string or a Uint8Array')
 }

@@ -1,10 +1,10 @@
-// Looks at a request as HTTP alone: its version, its fields that can stand only once, its target and its Host. Comes before
-// any rule of WebSocket, and serves a request of node:http as well as one of our own parser.
+// Checks a request against HTTP only: its version, its fields that must not be repeated, its target and its Host. Runs before any WebSocket
+// rule, for requests of node:http and of our own parser.
 
 import { HandshakeError } from '../errors.js'
 import type { UpgradeRequest } from '../options.js'
 
-// Fields of which a second line would leave open which one holds: RFC 9110 §5.3, RFC 6455 §11.3
+// If one of these were repeated, it would be unclear which line counts: RFC 9110 §5.3, RFC 6455 §11.3
 const ONCE: ReadonlySet<string> = new Set([
   'host',
   'origin',
@@ -21,7 +21,7 @@ const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z\-._~!$&'()*+,;=%]+)(?::\d{0,5})?
 const PATH = /^\/[\x21\x22\x24-\x7e]*$/
 const ABSOLUTE = /^(?:https?|wss?):\/\/([^/?#]+)(.*)$/i
 
-/** @throws HandshakeError where HTTP itself is violated */
+/** @throws HandshakeError if the request violates HTTP */
 export function checkSyntax(request: UpgradeRequest): void {
   if (typeof request !== 'object' || request === null) malformed('no request')
   if (typeof request.headers !== 'object' || request.headers === null) malformed('no header fields')
@@ -34,14 +34,14 @@ export function checkSyntax(request: UpgradeRequest): void {
 }
 
 /**
- * Checks a request of HTTP/1 that need not be one for a WebSocket.
- * @throws HandshakeError where HTTP itself is violated
+ * Checks an HTTP/1 request that may ask for something other than a WebSocket.
+ * @throws HandshakeError if the request violates HTTP
  */
 export function checkRequest(request: UpgradeRequest): void {
   checkRepeated(request)
   const { method, url, headers, httpVersion } = request
   const host: unknown = headers['host']
-  // RFC 9112 §3.2: HTTP/1.0 had none
+  // RFC 9112 §3.2: HTTP/1.0 has no Host
   const isRight = host === undefined ? httpVersion === '1.0' : typeof host === 'string' && (host === '' || isHost(host))
   if (!isRight) malformed('Host')
   if (typeof url !== 'string' || !isTarget(url, method)) malformed('the target')
@@ -69,8 +69,8 @@ function checkRepeated({ headers, rawHeaders }: UpgradeRequest): void {
 }
 
 /**
- * The URL that was asked for.
- * @throws HandshakeError where the target or Host is malformed
+ * The URL of the request.
+ * @throws HandshakeError if the target or Host is malformed
  */
 export function requestUrl(request: UpgradeRequest, secure: boolean): string {
   const { url, headers, socket } = request
@@ -81,17 +81,17 @@ export function requestUrl(request: UpgradeRequest, secure: boolean): string {
   const encrypted = secure || (socket as { encrypted?: unknown } | null | undefined)?.encrypted === true
   const scheme = encrypted ? 'wss' : 'ws'
   if (PATH.test(url)) return `${scheme}://${host}${url}`
-  // RFC 9112 §3.2.2: the host of an absolute target counts, and not Host
+  // RFC 9112 §3.2.2: the host of an absolute target replaces Host
   const [, authority = '', path = ''] = ABSOLUTE.exec(url) ?? []
   const rooted = path.startsWith('/') ? path : `/${path}`
   if (!isHost(authority) || !PATH.test(rooted)) malformed('the target')
   return `${scheme}://${authority}${rooted}`
 }
 
-// most requests to a server name the same one (benchmarks/questions/handshakes.js)
+// most requests to a server have the same Host (benchmarks/questions/handshakes.js)
 let lastHost = 'localhost'
 
-/** What passes here also passes through `new URL()`, so handlers can rely on it. */
+/** A Host that passes here also passes `new URL()`, so handlers can rely on it. */
 function isHost(host: string): boolean {
   if (host === lastHost) return true
   if (!HOST.test(host) || !URL.canParse(`ws://${host}/`)) return false

@@ -1,5 +1,4 @@
-// The head of an answer and the bytes behind it come in, the body comes out, up to a limit (RFC 9112 §6.3, §7.1). Knows not
-// what the answer was to; it must not have been to HEAD or CONNECT.
+// Reads the body of a response up to a limit (RFC 9112 §6.3, §7.1). Does not know the request, which must not have been HEAD or CONNECT.
 
 import { Buffer } from '../runtime/node.js'
 import { ByteStore } from './byte-store.js'
@@ -7,40 +6,40 @@ import type { ResponseHead } from './head-parser.js'
 import { countLines } from './header-fields.js'
 import { listTokens } from './header-lists.js'
 
-/** How the end of the body is found; 'none' also where that cannot be known for sure. */
+/** How the end of the body is found; 'none' also if that is ambiguous. */
 type Framing = 'none' | 'length' | 'chunked' | 'until-end'
 
-// RFC 9112 §7.1: a size of at most 8 hexadecimal digits; what extensions say is of no interest
+// RFC 9112 §7.1: a size of at most 8 hexadecimal digits; extensions are ignored
 const CHUNK_SIZE = /^([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r$/
 const MAX_CHUNK_LINE = 1024
-// A chunk of one byte is wrapped in five others; a peer that takes more than this for each byte that is kept says nothing
+// A chunk of one byte has five bytes of framing; stop reading if there are more than this many for each byte kept
 const MAX_OVERHEAD = 8
 
 export class ResponseBody {
   readonly #framing: Framing
   readonly #limit: number
   readonly #store = new ByteStore()
-  /** Bytes that may still come, of the body or of this chunk of it. */
+  /** Bytes left in the body or in the current chunk. */
   #left: number
-  /** What comes next in a chunked body. */
+  /** The next element of a chunked body. */
   #expected: 'size' | 'data' | 'data-end' | 'nothing' = 'size'
   #line = ''
   /** Bytes that were not data. */
   #overhead = 0
 
-  /** `limit`: bytes of body that are kept. */
+  /** @param limit - maximum bytes of the body that are kept */
   constructor(head: ResponseHead, limit: number) {
     this.#framing = framingOf(head)
     this.#limit = limit
     this.#left = this.#framing === 'length' ? Number(head.headers['content-length']) : Number.POSITIVE_INFINITY
   }
 
-  /** The body as far as it came. */
+  /** The body as far as it has arrived. */
   get bytes(): Buffer {
     return Buffer.from(this.#store.bytes())
   }
 
-  /** Takes the next bytes, and says whether the body is over: at its end, at the limit, or where it is malformed. */
+  /** Takes the next bytes; returns whether the body is over: at its end, at the limit, or because it is malformed. */
   write(chunk: Buffer): boolean {
     if (this.#framing === 'chunked') return this.#writeChunked(chunk)
     if (this.#framing !== 'none') this.#keep(chunk)
@@ -51,7 +50,7 @@ export class ResponseBody {
     return this.#store.length === this.#limit
   }
 
-  /** Keeps what belongs to the body and is within the limit, and says how much of the chunk is dealt with. */
+  /** Keeps the bytes of the body within the limit; returns how much of the chunk is used up. */
   #keep(chunk: Buffer): number {
     const length = Math.min(chunk.length, this.#left)
     this.#store.push(chunk.subarray(0, Math.min(length, this.#limit - this.#store.length)))
@@ -73,7 +72,7 @@ export class ResponseBody {
     return this.#expected === 'nothing'
   }
 
-  /** A byte of a line that is not data. */
+  /** Takes a byte of a line that is not data. */
   #takeMark(byte: number): void {
     this.#overhead++
     if (byte !== 0x0a) {
@@ -87,7 +86,7 @@ export class ResponseBody {
 
   #readSize(): 'data' | 'nothing' {
     const size = CHUNK_SIZE.exec(this.#line)
-    // The trailers behind the last chunk are not waited for: the connection serves for nothing else
+    // Do not wait for the trailers after the last chunk: the connection has no further use
     if (size === null) return 'nothing'
     this.#left = Number.parseInt(size[1]!, 16)
     return this.#left === 0 ? 'nothing' : 'data'
@@ -100,7 +99,7 @@ function framingOf({ status, headers, rawHeaders }: ResponseHead): Framing {
   const coding = headers['transfer-encoding'] as string | undefined
   const length = headers['content-length'] as string | undefined
   if (coding !== undefined) {
-    // both together are what smuggling is made of
+    // both together allow request smuggling
     if (length !== undefined) return 'none'
     return listTokens(coding)?.at(-1)?.toLowerCase() === 'chunked' ? 'chunked' : 'until-end'
   }

@@ -1,5 +1,5 @@
-// A request that is parsed already comes in, the 101 answer that accepts it comes out, or an error with the status that
-// refuses it: RFC 6455 §4.2 and the drafts hybi-7 and hybi-8. Knows neither streams nor how the request was parsed.
+// The server's side of RFC 6455 §4.2 and the drafts hybi-7 and hybi-8: checks a parsed request, and makes the 101 response, or an error
+// with the status that refuses. Knows neither streams nor how the request was parsed.
 
 import type { Headers } from '../errors.js'
 import { type HeaderFields, readHeaders, type Settings, type UpgradeRequest } from '../options.js'
@@ -12,29 +12,29 @@ import { checkOrigin, chooseProtocol, readField, refuse } from './server-rules.j
 
 export { type Refusal, type RefusalOptions, refusal, refusalFor } from './refusal.js'
 
-/** RFC 6455, and the two drafts with the same frames. */
+/** RFC 6455 and the two drafts with the same frames. */
 export type HybiVersion = 'hybi-13' | 'hybi-8' | 'hybi-7'
 
-/** How a request is accepted. */
+/** Options for accepting a request. */
 export interface AcceptOptions {
-  /** The subprotocol, one of those offered; '' for none. Default: what `settings.protocols` chooses. */
+  /** The subprotocol, one of those offered; '' for none. Default: the choice of `settings.protocols`. */
   protocol?: string | undefined
-  /** More header fields of the answer. */
+  /** More header fields for the response. */
   headers?: HeaderFields | undefined
   /**
-   * What was agreed on, as it goes into `Sec-WebSocket-Extensions`, where another part than this connection processes it: for one
-   * who passes `frames` on as they are. '' for nothing. Default: what the `extensions` of the options negotiate.
+   * The agreed extensions, as in `Sec-WebSocket-Extensions`, if this connection does not process them itself: for an application that
+   * passes `frames` on unchanged. '' for none. Default: the result of negotiating the option `extensions`.
    */
   extensions?: string | undefined
 }
 
 export interface Accepted {
-  /** The 101 answer as it goes on the wire. */
+  /** The 101 response as it is sent. */
   bytes: Buffer
   status: 101
-  /** The header fields of that answer. */
+  /** The header fields of that response. */
   headers: Headers
-  /** The chosen subprotocol, '' for none. */
+  /** The chosen subprotocol; '' for none. */
   protocol: string
   version: HybiVersion
   url: string
@@ -47,8 +47,8 @@ const VERSIONS: ReadonlyMap<string | undefined, HybiVersion> = new Map([
 ])
 
 /**
- * Whether a request asks for a WebSocket: on HTTP/1.1 a GET whose `Upgrade` and `Connection` say so (RFC 6455 §4.1), on HTTP/2 a CONNECT
- * whose `:protocol` does (RFC 8441 §4), in the form of `ws.request` or as `node:http2` gives it. Never throws.
+ * Whether a request asks for a WebSocket: in HTTP/1.1 a GET with `Upgrade` and `Connection` (RFC 6455 §4.1), in HTTP/2 a CONNECT with
+ * `:protocol` (RFC 8441 §4), in the form of `ws.request` or of `node:http2`. Never throws.
  */
 export function isWebSocket(request: UpgradeRequest): boolean {
   const { method, headers, protocol } = ((request as unknown) ?? {}) as Partial<UpgradeRequest & { protocol: unknown }>
@@ -58,7 +58,7 @@ export function isWebSocket(request: UpgradeRequest): boolean {
   return names(headers['upgrade'], 'websocket') && names(headers['connection'], 'upgrade')
 }
 
-/** What every 101 answer begins with (RFC 6455 §4.2.2). */
+/** The first fields of every 101 response (RFC 6455 §4.2.2). */
 function answerFields(key: string): Field[] {
   return [
     ['Upgrade', 'websocket'],
@@ -74,10 +74,10 @@ function names(value: unknown, token: string): boolean {
 
 export class ServerHandshake {
   readonly version: HybiVersion
-  /** `ws://host/path`, or `wss:` where the wire is encrypted. */
+  /** `ws://host/path`, or `wss:` if the wire is encrypted. */
   readonly url: string
   readonly offeredProtocols: readonly string[]
-  /** In their plainest form, '' where there are none; `checkExtensionList` holds for it. */
+  /** The normalized offer; '' if there is none. It passes `checkExtensionList`. */
   readonly offeredExtensions: string
 
   readonly #request: UpgradeRequest
@@ -100,21 +100,21 @@ export class ServerHandshake {
     this.#key = this.#readKey()
     this.offeredProtocols = this.#readProtocols()
     this.offeredExtensions = this.#readExtensions()
-    // RFC 6455 §10.2; the drafts had a name of their own for it
+    // RFC 6455 §10.2; in the drafts the field had another name
     checkOrigin(this.#field(this.version === 'hybi-13' ? 'origin' : 'sec-websocket-origin'), request, settings)
   }
 
   /**
-   * Puts a field into the 101 answer, replacing an earlier one of that name; an array makes several lines.
-   * @throws TypeError where it cannot be sent, or belongs to the handshake
+   * Sets a header field of the 101 response, replacing an earlier one of the same name; an array makes several lines.
+   * @throws TypeError if it cannot be sent, or the handshake sets it itself
    */
   setHeader(name: string, value: string | readonly string[]): void {
     this.#fields = setField(this.#fields, name, value)
   }
 
   /**
-   * Writes the answer that opens the connection.
-   * @throws TypeError where the subprotocol was not offered, or a field cannot be sent
+   * Makes the response that opens the connection.
+   * @throws TypeError if the client did not offer the subprotocol, or a header field cannot be sent
    */
   accept(options: AcceptOptions = {}): Accepted {
     const protocol = chooseProtocol(this.offeredProtocols, options.protocol, this.#request, this.#settings)
@@ -140,7 +140,7 @@ export class ServerHandshake {
     if (!upgrade && !connection) refuse('WS_ERR_UPGRADE_REQUIRED', 426)
     if (!upgrade) refuse('WS_ERR_BAD_REQUEST', 400, 'Upgrade does not contain websocket')
     if (!connection) refuse('WS_ERR_BAD_REQUEST', 400, 'Connection does not contain upgrade')
-    // The body would be taken for frames
+    // A body would be taken for frames
     if (request.headers['transfer-encoding'] !== undefined || (this.#field('content-length') ?? '0') !== '0') {
       refuse('WS_ERR_BAD_REQUEST', 400, 'the request has a body')
     }
@@ -162,7 +162,7 @@ export class ServerHandshake {
     const value = this.#field('sec-websocket-protocol')
     if (value === undefined) return []
     const tokens = listTokens(value)
-    // RFC 6455 §4.1: at least one, each a token, none twice
+    // RFC 6455 §4.1: at least one, each a token, no duplicates
     if (tokens === null || tokens.length === 0 || new Set(tokens).size !== tokens.length) {
       refuse('WS_ERR_BAD_REQUEST', 400, 'Sec-WebSocket-Protocol')
     }
@@ -175,7 +175,7 @@ export class ServerHandshake {
     // RFC 6455 §9.1
     const items = readExtensionList(value)
     if (items === null) refuse('WS_ERR_BAD_REQUEST', 400, 'Sec-WebSocket-Extensions')
-    // an offer that cannot be accepted is declined here, before a parser is confused by it
+    // decline an offer that cannot be accepted before it reaches a parser
     const offers = items.filter(item => !item.poisoned)
     return offers.map(item => item.text).join(', ')
   }

@@ -1,19 +1,18 @@
-// What the handshakes of every version share on the server's side: reading fields, checking the origin, choosing a subprotocol,
-// refusing. Knows no version.
+// What the server handshakes of all versions share: reading fields, checking the origin, choosing a subprotocol, refusing.
 
 import { type ErrorCode, HandshakeError } from '../errors.js'
 import type { Settings, UpgradeRequest } from '../options.js'
 import { toHeaders } from './header-fields.js'
 import { demandedFields } from './refusal.js'
 
-/** @throws HandshakeError with the status that refuses the request, and the fields that go with it */
+/** @throws HandshakeError with the status that refuses the request, and the header fields that belong to it */
 export function refuse(code: ErrorCode, status: number, detail?: string): never {
   const headers = toHeaders(demandedFields(status))
   throw new HandshakeError(code, detail === undefined ? { status, headers } : { status, headers, detail })
 }
 
 /**
- * The value of a field, its lines joined; undefined where there is none.
+ * The value of a field, its lines joined; undefined if there is none.
  * @param name - in lower case
  */
 export function readField(request: UpgradeRequest, name: string): string | undefined {
@@ -23,18 +22,18 @@ export function readField(request: UpgradeRequest, name: string): string | undef
   refuse('WS_ERR_BAD_REQUEST', 400, name)
 }
 
-/** Refuses a page that may not connect (RFC 6455 §10.2). */
+/** Refuses a page of an origin that is not allowed (RFC 6455 §10.2). */
 export function checkOrigin(origin: string | undefined, request: UpgradeRequest, { origins }: Settings): void {
   if (origins === undefined) return
   const allowed =
     typeof origins === 'function'
       ? call('origins', () => origins(origin, request))
       : origin !== undefined && origins.includes(origin)
-  // A promise, for one, is not a yes
+  // anything but true refuses, such as a promise
   if (allowed !== true) refuse('WS_ERR_FORBIDDEN_ORIGIN', 403)
 }
 
-/** Calls a function of the options. @throws HandshakeError with 500 where it throws */
+/** Calls a function of the options. @throws HandshakeError with 500 if it throws */
 function call<T>(name: string, callback: () => T): T {
   try {
     return callback()
@@ -44,9 +43,10 @@ function call<T>(name: string, callback: () => T): T {
 }
 
 /**
- * One of the subprotocols that were offered, or '' for none (RFC 6455 §4.2.2).
- * @param given - what the application says; undefined leaves it to `settings.protocols`
- * @throws TypeError where `given` is another; HandshakeError with 500 where the function of the options chooses another, or throws
+ * One of the offered subprotocols, or '' for none (RFC 6455 §4.2.2).
+ * @param given - the application's choice; undefined leaves it to `settings.protocols`
+ * @throws TypeError if `given` was not offered; HandshakeError with 500 if the protocols callback chooses one that was not offered, or
+ * throws
  */
 export function chooseProtocol(
   offered: readonly string[],

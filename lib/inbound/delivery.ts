@@ -1,29 +1,29 @@
-// Batches of messages, or of frames, come in, and go one by one to the view, or to the listeners of 'message'.
-// Without either they wait, and no more is asked for.
+// Takes batches of messages or frames and passes them one by one to the view, or to the 'message' listeners. Without either they wait, and
+// no more input is requested.
 
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 
-/** Takes messages, or frames, one by one. */
+/** Receives messages or frames one by one. */
 export interface Taker<T> {
-  /** Takes one; false asks for no more until `proceed` of the delivery is called. */
+  /** Takes one message; false pauses until it calls `proceed` of the delivery. */
   deliver(message: T): boolean
-  /** After the last one: a clean end, or an error. */
+  /** Called after the last message: null for a clean end, else the error. */
   endMessages(error: Error | null): void
   /** Whether the application reads it. */
   readonly isRead: boolean
 }
 
-/** The listeners of 'message'. */
+/** The 'message' listeners. */
 export interface MessageListeners<T> {
-  /** Whether there are any. */
+  /** Whether there are any listeners. */
   readonly isHeard: boolean
-  /** Gives them a message; false where there are none. */
+  /** Passes a message to the listeners; false if there are none. */
   announce(message: T): boolean
 }
 
-/** Told of the end. */
+/** Is notified of the end. */
 export interface DeliveryOwner {
-  /** Everything that had arrived has been delivered. */
+  /** All input has been delivered. */
   inputDelivered(): void
 }
 
@@ -31,21 +31,21 @@ export class Delivery<T> implements Receiver<T> {
   prev: Sender<T> | null = null
   private queue: Batch<T> | null = null
   private index = 0
-  // the queue is no batch of the stage before
+  // whether the queue is our own copy, not the array of the stage before
   private ownsQueue = false
   private state: 'idle' | 'running' | 'blocked' | 'discarding' = 'idle'
   private taker: Taker<T> | null = null
   private outcome: Error | null | undefined = undefined
 
-  // bytes in the queue of a connection that nothing has read
+  // bytes in the queue while the application has not started to read
   private unread = 0
   private dropsNew = false
-  /** Whether nothing is handed out until `proceed`. */
+  /** Whether delivery is paused until `proceed`. */
   paused = false
 
   /**
-   * @param listeners - where messages go that no view takes; null where only a view takes them
-   * @param room - bytes that are held while nothing has read, so that a Close or the end of the wire behind them is seen
+   * @param listeners - receive messages that no view takes; null if only a view may take them
+   * @param room - bytes buffered before the application reads, so that a Close or the end of the wire after them is noticed
    */
   constructor(
     private readonly listeners: MessageListeners<T> | null,
@@ -57,12 +57,12 @@ export class Delivery<T> implements Receiver<T> {
     return this.listeners?.isHeard ?? false
   }
 
-  /** Whether messages wait because nothing takes them. */
+  /** Whether messages wait because the application does not take them. */
   get isBlocked(): boolean {
     return this.state === 'blocked'
   }
 
-  /** The view that takes messages from now on. */
+  /** Sets the view that takes messages from now on. */
   attach(taker: Taker<T>): void {
     this.taker = taker
     if (this.outcome !== undefined && this.queue === null) taker.endMessages(this.outcome)
@@ -94,12 +94,12 @@ export class Delivery<T> implements Receiver<T> {
     for (const message of messages) (this.queue as T[]).push(message)
   }
 
-  // whether the application reads, or has
+  // whether the application reads, or has read before
   private get isRead(): boolean {
     return this.isHeard || (this.taker?.isRead ?? false)
   }
 
-  /** What waits is still delivered, and what comes is dropped: it lies before a Close that must be seen. */
+  /** Delivers the messages that wait and drops new ones, to reach the Close after them. */
   dropNew(): void {
     this.dropsNew = true
     if (this.isBlocked) this.prev!.proceed()
@@ -109,12 +109,12 @@ export class Delivery<T> implements Receiver<T> {
     this.owner.inputDelivered()
   }
 
-  /** Messages are taken again. */
+  /** The consumer takes messages again. */
   proceed(): void {
     if (this.state === 'blocked' && this.run()) this.prev!.proceed()
   }
 
-  /** Drops all that waits or comes. */
+  /** Drops all messages, waiting and new. */
   discard(): void {
     const wasBlocked = this.state === 'blocked'
     this.queue = null
@@ -123,7 +123,7 @@ export class Delivery<T> implements Receiver<T> {
     if (wasBlocked) this.prev!.proceed()
   }
 
-  /** Nothing more will come. */
+  /** No more messages arrive. */
   complete(outcome: Error | null): void {
     if (this.outcome !== undefined) return
     this.outcome = outcome
@@ -144,7 +144,7 @@ export class Delivery<T> implements Receiver<T> {
     return this.state === 'running'
   }
 
-  /** Hands one message out; false if nothing takes it, or no more after it. */
+  /** Delivers one message; false if it was not taken, or the consumer wants no more after it. */
   private next(queue: Batch<T>): boolean {
     const { taker, index } = this
     const message = queue[index]!
@@ -155,10 +155,10 @@ export class Delivery<T> implements Receiver<T> {
       this.index = index + 1
     }
     const isHeard = this.listeners?.announce(message) ?? false
-    // where there are listeners, the view may be there for writing only
+    // if there are listeners, the application may use the view only for writing
     if (taker !== null) return (isHeard && !taker.isRead) || taker.deliver(message)
     if (isHeard) return true
-    // the last listener went with the message before
+    // the previous message removed the last listener
     this.queue = queue
     this.index = index
     return false

@@ -1,5 +1,5 @@
-// The inbound end of the pipeline: frames wait here until the application has said how it wants them, as messages, as streams or as
-// frames; then what makes these of them takes this place.
+// The inbound end of the pipeline. Frames wait here until the application chooses how to read: as messages, streams, frames or bytes. Then
+// the stages for that choice replace this one.
 
 import type { WebSocketError } from '../errors.js'
 import type { Settings } from '../options.js'
@@ -14,53 +14,53 @@ import { type StreamsOwner, StreamsView } from '../views/streams-view.js'
 import { Delivery, type DeliveryOwner, type MessageListeners, type Taker } from './delivery.js'
 import { StreamAssembler } from './stream-assembler.js'
 
-/** The forms in which an application can have what arrives. */
+/** The forms in which an application can read. */
 export type ViewKind = 'messages' | 'streams' | 'frames' | 'bytes'
 
 export type AnyView = MessagesView | StreamsView | FramesView | BytesView
 
-/** What stands behind the views. */
+/** The parts of the Endpoint that the views use. */
 export interface MessageReceiverOwner extends DeliveryOwner {
   readonly settings: Settings
-  /** The listeners of 'message'. */
+  /** The 'message' listeners. */
   readonly lifecycle: MessageListeners<ReceivedMessage>
-  /** What the views write to. */
+  /** Sends what the views write. */
   readonly sender: StreamsOwner & FramesOwner & BytesOwner & { hold(): void; release(): void }
-  /** Ends the connection for a rule that the peer has broken. */
+  /** Fails the connection because the peer broke a rule. */
   fail(error: WebSocketError): void
   /** Builds the end of the inbound chain. */
   readonly pipeline: InboundPipeline
 }
 
-/** What a Pipeline links behind its decoder, ahead of what takes what arrives. */
+/** The methods of a Pipeline that link stages between its decoder and the delivery. */
 interface InboundPipeline {
   deliverMessages(delivery: Receiver<ReceivedMessage>, listener: FaultListener): Receiver<Frame>
   deliverBytes(delivery: Receiver<Buffer>, listener: FaultListener): Receiver<Frame>
   deliverFrames(entrance: Receiver<Frame>): Receiver<Frame>
-  /** Frames are wanted as they are on the wire: nothing else is to be done with them. */
+  /** Delivers frames as they are on the wire, without decompression. */
   bypassExtensions(queue: { hold(): void; release(): void }): void
 }
 
-/** What takes what arrives, once it is wanted. */
+/** The last inbound stage, once the application has chosen how to read. */
 interface Sink {
   /** The application wants more. */
   proceed(): void
   discard(): void
-  /** Drops what comes from now on. */
+  /** Drops what arrives from now on. */
   dropNew(): void
   complete(outcome: Error | null): void
 }
 
-/** Fragments that are held at most, however small: an empty one takes room too. */
+/** Limit on buffered fragments of any size, since even an empty one takes memory. */
 const HELD_FRAMES = 1024
 
 export class MessageReceiver implements Receiver<Frame> {
   prev: Sender<Frame> | null = null
-  /** The application's view, where it has asked for one. */
+  /** The application's view; null if it has not asked for one. */
   view: AnyView | null = null
-  /** How the application wants what arrives; null while it has not said. */
+  /** How the application reads; null while it has not chosen. */
   kind: ViewKind | null = null
-  /** Whether the messages view ends after a connection that was lost, in place of failing. */
+  /** Whether the messages view ends after a lost connection instead of failing. */
   endsQuietly = false
 
   private sink: Sink | null = null
@@ -82,7 +82,8 @@ export class MessageReceiver implements Receiver<Frame> {
       this.heldSize += frame.size
     }
     if (frames.some(endsMessage)) this.warning ??= warnOfUnread()
-    // half of what any other buffer holds: so a Close, or the end of the wire, is seen though nothing is read
+    // Accept input although the application does not read yet, so that a Close or the end of the wire is noticed: half of what other
+    // buffers hold.
     return this.held.length < HELD_FRAMES && this.heldSize < this.owner.settings.highWaterMark / 2
   }
 
@@ -90,12 +91,12 @@ export class MessageReceiver implements Receiver<Frame> {
     this.owner.inputDelivered()
   }
 
-  /** Whether nothing takes what arrives at present. */
+  /** Whether the application neither reads nor listens at present. */
   get isUnheard(): boolean {
     return this.view === null && !this.owner.lifecycle.isHeard
   }
 
-  /** The view of this kind, made when it is first asked for. @throws TypeError where another one serves this connection */
+  /** The view of this kind, created on first use. @throws TypeError if the connection is already read in another way */
   open(kind: ViewKind): AnyView {
     if (this.view === null) {
       this.choose(kind)
@@ -106,21 +107,21 @@ export class MessageReceiver implements Receiver<Frame> {
     return this.view!
   }
 
-  /** The application listens for 'message'. @throws TypeError where another view serves this connection */
+  /** A 'message' listener was added. @throws TypeError if the connection is already read through another view */
   listen(): void {
     if (this.kind !== null && this.kind !== 'messages') throw this.taken()
     this.choose('messages')
-    // the new listener takes messages from the next turn on
+    // the listener gets waiting messages in the next turn
     if (this.messages!.isBlocked) nextTick(() => this.messages!.proceed())
   }
 
-  /** Keeps messages from listeners and the view until `resume`. @throws TypeError where streams or frames are read */
+  /** Stops delivery to listeners and the view until `resume`. @throws TypeError if streams or frames are read */
   pause(): void {
     this.listen()
     this.messages!.paused = true
   }
 
-  /** Whether `pause` holds. */
+  /** Whether delivery is paused. */
   get isPaused(): boolean {
     return this.messages?.paused ?? false
   }
@@ -136,13 +137,13 @@ export class MessageReceiver implements Receiver<Frame> {
     this.sink?.proceed()
   }
 
-  /** What waits can still be read, and what comes is dropped: it lies before a Close that must be seen. */
+  /** Keeps the messages that wait readable and drops new ones, to reach the Close after them. */
   dropNew(): void {
-    // without a sink, `close` has discarded all
+    // if there is no sink, `close` has already discarded everything
     this.sink!.dropNew()
   }
 
-  /** Drops all that waits or comes. */
+  /** Drops all messages, waiting and new. */
   discard(): void {
     this.discarding = true
     this.stopWarning()
@@ -151,7 +152,7 @@ export class MessageReceiver implements Receiver<Frame> {
     else this.sink.discard()
   }
 
-  /** Nothing more will come. */
+  /** No more messages arrive. */
   complete(outcome: Error | null): void {
     this.stopWarning()
     if (this.outcome === undefined) this.outcome = outcome
@@ -182,13 +183,13 @@ export class MessageReceiver implements Receiver<Frame> {
     else if (kind === 'bytes') entrance = this.makeBytes()
     else entrance = this.makeFrames()
     if (this.discarding) this.sink!.discard()
-    // the application has the rest of this turn to be set up
+    // the application has the rest of this turn to add its listeners
     if (this.held !== null) nextTick(() => this.handOver(entrance))
     else this.giveWay(entrance)
   }
 
   private giveWay(entrance: Receiver<Frame>): void {
-    // another consumer cannot begin in the middle of a message: what is dropped is dropped here
+    // drop whole messages here, since the next stage cannot start in the middle of one
     if (!this.discarding) {
       link(this.prev!, entrance)
       this.prev = null
@@ -245,7 +246,7 @@ export class MessageReceiver implements Receiver<Frame> {
     return owner.pipeline.deliverBytes(this.deliverTo<Buffer>(new BytesView(owner.sender)), owner)
   }
 
-  /** What gives to this view, and to no listener of 'message'. */
+  /** A delivery to this view only, not to 'message' listeners. */
   private deliverTo<T>(view: AnyView & Taker<T>): Delivery<T> {
     const { owner } = this
     const delivery = new Delivery<T>(null, owner, owner.settings.highWaterMark / 2)
@@ -264,7 +265,7 @@ function endsMessage(frame: Frame): boolean {
 const WARN_AFTER = 10_000
 let hasWarned = false
 
-/** Says once, unless it is stopped, that messages wait which nothing reads. */
+/** Warns once if messages wait unread; the returned timer can be cleared before. */
 function warnOfUnread(): NodeJS.Timeout {
   const timer = setTimeout(() => {
     if (hasWarned) return

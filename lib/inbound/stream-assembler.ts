@@ -1,5 +1,5 @@
-// Batches of frames come in, and become one MessageStream after the other. Takes a frame when the stream that it belongs to has
-// room, and a new message when the view wants one.
+// Takes batches of frames and makes one MessageStream after the other. It takes a frame when the stream of its message has room, and a new
+// message when the view wants one.
 
 import { WebSocketError } from '../errors.js'
 import { FragmentRules, type MessageLimits } from '../protocol/fragment-rules.js'
@@ -10,15 +10,15 @@ import type { Buffer } from '../runtime/node.js'
 import type { Batch, FaultListener, Receiver, Sender } from '../stages/stage.js'
 import { MessageStream, type MessageStreamOwner } from '../views/message-stream.js'
 
-/** Takes the streams of messages. */
+/** Receives the streams of messages. */
 export interface StreamTaker {
-  /** A message has begun; false asks for no other one until `proceed`. */
+  /** A message has begun; false pauses until `proceed`. */
   deliver(stream: MessageStream): boolean
   endMessages(error: Error | null): void
 }
 
 export interface StreamAssemblerOwner extends FaultListener {
-  /** Everything that had arrived has been delivered. */
+  /** All input has been delivered. */
   inputDelivered(): void
 }
 
@@ -29,14 +29,14 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
   private queue: Batch<Frame> | null = null
   private at = 0
   private state: 'idle' | 'running' | 'blocked' | 'discarding' = 'idle'
-  // the view takes a new message; the message in progress takes more of its bytes
+  // `wantsNext`: the view takes a new message; `hasRoom`: the current message takes more bytes
   private wantsNext = true
   private hasRoom = true
   private outcome: Error | null | undefined = undefined
-  // the frame whose place is known, and whether its message ends with it
+  // a frame whose message is known, and whether it is the last one of that message
   private entered: Frame | null = null
   private isLast = false
-  // what the peer has done wrong
+  // the rule that the peer broke
   private fault: WebSocketError | null = null
   private dropsNew = false
 
@@ -66,26 +66,26 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
     this.goOn()
   }
 
-  /** The message in progress takes more. */
+  /** The current message takes more. */
   wantMore(stream: MessageStream): void {
-    // one that is complete, and read or destroyed now, makes no room in another
+    // an earlier message that is read or destroyed only now makes no room in the current one
     if (stream !== this.current) return
     this.hasRoom = true
     this.goOn()
   }
 
-  /** Whether a message is in progress that is read. */
+  /** Whether the application is reading the current message. */
   get isRead(): boolean {
     return this.current?.isWanted ?? false
   }
 
-  /** What waits can still be read, and what comes is dropped. */
+  /** Keeps what waits readable and drops new input. */
   dropNew(): void {
     this.dropsNew = true
     if (this.state === 'blocked') this.prev!.proceed()
   }
 
-  /** Drops all that waits or comes. */
+  /** Drops all input, waiting and new. */
   discard(): void {
     const wasBlocked = this.state === 'blocked'
     this.queue = null
@@ -93,7 +93,7 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
     if (wasBlocked) this.prev!.proceed()
   }
 
-  /** Nothing more will come. */
+  /** No more frames arrive. */
   complete(outcome: Error | null): void {
     if (this.outcome !== undefined) return
     this.outcome = outcome
@@ -129,7 +129,7 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
     return this.state === 'running'
   }
 
-  /** Takes the next frame; false where it, or the one behind it, has to wait. */
+  /** Takes the next frame; false if it or the one after it has to wait. */
   private take(queue: Batch<Frame>): boolean {
     const frame = queue[this.at]!
     if (frame !== this.entered) {
@@ -139,19 +139,19 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
     const { isLast } = this
     const current = this.current!
     this.entered = null
-    // more may have come meanwhile
+    // more frames may have arrived meanwhile
     if (++this.at === this.queue!.length) this.queue = null
     const piece = this.read(current, frame)
     if (piece === null) return true
     if (isLast) this.current = null
     this.hasRoom = false
-    // the reader may ask for more while being given it
+    // fill() may ask for more, so set hasRoom only if it returns true
     if (current.fill(piece)) this.hasRoom = true
     if (isLast) current.complete()
     return isLast ? this.wantsNext : this.hasRoom
   }
 
-  /** Finds out where a frame belongs, and begins its message; false if it breaks a rule. */
+  /** Assigns a frame to its message, and begins one if needed; false if it breaks a rule. */
   private enter(frame: Frame): boolean {
     try {
       this.isLast = this.rules.add(frame)
@@ -164,7 +164,7 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
     return true
   }
 
-  /** What the frame brings its message; null if that is not UTF-8. */
+  /** The payload as the message needs it; null if it is not UTF-8. */
   private read(stream: MessageStream, frame: Frame): Buffer | string | null {
     try {
       return stream.decode(readBinary(frame), this.isLast)
@@ -183,9 +183,9 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
   }
 }
 
-/** @throws what is no fault of the peer's */
+/** @throws an error that the peer did not cause */
 function asFault(error: unknown): WebSocketError {
-  /* c8 ignore next - a fault of ours must not be taken for the peer's */
+  /* c8 ignore next - an error of ours must not be reported as the peer's */
   if (!(error instanceof WebSocketError)) throw error
   return error
 }

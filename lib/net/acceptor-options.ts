@@ -1,5 +1,4 @@
-// The options of an acceptor as people give them come in, its settings come out; and the types of what its functions are given and
-// give.
+// Reads the options of an acceptor, and defines the types of its functions.
 
 import type { Socket } from 'node:net'
 import { checkNumber, checkOptions, unknownOption } from '../checks.js'
@@ -14,25 +13,25 @@ import {
 } from '../options.js'
 import type { WebSocketStream } from '../websocket-stream.js'
 
-/** A request as an acceptor sees it: that of `node:http`, or one of HTTP/2 in the same form, whose `httpVersion` is `'2.0'`. */
+/** A request as an acceptor sees it: that of `node:http`, or an HTTP/2 request in the same form, with `httpVersion` `'2.0'`. */
 export interface AcceptorRequest extends UpgradeRequest {
-  /** On HTTP/2 the session's socket, which its streams share. */
+  /** On HTTP/2 the socket of the session, which its streams share. */
   readonly socket?: Socket | undefined
 }
 
-/** An answer that refuses a request. */
+/** A response that refuses a request. */
 export interface RefusalAnswer extends RefusalOptions {
   /** 300 to 599. */
   status: number
 }
 
-/** What accepts a request, with something for the handler to know. */
+/** Accepts a request, and passes a value to the handler. */
 export interface Acceptance<Context> {
-  /** Handed to the handler as it is. */
+  /** Passed to the handler unchanged. */
   context: Context
-  /** The subprotocol, one of those offered; '' for none. Default: as `protocols` says. */
+  /** The subprotocol, one of those offered; '' for none. Default: the choice of `protocols`. */
   protocol?: string | undefined
-  /** More header fields of the answer. */
+  /** More header fields for the response. */
   headers?: HeaderFields | undefined
 }
 
@@ -42,40 +41,40 @@ export type Verdict<Context> = boolean | RefusalAnswer | Acceptance<Context>
 /** Options of an acceptor: those of every connection, and its own. They are read once, when the acceptor is made. */
 export interface AcceptorOptions<Context = undefined> extends WebSocketOptions {
   /**
-   * Which requests are meant: a path, compared exactly with that of the request, as it was sent and without its query; a pattern for
-   * it, without the query too; or a function of the request, whose `url` is the path with the query. Default: all.
+   * The requests that this acceptor takes: a path, compared exactly with that of the request as sent, without its query; a pattern, also
+   * without the query; or a function of the request, whose `url` is the path with the query. Default: all.
    */
   path?: string | RegExp | ((request: AcceptorRequest) => boolean) | undefined
   /**
-   * Decides about a request that is right and whose origin is allowed, now or later; `handshakeTimeout` runs meanwhile. Whatever is no
-   * verdict is refused with 500, as an exception is. Default: accepts.
+   * Decides about a valid request from an allowed origin, synchronously or not, within `handshakeTimeout`. If it throws or returns anything
+   * else, the response is 500. Default: accepts.
    */
   verify?: ((request: AcceptorRequest) => Verdict<Context> | PromiseLike<Verdict<Context>>) | undefined
   /**
-   * Pings a connection that has been silent for `interval`, and gives it up where nothing comes within `timeout`; `false` turns that
-   * off. Default: `{ interval: 30000 }`, so that lost clients are noticed, and proxies in between keep a quiet connection.
+   * Sends a Ping on a connection that has been silent for `interval`, and ends it if nothing arrives within `timeout`; `false` disables
+   * this. Default: `{ interval: 30000 }`, which detects lost clients and keeps proxies from closing quiet connections.
    */
   keepalive?: Keepalive | false | undefined
-  /** Connections at a time; beyond it 503. Default: no limit. */
+  /** Maximum number of connections; beyond it the response is 503. Default: no limit. */
   maxConnections?: number | undefined
-  /** Handshakes at a time that `verify` has not decided; beyond it 503. Default: 1000. */
+  /** Maximum number of handshakes that wait for `verify`; beyond it the response is 503. Default: 1000. */
   maxHandshakes?: number | undefined
 }
 
-/** What is done with an open connection. Where it gives a promise, a rejection counts as an exception. */
+/** Handles an open connection. If it returns a promise, a rejection counts as an exception. */
 export type ConnectionHandler<Context> = (ws: WebSocketStream, request: AcceptorRequest, context: Context) => unknown
 
-/** How an acceptor ends. */
+/** Options of `close()` of an acceptor. */
 export interface ShutdownOptions {
   /** The code of the Close frames. Default: 1001, going away. */
   code?: number | undefined
-  /** Their reason, at most 123 bytes of UTF-8. */
+  /** The reason in the Close frames, at most 123 bytes of UTF-8. */
   reason?: string | undefined
-  /** Milliseconds after which connections that are not over are destroyed. Default: each has its `closeTimeout`. */
+  /** Time in ms after which the remaining connections are destroyed. Default: the `closeTimeout` of each. */
   timeout?: number | undefined
 }
 
-/** The settings of an acceptor, checked. */
+/** The checked settings of an acceptor. */
 export interface AcceptorSettings<Context> {
   readonly path: AcceptorOptions['path']
   readonly verify: NonNullable<AcceptorOptions<Context>['verify']>
@@ -85,7 +84,7 @@ export interface AcceptorSettings<Context> {
 
 const ALL_NAMES: readonly string[] = [...OPTION_NAMES, 'path', 'verify', 'maxConnections', 'maxHandshakes']
 
-/** Takes the acceptor's own options out of all. The others are read here, once, for all of its connections. */
+/** Separates the acceptor's own options from those of its connections, which are read once for all of them. */
 export function readAcceptorOptions<Context>(options: AcceptorOptions<Context>): {
   settings: AcceptorSettings<Context>
   stream: WebSocketOptions
@@ -108,7 +107,7 @@ export function readAcceptorOptions<Context>(options: AcceptorOptions<Context>):
   return { settings, stream: shareOptions({ ...others, keepalive }) }
 }
 
-// proxies and load balancers commonly drop what is silent for 60 s
+// proxies and load balancers commonly close connections that are silent for 60 s
 const KEEPALIVE: Keepalive = { interval: 30_000 }
 
 function acceptAll(): true {

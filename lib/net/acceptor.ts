@@ -1,5 +1,5 @@
-// Requests for WebSockets come in, open connections go to a handler: one acceptor's rules, its limits, the set of its connections, and
-// how they all end. What it listens to is the Reception's affair.
+// Decides about WebSocket requests and passes open connections to a handler: the rules and limits of one acceptor, its set of connections,
+// and how they are closed. The RequestRouter listens to the server.
 
 import { EventEmitter } from 'node:events'
 import { checkNumber } from '../checks.js'
@@ -22,17 +22,17 @@ import type {
 import { type BroadcastOptions, type BroadcastResult, broadcast } from './broadcast.js'
 
 interface AcceptorEvents {
-  /** A function of the application threw, or an option was wrong for a request. Without a listener it is thrown, as by any emitter. */
+  /** A function of the application threw, or an option was invalid for a request. Throws if it has no listener, like any 'error'. */
   error: [error: Error, request: AcceptorRequest]
-  /** A handshake did not come to its end: it was refused, timed out, or was broken off. */
+  /** A handshake failed: it was refused, timed out, or was aborted. */
   refused: [error: HandshakeError, request: AcceptorRequest]
 }
 
 /**
- * What `acceptWebSockets` gives: the connections that it accepted, and the ways to end it.
+ * The acceptor of `acceptWebSockets`: has the accepted connections, and ends them.
  *
- * Emits `error` (error, request) for exceptions of the application's own functions, the handler included, and `refused`
- * (HandshakeError, request) for handshakes that failed, which is no event that anyone has to listen for.
+ * Emits `error` (error, request) for exceptions in functions of the application, including the handler, and `refused` (HandshakeError,
+ * request) for failed handshakes. A listener for `refused` is optional.
  */
 export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> {
   private readonly open = new Set<WebSocketStream>()
@@ -43,7 +43,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   private ending: Promise<void> | null = null
 
   /**
-   * @param enter - has the acceptor asked about requests, and gives what undoes that
+   * @param enter - registers the acceptor with a server; returns a function that removes it
    * @internal
    */
   constructor(
@@ -65,40 +65,39 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
     return this.open
   }
 
-  /** How many these are. */
+  /** The number of connections. */
   get size(): number {
     return this.open.size
   }
 
-  /** Handshakes that are not decided. */
+  /** The number of handshakes that are not decided. */
   get handshakes(): number {
     return this.unfinished.size
   }
 
   /**
-   * Sends a message to all connections that are open, framed and compressed once (`prepareMessage`). Never more than `limit` bytes are
-   * held for a connection that does not keep up; `whenBehind` says what becomes of it.
-   * @returns how many it was sent to, and how many were behind
-   * @throws TypeError where it is no message, or an option is wrong; RangeError where the message alone is larger than a `limit` that was
-   * given
+   * Sends a message to all open connections, framed and compressed once (`prepareMessage`). At most `limit` bytes are buffered for a
+   * connection that does not keep up; `whenBehind` decides what happens to it.
+   * @returns how many connections it was sent to, and how many were behind
+   * @throws TypeError if it is not a message, or an option is invalid; RangeError if the message alone exceeds a `limit` that was given
    */
   broadcast(data: Sendable | PreparedMessage, options?: BroadcastOptions): BroadcastResult {
     return broadcast(this.open, data, options)
   }
 
-  /** Whether a request is meant for this acceptor. @internal */
+  /** Whether this acceptor takes a request. @internal */
   takes(request: AcceptorRequest): boolean {
     const { path } = this.settings
     if (path === undefined) return true
     if (typeof path === 'function') return path(request) === true
     const target = pathOf(request)
     if (typeof path === 'string') return path === target
-    // a sticky or global pattern begins where it ended before
+    // a sticky or global pattern would start where the last match ended
     path.lastIndex = 0
     return path.test(target)
   }
 
-  /** Answers a request, and gives its wire to the connection. @internal */
+  /** Answers a request and attaches its wire to the connection. @internal */
   take(ws: WebSocketStream, wire: NodeDuplex, request: AcceptorRequest): void {
     const onError = (error: Error): void => this.failed(error, ws, request)
     ws.on('error', onError)
@@ -110,7 +109,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
       const onRequest = (): void => this.decide(ws, request)
       ws.on('request', onRequest)
       ws.once('open', () => {
-        // of the request, an open connection keeps what it needs: the objects of node:http weigh more than the rest of it
+        // keep only what an open connection needs of the request: node:http's objects are larger than everything else
         ws.off('error', onError)
         ws.off('request', onRequest)
       })
@@ -119,18 +118,18 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   }
 
   /**
-   * Takes no further requests, which then go wherever they would without this acceptor. Its connections stay, and so do handshakes
-   * that are under way.
+   * Takes no further requests, which are then handled as if this acceptor did not exist. Its connections, and handshakes in progress, are
+   * not affected.
    */
   detach(): void {
     this.leave()
   }
 
   /**
-   * Ends it all in order: answers new requests with 503, says `code` to all connections, waits for their ends, and detaches. A second
-   * call may shorten the wait.
-   * @returns resolves when all connections are over; never rejects for their sake
-   * @throws TypeError, RangeError where code and reason cannot be sent, or `timeout` is no number of milliseconds
+   * Shuts the acceptor down: answers new requests with 503, closes all connections with `code`, waits for them to end, and detaches. A
+   * second call may shorten the wait.
+   * @returns resolves when all connections have ended; does not reject because of them
+   * @throws TypeError, RangeError if code or reason cannot be sent, or `timeout` is not a valid time in ms
    */
   close({ code = CloseCode.GoingAway, reason = '', timeout }: ShutdownOptions = {}): Promise<void> {
     writeCloseBody(code, reason)
@@ -143,7 +142,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
     return this.ending.finally(() => clearTimeout(timer))
   }
 
-  /** As `close()`. */
+  /** The same as `close()`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
@@ -160,7 +159,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
     return this.open.size >= this.settings.maxConnections
   }
 
-  /** A right request has come; `verify` says what becomes of it, now or later. */
+  /** A valid request has arrived; `verify` decides about it, synchronously or not. */
   private decide(ws: WebSocketStream, request: AcceptorRequest): void {
     try {
       const verdict = this.settings.verify(request)
@@ -193,7 +192,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
       ws.reject(403)
     } else if (isObject(answer) && 'status' in answer) {
       const { status, ...options } = answer as unknown as RefusalAnswer
-      // a mistake rather than a refusal, though HTTP/1.1 could send it
+      // probably a mistake, although HTTP/1.1 could send it
       if (status < 300) throw new RangeError('the status of a refusal by verify must be from 300 to 599')
       ws.reject(status, options)
     } else if (isObject(answer) && 'context' in answer) {
@@ -226,7 +225,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
     }
   }
 
-  /** The application failed before there was an answer. */
+  /** The application failed before the request was answered. */
   private brokeDown(error: unknown, ws: WebSocketStream, request: AcceptorRequest): void {
     ws.reject(500)
     this.report(error, request)
@@ -235,32 +234,33 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   private handlerFailed(error: unknown, ws: WebSocketStream, request: AcceptorRequest): void {
     const wasOpen = ws.readyState === 'open'
     ws.close(CloseCode.InternalError)
-    // that this connection ended is no fault of a handler that waited for its messages, nor that a pipe to it broke; another's may be
+    // A handler may fail because its own connection ended, or because a pipe to it broke; that is not reported. (Another connection's may
+    // be.)
     if (wasOpen || !(isEnd(error) || isBrokenPipe(error))) this.report(error, request)
   }
 
-  /** The connection told of an error before it was open; afterwards its handler sees to that. */
+  /** The connection emitted 'error' before it was open; afterwards its handler is responsible. */
   private failed(error: Error, ws: WebSocketStream, request: AcceptorRequest): void {
     this.unfinished.delete(ws)
     const failure =
       error instanceof HandshakeError ? error : new HandshakeError('WS_ERR_CONNECTION_LOST', { cause: error })
-    // a function among the options threw, or chose what was not offered
+    // a function among the options threw, or chose a subprotocol that was not offered
     const isOurs = failure.fault === 'local' && failure.status === 500 && failure.cause !== undefined
     if (isOurs) this.report(failure.cause, request)
     else this.emit('refused', failure, request)
   }
 
-  /** In a turn of its own: without a listener it is an exception, which then breaks nothing on its way. */
+  /** Emits 'error' in its own turn: without a listener it throws, which must not interrupt anything else. */
   report(error: unknown, request: AcceptorRequest): void {
     const reason = error instanceof Error ? error : new Error('not an Error was thrown', { cause: error })
     process.nextTick(() => this.emit('error', reason, request))
   }
 }
 
-// setTimeout fires at once for what does not fit in 31 bits
+// setTimeout fires at once for a delay that does not fit into 31 bits
 const LONGEST_TIME = 2 ** 31 - 1
 
-/** The path of a request's target, without its query (RFC 9112 §3.2). */
+/** The path of a request's target without its query (RFC 9112 §3.2). */
 function pathOf({ url = '' }: AcceptorRequest): string {
   if (url.startsWith('/')) return url.split('?', 1)[0]!
   return URL.canParse(url) ? new URL(url).pathname : ''
@@ -274,7 +274,7 @@ function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
   return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
 }
 
-/** Whether an error says how a connection ended, or that it had. */
+/** Whether an error reports how a connection ended, or that it had ended. */
 function isEnd(error: unknown): boolean {
   return error instanceof WebSocketError && (error.fault === 'peer' || ENDS.has(error.code))
 }

@@ -1,4 +1,4 @@
-// One message and many connections come in: it is framed once, and sent to all that keep up. Holds nothing for those that do not.
+// Sends one message, framed once, to all connections that keep up. Buffers nothing for the others.
 
 import { checkNumber, checkOptions, unknownOption } from '../checks.js'
 import { CloseCode } from '../protocol/close-code.js'
@@ -8,51 +8,49 @@ import { PreparedMessage } from '../protocol/prepared-message.js'
 import { WebSocketStream } from '../websocket-stream.js'
 
 /**
- * What becomes of a connection that is behind, which means that the message would make it hold more than `limit` bytes:
+ * What happens to a connection that is behind, that is, the message would make it buffer more than `limit` bytes:
  *
- * - `'close'`: it is closed with 1013 (try again later) behind what it holds, and gets nothing more.
- * - `'drop'`: this message is not sent to it; the next one is, if it fits by then. What it receives may have gaps anywhere.
- * - `'skip'`: no message is sent to it until it holds nothing any more; then it goes on with the newest. It misses one run of
- *   messages each time, and not one here and there.
+ * - `'close'`: it is closed with 1013 (try again later) after the data it buffers, and gets no further messages.
+ * - `'drop'`: it does not get this message; it gets the next one if that fits. It may miss any message.
+ * - `'skip'`: it gets no message until its buffer is empty, then the newest. It misses runs of messages instead of single ones.
  */
 export type WhenBehind = 'close' | 'drop' | 'skip'
 
-/** Who gets a message, and what happens to those that are too slow for it. An unknown name or a wrong type is a TypeError. */
+/** Which connections get a message, and what happens to slow ones. An unknown name or a wrong type is a TypeError. */
 export interface BroadcastOptions {
-  /** A connection that gets nothing, as the sender of the message, or several. Default: none. */
+  /** A connection that gets nothing, such as the sender of the message; or several. Default: none. */
   except?: WebSocketStream | Iterable<WebSocketStream> | undefined
-  /** Says of each other connection whether it gets the message. What it throws ends the broadcast. Default: all do. */
+  /** Decides for each other connection whether it gets the message. If it throws, the broadcast stops. Default: all get it. */
   filter?: ((ws: WebSocketStream) => boolean) | undefined
-  /** What becomes of a connection that is behind. Default: `'close'`. */
+  /** What happens to a connection that is behind. Default: `'close'`. */
   whenBehind?: WhenBehind | undefined
   /**
-   * Bytes that may wait in a connection, this message included, as `bufferedAmount` counts them. Default: 1048576; a message that is larger
-   * by itself then goes to connections that hold nothing, so that what clients send can be passed on whatever its size.
+   * Maximum bytes buffered in a connection, including this message, as counted by `bufferedAmount`. Default: 1048576; a message larger than
+   * that is sent to connections whose buffer is empty, so that messages of any size can be passed on.
    */
   limit?: number | undefined
 }
 
-/** What became of a broadcast. */
+/** The result of a broadcast. */
 export interface BroadcastResult {
-  /** Connections that it was sent to. */
+  /** Number of connections that it was sent to. */
   readonly sent: number
-  /** Connections that were behind, and did not get it. */
+  /** Number of connections that were behind and did not get it. */
   readonly behind: number
 }
 
 const POLICIES: readonly unknown[] = ['close', 'drop', 'skip']
 const NAMES: readonly string[] = ['except', 'filter', 'whenBehind', 'limit']
 const DEFAULT_LIMIT = 2 ** 20
-/** The longest header that a message has in front of it (RFC 6455 §5.2). */
+/** Maximum size of a frame header (RFC 6455 §5.2). */
 const HEADER_SIZE = 14
 
-// connections that `'skip'` passes over
+// connections that `'skip'` has skipped
 const skipped = new WeakSet<WebSocketStream>()
 
 /**
  * Sends a message to many connections, prepared once for all of them (`prepareMessage`).
- * @throws TypeError where it is no message, or an option is wrong; RangeError where the message alone is larger than a `limit` that was
- * given
+ * @throws TypeError if it is not a message, or an option is invalid; RangeError if the message alone exceeds a `limit` that was given
  */
 export function broadcast(
   connections: Iterable<WebSocketStream>,
@@ -90,7 +88,7 @@ interface BroadcastSettings {
   readonly isExcepted: (ws: WebSocketStream) => boolean
   readonly filter: (ws: WebSocketStream) => boolean
   readonly whenBehind: WhenBehind
-  /** Undefined where none was given. */
+  /** Undefined if none was given. */
   readonly limit: number | undefined
 }
 
@@ -107,7 +105,7 @@ function readBroadcastOptions(options: BroadcastOptions): BroadcastSettings {
 
 function readExcept(except: unknown): (ws: WebSocketStream) => boolean {
   if (except === undefined) return none
-  // a connection can be iterated over, too
+  // a connection is iterable too
   if (except instanceof WebSocketStream) return ws => ws === except
   if (typeof (except as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== 'function') {
     throw new TypeError('except must be a WebSocketStream, or an iterable of them')

@@ -1,5 +1,5 @@
-// A connection in the shape that browsers give it in the WHATWG proposal for WebSocketStream: promises and web streams, for code that
-// both share. What happens on the wire is the connection's affair.
+// A connection with the API of the browsers' WebSocketStream (WHATWG proposal): promises and web streams, for code that runs in both. A
+// wrapper only: the connection does the work.
 
 import type { ReadableStream, WritableStream, WritableStreamDefaultController } from 'node:stream/web'
 import { follow, unfollow } from '../abort-signals.js'
@@ -17,21 +17,21 @@ import { WebSocketStream } from '../websocket-stream.js'
 import { connect } from './connect.js'
 import type { ConnectOptions } from './connect-options.js'
 
-/** What `close` says, and what was said in the end. */
+/** The arguments of `close`, and the result of `closed`. */
 export interface BrowserCloseInfo {
-  /** 1000 or 3000-4999 where it is sent; 1005 where none came. Default: none, or 1000 where there is a reason. */
+  /** 1000 or 3000-4999 to send; 1005 if none was received. Default: none, or 1000 if there is a reason. */
   closeCode?: number | undefined
   /** At most 123 bytes of UTF-8. */
   reason?: string | undefined
 }
 
-/** What an open connection has. */
+/** The properties of an open connection. */
 export interface BrowserOpenInfo {
   /** Messages: strings for text, Uint8Arrays for binary. `cancel` closes the connection. */
   readonly readable: ReadableStream<string | Uint8Array>
   /**
-   * Takes strings for text, ArrayBuffers and their views for binary, and the string of anything else. `close` and `abort` close the
-   * connection; `close` settles when that is done.
+   * Takes strings for text, ArrayBuffers and views for binary, and converts anything else to a string. `close` and `abort` close the
+   * connection; `close` settles when it has closed.
    */
   readonly writable: WritableStream<unknown>
   /** The subprotocol; '' for none. */
@@ -40,7 +40,7 @@ export interface BrowserOpenInfo {
   readonly extensions: string
 }
 
-/** Why a connection ended, or why it shall end where it is given to `cancel` or `abort`. */
+/** Why a connection ended, or, passed to `cancel` or `abort`, why it is to end. */
 export class BrowserWebSocketError extends DOMException {
   /** Null for none. */
   readonly closeCode: number | null
@@ -59,7 +59,7 @@ function lost(info: CloseInfo, cause: unknown): BrowserWebSocketError {
   const message = cause instanceof Error ? cause.message : 'the connection did not close cleanly'
   const error = new BrowserWebSocketError(message)
   Object.assign(error, { closeCode: info.code, reason: info.reason })
-  // DOMException has no option for it
+  // DOMException has no option for the cause
   Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true })
   return error
 }
@@ -67,10 +67,10 @@ function lost(info: CloseInfo, cause: unknown): BrowserWebSocketError {
 const NOTHING = Buffer.alloc(0)
 
 /**
- * `WebSocketStream` as browsers have it: `opened`, `closed`, `close`, and web streams of messages with backpressure.
+ * `WebSocketStream` of browsers: `opened`, `closed`, `close`, and web streams of messages with backpressure.
  *
- * Where the closing handshake was not completed, `closed` rejects with a BrowserWebSocketError, and both streams fail with it; where no
- * connection comes about, `opened` does too. None of these is an unhandled rejection by itself.
+ * If the closing handshake is not completed, `closed` rejects with a BrowserWebSocketError, and both streams fail with it; if the
+ * connection does not open, `opened` rejects too. None of them causes an unhandled rejection.
  */
 export class BrowserWebSocketStream {
   /** The URL, `ws:` or `wss:`. */
@@ -83,9 +83,9 @@ export class BrowserWebSocketStream {
   private error: Error | undefined = undefined
 
   /**
-   * @param target - a URL for `connect`; or a connection, whose `messages` become this object's
-   * @param options - of `connect`. As in browsers, `signal` ends the handshake only
-   * @throws DOMException 'SyntaxError' where the URL is none for a WebSocket; TypeError, RangeError where an option is wrong
+   * @param target - a URL for `connect`; or a connection, whose `messages` this object then uses
+   * @param options - those of `connect`. As in browsers, `signal` only aborts the handshake
+   * @throws DOMException 'SyntaxError' if the URL is not a WebSocket URL; TypeError, RangeError if an option is invalid
    */
   constructor(target: string | URL | WebSocketStream, options: ConnectOptions = {}) {
     const { signal, ...others } = checkOptions(options)
@@ -109,19 +109,19 @@ export class BrowserWebSocketStream {
     void ws.whenClosed().then(info => this.over(info))
   }
 
-  /** When the handshake is done. */
+  /** Resolves when the handshake is done. */
   get opened(): Promise<BrowserOpenInfo> {
     return this.whenOpened.promise
   }
 
-  /** When all is over. */
+  /** Resolves when the connection has ended. */
   get closed(): Promise<Required<BrowserCloseInfo>> {
     return this.whenClosed.promise
   }
 
   /**
-   * Begins the closing handshake; before it is open, gives the connection up.
-   * @throws TypeError, DOMException where code or reason cannot be sent
+   * Starts the closing handshake; aborts a connection that is not open yet.
+   * @throws TypeError, DOMException if code or reason cannot be sent
    */
   close(info: BrowserCloseInfo = {}): void {
     if (typeof info !== 'object' || info === null) throw new TypeError('close takes { closeCode, reason }')
@@ -130,7 +130,7 @@ export class BrowserWebSocketStream {
     else this.ws[kEndpoint].sender.close(code === null ? NOTHING : writeCloseBody(code, info.reason ?? ''))
   }
 
-  /** Gives up when the signal is aborted, until `end`. */
+  /** Aborts the handshake when the signal is aborted; `end` stops that. */
   private obey(signal: AbortSignal | undefined): { end(): void } {
     if (signal === undefined) return { end() {} }
     const aborted = (): void => this.fail(signal.reason as Error)
@@ -151,7 +151,7 @@ export class BrowserWebSocketStream {
           if (done) controller.close()
           else controller.enqueue(typeof value === 'string' ? value : plain(value))
         } catch {
-          // what is wrong with the connection, `closed` says
+          // `closed` reports what went wrong with the connection
           await this.closed
           controller.close()
         }
@@ -165,7 +165,7 @@ export class BrowserWebSocketStream {
       write: chunk => {
         const message = toMessage(chunk)
         return new Promise<void>((resolve, reject) => {
-          /* c8 ignore next - an error comes only where the connection ends while the wire is full */
+          /* c8 ignore next - an error occurs only if the connection ends while the wire is full */
           messages.write(message, error => (error ? this.closed.then(() => reject(error), reject) : resolve()))
         })
       },
@@ -179,7 +179,7 @@ export class BrowserWebSocketStream {
     return { readable, writable }
   }
 
-  /** The application has no use for one of the streams any more. */
+  /** The application no longer uses one of the streams. */
   private closeFor(reason: unknown): void {
     const { closeCode, reason: text } =
       reason instanceof BrowserWebSocketError ? reason : { closeCode: null, reason: '' }
@@ -200,7 +200,7 @@ export class BrowserWebSocketStream {
       return
     }
     const error = lost(info, this.error)
-    // as browsers have it: where there was no connection, it had no code
+    // as in browsers: a connection that did not open has no code
     this.whenOpened.reject(new BrowserWebSocketError(error.message))
     this.whenClosed.reject(error)
     this.writing!.error(error)
@@ -216,7 +216,7 @@ function dial(url: string | URL, options: ConnectOptions): WebSocketStream {
   }
 }
 
-/** The code that is to be sent; null for none. */
+/** The code to send; null for none. */
 function codeOf({ closeCode, reason = '' }: BrowserCloseInfo): number | null {
   const isAllowed = closeCode === CloseCode.Normal || (Number(closeCode) >= 3000 && Number(closeCode) <= 4999)
   if (closeCode !== undefined && (!Number.isInteger(closeCode) || !isAllowed)) {
@@ -226,12 +226,12 @@ function codeOf({ closeCode, reason = '' }: BrowserCloseInfo): number | null {
   return closeCode ?? (reason === '' ? null : CloseCode.Normal)
 }
 
-/** What a view gives to read; at its end the other direction may be in use. */
+/** Iterates over a view without destroying it at the end, since the other direction may still be used. */
 function each<T>(view: NodeReadable): AsyncIterable<T> {
   return view.iterator({ destroyOnReturn: false })
 }
 
-/** Browsers know no Buffers. */
+/** A plain Uint8Array: browsers have no Buffer. */
 function plain({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength)
 }

@@ -1,4 +1,4 @@
-// The options of `connect` come in; out come those of dialling, checked, and those of the WebSocketStream, which checks them itself.
+// Separates the options of `connect` into those for dialling, which are checked here, and those of the WebSocketStream.
 
 import type { LookupFunction } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
@@ -7,81 +7,81 @@ import { OPTION_NAMES, type WebSocketOptions } from '../options.js'
 import type { NodeDuplex } from '../streams.js'
 import { type ProxyServer, readProxy } from './proxy.js'
 
-/** How a TCP connection is opened: options of `net.connect` that go with any address. */
+/** Options of `net.connect` for the TCP connection, for any address. */
 export interface SocketOptions {
-  /** The address of this machine to connect from. */
+  /** The local address to connect from. */
   localAddress?: string | undefined
-  /** The port to dial from. */
+  /** The local port to connect from. */
   localPort?: number | undefined
-  /** The family of addresses: 4, 6, or 0 for both. */
+  /** The address family: 4, 6, or 0 for both. */
   family?: number | undefined
-  /** Of `dns.lookup`. */
+  /** As in `dns.lookup`. */
   hints?: number | undefined
-  /** In place of `dns.lookup`. */
+  /** Replaces `dns.lookup`. */
   lookup?: LookupFunction | undefined
-  /** Whether all addresses of a name are tried, in the way of RFC 8305. Default: as in `net.connect`. */
+  /** Whether to try all addresses of a name, as in RFC 8305. Default: as in `net.connect`. */
   autoSelectFamily?: boolean | undefined
-  /** Milliseconds for one of them before the next is tried. */
+  /** Time in ms to try one address before the next. */
   autoSelectFamilyAttemptTimeout?: number | undefined
-  /** Whether TCP itself looks after idle connections. */
+  /** Whether to enable TCP keep-alive. */
   keepAlive?: boolean | undefined
-  /** Milliseconds of silence before it does. */
+  /** Idle time in ms before TCP keep-alive starts. */
   keepAliveInitialDelay?: number | undefined
 }
 
-/** Gives the stream that leads to a URL: bytes on it are those of the WebSocket, so any TLS is this function's affair. */
+/** Opens the stream to a URL. It carries the bytes of the WebSocket, so this function must also do TLS. */
 export type CreateConnection = (url: URL, options: ConnectOptions) => NodeDuplex | Promise<NodeDuplex>
 
 /**
- * The options of `connect`: those of a connection, and how its wire is made. An unknown name or a wrong type is a TypeError, NaN
- * or a number out of range a RangeError; `undefined` means the default.
+ * The options of `connect`: those of a connection, and how to open its wire. An unknown name or a wrong type is a TypeError, NaN or a
+ * number out of range a RangeError; `undefined` means the default.
  */
 export interface ConnectOptions extends WebSocketOptions {
-  /** Milliseconds for all of it: dialling, TLS, the proxy, redirects, and the opening handshake. Default: 10000. */
+  /** Time in ms for all of dialling, TLS, the proxy, redirects, and the opening handshake. Default: 10000. */
   handshakeTimeout?: number | undefined
   /**
-   * For `tls.connect`, where the URL is `wss:`. Whatever the environment says, a certificate is checked, and has to be for the
-   * URL's name, unless `rejectUnauthorized` is false.
+   * For `tls.connect`, if the URL is `wss:`. The certificate is verified and must match the URL's host name, whatever the environment says,
+   * unless `rejectUnauthorized` is false.
    */
   tls?: ConnectionOptions | undefined
-  /** As `tls`, for the connection to an `https:` proxy itself. */
+  /** Like `tls`, for the connection to an `https:` proxy itself. */
   proxyTls?: ConnectionOptions | undefined
-  /** How the TCP connection is opened. */
+  /** Options for the TCP connection. */
   socket?: SocketOptions | undefined
   /**
-   * The URL of an HTTP proxy (`http:` or `https:`) through which a tunnel leads to the server (RFC 9110 §9.3.6); a user's name and
-   * password in it become Basic authorization. `'environment'` asks the variables `HTTPS_PROXY` (for `wss:`), `HTTP_PROXY` (for
-   * `ws:`) and `NO_PROXY`, in small letters or capitals, which nothing looks at otherwise. Default: none.
+   * The URL of an HTTP proxy (`http:` or `https:`), through which a tunnel is opened to the server (RFC 9110 §9.3.6); a user name and
+   * password in it are sent as Basic authorization. `'environment'` uses the variables `HTTPS_PROXY` (for `wss:`), `HTTP_PROXY` (for `ws:`)
+   * and `NO_PROXY`, in lower or upper case, which are ignored otherwise. Default: none.
    */
   proxy?: string | URL | undefined
-  /** Opens the wire in our stead, and for each redirect another; then there is no `proxy`, `socket` or `tls`. */
+  /** Opens the wire, and a new one for each redirect; cannot be combined with `proxy`, `socket` or `tls`. */
   createConnection?: CreateConnection | undefined
   /**
-   * How many redirects (301, 302, 303, 307, 308) are followed. Where one leads to another origin, and so from `wss:` to `ws:` as
-   * well, `Authorization`, `Cookie`, the user in the URL and certificates of the client are left behind. Default: 0.
+   * Maximum number of redirects (301, 302, 303, 307, 308) to follow. A redirect to another origin, which includes one from `wss:` to `ws:`,
+   * drops `Authorization`, `Cookie`, the user in the URL, and client certificates. Default: 0.
    */
   maxRedirects?: number | undefined
   /**
-   * Whether a connection may be a stream of an HTTP/2 session (RFC 8441), where the server allows it; or how much may be on its way
-   * to us there. Default: false.
+   * Whether a connection may be a stream of an HTTP/2 session (RFC 8441) if the server supports it; or the window sizes for it. Default:
+   * false.
    */
   http2?: boolean | Http2Options | undefined
 }
 
 /**
- * How many bytes a server may send on HTTP/2 before it hears that they were read (RFC 9113 §5.2): they bound what a connection carries
- * in one round trip. 65,535 to 2^31-1 each; `Infinity` is the most.
+ * Flow-control windows on HTTP/2: how many bytes a server may send before they are acknowledged (RFC 9113 §5.2). They limit the throughput
+ * to one window per round trip. 65,535 to 2^31-1 each; `Infinity` is the maximum.
  */
 export interface Http2Options {
-  /** On one connection. Default: 262144. */
+  /** For one connection. Default: 262144. */
   initialWindowSize?: number | undefined
-  /** On all connections of a session together. Default: 524288. */
+  /** For all connections of a session together. Default: 524288. */
   connectionWindowSize?: number | undefined
 }
 
 export type Http2Windows = { readonly [K in keyof Required<Http2Options>]: number }
 
-/** How wires are made, checked. */
+/** The checked options for opening wires. */
 export interface DialSettings {
   readonly tls: ConnectionOptions
   readonly proxyTls: ConnectionOptions
@@ -90,13 +90,13 @@ export interface DialSettings {
   readonly createConnection: CreateConnection | undefined
   readonly maxRedirects: number
   readonly http2: Http2Windows | false
-  /** The options as they were given, without those that are undefined. */
+  /** The options as given, without undefined ones. */
   readonly given: ConnectOptions
 }
 
 export interface ReadConnectOptions {
   readonly dial: DialSettings
-  /** Not yet checked. */
+  /** Not checked yet. */
   readonly stream: WebSocketOptions
 }
 
@@ -120,7 +120,7 @@ const READERS: { readonly [K in keyof typeof DEFAULTS]: (value: unknown, name: s
   http2: readHttp2
 }
 
-/** The names of the options of `connect`. */
+/** The names of all options of `connect`. */
 export const CONNECT_OPTION_NAMES: readonly string[] = [...OPTION_NAMES, ...Object.keys(READERS)]
 
 const SOCKET_OPTIONS: { readonly [K in keyof Required<SocketOptions>]: string } = {
@@ -144,7 +144,7 @@ const NOT_OF_TLS: ReadonlyMap<string, string> = new Map([
   ['server', 'this side is the client']
 ])
 
-/** @throws TypeError, RangeError, SyntaxError where an option of dialling is wrong */
+/** @throws TypeError, RangeError, SyntaxError if an option for dialling is invalid */
 export function readConnectOptions(options: ConnectOptions = {}): ReadConnectOptions {
   for (const name of Object.keys(checkOptions(options))) {
     if (!CONNECT_OPTION_NAMES.includes(name)) throw unknownOption(name, CONNECT_OPTION_NAMES)
@@ -172,7 +172,7 @@ function readTls(value: unknown, name: string): ConnectionOptions {
   }
   const { rejectUnauthorized, checkServerIdentity } = options
   if (rejectUnauthorized !== undefined) readBoolean(rejectUnauthorized, `${name}.rejectUnauthorized`)
-  // tls would find out in the midst of a handshake, and throw where it cannot be caught
+  // tls would call it during the handshake, and throw where the exception cannot be caught
   if (checkServerIdentity !== undefined) readFunction(checkServerIdentity, `${name}.checkServerIdentity`)
   return options
 }
@@ -182,14 +182,14 @@ function readSocket(value: unknown, name: string): SocketOptions {
   for (const [key, given] of Object.entries(options)) {
     if (!Object.hasOwn(SOCKET_OPTIONS, key)) throw unknownOption(key, Object.keys(SOCKET_OPTIONS), `${name}.`)
     const type = SOCKET_OPTIONS[key as keyof SocketOptions]
-    // net looks at some of them only when it needs them
+    // net checks some of them only when it uses them
     if (typeof given !== type) throw new TypeError(`${name}.${key} must be a ${type}`)
     if (type === 'number') checkSocketNumber(given, `${name}.${key}`)
   }
   return options
 }
 
-/** None of them can be lifted by Infinity: net takes 32 bits. */
+/** Infinity is not allowed: net takes 32-bit integers. */
 function checkSocketNumber(value: number, name: string): void {
   const most = name.endsWith('localPort') ? 65535 : 2 ** 31 - 1
   if (!Number.isInteger(value) || value < 0 || value > most) {
@@ -202,7 +202,7 @@ function readObject<T extends object>(value: unknown, name: string): T {
   return defined(value as T)
 }
 
-// as in undici: Node's own of 64 KiB carry 0.55 MiB/s at a round trip of 50 ms
+// as in undici: Node's default of 64 KiB allows 0.55 MiB/s at a round trip time of 50 ms
 const WINDOWS: Http2Windows = { initialWindowSize: 262_144, connectionWindowSize: 524_288 }
 const LARGEST_WINDOW = 2 ** 31 - 1
 
@@ -228,7 +228,7 @@ function readBoolean(value: unknown, name: string): boolean {
   return value
 }
 
-/** Only what is defined: in `tls.connect`, an undefined option is not one that was left out (CVE-2020-15133). */
+/** Removes undefined options: `tls.connect` does not treat an undefined option like a missing one (CVE-2020-15133). */
 function defined<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
 }

@@ -1,5 +1,4 @@
-// A URL comes in, a WebSocketStream that dials by itself comes out at once. What happens on the wire is its affair; here it is
-// given one, and another where a server sends it elsewhere.
+// Makes a client for a URL and opens its wire, and further ones for redirects. The WebSocketStream is returned at once, and does the rest.
 
 import type { HandshakeError } from '../errors.js'
 import { Duplex, type NodeDuplex } from '../streams.js'
@@ -12,14 +11,14 @@ import { type Caller, DialledClient } from './dialled-client.js'
 import { type Redirect, redirectOf } from './redirect.js'
 
 /**
- * Connects to a WebSocket server, and gives the WebSocketStream at once: what is written to it waits until it is open.
+ * Connects to a WebSocket server. Returns the WebSocketStream at once; messages written to it wait until it is open.
  *
- * What goes wrong on the way rejects `opened` with a HandshakeError, whose `cause` is the error of the socket, and is told as
- * `error` and `close` events; `handshakeTimeout` covers all of it, and `signal` or `destroy` end it.
- * @param url - `ws:`, `wss:`, `http:` or `https:`, or `ws+unix:///path/to.sock:/target?query` for a unix socket; a user's name and
- * password in it become Basic authorization
- * @throws SyntaxError where the URL, or that of the proxy, is none for its purpose
- * @throws TypeError, RangeError where an option is wrong, or the URL has port 0; and whatever `createConnection` throws
+ * Errors before it is open reject `opened` with a HandshakeError, whose `cause` is the socket's error, and emit `error` and `close`.
+ * `handshakeTimeout` covers everything; `signal` or `destroy` aborts it.
+ * @param url - `ws:`, `wss:`, `http:` or `https:`, or `ws+unix:///path/to.sock:/target?query` for a unix socket; a user name and password
+ * in it are sent as Basic authorization
+ * @throws SyntaxError if the URL, or that of the proxy, is invalid
+ * @throws TypeError, RangeError if an option is invalid, or the URL has port 0; and anything that `createConnection` throws
  */
 export function connect(url: string | URL, options?: ConnectOptions): WebSocketStream {
   const { dial: settings, stream } = readConnectOptions(options)
@@ -32,7 +31,7 @@ export function connect(url: string | URL, options?: ConnectOptions): WebSocketS
       ? makeDialled(target.url, stream)
       : { ws: WebSocketStream.client(target.url, stream), driver: null }
   const client = new DialledClient(ws)
-  // a signal that was aborted before ends the connection without any wire
+  // a signal that is already aborted ends the connection before there is a wire
   if (stream.signal?.aborted) return ws
   try {
     begin(
@@ -48,7 +47,7 @@ export function connect(url: string | URL, options?: ConnectOptions): WebSocketS
   return ws
 }
 
-/** Gives a client its wire, and further ones as far as redirects are followed (RFC 9110 §15.4). @internal */
+/** Opens the wire of a client, and further ones while redirects are followed (RFC 9110 §15.4). @internal */
 export function begin(
   caller: Caller,
   target: DialTarget,
@@ -74,7 +73,7 @@ export function begin(
   join(caller, wire)
 }
 
-/** Aborted when the connection is over. */
+/** A signal that is aborted when the connection has ended. */
 function endOf(ws: WebSocketStream): AbortSignal {
   const control = new AbortController()
   ws.whenClosed().then(() => control.abort())
@@ -100,13 +99,13 @@ function attach(caller: Caller, wire: NodeDuplex): void {
   if (caller.closeInfo === undefined) {
     caller.attach(wire)
   } else {
-    // it comes too late
+    // too late: the connection has ended
     wire.on('error', () => {})
     wire.destroy()
   }
 }
 
-/** A wire that leads nowhere, for this reason. */
+/** A wire that fails with this reason. */
 function broken(reason: unknown): NodeDuplex {
   const error = reason instanceof Error ? reason : new Error('there is no wire', { cause: reason })
   return new Duplex().destroy(error)

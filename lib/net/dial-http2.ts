@@ -1,5 +1,4 @@
-// A place comes in, a stream of HTTP/2 that leads there comes out (RFC 8441), on a session that many connections share; or a wire
-// for HTTP/1.1, where the server offers nothing else.
+// Opens a stream of a shared HTTP/2 session to a server (RFC 8441), or a wire for HTTP/1.1 if the server does not support HTTP/2.
 
 import type { Http2ClientDriver } from '../drivers/http2-driver.js'
 import type { NodeDuplex } from '../streams.js'
@@ -11,8 +10,8 @@ import { Http2Failure, type Http2Outcome, Http2Sessions } from './http2-session.
 const sessions = new Http2Sessions()
 
 /**
- * Opens the wire to a place, and has the opening ask for a stream where that is HTTP/2. Over TLS, ALPN tells; without it HTTP/2 is
- * tried first (RFC 9113 §3.3), and HTTP/1.1 on another wire where the server does not know it.
+ * Opens the wire to a target; if that is HTTP/2, the driver requests a stream. Over TLS, ALPN decides; without TLS, HTTP/2 is tried first
+ * (RFC 9113 §3.3), and HTTP/1.1 on another wire if the server does not support it.
  */
 export async function dialHttp2(
   driver: Http2ClientDriver,
@@ -47,7 +46,7 @@ async function openStream(
   }
 }
 
-/** What two connections must have in common to share a session. */
+/** A key: connections with the same key can share a session. */
 function sharing({ secure, hostname, port, socketPath }: DialTarget, { given, http2 }: DialSettings): string {
   const { proxy, tls, proxyTls, socket, createConnection } = given
   const ways = [tls, proxyTls, socket, createConnection].map(identity)

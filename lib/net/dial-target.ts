@@ -1,28 +1,28 @@
-// A URL as people write it comes in; what dialling needs of it comes out. Opens nothing.
+// Splits a URL into the parts that dialling needs. Opens nothing.
 
 import { readUrl } from '../handshake/client-url.js'
 
-/** Where a WebSocket is to be had. */
+/** The server to dial. */
 export interface DialTarget {
-  /** As it was given, for `createConnection`, which dials in our stead. */
+  /** The URL as given, for `createConnection`, which dials itself. */
   readonly given: URL
-  /** For a WebSocketStream: `ws:` or `wss:`, with the user's name and password. */
+  /** For a WebSocketStream: `ws:` or `wss:`, with user name and password. */
   readonly url: URL
   readonly secure: boolean
-  /** A name or an address, that of IPv6 without brackets. */
+  /** A name or an address; an IPv6 address without brackets. */
   readonly hostname: string
   readonly port: number
-  /** The path of a unix socket, in place of host and port. */
+  /** The path of a unix socket, which replaces host and port. */
   readonly socketPath: string | undefined
 }
 
 /**
  * @param given - `ws:`, `wss:`, `http:`, `https:`, or `ws+unix:///path/to.sock:/target?query`
- * @throws SyntaxError where it is no URL of these, or has a fragment
- * @throws TypeError where it is neither a string nor a URL, or has control characters in it
+ * @throws SyntaxError if it is not a URL with one of these schemes, or has a fragment
+ * @throws TypeError if it is neither a string nor a URL, or contains control characters
  */
 export function readDialTarget(given: string | URL): DialTarget {
-  // new URL() is for strings that readUrl has looked at
+  // readUrl must check a string before new URL() gets it
   if (isUnix(given)) return unixTarget(given)
   const { url } = readUrl(given)
   const target = new URL(url)
@@ -36,7 +36,7 @@ function isUnix(given: unknown): given is string | URL {
   return /^\s*ws\+unix:/i.test(given instanceof URL ? given.href : String(given))
 }
 
-/** The form that `ws` has: behind the path of the socket a colon, and the target; a colon of the path itself is `%3A`. */
+/** The same form as in `ws`: the path of the socket, a colon, and the target; a colon in the path itself is `%3A`. */
 function unixTarget(given: string | URL): DialTarget {
   const { url, pathname, search } = checkUnix(given)
   const colon = pathname.indexOf(':')
@@ -78,17 +78,17 @@ function targetOf(given: URL, url: URL, socketPath: string | undefined): DialTar
   }
 }
 
-/** The port that a URL names, 0 included, or else the one of its scheme (RFC 6455 §3). */
+/** The port in a URL, even if it is 0; otherwise the default of its scheme (RFC 6455 §3). */
 export function portOf({ port }: URL, usual: number): number {
   return port === '' ? usual : Number(port)
 }
 
-/** The host of a URL without the brackets around an IPv6 address. */
+/** The host of a URL, without the brackets of an IPv6 address. */
 export function bareHostname({ hostname }: URL): string {
   return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
 }
 
-/** The same scheme, host and port, or the same unix socket (RFC 6454 §5). */
+/** Whether scheme, host and port, or the unix socket, are the same (RFC 6454 §5). */
 export function isSameOrigin(one: DialTarget, other: DialTarget): boolean {
   return (
     one.secure === other.secure &&

@@ -1,5 +1,5 @@
-// A place comes in, a stream of bytes that leads there comes out: TCP or TLS, a unix socket, a tunnel through a proxy, or whatever
-// the application opens. It may be still connecting, and keeps what is written to it. Knows nothing of WebSockets.
+// Opens a stream of bytes to a target: TCP or TLS, a unix socket, a tunnel through a proxy, or what the application opens. The stream may
+// still be connecting; it buffers what is written to it. Knows nothing of WebSockets.
 
 import type { ConnectionOptions } from 'node:tls'
 import { builtin } from '../runtime/builtin.js'
@@ -10,8 +10,9 @@ import { type ProxyServer, proxyTo } from './proxy.js'
 import { ProxyTunnel } from './proxy-tunnel.js'
 
 /**
- * Opens the wire to a place. A promise only where `createConnection` gives one.
- * @throws TypeError, RangeError where an option of the socket or of TLS is wrong or the port is 0, and whatever `createConnection` throws
+ * Opens the wire to a target. Returns a promise only if `createConnection` does.
+ * @throws TypeError, RangeError if an option of the socket or of TLS is invalid, or the port is 0; and anything that `createConnection`
+ * throws
  */
 export function dial(target: DialTarget, settings: DialSettings): NodeDuplex | Promise<NodeDuplex> {
   if (settings.createConnection !== undefined) return settings.createConnection(new URL(target.given), settings.given)
@@ -21,7 +22,7 @@ export function dial(target: DialTarget, settings: DialSettings): NodeDuplex | P
   return proxy === null ? open(target, settings.tls, settings) : throughProxy(proxy, target, settings)
 }
 
-/** TCP, with TLS upon it where that is wanted. */
+/** Opens TCP, and TLS over it if requested. */
 function open(
   { secure, hostname, port }: DialTarget | ProxyServer,
   tls: ConnectionOptions,
@@ -33,12 +34,12 @@ function open(
     : builtin('node:net').connect(where)
 }
 
-/** TLS to the server runs inside the tunnel, and is about the server's name: the proxy sees nothing of it. */
+/** TLS with the server runs inside the tunnel, and verifies the server's name; the proxy cannot read it. */
 function throughProxy(proxy: ProxyServer, target: DialTarget, settings: DialSettings): NodeDuplex {
   const { maxHeaderSize, maxHeaders } = settings.given
   const tunnel = new ProxyTunnel(
     { host: target.hostname, port: target.port },
-    // time runs for all of dialling together
+    // one timeout covers all of dialling
     { authorization: proxy.authorization, maxHeaderSize, maxHeaders, handshakeTimeout: Number.POSITIVE_INFINITY }
   )
   const wire = target.secure
@@ -48,16 +49,16 @@ function throughProxy(proxy: ProxyServer, target: DialTarget, settings: DialSett
   return wire
 }
 
-/** The options of TLS to a host, safe unless the application says otherwise. */
+/** The options for TLS with a host; secure unless the application says otherwise. */
 function secureOptions(hostname: string, given: ConnectionOptions): ConnectionOptions {
   return {
     ALPNProtocols: ['http/1.1'],
-    // RFC 6066 §3: a name without its final dot, and no address
+    // RFC 6066 §3: a name without its final dot; not an address
     ...(builtin('node:net').isIP(hostname) === 0 && { servername: hostname.replace(/\.$/, '') }),
     ...given,
-    // the environment's NODE_TLS_REJECT_UNAUTHORIZED does not count
+    // NODE_TLS_REJECT_UNAUTHORIZED of the environment is ignored
     rejectUnauthorized: given.rejectUnauthorized ?? true,
-    // what the certificate has to be for, where there is no server name
+    // the name to verify in the certificate if there is no server name
     host: hostname
   }
 }

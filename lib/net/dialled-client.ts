@@ -1,4 +1,4 @@
-// A client whose wires `connect` opens, one after the other where a server sends it elsewhere.
+// A client whose wires are opened by `connect`: one, and another for each redirect.
 
 import { Http1ClientDriver } from '../drivers/http1-driver.js'
 import { kEndpoint } from '../endpoint.js'
@@ -7,19 +7,19 @@ import type { NodeDuplex } from '../streams.js'
 import type { WebSocketStream } from '../websocket-stream.js'
 import { AttachedWire } from '../wires/attached-wire.js'
 
-/** What a call needs of a client. */
+/** The parts of a client that `connect` uses. */
 export interface Caller {
   readonly closeInfo: object | undefined
   attach(wire: NodeDuplex): unknown
-  /** Has a function asked about each answer other than 101, before anyone hears of it; true where it begins anew. */
+  /** Calls `ask` with each response other than 101 before the application sees it; it returns true if it dials again. */
   whenRefused(ask: (answer: HandshakeError) => boolean): void
-  /** Lets go of the wire, and asks for `url` on the next one, without fields of these lower-case names. */
+  /** Releases the wire, and requests `url` on the next one, without header fields of these lower-case names. */
   redial(url: URL, dropped: readonly string[]): void
 }
 
 export class DialledClient implements Caller {
   constructor(private readonly ws: WebSocketStream) {
-    // nothing else becomes its wire
+    // the application cannot attach a wire
     ws[kEndpoint].isDialled = true
   }
 

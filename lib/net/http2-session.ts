@@ -1,5 +1,5 @@
-// An origin and a way to dial it come in, a stream of an HTTP/2 session to it comes out (RFC 8441), or word that there is none to be
-// had. Many connections share a session. Knows nothing of what goes through the streams.
+// Opens streams on HTTP/2 sessions that many connections share (RFC 8441), or reports that the server does not support it. Knows nothing of
+// what the streams carry.
 
 import { once } from 'node:events'
 import type { ClientHttp2Session, ClientHttp2Stream, Settings } from 'node:http2'
@@ -7,42 +7,42 @@ import { builtin } from '../runtime/builtin.js'
 import type { NodeDuplex } from '../streams.js'
 import type { Http2Windows } from './connect-options.js'
 
-/** What came of it: a stream that was answered, or a wire on which HTTP/1.1 is spoken; null where that has to be dialled anew. */
+/** A stream with its response, or a wire for HTTP/1.1; null if that must be dialled anew. */
 export type Http2Outcome = { stream: ClientHttp2Stream } | { http1: NodeDuplex | null }
 
-/** How a stream is asked for. */
+/** A request for a stream. */
 export interface Http2Want {
-  /** What two of them must have in common to share a session: scheme, host, port, and whatever dialling depends on. */
+  /** A key: requests with the same key can share a session. Contains scheme, host, port, and everything dialling depends on. */
   origin: string
-  /** Opens a wire for a new session. On TLS, ALPN has to offer `h2`, and `http/1.1` besides; without TLS it is HTTP/2 at once. */
+  /** Opens a wire for a new session. Over TLS, ALPN must offer `h2` and `http/1.1`; without TLS it is HTTP/2 at once. */
   dial(): NodeDuplex | Promise<NodeDuplex>
-  /** Makes the stream; is called only where the server allows it, and again where it did not look at the one before. */
+  /** Requests the stream. Called only if the server allows it, and again if the server did not process the previous one. */
   request(session: ClientHttp2Session): ClientHttp2Stream
-  /** How much the server may send ahead, on each stream and on the session. */
+  /** The flow-control windows for each stream and for the session. */
   windows: Http2Windows
-  /** Gives up; the session ends if no other call waits for it. */
+  /** Aborts the request; the session ends if no other request waits for it. */
   signal?: AbortSignal | undefined
 }
 
-/** The server speaks HTTP/2, and gives no stream of it: HTTP/1.1 would not help. */
+/** The server supports HTTP/2, but gives no stream: HTTP/1.1 would not help. */
 export class Http2Failure extends Error {}
 
-/** Tries of one request that a server did not look at, or whose session was not to be had. */
+/** Maximum attempts for one request if the server does not process it, or the session fails. */
 const MOST_TRIES = 4
-/** Milliseconds of silence after which a session is asked whether it lives before it is used again, and for its answer. */
+/** After this many ms of silence, a session is tested with a Ping before it is used again; also the timeout of that Ping. */
 const FRESH = 1000
 const PING_PATIENCE = 1000
-/** Milliseconds that a server which allows no streams at present has to allow some: it may do that "for short periods", RFC 9113 §6.5.2. */
+/** Time in ms to wait for a server that allows no streams at present: it may do that "for short periods", RFC 9113 §6.5.2. */
 const ROOM_PATIENCE = 1000
 
-/** What was found at the other end of a wire. */
+/** The protocol found on a wire. */
 type Found = { session: ClientHttp2Session } | { http1: true }
 
-/** The sessions of a client, shared by origin. A session ends with the last of its streams. */
+/** The sessions of a client, shared by origin. A session ends with its last stream. */
 export class Http2Sessions {
   private readonly origins = new Map<string, SharedSession[]>()
 
-  /** Sessions that take streams, or are being opened. */
+  /** Number of sessions that take streams or are being opened. */
   get size(): number {
     let size = 0
     for (const sessions of this.origins.values()) size += sessions.length
@@ -50,8 +50,8 @@ export class Http2Sessions {
   }
 
   /**
-   * A stream to an origin, on a session that is there or on a new one, as soon as the server has answered on it.
-   * @returns rejects with what went wrong in dialling or in `request`, with an Http2Failure, or with the signal's reason
+   * Opens a stream to an origin, on an existing or a new session; resolves when the server has answered on it.
+   * @returns rejects with the error of dialling or of `request`, with an Http2Failure, or with the signal's reason
    */
   async open(want: Http2Want): Promise<Http2Outcome> {
     for (let tries = 0; tries < MOST_TRIES; ) {
@@ -59,7 +59,7 @@ export class Http2Sessions {
       const shared = this.origins.get(want.origin)?.find(session => session.hasRoom) ?? this.begin(want)
       const outcome = await shared.join(want)
       if (typeof outcome === 'object') return outcome
-      // others were quicker: the next session has room for some of those that wait, so this comes to an end
+      // other requests were first; a new session has room for some of the waiting ones, so the loop terminates
       if (outcome !== 'full') tries++
     }
     throw new Http2Failure('the server refused every stream of HTTP/2')
@@ -78,7 +78,7 @@ export class Http2Sessions {
   }
 }
 
-/** One session, from the first step of dialling to the end of its last stream. */
+/** One session, from dialling to the end of its last stream. */
 class SharedSession {
   private readonly found: Promise<Found>
   private wire: NodeDuplex | null = null
@@ -90,9 +90,9 @@ class SharedSession {
   private isDead = false
   /** Ends the session and its wire at once. */
   private cut: () => void = ignore
-  /** When the server was last heard. */
+  /** When the server last sent something. */
   private heard = 0
-  /** A ping that is under way, and whether it is answered in time. */
+  /** A Ping in progress; resolves with whether it is answered in time. */
   private check: Promise<boolean> | null = null
 
   constructor(
@@ -101,19 +101,19 @@ class SharedSession {
     private readonly forget: () => void
   ) {
     this.found = this.find(dial)
-    // those who wait for it hear of it
+    // the waiting requests get the error themselves
     this.found.catch(() => this.retire())
   }
 
-  /** Whether one more may join. How many streams the server takes is not known before the session is there. */
+  /** Whether another stream may join. The server's limit is not known before the session is open. */
   get hasRoom(): boolean {
     const { isReady, waiting, streams } = this
     if (this.isGone) return false
-    // where the server takes none at present, another session would not help
+    // if the server allows no streams at present, another session would not help
     return !isReady || this.limit === 0 || waiting + streams < this.limit
   }
 
-  // RFC 9113 §5.1.2: a stream beyond it would wait for another to end
+  // RFC 9113 §5.1.2: a stream beyond the limit would wait for another to end
   private get limit(): number {
     return this.session!.remoteSettings.maxConcurrentStreams!
   }
@@ -123,7 +123,7 @@ class SharedSession {
     return isRetired || (session !== null && (session.closed || session.destroyed))
   }
 
-  /** A stream of this session; 'full' where it takes none beside those it has, 'refused' where it takes none any more. */
+  /** Opens a stream on this session; 'full' if it has no room for another, 'refused' if it takes no streams any more. */
   async join({ request, signal }: Http2Want): Promise<Http2Outcome | 'full' | 'refused'> {
     this.waiting++
     try {
@@ -140,8 +140,8 @@ class SharedSession {
   }
 
   /**
-   * Looks whether the session is of use, and gives it up where it is not: a connection of TCP may have died in silence, so one that was
-   * quiet is asked first; and a server may allow no streams at present.
+   * Tests whether the session is usable, and gives it up if not: a TCP connection may have died silently, so a quiet one is tested with a
+   * Ping; and a server may allow no streams at present.
    */
   private async examine(): Promise<void> {
     if (!this.isGone && performance.now() - this.heard >= FRESH) {
@@ -154,7 +154,7 @@ class SharedSession {
     if (!this.isGone && this.limit === 0) await this.room()
   }
 
-  /** The server does not answer. Streams that are on the session may have more patience. */
+  /** The server does not answer. Existing streams keep the session, since their timeouts may be longer. */
   private giveUp(): void {
     this.isDead = true
     this.retire()
@@ -171,7 +171,7 @@ class SharedSession {
     }
   }
 
-  /** Waits for the answer on a stream; 'refused' where the server has not looked at it. */
+  /** Waits for the response on a stream; 'refused' if the server has not processed the request. */
   private ask(
     stream: ClientHttp2Stream,
     signal: AbortSignal | undefined
@@ -191,7 +191,7 @@ class SharedSession {
         resolve({ stream })
       })
       stream.once('close', () => {
-        // RFC 9113 §8.7: such a request was not processed, and may be sent again; streams beyond the last one of a GOAWAY end likewise
+        // RFC 9113 §8.7: the request was not processed, and may be sent again; also for streams beyond the last one of a GOAWAY
         if (stream.rstCode === builtin('node:http2').constants.NGHTTP2_REFUSED_STREAM) resolve('refused')
         else
           reject(
@@ -232,14 +232,14 @@ class SharedSession {
 
   private connectOver(wire: NodeDuplex): ClientHttp2Session {
     const { initialWindowSize, connectionWindowSize } = this.windows
-    // the streams name their authority themselves
+    // each stream names its own authority
     const session = builtin('node:http2').connect('https://localhost', {
       createConnection: () => wire,
       settings: { enablePush: false, initialWindowSize }
     })
     this.session = session
     this.wire = null
-    // a session leaves streams alone that are no sockets, as those through a proxy
+    // destroying a session does not destroy a wire that is not a socket, such as one through a proxy
     this.cut = () => {
       session.destroy()
       wire.destroy()
@@ -252,7 +252,7 @@ class SharedSession {
     return session
   }
 
-  /** The wire on which the server chose HTTP/1.1, for the first who comes. */
+  /** The wire on which the server chose HTTP/1.1; only the first caller gets it. */
   private takeWire(): NodeDuplex | null {
     const { wire } = this
     this.wire = null
@@ -275,7 +275,7 @@ class SharedSession {
   }
 }
 
-/** Whether the other side speaks HTTP/2, which only TLS tells (RFC 9113 §3.2); elsewhere it is known before (§3.3). */
+/** Whether the server speaks HTTP/2. Over TLS, ALPN tells (RFC 9113 §3.2); otherwise it is assumed (§3.3). */
 async function choseHttp2(wire: NodeDuplex): Promise<boolean> {
   const secure = wire as NodeDuplex & { alpnProtocol?: string | false | null }
   if (secure.alpnProtocol === undefined) return true
@@ -283,7 +283,7 @@ async function choseHttp2(wire: NodeDuplex): Promise<boolean> {
   return secure.alpnProtocol === 'h2'
 }
 
-/** Whether a session answers a ping in time. */
+/** Whether a session answers a Ping in time. */
 function pong(session: ClientHttp2Session): Promise<boolean> {
   return new Promise(resolve => {
     const late = setTimeout(() => resolve(false), PING_PATIENCE)
@@ -299,7 +299,7 @@ async function firstSettings(session: ClientHttp2Session): Promise<Settings> {
   return settings as Settings
 }
 
-/** The arguments of an event; rejects where there is an error or an end before it. */
+/** Resolves with the arguments of an event; rejects if an error or the end comes first. */
 function beforeEnd(
   emitter: NodeJS.EventEmitter & { destroyed?: boolean },
   event: string,
@@ -312,7 +312,7 @@ function beforeEnd(
   const signal = patience === undefined ? control.signal : AbortSignal.any([control.signal, patience])
   return once(emitter, event, { signal })
     .catch(error => {
-      // an error is followed by an end, and says more
+      // an error event follows, and says more
       throw error.name === 'AbortError' ? new Error('the connection was closed') : error
     })
     .finally(() => emitter.off('close', lost))

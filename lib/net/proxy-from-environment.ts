@@ -1,4 +1,4 @@
-// A place and the environment's variables come in, the URL of the proxy that leads there comes out, by the conventions of curl.
+// Finds the URL of the proxy for a target in the environment variables, by the conventions of curl.
 
 import { builtin } from '../runtime/builtin.js'
 import type { DialTarget } from './dial-target.js'
@@ -6,24 +6,24 @@ import type { DialTarget } from './dial-target.js'
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * What `HTTPS_PROXY` (for `wss:`) or `HTTP_PROXY` (for `ws:`) names, unless `NO_PROXY` lists the place; '' for none. The small
- * letters of each name come first, and what is empty counts as not there.
+ * The value of `HTTPS_PROXY` (for `wss:`) or `HTTP_PROXY` (for `ws:`), unless `NO_PROXY` lists the target; '' for none. Lower-case names
+ * take precedence, and empty values are ignored.
  */
 export function proxyFromEnvironment(target: DialTarget, environment: Environment): string {
   if (isExempt(target, environment['no_proxy'] || environment['NO_PROXY'] || '')) return ''
   const found = target.secure
     ? environment['https_proxy'] || environment['HTTPS_PROXY'] || ''
     : environment['http_proxy'] || httpProxy(environment)
-  // curl takes a name and a port alone for a proxy that is spoken to in the plain
+  // like curl, take a host and port without a scheme for an http: proxy
   return found === '' || found.includes('://') ? found : `http://${found}`
 }
 
-/** In a CGI program this is a header field of the client: CVE-2016-5385. */
+/** In a CGI program HTTP_PROXY is a header field of the client: CVE-2016-5385. */
 function httpProxy(environment: Environment): string {
   return environment['REQUEST_METHOD'] === undefined ? environment['HTTP_PROXY'] || '' : ''
 }
 
-/** Whether `NO_PROXY` lists the place: names, which stand for all below them as well, addresses, networks, or `*`. */
+/** Whether `NO_PROXY` lists the target: names, which include their subdomains, addresses, networks, or `*`. */
 function isExempt({ hostname, port }: DialTarget, list: string): boolean {
   const host = hostname.replace(/\.$/, '').toLowerCase()
   return list
@@ -39,7 +39,7 @@ function matches(host: string, port: number, item: string): boolean {
   return builtin('node:net').isIP(host) === 0 ? matchesName(host, name) : matchesAddress(host, name)
 }
 
-/** A port behind a name, or behind an address in brackets; an IPv6 address without them has none. */
+/** Splits off the port after a name, or after an address in brackets; an IPv6 address without brackets has none. */
 function splitPort(item: string): { name: string; onlyPort: number | undefined } {
   const [, name, port] = /^(\[[^\]]*\]|[^:]*):(\d+)$/.exec(item) ?? []
   return name === undefined ? { name: item, onlyPort: undefined } : { name, onlyPort: Number(port) }

@@ -1,5 +1,5 @@
-// CONNECT over any stream (RFC 9110 §9.3.6). On one side the bytes of a connection to a proxy, on the other those inside the
-// tunnel. Opens nothing itself, and does not know what the tunnel is for.
+// An HTTP CONNECT tunnel over any stream (RFC 9110 §9.3.6): the bytes of the connection to the proxy on one side, those inside the tunnel
+// on the other. Opens no connection, and does not know the purpose of the tunnel.
 
 import { checkOptions, unknownOption } from '../checks.js'
 import { Deferred } from '../deferred.js'
@@ -11,31 +11,31 @@ import { startGrace } from '../refusal-grace.js'
 import { Duplex, type NodeDuplex } from '../streams.js'
 
 /**
- * The options of a tunnel. An unknown name or a wrong type is a TypeError, NaN or a number out of range a RangeError;
- * `undefined` means the default, and `Infinity` lifts a limit.
+ * The options of a tunnel. An unknown name or a wrong type is a TypeError, NaN or a number out of range a RangeError; `undefined` means the
+ * default, and `Infinity` removes a limit.
  */
 export interface ProxyTunnelOptions {
   /** More header fields for the CONNECT request. */
   headers?: HeaderFields | undefined
   /** The value of `Proxy-Authorization` (RFC 9110 §11.7.2). Default: from `proxy`. */
   authorization?: string | undefined
-  /** The proxy's URL, of which only a user's name and password matter here: they become Basic authorization. */
+  /** The proxy's URL; only its user name and password are used, as Basic authorization. */
   proxy?: string | URL | undefined
-  /** Bytes of the head of the proxy's answer. Default: 16384. */
+  /** Maximum bytes of the head of the proxy's response. Default: 16384. */
   maxHeaderSize?: number | undefined
-  /** Header fields of the proxy's answer. Default: 100. */
+  /** Maximum number of header fields of the proxy's response. Default: 100. */
   maxHeaders?: number | undefined
-  /** Milliseconds until the tunnel is open. Default: 10000. */
+  /** Time in ms until the tunnel must be open. Default: 10000. */
   handshakeTimeout?: number | undefined
-  /** Bytes held in each direction before backpressure. Default: 65536. */
+  /** Bytes buffered in each direction before backpressure. Default: 65536. */
   highWaterMark?: number | undefined
 }
 
-/** What a proxy answered. */
+/** The response of a proxy. */
 export interface TunnelInfo {
-  /** 2xx. */
+  /** The status, 2xx. */
   readonly status: number
-  /** The header fields of the proxy's answer. */
+  /** The header fields of the proxy's response. */
   readonly headers: Headers
 }
 
@@ -51,18 +51,18 @@ const NAMES: readonly string[] = [
 
 type Socket = NodeDuplex & { setNoDelay?(on: boolean): void; setTimeout?(milliseconds: number): void }
 
-/** One of the two sides. What it is to give to its reader comes by `deliver`. */
+/** One of the two sides. `deliver` passes it data for its reader. */
 class TunnelEnd extends Duplex {
   private waiting: (() => void) | null = null
 
   constructor(highWaterMark: number) {
-    // what is to be read stays with the writer of the other side, where it is counted
+    // data to be read stays with the writer of the other side, which counts it
     super({ readableHighWaterMark: 0, writableHighWaterMark: highWaterMark })
-    // an error of a peer does not crash a process that does not listen
+    // an error caused by the peer must not crash a process that does not listen for it
     this.on('error', ignore)
   }
 
-  /** Gives bytes to the reader; `done` is called when there is room for more. @internal */
+  /** Passes bytes to the reader; calls `done` when there is room for more. @internal */
   deliver(chunk: Buffer, done: () => void): void {
     if (this.push(chunk)) done()
     else this.waiting = done
@@ -74,13 +74,13 @@ class TunnelEnd extends Duplex {
     waiting?.()
   }
 
-  /** Both sides of the stream came to their end by themselves. @internal */
+  /** Whether both directions of the stream have ended. @internal */
   protected get isDone(): boolean {
     return this.readableEnded && this.writableFinished
   }
 }
 
-/** The side inside the tunnel. What is written to it waits until the tunnel is open. */
+/** The side inside the tunnel. Data written to it waits until the tunnel is open. */
 class TunnelTarget extends TunnelEnd {
   private held: (() => void) | null = null
 
@@ -113,7 +113,7 @@ class TunnelTarget extends TunnelEnd {
     callback(error)
   }
 
-  // a stream writes, and ends, one thing at a time
+  // one entry is enough: a stream makes one write, or ends, at a time
   private whenOpen(act: () => void): void {
     if (this.tunnel.status === 0) this.held = act
     else act()
@@ -124,12 +124,12 @@ class TunnelTarget extends TunnelEnd {
  * A tunnel through an HTTP proxy, over any stream: a Duplex of the bytes of the connection to the proxy, as in
  * `socket.pipe(tunnel).pipe(socket)`, whose `target` is a Duplex of the bytes inside the tunnel, for a WebSocketStream or for TLS.
  *
- * Ends go through in both directions, each by itself; an error or destruction on either side destroys the other, and the streams
- * that are piped. Nothing is written into the tunnel before the proxy has answered 2xx. Emits what any Duplex emits; an error
- * without a listener does nothing else.
+ * The ends of both directions are passed on separately; an error or destruction on either side destroys the other, and the piped streams.
+ * Nothing is written into the tunnel before the proxy has answered 2xx. Emits the events of a Duplex; an error without a listener does
+ * not throw.
  */
 export class ProxyTunnel extends TunnelEnd {
-  /** The bytes inside the tunnel. May be written to, and piped, at once. */
+  /** The bytes inside the tunnel. May be written to and piped at once. */
   readonly target: NodeDuplex
 
   private readonly inside: TunnelTarget
@@ -141,9 +141,9 @@ export class ProxyTunnel extends TunnelEnd {
   private info: TunnelInfo | null = null
 
   /**
-   * @param target - where the tunnel leads: `'host:port'`, or `{ host, port }`; an IPv6 address stands in brackets in a string
-   * @throws TypeError, RangeError where the target or an option is wrong, or could not be sent as it is
-   * @throws SyntaxError where `proxy` is no URL
+   * @param target - where the tunnel leads: `'host:port'` or `{ host, port }`; in a string an IPv6 address needs brackets
+   * @throws TypeError, RangeError if the target or an option is invalid or cannot be sent
+   * @throws SyntaxError if `proxy` is not a URL
    */
   constructor(target: string | Authority, options: ProxyTunnelOptions = {}) {
     const { settings, authorization } = readTunnelOptions(options)
@@ -161,22 +161,22 @@ export class ProxyTunnel extends TunnelEnd {
     this.push(handshake.request())
   }
 
-  /** The proxy's answer, when the tunnel is open; rejects with a HandshakeError. Never an unhandled rejection by itself. */
+  /** Resolves with the proxy's response when the tunnel is open; rejects with a HandshakeError. Does not cause an unhandled rejection. */
   get opened(): Promise<TunnelInfo> {
     return this.opening.promise
   }
 
-  /** The status of the answer that opened the tunnel; 0 before it. */
+  /** The status of the response that opened the tunnel; 0 until then. */
   get status(): number {
     return this.info?.status ?? 0
   }
 
-  /** The header fields of that answer; empty before it. */
+  /** The header fields of that response; empty until then. */
   get headers(): Headers {
     return this.info?.headers ?? {}
   }
 
-  /** `duplex.pipe(tunnel).pipe(duplex)`, and a socket's settings (no delay, no timeout). */
+  /** Like `duplex.pipe(tunnel).pipe(duplex)`; also disables Nagle's algorithm and the timeout of a socket. */
   attach(duplex: NodeDuplex): this {
     const socket = duplex as Socket
     socket.setNoDelay?.(true)
@@ -211,7 +211,7 @@ export class ProxyTunnel extends TunnelEnd {
     callback()
   }
 
-  /** A refusal is told when its body has ended, or some time after its head. */
+  /** Reports a refusal when its body has ended, or some time after its head. */
   private expectBody(): void {
     if (!this.handshake.isRefused || this.awaitsBody) return
     this.awaitsBody = true
@@ -230,7 +230,7 @@ export class ProxyTunnel extends TunnelEnd {
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     clearTimeout(this.timer)
-    // at the natural end of both directions there may be bytes yet that the reader of `target` has not asked for
+    // when both directions have ended, the reader of `target` may still have bytes to read
     if (error !== null || !this.isDone) {
       this.opening.reject(handshakeError(error))
       this.inside.destroy(error ?? undefined)
@@ -262,7 +262,7 @@ export class ProxyTunnel extends TunnelEnd {
         this.lost()
         return
       }
-      // all input is here, and may still be wanted; what would go out has nowhere to go
+      // all input has arrived and may still be read; output has no destination any more
       this.unpipe()
       this.resume()
     })
@@ -274,7 +274,7 @@ export class ProxyTunnel extends TunnelEnd {
     stream.once('close', onClose)
   }
 
-  /** The wire is gone without a word. */
+  /** The wire closed without an error. */
   private lost(): void {
     const { info, handshake } = this
     this.destroy(info === null ? (handshake.refused() ?? new HandshakeError('WS_ERR_CONNECTION_LOST')) : undefined)

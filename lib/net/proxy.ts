@@ -1,4 +1,4 @@
-// The `proxy` option comes in, what dialling needs of a proxy comes out.
+// Reads the option `proxy`.
 
 import { readUrl } from '../handshake/client-url.js'
 import { bareHostname, type DialTarget, portOf } from './dial-target.js'
@@ -14,8 +14,8 @@ export interface ProxyServer {
 }
 
 /**
- * @throws SyntaxError where it is no URL of an HTTP proxy, or has port 0
- * @throws TypeError where it is neither a string nor a URL, or has control characters in it
+ * @throws SyntaxError if it is not the URL of an HTTP proxy, or has port 0
+ * @throws TypeError if it is neither a string nor a URL, or contains control characters
  */
 export function readProxy(given: string | URL): ProxyServer {
   const isUrl = typeof given === 'string' || given instanceof URL
@@ -29,8 +29,8 @@ export function readProxy(given: string | URL): ProxyServer {
 }
 
 /**
- * The proxy on the way to a place, null for none.
- * @throws SyntaxError, TypeError where the environment names something else than an HTTP proxy
+ * The proxy for a target; null for none.
+ * @throws SyntaxError, TypeError if the environment names something other than an HTTP proxy
  */
 export function proxyTo(target: DialTarget, option: ProxyServer | 'environment' | undefined): ProxyServer | null {
   if (option !== 'environment') return option ?? null

@@ -1,57 +1,59 @@
-// The options of `reconnect` as people give them come in; out come those of each connection, and how long to wait before the next.
+// Reads the options of `reconnect`: those of each connection, and those for the delay before the next.
 
 import { checkNumber, checkOptions, checkTime, unknownOption } from '../checks.js'
 import { type HeaderFields, type Keepalive, readOptions } from '../options.js'
 import { CONNECT_OPTION_NAMES, type ConnectOptions, readConnectOptions } from './connect-options.js'
 
-/** What `onRetry` is told before each pause. */
+/** The argument of `onRetry`, which is called before each pause. */
 export interface RetryInfo {
-  /** Why there is no connection: a HandshakeError, what ended the last one, or what a function for `url` or `headers` threw. */
+  /**
+   * Why there is no connection: a HandshakeError, the error that ended the last one, or an exception of the `url` or `headers` function.
+   */
   readonly error: Error
-  /** Attempts in a row that came to nothing, this one included: 1 for the first. A connection that lasted begins anew. */
+  /** Number of failed attempts in a row, including this one: 1 for the first. Reset after a connection that lasted `minUptime`. */
   readonly attempt: number
-  /** Milliseconds until the next attempt. */
+  /** Time in ms until the next attempt. */
   readonly delay: number
 }
 
-/** Says whether to try again after an error; `undefined` leaves that to the default. What it throws ends the loop. */
+/** Decides whether to try again after an error; `undefined` leaves that to the default. If it throws, the loop throws that. */
 export type RetryDecision = (error: Error, attempt: number) => boolean | undefined | PromiseLike<boolean | undefined>
 
 /**
- * The options of `reconnect`: those of `connect` for each connection, and when the next is dialled. An unknown name or a wrong type is a
+ * The options of `reconnect`: those of `connect` for each connection, and when to dial the next. An unknown name or a wrong type is a
  * TypeError, NaN or a number out of range a RangeError; `undefined` means the default.
  */
 export interface ReconnectOptions extends Omit<ConnectOptions, 'headers'> {
-  /** More header fields of the request; or a function, called for each attempt, for tokens that expire. */
+  /** More header fields of the request; or a function called for each attempt, for tokens that expire. */
   headers?: HeaderFields | (() => HeaderFields | PromiseLike<HeaderFields>) | undefined
   /**
-   * Pings a server that has been silent for `interval`, and gives the connection up where nothing comes within `timeout`; `false` turns
-   * that off. Default: `{ interval: 30000 }`, so that a server that is frozen or out of reach is noticed.
+   * Sends a Ping to a server that has been silent for `interval`, and ends the connection if nothing arrives within `timeout`; `false`
+   * disables this. Default: `{ interval: 30000 }`, which detects a server that hangs or is unreachable.
    */
   keepalive?: Keepalive | false | undefined
-  /** Milliseconds: the longest pause before the second attempt. Each pause is random, between 0 and its longest. Default: 1000. */
+  /** The longest pause before the second attempt, in ms. Each pause is random, between 0 and its longest. Default: 1000. */
   initialDelay?: number | undefined
-  /** Milliseconds: the longest pause before any attempt. Default: 30000. */
+  /** The longest pause before any attempt, in ms. Default: 30000. */
   maxDelay?: number | undefined
-  /** By how much the longest pause grows with each attempt that comes to nothing; 1 or more. Default: 2. */
+  /** Factor by which the longest pause grows with each failed attempt; at least 1. Default: 2. */
   factor?: number | undefined
-  /** Attempts in a row after which the error of the last one is thrown. Default: Infinity. */
+  /** Number of failed attempts in a row after which the last error is thrown. Default: Infinity. */
   maxAttempts?: number | undefined
-  /** Milliseconds for which a connection has to last, so that attempts are counted from 0 again. Default: 5000. */
+  /** Time in ms that a connection must last to reset the number of attempts. Default: 5000. */
   minUptime?: number | undefined
   /**
-   * Decides about each error, in place of the default: `false` throws it, `true` tries again. By default these are thrown: refusals with a
-   * status below 500 other than 408, 425 and 429; answers that are no WebSocket's; certificates that are wrong, but for their dates; and
-   * ends with one of the codes 1002, 1003, 1007 to 1010, 3000 and 3003.
+   * Decides about each error instead of the default: `false` throws it, `true` tries again. By default these errors are thrown: refusals
+   * with a status below 500 other than 408, 425 and 429; responses that are not a WebSocket server's; invalid certificates, unless only
+   * their dates are wrong; and closes with 1002, 1003, 1007 to 1010, 3000 and 3003.
    */
   retry?: RetryDecision | undefined
-  /** Called before each pause. What it throws ends the loop. */
+  /** Called before each pause. If it throws, the loop throws that. */
   onRetry?: ((info: RetryInfo) => void) | undefined
 }
 
-/** The options of `reconnect`, checked. */
+/** The checked options of `reconnect`. */
 export interface ReconnectSettings {
-  /** Those of each connection, without `headers` where these come from a function. */
+  /** The options of each connection, without `headers` if that is a function. */
   readonly connection: ConnectOptions
   readonly headers: (() => HeaderFields | PromiseLike<HeaderFields>) | null
   readonly initialDelay: number
@@ -66,13 +68,13 @@ export interface ReconnectSettings {
 const OWN_NAMES = ['initialDelay', 'maxDelay', 'factor', 'maxAttempts', 'minUptime', 'retry', 'onRetry']
 const ALL_NAMES: readonly string[] = [...CONNECT_OPTION_NAMES, ...OWN_NAMES]
 
-// as servers of this library do
+// the same default as for acceptors
 const KEEPALIVE: Keepalive = { interval: 30_000 }
 
-/** setTimeout fires at once for what does not fit in 31 bits. */
+/** setTimeout fires at once for a delay that does not fit into 31 bits. */
 const LONGEST_DELAY = 2 ** 31 - 1
 
-/** @throws TypeError, RangeError, SyntaxError where an option is wrong */
+/** @throws TypeError, RangeError, SyntaxError if an option is invalid */
 export function readReconnectOptions(options: ReconnectOptions = {}): ReconnectSettings {
   for (const name of Object.keys(checkOptions(options))) {
     if (!ALL_NAMES.includes(name)) throw unknownOption(name, ALL_NAMES)
@@ -96,14 +98,14 @@ export function readReconnectOptions(options: ReconnectOptions = {}): ReconnectS
 }
 
 /**
- * Milliseconds to wait before the next attempt: random, so that a thousand clients of a server that restarts do not come back at once,
- * and behind what the server asked for.
- * @param attempt - attempts in a row that came to nothing
- * @param asked - milliseconds that the server asked for
+ * The time in ms to wait before the next attempt: random, so that the clients of a server that restarts do not all reconnect at the same
+ * time, and added to the time that the server asked for.
+ * @param attempt - number of failed attempts in a row
+ * @param asked - time in ms that the server asked for
  */
 export function delayAfter(attempt: number, asked: number, settings: ReconnectSettings): number {
   const { initialDelay, factor, maxDelay } = settings
-  // 0 * Infinity is no number
+  // 0 * Infinity is NaN
   const longest = initialDelay * Math.min(factor ** (attempt - 1), Number.MAX_VALUE)
   return Math.min(asked + Math.random() * Math.min(longest, maxDelay, LONGEST_DELAY), LONGEST_DELAY)
 }

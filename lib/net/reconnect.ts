@@ -1,5 +1,5 @@
-// A URL comes in, one open connection after the other goes out, as long as the program asks for the next. What an error means is the affair of
-// retry.ts, how long to wait that of reconnect-options.ts.
+// Yields one open connection after the other to a URL, while the caller asks for more. retry.ts decides which errors are final,
+// reconnect-options.ts how long to wait.
 
 import { follow, unfollow } from '../abort-signals.js'
 import { kEndpoint } from '../endpoint.js'
@@ -11,25 +11,25 @@ import { readDialTarget } from './dial-target.js'
 import { delayAfter, type ReconnectOptions, type ReconnectSettings, readReconnectOptions } from './reconnect-options.js'
 import { isFinal, retryAfter } from './retry.js'
 
-/** Where to connect to: a URL, or a function that is called for each attempt, for tickets that serve once. */
+/** Where to connect to: a URL, or a function called for each attempt, for tickets that are valid once. */
 export type ReconnectTarget = string | URL | (() => string | URL | PromiseLike<string | URL>)
 
 /**
- * Connects, and connects again whenever a connection has ended, however it ended: an async iterable of open connections, one at a time.
+ * Connects, and connects again whenever a connection has ended: an async iterable of open connections, one at a time.
  *
- * The next connection is dialled when the last one has ended and the loop asks for it, after a random pause that grows from attempt to
- * attempt (`initialDelay`, `factor`, `maxDelay`), and not before the time that a refusal names in `Retry-After`. A body that comes to its
- * end while its connection is open may leave listeners there: the loop waits for the end of the connection. `break`, `return` and
- * exceptions in the body close the connection with 1000, and the loop is left when it is over.
+ * The next connection is dialled when the last one has ended and the loop asks for it, after a random pause that grows with each attempt
+ * (`initialDelay`, `factor`, `maxDelay`), and not before the time in the `Retry-After` of a refusal. If the body of the loop ends while the
+ * connection is open, the loop waits for the connection to end, so the body may just add listeners. `break`, `return` and exceptions in
+ * the body close the connection with 1000; the loop is left when it has ended.
  *
- * How a connection ended is the loop's matter: `onRetry` is told, and `ws.messages`, which would fail after a connection that was lost,
- * ends instead. What sends does reject: `ws.drained()`, `ws.ping()`, a pipeline into `ws.messages`.
+ * The loop handles the end of each connection: `onRetry` gets the error, and `ws.messages` ends instead of failing after a lost connection.
+ * Sending does reject: `ws.drained()`, `ws.ping()`, a pipeline into `ws.messages`.
  *
- * An aborted `signal` ends the loop without an error. The waiting keeps the process alive.
- * @param url - as for `connect`; or a function that gives it, or a promise of it, within `handshakeTimeout`
+ * An aborted `signal` ends the loop without an error. Waiting keeps the process alive.
+ * @param url - as for `connect`; or a function that returns it, or a promise of it, within `handshakeTimeout`
  * @param options - those of `connect`, and how to retry
  * @returns an iterator that dials when its first connection is asked for
- * @throws SyntaxError, TypeError, RangeError at once where the URL or an option is wrong; the loop throws the error after which it does not
+ * @throws SyntaxError, TypeError, RangeError at once if the URL or an option is invalid; the loop throws an error after which it does not
  * try again (`retry`), or that of the last of `maxAttempts`
  */
 export function reconnect(url: ReconnectTarget, options?: ReconnectOptions): AsyncIterableIterator<WebSocketStream> {
@@ -42,7 +42,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
   private readonly connections = this.run()
   private ws: WebSocketStream | null = null
   private attempts = 0
-  // the application wants no more
+  // the application has left the loop
   private isLeft = false
   private wake: (() => void) | null = null
 
@@ -55,7 +55,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
     return this.connections.next()
   }
 
-  /** Ends what is under way, also where `next` waits for it. */
+  /** Ends the current attempt or connection, even while `next` waits for it. */
   return(): Promise<IteratorResult<WebSocketStream, void>> {
     this.isLeft = true
     this.wake?.()
@@ -94,7 +94,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
     }
   }
 
-  /** Dials once; null where the connection is open, and else why it is not. */
+  /** Dials once; resolves with null if the connection is open, otherwise with the error. */
   private async open(): Promise<Error | null> {
     let url: string | URL | undefined
     let headers: ConnectOptions['headers']
@@ -118,7 +118,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
     }
   }
 
-  /** What a function of the application gives, unless the loop ends before it, or it takes longer than a handshake may. */
+  /** Resolves with the result of an application's function, or undefined if the loop ends first; rejects after `handshakeTimeout`. */
   private inTime<T>(value: T | PromiseLike<T>): T | Promise<T | undefined> {
     if (typeof (value as PromiseLike<T> | undefined)?.then !== 'function') return value as T
     const { handshakeTimeout = 10_000 } = this.settings.connection
@@ -131,7 +131,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
     })
   }
 
-  /** Waits for the next attempt. @throws the error, where there is to be none */
+  /** Waits for the next attempt. @throws the error if there is none */
   private async pause(error: Error): Promise<void> {
     const { settings } = this
     if (this.isOver) return
@@ -144,7 +144,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
     if (!this.isOver) await new Promise<void>(resolve => this.wait(delay, resolve))
   }
 
-  /** Calls back after so many milliseconds, or as soon as the loop is to end. @returns what calls it off */
+  /** Calls back after `delay` ms, or as soon as the loop ends. @returns a function that cancels it */
   private wait(delay: number, callback: () => void): () => void {
     const { signal } = this.settings.connection
     const follower = { aborted: (): void => this.wake!() }
@@ -163,7 +163,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
   }
 }
 
-/** How an open connection ended, as an error. */
+/** The end of an open connection, as an error. */
 function endOf(ws: WebSocketStream): WebSocketError {
   const { failure } = ws[kEndpoint].connection
   if (failure !== null) return failure

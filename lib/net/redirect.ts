@@ -1,5 +1,4 @@
-// The answer that refused a handshake comes in, and with it how its wire was made; out comes where to ask instead, and what must
-// not be told there (RFC 9110 §15.4). Sends no request itself.
+// Finds the target of a redirect, and which options must not be sent there (RFC 9110 §15.4). Sends no request.
 
 import type { ConnectionOptions } from 'node:tls'
 import type { HandshakeError } from '../errors.js'
@@ -9,13 +8,13 @@ import { type DialTarget, isSameOrigin, readDialTarget } from './dial-target.js'
 export interface Redirect {
   readonly target: DialTarget
   readonly dial: DialSettings
-  /** Lower-case names of fields that are left out of the request. */
+  /** Lower-case names of header fields to leave out of the request. */
   readonly dropped: readonly string[]
 }
 
 const STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 const CREDENTIALS = ['authorization', 'cookie', 'proxy-authorization', 'host']
-// of tls.connect: who we are, and which name the old server goes by
+// options of tls.connect: the client's identity, and the name of the old server
 const IDENTITY: ReadonlySet<string> = new Set([
   'cert',
   'key',
@@ -27,10 +26,10 @@ const IDENTITY: ReadonlySet<string> = new Set([
   'session'
 ])
 
-/** Where to ask instead; null where the answer is no redirect, or leads to where no WebSocket can be. */
+/** The target of a redirect; null if the response is not one, or leads to a URL that cannot be a WebSocket. */
 export function redirectOf(from: DialTarget, dial: DialSettings, answer: HandshakeError): Redirect | null {
   const { location } = answer.headers
-  // a wrong answer, or one that a proxy gave, is no redirect
+  // an invalid response, or one of a proxy, is not a redirect
   if (answer.code !== 'WS_ERR_UNEXPECTED_STATUS' || !STATUSES.has(answer.status)) return null
   const target = typeof location === 'string' ? targetOf(location, from) : null
   if (target === null) return null
@@ -41,7 +40,7 @@ export function redirectOf(from: DialTarget, dial: DialSettings, answer: Handsha
 function targetOf(location: string, from: DialTarget): DialTarget | null {
   try {
     const url = new URL(location, from.url)
-    // a server says neither who we are nor which of our files to open
+    // a server must not choose our credentials, nor the socket file to open
     url.username = ''
     url.password = ''
     // RFC 9110 §10.2.2
@@ -53,7 +52,7 @@ function targetOf(location: string, from: DialTarget): DialTarget | null {
   }
 }
 
-/** The same place, where only the path is another: the user in the URL, and a unix socket, are kept. */
+/** The same server with another path: keeps the user in the URL, and a unix socket. */
 function stay(from: DialTarget, target: DialTarget): DialTarget {
   const there = { ...target, given: target.url, socketPath: from.socketPath }
   if (!isSameOrigin(from, there)) return target

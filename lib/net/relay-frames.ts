@@ -1,5 +1,5 @@
-// Frames of one side come in, and go to the other as they are: types, fragments, compression, pings and Close frames; of large ones
-// a part at a time. Knows of messages no more than where they end.
+// Passes the frames of one side of a relay to the other unchanged: opcodes, fragments, compression, Pings and Close frames; large frames in
+// parts. Of messages it knows only where they end.
 
 import { kEndpoint } from '../endpoint.js'
 import type { WebSocketError } from '../errors.js'
@@ -14,7 +14,7 @@ const NO_LIMITS = { maxMessageSize: Number.POSITIVE_INFINITY, maxFragments: Numb
 export interface FrameCarrierOptions {
   readonly counts: RelayCounts
   readonly relaysPings: boolean
-  /** Nothing more comes. */
+  /** No more frames arrive. */
   done(): void
 }
 
@@ -23,7 +23,7 @@ export class FrameCarrier implements Carrier {
   private readonly input: FramesView
   private readonly output: FramesView
   private readonly rules = new FragmentRules(NO_LIMITS)
-  // the rest of a frame is still to come
+  // the rest of a frame has not arrived
   private midFrame = false
   // a control frame waits for the wire of the other side
   private held = false
@@ -71,7 +71,7 @@ export class FrameCarrier implements Carrier {
 
   private take(frame: Frame): void {
     if (!this.to.takesMessages || !this.output.writable) return
-    // of a connection that is being closed the frame in progress is still sent, since nothing else can stand before its end
+    // while the connection is closing, the current frame is still completed, since nothing can be sent inside it
     if (this.state !== 'carrying' && !this.midFrame) return
     if (isControl(frame.opcode)) this.takeControl(frame)
     else this.takeData(frame)
@@ -80,7 +80,7 @@ export class FrameCarrier implements Carrier {
   private takeData(frame: Frame): void {
     const { counts } = this.options
     try {
-      // RFC 6455 §5.4: the one who broke the rule hears of it, and not the other
+      // RFC 6455 §5.4: fails the side that broke the rule, not the other one
       if (this.rules.add(frame)) counts.messages++
     } catch (error) {
       this.from.ws[kEndpoint].fail(error as WebSocketError)
@@ -98,7 +98,7 @@ export class FrameCarrier implements Carrier {
     if (frame.opcode === Opcode.Close || this.options.relaysPings) this.pass(frame)
   }
 
-  // what waits for a blocked wire is one control frame, however many come
+  // a blocked wire delays at most one control frame, however many arrive
   private pass(frame: Frame): void {
     if (frame.opcode === Opcode.Close || !this.to.isBlocked) {
       this.output.write(frame)
@@ -118,7 +118,7 @@ export class FrameCarrier implements Carrier {
   }
 
   private closeOutput(): void {
-    // behind the frames that wait
+    // after the frames that wait
     if (this.to.takesMessages) this.output.write(new Frame(Opcode.Close, this.closeBody!))
     this.closeBody = null
   }
@@ -126,7 +126,7 @@ export class FrameCarrier implements Carrier {
   private finish(isClean: boolean): void {
     this.isOver = true
     if (this.to.takesMessages) {
-      // half a frame cannot be followed by anything
+      // an incomplete frame cannot be followed by a Close
       if (this.midFrame) this.to.ws.destroy()
       else this.stop(this.from.closing(isClean))
     }

@@ -1,4 +1,4 @@
-// Messages of one side come in, and go to the other, each as a stream or, where the application wants to see it, whole. Knows no frames.
+// Passes the messages of one side of a relay to the other, each as a stream, or whole if the application inspects it. Knows no frames.
 
 import { WebSocketError } from '../errors.js'
 import type { Message } from '../protocol/message-joiner.js'
@@ -17,9 +17,9 @@ export interface MessageCarrierOptions {
   readonly direction: RelayDirection
   readonly onMessage: MessageHook | undefined
   readonly transform: MessageTransform | undefined
-  /** Something of the application's threw. */
+  /** A function or stream of the application failed. */
   failed(error: Error): void
-  /** Nothing more comes. */
+  /** No more messages arrive. */
   done(): void
 }
 
@@ -30,7 +30,7 @@ interface Writable {
 export class MessageCarrier implements Carrier {
   isOver = false
   private discarding = false
-  // pings that came while the wire of the other side was blocked: the newest is enough (RFC 6455 §5.5.3)
+  // a Ping that waits for the blocked wire of the other side: only the newest needs an answer (RFC 6455 §5.5.3)
   private ping: Buffer | null = null
 
   constructor(
@@ -114,7 +114,7 @@ export class MessageCarrier implements Carrier {
     await this.passPieces(message, transform)
   }
 
-  /** Undefined where it threw. */
+  /** Undefined if the application's function threw. */
   private makeTransform(message: MessageStream): NodeDuplex | null | undefined {
     try {
       return this.options.transform?.(message.kind) ?? null
@@ -124,10 +124,10 @@ export class MessageCarrier implements Carrier {
     }
   }
 
-  /** Resolves when the message has passed, or never will. */
+  /** Resolves when the message has been passed on, or cannot be. */
   private passPieces(message: MessageStream, transform: NodeDuplex | null): Promise<void> {
     const writer = this.to.ws.createMessage(message.kind)
-    // before the writer that breaks off along with it asks for a Close of its own
+    // before the destroyed writer sends a Close of its own
     message.once('error', error => {
       if (error instanceof WebSocketError && this.isWanted) this.stop(this.from.closing(this.from.hasClosed))
     })
@@ -170,12 +170,12 @@ export class MessageCarrier implements Carrier {
   }
 }
 
-/** What a view gives to read; at its end the other direction is still in use. */
+/** Iterates over a view without destroying it at the end, since the other direction is still used. */
 function each<T>(view: NodeDuplex & AsyncIterable<T>): AsyncIterable<T> {
   return view.iterator({ destroyOnReturn: false })
 }
 
-/** Whether a message has come to its end already: then it need not be cut. */
+/** Whether a whole message has already arrived: then it can be sent without fragmentation. */
 function isAllThere(message: MessageStream): boolean {
   return (message as unknown as { _readableState: { ended: boolean } })._readableState.ended
 }

@@ -1,4 +1,4 @@
-// The options of `relay` come in, checked settings come out. Those of the connection to the target are checked when it is dialled.
+// Reads the options of `relay`. Those of the connection to the target are checked when it is dialled.
 
 import { checkOptions, unknownOption } from '../checks.js'
 import { checkField } from '../handshake/fields.js'
@@ -9,80 +9,83 @@ import type { NodeDuplex } from '../streams.js'
 import type { MessageKind } from '../views/message-stream.js'
 import type { ConnectOptions } from './connect-options.js'
 
-/** Which way a message goes. */
+/** The direction of a message. */
 export type RelayDirection = 'fromClient' | 'fromTarget'
 
-/** Where a relay leads: a URL, or a URL and options of `connect` that go before those in `RelayOptions.connect`. */
+/** The target of a relay: a URL, or a URL with options of `connect`, which take precedence over `RelayOptions.connect`. */
 export type RelayTarget = string | URL | RelayTargetOptions
 
-/** A URL, and options of its own. */
+/** A URL with options of its own. */
 export interface RelayTargetOptions extends ConnectOptions {
   /** As for `connect`. */
   url: string | URL
 }
 
-/** Chooses the target for a request. What the request says is the client's word: `new URL(request.url, base)` may leave `base`. */
+/** Chooses the target for a request. The request is untrusted: `new URL(request.url, base)` may lead to a host other than `base`. */
 export type TargetChooser = (request: UpgradeRequest) => RelayTarget | PromiseLike<RelayTarget>
 
-/** Looks at a whole message; what it gives, or promises, goes on in its place: `undefined` the message itself, `null` nothing. */
+/**
+ * Inspects a whole message. Returns, or resolves with, what is passed on: another message, `undefined` for the message itself, `null` for
+ * none.
+ */
 export type MessageHook = (
   message: Message,
   direction: RelayDirection
 ) => Sendable | null | undefined | void | PromiseLike<Sendable | null | undefined | void>
 
-/** Makes what one message passes through, bytes or text in and out; `null` lets it pass as it is. */
+/** Makes the Duplex that one message passes through, with bytes or text in and out; `null` passes the message unchanged. */
 export type MessageTransform = (kind: MessageKind) => NodeDuplex | null
 
-/** How a relay works. An unknown name or a wrong type is a TypeError; `undefined` means the default. */
+/** The options of a relay. An unknown name or a wrong type is a TypeError; `undefined` means the default. */
 export interface RelayOptions {
   /**
-   * Of the connection to the target. `protocols` and `extensions` are what the client offers, unless they are given here; then each side
-   * has its own, those with the client being of the options of its WebSocketStream. Sizes have no limit unless one is given here or a
-   * whole message is held (`onMessage`): nothing else is held whole.
+   * Options of the connection to the target. By default `protocols` and `extensions` are what the client offers; if they are given here,
+   * each side negotiates its own, the client's side with the options of its WebSocketStream. Sizes are unlimited unless a limit is given
+   * here or whole messages are buffered (`onMessage`).
    */
   connect?: ConnectOptions | undefined
   /**
-   * Header fields of the client's request that the target is sent: names, or a function that gives fields. Names of fields that
-   * `Connection` lists are passed over (RFC 9110 §7.6.1). Default: none; not `Cookie`, `Authorization`, `Origin` or `Host` either.
+   * Header fields of the client's request to send to the target: names, or a function that returns fields. Names listed in `Connection` are
+   * ignored (RFC 9110 §7.6.1). Default: none; not even `Cookie`, `Authorization`, `Origin` or `Host`.
    */
   forwardHeaders?: readonly string[] | ((request: UpgradeRequest) => HeaderFields) | undefined
   /**
-   * Tells the target who asked, for what host and how: `X-Forwarded-For`, `-Host` and `-Proto`, or `Forwarded` (RFC 7239). What the
-   * client itself says in these fields is dropped, unless `forwardHeaders` names them: then our word is put behind it. Default: no.
+   * Tells the target the client's address, host and scheme: `X-Forwarded-For`, `-Host` and `-Proto`, or `Forwarded` (RFC 7239). The
+   * client's own values of these fields are dropped, unless `forwardHeaders` names them: then ours are appended. Default: not sent.
    */
   forwarded?: 'x-forwarded' | 'rfc7239' | undefined
   /**
-   * Whether path and query are the request's, byte for byte, with those of the target's URL left out. Nothing is resolved or escaped on
-   * the way: what is checked in `request.url` is what the target is asked for, `..`, `%2e%2e` and backslashes included. Default: false.
+   * Whether to request the path and query of the client's request, byte for byte, instead of those of the target's URL. Nothing is resolved
+   * or escaped: the target gets exactly the `request.url` that the application has checked, including `..`, `%2e%2e` and backslashes.
+   * Default: false.
    */
   forwardPath?: boolean | undefined
   /**
-   * Names of header fields that the client is sent of the answer with which the target opens the connection. An answer that refuses
-   * goes on with all of its fields, but those that end at a relay (RFC 9110 §7.6.1) and `Set-Cookie`, unless that is named here.
-   * Default: none.
+   * Names of header fields of the target's 101 response to return to the client. A refusal is returned with all its fields except
+   * hop-by-hop fields (RFC 9110 §7.6.1) and `Set-Cookie`, unless that is named here. Default: none.
    */
   returnHeaders?: readonly string[] | undefined
-  /** Whether the client is told the status, fields and body (64 KiB at most) with which the target refuses; else 502. Default: true. */
+  /** Whether the client gets the status, fields and body (at most 64 KiB) of a refusal by the target; otherwise 502. Default: true. */
   returnRefusals?: boolean | undefined
-  /** `'relay'`: pings go to the other side, whose pongs come back. `'answer'`: each side's are answered here. Default: `'relay'`. */
+  /** `'relay'` passes Pings to the other side, and its Pongs back; `'answer'` answers the Pings of each side here. Default: `'relay'`. */
   pings?: 'relay' | 'answer' | undefined
   /**
-   * Is shown each message whole, one at a time in each direction, within `maxMessageSize` of either connection. Then each side has its
-   * own extensions, none with the target unless `connect` has some. What it throws ends both connections with 1011.
+   * Gets each whole message, one at a time in each direction, within `maxMessageSize` of either connection. Then each side has its own
+   * extensions; the target's side has none unless `connect` has some. If it throws, both connections end with 1011.
    */
   onMessage?: MessageHook | undefined
   /**
-   * Makes a Duplex for each message of a direction that its content passes through as it arrives. As for extensions and errors, like
-   * `onMessage`, with which it cannot be combined.
+   * Makes a Duplex for each message of a direction, which the content passes through as it arrives. Extensions and errors are handled as
+   * with `onMessage`, with which it cannot be combined.
    */
   transform?: MessageTransforms | undefined
 }
 
-/** What the messages of each direction pass through. */
+/** Transforms for the messages of each direction. */
 export interface MessageTransforms {
-  /** Those of the client. */
+  /** For messages of the client. */
   readonly fromClient?: MessageTransform | undefined
-  /** Those of the target. */
+  /** For messages of the target. */
   readonly fromTarget?: MessageTransform | undefined
 }
 
@@ -122,7 +125,7 @@ const READERS: { readonly [K in keyof RelaySettings]: (value: unknown, name: str
   transform: readTransform
 }
 
-/** @throws TypeError where an option is wrong */
+/** @throws TypeError if an option is invalid */
 export function readRelayOptions(options: RelayOptions = {}): RelaySettings {
   const settings: Record<string, unknown> = { ...DEFAULTS }
   for (const [name, value] of Object.entries(checkOptions(options))) {
@@ -135,7 +138,7 @@ export function readRelayOptions(options: RelayOptions = {}): RelaySettings {
   return settings as unknown as RelaySettings
 }
 
-/** @throws TypeError where it is no target; whether its URL is one, shows when it is dialled */
+/** @throws TypeError if it is not a target; its URL is checked when it is dialled */
 export function readTarget(target: unknown): RelayTarget | TargetChooser {
   const isObject = typeof target === 'object' && target !== null && 'url' in target
   if (typeof target !== 'string' && typeof target !== 'function' && !(target instanceof URL) && !isObject) {

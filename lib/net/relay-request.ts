@@ -1,5 +1,5 @@
-// What two handshakes have to do with each other at a relay: a client's request comes in, options for the target come out; the target's
-// answer, or the lack of one, comes in, and what the client is told comes out. Opens and answers nothing.
+// Connects the two handshakes of a relay: makes the options for the target from the client's request, and the response to the client from
+// the target's response or failure. Opens and answers nothing.
 
 import type { HandshakeError, Headers } from '../errors.js'
 import { FIELD_VALUE, isReserved } from '../handshake/fields.js'
@@ -11,19 +11,19 @@ import type { RelaySettings, RelayTarget } from './relay-options.js'
 
 type Field = readonly [name: string, value: string]
 
-/** Where to dial, and how. */
+/** What to dial, and how. */
 export interface Dialling {
   readonly url: string | URL
   readonly options: ConnectOptions
-  /** Path and query to ask for, byte for byte; null for those of the URL. */
+  /** Path and query to request, byte for byte; null for those of the URL. */
   readonly path: string | null
-  /** Whether the client's offer of extensions is the target's to answer. */
+  /** Whether the target answers the client's offer of extensions. */
   readonly isOpaque: boolean
-  /** Whether its offer of subprotocols is. */
+  /** Whether the target answers the client's offer of subprotocols. */
   readonly choosesProtocol: boolean
 }
 
-// nothing is held whole
+// no message is buffered whole
 const UNLIMITED: ConnectOptions = {
   maxFrameSize: Number.POSITIVE_INFINITY,
   maxMessageSize: Number.POSITIVE_INFINITY,
@@ -31,8 +31,8 @@ const UNLIMITED: ConnectOptions = {
 }
 
 /**
- * @param target - the configuration's: nothing of the request has a say in where it leads, its path aside where that is asked for
- * @throws TypeError, SyntaxError where the target is none
+ * @param target - from the configuration: the request does not influence it, except for the path with `forwardPath`
+ * @throws TypeError, SyntaxError if the target is invalid
  */
 export function diallingFor(request: UpgradeRequest, target: RelayTarget, settings: RelaySettings): Dialling {
   const { url, ...own } = typeof target === 'string' || target instanceof URL ? { url: target } : target
@@ -59,22 +59,22 @@ function defined(options: ConnectOptions): ConnectOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
-/** A field's value, its lines joined; '' where there is none. */
+/** The value of a field, its lines joined; '' if there is none. */
 function lineOf(request: UpgradeRequest, name: string): string {
   const value = request.headers[name]
   return Array.isArray(value) ? value.join(', ') : (value ?? '')
 }
 
 /**
- * Path and query of a request as they were sent: the target must see what an application in between has checked. Of an absolute target
- * the rest is left out (RFC 9112 §3.2.2).
+ * Path and query of a request as sent: the target must see what the application has checked. Of an absolute target only path and query are
+ * used (RFC 9112 §3.2.2).
  */
 function pathOf({ url = '/' }: UpgradeRequest): string {
   const path = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '')
   return path.startsWith('/') ? path : `/${path}`
 }
 
-/** What is dialled, for redirects and `createConnection`: no path is read as a host, as `//host/` is where URLs are resolved. */
+/** The URL to dial, for redirects and `createConnection`: `//host/` in a path must not be parsed as a host. */
 function withPath(path: string, target: string | URL): URL {
   const url = new URL(target)
   const { pathname } = url
@@ -98,14 +98,14 @@ function fieldsFor(request: UpgradeRequest, given: ConnectOptions, settings: Rel
   put(asked)
   if (settings.forwarded === 'rfc7239') put([forwardedOf(request, fields)])
   if (settings.forwarded === 'x-forwarded') put(xForwardedOf(request, fields))
-  // what the configuration says goes before all that the client says
+  // the configuration takes precedence over the client
   if (given.headers !== undefined) put(readHeaders(given.headers))
   return [...fields.values()].flat()
 }
 
-/** Fields of the request by their names. */
+/** The header fields of the request with these names. */
 function named(request: UpgradeRequest, names: readonly string[]): Field[] {
-  // RFC 9110 §7.6.1: these end here
+  // RFC 9110 §7.6.1: hop-by-hop fields
   const dropped = (listTokens(lineOf(request, 'connection')) ?? []).map(name => name.toLowerCase())
   return names
     .filter(name => request.headers[name] !== undefined && !dropped.includes(name))
@@ -136,7 +136,7 @@ function askerOf(request: UpgradeRequest): Asker {
 // RFC 7239 §4
 function forwardedOf(request: UpgradeRequest, fields: Map<string, Field[]>): Field {
   const { address, host, scheme } = askerOf(request)
-  // §6: an address of IPv6 in brackets and, like whatever is no token, in quotes
+  // §6: an IPv6 address in brackets and, since it is not a token, in quotes
   const node = address.includes(':') ? `"[${address}]"` : address || 'unknown'
   const ours = `for=${node};host="${host}";proto=${scheme}`
   return ['Forwarded', behind(fields.get('forwarded'), ours)]
@@ -155,12 +155,12 @@ function behind(said: readonly Field[] | undefined, ours: string): string {
   return [...(said ?? []).map(([, value]) => value), ours].join(', ')
 }
 
-// RFC 9110 §7.6.1: fields that end here, beside those that Connection lists; upgrade and the rest are the handshake's own
+// RFC 9110 §7.6.1: hop-by-hop fields besides those that Connection lists; the handshake writes upgrade and the others itself
 const HOP_BY_HOP: ReadonlySet<string> = new Set(['keep-alive', 'proxy-connection', 'te', 'trailer', 'http2-settings'])
 
 /**
- * Names of the fields of a refusal that go on: what a status means depends on many of them (`Location`, `Allow`, `WWW-Authenticate`, …).
- * A cookie of the target's does not, as the client's do not get there, unless its name is among `named`.
+ * The names of the fields of a refusal to return: the meaning of a status depends on many of them (`Location`, `Allow`, `WWW-Authenticate`,
+ * …). Cookies of the target are returned only if named, just as the client's cookies are sent only if named.
  */
 function refusalNames(headers: Headers, named: readonly string[]): string[] {
   const { connection } = headers
@@ -171,7 +171,7 @@ function refusalNames(headers: Headers, named: readonly string[]): string[] {
   })
 }
 
-/** The fields of the target's answer that have these names. */
+/** The fields of the target's response with these names. */
 export function returnedFields(headers: Headers, names: readonly string[]): Field[] {
   return names.flatMap(name => {
     const value = headers[name]
@@ -180,7 +180,7 @@ export function returnedFields(headers: Headers, names: readonly string[]): Fiel
   })
 }
 
-/** How a client is refused that the target does not take. */
+/** The response to a client that the target refuses. */
 export interface RelayedRefusal extends RefusalOptions {
   readonly status: number
 }

@@ -1,4 +1,4 @@
-// One of the two connections of a relay, as what carries its messages sees it.
+// One of the two connections of a relay, as the carriers use it.
 
 import { kEndpoint } from '../endpoint.js'
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
@@ -6,35 +6,35 @@ import { isDraft } from '../protocol/draft-parser.js'
 import { Opcode } from '../protocol/opcode.js'
 import type { WebSocketStream } from '../websocket-stream.js'
 
-/** What has gone one way through a relay. */
+/** Counters for one direction of a relay. */
 export interface RelayCounts {
-  /** Payload: as on the wire where frames pass as they are, else of the messages. */
+  /** Payload bytes: as on the wire if frames are passed unchanged, otherwise of the messages. */
   bytes: number
-  /** Data frames, where they pass as they are; else 0. */
+  /** Data frames, if frames are passed unchanged; otherwise 0. */
   frames: number
   /** Whole messages. */
   messages: number
 }
 
-/** Takes what one side sends to the other, until nothing more comes. */
+/** Carries data from one side to the other until no more arrives. */
 export interface Carrier {
-  /** Nothing more will be taken. */
+  /** Whether it carries nothing more. */
   readonly isOver: boolean
-  /** Closes the other side, with this body, as soon as it can be; what still comes is dropped. */
+  /** Closes the other side with this body as soon as possible; drops further input. */
   stop(body: Buffer): void
-  /** The other side is gone: what still comes is dropped. */
+  /** The other side has ended: drops further input. */
   discard(): void
-  /** Both are: nothing waits for anything any more. */
+  /** Both sides have ended: wakes up everything that waits. */
   release(): void
 }
 
 export const NO_STATUS = Buffer.alloc(0)
 
-/** What the Pings of a relay's own carry: their Pongs are not passed on. */
+/** The payload of Pings that the relay itself sends; their Pongs are not passed on. */
 const PROBE = Buffer.from('websocket-duplex: still there?')
 
 export class Side {
-  // bytes that had passed when `probe` looked last
+  // bytes that had been written at the last call of `probe`
   private passed = -1
 
   constructor(
@@ -42,14 +42,14 @@ export class Side {
     private readonly lost: { readonly code: number; readonly reason: string }
   ) {}
 
-  /** Leaves the peer's Close, and its Pings where asked, to the other side to answer. */
+  /** Lets the other side answer the peer's Close, and its Pings if requested. */
   giveAway(pings: boolean): void {
     const { connection } = this.ws[kEndpoint]
     connection.relaysClose = true
     connection.pings.areRelayed = pings
   }
 
-  /** Whether it speaks a version that has frames, and control frames, as RFC 6455 does. */
+  /** Whether its version has the frames and control frames of RFC 6455. */
   get hasFrames(): boolean {
     return !isDraft(this.ws.version)
   }
@@ -64,7 +64,7 @@ export class Side {
     return this.ws[kEndpoint].sender.isBlocked
   }
 
-  /** Whether nothing but a Close frame has ended what comes from it. */
+  /** Whether its input ended with a Close frame. */
   get hasClosed(): boolean {
     return this.ws[kEndpoint].connection.failure === null
   }
@@ -77,14 +77,14 @@ export class Side {
     if (this.takesMessages) this.ws[kEndpoint].sendControl(opcode, payload)
   }
 
-  /** Bytes that its wire has taken, give or take what was handed to it since. */
+  /** Bytes that its wire has taken, except for what was just passed to it. */
   get taken(): number {
     return this.ws.stats.bytesSent - this.ws.bufferedAmount
   }
 
   /**
-   * Sends a Ping where input is held back and the other side has taken nothing since the last call: a wire that is not read from does
-   * not tell that it is broken, one that is written to does.
+   * Sends a Ping if this side's input is paused and the other side has taken nothing since the last call: a broken wire is noticed only
+   * when it is read or written.
    */
   probe(other: Side): void {
     const { stats } = this.ws
@@ -94,19 +94,19 @@ export class Side {
     if (isStill && this.hasFrames && !this.isBlocked) this.sendControl(Opcode.Ping, PROBE)
   }
 
-  /** Whether a Pong answers `probe`, and not the other side. */
+  /** Whether a Pong answers `probe`, and must not be passed on. */
   isOwnPong(payload: Buffer): boolean {
     return payload.equals(PROBE)
   }
 
-  /** Begins, or answers, the closing handshake. */
+  /** Starts or answers the closing handshake. */
   close(body: Buffer): void {
     if (this.takesMessages) this.ws[kEndpoint].sender.close(body)
   }
 
   /**
-   * The body of the Close for the other side when nothing more comes from this one.
-   * @param isClean - what came ended with a Close frame
+   * The body of the Close for the other side when this one sends nothing more.
+   * @param isClean - whether this side's input ended with a Close frame
    */
   closing(isClean: boolean): Buffer {
     if (!isClean) return writeCloseBody(this.lost.code, this.lost.reason)
@@ -115,12 +115,12 @@ export class Side {
   }
 }
 
-/** RFC 6455 §7.4.1: an endpoint is going away. */
+/** RFC 6455 §7.4.1: an endpoint is going away */
 export function clientSide(ws: WebSocketStream): Side {
   return new Side(ws, { code: CloseCode.GoingAway, reason: 'the client was lost' })
 }
 
-/** The IANA close code registry: 1014, of a gateway whose upstream gave no right answer. */
+/** The IANA close code registry: 1014, a gateway got an invalid response from its upstream server */
 export function targetSide(ws: WebSocketStream): Side {
   return new Side(ws, { code: CloseCode.BadGateway, reason: 'the target was lost' })
 }

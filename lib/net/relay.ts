@@ -1,5 +1,5 @@
-// A client's connection comes in whose request is not answered yet, and one to a target is dialled: what either side sends, its pings
-// and its Close frame reach the other. Who gets what in which form is decided here, and done by the carriers.
+// Connects an unanswered connection of a client to a target that it dials: messages, Pings and Close frames of either side reach the other.
+// Decides the form in which data is passed; the carriers pass it.
 
 import type { CloseInfo } from '../connection.js'
 import { Deferred } from '../deferred.js'
@@ -36,13 +36,13 @@ export type {
 } from './relay-options.js'
 export type { RelayCounts } from './relay-side.js'
 
-/** What both sides agreed on. */
+/** The result of both handshakes. */
 export interface RelayInfo {
   /** The subprotocol of the client's connection; '' for none. */
   readonly protocol: string
   /** The extensions of the client's connection; '' for none. */
   readonly extensions: string
-  /** In what form messages pass: frames as they are, messages as they arrive, or messages held whole. */
+  /** How messages are passed: as frames, as streams while they arrive, or as whole messages. */
   readonly form: 'frames' | 'streams' | 'messages'
 }
 
@@ -50,27 +50,28 @@ export interface RelayInfo {
 export interface RelayCloseInfo {
   /** How the client's connection ended. */
   readonly client: CloseInfo
-  /** Null where the target was never dialled. */
+  /** Null if the target was never dialled. */
   readonly target: CloseInfo | null
 }
 
-/** What has passed, each way. */
+/** Counters for both directions. */
 export type RelayStats = { readonly [D in RelayDirection]: Readonly<RelayCounts> }
 
 /**
- * Joins a client's connection to one that it dials: for reverse proxies and gateways.
+ * Connects a client's connection to one that it dials: for reverse proxies and gateways.
  *
- * The target is offered the subprotocols and extensions that the client offers, and its answer is the client's. Then frames pass as they
- * are, compression and fragmentation untouched (RFC 6455 §5.4), none held whole. Where each side has extensions of its own that turn out
- * different (`connect.extensions`, a draft of the protocol), messages pass one by one as streams. Backpressure goes through, both ways.
+ * The target gets the client's offer of subprotocols and extensions, and the client gets the target's response. Then frames are passed
+ * unchanged, with their compression and fragmentation (RFC 6455 §5.4), and none is buffered whole. If the two sides end up with different
+ * extensions (`connect.extensions`, a draft of the protocol), messages are passed one by one as streams. Backpressure applies in both
+ * directions.
  *
- * A side's Close frame is answered by the other side's, so the closing handshake is end to end. Where one side is lost, or breaks a
- * rule, the other is closed: a client with 1014, a target with 1001; where half a frame was sent it is destroyed instead.
+ * The Close frame of one side is answered by that of the other, so the closing handshake is end to end. If one side is lost or breaks a
+ * rule, the other is closed: a client with 1014, a target with 1001; or destroyed, if it got an incomplete frame.
  *
- * A target that cannot be reached is a 502 for the client, one that takes too long a 504; one that refuses is repeated.
- * @param ws - a server's connection whose request is not answered yet; with `maxFrameSize: Infinity` frames of any size pass
- * @param target - always of the configuration: no host that a request names is dialled
- * @throws TypeError where an option is wrong, or the request was answered already
+ * If the target cannot be reached, the client gets 502; on timeout 504; if the target refuses, its response.
+ * @param ws - a server's connection whose request is not answered yet; `maxFrameSize: Infinity` passes frames of any size
+ * @param target - taken from the configuration only: a host named in a request is never dialled
+ * @throws TypeError if an option is invalid, or the request has been answered
  */
 export function relay(ws: WebSocketStream, target: RelayTarget | TargetChooser, options?: RelayOptions): Relay {
   if (!(ws instanceof WebSocketStream) || ws[kEndpoint].connection.role !== 'server') {
@@ -80,11 +81,11 @@ export function relay(ws: WebSocketStream, target: RelayTarget | TargetChooser, 
   return new Relay(ws, readTarget(target), readRelayOptions(options))
 }
 
-/** A client's connection and that to its target. */
+/** A client's connection and its connection to the target. */
 export class Relay {
   /** The connection to the target; null until it is dialled. */
   target: WebSocketStream | null = null
-  /** What has passed, each way. */
+  /** Counters for both directions. */
   readonly stats: RelayStats = { fromClient: newCounts(), fromTarget: newCounts() }
 
   private readonly whenOpened = new Deferred<RelayInfo>()
@@ -96,7 +97,7 @@ export class Relay {
 
   /** @internal */
   constructor(
-    /** The connection of the client. */
+    /** The client's connection. */
     readonly client: WebSocketStream,
     private readonly chosen: RelayTarget | TargetChooser,
     private readonly settings: RelaySettings
@@ -108,21 +109,21 @@ export class Relay {
     else client.once('request', request => void this.dial(request))
   }
 
-  /** When both connections are open; rejects with what kept one of them from it. Never an unhandled rejection by itself. */
+  /** Resolves when both connections are open; rejects if one could not be opened. Does not cause an unhandled rejection. */
   get opened(): Promise<RelayInfo> {
     return this.whenOpened.promise
   }
 
-  /** When both connections are over; never rejects. */
+  /** Resolves when both connections have ended; never rejects. */
   get closed(): Promise<RelayCloseInfo> {
     return this.whenClosed.promise
   }
 
   /**
-   * Closes both connections, with what has passed before; a client that waits for the target is answered 503.
-   * @param code - 1000-1003, 1007-1014 or 3000-4999; 1001: the relay is going away
+   * Closes both connections after the data received so far; a client that waits for the target gets 503.
+   * @param code - 1000-1003, 1007-1014 or 3000-4999; default 1001: the relay is going away
    * @param reason - at most 123 bytes of UTF-8
-   * @throws TypeError, RangeError where they cannot be sent
+   * @throws TypeError, RangeError if they cannot be sent
    */
   close(code: number = CloseCode.GoingAway, reason = ''): void {
     const body = writeCloseBody(code, reason)
@@ -140,7 +141,7 @@ export class Relay {
     this.after(closeTimeout, () => this.destroy())
   }
 
-  /** Gives up both connections at once. */
+  /** Destroys both connections at once. */
   destroy(): void {
     this.client.destroy()
     this.target?.destroy()
@@ -157,7 +158,7 @@ export class Relay {
   private async dial(request: UpgradeRequest): Promise<void> {
     const { client, chosen } = this
     if (!isWebSocket(request)) {
-      // refused, as without a relay
+      // accept() refuses an invalid request, as without a relay
       client.accept()
       return
     }
@@ -174,14 +175,14 @@ export class Relay {
   private call(dialling: Dialling): void {
     const target = connect(dialling.url, dialling.options)
     this.target = target
-    // its request is sent in a later turn
+    // in time: the request is sent in a later turn
     if (dialling.path !== null) target[kEndpoint].driver!.askFor!(dialling.path)
     target.once('open', () => this.answer(target, dialling))
     target.opened.catch(error => this.refuse(error))
     void target.whenClosed().then(() => this.sideOver('target'))
   }
 
-  /** The target has accepted: so does the client's side. */
+  /** The target has accepted the request, so the client is accepted too. */
   private answer(target: WebSocketStream, { isOpaque, choosesProtocol }: Dialling): void {
     const { client, settings } = this
     const headers = returnedFields(target.headers, settings.returnHeaders)
@@ -245,7 +246,7 @@ export class Relay {
     return new MessageCarrier(from, to, { ...common, direction, onMessage, transform: transform?.[direction], failed })
   }
 
-  // Their ends
+  // The ends
 
   private sideOver(side: 'client' | 'target'): void {
     const { client, target, carriers } = this
@@ -268,7 +269,7 @@ export class Relay {
     this.whenClosed.resolve({ client: this.client.closeInfo!, target: this.target?.closeInfo ?? null })
   }
 
-  /** What had arrived from one side is still sent to the other, as long as its wire takes some of it in each `closeTimeout`. */
+  /** Data that one side sent before it ended is still sent to the other, as long as the wire takes some in each `closeTimeout`. */
   private awaitEnd(last: WebSocketStream): void {
     const { closeTimeout } = this.client[kEndpoint].settings
     let seen: number | undefined
@@ -281,7 +282,7 @@ export class Relay {
     look()
   }
 
-  /** Looks after sides that are not read from because the other takes nothing: they may have died. */
+  /** Checks for sides that may have died while their input is paused because the other side takes nothing. */
   private probe(near: Side, far: Side): void {
     const { closeTimeout } = this.client[kEndpoint].settings
     if (closeTimeout === Number.POSITIVE_INFINITY) return
@@ -301,7 +302,7 @@ export class Relay {
   }
 }
 
-/** Milliseconds. */
+/** Time in ms. */
 const SHORTEST_PROBE = 250
 
 function newCounts(): RelayCounts {

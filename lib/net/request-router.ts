@@ -1,5 +1,5 @@
-// A server's events come in, and each request for a WebSocket goes to the acceptor that takes it: one reception for each server,
-// however many acceptors it has. What belongs to others on the same server is left to them.
+// Listens to a server and passes each WebSocket request to the acceptor that takes it: one router for each server, for all its acceptors.
+// Leaves other requests to other listeners.
 
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
@@ -14,7 +14,7 @@ import type { Acceptor } from './acceptor.js'
 import type { AcceptorRequest } from './acceptor-options.js'
 import { serveWithoutUpgrade } from './ordinary-request.js'
 
-/** What an acceptor needs of a server: those of `node:http`, `node:https` and `node:http2` have it. */
+/** The parts of a server that an acceptor uses: those of `node:http`, `node:https` and `node:http2` have them. */
 export interface WebServer {
   on(event: string, listener: (...args: any[]) => void): unknown
   off(event: string, listener: (...args: any[]) => void): unknown
@@ -23,11 +23,11 @@ export interface WebServer {
 
 interface Entry {
   readonly acceptor: Acceptor<any>
-  /** Of its connections. */
+  /** The options of its connections. */
   readonly options: WebSocketOptions
 }
 
-/** Of newer versions of Node: says which requests come as 'upgrade'. */
+/** In newer versions of Node: decides which requests are emitted as 'upgrade'. */
 interface UpgradingServer extends WebServer {
   shouldUpgradeCallback?(request: IncomingMessage): boolean
 }
@@ -37,7 +37,7 @@ type Listener = [event: string, listener: (...args: any[]) => void]
 
 const routers = new WeakMap<WebServer, RequestRouter>()
 
-/** Has an acceptor asked about a server's requests, behind those that were there before; gives what undoes it. */
+/** Adds an acceptor to a server, after earlier ones; returns a function that removes it. */
 export function enter(server: WebServer, acceptor: Acceptor<any>, options: WebSocketOptions): () => void {
   let router = routers.get(server)
   if (router === undefined) {
@@ -58,13 +58,13 @@ class RequestRouter {
       this.listeners = [upgrade]
       return
     }
-    // with `allowHTTP1` a server has upgrades as well
+    // with `allowHTTP1` an HTTP/2 server emits 'upgrade' too
     this.listeners = [
       upgrade,
       ['stream', (stream, headers) => this.stream(stream, headers)],
       ['connect', (request, answer) => this.connect(request, answer)]
     ]
-    // RFC 8441 §3: of sessions that begin from now on
+    // RFC 8441 §3: for sessions that start from now on
     server.updateSettings({ enableConnectProtocol: true })
   }
 
@@ -80,7 +80,7 @@ class RequestRouter {
     if (this.entries.length === 0) for (const [event, listener] of this.listeners) this.server.off(event, listener)
   }
 
-  /** As soon as there is a listener for 'upgrade', a server gives it every request that offers one, such as `Upgrade: h2c`. */
+  /** With a listener for 'upgrade', a server emits it for every request that offers an upgrade, such as `Upgrade: h2c`. */
   private keepOrdinaryRequests(server: UpgradingServer): void {
     const { shouldUpgradeCallback } = server
     if (shouldUpgradeCallback === undefined) return
@@ -118,12 +118,12 @@ class RequestRouter {
       entry.acceptor.take(ws, wire, request)
       return
     }
-    // what is wrong with a request beside its path is still said first
+    // any other error in the request takes precedence
     ws.reject(404)
     ws.attach(wire)
   }
 
-  /** The first acceptor whose path it is. */
+  /** The first acceptor that takes the request. */
   private find(request: AcceptorRequest): Entry | null {
     for (const entry of this.entries) {
       try {
@@ -136,13 +136,13 @@ class RequestRouter {
   }
 
   /**
-   * Without a listener, the 'request' event of an HTTP/2 server comes with a 405 for every CONNECT. With this one, it is said here
-   * of those that are not ours.
+   * Without a listener for 'connect', an HTTP/2 server answers every CONNECT with 405. With this listener, it must be done here for
+   * requests that are not ours.
    */
   private connect(request: IncomingMessage | Http2ServerRequest, answer: Socket | Http2ServerResponse): void {
     if (this.server.listenerCount('connect') > 1) return
     if (request.httpVersionMajor === 1) {
-      // what node:http does without a listener
+      // as node:http does without a listener
       ;(answer as Socket).destroy()
     } else if (extendedProtocol(request.headers) === undefined) {
       ;(answer as Http2ServerResponse).writeHead(405).end()
@@ -151,7 +151,7 @@ class RequestRouter {
 
   private get hasOtherStreamListeners(): boolean {
     const { server } = this
-    // 'request' is made of 'stream' by a listener of Node's own
+    // Node's own listener emits 'request' from 'stream'
     const known = server.listenerCount('request') > 0 ? 2 : 1
     return server.listenerCount('stream') > known || server.listenerCount('connect') > 1
   }

@@ -1,12 +1,12 @@
-// What ended a connection, or kept it from opening, comes in; whether it would happen again, and how long the server asks to wait, go out.
+// Decides whether an error that ended a connection, or kept it from opening, is final, and how long the server asks to wait.
 
 import { HandshakeError, WebSocketError } from '../errors.js'
 import { CloseCode } from '../protocol/close-code.js'
 
-/** Refusals that may be others the next time (RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4). */
+/** Refusals that may be temporary (RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4). */
 const PASSING_STATUSES: readonly number[] = [408, 425, 429]
 
-/** What answers is no server of WebSockets, or not one for this client. */
+/** The server does not speak WebSocket, or not with this client. */
 const FINAL_ERRORS: readonly string[] = [
   'WS_ERR_BAD_RESPONSE',
   'WS_ERR_MALFORMED_HEAD',
@@ -15,7 +15,7 @@ const FINAL_ERRORS: readonly string[] = [
   'WS_ERR_HEAD_TOO_LARGE'
 ]
 
-/** One side says that the other does what it must not, and would again. */
+/** One side reports that the other broke a rule, which would happen again. */
 const FINAL_CLOSE_CODES: readonly number[] = [
   CloseCode.ProtocolError,
   CloseCode.UnsupportedData,
@@ -23,12 +23,12 @@ const FINAL_CLOSE_CODES: readonly number[] = [
   CloseCode.PolicyViolation,
   CloseCode.MessageTooBig,
   CloseCode.MandatoryExtension,
-  // unauthorized and forbidden, in IANA's registry
+  // unauthorized and forbidden, in the IANA registry
   3000,
   3003
 ]
 
-/** Certificates that an administrator has to change. That one is expired, or not valid yet, passes: it is renewed, or this machine's clock is set. */
+/** Invalid certificates. Not those that are expired or not valid yet: they get renewed, or this machine's clock gets corrected. */
 const FINAL_TLS_ERRORS: readonly unknown[] = [
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'SELF_SIGNED_CERT_IN_CHAIN',
@@ -44,12 +44,12 @@ const FINAL_TLS_ERRORS: readonly unknown[] = [
   'INVALID_PURPOSE',
   'PATH_LENGTH_EXCEEDED',
   'ERR_TLS_CERT_ALTNAME_INVALID',
-  // no TLS at all
+  // not TLS at all
   'ERR_SSL_WRONG_VERSION_NUMBER',
   'ERR_SSL_PACKET_LENGTH_TOO_LONG'
 ]
 
-/** Whether the same would happen again, as far as that can be known. */
+/** Whether the same error is likely to happen again. */
 export function isFinal(error: Error): boolean {
   if (!(error instanceof WebSocketError)) return false
   if (FINAL_CLOSE_CODES.includes(error.closeCode) || FINAL_ERRORS.includes(error.code)) return true
@@ -59,7 +59,7 @@ export function isFinal(error: Error): boolean {
   return status > 0 && status < 500 && !PASSING_STATUSES.includes(status)
 }
 
-/** Milliseconds that a refusal asks to wait (RFC 9110 §10.2.3); 0 where it does not. */
+/** Time in ms that a refusal asks to wait (RFC 9110 §10.2.3); 0 if it does not. */
 export function retryAfter(error: Error): number {
   const field = error instanceof HandshakeError ? error.headers['retry-after'] : undefined
   if (typeof field !== 'string') return 0

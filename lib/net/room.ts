@@ -1,4 +1,4 @@
-// Connections come in, and leave when they end: a set to send to, as the acceptor's own is.
+// A set of connections to send to. A connection leaves it when it ends, as with the set of an acceptor.
 
 import type { Sendable } from '../protocol/message-splitter.js'
 import type { PreparedMessage } from '../protocol/prepared-message.js'
@@ -9,21 +9,21 @@ import { type BroadcastOptions, type BroadcastResult, broadcast } from './broadc
 const roomsOf = new WeakMap<WebSocketStream, Set<Room>>()
 
 /**
- * Connections to broadcast to: those of a chat room, of a topic, of a user. A connection may be in any number of rooms, and leaves them by
- * itself when it is over, before `close` listeners of the application are called. `new Room()` has no options: how a message is sent is said
- * with each one, as in `acceptor.broadcast`.
+ * Connections to broadcast to, for example those of a chat room, a topic or a user. A connection may be in any number of rooms, and leaves
+ * them when it ends, before `close` listeners of the application are called. `new Room()` has no options: each `broadcast` has its own, as
+ * in `acceptor.broadcast`.
  */
 export class Room implements Iterable<WebSocketStream> {
   private readonly members = new Set<WebSocketStream>()
 
-  /** How many connections are in it. */
+  /** The number of connections in the room. */
   get size(): number {
     return this.members.size
   }
 
   /**
-   * Takes a connection in; one that is over is not.
-   * @throws TypeError where it is no WebSocketStream
+   * Adds a connection, unless it has ended.
+   * @throws TypeError if it is not a WebSocketStream
    */
   add(ws: WebSocketStream): this {
     if (!(ws instanceof WebSocketStream)) throw new TypeError('ws must be a WebSocketStream')
@@ -33,7 +33,7 @@ export class Room implements Iterable<WebSocketStream> {
     return this
   }
 
-  /** Lets a connection go; false where it was not in the room. */
+  /** Removes a connection; false if it was not in the room. */
   delete(ws: WebSocketStream): boolean {
     roomsOf.get(ws)?.delete(this)
     return this.members.delete(ws)
@@ -44,16 +44,15 @@ export class Room implements Iterable<WebSocketStream> {
     return this.members.has(ws)
   }
 
-  /** The connections, in the order in which they came. */
+  /** The connections in the order in which they were added. */
   [Symbol.iterator](): IterableIterator<WebSocketStream> {
     return this.members.values()
   }
 
   /**
-   * Sends a message to all that are in the room and open, framed and compressed once. Never more than `limit` bytes are held for a
-   * connection that does not keep up.
-   * @throws TypeError where it is no message, or an option is wrong; RangeError where the message alone is larger than a `limit` that was
-   * given
+   * Sends a message to all open connections in the room, framed and compressed once. At most `limit` bytes are buffered for a connection
+   * that does not keep up.
+   * @throws TypeError if it is not a message, or an option is invalid; RangeError if the message alone exceeds a `limit` that was given
    */
   broadcast(data: Sendable | PreparedMessage, options?: BroadcastOptions): BroadcastResult {
     return broadcast(this.members, data, options)
@@ -65,7 +64,7 @@ function roomsFor(ws: WebSocketStream): Set<Room> {
   if (known !== undefined) return known
   const rooms = new Set<Room>()
   roomsOf.set(ws, rooms)
-  // ahead of the application's, which may ask whether a room is empty now
+  // runs before the application's listeners, which may check whether the room is empty
   ws.prependListener('close', leaveAll)
   return rooms
 }

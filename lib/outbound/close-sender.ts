@@ -1,16 +1,16 @@
-// Sends the Close frame, and knows whether it has left: whether a connection ended cleanly hangs on that (RFC 6455 §7.1.4).
+// Sends the Close frame and knows whether it was written, which decides whether a connection ended cleanly (RFC 6455 §7.1.4).
 
 import type { Pipeline } from '../pipeline.js'
 import type { Buffer } from '../runtime/node.js'
 
 export class CloseSender {
   private frame: 'none' | 'sent' | 'written' = 'none'
-  /** The wire has taken all, its end included. */
+  /** The wire has taken everything, including its end. */
   hasEnded = false
 
   constructor(private readonly pipeline: Pipeline) {}
 
-  /** Sends a Close behind what waits; no frame goes out after it. False where this version has no Close frame. */
+  /** Sends a Close after queued data; no frame follows it. False if this version has no Close frame. */
   send(payload: Buffer): boolean {
     const { encoder } = this.pipeline
     let isSent = true
@@ -25,14 +25,14 @@ export class CloseSender {
     return isSent
   }
 
-  /** Once all is over: whether our Close, or the end of the wire in its place, had left by then. */
+  /** After the end: whether our Close, or the end of the wire in its place, was written. */
   get hasLeft(): boolean {
-    // a stream of HTTP/2 forgets what it has written when the peer resets it, which browsers do after their Close
+    // an HTTP/2 stream no longer knows what it wrote once the peer has reset it, as browsers do after their Close
     if (this.hasEnded || this.pipeline.wire?.isMultiplexed) return true
     return this.frame === 'none' ? this.hasSentAll : this.frame === 'written'
   }
 
-  /** Whether the wire has taken all that was to be sent. */
+  /** Whether the wire has taken everything that was queued. */
   get hasSentAll(): boolean {
     const { encoder, wire, isCompressing } = this.pipeline
     if (this.hasEnded) return true

@@ -1,5 +1,5 @@
-// What the application sends comes in, from the WebSocketStream or from a view, and goes to the outbound chain in the order in which it was
-// sent. A close waits here for what was sent before it.
+// Takes messages from the WebSocketStream or a view and passes them to the outbound chain in order. A close waits here for the messages
+// sent before it.
 
 import type { Connection } from '../connection.js'
 import { WebSocketError } from '../errors.js'
@@ -23,20 +23,20 @@ import type { StreamsOwner } from '../views/streams-view.js'
 import type { View } from '../views/view.js'
 import { SendQueue } from './send-queue.js'
 
-/** What few connections need, or need for a short time only. */
+/** State that is rarely needed, or only for a short time; kept in one object to save memory. */
 interface PendingWork {
   closeBody?: Buffer
   closeSent?: () => void
-  /** Who waits for the wire to take bytes again. */
+  /** Callbacks waiting until the wire takes bytes again. */
   drained?: (() => void)[]
-  /** Stands for the view of an application that was told to wait before there was one. */
+  /** Replaces the writer's view if `write` returned false before there was a view. */
   writer?: { proceed(): void }
 }
 
 export const NORMAL = writeCloseBody(1000, '')
 
 export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, MessageWriterOwner {
-  // where messages wait while one is written piece by piece
+  // holds messages while one is written in pieces
   private queue: SendQueue | null = null
   private pending: PendingWork | null = null
 
@@ -54,14 +54,14 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return this.connection.takesMessages
   }
 
-  /** The error of what can no longer be sent, which says why. */
+  /** The error for data that can no longer be sent; it says why. */
   notOpen(): WebSocketError {
     return this.connection.notOpen()
   }
 
   /**
-   * Sends a message behind all that wait. False if nothing more can be sent.
-   * @param written - called when the wire has written it, or with an error when it cannot
+   * Sends a message after all that are queued. False if nothing more can be sent.
+   * @param written - called when it has been written to the wire, or with an error if it cannot be
    */
   send(message: Outgoing, written: Written | null): boolean {
     // the drafts have no binary messages
@@ -71,7 +71,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return isTaken
   }
 
-  /** Sends a Ping or a Pong behind all messages that wait. */
+  /** Sends a Ping or a Pong after all queued messages. */
   sendInOrder(opcode: Opcode, payload: Buffer): void {
     this.enqueue(new OrderedControl(opcode, payload), null)
   }
@@ -82,7 +82,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return view === null || !this.viewTakesItems || !view.writableEnded
   }
 
-  /** Whether messages go through the view, behind what was written there. */
+  /** Whether messages go through the view, after those written to it. */
   private get viewTakesItems(): boolean {
     const { kind } = this.receiver
     return kind === 'messages' || kind === 'streams'
@@ -118,10 +118,10 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     this.pipeline.whenSent(written)
   }
 
-  /** The view that the application writes to is there: it is told when the wire takes more. */
+  /** The application has opened its view, which is notified when the wire takes more. */
   viewOpened(): void {
     const view = this.receiver.view!
-    // what is still to be written goes ahead of the answer to a Close
+    // messages still to be written leave before the answer to the peer's Close
     if (this.receiver.kind === 'bytes') this.connection.relaysClose = true
     this.setSender(view)
     if (this.pending?.writer !== undefined) view.startBlocked()
@@ -132,7 +132,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     else this.pipeline.fragmenter.prev = sender as unknown as Sender<Outgoing>
   }
 
-  /** An application that is told to wait may listen for 'drain' on a view that is yet to be made. */
+  /** An application that must wait may still open a view and listen for its 'drain'. */
   private rememberWriter(): void {
     this.pending ??= {}
     const { pending } = this
@@ -140,9 +140,9 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     this.setSender(pending.writer)
   }
 
-  // Messages in pieces
+  // Messages written in pieces
 
-  /** Keeps all that is sent until `release`. */
+  /** Holds back everything that is sent until `release`. */
   hold(): void {
     this.sendQueue.hold()
   }
@@ -151,7 +151,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     this.sendQueue.release()
   }
 
-  /** Where messages wait while one is written piece by piece; made when the first of these is begun. */
+  /** Holds messages while one is written in pieces; created with the first of these. */
   get sendQueue(): SendQueue {
     if (this.queue === null) {
       this.queue = new SendQueue(this.pipeline.fragmenter, written => this.pipeline.whenSent(written))
@@ -160,7 +160,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return this.queue
   }
 
-  /** Begins a message that is written in pieces, behind all that wait. */
+  /** Begins a message that is written in pieces, after all that are queued. */
   createMessage(kind: MessageKind, compress: boolean): MessageWriter {
     const writer = this.makeWriter(kind, compress)
     const { sendQueue } = this
@@ -183,7 +183,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return new MessageWriter(kind, compress, this.settings.highWaterMark, this)
   }
 
-  /** A message that was begun cannot be ended (RFC 6455 has no way to take it back). */
+  /** A message has begun and cannot be ended; RFC 6455 has no way to cancel it. */
   messageBroken(error: Error | null): void {
     const isText = error instanceof WebSocketError && error.code === 'WS_ERR_INVALID_UTF8'
     this.close(writeCloseBody(isText ? CloseCode.InvalidPayload : CloseCode.InternalError, ''))
@@ -196,21 +196,21 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return this.pipeline.encoder.isBlocked
   }
 
-  /** Whether what is sent now has to wait. */
+  /** Whether data sent now has to wait. */
   get needsDrain(): boolean {
     const { view } = this.receiver
     if (this.lifecycle.closeInfo !== undefined) return false
-    // behind a message that is written in pieces
+    // waiting for a message that is written in pieces
     const isQueueFull = this.queue !== null && this.queue.size > this.settings.highWaterMark
     return this.pipeline.encoder.isFull || isQueueFull || (view?.writableNeedDrain ?? false)
   }
 
-  /** Bytes that wait here, or in the view. */
+  /** Bytes that wait here or in the view. */
   get size(): number {
     return (this.queue?.size ?? 0) + (this.receiver.view?.queuedSize ?? 0)
   }
 
-  /** Resolves when the wire has written all that was sent before; rejects if the connection ends first. */
+  /** Resolves when the wire has written everything sent before; rejects if the connection ends first. */
   whenAllWritten(): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle: Written = error => {
@@ -219,20 +219,20 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
       }
       const { view } = this.receiver
       if (this.lifecycle.closeInfo !== undefined) settle(this.notOpen())
-      // behind what waits in the view, and behind a message in pieces
+      // first what waits in the view, then what waits for a message written in pieces
       else if (view !== null && view.writableLength > 0) view.whenWritten(settle)
       else this.sendBarrier(settle)
     })
   }
 
-  /** Calls back once when the wire takes bytes again, or is gone. */
+  /** Calls back once, when the wire takes bytes again or is gone. */
   whenDrained(callback: () => void): void {
     this.pending ??= {}
     this.pending.drained ??= []
     this.pending.drained.push(callback)
   }
 
-  /** The wire takes bytes again, or is gone. */
+  /** The wire takes bytes again or is gone. */
   drained(): void {
     const { pending } = this
     if (pending === null) return
@@ -253,19 +253,19 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return this.settings.closeTimeout
   }
 
-  /** Whether a Close waits for messages that have been sent. */
+  /** Whether a Close waits for messages sent before it. */
   private get isEnding(): boolean {
     return this.pending?.closeBody !== undefined
   }
 
-  /** Begins the closing handshake behind the messages that wait. */
+  /** Starts the closing handshake after all queued messages. */
   close(body: Buffer): void {
-    // if nothing reads, the peer's answer must not wait behind messages that are not wanted
+    // the application does not read: drop its messages, so that the peer's answer can be read
     if (this.receiver.isUnheard) this.receiver.discard()
     const { queue } = this
     const { view } = this.receiver
     const isSettled = queue === null || queue.isSettled
-    // a message that the application has not ended is not waited for, nor what waits behind it
+    // do not wait for a message that the application has not ended, nor for messages queued after it
     const isWritten = view === null || view.writableLength === 0 || (queue?.isOpen ?? false)
     if (isSettled && isWritten) {
       this.connection.close(body)
@@ -284,12 +284,12 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     this.closeIfStuck(body)
   }
 
-  /** What waits behind a message that the application has not ended is not waited for. */
+  /** Closes without waiting for a message that has not ended, and those queued after it. */
   private closeIfStuck(body: Buffer): void {
     if (this.receiver.kind !== 'frames') this.queue?.whenStuck(() => this.connection.close(body))
   }
 
-  /** The application writes no more; what it wrote is to be sent within `closeTimeout`. */
+  /** The application writes no more; queued messages must be sent within `closeTimeout`. */
   endsSoon(): void {
     if (this.receiver.view!.writableLength === 0) return
     this.connection.closeSoon()
@@ -315,27 +315,27 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     }
   }
 
-  /** The application writes a Close frame itself. */
+  /** The application wrote a Close frame itself. */
   closeWith(body: Buffer): void {
     this.connection.close(body)
   }
 
   messagesDestroyed(error: Error | null): void {
     this.receiver.discard()
-    // leaving a `for await` loop destroys the stream with an AbortError, and is no failure
+    // leaving a `for await` loop destroys the stream with an AbortError, which is not a failure
     const isNormal = error === null || error.name === 'AbortError'
     if (!isNormal && !(error instanceof WebSocketError)) this.lifecycle.fail(error)
     this.connection.close(isNormal ? NORMAL : writeCloseBody(CloseCode.InternalError, ''))
   }
 
-  /** The connection is over. */
+  /** The connection has ended. */
   connectionOver(): void {
     this.drained()
     this.receiver.view?.connectionOver()
     this.queue?.connectionOver()
   }
 
-  // What the views ask of the rest
+  // Called by the views
 
   wantMessages(): void {
     this.receiver.proceed()

@@ -1,5 +1,5 @@
-// What the application sends comes in, and goes to MessageFragmenter one after the other: while a message is being written piece by
-// piece, all others wait behind it. Stands in the pipeline only where messages are written in pieces.
+// Passes messages to the MessageFragmenter one after the other: while one is written in pieces, all others wait. Part of the pipeline only
+// if a message is written in pieces.
 
 import { WebSocketError } from '../errors.js'
 import type { Frame } from '../protocol/frame.js'
@@ -11,17 +11,17 @@ import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import type { PiecewiseMessage, SendItem } from '../views/send-item.js'
 
 interface Queued {
-  /** Null for what only waits for those before it. */
+  /** Null if the entry is only a callback. */
   readonly item: SendItem | null
   readonly written: Written | null
 }
 
-/** From here on the front of the queue, which has been sent, is cut off when it is the larger half. */
+/** Entries already sent are removed when they number this many and make up more than half of the array. */
 const CUT_FROM = 1024
 
 export class SendQueue implements Sender<Message> {
   next: Receiver<Message> | null
-  /** Whose write waits for room. */
+  /** The writer that waits for room. */
   sender: { proceed(): void } | null = null
   private current: PiecewiseMessage | null = null
   private queue: Queued[] = []
@@ -33,7 +33,7 @@ export class SendQueue implements Sender<Message> {
   private settled: (() => void)[] = []
   private stuck: (() => void) | null = null
 
-  /** @param whenSent - calls back when the wire has written all that was sent before */
+  /** @param whenSent - calls back when the wire has written everything sent before */
   constructor(
     private readonly fragmenter: MessageFragmenter,
     private readonly whenSent: (written: Written) => void
@@ -42,17 +42,17 @@ export class SendQueue implements Sender<Message> {
     fragmenter.prev = this
   }
 
-  /** Whether all that the application has ended is gone: nothing waits, or only behind a message that is still being written. */
+  /** Whether all ended messages are sent: nothing waits, or only for a message that is still being written. */
   get isSettled(): boolean {
     return this.current === null ? this.at === this.queue.length : !this.current.isEnded
   }
 
-  /** Whether the message whose turn it is has not been ended. */
+  /** Whether the current message is not ended. */
   get isOpen(): boolean {
     return this.current !== null && !this.current.isEnded
   }
 
-  /** Calls back when a message has its turn that the application writes piece by piece, and has not ended. */
+  /** Calls back when the current message is one that the application writes in pieces and has not ended. */
   whenStuck(callback: () => void): void {
     this.stuck = callback
     if (this.isStuck) callback()
@@ -62,7 +62,7 @@ export class SendQueue implements Sender<Message> {
     return this.isOpen && this.current!.isByHand
   }
 
-  /** Calls back when all that the application has ended is gone. */
+  /** Calls back when all ended messages are sent. */
   whenSettled(callback: () => void): void {
     if (this.isSettled) callback()
     else this.settled.push(callback)
@@ -75,7 +75,7 @@ export class SendQueue implements Sender<Message> {
     return sum
   }
 
-  /** Has all wait until `release`. */
+  /** Holds everything back until `release`. */
   hold(): void {
     this.held = true
   }
@@ -86,7 +86,7 @@ export class SendQueue implements Sender<Message> {
     else if (this.run()) this.sender?.proceed()
   }
 
-  /** Sends this behind all that wait; false asks to wait for `proceed` of the sender. */
+  /** Adds an item at the end; false if the sender must wait for `proceed`. */
   add(item: SendItem, written: Written | null): boolean {
     this.queue.push({ item, written })
     if (isPiecewise(item)) this.piecewise.add(item)
@@ -94,25 +94,25 @@ export class SendQueue implements Sender<Message> {
     return this.run()
   }
 
-  /** Calls back when the wire has written all that was sent before. */
+  /** Calls back when the wire has written everything sent before. */
   whenWritten(written: Written): void {
     this.queue.push({ item: null, written })
     this.run()
   }
 
-  /** Sends a piece of the message whose turn it is; false asks to wait for its `proceed`. */
+  /** Sends a piece of the current message; false if the message must wait for `proceed`. */
   pieces(frames: Batch<Frame>): boolean {
     this.blocked = !this.fragmenter.pass(frames)
     return !this.blocked
   }
 
-  /** Sends a frame of the message whose turn it is, and leaves it whole; false asks to wait for its `proceed`. */
+  /** Sends a frame of the current message without splitting it; false if the message must wait for `proceed`. */
   frame(frame: Frame): boolean {
     this.blocked = !this.fragmenter.pass([frame], false)
     return !this.blocked
   }
 
-  /** The message has ended, or is given up. */
+  /** The message has ended or was abandoned. */
   done(message: PiecewiseMessage): void {
     this.piecewise.delete(message)
     if (this.current !== message) return
@@ -167,7 +167,7 @@ export class SendQueue implements Sender<Message> {
       return
     }
     if (isPiecewise(item)) {
-      // it may have been given up while it waited
+      // it may have been abandoned while it waited
       if (!this.piecewise.has(item)) return
       this.current = item
       item.begin()

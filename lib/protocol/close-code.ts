@@ -7,31 +7,31 @@ import { Buffer, isUtf8 } from '../runtime/node.js'
 export const CloseCode = {
   /** The connection has served its purpose. */
   Normal: 1000,
-  /** A server goes down, or a page is left. */
+  /** A server shuts down, or the user leaves a page. */
   GoingAway: 1001,
   /** The peer broke a rule of the protocol. */
   ProtocolError: 1002,
-  /** Data of a kind that cannot be accepted. */
+  /** The peer sent data of a kind that this side does not accept. */
   UnsupportedData: 1003,
   /** Never sent: the peer's Close frame had no code. */
   NoStatus: 1005,
   /** Never sent: there was no Close frame. */
   Abnormal: 1006,
-  /** Data that is not what its type says: text that is not UTF-8, compressed data that is malformed. */
+  /** Data does not match its type: text that is not UTF-8, or malformed compressed data. */
   InvalidPayload: 1007,
-  /** A message that breaks a policy. */
+  /** A message violates a policy. */
   PolicyViolation: 1008,
-  /** A message that is too large. */
+  /** A message is too large. */
   MessageTooBig: 1009,
-  /** A client needs an extension that the server did not accept. */
+  /** A client requires an extension that the server did not accept. */
   MandatoryExtension: 1010,
-  /** Something unexpected keeps this side from going on. */
+  /** An unexpected condition keeps this side from continuing. */
   InternalError: 1011,
   /** The service restarts. */
   ServiceRestart: 1012,
   /** The service is overloaded. */
   TryAgainLater: 1013,
-  /** A gateway got no right answer from the server behind it. */
+  /** A gateway got an invalid response from the server behind it. */
   BadGateway: 1014,
   /** Never sent: TLS failed. */
   TlsHandshake: 1015
@@ -40,7 +40,7 @@ export const CloseCode = {
 /** A close code that the registry names; 3000 to 4999 are for libraries and applications. */
 export type CloseCode = (typeof CloseCode)[keyof typeof CloseCode]
 
-/** What a Close frame says. */
+/** The content of a Close frame. */
 export interface CloseBody {
   readonly code: number
   readonly reason: string
@@ -54,7 +54,7 @@ export function isSendable(code: number): boolean {
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999)
 }
 
-/** @throws WebSocketError where the peer must not have sent this */
+/** @throws WebSocketError if the peer must not send this */
 export function readCloseBody(payload: Buffer): CloseBody {
   if (payload.length === 0) return NO_STATUS
   if (payload.length === 1) throw new WebSocketError('WS_ERR_INVALID_CLOSE_PAYLOAD') // RFC 6455 §5.5.1
@@ -70,12 +70,12 @@ function invalidCode(code: number): WebSocketError {
 }
 
 /**
- * @param code - null for a body without one
- * @throws TypeError, RangeError where the application asks for what must not be sent
+ * @param code - null for an empty body
+ * @throws TypeError, RangeError if the code or the reason must not be sent
  */
 export function writeCloseBody(code: number | null, reason: string): Buffer {
   if (code === null) {
-    // RFC 6455 §5.5.1: a reason stands behind a code
+    // RFC 6455 §5.5.1: a reason needs a code
     if (reason !== '') throw new TypeError('a Close without a code has no reason')
     return Buffer.alloc(0)
   }

@@ -1,12 +1,12 @@
-// Bytes come in, frames go out, as hixie-75 and hixie-76 have them: text between 00 and FF, and frames with a length, which are
-// skipped. Text comes out as far as it is there. Does not know what a message is, nor who reads.
+// Parses frames of hixie-75 and hixie-76: text between 00 and FF, and frames with a length, which are skipped. Passes text on as it
+// arrives. Knows nothing of messages.
 
 import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
 import { Frame, type Owner } from './frame.js'
 import { Opcode } from './opcode.js'
 
-/** The versions whose framing is not that of RFC 6455. */
+/** The versions without the framing of RFC 6455. */
 export type DraftVersion = 'hixie-75' | 'hixie-76'
 
 export function isDraft(version: string): version is DraftVersion {
@@ -16,37 +16,37 @@ export function isDraft(version: string): version is DraftVersion {
 export interface DraftParserOptions {
   /** Only hixie-76 has a Close: `FF 00` (hixie-76 §5.3). */
   version: DraftVersion
-  /** Bytes of payload in one frame, be it text or skipped. */
+  /** Maximum payload of one frame in bytes, text or skipped. */
   maxFrameSize: number
 }
 
-/** So many digits of seven bits hold any number up to 2^53-1; the drafts let leading zeros go on without end. */
+/** This many digits of seven bits hold any number up to 2^53-1; the drafts do not limit leading zeros. */
 const LENGTH_DIGITS = 8
 
 const END = 0xff
 const EMPTY = Buffer.alloc(0)
 
-/** Reads frames from chunks; `next` answers one at a time, so a caller can stop inside a chunk. */
+/** Reads frames from chunks; `next` returns one at a time, so a caller can stop inside a chunk. */
 export class DraftParser {
-  /** For the face of `FrameParser`: the drafts have no reserved bits. */
+  /** Same interface as `FrameParser`: the drafts have no reserved bits. */
   allowedRsv = 0
-  /** Frames that have begun, skipped ones included. */
+  /** Number of frames begun, including skipped ones. */
   frames = 0
-  /** Texts that have ended. */
+  /** Number of texts ended. */
   messages = 0
 
   private readonly closes: boolean
   readonly maxFrameSize: number
-  // the chunk being read; null between chunks, so that an idle parser keeps none alive
+  // the chunk being read; null between chunks, so that an idle parser keeps no chunk alive
   private chunk: Buffer | null = null
   private position = 0
   private owner: Owner = 'us'
-  // text, and frames of unknown types like it, go on to the next FF; skipped ones for as many bytes as they have said
+  // text and frames of unknown types without a length end at FF; skipped frames after the length they announce
   private state: 'type' | 'text' | 'unknown' | 'length' | 'skipped' = 'type'
   private type = 0
-  // bytes of the text, or of what is like it, that have been read
+  // number of bytes of the text or unknown frame read so far
   private offset = 0
-  // of a skipped frame, what is still to come
+  // remaining bytes of a skipped frame
   private length = 0
   private digits = 0
 
@@ -56,8 +56,8 @@ export class DraftParser {
   }
 
   /**
-   * Gives the parser more bytes.
-   * @param owned - this memory is not shared, so it may be kept
+   * Adds bytes to parse.
+   * @param owned - whether this memory is not shared, so that it may be kept
    */
   push(chunk: Buffer, owned: boolean): void {
     if (this.chunk !== null) {
@@ -70,8 +70,8 @@ export class DraftParser {
   }
 
   /**
-   * The next frame, or the next part of one: text whose end has not come has `length` -1. Null when more bytes are needed.
-   * @throws WebSocketError as soon as a frame is larger than allowed
+   * The next frame, or the next part of one; text without its end has `length` -1. Null if more bytes are needed.
+   * @throws WebSocketError as soon as a frame exceeds the limit
    */
   next(): Frame | null {
     let frame: Frame | null = null
@@ -83,7 +83,7 @@ export class DraftParser {
   }
 
   /**
-   * The wire ended. hixie-75 has no Close, and an end between frames stands for one; null where it does not.
+   * The wire ended. hixie-75 has no Close frame: an end between frames counts as one; null in any other case.
    */
   end(): Frame | null {
     return this.closes || this.state !== 'type' ? null : new Frame(Opcode.Close, EMPTY)
@@ -104,7 +104,7 @@ export class DraftParser {
     }
   }
 
-  // hixie-76 §5.3: the high bit tells frames with a length from those with an end; of the latter only type 00 is a message
+  // hixie-76 §5.3: the high bit marks frames with a length; of the others only type 00 is a message
   private begin(type: number): void {
     this.frames++
     this.type = type
@@ -128,7 +128,7 @@ export class DraftParser {
     return new Frame(Opcode.Text, chunk).within(position, size, 0, this.owner).asPart(offset, length)
   }
 
-  // A01: checked with each digit, and however many there are
+  // A01: the limit is checked at each digit
   private readDigit(byte: number): Frame | null {
     this.length = this.length * 128 + (byte & 0x7f)
     if (this.length > Math.min(this.maxFrameSize, Number.MAX_SAFE_INTEGER)) throw tooLarge(String(this.length))

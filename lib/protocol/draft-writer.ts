@@ -1,12 +1,12 @@
-// Frames come in, bytes go out, as hixie-75 and hixie-76 have them: a text message between 00 and FF, whatever frames it came in,
-// and FF 00 for a Close. Frames wait until they are taken. What the drafts have no form for is written nowhere.
+// Writes frames of hixie-75 and hixie-76: each text message between 00 and FF, however it was fragmented, and FF 00 for a Close. Frames
+// wait until they are taken. Data that the drafts cannot express is dropped.
 
 import { Buffer } from '../runtime/node.js'
 import type { DraftVersion } from './draft-parser.js'
 import { Frame } from './frame.js'
 import { isControl, Opcode } from './opcode.js'
 
-// What stands between payloads, as frames without a form of their own. Bytes of UTF-8 are never FF, so nothing else ends a text.
+// The bytes between payloads, kept as frames without a header. UTF-8 never contains FF, so nothing else ends a text.
 const BEGIN = mark(0x00)
 const END = mark(0xff)
 const CLOSE = mark(0xff, 0x00)
@@ -15,31 +15,31 @@ function mark(...bytes: number[]): Frame {
   return new Frame(Opcode.Text, Buffer.from(bytes))
 }
 
-/** Writes what a server sends. */
+/** Writes the frames of a server. */
 export class DraftWriter {
-  /** As in `FrameWriter`; the memory is always its own. */
+  /** As in `FrameWriter`; the memory is always our own. */
   toSocket = false
   borrows = false
-  /** Bytes that wait, those around messages included. */
+  /** Bytes that wait, including the marks around messages. */
   size = 0
-  /** Frames that have been written or wait: texts that have begun, and a Close. */
+  /** Number of texts begun and Closes, written or waiting. */
   count = 0
-  /** Texts that have ended. */
+  /** Number of texts ended. */
   messages = 0
-  /** Data frames, parts of them, and a Close that have been added, and how many of these have been taken. */
+  /** `dataAdded`: data frames, parts of them, and a Close added so far; `dataTaken`: how many of them were taken */
   dataAdded = 0
   dataTaken = 0
 
   private readonly closes: boolean
   private pieces: Frame[] = []
-  // of the message whose frames are being added
+  // the message whose frames are being added
   private kind: 'none' | 'text' | 'other' = 'none'
 
   constructor(version: DraftVersion) {
     this.closes = version === 'hixie-76'
   }
 
-  /** Puts a data frame behind all that wait, or a Close where there can be one; other control frames are dropped. */
+  /** Adds a data frame at the end, or a Close if it can be sent; other control frames are dropped. */
   add(frame: Frame): void {
     if (isControl(frame.opcode)) {
       if (frame.opcode === Opcode.Close && this.canClose) {
@@ -55,30 +55,30 @@ export class DraftWriter {
     if (frame.fin && frame.complete) this.end(kind)
   }
 
-  /** Whether a text has begun whose end has not been added: whatever came now would become a part of it. */
+  /** Whether a text has begun and not ended: anything sent now would become a part of it. */
   get isMidFrame(): boolean {
     return this.kind === 'text'
   }
 
   /**
-   * Whether a Close can be written now: hixie-75 has none, and inside a text it would be a part of that. Where it cannot, the end of
-   * the wire has to do.
+   * Whether a Close can be written now: hixie-75 has none, and inside a text it would become a part of the text. If it cannot, the end of
+   * the wire replaces it.
    */
   get canClose(): boolean {
     return this.closes && !this.isMidFrame
   }
 
-  /** As `add`. */
+  /** Like `add`. */
   addLast(frame: Frame): void {
     this.add(frame)
   }
 
-  /** As `add`: nothing overtakes a text. */
+  /** Like `add`: nothing may overtake a text. */
   addUrgent(frame: Frame): void {
     this.add(frame)
   }
 
-  /** For the face of `FrameWriter`: no control frame waits that another could replace. */
+  /** Same interface as `FrameWriter`: no control frame ever waits here. */
   replace(_old: Frame, _frame: Frame): boolean {
     return false
   }
@@ -106,7 +106,7 @@ export class DraftWriter {
     this.size += piece.size
   }
 
-  /** The bytes of all that wait. */
+  /** The bytes of everything that waits. */
   take(): Buffer[] {
     const { pieces } = this
     this.pieces = []

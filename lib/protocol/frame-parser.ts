@@ -1,5 +1,4 @@
-// Bytes come in, frames go out (RFC 6455 §5.2). Control frames come out whole, data frames as far as they are there. Does not
-// know what a message is, nor who reads.
+// Parses frames from bytes (RFC 6455 §5.2). Passes control frames on whole, data frames in parts as they arrive. Knows nothing of messages.
 
 import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
@@ -10,21 +9,21 @@ import { isControl, isKnown, Opcode } from './opcode.js'
 import { copyBytes } from './small-payload.js'
 
 export interface FrameParserOptions {
-  /** Whether frames must come masked: they must from a client, and must not from a server (RFC 6455 §5.1). */
+  /** Whether frames must be masked: those of a client must, those of a server must not (RFC 6455 §5.1). */
   masked: boolean
-  /** Whether frames are taken masked or not, whatever `masked` says. Default: false. */
+  /** Whether masked and unmasked frames are accepted regardless of `masked`. Default: false. */
   eitherMasked?: boolean
-  /** Bytes of payload in one frame. */
+  /** Maximum payload of one frame in bytes. */
   maxFrameSize: number
 }
 
 /**
- * A masked chunk of this size that is not ours is copied once, rather than each payload in it. What is one large payload
- * goes to its message without that (benchmarks/questions/decode.js, by write).
+ * A masked chunk of at least this size that is not ours is copied once, instead of each payload in it. One large payload needs no copy
+ * here: it is copied to its message (benchmarks/questions/decode.js, by write).
  */
 const COPY_FROM = 4096
 
-/** What two others agreed on may mark any data frame. */
+/** With extensions that this side does not process, any data frame may have reserved bits. */
 const ANY_RSV = 7
 
 interface FrameInProgress {
@@ -33,27 +32,27 @@ interface FrameInProgress {
   readonly rsv: number
   readonly length: number
   readonly mask: number
-  /** Bytes of the payload that have been passed on. */
+  /** Bytes of the payload passed on so far. */
   offset: number
 }
 
-/** Reads frames from chunks; `next` answers one at a time, so a caller can stop inside a chunk. */
+/** Reads frames from chunks; `next` returns one at a time, so a caller can stop inside a chunk. */
 export class FrameParser {
-  /** The reserved bits that something negotiated, as in `Frame.rsv`. */
+  /** The negotiated reserved bits, as in `Frame.rsv`. */
   allowedRsv = 0
-  /** Frames whose header has been read. */
+  /** Number of frames whose header has been read. */
   frames = 0
-  /** Data frames among them that are the last of their message. */
+  /** Number of data frames among them that are the last of their message. */
   messages = 0
 
   private readonly masked: boolean
   private readonly eitherMasked: boolean
   readonly maxFrameSize: number
-  // the chunk being read; null between chunks, so that an idle parser keeps none alive
+  // the chunk being read; null between chunks, so that an idle parser keeps no chunk alive
   private chunk: Buffer | null = null
   private position = 0
   private owner: Owner = 'us'
-  // the frame whose payload goes on in the next bytes
+  // the frame whose payload continues in the next bytes
   private current: FrameInProgress | null = null
 
   constructor(options: FrameParserOptions) {
@@ -63,13 +62,13 @@ export class FrameParser {
   }
 
   /**
-   * Gives the parser more bytes; those of before must have been read to the end.
-   * @param owned - this memory is not shared, so it may be unmasked in place
+   * Adds bytes to parse; earlier bytes must have been read to the end.
+   * @param owned - whether this memory is not shared, so that it may be unmasked in place
    */
   push(chunk: Buffer, owned: boolean): void {
     paceCollector(chunk.length)
     if (this.chunk !== null) {
-      // a header or a control frame that the last chunk cut: at most 138 bytes
+      // the rest of the last chunk: a header or a control frame cut in two, at most 138 bytes
       chunk = Buffer.concat([this.rest(this.chunk), chunk])
       owned = true
     }
@@ -82,14 +81,14 @@ export class FrameParser {
     this.position = 0
   }
 
-  // all of a chunk is payload of the frame in progress
+  // whether the whole chunk is payload of the current frame
   private isInside(chunk: Buffer): boolean {
     const { current } = this
     return current !== null && current.length - current.offset >= chunk.length
   }
 
   /**
-   * The next frame, or the next part of one; null when more bytes are needed.
+   * The next frame, or the next part of one; null if more bytes are needed.
    * @throws WebSocketError at the first byte of a header that breaks a rule
    */
   next(): Frame | null {
@@ -131,7 +130,7 @@ export class FrameParser {
     return new Frame(opcode, chunk, fin, rsv).within(at, length, mask, this.owner)
   }
 
-  // what the first two bytes of a header may say: RFC 6455 §5.2, §5.1, §5.5
+  // checks the first two bytes of a header: RFC 6455 §5.2, §5.1, §5.5
   private check(opcode: number, fin: boolean, rsv: number, masked: boolean, length: number): asserts opcode is Opcode {
     if (rsv !== 0 && (rsv & ~this.rsvOf(opcode)) !== 0) throw unexpectedRsv(opcode, rsv) // §5.2
     if (!isKnown(opcode)) throw invalidOpcode(opcode) // §5.2
@@ -141,7 +140,7 @@ export class FrameParser {
     if (length > 125) throw new WebSocketError('WS_ERR_CONTROL_TOO_LARGE', { details: { opcode, length } }) // §5.5
   }
 
-  // RFC 7692 §6: no extension marks control frames, and those that we know mark only a message's first frame
+  // RFC 7692 §6: no extension marks control frames, and those that we implement mark only the first frame of a message
   private rsvOf(opcode: number): number {
     const isMarked = opcode === Opcode.Text || opcode === Opcode.Binary
     return isMarked || (opcode === Opcode.Continuation && this.allowedRsv === ANY_RSV) ? this.allowedRsv : 0
@@ -157,12 +156,12 @@ export class FrameParser {
     this.position += size
     if (this.position === chunk.length) this.chunk = null
     const frame = new Frame(opcode, chunk, fin, rsv).within(position, size, mask, this.owner).asPart(offset, length)
-    // the first part may have been empty
+    // not the first part, even at offset 0: an empty part may have come before
     frame.first = false
     return frame
   }
 
-  // keeps a copy of the few bytes, not the memory they lie in
+  // keeps a copy of the few bytes instead of the chunk
   private wait(chunk: Buffer): null {
     this.chunk = this.position === chunk.length ? null : Buffer.from(this.rest(chunk))
     this.position = 0

@@ -1,4 +1,4 @@
-// Frames come in, bytes go out (RFC 6455 §5.2, §5.3). Frames wait until they are taken, all in as few buffers as makes sense.
+// Writes frames as bytes (RFC 6455 §5.2, §5.3). Frames wait until they are taken, and leave in as few buffers as is efficient.
 
 import { Buffer } from '../runtime/node.js'
 import { Frame } from './frame.js'
@@ -7,65 +7,64 @@ import { isControl } from './opcode.js'
 import { borrow, MEMORY_SIZE } from './output-memory.js'
 
 /**
- * From here on a payload travels to a socket as it is, behind a buffer with its header; smaller ones are copied to memory that is warm
- * (benchmarks/questions/echo.js, 16 KiB). Any other stream may keep what it has written, and gets a copy.
+ * From this size on, a payload is written to a socket without a copy, after a buffer with its header; smaller payloads are copied to
+ * memory that is in the cache (benchmarks/questions/echo.js, 16 KiB). Other streams may keep their chunks, so they always get a copy.
  */
 const UNCOPIED_FROM = 32768
 /**
- * A payload of this size is masked in pieces: memory that the allocator has at hand, and that stays in the cache, where one large
- * piece is fetched from the system for each message (benchmarks/questions/encode.js, 1 MiB). Two of them, and a header, are borrowed
- * at a time.
+ * A payload of this size is masked in pieces: small pieces of memory are reused and stay in the cache, while the allocator would request
+ * one large piece from the system for each message (benchmarks/questions/encode.js, 1 MiB). Two pieces and a header are borrowed at a time.
  */
 const PIECES_FROM = 131072
 const PIECE_SIZE = 65520
 /**
- * A payload of more than this goes out in parts of `PART_SIZE`, so that the wire says now and then that it has taken some: a write of
- * 100 MiB that is under way looks like one that is stuck.
+ * A larger payload is written in parts of `PART_SIZE`, so that the wire reports progress: a single write of 100 MiB looks as if it were
+ * stuck.
  */
 const PARTS_FROM = 2 ** 20
 const PART_SIZE = 2 ** 18
-/** So many bytes are taken at once, and one frame more. */
+/** `take` returns at most this many bytes, plus one frame. */
 const TAKE_UP_TO = 2 ** 20
 /**
- * Masking while copying saves a pass over the payload: from here on, and for what is masked by a plain loop anyhow
+ * From this size on, and where a plain loop masks anyway, masking while copying saves a pass over the payload
  * (benchmarks/questions/encode.js, 16 KiB and 16 B as a client).
  */
 const FUSED_FROM = 4096
-/** So many bytes, or characters of ASCII, are copied faster by a loop than by a call (benchmarks/questions/encode.js). */
+/** Up to this many bytes or ASCII characters, a loop copies faster than a call (benchmarks/questions/encode.js). */
 const LOOP_UP_TO = 24
 
-// where nothing waits, nothing is held for it
+// shared by idle writers, to save an array for each
 const NONE: Frame[] = []
 
 export class FrameWriter {
-  /** Whether the memory of small output may be borrowed: the last write was done when it returned. */
+  /** Whether small output may use borrowed memory: true if the last write had finished when it returned. */
   borrows = false
-  /** Bytes that wait, headers included. */
+  /** Bytes that wait, including headers. */
   size = 0
-  /** Frames that have been added. */
+  /** Number of frames added. */
   count = 0
-  /** Data frames among them that are the last of their message. */
+  /** Number of data frames among them that are the last of their message. */
   messages = 0
-  /** Frames and parts of them that keep their order and have been added, and how many of these have been taken. */
+  /** `dataAdded`: frames and parts that must keep their order; `dataTaken`: how many of them were taken */
   dataAdded = 0
   dataTaken = 0
 
   private sharesMemory = false
   private frames: Frame[] = NONE
-  // control frames among them, at the front
+  // number of control frames at the front of the queue
   private urgent = 0
-  // frames among them whose payload is written by itself
+  // number of frames in the queue whose payload is written without a copy
   private apart = 0
-  // a frame that is written in parts keeps its mask, and nothing may come between its parts
+  // a frame written in parts keeps its mask, and nothing may be sent between its parts
   private partMask = 0
   private inParts = false
-  // control frames that came while a frame is in parts whose last has not come
+  // control frames that wait until the last part of a frame has been added
   private deferred: Frame[] | null = null
 
-  /** @param masked - whether this is a client, which masks what it sends (RFC 6455 §5.3) */
+  /** @param masked - whether frames are masked, as a client must (RFC 6455 §5.3) */
   constructor(readonly masked: boolean) {}
 
-  /** Whether the bytes go to a socket: it is done with their memory when it has written them, so large payloads need no copy. */
+  /** Whether the bytes go to a socket, which keeps no reference to memory it has written, so that large payloads need no copy. */
   get toSocket(): boolean {
     return this.sharesMemory
   }
@@ -77,7 +76,7 @@ export class FrameWriter {
     for (const frame of this.frames) if (this.isApart(frame)) this.apart++
   }
 
-  /** Puts a frame behind all that wait. */
+  /** Adds a frame at the end. */
   add(frame: Frame): void {
     if (frame.size > PARTS_FROM || (this.masked && frame.size >= PIECES_FROM)) {
       this.addInParts(frame, this.masked ? PIECE_SIZE : PART_SIZE)
@@ -89,19 +88,19 @@ export class FrameWriter {
     this.deferred = null
   }
 
-  /** Whether a frame has begun whose last part has not been added. */
+  /** Whether a frame has begun and its last part has not been added. */
   get isMidFrame(): boolean {
     const last = this.frames.at(-1)
     return last === undefined ? this.inParts : !last.complete
   }
 
-  /** Puts a control frame behind all that wait, the rest of a frame in parts included. */
+  /** Adds a control frame at the end, after the remaining parts of a frame. */
   addLast(frame: Frame): void {
     if (this.isMidFrame) (this.deferred ??= []).push(frame)
     else this.add(frame)
   }
 
-  /** Puts a control frame ahead of all data that wait, though never inside a frame that is being written in parts. */
+  /** Adds a control frame before all waiting data, but never inside a frame that is written in parts. */
   addUrgent(frame: Frame): void {
     frame.urgent = true
     if (!this.inParts) {
@@ -113,13 +112,13 @@ export class FrameWriter {
       ;(this.deferred ??= []).push(frame)
       return
     }
-    // behind the control frames that came before it
+    // after control frames that were added before
     do at++
     while (at < this.frames.length && isControl(this.frames[at]!.opcode))
     this.insert(at, frame)
   }
 
-  /** Replaces a frame that waits; false if that one has gone. */
+  /** Replaces a frame that waits; false if it has already left. */
   replace(old: Frame, frame: Frame): boolean {
     const deferred = this.deferred?.indexOf(old) ?? -1
     if (deferred >= 0) {
@@ -135,16 +134,16 @@ export class FrameWriter {
     return true
   }
 
-  /** A large payload is copied or masked when the wire takes it, and not before: what waits is the application's own memory. */
+  /** A large payload is copied or masked only when the wire takes it; until then the application's own memory is kept. */
   private addInParts({ opcode, payload, fin, rsv, length, offset, first, compress }: Frame, partSize: number): void {
     for (let from = 0; from < payload.length; from += partSize) {
       const size = Math.min(partSize, payload.length - from)
       const piece = new Frame(opcode, payload, fin, rsv)
         .within(from, size, 0, 'application')
         .asPart(offset + from, length)
-      // behind an empty part the first bytes are not the first part
+      // after an empty part, the first bytes are not the first part
       piece.first = first && from === 0
-      // an extension may yet come in between
+      // copied because these frames may be taken back and go through an extension
       if (!compress) piece.compress = false
       this.insert(this.frames.length, piece)
     }
@@ -161,7 +160,7 @@ export class FrameWriter {
     if (this.isApart(frame)) this.apart++
   }
 
-  /** The frames that wait, for another writer. */
+  /** Returns the frames that wait, for another writer. */
   takeFrames(): Frame[] {
     const { frames } = this
     this.frames = NONE
@@ -169,7 +168,7 @@ export class FrameWriter {
     return frames
   }
 
-  /** The bytes of the frames that wait, or of as many as leave at once. */
+  /** The bytes of the frames that wait, up to `TAKE_UP_TO`. */
   take(): Buffer[] {
     const { frames, size } = this
     const mixed = this.apart > 0
@@ -181,7 +180,7 @@ export class FrameWriter {
     return this.encode(frames, size, mixed)
   }
 
-  /** Takes frames from the front, of no more than `most` bytes unless the first alone has more. */
+  /** Takes frames from the front: at most `most` bytes, but at least one frame. */
   private takeSome(most: number): Buffer[] {
     const { frames, apart } = this
     let size = 0
@@ -198,7 +197,7 @@ export class FrameWriter {
   }
 
   private encode(frames: readonly Frame[], size: number, mixed: boolean): Buffer[] {
-    // what many connections send is not copied for each (benchmarks/questions/broadcast.js)
+    // a prepared message is shared by many connections without a copy for each (benchmarks/questions/broadcast.js)
     if (frames.length === 1 && frames[0]!.prepared !== null && this.toSocket && !this.masked) {
       return [frames[0]!.prepared.wire]
     }
@@ -213,7 +212,7 @@ export class FrameWriter {
   private takeMixed(frames: readonly Frame[]): Buffer[] {
     const buffers: Buffer[] = []
     for (let first = 0; first < frames.length; ) {
-      // a run: frames that are copied, and the header of the large payload behind them
+      // one output buffer holds a run of copied frames and the header of the large payload after them
       let room = 0
       let last = first
       let large: Frame | null = null
@@ -271,7 +270,7 @@ export class FrameWriter {
   }
 }
 
-/** Writes the header of a frame, its mask aside; answers where the payload, or the mask, begins. */
+/** Writes the header of a frame without its mask; returns the offset of the payload or the mask. */
 export function writeHeader(frame: Frame, bytes: Buffer, at: number, masked: boolean): number {
   const { length } = frame
   const maskBit = masked ? 128 : 0

@@ -1,4 +1,4 @@
-// One frame, or one part of a large one, between two stages. Knows where its payload lies; touches it only when asked.
+// One frame, or one part of a large one. It refers to its payload, and copies or unmasks it only on request.
 
 import { Buffer } from '../runtime/node.js'
 import { applyMask } from './mask.js'
@@ -6,48 +6,48 @@ import type { Opcode } from './opcode.js'
 import type { PreparedMessage } from './prepared-message.js'
 import { readBinary } from './received-bytes.js'
 
-/** A frame of a message that was prepared once for many connections. */
+/** A frame of a message that was prepared for many connections. */
 export interface PreparedFrame {
   readonly message: PreparedMessage
-  /** The whole frame as a server sends it, header included. */
+  /** The whole frame, header included, as a server sends it. */
   readonly wire: Buffer
 }
 
-/** Whose memory a payload lies in. What came on the wire may be another one's, or ours alone. */
+/** Who owns the memory of a payload. `'wire'`: memory of the wire, which others may also use; `'us'`: ours alone. */
 export type Owner = 'application' | 'wire' | 'us'
 
 /**
- * A frame of RFC 6455 §5.2, or a part of one: a decoder passes on what it has of a large payload before the rest is there.
- * The payload stays where it was read, masked as it came, until `payload` or `copy` is used.
+ * A frame of RFC 6455 §5.2, or a part of one: a decoder passes on parts of a large payload before the rest has arrived. The payload stays
+ * in the memory it was read into, still masked, until `payload` or `copy` is used.
  */
 export class Frame {
   /** Whether this is the last frame of a message (RFC 6455 §5.4). */
   fin: boolean
   /** RSV1, RSV2 and RSV3 as three bits: 4, 2 and 1. */
   rsv: number
-  /** What kind of frame it is. */
+  /** The opcode. */
   opcode: Opcode
-  /** Bytes in the payload of the whole frame; -1 in parts of one whose end has not been seen, where no header tells it. */
+  /** Bytes in the payload of the whole frame; -1 in parts of a draft's text whose end has not arrived. */
   length: number
-  /** Where in that payload this part begins. */
+  /** Offset of this part in that payload. */
   offset: number
-  /** Whether this part is the first of its frame, or the whole of it; a first part may be empty. */
+  /** Whether this is the first part of its frame, or the whole frame; a first part may be empty. */
   first: boolean
   /** Bytes in this part. */
   size: number
-  /** @internal the bytes that hold the part, or the text that is yet to be encoded */
+  /** @internal the bytes that contain the part, or text that is not encoded yet */
   data: Uint8Array | string
-  /** @internal where in `data` the part begins */
+  /** @internal offset of the part in `data` */
   start: number
-  /** @internal applies to the first byte of this part; 0 where nothing is masked */
+  /** @internal the mask for the first byte of this part; 0 if nothing is masked */
   mask: number
-  /** @internal whose memory `data` is; only what is ours may be written to */
+  /** @internal who owns the memory of `data`; only our own memory may be changed */
   owner: Owner
-  /** Whether an extension may compress it, on the way out. */
+  /** Whether an extension may compress it when it is sent. */
   compress: boolean
-  /** @internal whether it goes ahead of the messages that wait */
+  /** @internal whether it is sent before waiting messages */
   urgent: boolean
-  /** @internal the prepared message that it is a frame of */
+  /** @internal the prepared message that it belongs to */
   prepared: PreparedFrame | null
 
   /**
@@ -72,8 +72,8 @@ export class Frame {
   }
 
   /**
-   * Makes this a part of a larger frame.
-   * @param offset - where in that frame's payload it begins
+   * Turns this frame into a part of a larger one.
+   * @param offset - offset of the part in the payload of that frame
    * @param length - bytes of that payload
    */
   asPart(offset: number, length: number): this {
@@ -83,7 +83,7 @@ export class Frame {
     return this
   }
 
-  /** The payload is `size` bytes of `data` from `start` on, masked with `mask`. @internal */
+  /** Sets the payload: `size` bytes of `data` from `start` on, masked with `mask`. @internal */
   within(start: number, size: number, mask: number, owner: Owner): this {
     this.start = start
     this.size = this.length = size
@@ -92,12 +92,12 @@ export class Frame {
     return this
   }
 
-  /** Whether the frame's payload ends with this part. */
+  /** Whether this part ends the payload of its frame. */
   get complete(): boolean {
     return this.offset + this.size === this.length
   }
 
-  /** The bytes of this part, unmasked. What was received lies in memory that belongs to the application. */
+  /** The bytes of this part, unmasked. The memory of a received payload belongs to the application. */
   get payload(): Buffer {
     if (typeof this.data === 'string') this.encode()
     if (this.owner !== 'application') {
@@ -110,7 +110,7 @@ export class Frame {
     return Buffer.from(data.buffer, data.byteOffset + start, size)
   }
 
-  /** Makes bytes of text that has not been encoded. @internal */
+  /** Encodes text that is not encoded yet. @internal */
   encode(): void {
     this.data = Buffer.from(this.data as string)
   }

@@ -2,32 +2,32 @@
 
 import { fillRandom, loadOptional } from '../runtime/node.js'
 
-/** Below this many bytes, building a view of words costs more than it saves (benchmarks/questions/decode.js). */
+/** Below this size, creating a view of 32-bit words costs more than it saves (benchmarks/questions/decode.js). */
 export const WORDS_FROM = 64
 
-/** From here on a native call is worth its price, where there is one to call (benchmarks/questions/echo.js). */
+/** From this size on, a native call is faster, if there is one (benchmarks/questions/echo.js). */
 const NATIVE_FROM = 256
 
-/** What `bufferutil` does with the machine's vector instructions, which JavaScript cannot reach. */
+/** The function of `bufferutil`, which uses vector instructions that JavaScript cannot use. */
 export interface NativeMasking {
-  /** Masks `source` with the four bytes of `mask` into `output` at `offset`; the two may be the same memory. */
+  /** Masks `source` with the four bytes of `mask` into `output` at `offset`; the two may overlap. */
   mask(source: Uint8Array, mask: Uint8Array, output: Uint8Array, offset: number, length: number): void
 }
 
-/** The optional module of that name; null where it is not installed, or not for this machine. */
+/** The optional module of this name; null if it is not installed or does not support this machine. */
 export function loadNative(name: string): NativeMasking | null {
   return loadOptional(name) as NativeMasking | null
 }
 
 const native = loadNative('bufferutil')
 
-/** The mask as it applies from byte `offset` of the payload on. */
+/** The mask rotated so that it applies from byte `offset` of the payload on. */
 export function shiftMask(mask: number, offset: number): number {
   const bits = (offset & 3) << 3
   return bits === 0 ? mask : (mask >>> bits) | (mask << (32 - bits))
 }
 
-/** Writes `source[start, end)` to `target` at `at`, masked or unmasked; the two may be the same bytes. */
+/** Writes `source[start, end)` to `target` at `at`, masked or unmasked; both may be the same bytes. */
 export function applyMask(
   source: Uint8Array,
   start: number,
@@ -61,7 +61,7 @@ export function applyMask(
   if (start + 2 < end) target[at + 2] = source[start + 2]! ^ m2
 }
 
-// in place, eight words a turn: 11 bytes a nanosecond where a plain loop does 4 (benchmarks/questions/decode.js)
+// in place, eight words in each iteration: 11 bytes/ns instead of 4 with a plain loop (benchmarks/questions/decode.js)
 function maskWords(bytes: Uint8Array, start: number, end: number, mask: number): void {
   while (((bytes.byteOffset + start) & 3) !== 0) {
     bytes[start++]! ^= mask & 255
@@ -88,12 +88,12 @@ function maskWords(bytes: Uint8Array, start: number, end: number, mask: number):
   }
 }
 
-// several payloads lie in one chunk, and share its view; the last one may be kept, so it must not be large
+// payloads of one chunk share its view; the last view is kept, so its chunk must not be large
 const KEPT_UP_TO = 2 ** 17
 let keptOf: Uint8Array | null = null
 let kept: Int32Array = new Int32Array(0)
 
-/** All of the memory that bytes lie in. To ask for that is a call in itself, and is done once for the payloads of one chunk. */
+/** A view of the whole memory of the bytes. Getting `.buffer` is an expensive call, so it is done once for the payloads of one chunk. */
 function wordsOf(bytes: Uint8Array): Int32Array {
   if (bytes === keptOf) return kept
   const { buffer } = bytes
@@ -122,7 +122,7 @@ function nativeWord(mask: number): number {
   return orderedWord[0]!
 }
 
-// Fresh for each frame and unpredictable (RFC 6455 §5.3, §10.3); drawn 2,048 at a time, since a draw costs a microsecond
+// Fresh for each frame and unpredictable (RFC 6455 §5.3, §10.3); generated 2,048 at a time, since each call costs a microsecond
 const pool = new Int32Array(2048)
 let left = 0
 

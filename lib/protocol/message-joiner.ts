@@ -1,5 +1,5 @@
-// Data frames come in, whole messages go out: a string for text, a Buffer for binary (RFC 6455 §5.4, §5.6). Holds one message in
-// progress, within the limits, and looks at text as it arrives.
+// Joins data frames into whole messages: a string for text, a Buffer for binary (RFC 6455 §5.4, §5.6). Buffers one message, within the
+// limits, and checks text as it arrives.
 
 import { WebSocketError } from '../errors.js'
 import { Buffer, isAscii, isUtf8, MAX_LENGTH, MAX_STRING_LENGTH } from '../runtime/node.js'
@@ -11,23 +11,23 @@ import { copyBytes, SMALL_UP_TO, smallText, smallTextBytes } from './small-paylo
 import { TextBytes } from './text-bytes.js'
 import { checkUtf8 } from './utf8.js'
 
-/** What the application sees: text as a string, binary as a Buffer. */
+/** A message as the application gets it: text as a string, binary as a Buffer. */
 export type Message = string | Buffer
 
-/** A message with its kind: with `textAs: 'bytes'` text comes as TextBytes. */
+/** A message; with `textAs: 'bytes'` text is a TextBytes. */
 export type ReceivedMessage = Message | TextBytes
 
 /**
- * A message in progress may take this many times the room of what has arrived of it, where its frame announces more: 64 KiB, which is
- * what a socket reads at once, are enough for the whole room of 1 MiB (benchmarks/questions/echo.js).
+ * Memory for a message may be this many times what has arrived of it, if its frame announces more: 64 KiB, which a socket reads at once,
+ * suffice to allocate 1 MiB (benchmarks/questions/echo.js).
  */
 const ROOM_AHEAD = 32
 
 const EMPTY = Buffer.alloc(0)
 
-/** What a Buffer and a string can hold, whatever the options say. */
+/** The maximum sizes of a Buffer and a string, whatever the options say. */
 const CAPACITY: Capacity = { bytes: MAX_LENGTH, characters: MAX_STRING_LENGTH }
-/** Bytes of UTF-8 that one UTF-16 unit of a string stands for at most. */
+/** Maximum bytes of UTF-8 for one UTF-16 code unit of a string. */
 const BYTES_PER_UNIT = 3
 
 interface Capacity {
@@ -35,20 +35,20 @@ interface Capacity {
   readonly characters: number
 }
 
-/** @typeParam T - what comes out: with `textAs: 'bytes'` ReceivedMessage */
+/** @typeParam T - the type of the messages: ReceivedMessage with `textAs: 'bytes'` */
 export class MessageJoiner<T extends ReceivedMessage = Message> {
   private progress: GatheredMessage | null = null
   private rules: FragmentRules | null = null
 
-  /** @param capacity - what messages can hold at most, in this process */
+  /** @param capacity - the maximum sizes of messages in this process */
   constructor(
     private readonly limits: MessageLimits,
     private readonly capacity = CAPACITY
   ) {}
 
   /**
-   * Takes a data frame, or a part of one; answers the message that ends with it, or null.
-   * @throws WebSocketError where the frame cannot stand here, or the message breaks a limit or is not UTF-8
+   * Adds a data frame, or a part of one; returns the message if the frame ends it, otherwise null.
+   * @throws WebSocketError if the frame is not allowed here, or the message exceeds a limit or is not UTF-8
    */
   add(frame: Frame): T | null {
     if (typeof frame.data === 'string') frame.encode()
@@ -73,7 +73,7 @@ export class MessageJoiner<T extends ReceivedMessage = Message> {
   }
 }
 
-/** A message of which some parts have arrived, gathered in one growing piece of memory. */
+/** A message of which some parts have arrived, collected in one growing buffer. */
 class GatheredMessage {
   private used = 0
   private bytes: Buffer = EMPTY
@@ -105,19 +105,19 @@ class GatheredMessage {
     return this.asBytes ? new TextBytes(this.takeBytes(), true) : toText(bytes, 0, used, this.ascii)
   }
 
-  // half-empty memory is not handed out to be kept, nor is a place in a pool, which may be as large
+  // copy the bytes if the buffer is half empty or from a pool, so that the application does not keep too much memory alive
   private takeBytes(): Buffer {
     const { bytes, used } = this
     return used > bytes.length * 0.75 ? bytes.subarray(0, used) : copyBytes(bytes.subarray(0, used))
   }
 
   /**
-   * @param announced - what is needed when the frame in progress has arrived whole; less than `needed` where that is not known
-   * @param isLast - whether nothing comes behind that
+   * @param announced - bytes needed when the current frame is complete; less than `needed` if that is not known
+   * @param isLast - whether that frame is the last one
    */
   private grow(needed: number, announced: number, isLast: boolean): void {
     const ahead = needed * ROOM_AHEAD
-    // a byte more than announced would be a second copy at the end (benchmarks/questions/echo.js, 1 MiB)
+    // exact size: one byte more than announced would cost a second copy at the end (benchmarks/questions/echo.js, 1 MiB)
     const isExact = isLast && announced >= needed && announced <= ahead
     const room = isExact ? announced : Math.max(needed, this.bytes.length * 2, Math.min(announced, ahead))
     const bytes = allocate(Math.min(room, Math.max(needed, this.capacity.bytes)))
@@ -125,7 +125,7 @@ class GatheredMessage {
     this.bytes = bytes
   }
 
-  // RFC 6455 §8.1, at the first byte that cannot be right
+  // RFC 6455 §8.1: fails at the first invalid byte
   private check(from: number, end: number): void {
     if (this.ascii && isAscii(this.bytes.subarray(from, end))) {
       this.checked = end

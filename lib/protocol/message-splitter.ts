@@ -1,4 +1,4 @@
-// Messages come in, frames go out: one each; and frames that are too large are cut into fragments (RFC 6455 §5.4).
+// Turns messages into frames, one each, and splits frames that are too large into fragments (RFC 6455 §5.4).
 
 import { Buffer } from '../runtime/node.js'
 import { Frame } from './frame.js'
@@ -6,10 +6,10 @@ import { isControl, Opcode } from './opcode.js'
 import { PreparedMessage } from './prepared-message.js'
 import { TextBytes } from './text-bytes.js'
 
-/** What the application may send: text as a string, binary as any view of bytes, or the bytes of a buffer. */
+/** What the application may send: text as a string; binary as an ArrayBufferView or an ArrayBuffer. */
 export type Sendable = string | NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer
 
-/** A message that no extension is to compress. */
+/** A message that extensions must not compress. */
 export class Uncompressed {
   constructor(
     /** The message itself. */
@@ -22,7 +22,7 @@ export class Uncompressed {
   }
 }
 
-/** A Ping or Pong that keeps its place among the messages. */
+/** A Ping or Pong that keeps its place in the order of messages. */
 export class OrderedControl {
   constructor(
     /** Which of the two it is. */
@@ -37,17 +37,17 @@ export class OrderedControl {
   }
 }
 
-/** A message on its way out, in any of its forms. */
+/** An outgoing message in any form. */
 export type Outgoing = Sendable | TextBytes | PreparedMessage | Uncompressed
 
-/** Bytes that something written stands for, where that can be told. */
+/** Bytes of a written item, if its size can be told. */
 export function writtenSize(item: unknown): number {
   if (typeof item === 'string') return Buffer.byteLength(item)
   const { byteLength, size } = item as { byteLength?: number; size?: number }
   return byteLength ?? size ?? 0
 }
 
-/** Bytes of a message that waits whole; 0 for one that is written in pieces, which says itself what waits of it. */
+/** Bytes of a message that waits whole; 0 for one written in pieces, which counts its own bytes. */
 export function queuedSize(item: unknown): number {
   return typeof item === 'object' && (item === null || 'begin' in item || 'pipe' in item) ? 0 : writtenSize(item ?? '')
 }
@@ -59,7 +59,7 @@ export function isText(message: Outgoing): boolean {
   return message instanceof PreparedMessage && message.opcode === Opcode.Text
 }
 
-/** @throws TypeError where `data` is none of the forms of binary data */
+/** @throws TypeError if `data` is not binary data */
 export function toBytes(data: unknown): Uint8Array {
   if (data instanceof Uint8Array) return data
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
@@ -67,14 +67,14 @@ export function toBytes(data: unknown): Uint8Array {
   throw new TypeError('a message must be a string, an ArrayBufferView or an ArrayBuffer')
 }
 
-/** Text up to this many characters may be encoded before its size is known; there is memory at hand for that. */
+/** Up to this many characters, text may be encoded before its size is known, in memory that exists anyway. */
 const ENCODED_UP_TO = 1024
-// the last text was not ASCII
+// whether the last text was not ASCII
 let encodesFirst = false
 
 /**
- * ASCII stays a string until it is written. The size of other text costs as much as the text itself, so where the last one was such,
- * the next is encoded at once (benchmarks/questions/encode.js, mixed).
+ * ASCII stays a string until it is written. For other text, computing the size costs as much as encoding it, so after a text that was not
+ * ASCII, the next one is encoded at once (benchmarks/questions/encode.js, mixed).
  */
 function textFrame(text: string): Frame {
   const data = encodesFirst && text.length <= ENCODED_UP_TO ? Buffer.from(text) : text
@@ -85,7 +85,7 @@ function textFrame(text: string): Frame {
 
 /**
  * One message as one frame.
- * @throws TypeError where `message` is neither text nor bytes
+ * @throws TypeError if `message` is neither text nor bytes
  */
 export function frameOf(message: Outgoing | OrderedControl): Frame {
   if (typeof message === 'string') return textFrame(message)
@@ -99,35 +99,35 @@ export function frameOf(message: Outgoing | OrderedControl): Frame {
   return frame
 }
 
-/** Cuts a frame into fragments (RFC 6455 §5.4), each made when it is asked for: where the wire is slow, a Ping goes between them. */
+/** Splits a frame into fragments (RFC 6455 §5.4). Each is made on request, so that a Ping can be sent between them on a slow wire. */
 export class FrameCutter {
   private frame: Frame | null = null
   private at = 0
 
-  /** @param size - bytes of payload that one fragment holds at most */
+  /** @param size - maximum payload of one fragment in bytes */
   constructor(public size: number) {}
 
-  /** Takes a frame whose last one is used up. */
+  /** Sets the next frame; the previous one must be used up. */
   cut(frame: Frame): void {
     this.frame = frame
     this.at = 0
   }
 
-  /** Drops what is still to come. */
+  /** Drops the remaining fragments. */
   clear(): void {
     this.frame = null
   }
 
-  /** Bytes that are still to come. */
+  /** Bytes that remain. */
   get left(): number {
     return this.frame === null ? 0 : this.frame.size - this.at
   }
 
-  /** The next fragment; a frame that is small enough, as it is. Null where nothing is left. */
+  /** The next fragment; a frame that is small enough is returned unchanged. Null if nothing remains. */
   next(): Frame | null {
     const { frame, at } = this
     if (frame === null) return null
-    // a part of a frame has its length in the header of the first one
+    // a part of a frame must keep the length in the header of the first part
     const isWhole = frame.first && frame.complete
     if (at === 0 && (frame.size <= this.size || !isWhole || isControl(frame.opcode))) {
       this.frame = null

@@ -2,21 +2,21 @@
 
 /** Frame types (RFC 6455 §5.2, §11.8). */
 export const Opcode = {
-  /** Goes on with the message in progress. */
+  /** Continues the current message. */
   Continuation: 0x0,
-  /** Begins a message of UTF-8. */
+  /** Begins a text message. */
   Text: 0x1,
-  /** Begins a message of bytes. */
+  /** Begins a binary message. */
   Binary: 0x2,
   /** Ends the connection (RFC 6455 §5.5.1). */
   Close: 0x8,
-  /** Asks for a Pong (RFC 6455 §5.5.2). */
+  /** Requests a Pong (RFC 6455 §5.5.2). */
   Ping: 0x9,
   /** Answers a Ping (RFC 6455 §5.5.3). */
   Pong: 0xa
 } as const
 
-/** One of these. */
+/** An opcode that RFC 6455 defines. */
 export type Opcode = (typeof Opcode)[keyof typeof Opcode]
 
 /** RFC 6455 §5.5 */

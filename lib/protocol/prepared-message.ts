@@ -1,4 +1,4 @@
-// One message for many receivers: framed once, and compressed once for each set of parameters, its bytes shared by all.
+// One message for many receivers: framed once, and compressed once for each set of parameters; all receivers share its bytes.
 
 import { Buffer } from '../runtime/node.js'
 import { Frame } from './frame.js'
@@ -7,9 +7,9 @@ import type { Opcode } from './opcode.js'
 
 const RSV1 = 4
 
-/** What `prepareMessage` makes; `messages.write`, `streams.write` and `send` take it like any message. */
+/** The result of `prepareMessage`; `messages.write`, `streams.write` and `send` take it like any message. */
 export class PreparedMessage {
-  /** Whether it may be compressed where compression is negotiated. */
+  /** Whether it may be compressed if compression was negotiated. */
   readonly compress: boolean
   /** @internal */
   readonly opcode: Opcode
@@ -26,20 +26,20 @@ export class PreparedMessage {
     this.plain = this.frame(payload, 0)
   }
 
-  /** Bytes in the message, before compression. */
+  /** Bytes in the message before compression. */
   get size(): number {
     return this.payload.length
   }
 
-  /** The frame that sends it as it is. @internal */
+  /** The uncompressed frame. @internal */
   get whole(): Frame {
     return this.plain
   }
 
   /**
-   * The frame that sends it compressed (RFC 7692 §7.2.1), made once for each set of parameters.
-   * @param parameters - what tells one result from another
-   * @param deflate - compresses the payload, with no context before it
+   * The compressed frame (RFC 7692 §7.2.1), made once for each set of parameters.
+   * @param parameters - a key for the set of parameters
+   * @param deflate - compresses the payload without context
    * @internal
    */
   deflated(parameters: number, deflate: (payload: Buffer) => Buffer): Frame {

@@ -1,5 +1,5 @@
-// The payload of a frame that was received comes in, bytes that belong to the application come out: it may change them, keep them, and
-// transfer their memory, without taking anything from another message or connection.
+// Turns the payload of a received frame into bytes that belong to the application: it may change them, keep them and transfer their memory
+// without affecting another message or connection.
 
 import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
@@ -8,7 +8,7 @@ import type { Frame } from './frame.js'
 import { applyMask } from './mask.js'
 import { memorySize, SMALL_UP_TO, shareChunk, smallBytes } from './small-payload.js'
 
-/** Memory for what a peer sends. @throws WebSocketError where there is not so much, which ends that connection and not the process */
+/** Memory for data of the peer. @throws WebSocketError if there is not enough, which ends that connection and not the process */
 export function allocate(size: number): Buffer {
   paceCollector(size)
   try {
@@ -22,15 +22,15 @@ export function allocate(size: number): Buffer {
   }
 }
 
-/** A payload may keep alive this many times its size. */
+/** A payload may keep alive memory of this many times its size. */
 const KEEPS_UP_TO = 64
-/** The header of a frame takes so many bytes at most (RFC 6455 §5.2). */
+/** Maximum size of a frame header (RFC 6455 §5.2). */
 const HEADER_UP_TO = 14
 
 /**
- * The payload of a whole frame or of a part, unmasked. It is a view of the chunk that it came in where that is ours alone; if other
- * payloads lie in that chunk too, its memory cannot be transferred any more.
- * @throws WebSocketError where the memory has been transferred all the same
+ * The payload of a whole frame or of a part, unmasked. It is a view of its chunk if that memory is ours alone; if the chunk contains other
+ * payloads too, its memory can no longer be transferred.
+ * @throws WebSocketError if the memory has been transferred nevertheless
  */
 export function readBinary(frame: Frame): Buffer {
   const { size, start } = frame

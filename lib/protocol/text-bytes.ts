@@ -1,9 +1,9 @@
-// Text that is not, and need not become, a string: bytes of UTF-8, and that they are text.
+// Text that is not converted to a string: bytes of UTF-8, marked as text.
 
 import { Buffer, isUtf8 } from '../runtime/node.js'
 
 /**
- * A text message as bytes of UTF-8. The messages view gives text in this form with `textAs: 'bytes'`; everything that sends takes it.
+ * A text message as bytes of UTF-8. With `textAs: 'bytes'` the messages view gives text in this form; every sending method takes it.
  */
 export class TextBytes {
   /** The bytes. */
@@ -12,7 +12,7 @@ export class TextBytes {
   /**
    * @param bytes - must not change until they have been sent
    * @param isChecked - whether they are known to be UTF-8. Default: false
-   * @throws TypeError where they are not UTF-8
+   * @throws TypeError if they are not UTF-8
    */
   constructor(bytes: Uint8Array, isChecked = false) {
     if (!isChecked && !(bytes instanceof Uint8Array && isUtf8(bytes))) throw new TypeError('text must be UTF-8')

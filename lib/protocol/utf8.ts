@@ -1,11 +1,11 @@
-// Whether bytes can still become UTF-8 (RFC 3629), looked at piece by piece: a wrong byte is seen when it arrives (RFC 6455 §8.1).
+// Checks UTF-8 (RFC 3629) in pieces, so that an invalid byte is detected when it arrives (RFC 6455 §8.1).
 
 import { WebSocketError } from '../errors.js'
 import { Buffer, isAscii, isUtf8 } from '../runtime/node.js'
 
 /**
- * Checks `bytes[from, end)`, which begins at a character's first byte and may end inside a character.
- * @returns where the unfinished character at the end begins, `end` where there is none, or -1 where the bytes are wrong
+ * Checks `bytes[from, end)`, which starts at the first byte of a character and may end inside one.
+ * @returns the offset of the unfinished character at the end, `end` if there is none, or -1 if the bytes are invalid
  */
 export function checkUtf8(bytes: Buffer, from: number, end: number): number {
   const whole = lastCharacter(bytes, from, end)
@@ -13,7 +13,7 @@ export function checkUtf8(bytes: Buffer, from: number, end: number): number {
   return whole === from || isUtf8(bytes.subarray(from, whole)) ? whole : -1
 }
 
-/** Where the character that the end cuts off begins; `end` if none is cut. */
+/** The offset of the last character if it is incomplete; otherwise `end`. */
 function lastCharacter(bytes: Buffer, from: number, end: number): number {
   for (let at = end - 1; at >= from && at >= end - 3; at--) {
     const byte = bytes[at]!
@@ -26,7 +26,7 @@ function lastCharacter(bytes: Buffer, from: number, end: number): number {
   return end
 }
 
-/** Whether the first bytes of a character can be the beginning of a right one: no overlong form, no surrogate, none over U+10FFFF. */
+/** Whether the first bytes of a character can start a valid one: no overlong form, no surrogate, nothing above U+10FFFF. */
 function canBegin(bytes: Buffer, at: number, end: number): boolean {
   const first = bytes[at]!
   if (first < 0xc2 || first > 0xf4) return false
@@ -41,28 +41,28 @@ function canBegin(bytes: Buffer, at: number, end: number): boolean {
 
 const NOTHING = Buffer.alloc(0)
 
-/** Text that comes in pieces of bytes, cut anywhere; what goes out are whole characters. */
+/** Decodes text that arrives in pieces of bytes, split anywhere, into whole characters. */
 export class Utf8Reader {
-  // the bytes of a character whose end has not come: at most three
+  // the bytes of an incomplete character: at most three
   private rest: Buffer = NOTHING
 
   constructor(private readonly fault: 'local' | 'peer' = 'peer') {}
 
   /**
-   * The characters that are whole now.
-   * @throws WebSocketError at the first byte that cannot be right (RFC 6455 §8.1)
+   * The characters that are complete now.
+   * @throws WebSocketError at the first invalid byte (RFC 6455 §8.1)
    */
   read(bytes: Buffer): string {
     if (this.rest.length === 0 && isAscii(bytes)) return bytes.latin1Slice()
     return this.next(bytes).utf8Slice()
   }
 
-  /** @throws WebSocketError at the first byte that cannot be right */
+  /** @throws WebSocketError at the first invalid byte */
   check(bytes: Buffer): void {
     if (this.rest.length > 0 || !isAscii(bytes)) this.next(bytes)
   }
 
-  /** @throws WebSocketError where the text ends inside a character */
+  /** @throws WebSocketError if the text ends inside a character */
   end(): void {
     if (this.rest.length > 0) throw this.wrong()
   }

@@ -1,5 +1,5 @@
-// What this library needs of its surroundings, in a browser: the exports of node.ts, made of what browsers have and of the packages that
-// readable-stream has its Buffer and its ticks from.
+// The platform functions that this library needs, in a browser: the exports of node.ts, implemented with browser API and the packages that
+// readable-stream also uses for Buffer and nextTick.
 
 import { kMaxLength, Buffer as PackageBuffer } from 'buffer/index.js'
 import process from 'process/browser.js'
@@ -9,12 +9,12 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const strictDecoder = new TextDecoder('utf-8', { fatal: true })
 
-/** Characters that are made of one call: a call has only so much room for arguments. */
+/** Characters made by one call: the number of arguments is limited. */
 const CHARACTERS_AT_ONCE = 4096
 
 /**
- * The Buffer of the package `buffer`, which makes the same objects, but text to UTF-8 by way of the browser: the package goes by way
- * of an array of numbers, eight times the size.
+ * The Buffer of the package `buffer`, but converting text to UTF-8 with the browser's own functions: the package converts through an array
+ * of numbers, which takes eight times the memory.
  */
 function BrowserBuffer(memory: ArrayBuffer, at: number, size: number): Buffer {
   return PackageBuffer.from(memory, at, size)
@@ -39,7 +39,7 @@ Object.assign(BrowserBuffer, {
 
 export const Buffer = BrowserBuffer as unknown as BufferConstructor
 
-/** What the package allows for a Buffer, and V8 for a string. */
+/** The limit of the package for a Buffer, and of V8 for a string. */
 export const MAX_LENGTH: number = kMaxLength
 export const MAX_STRING_LENGTH = 2 ** 29 - 24
 
@@ -53,13 +53,13 @@ function utf8Length(text: string): number {
     const unit = text.charCodeAt(i)
     if (unit < 0x80) continue
     size += unit < 0x800 ? 1 : 2
-    // both halves of a pair make four bytes
+    // a surrogate pair takes four bytes
     if ((unit & 0xfc00) === 0xd800 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00) i++
   }
   return size
 }
 
-// What Node's Buffer has for each encoding. They are put on the package's class, since readable-stream makes Buffers too.
+// Methods of Node's Buffer for each encoding, added to the package's class, since readable-stream creates Buffers too.
 Object.assign(PackageBuffer.prototype, {
   latin1Slice(this: Buffer, start = 0, end = this.length): string {
     let text = ''
@@ -99,10 +99,10 @@ export function isUtf8(bytes: Uint8Array): boolean {
   }
 }
 
-/** The one that readable-stream has its ticks from: theirs and ours run in the order in which they were asked for. */
+/** The nextTick of readable-stream, so that its ticks and ours run in the order in which they were scheduled. */
 export const { nextTick } = process
 
-/** Later than all ticks of this turn, as on Node: their timer may be set behind the first of these two. */
+/** Runs after all ticks of this turn, as in Node: their timer may be set after the first of these two. */
 export function setImmediate(callback: () => void): void {
   setTimeout(() => setTimeout(callback, 0), 0)
 }
@@ -116,27 +116,27 @@ export function md5(bytes: Uint8Array): Buffer {
   return PackageBuffer.from(md5Digest(bytes))
 }
 
-/** Fills memory from a cryptographic source, at most 65,536 bytes of it. */
+/** Fills memory from a cryptographic source, at most 65,536 bytes. */
 export function fillRandom(bytes: Uint8Array | Int32Array): void {
   globalThis.crypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>)
 }
 
-/** Tells the developer of something that nothing in the program takes care of. */
+/** Warns the developer about something that the program does not handle. */
 export function warn(message: string, code: string): void {
   console.warn(`[${code}] WebSocketWarning: ${message}`)
 }
 
-/** There are no modules to load. */
+/** A browser has no modules to load. */
 export function loadOptional(_name: string): unknown {
   return null
 }
 
-/** Browsers have no way to refuse the transfer of an ArrayBuffer. */
+/** A browser cannot prevent the transfer of an ArrayBuffer. */
 export function markAsShared(_memory: ArrayBufferLike): boolean {
   return false
 }
 
-/** Browsers have no asynchronous contexts. */
+/** A browser has no asynchronous contexts. */
 export function bindContext(run: () => void): () => void {
   return run
 }

@@ -1,5 +1,5 @@
-// SHA-1 (RFC 3174) and MD5 (RFC 1321) where there is no Node: bytes come in, a digest goes out, at once. A browser has its own, which
-// answer later; the handshake asks for few bytes and cannot wait. Neither is used to keep a secret.
+// SHA-1 (RFC 3174) and MD5 (RFC 1321) for browsers, whose own functions are asynchronous: the handshake needs few bytes and cannot wait.
+// Neither is used for secrecy.
 
 const BLOCK = 64
 
@@ -67,7 +67,7 @@ function mixMd5(state: Uint32Array, words: Uint32Array): void {
   add(state, [a, b, c, d])
 }
 
-/** RFC 1321 §3.4: which word comes in step `i`, and how far its sum is turned. */
+/** RFC 1321 §3.4: the word used in step `i`, and the number of bits by which the sum is rotated. */
 const MD5_ROUNDS: readonly { mix: Mix; first: number; step: number; turns: readonly number[] }[] = [
   { mix: (x, y, z) => (x & y) | (~x & z), first: 0, step: 1, turns: [7, 12, 17, 22] },
   { mix: (x, y, z) => (x & z) | (y & ~z), first: 1, step: 5, turns: [5, 9, 14, 20] },
@@ -75,12 +75,12 @@ const MD5_ROUNDS: readonly { mix: Mix; first: number; step: number; turns: reado
   { mix: (x, y, z) => y ^ (x | ~z), first: 0, step: 7, turns: [6, 10, 15, 21] }
 ]
 
-/** RFC 1321 §3.4: the table of constants is this formula. */
+/** RFC 1321 §3.4: the formula for the table of constants. */
 function sine(i: number): number {
   return Math.floor(Math.abs(Math.sin(i + 1)) * 2 ** 32)
 }
 
-/** Behind the bytes come one bit, zeros, and the count of bits: RFC 3174 §4, RFC 1321 §3.1. */
+/** Appends one bit, zeros, and the number of bits: RFC 3174 §4, RFC 1321 §3.1. */
 function pad(bytes: Uint8Array, littleEndian: boolean): DataView {
   const size = Math.ceil((bytes.length + 9) / BLOCK) * BLOCK
   const padded = new Uint8Array(size)

@@ -1,5 +1,5 @@
-// What this library needs of its surroundings, on Node. Bundlers for browsers put browser.ts in its place, which has the same exports;
-// package.json says so.
+// The platform functions that this library needs, in Node. Bundlers for browsers replace this file with browser.ts, which has the same
+// exports, as declared in package.json.
 
 import { AsyncResource } from 'node:async_hooks'
 import { constants, isAscii, isUtf8 } from 'node:buffer'
@@ -10,10 +10,10 @@ import { builtin } from './builtin.js'
 
 export { isAscii, isUtf8, nextTick, setImmediate }
 
-/** Node's own; its type is that of the global of this name. */
+/** Node's own Buffer, typed like the global. */
 export const { Buffer } = globalThis
 
-/** Bytes in a Buffer, and UTF-16 units in a string, at most. */
+/** Maximum size of a Buffer in bytes, and of a string in UTF-16 code units. */
 export const { MAX_LENGTH, MAX_STRING_LENGTH } = constants
 
 /** The SHA-1 of ASCII text, in base64. */
@@ -25,17 +25,17 @@ export function md5(bytes: Uint8Array): Buffer {
   return builtin('node:crypto').hash('md5', bytes, 'buffer')
 }
 
-/** Fills memory from a cryptographic source, at most 65,536 bytes of it. */
+/** Fills memory from a cryptographic source, at most 65,536 bytes. */
 export function fillRandom(bytes: Uint8Array | Int32Array): void {
   builtin('node:crypto').randomFillSync(bytes)
 }
 
-/** Tells the developer of something that nothing in the program takes care of. */
+/** Warns the developer about something that the program does not handle. */
 export function warn(message: string, code: string): void {
   process.emitWarning(message, { type: 'WebSocketWarning', code })
 }
 
-/** The optional module of that name; null where it is not installed, or not for this machine. */
+/** The optional module of this name; null if it is not installed or does not support this machine. */
 export function loadOptional(name: string): unknown {
   try {
     return createRequire(import.meta.url)(name)
@@ -45,22 +45,24 @@ export function loadOptional(name: string): unknown {
 }
 
 /**
- * Has `postMessage` and `structuredClone` refuse to transfer memory that several messages lie in; false where the platform cannot, and
- * memory must not be shared. `node:worker_threads` takes 2 ms to load, so this waits for the first such memory.
+ * Makes `postMessage` and `structuredClone` refuse to transfer memory that several messages share; false if the platform cannot, and memory
+ * must not be shared. Called with the first such memory, since loading `node:worker_threads` takes 2 ms.
  */
 export function markAsShared(memory: ArrayBufferLike): boolean {
   builtin('node:worker_threads').markAsUntransferable(memory)
   return true
 }
 
-/** A function that runs in the asynchronous context in which this is called, wherever it is called later (`AsyncLocalStorage`). */
+/** A function that runs `run` in the current asynchronous context (`AsyncLocalStorage`), wherever it is called later. */
 export function bindContext(run: () => void): () => void {
   return AsyncResource.bind(run)
 }
 
 const shared = new AsyncResource('websocket-duplex')
 
-/** Makes what many connections share in no connection's asynchronous context: it would keep that, and what is stored in it, alive. */
+/**
+ * Runs `make` outside of any asynchronous context: an object that connections share would otherwise keep one connection's context alive.
+ */
 export function outsideContexts<T>(make: () => T): T {
   return shared.runInAsyncScope(make)
 }

@@ -1,4 +1,5 @@
-// Batches of frames come in, the payloads of binary messages go out, as they arrive and without borders. Holds no message; text is a fault.
+// Takes batches of frames and passes on the payloads of binary messages as they arrive, without borders. Buffers no message; text is an
+// error.
 
 import { WebSocketError } from '../errors.js'
 import { FragmentRules, type MessageLimits } from '../protocol/fragment-rules.js'
@@ -8,7 +9,7 @@ import { readBinary } from '../protocol/received-bytes.js'
 import type { Buffer } from '../runtime/node.js'
 import { type Batch, type FaultListener, Stage } from './stage.js'
 
-/** Takes the bytes out of binary messages (RFC 6455 §5.6). On its own it is destroyed by a fault. */
+/** Extracts the bytes of binary messages (RFC 6455 §5.6). Used on its own, it is destroyed if the peer breaks a rule. */
 export class ByteUnwrapper extends Stage<Frame, Buffer> {
   listener: FaultListener | null = null
 
@@ -25,7 +26,7 @@ export class ByteUnwrapper extends Stage<Frame, Buffer> {
     try {
       for (const frame of frames) this.unwrap(frame, pieces)
     } catch (error) {
-      /* c8 ignore next - nothing else is thrown, and a fault of ours must not be taken for the peer's */
+      /* c8 ignore next - nothing else is thrown, and an error of ours must not be reported as the peer's */
       if (!(error instanceof WebSocketError)) throw error
       fault = error
     }

@@ -1,5 +1,5 @@
-// Batches of frames come in, batches of frames go out, as the negotiated extensions make them. With none, it only checks that no reserved bit
-// is set. Stands in the pipeline only where something was negotiated.
+// Passes batches of frames through the negotiated extensions. Without any, it only checks that no reserved bit is set. Part of the pipeline
+// only if an extension was negotiated.
 
 import type { DuplexOptions } from 'node:stream'
 import { WebSocketError } from '../errors.js'
@@ -11,17 +11,17 @@ import { bindContext } from '../runtime/node.js'
 import { type PacedCodec, PacedWork } from './paced-work.js'
 import { type Batch, type FaultListener, Stage } from './stage.js'
 
-/** What an ExtensionTransform is made with. */
+/** The options of an ExtensionTransform. */
 export interface ExtensionTransformOptions {
-  /** Reserved bits that something negotiated, as in `Frame.rsv`: 4, 2, 1 for RSV1, RSV2, RSV3. Default: none. */
+  /** Reserved bits that were negotiated, as in `Frame.rsv`: 4, 2, 1 for RSV1, RSV2, RSV3. Default: none. */
   rsv?: number
-  /** What data frames go through. Default: they pass as they are. */
+  /** Processes data frames. Default: frames pass unchanged. */
   codec?: FrameCodec | null
-  /** Bytes of payload in one frame that goes out. Default: as the codec makes them. */
+  /** Maximum payload of an outgoing frame in bytes. Default: frames as the codec makes them. */
   fragmentSize?: number
 }
 
-/** Validates reserved bits (RFC 6455 §5.2) and has frames processed. On its own it is destroyed by a fault. */
+/** Checks reserved bits (RFC 6455 §5.2) and applies the extensions. Used on its own, it is destroyed if the peer breaks a rule. */
 export class ExtensionTransform extends Stage<Frame, Frame> {
   /** @internal */
   listener: FaultListener | null = null
@@ -35,32 +35,32 @@ export class ExtensionTransform extends Stage<Frame, Frame> {
     this.processing = new Processing(rsv, codec, fragmentSize)
     const work = new PacedWork<Frame>(this, this.processing, frame => frame.size)
     this.work = work
-    // a codec may share engines, and be told by another connection's work
+    // a codec may share engines, so another connection's work may call this
     if (codec !== null) codec.ready = bindContext(() => work.goOn())
   }
 
-  /** Bytes of payload that wait here. @internal */
+  /** Payload bytes that wait here. @internal */
   get size(): number {
     return this.work.size
   }
 
-  /** Bytes of payload taken by bytes made of them; 1 before there are any. @internal */
+  /** Payload bytes taken in, divided by those passed on; 1 before there are any. @internal */
   get ratio(): number {
     const { taken, made } = this.processing
     return taken > 0 && made > 0 ? taken / made : 1
   }
 
-  /** Whether a codec works elsewhere. @internal */
+  /** Whether a codec is working asynchronously. @internal */
   get isWorking(): boolean {
     return this.work.isWorking
   }
 
-  /** Whether nothing is under way here. @internal */
+  /** Whether nothing is being processed. @internal */
   get isIdle(): boolean {
     return this.work.isIdle
   }
 
-  /** Calls back when nothing is under way here any more, which is not now. @internal */
+  /** Calls back when nothing is being processed any more. Call it only while something is. @internal */
   whenIdle(callback: () => void): void {
     this.work.whenIdle(callback)
   }
@@ -81,7 +81,7 @@ export class ExtensionTransform extends Stage<Frame, Frame> {
     this.work.proceed()
   }
 
-  /** Drops all that waits or comes, and frees what the extensions hold. @internal */
+  /** Drops all input, waiting and new, and frees the memory of the extensions. @internal */
   stop(): void {
     this.work.stop()
   }
@@ -118,14 +118,14 @@ export class ExtensionTransform extends Stage<Frame, Frame> {
   }
 }
 
-/** The codec, past which control frames go, and behind which what is too large is cut. */
+/** Runs the codec; control frames bypass it, and its output is cut into frames of `fragmentSize`. */
 class Processing implements PacedCodec<Frame> {
   taken = 0
   made = 0
   private readonly cutter: FrameCutter
-  // bytes of the frame that the codec works on
+  // bytes of the frame that the codec is working on
   private inCodec = 0
-  // a frame that the codec does not see
+  // a frame that bypasses the codec
   private passing: Frame | null = null
 
   constructor(
@@ -144,7 +144,7 @@ class Processing implements PacedCodec<Frame> {
     return this.inCodec + this.cutter.left
   }
 
-  /** @throws WebSocketError for a reserved bit that must not be set */
+  /** @throws WebSocketError if a reserved bit is set that was not negotiated */
   push(frame: Frame): void {
     const { opcode, rsv } = frame
     if ((rsv & ~this.allowed(frame)) !== 0)
@@ -181,7 +181,7 @@ class Processing implements PacedCodec<Frame> {
     this.codec?.close()
   }
 
-  // RFC 7692 §6: a message is marked on its first frame, and a control frame never
+  // RFC 7692 §6: only the first frame of a message is marked, and never a control frame
   private allowed(frame: Frame): number {
     return isControl(frame.opcode) || frame.opcode === Opcode.Continuation ? 0 : this.rsv
   }

@@ -1,5 +1,5 @@
-// Buffers come in, batches of frames go out. Control frames go to the listener at once; a fault likewise, after all
-// that had arrived before it. Stops inside a chunk where nothing more is wanted downstream.
+// Takes buffers and passes on batches of frames. Control frames go to the listener at once; so does an error, after all frames decoded
+// before it. Stops in the middle of a chunk if downstream is full.
 
 import type { DuplexOptions } from 'node:stream'
 import { checkNumber, checkRole } from '../checks.js'
@@ -14,49 +14,54 @@ import { Buffer, nextTick, setImmediate } from '../runtime/node.js'
 import { BlockedTime } from '../stats.js'
 import { type Batch, type FaultListener, Stage } from './stage.js'
 
-/** What a decoder has for the connection: control frames and faults. */
+/** The Connection, which gets control frames and errors. */
 export interface ControlListener extends FaultListener {
-  /** Acts on a control frame; false asks for no more input until the decoder proceeds. */
+  /** Acts on a control frame; false pauses the input until the decoder proceeds. */
   control(opcode: Opcode, payload: Buffer): boolean
-  /** A frame passes, and diagnostics_channel has subscribers for it. */
+  /** Reports a frame to diagnostics_channel; called only if it has subscribers. */
   saw?(direction: 'received' | 'sent', frame: Frame): void
-  /** Whether a Close is to wait while messages ahead of it are being read, so that they can be answered. */
+  /** Whether a Close must wait until the messages before it have been read, so that the application can answer them. */
   holdsClose(): boolean
 }
 
-/** What a FrameDecoder is made with. */
+/** The options of a FrameDecoder. */
 export interface FrameDecoderOptions {
   /** Which side this is: a server reads masked frames, a client unmasked ones (RFC 6455 §5.1). Default: `'server'`. */
   role?: 'server' | 'client'
-  /** Bytes of payload in one frame. Default: 2^26-1. */
+  /** Maximum payload of one frame in bytes. Default: 2^26-1. */
   maxFrameSize?: number
-  /** False takes masked and unmasked frames alike. Default: true, as RFC 6455 §5.1 demands. */
+  /** False accepts masked and unmasked frames. Default: true, as RFC 6455 §5.1 demands. */
   requireMasking?: boolean
 }
 
-/** A batch ends with so many frames: a chunk of tiny ones is not a hundred times its size in objects, and those stay in the cache (benchmarks/questions/decode.js). */
+/**
+ * Maximum frames in a batch: limits the memory for a chunk of tiny frames, and keeps them in the CPU cache
+ * (benchmarks/questions/decode.js).
+ */
 const BATCH_FRAMES = 64
 
-/** Decodes frames (RFC 6455 §5.2). On its own it passes control frames on with the others, and is destroyed by a fault. */
+/**
+ * Decodes frames (RFC 6455 §5.2). Used on its own, it passes control frames on with the others, and is destroyed if the peer breaks a rule.
+ */
 export class FrameDecoder extends Stage<Buffer, Frame> {
   /** @internal */
   listener: ControlListener | null = null
-  /** Whether chunks may be unmasked in place: their memory is not shared. @internal */
+  /** Whether chunks may be unmasked in place because their memory is not shared. @internal */
   ownsInput = false
-  /** Whether control frames go down the pipeline as well as to the listener. @internal */
+  /** Whether control frames are also passed on, not only to the listener. @internal */
   passesControl = false
-  /** How long input has waited; undefined before it has. @internal */
+  /** How long input has been blocked; undefined if it never was. @internal */
   blockedTime: BlockedTime | undefined
 
   private parser: FrameParser | DraftParser
   private state: 'ready' | 'running' | 'blocked' | 'stopped' = 'ready'
   private ending = false
   private ignoresBackpressure = false
-  // asked for more while running
+  // proceed() was called while running
   private woken = false
-  // a Close behind messages that wait to be taken
+  // a Close that waits until the messages before it are read
   private heldClose: Frame | null = null
-  // what the peer has done wrong, behind the frames that were decoded
+  // the rule that the peer broke, reported after the frames decoded before it
   private fault: WebSocketError | null = null
 
   constructor(options: FrameDecoderOptions = {}) {
@@ -77,12 +82,12 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     return this.parser.allowedRsv
   }
 
-  /** Reads an older draft, before anything has been read. @internal */
+  /** Switches to the framing of a draft, before anything has been read. @internal */
   speak(version: DraftVersion): void {
     this.parser = new DraftParser({ version, maxFrameSize: this.parser.maxFrameSize })
   }
 
-  /** Whether input waits because nothing more is wanted. @internal */
+  /** Whether input waits because downstream is full. @internal */
   get isBlocked(): boolean {
     return this.state === 'blocked'
   }
@@ -95,12 +100,12 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     return this.isBlocked
   }
 
-  /** Frames whose header has been read. @internal */
+  /** Number of frames whose header has been read. @internal */
   get frames(): number {
     return this.parser.frames
   }
 
-  /** Messages whose last frame has begun to arrive. @internal */
+  /** Number of messages whose last frame has begun to arrive. @internal */
   get messages(): number {
     return this.parser.messages
   }
@@ -110,7 +115,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     const wasBlocked = this.state === 'blocked'
     this.blockedTime?.stop()
     this.state = 'stopped'
-    // what is dropped need not wait
+    // input that is dropped need not wait
     if (wasBlocked) this.askForMore()
   }
 
@@ -132,7 +137,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     if (this.state === 'running') {
       this.woken = true
     } else if (this.state === 'blocked') {
-      // who takes the last message before a Close has the rest of this turn to answer it
+      // an application that takes the last message before a Close has the rest of this turn to answer it
       if (this.heldClose === null) this.goOn()
       else setImmediate(() => this.goOn())
     }
@@ -145,7 +150,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     if (heldClose !== null) this.control(heldClose)
   }
 
-  /** Decodes all that is there, whether or not more is wanted downstream: the wire is gone, and nothing comes behind it. @internal */
+  /** Decodes all buffered input even if downstream is full: the wire is gone, and nothing more arrives. @internal */
   decodeRest(): void {
     this.ignoresBackpressure = true
     this.goOn()
@@ -159,7 +164,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     else this.askForMore()
   }
 
-  // where the end of the wire stands for a Close, who acts on that ends the input
+  // if the end of the wire stands for a Close, the listener ends the input
   private endInput(): void {
     const close = this.parser instanceof DraftParser && this.state !== 'stopped' ? this.parser.end() : null
     if (close === null) this.finishNext()
@@ -170,7 +175,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     return { ...super.streamOptions(), readableHighWaterMark: 1 }
   }
 
-  /** Decodes until the input is used up (true), or nothing more is wanted (false). */
+  /** Decodes until the input is used up (true) or downstream is full (false). */
   private run(): boolean {
     this.state = 'running'
     let more = true
@@ -182,9 +187,9 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
       } while (!more && (this.woken || this.ignoresBackpressure))
       hasThrown = false
     } finally {
-      // something downstream may have stopped it
+      // downstream may have stopped the decoder
       if (this.isRunning()) this.state = more && !hasThrown ? 'ready' : 'blocked'
-      // the rest of the input is decoded whatever a listener of the application throws
+      // the rest of the input is decoded even if a listener of the application throws
       if (hasThrown) nextTick(() => this.goOn())
     }
     if (!this.isBlocked) return true
@@ -199,7 +204,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
 
   private decode(): boolean {
     const { listener } = this
-    // an array that grows from nothing costs more than the frame in it (benchmarks/questions/echo.js, one in flight)
+    // growing an array from empty costs more than decoding the frame (benchmarks/questions/echo.js, one in flight)
     let frames: Frame[] | null = null
     let more = true
     for (let frame = this.nextFrame(); frame !== null; frame = this.nextFrame()) {
@@ -227,7 +232,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     return true
   }
 
-  /** Null where more bytes are needed, or the peer has broken a rule, which is then in `fault`. */
+  /** Null if more bytes are needed, or if the peer broke a rule; then `fault` is set. */
   private nextFrame(): Frame | null {
     const { heldClose } = this
     if (heldClose !== null) {
@@ -237,7 +242,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     try {
       return this.parser.next()
     } catch (error) {
-      /* c8 ignore next - the parser throws nothing else, and a fault of ours must not be taken for the peer's */
+      /* c8 ignore next - the parser throws nothing else, and an error of ours must not be reported as the peer's */
       if (!(error instanceof WebSocketError)) throw error
       this.fault = error
       return null
@@ -246,7 +251,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
 
   private control(frame: Frame): boolean {
     const payload = smallBytes(frame)
-    // the frames view must see Close and Ping before they are acted on, and gets bytes of its own
+    // the frames view must see a Close or Ping before it is acted on, and gets its own copy of the bytes
     const more = !this.passesControl || this.hand([new Frame(frame.opcode, Buffer.from(payload))])
     return this.listener!.control(frame.opcode, payload) && more
   }

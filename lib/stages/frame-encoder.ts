@@ -1,5 +1,5 @@
-// Batches of frames come in, buffers go out. The frames of one turn of the event loop leave together; control frames join them
-// ahead of waiting messages, a Close behind them.
+// Takes batches of frames and writes buffers. The frames of one turn of the event loop are written together; Pings and Pongs go before
+// waiting messages, a Close after them.
 
 import { checkNumber, checkRole } from '../checks.js'
 import { channels } from '../diagnostics.js'
@@ -15,33 +15,33 @@ import { BlockedTime } from '../stats.js'
 import { surfacing } from '../surfacing.js'
 import { type Batch, Stage } from './stage.js'
 
-/** What an encoder has for the connection. */
+/** The Endpoint, which is notified about the wire. */
 export interface EncoderListener {
-  /** The wire, which had taken no more, has taken some. */
+  /** A wire that was full has taken some data. */
   progressed(): void
   /** The wire takes bytes again. */
   drained(): void
-  /** A frame passes, and diagnostics_channel has subscribers for it. */
+  /** Reports a frame to diagnostics_channel; called only if it has subscribers. */
   saw?(direction: 'received' | 'sent', frame: Frame): void
 }
 
-/** What a FrameEncoder is made with. */
+/** The options of a FrameEncoder. */
 export interface FrameEncoderOptions {
-  /** Which side this is: a client masks what it sends (RFC 6455 §5.3). Default: `'server'`. */
+  /** Which side this is: a client masks its frames (RFC 6455 §5.3). Default: `'server'`. */
   role?: 'server' | 'client'
-  /** Whether frames are masked. Default: those of a client are, those of a server are not. */
+  /** Whether frames are masked. Default: true for a client, false for a server. */
   masking?: boolean | undefined
-  /** Bytes that wait while the wire is blocked before no more are wanted. Default: 65536. */
+  /** Bytes buffered while the wire is full before the encoder asks for no more. Default: 65536. */
   highWaterMark?: number
 }
 
-/** So many bytes leave without waiting for the end of the turn. */
+/** Number of buffered bytes that are written without waiting for the end of the turn. */
 const FLUSH_FROM = 65536
 
-/** Runs once when bytes have been written, or with an error if they cannot be. */
+/** Called once: when the bytes have been written, or with an error if they cannot be. */
 export type Written = (error?: Error | null) => void
 
-/** The wire behind an encoder. */
+/** The wire as the encoder sees it. */
 interface EncoderWire {
   readonly hasWrittenAll: boolean
   readonly isSocket: boolean
@@ -57,13 +57,13 @@ interface Waiter {
 
 /** Encodes frames (RFC 6455 §5.2). */
 export class FrameEncoder extends Stage<Frame, Buffer> {
-  /** Told when the wire takes bytes again. @internal */
+  /** Notified when the wire takes bytes again. @internal */
   listener: EncoderListener | null = null
 
-  /** Bytes that were handed to the wire. @internal */
+  /** Bytes passed to the wire. @internal */
   bytes = 0
   private wire: EncoderWire | null = null
-  /** How long the wire took no more; undefined before it first did not. @internal */
+  /** How long the wire was full; undefined if it never was. @internal */
   blockedTime: BlockedTime | undefined
   private writer: FrameWriter | DraftWriter
   private readonly highWaterMark: number
@@ -72,14 +72,14 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   private held = false
   private scheduled = false
   private sealed = false
-  // data came behind the Close
+  // data arrived after the Close
   private drops = false
   private ending = false
   private pong: Frame | null = null
-  // callbacks of data that wait here, and of writes that are under way, both in order
+  // `waiters`: callbacks of data buffered here; `outstanding`: callbacks of writes in progress; both in order
   private waiters: Waiter[] | null = null
   private outstanding: Waiter[] | null = null
-  // writes that were made, and those of which the wire has said that they are done
+  // writes made, and writes that the wire has finished
   private writes = 0
   private written = 0
 
@@ -91,28 +91,28 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     this.highWaterMark = checkNumber(highWaterMark, 'highWaterMark', 0)
   }
 
-  /** Speaks an older draft from now on, with what waits too. @internal */
+  /** Switches to the framing of a draft, for buffered frames too. @internal */
   speak(version: DraftVersion): void {
     const frames = (this.writer as FrameWriter).takeFrames()
     this.writer = new DraftWriter(version)
     for (const frame of frames) this.writer.add(frame)
   }
 
-  /** The frames that wait, given back as if they had not been taken. @internal */
+  /** Returns the buffered frames and removes them. @internal */
   takeBack(): Frame[] {
     const writer = this.writer as FrameWriter
     this.writer = new FrameWriter(writer.masked)
     return writer.takeFrames()
   }
 
-  /** What the bytes are handed to. @internal */
+  /** Sets the wire that the bytes go to. @internal */
   setWire(wire: EncoderWire): void {
     this.wire = wire
     wire.onWritten = error => this.wrote(error)
   }
 
   /**
-   * Calls back when the wire has written all data that were taken before, or with an error when it cannot.
+   * Calls back when the wire has written all data taken before, or with an error if it cannot.
    * @internal
    */
   whenWritten(callback: Written): void {
@@ -122,38 +122,38 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     else surfacing(() => callback(null))
   }
 
-  /** Those who wait for data to be written, given back as `takeBack` does with frames. @internal */
+  /** Returns the callbacks that wait for data to be written and removes them, as `takeBack` does with frames. @internal */
   takeWaiters(): Written[] {
     const { waiters } = this
     this.waiters = null
     return waiters?.map(({ callback }) => callback) ?? []
   }
 
-  /** Takes no more data: what comes from now on is dropped, and its writers are told so. @internal */
+  /** Accepts no more data: further data is dropped, and its callbacks get an error. @internal */
   seal(): void {
     this.sealed = this.drops = true
   }
 
-  /** Nothing can be written any more. @internal */
+  /** Nothing can be written any more: all callbacks get the error. @internal */
   failWaiters(error: Error): void {
     const { waiters, outstanding } = this
     this.waiters = this.outstanding = null
-    // a handshake that fails drops what it was given
+    // a failed handshake drops the frames it held
     if (outstanding !== null) callEach(outstanding, error)
     if (waiters !== null) callEach(waiters, error)
   }
 
-  /** Bytes that wait here. @internal */
+  /** Bytes buffered here. @internal */
   get size(): number {
     return this.writer.size
   }
 
-  /** Frames that were taken. @internal */
+  /** Number of frames taken. @internal */
   get frames(): number {
     return this.writer.count
   }
 
-  /** Messages whose last frame was taken. @internal */
+  /** Number of messages whose last frame was taken. @internal */
   get messages(): number {
     return this.writer.messages
   }
@@ -163,7 +163,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     return this.blocked
   }
 
-  /** Whether no more is wanted until the wire takes bytes again. @internal */
+  /** Whether the encoder wants no more until the wire takes bytes again. @internal */
   get isFull(): boolean {
     return this.full
   }
@@ -178,7 +178,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
 
   receive(frames: Batch<Frame>): boolean {
     for (const frame of frames) {
-      // RFC 6455 §5.5.1: nothing after a Close frame, which itself waits for the end of a frame in parts
+      // RFC 6455 §5.5.1: nothing follows a Close frame; the Close itself waits for the end of a frame sent in parts
       if (!this.sealed || this.writer.isMidFrame) this.writer.add(frame)
       else this.drops = true
       if (channels.frame.hasSubscribers) this.listener?.saw?.('sent', frame)
@@ -189,7 +189,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   }
 
   /**
-   * Sends a Ping or a Pong. False where an answer already waited for the wire: the new one took its place (§5.5.3).
+   * Sends a Ping or a Pong. False if it replaced an answer that still waited for the wire (§5.5.3).
    * @param isAnswer - whether it answers a Ping of the peer
    * @internal
    */
@@ -204,7 +204,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     return !replaced
   }
 
-  /** Sends a Close behind all that wait, and nothing is taken after it; false where the version has no room for one. @internal */
+  /** Sends a Close after all buffered data and accepts nothing after it; false if this version has no Close frame. @internal */
   close(payload: Buffer): boolean {
     if (this.sealed) return true
     if (this.writer instanceof DraftWriter && !this.writer.canClose) return false
@@ -216,7 +216,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     return true
   }
 
-  /** Ends the wire behind all that wait. @internal */
+  /** Ends the wire after all buffered data. @internal */
   override finish(): void {
     this.sealed = true
     this.ending = true
@@ -224,7 +224,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     if (this.writer.size === 0 && this.ending) this.endWire()
   }
 
-  /** Starts and ends a span in which frames gather, whatever the event loop does. @internal */
+  /** Buffers output until `release()`. @internal */
   hold(): void {
     this.held = true
   }
@@ -235,7 +235,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     this.flush()
   }
 
-  /** Lets nothing out until `proceed`. @internal */
+  /** Writes nothing until `proceed`. @internal */
   block(): void {
     this.blocked = true
   }
@@ -250,7 +250,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     if (wasBlocked) this.listener?.drained()
     if (!this.full) return
     this.full = false
-    // 'drain' says that the application's memory is its own again
+    // after 'drain' the application may reuse the memory of its messages
     this.whenWritten(() => this.askForMore())
   }
 
@@ -270,7 +270,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     if (!this.held) this.flush()
   }
 
-  /** Hands all that waits to the wire now, unless the wire is full. @internal */
+  /** Writes all buffered data to the wire now, unless the wire is full. @internal */
   flush(): void {
     const { writer } = this
     if (this.blocked || writer.size === 0) return
@@ -298,11 +298,11 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     }
     const { hasWrittenAll } = wire
     giveBack(buffers[0]!, hasWrittenAll)
-    // a socket that is full, or encrypts, would keep the memory
+    // a full socket, or one that encrypts, would keep a reference to the memory
     writer.borrows = writer.toSocket && hasWrittenAll
   }
 
-  /** Has those who wait for data that have been taken now wait for the write that takes them. */
+  /** Moves callbacks that wait for data to the write that contains that data. */
   private expect(taken: number): void {
     const waiters = this.waiters!
     const waiting = waiters.findIndex(({ after }) => after > taken)
@@ -314,7 +314,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   }
 
   private wrote(error: Error | null | undefined): void {
-    // the wire is lost: they hear of it with the end of the connection
+    // the wire is lost: callbacks get their error when the connection ends
     if (error) return
     this.written++
     const { outstanding, written } = this

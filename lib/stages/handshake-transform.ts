@@ -1,5 +1,5 @@
-// Bytes come in, bytes go out: none of them before the handshake is done, all of them after it. Inbound it feeds the handshake's
-// codec and keeps what arrives behind the head; outbound it writes the head. When the handshake is done it leaves the pipeline.
+// Holds back all bytes until the handshake is done, then passes them on. Inbound it feeds the handshake's codec and keeps what arrives
+// after the head; outbound it writes the head. When the handshake is done it leaves the pipeline.
 
 import { HandshakeError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
@@ -7,17 +7,17 @@ import { type Batch, type FaultListener, Stage } from './stage.js'
 
 /** The reading half of a handshake. */
 export interface HandshakeReader {
-  /** Whether it takes no more bytes for now; `HandshakeTransform.resumeInput` says when it does again. Default: false. */
+  /** Whether it takes no more bytes for now; it then calls `HandshakeTransform.resumeInput`. Default: false. */
   readonly isFull?: boolean
   /**
-   * Takes the next bytes of the peer's head; answers what stands behind it once it is whole, else null.
-   * @throws HandshakeError where the head is wrong
+   * Takes the next bytes of the peer's head; returns the bytes after it once it is complete, null until then.
+   * @throws HandshakeError if the head is invalid
    */
   receive(chunk: Buffer): Buffer | null
-  /** Called once, after `receive` answered the bytes behind the head and they are kept. What it throws is not caught. */
+  /** Called once, after `receive` returned the bytes after the head. Exceptions are not caught. */
   complete(): void
   /**
-   * The wire ended before the head did.
+   * The wire ended before the head was complete.
    * @throws HandshakeError
    */
   end(): void
@@ -38,8 +38,8 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
   private ended = false
 
   /**
-   * @param reader - what makes sense of the peer's head; without one, all input is held until `open`
-   * @param limit - bytes behind the head that are held before input waits. While it does not wait, the end of the wire is noticed.
+   * @param reader - parses the peer's head; without one, all input is held until `open`
+   * @param limit - bytes after the head that are buffered before input pauses. The end of the wire is noticed only while it is not paused.
    * Default: 0
    */
   constructor(reader: HandshakeReader | null = null, limit = 0) {
@@ -90,14 +90,14 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     reader.complete()
   }
 
-  // a copy: who wrote these bytes may use their memory again before they are read
+  // copied: the memory of these bytes may be reused before they are read
   private hold(bytes: Buffer): void {
     if (bytes.length === 0) return
     this.held.push(Buffer.from(bytes))
     this.heldSize += bytes.length
   }
 
-  /** Gives what is held, and what comes next, to another reader: of a part of the handshake that follows the head. */
+  /** Passes buffered and further bytes to another reader: for a part of the handshake that follows the head. */
   readOn(reader: HandshakeReader): void {
     this.reader = reader
     const held = this.takeHeld()
@@ -107,24 +107,24 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     else this.resumeInput()
   }
 
-  /** Asks for more input, where there is room for it again. */
+  /** Asks for more input if there is room again. */
   resumeInput(): void {
     if (!this.asked || this.isFull) return
     this.asked = false
     this.askForMore()
   }
 
-  /** The head has been read, here or elsewhere: what comes is kept until `open`. */
+  /** The head has been read, here or elsewhere: further bytes are kept until `open`. */
   headIsDone(): void {
     this.reader = null
   }
 
-  /** Keeps bytes that came behind a head that another parser has read. */
+  /** Keeps bytes that arrived after a head that another parser has read. */
   keep(bytes: Buffer): void {
     this.hold(bytes)
   }
 
-  /** The bytes that are held, which then are no longer. */
+  /** Returns the buffered bytes and removes them. */
   takeHeld(): Buffer[] {
     const { held } = this
     this.held = []
@@ -132,12 +132,12 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     return held
   }
 
-  /** Writes bytes of the handshake itself, which nothing holds back. */
+  /** Writes bytes of the handshake itself, which are not held back. */
   send(bytes: Buffer): boolean {
     return this.hand([bytes])
   }
 
-  /** Lets everything through, first what was held, and leaves the pipeline. */
+  /** Passes everything on, buffered bytes first, and leaves the pipeline. */
   open(): void {
     if (this.state !== 'shut') return
     this.state = 'open'
@@ -169,7 +169,7 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     if (this.state === 'shut' && !this.ended) {
       this.ended = true
       if (this.reader !== null) this.endHead(this.reader)
-      // with the head read, the end waits behind what is kept
+      // the head has been read: the end waits for the buffered bytes
       if ((this.state as string) === 'shut') return
     }
     this.finishNext()

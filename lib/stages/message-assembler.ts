@@ -1,4 +1,4 @@
-// Batches of frames come in, batches of messages go out. It ignores control frames.
+// Takes batches of frames and passes on batches of messages. Ignores control frames.
 
 import type { DuplexOptions } from 'node:stream'
 import { checkNumber } from '../checks.js'
@@ -9,17 +9,17 @@ import { MessageJoiner, type ReceivedMessage } from '../protocol/message-joiner.
 import { isControl } from '../protocol/opcode.js'
 import { type Batch, type FaultListener, Stage } from './stage.js'
 
-/** What a MessageAssembler is made with. */
+/** The options of a MessageAssembler. */
 export interface MessageAssemblerOptions {
-  /** Bytes of one message, summed over its fragments. Default: 2^26-1. */
+  /** Maximum size of one message in bytes, summed over its fragments. Default: 2^26-1. */
   maxMessageSize?: number
-  /** Fragments of one message, empty ones counted. Default: 131072. */
+  /** Maximum number of fragments of one message, empty ones included. Default: 131072. */
   maxFragments?: number
-  /** Whether text becomes strings, or is left as bytes, in TextBytes. Default: `'string'`. */
+  /** Whether text becomes a string, or stays bytes in a TextBytes. Default: `'string'`. */
   textAs?: 'string' | 'bytes'
 }
 
-// the assemblers of one server have the same limits, and one object for them (benchmarks/questions/idle.js)
+// connections with the same limits share one object to save memory (benchmarks/questions/idle.js)
 let limits: Required<MessageLimits> = { maxMessageSize: 0, maxFragments: 0, textAs: 'string' }
 
 function shareLimits(given: Required<MessageLimits>): MessageLimits {
@@ -29,7 +29,7 @@ function shareLimits(given: Required<MessageLimits>): MessageLimits {
   return limits
 }
 
-/** Joins fragments into messages (RFC 6455 §5.4, §5.6). On its own it is destroyed by a fault. */
+/** Joins fragments into messages (RFC 6455 §5.4, §5.6). Used on its own, it is destroyed if the peer breaks a rule. */
 export class MessageAssembler extends Stage<Frame, ReceivedMessage> {
   /** @internal */
   listener: FaultListener | null = null

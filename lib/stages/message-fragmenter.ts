@@ -1,5 +1,5 @@
-// Batches of messages come in, batches of frames go out: one frame for each message, or as many as fragmentSize asks for, as far as there is
-// room for them downstream.
+// Takes batches of messages and passes on batches of frames: one frame for each message, or as many as fragmentSize requires, while
+// downstream has room.
 
 import type { DuplexOptions } from 'node:stream'
 import { checkNumber } from '../checks.js'
@@ -8,13 +8,13 @@ import { FrameCutter, frameOf, type OrderedControl, type Outgoing } from '../pro
 import { type PacedCodec, PacedWork } from './paced-work.js'
 import { type Batch, Stage } from './stage.js'
 
-/** What a MessageFragmenter is made with. */
+/** The options of a MessageFragmenter. */
 export interface MessageFragmenterOptions {
-  /** Bytes of payload in one frame. Default: no splitting. */
+  /** Maximum payload of one frame in bytes. Default: messages are not split. */
   fragmentSize?: number
 }
 
-/** A frame, and whether it may be cut. */
+/** A frame, and whether it may be split. */
 interface Job {
   readonly frame: Frame
   readonly isCut: boolean
@@ -22,10 +22,10 @@ interface Job {
 
 /** Makes frames of messages (RFC 6455 §5.4, §5.6). */
 export class MessageFragmenter extends Stage<Outgoing, Frame> {
-  /** Whether messages are cut here, and not behind an extension. @internal */
+  /** Whether messages are split here, and not after an extension. @internal */
   cuts = true
 
-  // only where messages are cut
+  // null if messages are not split
   private readonly work: PacedWork<Job> | null = null
 
   constructor(options: MessageFragmenterOptions = {}) {
@@ -36,7 +36,7 @@ export class MessageFragmenter extends Stage<Outgoing, Frame> {
     this.work = new PacedWork<Job>(this, new Cutting(fragmentSize), ({ frame }) => frame.size)
   }
 
-  /** Bytes of payload that wait here. @internal */
+  /** Payload bytes that wait here. @internal */
   get size(): number {
     return this.work?.size ?? 0
   }
@@ -46,7 +46,7 @@ export class MessageFragmenter extends Stage<Outgoing, Frame> {
     return this.work === null || this.work.isIdle
   }
 
-  /** Calls back when nothing waits here any more, which is not now. @internal */
+  /** Calls back when nothing waits here any more. Call it only while something waits. @internal */
   whenIdle(callback: () => void): void {
     this.work!.whenIdle(callback)
   }
@@ -59,7 +59,7 @@ export class MessageFragmenter extends Stage<Outgoing, Frame> {
     return this.pass(messages.length === 1 ? [frameOf(messages[0]!)] : messages.map(frameOf))
   }
 
-  /** Frames of a message that comes in pieces. @internal */
+  /** Passes on frames of a message that is written in pieces. @internal */
   pass(frames: Batch<Frame>, isCut = this.cuts): boolean {
     if (this.work === null) return this.hand(frames)
     return this.work.receive(frames.map(frame => ({ frame, isCut })))
@@ -75,7 +75,7 @@ export class MessageFragmenter extends Stage<Outgoing, Frame> {
     else this.work.finish()
   }
 
-  /** Drops all that waits. @internal */
+  /** Drops everything that waits. @internal */
   stop(): void {
     this.work?.stop()
   }

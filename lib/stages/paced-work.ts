@@ -1,5 +1,5 @@
-// Batches come in and go through a codec; batches of what it makes go out, as far as downstream has room. What has to wait is held here, in
-// order. For stages whose codec makes much of little, or works elsewhere for a while.
+// Runs batches of items through a codec and passes on batches of frames while downstream has room. The rest waits here in order. For stages
+// whose codec makes much output from little input, or works asynchronously.
 
 import { WebSocketError } from '../errors.js'
 import type { Frame } from '../protocol/frame.js'
@@ -7,33 +7,33 @@ import { nextTick } from '../runtime/node.js'
 import { Queue } from './queue.js'
 import type { Batch } from './stage.js'
 
-/** Makes frames of items, one after the other. */
+/** Makes frames of items, one item after the other. */
 export interface PacedCodec<In> {
-  /** Gives it the next item; what came before is used up: `next` has answered null since, and `busy` is false. */
+  /** Takes the next item; called when `next` has returned null and `busy` is false. */
   push(item: In): void
-  /** The next frame that comes of the item; null where nothing more does, with `busy` at present. */
+  /** The next frame of the item; null if there is none, or none yet while `busy`. */
   next(): Frame | null
-  /** Whether work goes on elsewhere. */
+  /** Whether it is working asynchronously. */
   readonly busy: boolean
-  /** Bytes of the item that are not used up. */
+  /** Bytes of the item that are not processed yet. */
   readonly left: number
-  /** Nothing more is asked of it: frees what it holds. */
+  /** Frees its memory; nothing more is called. */
   close(): void
 }
 
 /** The stage that the work is done for. */
 export interface PacedStage {
-  /** Hands a batch on; false asks for no more until `proceed`. */
+  /** Passes a batch on; false pauses until `proceed`. */
   passOn(batch: Batch<Frame>): boolean
   /** Asks upstream for more. */
   wantMore(): void
-  /** No more will come. */
+  /** No more batches follow. */
   passEnd(): void
-  /** The codec found a fault, behind all that has been handed on. */
+  /** The codec found an error, after all that has been passed on. */
   workFailed?(fault: WebSocketError): void
 }
 
-/** A batch ends with so many bytes, or frames: what one item becomes is not gathered. */
+/** A batch ends at this many bytes or frames, so that the output of one item is not collected whole. */
 const BATCH_SIZE = 65536
 const BATCH_FRAMES = 1024
 
@@ -42,13 +42,13 @@ type State = 'ready' | 'running' | 'working' | 'blocked' | 'stopped'
 export class PacedWork<In> {
   private state: State = 'ready'
   private readonly queue = new Queue<In>()
-  // bytes of what is in the queue
+  // bytes in the queue
   private waiting = 0
   // downstream wants more
   private wanted = true
   private ending = false
   private fault: WebSocketError | null = null
-  // called when nothing is under way
+  // called when nothing is being processed
   private idleListeners: (() => void)[] | null = null
 
   constructor(
@@ -57,32 +57,32 @@ export class PacedWork<In> {
     private readonly sizeOf: (item: In) => number
   ) {}
 
-  /** Bytes of payload that were taken and have not been handed on. */
+  /** Payload bytes taken and not passed on yet. */
   get size(): number {
     return this.waiting + this.codec.left
   }
 
-  /** Whether the codec works elsewhere. */
+  /** Whether the codec is working asynchronously. */
   get isWorking(): boolean {
     return this.state === 'working'
   }
 
-  /** Whether nothing is under way. */
+  /** Whether nothing is being processed. */
   get isIdle(): boolean {
     return this.state === 'ready' || this.state === 'stopped'
   }
 
-  /** Whether input is held. */
+  /** Whether input is buffered. */
   get holdsInput(): boolean {
     return this.state === 'working' || this.state === 'blocked'
   }
 
-  /** Whether it has ended, or was stopped. */
+  /** Whether it has ended or was stopped. */
   get isStopped(): boolean {
     return this.state === 'stopped'
   }
 
-  /** Calls back once, behind those who asked before, when all that was taken has been handed on. */
+  /** Calls back once, in order of registration, when everything taken has been passed on. */
   whenIdle(callback: () => void): void {
     this.idleListeners ??= []
     this.idleListeners.push(callback)
@@ -94,7 +94,7 @@ export class PacedWork<In> {
       this.waiting += this.sizeOf(item)
       this.queue.push(item)
     }
-    // downstream may ask for something in the middle of a batch
+    // downstream may call back in the middle of a batch
     if (this.state !== 'ready') return false
     return this.run()
   }
@@ -111,14 +111,14 @@ export class PacedWork<In> {
     else if (this.state === 'ready') this.stage.wantMore()
   }
 
-  /** The codec has done what it was busy with, or downstream has room. */
+  /** The codec has finished its work, or downstream has room. */
   goOn(): void {
     if (this.isStopped || this.state === 'running') return
     if (!this.wanted) this.state = 'blocked'
     else if (this.run()) this.stage.wantMore()
   }
 
-  /** Drops all that waits or comes. */
+  /** Drops all input, waiting and new. */
   stop(): void {
     if (this.isStopped) return
     this.state = 'stopped'
@@ -129,7 +129,7 @@ export class PacedWork<In> {
     this.tellIdle()
   }
 
-  /** Works until all is handed on (true), or must wait (false). */
+  /** Works until everything is passed on (true) or must wait (false). */
   private run(): boolean {
     this.state = 'running'
     this.wanted = true
@@ -138,7 +138,7 @@ export class PacedWork<In> {
       next = this.process()
     } finally {
       if (!this.isStopped) this.state = next ?? 'blocked'
-      // a listener downstream threw: what waits is not to wait for more input
+      // a listener downstream threw: go on without waiting for more input
       if (next === null) nextTick(() => this.proceed())
     }
     if (this.isStopped) return true
@@ -165,7 +165,7 @@ export class PacedWork<In> {
     return this.codec.busy ? 'working' : 'ready'
   }
 
-  /** Null where nothing is left to do, the codec works elsewhere, or has found a fault. */
+  /** Null if nothing is left to do, the codec is working asynchronously, or it has found an error. */
   private next(): Frame | null {
     try {
       return this.make()
@@ -191,7 +191,7 @@ export class PacedWork<In> {
   private pass(batch: Frame[]): boolean {
     if (batch.length === 0 || this.isStopped) return this.wanted
     this.wanted = false
-    // downstream may ask for more while being handed this
+    // downstream may ask for more during this call
     if (this.stage.passOn(batch)) this.wanted = true
     return this.wanted
   }

@@ -1,6 +1,6 @@
-// Items come in, and go out in the same order. Taking one costs the same however many wait, where Array's `shift` moves all the others.
+// A first-in, first-out queue. `shift` takes constant time; Array's `shift` moves all remaining items.
 
-/** The array is shortened when more than so many items at its front are used up, and more than half of it. */
+/** The array is shortened when more than this many items at its front are used up, and more than half of it. */
 const SHORTENED_FROM = 1024
 
 export class Queue<T> {
@@ -15,11 +15,11 @@ export class Queue<T> {
     this.items.push(item)
   }
 
-  /** The first item, which is taken out; undefined where there is none. */
+  /** Removes and returns the first item; undefined if there is none. */
   shift(): T | undefined {
     if (this.at === this.items.length) return undefined
     const item = this.items[this.at]!
-    // what is taken is not kept alive
+    // do not keep a removed item alive
     this.items[this.at++] = undefined as T
     if (this.at === this.items.length) this.clear()
     else if (this.at > SHORTENED_FROM && this.at * 2 > this.items.length) this.shorten()

@@ -1,65 +1,65 @@
-// What the six stages share: a Transform around one codec. Between two stages `pipe` makes a direct link, on which batches are
-// handed on by a call; between a stage and any other stream it is what it always is.
+// The base class of the six stages: a Transform around one codec. `pipe` links two stages directly, so that batches are passed by a
+// function call; to any other stream it works as usual.
 
 import type { DuplexOptions, TransformCallback } from 'node:stream'
 import { isTraced, trace } from '../diagnostics.js'
 import type { WebSocketError } from '../errors.js'
 import { lazy, Transform } from '../streams.js'
 
-/** What a link carries: all that one chunk held, as an array of frames, of messages, or of buffers. */
+/** What a link carries: everything from one chunk, as an array of frames, messages or buffers. */
 export type Batch<T> = readonly T[]
 
 /** The downstream end of a link. */
 export interface Receiver<T> {
-  /** Takes the whole batch; false asks for no more until `proceed` is called upstream. */
+  /** Takes the whole batch; false pauses until it calls `proceed` upstream. */
   receive(batch: Batch<T>): boolean
-  /** No more will come. */
+  /** No more batches follow. */
   finish(): void
 }
 
 /** The upstream end of a link. */
 export interface Sender<T> {
-  /** What is linked downstream; null for nothing. */
+  /** The next receiver downstream; null for none. */
   next: Receiver<T> | null
-  /** More is welcome again. */
+  /** The receiver takes more again. */
   proceed(): void
 }
 
-/** Who is told of a peer's fault in place of the stream, so that a close frame can still go out. */
+/** Is notified when the peer breaks a rule. Otherwise the stream would be destroyed, and no Close frame could be sent. */
 export interface FaultListener {
   fail(error: WebSocketError): void
 }
 
 const LazyTransform = lazy(Transform)
 
-/** One stage of the pipeline. Object-mode sides carry batches; a single item is taken for a batch of one. */
+/** One stage of the pipeline. Object-mode sides carry batches; a single item counts as a batch of one. */
 export abstract class Stage<In, Out> extends LazyTransform implements Receiver<In>, Sender<Out> {
-  /** What this stage is linked to. */
+  /** The next stage downstream. */
   next: Receiver<Out> | null = null
-  /** What is linked to this stage. */
+  /** The next stage upstream. */
   prev: Sender<In> | null = null
-  // the callback of a _transform whose batch filled what is downstream, or of a _flush whose end is still to be passed on
+  // the callback of a _transform whose batch filled downstream, or of a _flush whose end has not been passed on
   private waiting: TransformCallback | undefined = undefined
 
-  /** Whether the readable side carries batches, and not bytes. @internal */
+  /** Whether the readable side carries batches instead of bytes. @internal */
   protected get readsBatches(): boolean {
     return true
   }
 
-  /** Whether the writable side takes batches, and not bytes. @internal */
+  /** Whether the writable side takes batches instead of bytes. @internal */
   protected get writesBatches(): boolean {
     return true
   }
 
-  /** Whether input is held that downstream has not room for. @internal */
+  /** Whether input is buffered because downstream is full. @internal */
   protected get holdsInput(): boolean {
     return false
   }
 
-  /** Takes a batch from upstream; false asks for no more until it proceeds. */
+  /** Takes a batch from upstream; false pauses until this stage calls `proceed`. */
   abstract receive(batch: Batch<In>): boolean
 
-  /** No more comes from upstream. */
+  /** No more batches come from upstream. */
   finish(): void {
     this.finishNext()
   }
@@ -70,8 +70,8 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
   }
 
   /**
-   * Like any stream's, but a link to another stage: no data passes through stream buffers then. A stage that has been read from
-   * by other means, or written to, keeps its ordinary ways.
+   * Like `pipe` of any stream, but links two stages directly, without stream buffers. A stage that has already been read or written in
+   * another way is piped as usual.
    */
   override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean | undefined }): T {
     if (destination instanceof Stage && options?.end !== false && this.canLink && destination.canBeLinked) {
@@ -99,7 +99,7 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
     return super.on(event, listener)
   }
 
-  /** Hands a batch on, by the link or by the stream. @internal */
+  /** Passes a batch on, by the link or the stream. @internal */
   protected hand(batch: Batch<Out>): boolean {
     if (isTraced) trace(this.constructor.name, batch)
     if (this.next !== null) return this.next.receive(batch)
@@ -109,14 +109,14 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
     return more
   }
 
-  /** Passes on that no more will come. @internal */
+  /** Passes the end on. @internal */
   protected finishNext(): void {
     const { waiting } = this
     if (waiting !== undefined) this.waiting = undefined
     if (this.next !== null) this.next.finish()
     if (waiting !== undefined) waiting()
     else if (this.next === null) this.push(null)
-    // the readable side of a linked stage has no reader; its end is emitted all the same
+    // the readable side of a linked stage has no reader; resume it to emit 'end'
     if (this.next !== null && this.isBuilt) this.resume()
   }
 
@@ -131,7 +131,7 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
     waiting()
   }
 
-  /** Takes this stage out of its links; its neighbours are joined. @internal */
+  /** Removes this stage from its links and links its neighbours. @internal */
   protected leave(): void {
     const { prev, next } = this
     if (prev !== null) prev.next = next as Receiver<unknown> as Receiver<In> | null
@@ -154,7 +154,7 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
       callback(error as Error)
       return
     }
-    // where the readable side is full, Transform itself waits; what it cannot know is what a stage still holds
+    // Transform waits by itself if its readable side is full, but it does not know about input that the stage still holds
     if (more || (this.next === null && !this.holdsInput)) callback()
     else this.waiting = callback
   }
@@ -169,7 +169,7 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
     super._read(size)
   }
 
-  // there is a second reader: the link becomes an ordinary pipe
+  // a second reader was added: the link becomes an ordinary pipe
   private unlink(): void {
     const { next } = this
     if (!(next instanceof Stage)) return
@@ -179,7 +179,7 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
   }
 
   private get canLink(): boolean {
-    // a subclass that does the work of a Transform itself is one, and no more
+    // a subclass that overrides _transform or _flush needs an ordinary pipe
     if (this.next !== null || !this.isPlain) return false
     return !this.isBuilt || (this.readableFlowing === null && this.readableLength === 0 && !this.readableEnded)
   }
@@ -194,7 +194,7 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
   }
 }
 
-/** Links two stages, or a stage and what stands at an end of the pipeline. */
+/** Links two stages, or a stage and an end of the pipeline. */
 export function link<T>(from: Sender<T>, to: Receiver<T>): void {
   from.next = to
   if ('prev' in to) (to as { prev: Sender<T> | null }).prev = from

@@ -1,4 +1,4 @@
-// The application's side as a Duplex of plain bytes: what binary messages hold, one after another. The borders of messages mean nothing.
+// The bytes view: a Duplex of the payloads of binary messages, one after another. Message borders mean nothing.
 
 import { WebSocketError } from '../errors.js'
 import { CloseCode } from '../protocol/close-code.js'
@@ -7,30 +7,30 @@ import type { Written } from '../stages/frame-encoder.js'
 import { Duplex } from '../streams.js'
 import { View, type ViewOwner } from './view.js'
 
-/** What a BytesView asks of its connection. */
+/** The parts of the connection that a BytesView uses. */
 export interface BytesOwner extends ViewOwner {
-  /** The code of the peer's Close; 1005 where it had none. */
+  /** The code of the peer's Close; 1005 if it had none. */
   readonly peerCloseCode: number
   readonly settings: { readonly highWaterMark: number }
 }
 
-/** A Close with another code says that the bytes are not all that there should be. */
+/** Close codes that mean the byte stream is complete; after any other, bytes may be missing. */
 const ENDS: ReadonlySet<number> = new Set([CloseCode.Normal, CloseCode.GoingAway, CloseCode.NoStatus])
 
-/** What is written to hear of what was written before it. */
+/** An empty write whose callback runs after those of all earlier writes. */
 const BARRIER = Buffer.alloc(0)
 
 /**
- * Bytes in both directions, for protocols that have borders of their own: MQTT, TLS, tunnels. A write is sent as a binary message; what is
- * written between `cork()` and `uncork()` as one. Its callback comes when the wire has written it. `end` sends a
- * Close with 1000; what the peer writes until it ends its own side still arrives. When the peer has ended, this side ends by itself, unless
- * `allowHalfOpen` is set to true, and within `closeTimeout` in any case. The readable side ends where the peer closed with 1000, 1001 or without a code, and is destroyed with an error after any
- * other end. A text message is a fault, which closes with 1003.
+ * Bytes in both directions, for protocols with borders of their own: MQTT, TLS, tunnels. Each write is sent as one binary message; writes
+ * between `cork()` and `uncork()` as one. The callback of a write runs when the wire has written it. `end` sends a Close with 1000; bytes
+ * that the peer sends before it ends its side still arrive. When the peer has ended, this side ends too (with `allowHalfOpen: true` only
+ * when the application ends it), within `closeTimeout` in any case. The readable side ends if the peer closed with 1000, 1001 or no code,
+ * and is otherwise destroyed with an error. A text message fails the connection with 1003.
  */
 export class BytesView extends View<Uint8Array | string, Buffer> {
   // bytes that the wire is writing
   private inFlight = 0
-  // which message each write that waits belongs to
+  // the message number of each write that waits
   private readonly batches: number[] = []
   private batch = 0
 
@@ -53,7 +53,7 @@ export class BytesView extends View<Uint8Array | string, Buffer> {
     try {
       more = (Duplex.prototype.write as (...args: unknown[]) => boolean).apply(this, args)
     } catch (error) {
-      // null cannot be written
+      // write(null) throws
       this.batches.pop()
       this.count()
       throw error
@@ -113,7 +113,7 @@ export class BytesView extends View<Uint8Array | string, Buffer> {
     this.owner.sendBarrier(done)
   }
 
-  // the stages know of what they were given
+  // without the bytes that were passed to the stages, which count them
   private count(): void {
     this.queuedSize = Math.max(0, this.writableLength - this.inFlight)
   }

@@ -1,4 +1,4 @@
-// The application's side as an object-mode Duplex of frames as they are on the wire, control frames included: for relays.
+// The frames view: an object-mode Duplex of frames as they are on the wire, control frames included, for relays.
 
 import { WebSocketError } from '../errors.js'
 import type { SendQueue } from '../outbound/send-queue.js'
@@ -9,45 +9,45 @@ import { Buffer, nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import { View, type ViewOwner } from './view.js'
 
-/** A frame to be sent: one of ours, or its fields. */
+/** A frame to send: a Frame or its fields. */
 export interface FrameFields {
-  /** What kind of frame it is. */
+  /** The opcode. */
   readonly opcode: Opcode
-  /** Bytes, or text to be sent as UTF-8. Default: none. */
+  /** Bytes, or text to be sent as UTF-8. Default: empty. */
   readonly payload?: Uint8Array | string
-  /** Whether the message ends with it. Default: true. */
+  /** Whether it is the last frame of its message. Default: true. */
   readonly fin?: boolean
-  /** RSV1, RSV2, RSV3 as bits 4, 2, 1; only what was negotiated. Default: 0. */
+  /** RSV1, RSV2, RSV3 as bits 4, 2, 1; only negotiated bits are allowed. Default: 0. */
   readonly rsv?: number
 }
 
 export interface FramesOwner extends ViewOwner {
   readonly sendQueue: SendQueue
-  /** Reserved bits that something negotiated. */
+  /** Reserved bits that were negotiated. */
   readonly allowedRsv: number
   sendControl(opcode: Opcode, payload: Buffer): boolean
-  /** Calls back when the wire has written all that was sent before. */
+  /** Calls back when the wire has written everything sent before. */
   whenSent(written: Written): void
   /** Whether the wire takes no more at present. */
   readonly isBlocked: boolean
-  /** Calls back once, when it does again. */
+  /** Calls back once, when the wire takes bytes again. */
   whenDrained(callback: () => void): void
-  /** Begins, or answers, the closing handshake. */
+  /** Starts or answers the closing handshake. */
   closeWith(body: Buffer): void
 }
 
 /**
- * Frames as they are on the wire, unmasked; large ones in parts (`first`, `complete`), so that none is held whole. Reserved bits are
- * left as they are, and what an extension made is not undone. Pings are answered, and a Close is, whether or not the application reads
- * them here. `write` takes a Frame or its fields, and keeps the rules of RFC 6455 §5: no frame of another message, and no new frame,
- * before the last one ends; control frames whole and of at most 125 bytes; a Close that is well-formed. Masks are made anew. What
- * breaks a rule is a TypeError, and destroys the view.
+ * Frames as they are on the wire, but unmasked; large frames come in parts (`first`, `complete`), so none is buffered whole. Reserved bits
+ * and compressed payloads are unchanged. Pings and a Close are answered whether or not the application reads them here. `write` takes a
+ * Frame or its fields, and enforces RFC 6455 §5: a message must end before the next begins, and a frame before the next; control frames are
+ * whole and have at most 125 bytes; a Close is well-formed. Frames get new masks. Writing a frame that breaks a rule destroys the view with
+ * a TypeError.
  */
 export class FramesView extends View<any, Frame> {
-  // of the message, and the frame, in progress
+  // the state of the message and of the frame in progress
   private inMessage = false
   private frame: Frame | null = null
-  // a frame that waits for the end of a message that was sent by other means
+  // a frame that waits until a message sent by other means has ended
   private held: { frame: Frame; written: Written | null } | null = null
   private hasTurn = false
 
@@ -55,7 +55,7 @@ export class FramesView extends View<any, Frame> {
     super(frames)
   }
 
-  /** Whether what was written ends inside a frame: then nothing else can be sent. @internal */
+  /** Whether the last write ended in the middle of a frame: then nothing else can be sent. @internal */
   get isMidFrame(): boolean {
     return this.frame !== null
   }
@@ -65,7 +65,7 @@ export class FramesView extends View<any, Frame> {
     return this.held?.frame.size ?? 0
   }
 
-  /** Nothing says when a message of frames will end. @internal */
+  /** It is not known when a message written as frames will end. @internal */
   readonly isEnded = false
   /** @internal */
   readonly isByHand = true
@@ -97,7 +97,7 @@ export class FramesView extends View<any, Frame> {
   }
 
   private sendControl({ opcode, payload }: Frame, written: Written | null): boolean {
-    // the application may use its memory again at once
+    // copied: the application may reuse its memory at once
     const bytes = Buffer.from(payload)
     if (opcode === Opcode.Close) {
       this.frames.closeWith(bytes)
@@ -107,7 +107,7 @@ export class FramesView extends View<any, Frame> {
     this.frames.sendControl(opcode, bytes)
     if (written !== null) this.frames.whenSent(written)
     if (!this.frames.isBlocked) return true
-    // they go ahead of what waits, and must not pile up there
+    // control frames overtake waiting messages, so they must not pile up
     this.frames.whenDrained(() => this.proceed())
     return false
   }

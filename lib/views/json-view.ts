@@ -1,5 +1,5 @@
-// The messages of a connection as JSON: values come in and go out by way of the messages view, which holds what waits. Parses, has the
-// application look at each value, and says what is wrong; what becomes of it then, its owner decides.
+// The messages of a connection as JSON values, read and written through the messages view. Parses messages, validates values, and reports
+// errors; its owner decides what happens then.
 
 import { WebSocketError } from '../errors.js'
 import { CloseCode } from '../protocol/close-code.js'
@@ -12,38 +12,38 @@ import type { MessagesView } from './messages-view.js'
 
 type Callback = (error?: Error | null) => void
 
-/** What becomes of messages behind a wrong one: they are taken, or not, and then either this view or the connection tells why. */
+/** What happens after an invalid message: reading continues, or stops; then this view or the connection reports the error. */
 export type Verdict = 'go on' | 'fail here' | 'end here'
 
-/** What decides about the values that arrive. */
+/** Decides about incoming values. */
 export interface JsonRules<In> {
-  /** Gives the value to hand out, now or later, or throws what is wrong with it; null takes every value but null. */
+  /** Returns the value to deliver, or a promise of it, or throws what is wrong; null accepts every value but null. */
   readonly validate: ((value: unknown) => In | PromiseLike<In>) | null
-  /** A message was wrong. */
+  /** A message was invalid. */
   invalid(error: WebSocketError, message: Message): Verdict
 }
 
-/** What a Writable is given in place of a value. */
+/** What the Writable side gets in place of a value. */
 interface Item {
   readonly text: string
   readonly sent: Callback | null
 }
 
 /**
- * An object-mode Duplex of values, each a message of JSON, made by `jsonMessages`. `write` throws a TypeError for a value that has no JSON
- * form, and sends nothing then; false, `drain` and callbacks are those of `ws.messages`. `end` closes with 1000, and so does leaving a
- * `for await` loop. The readable side ends after a clean close, and is destroyed with an error after any other, once all that had arrived
- * is read.
+ * An object-mode Duplex of values, each sent as one JSON message; made by `jsonMessages`. `write` throws a TypeError for a value that has
+ * no JSON form, and sends nothing then; its return value, `drain` and callbacks work as in `ws.messages`. `end` closes with 1000, and so
+ * does leaving a `for await` loop. The readable side ends after a clean close; after any other it is destroyed with an error, once
+ * everything that arrived has been read.
  */
 export class JsonView<In, Out> extends Duplex {
   private isStarted = false
-  // a value is being looked at
+  // `validate` is running
   private isBusy = false
-  // what arrives is dropped
+  // further messages are dropped
   private isDone = false
-  // how reading ends, once all has been read
+  // how reading ends after the last value: null for a clean end; undefined until then
   private outcome: Error | null | undefined = undefined
-  // calls back when the wire has room again for what was written last
+  // the callback of a write that found the wire full
   private waiting: Callback | null = null
   private pipes = 0
 
@@ -53,7 +53,7 @@ export class JsonView<In, Out> extends Duplex {
     private readonly rules: JsonRules<In>
   ) {
     super({ objectMode: true, readableHighWaterMark: 1, writableHighWaterMark: 16 })
-    // a peer's fault reaches readers, and crashes no process that does not listen for it
+    // an error caused by the peer must not crash a process that does not listen for it
     this.on('error', ignore)
     this.on('pipe', () => this.pipes++)
     this.on('unpipe', () => this.pipes--)
@@ -98,7 +98,7 @@ export class JsonView<In, Out> extends Duplex {
     else this.give(validated)
   }
 
-  /** The value comes later; messages keep their order. */
+  /** Waits for the value; messages keep their order. */
   private receiveLater(promise: PromiseLike<In>, message: Message): void {
     this.isBusy = true
     this.messages.pause()
@@ -116,7 +116,7 @@ export class JsonView<In, Out> extends Duplex {
   }
 
   private give(value: In): void {
-    // null would end the stream, and undefined is what a function gives that forgot to return
+    // null would end the stream, and undefined means that validate has no return statement
     if (value === null || value === undefined) this.destroy(new TypeError(`validate must return a value, not ${value}`))
     else if (!this.push(value)) this.messages.pause()
   }
@@ -142,12 +142,12 @@ export class JsonView<In, Out> extends Duplex {
 
   override read(size?: number): any {
     const value = super.read(size)
-    // after the reader has had this one
+    // after the reader has got this value
     if (this.outcome && this.readableLength === 0) nextTick(() => this.endIfRead())
     return value
   }
 
-  // Writing: texts wait in the messages view, where they are counted
+  // Writing: the texts wait in the messages view, which counts them
 
   override write(value: Out, callback?: (error?: Error | null) => void): boolean
   override write(value: Out, encoding: BufferEncoding | undefined, callback?: (error?: Error | null) => void): boolean
@@ -177,12 +177,12 @@ export class JsonView<In, Out> extends Duplex {
     const [value] = args
     if (value !== callback && value !== undefined && value !== null) this.write(value as Out)
     super.end(callback)
-    // what the wire has no room for is to be sent in time
+    // the wire is full: closeTimeout limits the wait
     if (this.waiting !== null && this.writableLength === 1) this.messages.end()
     return this
   }
 
-  /** @throws TypeError where the value has no JSON form. A pipe could not catch it: its end is destroyed. */
+  /** @throws TypeError if the value has no JSON form. A pipe cannot catch it, so a piped write destroys the view. */
   private itemOf(value: Out, sent: Callback | null): Item | null {
     try {
       return { text: stringify(value), sent }
@@ -196,7 +196,7 @@ export class JsonView<In, Out> extends Duplex {
   override _write(item: Item, _encoding: string, callback: Callback): void {
     this.waiting = callback
     const { messages } = this
-    // with neither: the end of the connection calls back
+    // neither: the end of the connection calls back
     if (messages.closed) this.messagesClosed()
     else if (messages.writable && this.pass(item)) this.proceed()
   }
@@ -243,8 +243,8 @@ export class JsonView<In, Out> extends Duplex {
   }
 }
 
-/** What a Duplex of Node's leaves open: the type of what is read. */
-// biome-ignore lint/correctness/noUnusedVariables: the parameters are those of the class
+/** Types the chunks, which Node's Duplex leaves untyped. */
+// biome-ignore lint/correctness/noUnusedVariables: the parameters must match those of the class
 export interface JsonView<In, Out> {
   on<E extends string | symbol>(event: E & Other<E, 'data'>, listener: (...args: any[]) => void): this
   on(event: 'data', listener: (value: In) => void): this
@@ -252,7 +252,7 @@ export interface JsonView<In, Out> {
   once(event: 'data', listener: (value: In) => void): this
   addListener<E extends string | symbol>(event: E & Other<E, 'data'>, listener: (...args: any[]) => void): this
   addListener(event: 'data', listener: (value: In) => void): this
-  /** The values, one by one; leaving the loop closes with 1000. */
+  /** The values one by one; leaving the loop closes with 1000. */
   [Symbol.asyncIterator](): NodeJS.AsyncIterator<In>
 }
 
@@ -277,13 +277,13 @@ function parse(message: Message): { value: unknown; error: WebSocketError | null
   }
 }
 
-/** @throws TypeError where there is no JSON for it */
+/** @throws TypeError if it has no JSON form */
 function stringify(value: unknown): string {
   let text: string | undefined
   try {
     text = JSON.stringify(value)
   } catch (cause) {
-    // of a circle V8 draws a picture, below the first line
+    // for a circular structure V8 adds a drawing below the first line
     const [why = ''] = String((cause as Error | null)?.message).split('\n')
     throw new TypeError(`cannot be sent as JSON: ${why}`, { cause })
   }

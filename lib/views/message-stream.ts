@@ -1,24 +1,24 @@
-// One message as it arrives: a Readable of Buffers for binary, of strings for text. Filled by the StreamAssembler.
+// One message as it arrives: a Readable of Buffers for binary, of strings for text. The StreamAssembler fills it.
 
 import { WebSocketError } from '../errors.js'
 import { Utf8Reader } from '../protocol/utf8.js'
 import { nextTick } from '../runtime/node.js'
 import { emitSurfacing, Readable } from '../streams.js'
 
-/** What kind of message it is (RFC 6455 §5.6). */
+/** The kind of a message (RFC 6455 §5.6). */
 export type MessageKind = 'text' | 'binary'
 
-/** Who fills a MessageStream. */
+/** The StreamAssembler as a MessageStream sees it. */
 export interface MessageStreamOwner {
-  /** The stream has room again, or is not wanted any more. */
+  /** The stream has room again, or its data is no longer wanted. */
   wantMore(stream: MessageStream): void
 }
 
 /**
- * A message as it arrives, from its first bytes on: Buffers, or for `kind: 'text'` strings in which no character is cut. Reading it
- * slowly slows the peer. Destroying it skips the rest of the message. If the connection ends before the message does, or breaks a
- * rule in it, it is destroyed with a WebSocketError once what had arrived is read; that does not crash a process that does not listen. One that is
- * neither read nor paused when the next message is asked for is skipped.
+ * A message as it arrives, from its first bytes on: Buffers, or for `kind: 'text'` strings that split no character. Reading slowly applies
+ * backpressure to the peer. Destroying the stream skips the rest of the message. If the connection ends inside the message, or the message
+ * breaks a rule, the stream is destroyed with a WebSocketError after the data that arrived has been read; without an `error` listener this
+ * does not crash the process. A stream that is neither read nor paused when the application asks for the next message is skipped.
  */
 export class MessageStream extends Readable {
   /** `'text'` or `'binary'`. */
@@ -39,8 +39,8 @@ export class MessageStream extends Readable {
   }
 
   /**
-   * What the next bytes of the message are.
-   * @throws WebSocketError if text is not UTF-8, or ends inside a character
+   * Converts the next bytes of the message to a chunk.
+   * @throws WebSocketError if text is not UTF-8 or ends inside a character
    * @internal
    */
   decode(bytes: Buffer, isLast: boolean): Buffer | string {
@@ -50,7 +50,7 @@ export class MessageStream extends Readable {
     return text
   }
 
-  /** Takes the next piece of the message; false asks for no more until it has room. @internal */
+  /** Adds the next piece of the message; false pauses until there is room. @internal */
   fill(piece: Buffer | string): boolean {
     if (piece.length === 0 || this.destroyed) return true
     return typeof piece === 'string' ? this.push(piece, 'utf8') : this.push(piece)
@@ -61,19 +61,19 @@ export class MessageStream extends Readable {
     if (!this.destroyed) this.push(null)
   }
 
-  /** Nothing more will come, though the message has not ended. @internal */
+  /** The message ends early. @internal */
   fail(error: Error): void {
     this.failure = error
     this.destroyWhenRead()
   }
 
-  /** Whether it is read, or is going to be. @internal */
+  /** Whether the application reads it, or paused it to read it later. @internal */
   get isWanted(): boolean {
-    // what is paused is kept for later
+    // a paused stream is kept for later
     return this.destroyed || this.readableFlowing !== null || this.readableDidRead || this.listenerCount('readable') > 0
   }
 
-  /** It has not been read, and the next message is asked for. @internal */
+  /** The application asked for the next message without reading this one. @internal */
   skip(): void {
     this.destroy(new WebSocketError('WS_ERR_MESSAGE_SKIPPED'))
   }
@@ -102,7 +102,7 @@ export class MessageStream extends Readable {
   }
 }
 
-/** What a Readable of Node's leaves open: the type of its chunks. */
+/** Types the chunks, which Node's Readable leaves untyped. */
 export interface MessageStream {
   on(event: 'data', listener: (chunk: Buffer | string) => void): this
   on(event: 'error', listener: (error: Error) => void): this

@@ -1,4 +1,4 @@
-// One message that the application writes piece by piece: strings or bytes come in, fragments go out (RFC 6455 §5.4).
+// One message that the application writes in pieces: takes strings or bytes, sends fragments (RFC 6455 §5.4).
 
 import { WebSocketError } from '../errors.js'
 import type { SendQueue } from '../outbound/send-queue.js'
@@ -10,41 +10,41 @@ import type { Written } from '../stages/frame-encoder.js'
 import { emitSurfacing, Writable } from '../streams.js'
 import type { MessageKind } from './message-stream.js'
 
-/** How a message that is written in pieces is sent. */
+/** Options of a message that is written in pieces. */
 export interface MessageWriterOptions {
   /** Whether an extension may compress it. Default: true. */
   compress?: boolean | undefined
 }
 
-/** What a message in pieces asks of its connection. */
+/** The parts of the connection that a MessageWriter uses. */
 export interface MessageWriterOwner {
   /** Whether messages can still be sent. */
   readonly takesMessages: boolean
-  /** The error of what can no longer be sent. */
+  /** The error for data that can no longer be sent. */
   notOpen(): WebSocketError
-  /** Who sends it when its turn comes. */
+  /** Sends the message when its turn comes. */
   readonly sendQueue: SendQueue
-  /** Calls back when the wire has written all that was sent before. */
+  /** Calls back when the wire has written everything sent before. */
   whenSent(written: Written): void
-  /** The message cannot be ended, and cannot be taken back. */
+  /** The message cannot be ended, and cannot be cancelled. */
   messageBroken(error: Error | null): void
 }
 
 type Callback = (error?: Error | null) => void
 
 /**
- * A Writable that sends one message: a fragment for each chunk, the last one at its end. Other messages wait behind it; pings and
- * a close do not. Text takes strings, and bytes that are UTF-8, in which characters may be cut anywhere. A chunk must not change
- * until the callback of its write, or 'drain', has come. Destroyed when some of it has gone and not all, it closes the connection: with
- * 1007 where its text was not UTF-8, else 1011.
+ * A Writable that sends one message: one fragment for each chunk, the last one at its end. Other messages wait until it has ended; Pings
+ * and a Close do not. A text message takes strings, and bytes of UTF-8, which may be split inside a character. A chunk must not change
+ * until the callback of its write has run or 'drain' was emitted. If it is destroyed after a part was sent, it closes the connection: with
+ * 1007 if its text was not UTF-8, otherwise with 1011.
  */
 export class MessageWriter extends Writable {
   private opcode: Opcode | null
   private readonly text = new Utf8Reader('local')
   private surrogate = ''
-  // whether this message's turn has come, whether some of it has gone, whether all has
+  // `waiting` for its turn, `ready` to send, `begun` when a part was sent, `done` when all was
   private state: 'waiting' | 'ready' | 'begun' | 'done' = 'waiting'
-  // what waits for this message's turn, and its callback
+  // a write or end that waits for this message's turn, and its callback
   private held: (() => void) | null = null
   private callback: Callback | null = null
 
@@ -57,7 +57,7 @@ export class MessageWriter extends Writable {
   ) {
     super({ highWaterMark, decodeStrings: false })
     this.opcode = kind === null ? null : kind === 'text' ? Opcode.Text : Opcode.Binary
-    // the end of a connection is an error here, which must not crash a process that does not listen
+    // the end of a connection is an error here, and must not crash a process that does not listen for it
     this.on('error', ignore)
   }
 
@@ -66,10 +66,10 @@ export class MessageWriter extends Writable {
     return this.writableLength
   }
 
-  /** Whether the application writes and ends it by itself. @internal */
+  /** Whether the application writes and ends it itself. @internal */
   isByHand = true
 
-  /** Whether all of it was given at once, though its bytes come later, as those of a Blob. @internal */
+  /** Whether its content was given at once, although the bytes come later, like those of a Blob. @internal */
   isGiven = false
 
   /** Whether its end has been written. @internal */
@@ -85,7 +85,7 @@ export class MessageWriter extends Writable {
     held?.()
   }
 
-  /** The callbacks of writes come when the wire has written them, which says as much. @internal */
+  /** Not needed: the callbacks of writes, which the wire calls, continue the stream. @internal */
   proceed(): void {}
 
   /** @internal */
@@ -97,7 +97,7 @@ export class MessageWriter extends Writable {
     if (typeof chunk === 'string' || chunk instanceof Uint8Array) {
       return (super.write as (...args: unknown[]) => boolean)(chunk, ...rest)
     }
-    // a Readable that is piped here may bring anything, and must not have it thrown at itself
+    // a piped Readable may give anything, so report an error instead of throwing into the Readable
     const error = new TypeError('a piece of a message must be a string or bytes')
     const callback = rest.at(-1)
     if (typeof callback === 'function') nextTick(callback, error)
@@ -129,7 +129,7 @@ export class MessageWriter extends Writable {
   override _final(callback: Callback): void {
     this.whenReady(callback, () => {
       this.text.end()
-      // half a pair at the very end is no character; it goes out as UTF-16's replacement does
+      // an unpaired surrogate at the very end is sent as the replacement character
       this.send(this.surrogate, true)
       this.owner.whenSent(callback)
       this.owner.sendQueue.done(this)
@@ -158,7 +158,7 @@ export class MessageWriter extends Writable {
         if (!this.owner.takesMessages) throw this.owner.notOpen()
         run()
       } catch (error) {
-        // the stream would catch what the callback of the application throws
+        // in its own turn, since the stream would catch an exception from the callback
         nextTick(callback, error)
       }
     }
@@ -167,7 +167,7 @@ export class MessageWriter extends Writable {
       return
     }
     this.held = guarded
-    // who destroys this meanwhile answers for it
+    // if the writer is destroyed meanwhile, destroying calls back
     this.callback = callback
   }
 
@@ -179,7 +179,7 @@ export class MessageWriter extends Writable {
     this.owner.sendQueue.pieces([frame])
   }
 
-  /** @throws WebSocketError for bytes that are not UTF-8 */
+  /** @throws WebSocketError if the bytes are not UTF-8 */
   private checked(piece: string | Uint8Array): string | Uint8Array {
     if (typeof piece === 'string') {
       this.text.end()
@@ -189,10 +189,10 @@ export class MessageWriter extends Writable {
       this.surrogate = isCut ? whole.slice(-1) : ''
       return isCut ? whole.slice(0, -1) : whole
     }
-    // characters cut between chunks go out as they are: only the whole message has to be UTF-8
+    // a fragment may end inside a character: only the whole message must be UTF-8
     this.text.check(piece as Buffer)
     if (this.surrogate === '') return piece
-    // no other half comes for this one
+    // the other half of the surrogate pair cannot follow
     const alone = Buffer.from(this.surrogate)
     this.surrogate = ''
     return Buffer.concat([alone, piece])

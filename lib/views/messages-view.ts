@@ -1,4 +1,4 @@
-// The application's side as an object-mode Duplex of whole messages: strings for text, Buffers for binary.
+// The messages view: an object-mode Duplex of whole messages, strings for text, Buffers for binary.
 
 import type { Message } from '../protocol/message-joiner.js'
 import type { Outgoing } from '../protocol/message-splitter.js'
@@ -6,9 +6,10 @@ import type { Written } from '../stages/frame-encoder.js'
 import { View } from './view.js'
 
 /**
- * Whole messages. `write` takes strings, ArrayBufferViews, ArrayBuffers and what `prepareMessage` made, and says false while the
- * wire is blocked; its callback comes when the wire has written the message, and the memory is the caller's again. `end` closes with 1000. The readable side ends after a clean
- * close, and is destroyed with an error after any other, once all that had arrived is read. With `textAs: 'bytes'` text comes as TextBytes.
+ * Whole messages. `write` takes strings, ArrayBufferViews, ArrayBuffers and results of `prepareMessage`, and returns false while the wire
+ * is full; its callback runs when the wire has written the message, and the caller may then reuse the memory. `end` closes with 1000. The
+ * readable side ends after a clean close; after any other it is destroyed with an error, once everything that arrived has been read. With
+ * `textAs: 'bytes'` text messages are TextBytes.
  */
 export class MessagesView extends View<Outgoing, Message> {
   protected override send(message: Outgoing, written: Written | null): boolean {

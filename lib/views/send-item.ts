@@ -1,16 +1,16 @@
-// What an application writes to a view or sends beside it, as far as it waits for its turn.
+// What can wait in the SendQueue.
 
 import type { OrderedControl, Outgoing } from '../protocol/message-splitter.js'
 
-/** A message in pieces, waiting for its turn, or having it. */
+/** A message written in pieces, waiting for its turn or being sent. */
 export interface PiecewiseMessage {
   /** Bytes that wait in it. */
   readonly size: number
   /** Whether the application has ended it. */
   readonly isEnded: boolean
-  /** Whether the application writes and ends it by itself; a Readable that was written ends in its own time. */
+  /** Whether the application writes and ends it itself; a Readable that was written to a view ends by itself. */
   readonly isByHand: boolean
-  /** It is the next to be sent, by `pieces` and `done` of the SendQueue; those before it are gone. */
+  /** It is its turn: it sends with `pieces` and `done` of the SendQueue. */
   begin(): void
   /** The wire takes more of it. */
   proceed(): void
@@ -18,5 +18,5 @@ export interface PiecewiseMessage {
   connectionOver(): void
 }
 
-/** What the application may write. */
+/** Anything the application may write. */
 export type SendItem = Outgoing | OrderedControl | PiecewiseMessage

@@ -1,4 +1,4 @@
-// The application's side as an object-mode Duplex of MessageStreams: each message as it arrives, never held whole.
+// The streams view: an object-mode Duplex of MessageStreams, each message as it arrives, never buffered whole.
 
 import { WebSocketError } from '../errors.js'
 import type { Outgoing } from '../protocol/message-splitter.js'
@@ -11,18 +11,18 @@ import type { MessageWriter } from './message-writer.js'
 import { View, type ViewOwner } from './view.js'
 
 export interface StreamsOwner extends ViewOwner {
-  /** Begins a message that is written in pieces, as the next one; null leaves its kind to the first piece. */
+  /** Begins a message that is written in pieces, as the next one; with null the first piece decides its kind. */
   beginMessage(kind: MessageKind | null): MessageWriter
 }
 
 /**
- * Messages as streams. Reading gives a MessageStream for each message as soon as it begins; the next one comes when this one has
- * been read, or is destroyed, or is asked for while this one is not read. `write` takes Readables, which become a message of a
- * fragment for each chunk (text where they have an encoding, a `kind: 'text'`, or a string as first chunk), and whole messages as
- * `messages.write` does; its callback comes when the message has been sent. `end` closes with 1000.
+ * Messages as streams. Reading gives a MessageStream for each message as soon as it begins; the next one is given when this one has been
+ * read or destroyed, or when the application asks for it without reading this one. `write` takes Readables, which are sent as one message
+ * with a fragment for each chunk (as text if the Readable has an encoding, `kind: 'text'`, or a string as first chunk), and whole messages
+ * like `messages.write`; its callback runs when the message has been sent. `end` closes with 1000.
  */
 export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
-  // the last one that the application has been given
+  // the last stream given to the application
   private handedOut: MessageStream | null = null
   private sending = false
 
@@ -33,7 +33,7 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
   /** @internal */
   override deliver(stream: MessageStream): boolean {
     const more = super.deliver(stream)
-    // who listens for 'data' has been given it without a read
+    // a 'data' listener gets the stream without a call of read()
     if (this.readableFlowing && this.readableLength === 0) this.leave(stream)
     return more
   }
@@ -47,14 +47,14 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
 
   override write(item: Outgoing | NodeReadable, ...rest: any[]): boolean {
     if (isReadable(item)) {
-      // it may have to wait for its turn, and may fail meanwhile: that is seen when it comes
+      // the Readable may have to wait for its turn; an error meanwhile is noticed when its turn comes
       item.pause()
       item.on('error', ignore)
     }
     return super.write(item, ...rest)
   }
 
-  /** A Readable may take its time, though not one that waits behind a message which the application has not ended. @internal */
+  /** A Readable may take its time, unless it waits for a message that the application has not ended. @internal */
   protected override endsSoon(): void {
     if (this.sending) this.owner.endsWhenStuck()
     else super.endsSoon()
@@ -71,7 +71,7 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
     pipeline(item, this.streams.beginMessage(kindOf(item)), error => {
       this.sending = false
       if (written !== null) surfacing(() => written(error ?? null))
-      // the connection takes no more messages, but more may arrive
+      // the connection can send no more messages, but may still receive some
       if (error instanceof WebSocketError && error.code === 'WS_ERR_NOT_OPEN') {
         this.failWrites()
         return
@@ -83,8 +83,8 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
     return false
   }
 
-  // The next message is asked for: one that has not begun to be read is not wanted. A listener for 'data' is asked for the next
-  // before it could begin, and has the rest of this turn
+  // The application asks for the next message: skip this one if it was not read. A 'data' listener is asked for the next one before it
+  // could start to read, so it has the rest of this turn.
   private leave(stream: MessageStream | null): void {
     if (stream === null || stream.isWanted) return
     if (this.readableFlowing) setImmediate(() => stream.isWanted || stream.skip())
@@ -93,7 +93,7 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
 }
 
 function isReadable(item: unknown): item is NodeReadable {
-  // a Writable has a pipe too
+  // a Writable has pipe() too
   return (
     typeof item === 'object' && item !== null && 'pipe' in item && typeof (item as NodeReadable).pause === 'function'
   )

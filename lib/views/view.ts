@@ -1,4 +1,4 @@
-// What the views of a connection have in common: an object-mode Duplex that ends with it. What it is a Duplex of, its subclasses say.
+// The base class of the views: an object-mode Duplex that ends with its connection. Its subclasses decide what it carries.
 
 import type { DuplexOptions } from 'node:stream'
 import { WebSocketError } from '../errors.js'
@@ -9,78 +9,78 @@ import { askForDrain, Duplex, emitSurfacing, giveDrain, prepareListeners } from 
 import { surfacing } from '../surfacing.js'
 import type { SendItem } from './send-item.js'
 
-/** What a view asks of its connection. */
+/** The parts of the connection that a view uses. */
 export interface ViewOwner {
   /** Whether messages can still be sent. */
   readonly takesMessages: boolean
-  /** The error of what can no longer be sent. */
+  /** The error for data that can no longer be sent. */
   notOpen(): WebSocketError
-  /** Milliseconds that a write on a closed connection waits for a reader. */
+  /** Time in ms that a write on a closed connection waits for a reader before it fails. */
   readonly closeTimeout: number
   /**
-   * Sends what the application wrote; false asks to wait for `proceed` of the view.
-   * @param written - called when the wire has written it, or with an error when it cannot
-   * @throws TypeError for what cannot be sent
+   * Sends what the application wrote; false if it must wait for `proceed` of the view.
+   * @param written - called when it has been written to the wire, or with an error if it cannot be
+   * @throws TypeError if it cannot be sent
    */
   sendItem(item: SendItem, written: Written | null): boolean
-  /** Calls back when the wire has written all that was sent before. @returns true */
+  /** Calls back when the wire has written everything sent before. @returns true */
   sendBarrier(written: Written): true
   /** More is wanted. */
   wantMessages(): void
-  /** Nothing more will be written. */
+  /** The application will write no more. */
   endsSoon(): void
-  /** Nothing more will be written, and a message in pieces that the application has not ended is not waited for. */
+  /** The same, but without waiting for a message in pieces that the application has not ended. */
   endsWhenStuck(): void
-  /** Begins the closing handshake; the callback comes when the Close frame is on its way. */
+  /** Starts the closing handshake; calls back when the Close frame has been passed on. */
   endMessages(callback: () => void): void
   /** The application destroyed the view. */
   messagesDestroyed(error: Error | null): void
 }
 
-/** What is written to hear of what was written before it. */
+/** An empty write whose callback runs after those of all earlier writes. */
 const BARRIER: unknown = Object.freeze({ begin: null })
 
-/** A callback of `write`, and which write it belongs to. */
+/** A callback of `write`, and the number of its write. */
 interface WriteCallback {
   readonly index: number
   readonly callback: Written
 }
 
-/** One side of a connection for the application: ends after a clean close, and is destroyed with an error after any other. */
+/** One view of a connection: ends after a clean close, and is destroyed with an error after any other. */
 export abstract class View<In, Out> extends Duplex {
-  /** Calls back when the wire has room again for what was written last. */
+  /** The callback of the stream for a write that found the wire full. */
   protected waiting: Written | null = null
   private ended: Error | null | undefined = undefined
   private patience: NodeJS.Timeout | undefined = undefined
-  // writes that were made, and that were begun; the callbacks of those that were not begun
+  // number of writes made and of writes begun; the callbacks of those not begun
   private writes = 0
   private begun = 0
   private callbacks: WriteCallback[] | null = null
-  // items that were read
+  // number of items read
   private reads = 0
-  // the write that is being made
+  // the number of the write in progress
   private making = -1
   /** Bytes in writes that have not begun. @internal */
   queuedSize = 0
 
-  // one object at a time: what is held is counted in bytes, by the stages
+  // one object at a time: the stages count the buffered bytes
   constructor(
     protected readonly owner: ViewOwner,
     options: DuplexOptions = { objectMode: true, readableHighWaterMark: 1, writableHighWaterMark: 16 }
   ) {
     super(options)
     prepareListeners(this)
-    // a peer's fault reaches readers, and crashes no process that does not listen for it
+    // an error caused by the peer must not crash a process that does not listen for it
     this.on('error', ignore)
   }
 
   /**
-   * Sends what was written; false where the wire is full, and `proceed` will come.
-   * @param written - called when the wire has written it
+   * Sends what was written; false if the wire is full: then `proceed` is called later.
+   * @param written - called when it has been written to the wire
    */
   protected send?(item: In, written: Written | null): boolean
 
-  /** Takes what comes from the pipeline. @internal */
+  /** Takes an item from the pipeline. @internal */
   deliver(item: Out): boolean {
     return this.push(item)
   }
@@ -92,24 +92,24 @@ export abstract class View<In, Out> extends Duplex {
     else this.destroyWhenRead()
   }
 
-  /** Whether it is read, be it slowly. @internal */
+  /** Whether the application reads it, even slowly. @internal */
   get isRead(): boolean {
     return this.readableFlowing === true || this.readableDidRead || this.listenerCount('readable') > 0
   }
 
-  /** Whether a reader has stopped: it may go on, but nothing says so. @internal */
+  /** Whether the reader has paused; it may resume at any time. @internal */
   get isStopped(): boolean {
     return this.readableFlowing !== true && this.listenerCount('readable') === 0
   }
 
-  /** The connection is over: what cannot be sent any more is an error, what can be read is still there. @internal */
+  /** The connection has ended: pending writes fail, but what arrived can still be read. @internal */
   connectionOver(): void {
     if (this.writableLength > 0) this.failWrites()
     else if (this.readableEnded) this.destroySoon()
     else this.once('end', this.destroySoon)
   }
 
-  // A writer that waits must hear of it, though not before a reader has had what is there; nor much later, if nothing reads
+  // Pending writes must fail, but only after the reader has read what arrived, or after `closeTimeout` if nothing reads.
   /** @internal */
   protected failWrites(): void {
     const isUnread = this.ended === undefined || this.readableLength > 0 || (this.ended === null && !this.readableEnded)
@@ -121,7 +121,7 @@ export abstract class View<In, Out> extends Duplex {
       this.patience ??= setTimeout(() => this.destroy(error), closeTimeout)
   }
 
-  /** What was sent before this view was there has filled the wire: 'drain' comes as if it had been written here. @internal */
+  /** Messages sent before this view was opened have filled the wire: emit 'drain' as if they had been written here. @internal */
   startBlocked(): void {
     askForDrain(this)
     this.waiting = error => error || giveDrain(this)
@@ -145,7 +145,7 @@ export abstract class View<In, Out> extends Duplex {
     try {
       more = typeof callback === 'function' ? this.writeWith(index, item, callback as Written) : super.write(item)
     } catch (error) {
-      // null cannot be written
+      // write(null) throws
       this.writes--
       this.takeCallback(index)
       throw error
@@ -154,17 +154,17 @@ export abstract class View<In, Out> extends Duplex {
     }
     if (this.begun <= index) this.queuedSize += queuedSize(item)
     if (this.waiting === null) return more
-    // what filled the wire says so itself, and not only the next one
+    // return false for the write that filled the wire, not only for the next one
     askForDrain(this)
     return false
   }
 
-  /** The callback comes when the item has been written, while the stream itself goes on as soon as the wire has room. */
+  /** Runs the callback when the item has been written to the wire, but lets the stream continue as soon as the wire has room. */
   private writeWith(index: number, item: In, callback: Written): boolean {
     this.callbacks ??= []
     this.callbacks.push({ index, callback })
     return super.write(item, error => {
-      // what has been begun is called back by the wire
+      // once the write has begun, the wire calls back
       if (error && this.takeCallback(index) !== null) surfacing(() => callback(error))
     })
   }
@@ -184,7 +184,7 @@ export abstract class View<In, Out> extends Duplex {
     return this
   }
 
-  /** Nothing more will be written: what was is to be sent in time. @internal */
+  /** The application will write no more: closeTimeout limits the time to send the rest. @internal */
   protected endsSoon(): void {
     this.owner.endsSoon()
   }
@@ -199,7 +199,7 @@ export abstract class View<In, Out> extends Duplex {
     }
     const written = this.callbacks === null ? null : this.takeCallback(index)
     let more: boolean
-    // the wire may have room again before it is known that it had none
+    // proceed() may be called before send() returns false
     this.waiting = callback
     try {
       more = item === BARRIER ? this.owner.sendBarrier(written!) : this.send!(item, written)
@@ -219,7 +219,7 @@ export abstract class View<In, Out> extends Duplex {
   override read(size?: number): any {
     const item = super.read(size)
     if (item !== null) this.reads++
-    // after the reader has had this one
+    // after the reader has got this item
     if (this.ended && this.readableLength === 0) nextTick(() => this.destroyWhenRead())
     return item
   }
@@ -227,7 +227,7 @@ export abstract class View<In, Out> extends Duplex {
   override emit(event: string | symbol, ...args: unknown[]): boolean {
     const { reads } = this
     const told = emitSurfacing(this, event, args)
-    // a listener of 'readable' that reads until nothing is there, and throws in between, has not seen the rest
+    // a 'readable' listener that threw while reading has not read the rest: emit the event again
     if (event === 'readable' && this.reads !== reads && this.readableLength > 0) setImmediate(() => this.tellReadable())
     return told
   }
@@ -236,14 +236,14 @@ export abstract class View<In, Out> extends Duplex {
     if (this.readableLength > 0 && !this.destroyed) this.emit('readable')
   }
 
-  /** Calls back when the wire has written all that was written here before. @internal */
+  /** Calls back when the wire has written everything written here before. @internal */
   whenWritten(written: Written): void {
     if (this.writableEnded)
       this.once('close', () => written(this.writableFinished ? null : new WebSocketError('WS_ERR_NOT_OPEN')))
     else this.barrier(written)
   }
 
-  /** Writes what is called back when all before it has been written. @internal */
+  /** Writes an empty item whose callback runs after those of all earlier writes. @internal */
   protected barrier(written: Written): void {
     this.write(BARRIER as In, written)
   }
@@ -262,7 +262,7 @@ export abstract class View<In, Out> extends Duplex {
     callback(error)
   }
 
-  // after whatever follows from the end of reading, as an echo's end of writing does
+  // after other reactions to the end of reading, such as an echo that ends its writing
   private destroySoon(): void {
     setImmediate(() => this.destroy())
   }
@@ -272,8 +272,8 @@ export abstract class View<In, Out> extends Duplex {
   }
 }
 
-/** What a Duplex of Node's leaves open: the type of what is read. */
-// biome-ignore lint/correctness/noUnusedVariables: the parameters are those of the class
+/** Types the chunks, which Node's Duplex leaves untyped. */
+// biome-ignore lint/correctness/noUnusedVariables: the parameters must match those of the class
 export interface View<In, Out> {
   on<E extends string | symbol>(event: E & Other<E, 'data'>, listener: (...args: any[]) => void): this
   on(event: 'data', listener: (item: Out) => void): this
@@ -281,7 +281,7 @@ export interface View<In, Out> {
   once(event: 'data', listener: (item: Out) => void): this
   addListener<E extends string | symbol>(event: E & Other<E, 'data'>, listener: (...args: any[]) => void): this
   addListener(event: 'data', listener: (item: Out) => void): this
-  /** What arrives, one by one; leaving the loop closes with 1000. */
+  /** The items one by one; leaving the loop closes with 1000. */
   [Symbol.asyncIterator](): NodeJS.AsyncIterator<Out>
 }
 

@@ -1,4 +1,4 @@
-// A stream that belongs to its connection: data, errors and end go both ways without pipes.
+// An attached stream as the wire: transfers data, errors and the end in both directions without pipes.
 
 import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
@@ -27,10 +27,10 @@ export class AttachedWire implements Wire {
   private outputEnded = false
   onWritten: Written | null = null
   private tells = false
-  // bytes in the stream's buffer that came before this connection: their memory may be in use elsewhere
+  // bytes in the stream's buffer that arrived before it was attached: their memory may be shared
   private foreign: number
 
-  /** @throws TypeError if the stream gives strings */
+  /** @throws TypeError if the stream has an encoding set */
   constructor(
     private readonly user: WireUser,
     private readonly duplex: Duplex
@@ -39,15 +39,15 @@ export class AttachedWire implements Wire {
     this.foreign = duplex.readableLength
     ;(duplex as Attached)[kWire] = this
     const socket = duplex as SocketSettings
-    // small frames do not wait for an acknowledgement, and idle connections are keepalive's concern
+    // disable Nagle's algorithm and the idle timeout: keepalive detects idle connections
     socket.setNoDelay?.(true)
     socket.setTimeout?.(0)
-    // plain functions, which find the wire through the stream: no closures for each connection (benchmarks/questions/idle.js)
+    // plain functions that find the wire through the stream, to save a closure for each connection (benchmarks/questions/idle.js)
     duplex.on('data', onData)
     duplex.on('end', onEnd)
     duplex.on('error', onError)
     duplex.on('close', onClose)
-    // a 'data' listener does not start a stream that was paused
+    // a 'data' listener does not resume a paused stream
     if (duplex.isPaused()) duplex.resume()
     if (duplex.destroyed) nextTick(onClose.bind(duplex))
     else if (duplex.readableEnded) nextTick(onEnd.bind(duplex))
@@ -61,7 +61,7 @@ export class AttachedWire implements Wire {
     return isSocket(this.duplex)
   }
 
-  /** Whether the stream is one of many of an HTTP/2 session. */
+  /** Whether the stream belongs to an HTTP/2 session. */
   get isMultiplexed(): boolean {
     return isHttp2Stream(this.duplex)
   }
@@ -99,7 +99,7 @@ export class AttachedWire implements Wire {
     duplex.end((error?: Error | null) => {
       this.outputEnded = true
       this.closeIfSilent()
-      // a peer that resets the wire may have had all before
+      // a peer that resets the connection may have received everything before
       this.user.outputEnded(error ? undefined : true)
     })
   }
@@ -110,13 +110,13 @@ export class AttachedWire implements Wire {
 
   drop(): void {
     giveUp(this.duplex)
-    // a stream that does not emit 'close' is not waited for
+    // do not wait for 'close' if the stream does not emit it
     nextTick(onClose.bind(this.duplex))
   }
 
   inputDone(): void {}
 
-  /** Gives the stream up for another one, and listens to nothing more of it but errors, which are ignored. */
+  /** Releases the stream without closing it, and ignores its further errors. */
   release(): void {
     const { duplex } = this
     this.forget()
@@ -161,20 +161,20 @@ export class AttachedWire implements Wire {
     this.user.wireLost(error)
   }
 
-  /** What the process has read from the kernel has arrived, though the stream is destroyed. */
+  /** Takes the data that Node has read from the kernel, although the stream is destroyed. */
   private readRest(): void {
     const { duplex } = this
     duplex.off('data', onData)
     for (let chunk = duplex.read(); chunk !== null; chunk = duplex.read()) this.data(chunk)
   }
 
-  /** Streams with `autoDestroy: false` or `emitClose: false` never emit 'close', however long one waits after both ends. */
+  /** Streams with `autoDestroy: false` or `emitClose: false` may never emit 'close' after both ends. */
   private closeIfSilent(): void {
     if (!this.inputEnded || !this.outputEnded) return
     setImmediate(() => this.isClosing || onClose.call(this.duplex))
   }
 
-  // destroyed, and 'close' is still to come
+  // destroyed, but 'close' has not been emitted
   private get isClosing(): boolean {
     return this.duplex.destroyed && !this.duplex.closed
   }
@@ -205,7 +205,7 @@ function onEnd(this: Attached): void {
 }
 
 function onError(this: Attached, error: Error): void {
-  // errors after the end concern no one
+  // errors after the end are ignored
   this[kWire]?.broke(error)
 }
 

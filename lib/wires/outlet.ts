@@ -1,4 +1,4 @@
-// One destination of the output of a WebSocketStream, written to directly.
+// One destination of a WebSocketStream's output, written to directly.
 
 import type { Batch } from '../stages/stage.js'
 import type { NodeWritable as Writable } from '../streams.js'
@@ -21,7 +21,7 @@ export class Outlet {
   ) {
     this.isBlocked = stream.writableNeedDrain
     stream.on('drain', this.onDrain)
-    // small frames do not wait for an acknowledgement
+    // disable Nagle's algorithm
     if (isSocket(stream)) (stream as Writable & { setNoDelay(on: boolean): void }).setNoDelay(true)
   }
 
@@ -29,7 +29,7 @@ export class Outlet {
     return isSocket(this.stream)
   }
 
-  /** Writes all as one; false until it is drained. */
+  /** Writes all buffers at once; false if the destination is full until it drains. */
   write(buffers: Batch<Buffer>, written: Written): boolean {
     const { stream } = this
     const last = buffers.length - 1

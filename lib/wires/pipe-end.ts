@@ -1,13 +1,13 @@
-// A stream at the other end of a pipe into or out of a WebSocketStream, and which of the chunks that it gives come from the pipe itself.
+// A stream at the other end of a pipe into or out of a WebSocketStream. Knows which chunks the pipe itself writes.
 
 import type { NodeDuplex as Duplex } from '../streams.js'
 import { makesChunks } from './wire.js'
 
 export class PipeEnd {
-  /** Whether it is piped into the WebSocketStream, and whether that is piped into it. */
+  /** `source`: it is piped into the WebSocketStream; `destination`: the WebSocketStream is piped into it */
   source = false
   destination = false
-  // the chunk that the source is giving out, and bytes of it that came before the pipe
+  // the chunk that the source is emitting, and the number of bytes that were buffered before the pipe
   private chunk: unknown = undefined
   private foreign = 0
   private onData: ((chunk: unknown) => void) | null = null
@@ -21,7 +21,9 @@ export class PipeEnd {
     stream.on('close', onClose)
   }
 
-  /** Looks at the chunks that the stream gives: those of a socket may be written to, and anyone may write a chunk into the WebSocketStream. */
+  /**
+   * Observes the chunks of the stream: a socket's chunks may be unmasked in place, but other chunks written to the WebSocketStream may not.
+   */
   follow(): void {
     const { stream } = this
     if (this.onData !== null || !makesChunks(stream)) return
@@ -39,28 +41,28 @@ export class PipeEnd {
     this.onData = null
   }
 
-  /** Whether the stream is giving out this chunk. */
+  /** Whether the stream is emitting this chunk now. */
   gives(chunk: Buffer): boolean {
     return this.source && this.chunk === chunk
   }
 
-  /** Whether the memory of the chunk that it gives is no one else's. */
+  /** Whether nothing else uses the memory of the chunk that it is emitting. */
   takeChunk(chunk: Buffer): boolean {
     this.chunk = undefined
     if (this.foreign > 0) {
       this.foreign -= chunk.length
       return false
     }
-    // the pipe, and `follow`
+    // the pipe's listener and that of `follow`
     return this.stream.listenerCount('data') === 2
   }
 
-  /** Listens to nothing more but errors. */
+  /** Removes all listeners but that for errors. */
   release(): void {
     this.stream.off('close', this.onClose)
   }
 
-  /** Listens to no errors either. */
+  /** Removes the error listener too. */
   ignoreErrors(): void {
     this.stream.off('error', this.onError)
   }

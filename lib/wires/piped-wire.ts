@@ -1,5 +1,5 @@
-// The streams that are piped into and out of a WebSocketStream, which has to see by itself when one of them breaks. Output goes from
-// the pipeline straight to the destinations of its pipes, without a Readable's buffer between.
+// The streams piped into and out of a WebSocketStream as its wire. Detects when one of them breaks, since pipes do not report that. Writes
+// output directly to the destinations, without the buffer of a Readable.
 
 import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
@@ -8,16 +8,16 @@ import { Outlet } from './outlet.js'
 import { PipeEnd } from './pipe-end.js'
 import { cannotWrite, checkGivesBytes, giveUp, type Wire, type WireUser, type Written } from './wire.js'
 
-/** The WebSocketStream as this wire needs it. */
+/** The WebSocketStream as this wire sees it. */
 export type PipedStream = Pick<
   Duplex,
   'push' | 'destroyed' | 'readableLength' | 'readableFlowing' | 'once' | 'emit' | 'listenerCount'
 > & {
-  /** Whether the stream has been used as one. */
+  /** Whether the stream state has been built. */
   readonly isBuilt: boolean
 }
 
-// what a WebSocketStream overrides, to hear of it
+// the methods of Duplex without the overrides of WebSocketStream
 const { destroy, pipe, resume } = DuplexClass.prototype as unknown as Record<
   'destroy' | 'pipe' | 'resume',
   (this: unknown, ...args: unknown[]) => void
@@ -28,21 +28,21 @@ export class PipedWire implements Wire {
   prev: Sender<Buffer> | null = null
   private ends: PipeEnd[] = []
   private outlets: Outlet[] = []
-  // the callback of a write whose chunk is not used up, and of the end of the stream
+  // the callback of a write whose chunk is not used up, or of the end of the stream
   private waiting: (() => void) | null = null
   private ending: (() => void) | null = null
   private outputEnded = false
-  // writes whose end has not been told, and whether one of them failed
+  // number of writes in progress, and whether one of them failed
   private writing = 0
   private hasFailed = false
-  // the output went straight to its destinations; its end has been passed on
+  // whether output was written directly to destinations; whether its end was passed on
   private isDirect = false
   private isEndTold = false
   onWritten: Written | null = null
   private tells = false
-  // what was handed to readers that have yet to take it
+  // callbacks of data that readers have not taken yet
   private unread: Written[] = []
-  // what came while the stream was paused
+  // output that was written while the stream was paused
   private held: { buffers: Batch<Buffer>; written: Written | null }[] = []
   private isPaused = false
 
@@ -103,10 +103,10 @@ export class PipedWire implements Wire {
     this.wroteUntold(error)
   }
 
-  // to readers, and to ordinary pipes
+  // to readers and ordinary pipes
   private push(buffers: Batch<Buffer>, written: Written | null): boolean {
     let more = true
-    // a header and its payload leave as one write (benchmarks/questions/echo.js, 16 KiB through pipes)
+    // a header and its payload leave in one write (benchmarks/questions/echo.js, 16 KiB through pipes)
     const destinations = this.ends.filter(end => end.destination)
     for (const { stream } of destinations) stream.cork()
     for (const bytes of buffers) more = this.stream.push(bytes)
@@ -117,7 +117,7 @@ export class PipedWire implements Wire {
     return more
   }
 
-  /** Readers ask for more. */
+  /** A reader asks for more. */
   readOn(): void {
     const { unread } = this
     this.unread = []
@@ -127,7 +127,7 @@ export class PipedWire implements Wire {
 
   // Pipes out of the stream
 
-  /** Pipes the output to a stream, as Readable.pipe does. */
+  /** Pipes the output to a stream, like Readable.pipe. */
   pipeTo(destination: NodeJS.WritableStream, end: boolean): void {
     this.watch(destination, 'destination')
     if (this.isRead) {
@@ -139,11 +139,11 @@ export class PipedWire implements Wire {
     for (const event of ['close', 'finish', 'error']) destination.once(event, outlet.leave)
     outlet.leaves = () => this.remove(destination)
     destination.emit('pipe', this.stream as never)
-    // what was held while nothing was piped
+    // output waited because nothing was piped
     if (this.outlets.length === 1 && !outlet.isBlocked) nextTick(() => this.prev?.proceed())
   }
 
-  /** Ends the pipe to a destination, or all of them: its end, or its errors, are no longer those of the wire. */
+  /** Removes the pipe to a destination, or all pipes: their end and errors no longer concern the wire. */
   unpipe(destination?: NodeJS.WritableStream): void {
     for (const end of this.ends) {
       const { stream } = end
@@ -169,7 +169,7 @@ export class PipedWire implements Wire {
     if (!this.isPaused) this.endWhenWritten()
   }
 
-  /** Something else reads the stream: the outlets become ordinary pipes. */
+  /** A reader was added: the direct pipes become ordinary ones. */
   pipeOrdinarily(): void {
     const { outlets, held } = this
     if (outlets.length === 0) return
@@ -219,11 +219,11 @@ export class PipedWire implements Wire {
     this.endWhenWritten()
   }
 
-  /** The stream ends when its destinations have written all: then what was sent has left. */
+  /** Ends the stream when its destinations have written everything. */
   private endWhenWritten(): void {
     if (!this.outputEnded || this.isEndTold || this.writing > 0 || this.outlets.some(({ ends }) => ends)) return
     this.isEndTold = true
-    // a pipe stops at the first error that it hears of, and the end of input would go unseen: then it is told at the very end
+    // A pipe stops at the first 'error' event, and the end of the input would be missed: emit 'error' last.
     this.stream.once('end', () => this.user.outputEnded(this.hasFailed ? undefined : true, !this.isFed))
     this.stream.push(null)
     if (this.isDirect) resume.call(this.stream)
@@ -231,7 +231,7 @@ export class PipedWire implements Wire {
 
   // Pipes into the stream
 
-  /** A chunk was written into the stream. */
+  /** A chunk was written to the stream. */
   writeInput(chunk: Buffer, callback: () => void): void {
     this.waiting = callback
     if (this.user.wireInput(chunk, this.owns(chunk))) this.proceed()
@@ -252,7 +252,7 @@ export class PipedWire implements Wire {
     waiting?.()
   }
 
-  /** The stream was ended; the callback comes when all of its input has been seen. */
+  /** The stream was ended; calls back when all its input has been processed. */
   end(callback: () => void): void {
     this.ending = callback
     this.user.wireEnded()
@@ -327,13 +327,13 @@ export class PipedWire implements Wire {
     return { stream, unread: writableBuffer.map(({ chunk }) => chunk) }
   }
 
-  /** What the process has read from the kernel has arrived, though the stream is destroyed. */
+  /** Takes the data that Node has read from the kernel, although the stream is destroyed. */
   private readRest({ source, stream }: PipeEnd): void {
     if (!source || !stream.destroyed) return
     for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) this.user.wireInput(chunk, false)
   }
 
-  /** Whether something reads the output, or has, other than a pipe of ours. */
+  /** Whether anything but our own pipes reads the output, or has read it. */
   private get isRead(): boolean {
     const { stream } = this
     if (!stream.isBuilt) return false

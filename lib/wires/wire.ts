@@ -1,16 +1,15 @@
-// What both ends of the pipeline that meet the outside have in common: what a connection asks of its wire, and which memory a wire
-// gives away.
+// The interface between the pipeline and its wire, and the rules about which memory a wire gives away.
 
 import { WebSocketError } from '../errors.js'
 import { Buffer, nextTick } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import type { NodeDuplex as Duplex } from '../streams.js'
 
-/** What a wire tells its connection. */
+/** The Endpoint as a wire sees it. */
 export interface WireUser {
   /**
-   * Bytes arrived; false asks for no more until `proceed`.
-   * @param owned - Node made this memory for this connection, so it may be written to and kept
+   * Bytes arrived; false pauses until `proceed`.
+   * @param owned - whether Node allocated this memory for this connection only, so that it may be changed and kept
    */
   wireInput(chunk: Buffer, owned: boolean): boolean
   /** The peer ended its side. */
@@ -18,85 +17,85 @@ export interface WireUser {
   /** The wire broke. */
   wireLost(cause?: unknown): void
   /**
-   * All bytes of this side have been taken, its end included.
-   * @param isSent - whether they are on their way, if that is known
-   * @param tells - whether now is the time to emit 'error'
+   * The stream has taken all output, including the end.
+   * @param isSent - true if it has been sent; undefined if that is not known
+   * @param tells - whether to emit 'error' now
    */
   outputEnded(isSent: true | undefined, tells?: boolean): void
-  /** Nothing more will come or go. */
+  /** The wire has closed in both directions. */
   wireClosed(): void
 }
 
-/** Runs when bytes have been written, or cannot be. */
+/** Called when bytes have been written, or with an error if they cannot be. */
 export type Written = (error?: Error | null) => void
 
-/** Both ends of the pipeline: the sender of what arrives, the receiver of what goes out. */
+/** Both ends of the pipeline: sends it the input, receives its output. */
 export interface Wire extends Sender<Buffer>, Receiver<Buffer> {
   prev: Sender<Buffer> | null
-  /** Bytes that were handed to it and are not sent. */
+  /** Bytes passed to it that are not sent yet. */
   readonly bufferedAmount: number
-  /** Whether all that was handed to it has been written. */
+  /** Whether everything passed to it has been written. */
   readonly hasWrittenAll: boolean
-  /** Whether the bytes go to a socket, which is done with their memory when it has written them. Any other stream may keep it. */
+  /** Whether the output goes to a socket, which keeps no reference to memory it has written. Any other stream may keep one. */
   readonly isSocket: boolean
-  /** Whether it is one of many streams of an HTTP/2 session. Default: false. */
+  /** Whether the stream belongs to an HTTP/2 session. Default: false. */
   readonly isMultiplexed?: boolean
-  /** Called when a batch that was announced by `expectWritten` has been written. */
+  /** Called when the batch announced by `expectWritten` has been written. */
   onWritten: Written | null
-  /** The next batch is one to call `onWritten` for. */
+  /** `onWritten` must be called for the next batch. */
   expectWritten(): void
   receive(buffers: Batch<Buffer>): boolean
-  /** Gives the wire up at once. */
+  /** Destroys the wire at once. */
   drop(): void
-  /** The end of input has been dealt with. */
+  /** The end of the input has been processed. */
   inputDone(): void
   /**
-   * Lets go of the stream, which nothing else is done to, and gives it with what was read from it and not taken.
-   * @throws TypeError if it is not one stream, which is then not let go of
+   * Releases the stream without closing it, and returns it with the data that was read from it but not taken.
+   * @throws TypeError if the wire is not one stream; then nothing is released
    */
   detach(): { stream: Duplex; unread: Uint8Array[] }
 }
 
 type MaybeSocket = Duplex & { _handle?: unknown; rstCode?: number; session?: object }
 
-/* c8 ignore next - what stands behind ?. is for browsers, which have neither process nor sockets */
+/* c8 ignore next - a browser has neither process nor sockets */
 const Socket = globalThis.process?.getBuiltinModule?.('node:net')?.Socket
 
-/** Whether a stream is one of Node's that reads and writes outside of JavaScript: a TCP, unix or TLS socket. */
+/** Whether a stream is a socket of Node (TCP, unix or TLS), which reads and writes outside of JavaScript. */
 export function isSocket(stream: object): boolean {
   return Socket !== undefined && stream instanceof Socket && typeof (stream as MaybeSocket)._handle === 'object'
 }
 
-/** Whether a stream is one of many of an HTTP/2 session. */
+/** Whether a stream belongs to an HTTP/2 session. */
 export function isHttp2Stream(stream: object): boolean {
   return (stream as MaybeSocket).rstCode !== undefined
 }
 
-/** Whether Node makes each chunk of a stream anew; those of an HTTP/2 session lie side by side, but do not overlap. */
+/** Whether Node allocates each chunk of a stream separately; chunks of an HTTP/2 session share memory, but do not overlap. */
 export function makesChunks(stream: object): boolean {
   return isSocket(stream) || isHttp2Stream(stream)
 }
 
-/** Tells that bytes go nowhere; more of them may come, and are dropped too. */
+/** Reports that bytes cannot be written. Returns true, so that further bytes are dropped too. */
 export function cannotWrite(written: Written | null): true {
   if (written !== null) nextTick(written, new WebSocketError('WS_ERR_NOT_OPEN'))
   return true
 }
 
-/** A chunk as a Buffer of the same memory; null for what is no bytes. */
+/** The same memory as a Buffer; null if the chunk is not bytes. */
 export function asBuffer(chunk: unknown): Buffer | null {
   if (Buffer.isBuffer(chunk)) return chunk
   if (!(chunk instanceof Uint8Array)) return null
   return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
 }
 
-/** @throws TypeError if the stream gives strings: bytes that are not UTF-8 are lost in them */
+/** @throws TypeError if the stream has an encoding set: decoding to strings loses bytes that are not UTF-8 */
 export function checkGivesBytes(stream: Partial<Pick<Duplex, 'readableEncoding'>>): void {
   const { readableEncoding: encoding } = stream
   if (encoding) throw new TypeError(`the stream has setEncoding('${encoding}'); a WebSocket needs its bytes`)
 }
 
-/** RFC 8441 §5: CANCEL is to a stream of HTTP/2 what a reset is to TCP; `destroy` by itself would say that nothing is wrong. */
+/** RFC 8441 §5: CANCEL on an HTTP/2 stream corresponds to a TCP reset; `destroy` alone would report no error. */
 export function giveUp(stream: Duplex): void {
   if (isHttp2Stream(stream)) (stream as Duplex & { close(code: number): void }).close(CANCEL)
   stream.destroy()
