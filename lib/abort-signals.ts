@@ -1,10 +1,10 @@
-// AbortSignals that many connections are given: one listener for each signal, and none where no connection is left that obeys it. A
-// listener for each connection would be a leak on a signal that lives as long as the process, and Node warns of it.
+// AbortSignals shared by many connections: one listener for each signal, removed when the last connection no longer follows it. A listener
+// for each connection would leak on a long-lived signal, and Node would warn.
 
 import { nextTick } from './runtime/node.js'
 
 interface Follower {
-  /** What is to be done when the signal is aborted. */
+  /** Called when the signal is aborted. */
   aborted(): void
 }
 
@@ -15,7 +15,7 @@ interface Followed {
 
 const signals = new WeakMap<AbortSignal, Followed>()
 
-/** Has `follower.aborted()` called when the signal is aborted, until `unfollow`. */
+/** Calls `follower.aborted()` when the signal is aborted, until `unfollow`. */
 export function follow(signal: AbortSignal, follower: Follower): void {
   const followed = signals.get(signal) ?? begin(signal)
   followed.followers.add(follower)
@@ -40,7 +40,7 @@ function begin(signal: AbortSignal): Followed {
   return followed
 }
 
-/** An exception of the application's surfaces as from any listener of a signal, and the other connections are told all the same. */
+/** An exception surfaces like that of any listener of a signal; the other connections are still notified. */
 function tell(follower: Follower): void {
   try {
     follower.aborted()

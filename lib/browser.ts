@@ -1,5 +1,5 @@
-// What is public in a browser: all but what dials or listens, and but the compression that is Node's. Bundlers for browsers take this
-// for the whole package (package.json).
+// The public API in a browser: everything but dialling, listening, and Node's compression. Bundlers for browsers use this file as the
+// package (see package.json).
 
 export type { CloseInfo, ClosingInfo, Role } from './connection.js'
 export type { ReadyState } from './connection-phase.js'

@@ -1,6 +1,6 @@
-// Checks of what the application passes as an option; each throws at once, and says what would be right.
+// Checks of options; each throws at once, and says what would be valid.
 
-/** @throws TypeError for what is no number, RangeError for what is no whole number of at least `least`, nor Infinity */
+/** @throws TypeError if it is not a number; RangeError if it is neither an integer of at least `least` nor Infinity */
 export function checkNumber(value: unknown, name: string, least: number): number {
   if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${show(value)}`)
   if (!(value >= least) || (value !== Number.POSITIVE_INFINITY && !Number.isSafeInteger(value))) {
@@ -9,10 +9,10 @@ export function checkNumber(value: unknown, name: string, least: number): number
   return value
 }
 
-/** setTimeout fires at once for what does not fit in 31 bits. */
+/** setTimeout fires at once for a delay that does not fit into 31 bits. */
 const LONGEST_TIME = 2 ** 31 - 1
 
-/** @throws TypeError for what is no number, RangeError for what no timer can wait for */
+/** @throws TypeError if it is not a number; RangeError if it is not a valid time for a timer */
 export function checkTime(value: unknown, name: string): number {
   if (typeof value !== 'number') throw new TypeError(`${name} must be a number of milliseconds, not ${show(value)}`)
   if (!(value >= 0)) throw new RangeError(`${name} must not be negative or NaN, but is ${value}`)
@@ -22,13 +22,15 @@ export function checkTime(value: unknown, name: string): number {
   return value
 }
 
-/** @throws TypeError for anything but the two roles */
+/** @throws TypeError if it is not a role */
 export function checkRole(value: unknown): 'server' | 'client' {
   if (value !== 'server' && value !== 'client') throw new TypeError("role must be 'server' or 'client'")
   return value
 }
 
-/** @throws TypeError where they are no object of options; a list of subprotocols, as other libraries take, is shown its place */
+/**
+ * @throws TypeError if it is not an options object; for a list of subprotocols, as other libraries take, the message says where it belongs
+ */
 export function checkOptions<T extends object>(options: T): T {
   if (typeof options === 'string' || Array.isArray(options)) {
     throw new TypeError(`options must be an object; subprotocols go in it: { protocols: ${show(options)} }`)
@@ -39,7 +41,7 @@ export function checkOptions<T extends object>(options: T): T {
   return options
 }
 
-/** What options of other libraries are called here. */
+/** Options of other libraries, and their names here. */
 const ELSEWHERE = new Map([
   ['agent', 'createConnection'],
   ['ca', 'tls.ca'],
@@ -67,7 +69,7 @@ const ELSEWHERE = new Map([
   ['timeout', 'handshakeTimeout']
 ])
 
-/** The error for an option of an unknown name. */
+/** The error for an unknown option. */
 export function unknownOption(name: string, known: readonly string[], prefix = ''): TypeError {
   const elsewhere = ELSEWHERE.get(name)
   const isKnown = elsewhere !== undefined && known.includes(elsewhere.split('.', 1)[0]!)
@@ -76,7 +78,7 @@ export function unknownOption(name: string, known: readonly string[], prefix = '
   return new TypeError(`unknown option '${prefix}${name}'${hint}`)
 }
 
-/** The known name that a misspelt one is nearest to; undefined where a third of the letters or more are different. */
+/** The most similar known name; undefined if at least a third of the letters differ. */
 function nearest(name: string, known: readonly string[]): string | undefined {
   const allowed = Math.floor(name.length / 3)
   const distances = known.map(other => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }))
@@ -84,7 +86,7 @@ function nearest(name: string, known: readonly string[]): string | undefined {
   return distances[0] !== undefined && distances[0].distance <= allowed ? distances[0].other : undefined
 }
 
-/** How many letters have to be put in, left out or changed (Levenshtein). */
+/** The number of letters to insert, remove or change (Levenshtein distance). */
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, i) => i)
   for (let i = 1; i <= one.length; i++) {
@@ -98,7 +100,7 @@ function distance(one: string, other: string): number {
   return row[other.length]!
 }
 
-/** A value as an error names it, short, whatever it is. */
+/** A value in short form for an error message. */
 function show(value: unknown): string {
   if (typeof value === 'string' || Array.isArray(value)) return shorten(JSON.stringify(value))
   return typeof value === 'object' && value !== null ? 'an object' : String(value)

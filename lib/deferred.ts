@@ -1,4 +1,4 @@
-// A promise that is settled from outside, and whose rejection need not be handled.
+// A promise that is settled from outside; its rejection need not be handled.
 
 export class Deferred<T> {
   readonly promise: Promise<T>

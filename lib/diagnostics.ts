@@ -1,11 +1,11 @@
-// What observers can subscribe to, by node:diagnostics_channel, and the trace that NODE_DEBUG asks for. Both cost nothing where
-// no one does: one look at a flag for each batch.
+// The channels of node:diagnostics_channel, and the trace of NODE_DEBUG. Without subscribers or trace, they cost one check of a flag for
+// each batch.
 
 import type { Channel } from 'node:diagnostics_channel'
 import type { Frame } from './protocol/frame.js'
 
-/* c8 ignore start - what stands behind ?. and ?? is for browsers, where neither process nor the module is */
-/** Where nothing can be subscribed to, as in a browser. */
+/* c8 ignore start - a browser has neither process nor this module */
+/** A channel without subscribers, for browsers. */
 const SILENT: Pick<Channel, 'hasSubscribers' | 'publish'> = { hasSubscribers: false, publish() {} }
 
 const module = globalThis.process?.getBuiltinModule?.('node:diagnostics_channel')
@@ -14,9 +14,10 @@ const { NODE_DEBUG = '' } = globalThis.process?.env ?? {}
 /* c8 ignore stop */
 
 /**
- * The channels, each named `websocket-duplex:` and its name here. Every message has the WebSocketStream in `stream`, and: `handshake`
- * `role`, `url` and `request` (null for a client), when the handshake begins; `open` `info` (OpenInfo); `frame` `direction`
- * (`'received'` or `'sent'`) and `frame`, for frames and parts of frames; `error` `error`; `close` `info` (CloseInfo) and `stats`.
+ * The channels; their names are `websocket-duplex:` and the key here. Every message has the WebSocketStream in `stream`. In addition,
+ * `handshake` has `role`, `url` and `request` (null for a client), and is sent when the handshake starts; `open` has `info` (OpenInfo);
+ * `frame` has `direction` (`'received'` or `'sent'`) and `frame`, for frames and parts of frames; `error` has `error`; `close` has `info`
+ * (CloseInfo) and `stats`.
  */
 export const channels = {
   handshake: channel('handshake'),
@@ -26,17 +27,17 @@ export const channels = {
   close: channel('close')
 }
 
-/** What one of the frames channel's messages is about. */
+/** A message of the `frame` channel. */
 export interface FrameEvent {
   readonly stream: object
   readonly direction: 'received' | 'sent'
   readonly frame: Frame
 }
 
-/** Whether `NODE_DEBUG` names `websocket-duplex`: then each stage says on standard error what it hands on. */
+/** Whether `NODE_DEBUG` contains `websocket-duplex`: then each stage writes to standard error what it passes on. */
 export const isTraced = NODE_DEBUG.split(/[\s,]+/).some(name => name.toLowerCase() === 'websocket-duplex')
 
-/** Says what a stage hands on. */
+/** Writes to standard error what a stage passes on. */
 export function trace(stage: string, batch: readonly unknown[]): void {
   console.error(`WEBSOCKET-DUPLEX ${process.pid}: ${stage} → ${batch.map(describe).join(', ')}`)
 }

@@ -1,9 +1,9 @@
-// Emits the events of a WebSocketStream. What a listener throws surfaces by itself, but for those of the handshake.
+// Emits the events of a WebSocketStream. Exceptions of listeners surface as uncaught exceptions, except during the handshake.
 
 import { EventEmitter } from './streams.js'
 import { surface } from './surfacing.js'
 
-/** What emits: a WebSocketStream. */
+/** A WebSocketStream, as an emitter. */
 export type Emitter = Pick<import('node:events').EventEmitter, 'emit' | 'listeners' | 'listenerCount'>
 
 /** Calls the listeners of an event; false if it has none. */
@@ -16,7 +16,7 @@ export function tell(emitter: Emitter, event: string, value: unknown): boolean {
   }
 }
 
-/** Calls the listeners of 'message' with bytes, and what they are; false if there are none. */
+/** Calls the 'message' listeners with bytes and their kind; false if there are none. */
 export function tellBytes(emitter: Emitter, message: Buffer, kind: 'text' | 'binary'): boolean {
   try {
     return emitter.emit('message', message, kind)
@@ -27,7 +27,7 @@ export function tellBytes(emitter: Emitter, message: Buffer, kind: 'text' | 'bin
 }
 
 /**
- * Emits an event of the handshake, and lets exceptions through: the application may be the caller, by `accept()`.
+ * Emits an event of the handshake without catching exceptions, since the application may be the caller, through `accept()`.
  * @throws what a listener throws
  */
 export function ask(emitter: Emitter, event: 'request' | 'open', value: unknown): boolean {
@@ -39,10 +39,10 @@ export function hears(emitter: Emitter, event: string): boolean {
   return emitter.listenerCount(event) > 0
 }
 
-/** Whether the application listens for errors: pipes do, too, and do nothing with those of a peer. */
+/** Whether the application listens for errors. (Pipes also listen, but ignore errors of the peer.) */
 export function hearsErrors(emitter: Emitter): boolean {
   return emitter.listeners('error').some(listener => listener !== ignore && listener.name !== 'onerror')
 }
 
-/** A listener for errors that the application does not listen for. */
+/** An error listener for when the application has none. */
 export function ignore(): void {}

@@ -1,10 +1,10 @@
-// Every error this library reports, in one table: code, text, close code, whose fault, and the section that asks for it.
+// Every error of this library in one table: code, text, close code, whose fault it is, and the RFC section.
 
 import { Buffer } from './runtime/node.js'
 
 interface Entry {
   readonly text: string
-  /** The code that a Close frame for this error carries, or 1006 where none is sent. */
+  /** The close code to send for this error; 1006 if none is sent. */
   readonly close: number
   readonly fault: 'local' | 'peer'
 }
@@ -69,60 +69,60 @@ const ERRORS = {
   WS_ERR_ABORTED: local(1006, 'the handshake was aborted')
 } as const satisfies Record<string, Entry>
 
-/** The stable name of an error, in `error.code`. */
+/** The stable name of an error, as in `error.code`. */
 export type ErrorCode = keyof typeof ERRORS
 
-/** What of the peer's bytes broke a rule, as far as the code of an error does not say it. */
+/** The values that broke a rule, if the code of the error does not imply them. */
 export interface ErrorDetails {
   /** The opcode of the frame (RFC 6455 §5.2). */
   readonly opcode?: number
   /** The reserved bits that were set: 4, 2 and 1 for RSV1, RSV2 and RSV3. */
   readonly rsv?: number
-  /** The bytes that a frame or a message has, or announces. */
+  /** The actual or announced bytes of a frame or a message. */
   readonly length?: number
   /** The close code in a Close frame. */
   readonly closeCode?: number
-  /** The name that zlib has for what is wrong with compressed data: `'Z_DATA_ERROR'`, `'Z_BUF_ERROR'`. */
+  /** zlib's name for the error in compressed data: `'Z_DATA_ERROR'`, `'Z_BUF_ERROR'`. */
   readonly zlib?: string
 }
 
 const NO_DETAILS: ErrorDetails = Object.freeze({})
 
-/** What an error says besides its code. */
+/** The parts of an error besides its code. */
 export interface WebSocketErrorOptions {
-  /** What happened in particular, put behind the general text. */
+  /** More about this error, appended to the text of the table. */
   detail?: string
-  /** Stands in place of both: what the operating system says of a connection, for example. */
+  /** Replaces both, for example with the message of the operating system. */
   message?: string
-  /** What led to it, where something else did. */
+  /** The error that caused this one, if any. */
   cause?: unknown
-  /** Who broke the rules. Default: as the table of codes says. */
+  /** Which side broke the rules. Default: from the table of codes. */
   fault?: 'local' | 'peer'
-  /** The code of the Close frame that this error asks for. Default: as the table of codes says. */
+  /** The close code to send. Default: from the table of codes. */
   closeCode?: number
-  /** The numbers that belong to it. Default: none. */
+  /** The values that broke a rule. Default: none. */
   details?: ErrorDetails
 }
 
-/** As JavaScript names its own errors: on the prototype, and such that an application may set another name. */
+/** Sets the name on the prototype, like JavaScript's own errors, so that an application may set another name. */
 function nameErrors(type: typeof WebSocketError, name: string): void {
   Object.defineProperty(type.prototype, 'name', { value: name, writable: true, configurable: true })
 }
 
-/** Whatever ends a connection other than cleanly. */
+/** An error that ends a connection, or keeps data from being sent. */
 export class WebSocketError extends Error {
   /** A stable name, `WS_ERR_…`. */
   readonly code: ErrorCode
-  /** The code of the Close frame this error asks for (RFC 6455 §7.4); 1006 where no frame is sent for it. */
+  /** The close code that is sent for this error (RFC 6455 §7.4); 1006 if no frame is sent. */
   readonly closeCode: number
-  /** Who broke the rules: this side, or the peer. */
+  /** Which side broke the rules: this side or the peer. */
   readonly fault: 'local' | 'peer'
-  /** The opcode, the reserved bits, the length, the close code or zlib's name that belong to it; empty where there are none. */
+  /** The opcode, reserved bits, length, close code or zlib's name of the error; empty if there are none. */
   readonly details: ErrorDetails
 
   constructor(code: ErrorCode, options: WebSocketErrorOptions = {}) {
     const { text, close, fault } = ERRORS[code]
-    // what a peer does wrong has no place in this program, and looking for one is slow (benchmarks/questions/handshakes.js)
+    // the peer's fault has no useful stack trace, and capturing one is slow (benchmarks/questions/handshakes.js)
     const { stackTraceLimit } = Error
     if (fault === 'peer') Error.stackTraceLimit = 0
     super(options.message ?? (options.detail === undefined ? text : `${text}: ${options.detail}`), {
@@ -136,53 +136,53 @@ export class WebSocketError extends Error {
   }
 }
 
-// not in the class: one that names itself gets another name where it is bundled, and errors would be printed with that
+// not in the class: if the class referred to itself by name, bundlers would rename it, and printed errors would have the new name
 nameErrors(WebSocketError, 'WebSocketError')
 
-/** Header fields by lower-case name, as `node:http` gives them: what may come more than once is an array of strings or is joined by commas. */
+/** Header fields by lower-case name, as in `node:http`: repeated fields are an array of strings, or joined by commas. */
 export interface Headers {
   /** Request: credentials. */
   authorization?: string | undefined
   /** Request: cookies, `name=value` joined by `; `. */
   cookie?: string | undefined
-  /** Request: host and port that were asked for. */
+  /** Request: the requested host and port. */
   host?: string | undefined
-  /** Answer: where a redirect leads. */
+  /** Response: the target of a redirect. */
   location?: string | undefined
-  /** Request: the origin of the page that dials. */
+  /** Request: the origin of the page that connects. */
   origin?: string | undefined
-  /** Extensions that are offered, or accepted (RFC 6455 §11.3.2). */
+  /** The extensions that are offered or accepted (RFC 6455 §11.3.2). */
   'sec-websocket-extensions'?: string | undefined
   /** Request: the key of the handshake (RFC 6455 §11.3.1). */
   'sec-websocket-key'?: string | undefined
-  /** Subprotocols that are offered, or the one that was chosen (RFC 6455 §11.3.4). */
+  /** The subprotocols that are offered, or the one that was chosen (RFC 6455 §11.3.4). */
   'sec-websocket-protocol'?: string | undefined
-  /** The version of the protocol, or those that a server speaks (RFC 6455 §11.3.5). */
+  /** The version of the protocol, or those that a server supports (RFC 6455 §11.3.5). */
   'sec-websocket-version'?: string | undefined
-  /** Answer: one string for each cookie. */
+  /** Response: one string for each cookie. */
   'set-cookie'?: string[] | undefined
   /** Request: the name of the client program. */
   'user-agent'?: string | undefined
   [name: string]: string | string[] | undefined
 }
 
-/** What the error of a handshake says besides its code. */
+/** The parts of a handshake error besides its code. */
 export interface HandshakeErrorOptions extends WebSocketErrorOptions {
   /** The HTTP status. Default: 0. */
   status?: number
-  /** The header fields along with it. Default: none. */
+  /** The header fields of the request or response. Default: none. */
   headers?: Headers
-  /** The body along with it. Default: none. */
+  /** The body of the response. Default: none. */
   body?: Buffer
 }
 
-/** A handshake that failed: refused by this side, or answered otherwise than with 101 by the other. */
+/** A failed handshake: refused by this side, or answered by the other side with a status other than 101. */
 export class HandshakeError extends WebSocketError {
-  /** The HTTP status that was sent (server) or received (client); 0 where there was none. */
+  /** The HTTP status that was sent (server) or received (client); 0 if there was none. */
   readonly status: number
-  /** The header fields sent or received along with it. */
+  /** The header fields that were sent or received with it. */
   readonly headers: Headers
-  /** The body sent or received along with it, up to a limit. */
+  /** The body that was sent or received with it, up to a limit. */
   readonly body: Buffer
 
   constructor(code: ErrorCode, options: HandshakeErrorOptions = {}) {

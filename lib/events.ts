@@ -5,34 +5,34 @@ import type { OpenInfo } from './handshake/open-info.js'
 import type { UpgradeRequest } from './options.js'
 import type { Message } from './protocol/message-joiner.js'
 
-/** What a WebSocketStream emits, beside the events of any Duplex. */
+/** The events of a WebSocketStream besides those of a Duplex. */
 export interface WebSocketStreamEvents {
   /**
-   * Server: a request has arrived, and with a listener it is the application that answers it: by `accept`, `reject` or `handOver`, within
-   * `handshakeTimeout`. It comes for each request for a WebSocket that breaks no rule; on raw bytes (`WebSocketStream.server()`) also
-   * for each other request of HTTP/1 that is well-formed: `isWebSocket(request)` tells them apart.
+   * Server: a request has arrived. If there is a listener, the application must answer the request, with `accept`, `reject` or `handOver`,
+   * within `handshakeTimeout`. Emitted for each valid WebSocket request; on raw bytes (`WebSocketStream.server()`) also for every other
+   * well-formed HTTP/1 request: `isWebSocket(request)` tells them apart.
    */
   request: [request: UpgradeRequest]
   /** The opening handshake is done. */
   open: [info: OpenInfo]
-  /** A whole message: a string for text, a Buffer for binary. With `textAs: 'bytes'` text is a Buffer too, and `kind` is there. */
+  /** A whole message: a string for text, a Buffer for binary. With `textAs: 'bytes'` text is a Buffer too, and `kind` is set. */
   message: [message: Message, kind?: 'text' | 'binary']
-  /** A Ping has arrived, and was answered (RFC 6455 §5.5.2). */
+  /** A Ping has arrived and was answered (RFC 6455 §5.5.2). */
   ping: [payload: Buffer]
   /** A Pong has arrived (RFC 6455 §5.5.3). */
   pong: [payload: Buffer]
   /**
-   * How the connection ends is known, and all messages have been delivered: the closing handshake is done, or this side fails the
-   * connection. Only the end of the wire is still to come, which `close` tells. Once for each connection.
+   * It is known how the connection ends, and all messages have been delivered: the closing handshake is done, or this side fails the
+   * connection. Only the end of the wire is missing, after which `close` is emitted. Once for each connection.
    */
   closing: [info: ClosingInfo]
-  /** Something ended the connection other than cleanly: a WebSocketError, or what `destroy` was given. Ignored without a listener. */
+  /** The connection does not end cleanly: a WebSocketError, or the argument of `destroy`. Without a listener it is ignored. */
   error: [error: Error]
-  /** All is over; once for each connection. */
+  /** The connection has ended; once for each connection. */
   close: [info: CloseInfo]
 }
 
-/** The events that any Duplex has. */
+/** The events of a Duplex. */
 export interface StreamEvents {
   data: [chunk: Buffer]
   readable: []
@@ -47,7 +47,7 @@ export interface StreamEvents {
   removeListener: [event: string | symbol, listener: (...args: any[]) => void]
 }
 
-/** All events of a WebSocketStream: the compiler refuses any other name, and a listener that expects other arguments. */
+/** All events of a WebSocketStream: the compiler rejects other names, and listeners with other arguments. */
 export interface AllEvents extends WebSocketStreamEvents, StreamEvents {}
 
 /** A listener of one of these events. */
@@ -56,22 +56,22 @@ export type Listener<E extends keyof AllEvents> = (...args: AllEvents[E]) => voi
 /** EventEmitter's methods, typed with these events. */
 export interface TypedEmitter {
   /**
-   * Adds a listener. Events beside those of any Duplex:
+   * Adds a listener. Events besides those of a Duplex:
    *
-   * - `request` (request): server: a request has arrived; this listener answers it by `accept`, `reject` or `handOver`
+   * - `request` (request): server: a request has arrived; the listener answers it with `accept`, `reject` or `handOver`
    * - `open` (info): the opening handshake is done
    * - `message` (message, kind): a whole message
    * - `ping` (payload), `pong` (payload)
-   * - `closing` (info): how the connection ends is known, and all messages have been delivered
-   * - `error` (error): the connection ends other than cleanly; without a listener nothing is thrown
-   * - `close` (info): all is over; once for each connection
+   * - `closing` (info): it is known how the connection ends, and all messages have been delivered
+   * - `error` (error): the connection does not end cleanly; without a listener nothing is thrown
+   * - `close` (info): the connection has ended; once for each connection
    *
-   * {@link WebSocketStreamEvents} has each of them in full.
+   * See {@link WebSocketStreamEvents} for details.
    * @hidden
    */
   on<E extends keyof AllEvents>(event: E, listener: Listener<E>): this
   /**
-   * Adds a listener for the next time only. The events are those of `on`.
+   * Adds a listener that is called once. The events are those of `on`.
    * @hidden
    */
   once<E extends keyof AllEvents>(event: E, listener: Listener<E>): this

@@ -1,13 +1,13 @@
-// A stream that was read from goes to an HTTP server, with all that was read put back in front. Knows nothing of WebSockets.
+// Passes a stream that was read from to an HTTP server, with all bytes pushed back. Knows nothing of WebSockets.
 
 import type { NodeDuplex } from './streams.js'
 
-/** What a stream can be handed over to: a server of `node:http`, `node:https`, or whatever else listens for `connection`. */
+/** A server that takes connections: of `node:http` or `node:https`, or any emitter with a `connection` listener. */
 export interface ConnectionServer {
   emit(event: string, stream: NodeDuplex): boolean
 }
 
-/** @throws TypeError for what is no server */
+/** @throws TypeError if it is not a server */
 export function checkServer(server: unknown): void {
   if (typeof (server as Partial<ConnectionServer> | null | undefined)?.emit !== 'function') {
     throw new TypeError('handOver needs a server of node:http or node:https')
@@ -15,18 +15,18 @@ export function checkServer(server: unknown): void {
 }
 
 /**
- * Gives a stream to a server as a new connection.
- * @param bytes - what has been read from it
+ * Passes a stream to a server as a new connection.
+ * @param bytes - the bytes read from it so far
  */
 export function giveTo(server: ConnectionServer, stream: NodeDuplex, bytes: Buffer): void {
-  // paused, so that nothing is read before the server listens
+  // paused until the server reads
   stream.pause()
   stream.unshift(bytes)
   server.emit(eventFor(server, stream), stream)
   stream.resume()
 }
 
-/** A server of TLS would take what is decrypted already for the beginning of another handshake. */
+/** The event to emit: a TLS server would otherwise start a TLS handshake on bytes that are already decrypted. */
 function eventFor(server: ConnectionServer, stream: NodeDuplex): 'connection' | 'secureConnection' {
   const isDecrypted = (stream as NodeDuplex & { encrypted?: boolean }).encrypted === true
   const isTls = 'setSecureContext' in server

@@ -1,4 +1,4 @@
-// What is public, and nothing else: what a browser has too, and what needs Node.
+// The public API: everything that also works in a browser, and what needs Node.
 
 export * from './browser.js'
 export { type PermessageDeflateOptions, permessageDeflate } from './extensions/permessage-deflate.js'

@@ -1,4 +1,4 @@
-// A connection comes in, a Duplex of JSON values goes out: what a value has to be, and what becomes of a wrong one, the application says.
+// Makes a Duplex of JSON values from a connection. The application validates the values, and decides what happens to invalid ones.
 
 import { checkOptions, unknownOption } from './checks.js'
 import { kEndpoint } from './endpoint.js'
@@ -7,37 +7,37 @@ import { surfacing } from './surfacing.js'
 import { JsonView } from './views/json-view.js'
 import { WebSocketStream } from './websocket-stream.js'
 
-/** What `jsonMessages` takes. An unknown name or a wrong type is a TypeError. */
+/** Options of `jsonMessages`. An unknown name or a wrong type is a TypeError. */
 export interface JsonOptions<In> {
   /**
-   * Looks at each value that arrives, and returns it, or what becomes of it; or a promise, for which the messages behind it wait. It throws
-   * where the value is wrong: `value => Schema.parse(value)`. Default: takes every value but `null`, which no stream can carry.
+   * Gets each parsed value, and returns it or a converted one; or a promise, for which later messages wait. Throws if the value is invalid:
+   * `value => Schema.parse(value)`. Default: accepts every value but `null`, which a stream cannot carry.
    */
   validate?: ((value: unknown) => In | PromiseLike<In>) | undefined
   /**
-   * Called with each message that is not JSON, or that `validate` refuses; the connection goes on without it. `error.cause` says what is
-   * wrong. Default: the connection is closed, with 1007, or with 1003 where the message is binary.
+   * Called with each message that is not JSON or that `validate` rejects; the message is dropped, and the connection continues.
+   * `error.cause` says what is wrong. Default: the connection is closed with 1007, or with 1003 if the message is binary.
    */
   onInvalid?: ((error: WebSocketError, message: string | Buffer) => void) | undefined
 }
 
 const NAMES = ['validate', 'onInvalid']
 
-/** Connections that have a view of JSON: two would each take messages of the other. */
+/** Connections that already have a JsonView: a second one would take some of its messages. */
 const served = new WeakSet<WebSocketStream>()
 
 /**
- * The messages of a connection as JSON, by way of `ws.messages`: an object-mode Duplex that reads parsed values and writes stringified
+ * The messages of a connection as JSON, on top of `ws.messages`: an object-mode Duplex that reads parsed values and writes stringified
  * ones, with the backpressure of `ws.messages` in both directions.
  *
- * A message that is wrong is a fault of the peer's, as text is that is not UTF-8: the connection ends with `WS_ERR_INVALID_MESSAGE` (1007,
- * or 1003 for a binary one), which is emitted by `ws`, destroys the readable side, and crashes nothing. What `validate` threw is its
- * `cause`, and is not sent. With `onInvalid` the message is dropped, and the connection goes on.
+ * An invalid message fails the connection, like text that is not UTF-8: it ends with `WS_ERR_INVALID_MESSAGE` (1007, or 1003 for a binary
+ * one), which `ws` emits, and which destroys the readable side; without a listener it does not crash the process. The exception of
+ * `validate` is its `cause`, and is not sent to the peer. With `onInvalid` the message is dropped, and the connection continues.
  *
- * The size of a message, and with it the memory and time that parsing takes, are limited by `maxMessageSize`. `JSON.parse` makes
- * `__proto__` an ordinary property of what it gives; a value that was not validated must not be merged into other objects.
- * @param ws - nothing else may read it: no other view, and no `message` listener
- * @throws TypeError where it is no WebSocketStream, or read in another way, or by another call, or an option is wrong
+ * `maxMessageSize` limits the size of a message, and thereby the memory and time for parsing. `JSON.parse` makes `__proto__` an ordinary
+ * property of its result; do not merge a value that was not validated into other objects.
+ * @param ws - must not be read in any other way: by another view or a `message` listener
+ * @throws TypeError if it is not a WebSocketStream, is read in another way, or was passed before; or if an option is invalid
  */
 export function jsonMessages<In = any, Out = unknown>(
   ws: WebSocketStream,
@@ -62,7 +62,7 @@ export function jsonMessages<In = any, Out = unknown>(
         return 'go on'
       }
       connection.fail(error)
-      // a connection of `reconnect` tells the loop
+      // for a connection of `reconnect`, the loop reports the error
       return receiver.endsQuietly && connection.failure === error ? 'end here' : 'fail here'
     }
   })

@@ -1,12 +1,12 @@
-// Finds out whether a silent peer is still there: after `interval` of silence it is pinged, and after `timeout` without any sign of
-// life behind that it is given up.
+// Detects a silent peer that is gone: sends a Ping after `interval` of silence, and ends the connection if nothing arrives within `timeout`
+// after that.
 
 import { PatientTimer } from './patient-timer.js'
 
-/** What keepalive asks of its connection. */
+/** The methods that Keepalive calls on its connection. */
 export interface KeepaliveOwner {
   sendPing(): void
-  /** Whether the application, or this library, keeps the peer from writing at present. */
+  /** Whether backpressure of this side keeps the peer from writing at present. */
   holdsInput(): boolean
   peerIsSilent(): void
 }
@@ -24,7 +24,7 @@ export class Keepalive {
     this.wait(interval)
   }
 
-  /** Something came from the wire, or it took bytes that had waited. */
+  /** Bytes arrived on the wire, or it took bytes that had waited. */
   heard(): void {
     this.heardAt = performance.now()
   }
@@ -34,12 +34,12 @@ export class Keepalive {
   }
 
   private wait(delay: number): void {
-    // the socket keeps the process alive, if anything does
+    // the timer does not keep the process alive; the socket does
     this.timer.start(delay, () => this.look(), false)
   }
 
   private look(): void {
-    // it cannot speak, and need not
+    // the peer cannot send while our backpressure stops it
     if (this.owner.holdsInput()) this.heard()
     const now = performance.now()
     const isPinged = this.pingedAt > this.heardAt

@@ -1,4 +1,4 @@
-// Options as people give them come in, settings that hold come out. Every wrong name, type or number is an error here, at once.
+// Reads the options of a connection into checked settings. An unknown name, a wrong type or an invalid number throws at once.
 
 import type { Readable as NodeReadable } from 'node:stream'
 import { checkNumber, checkOptions, checkTime, unknownOption } from './checks.js'
@@ -6,37 +6,37 @@ import type { Headers } from './errors.js'
 import type { Extension } from './extensions/extension.js'
 import { checkField, checkToken, fieldLines } from './handshake/fields.js'
 
-/** A request to open a WebSocket: what `node:http` hands to an `upgrade` listener, or what this library parsed. */
+/** A request to open a WebSocket: from an `upgrade` listener of `node:http`, or parsed by this library. */
 export interface UpgradeRequest {
   /** The method; `GET` for HTTP/1.1. */
   method?: string | undefined
   /**
-   * The target, as in the request line: the path and, behind a `?`, the query. A server has both apart in `new URL(ws.url)`, as `pathname` and
-   * `searchParams`; where there is no connection yet, in `new URL(request.url, 'ws://localhost')`.
+   * The target as in the request line: the path and, after a `?`, the query. On a server `new URL(ws.url)` has them as `pathname` and
+   * `searchParams`; before there is a connection, `new URL(request.url, 'ws://localhost')` does.
    */
   url?: string | undefined
-  /** The header fields, by lower-case name. */
+  /** The header fields by lower-case name. */
   headers: Headers
-  /** Names and values in turn, as they came. */
+  /** Names and values alternating, as received. */
   rawHeaders?: string[]
   /** `'1.1'`, `'2.0'`. */
   httpVersion?: string
   /**
-   * What stands behind the head. Only requests that `WebSocketStream.server()` has read have it: empty where the request has no body.
-   * It fails where the client leaves or the handshake times out, and without an `error` listener that does nothing.
+   * The body. Only requests that `WebSocketStream.server()` has read have it; it is empty if the request has no body. It is destroyed with
+   * an error if the client leaves or the handshake times out; without an `error` listener that does not throw.
    */
   readonly body?: NodeReadable
-  /** Where there is one; `encrypted` tells `wss:` from `ws:`. */
+  /** The socket, if there is one; `encrypted` distinguishes `wss:` from `ws:`. */
   socket?: object | undefined
 }
 
-/** The answer to a client's request, as `node:http` gives it: an IncomingMessage. */
+/** The response to a client's request: an IncomingMessage of `node:http`. */
 export interface UpgradeResponse {
   /** The status. */
   statusCode?: number | undefined
-  /** The header fields, by lower-case name. */
+  /** The header fields by lower-case name. */
   headers: Headers
-  /** Names and values in turn, as they came. */
+  /** Names and values alternating, as received. */
   rawHeaders?: string[]
   /** `'1.1'`. */
   httpVersion?: string
@@ -45,86 +45,89 @@ export interface UpgradeResponse {
 /** Header fields of a handshake: an object, or pairs of name and value. */
 export type HeaderFields = Record<string, string | readonly string[]> | Iterable<readonly [string, string]>
 
-/** Picks one of the offered subprotocols, or none. */
+/** Chooses one of the offered subprotocols, or none. */
 export type ProtocolChooser = (offered: string[], request: UpgradeRequest) => string | false | null | undefined
 
-/** Says whether a page of this origin may connect; `undefined` where the request names no origin. */
+/** Decides whether a page of this origin may connect; `undefined` if the request names no origin. */
 export type OriginCheck = (origin: string | undefined, request: UpgradeRequest) => boolean
 
-/** When a silent peer is pinged, and given up. */
+/** When to send a Ping to a silent peer, and when to give it up. */
 export interface Keepalive {
-  /** Milliseconds of silence after which the peer is pinged. */
+  /** Time of silence in ms after which a Ping is sent. */
   interval: number
-  /** Milliseconds in which anything must arrive after that ping; default: `interval`. */
+  /** Time in ms in which anything must arrive after that Ping. Default: `interval`. */
   timeout?: number
 }
 
 /**
- * The options of a connection. An unknown name or a wrong type is a TypeError, NaN or a number out of range a RangeError;
- * `undefined` means the default, and `Infinity` lifts a limit.
+ * The options of a connection. An unknown name or a wrong type is a TypeError, NaN or a number out of range a RangeError; `undefined`
+ * means the default, and `Infinity` removes a limit.
  */
 export interface WebSocketOptions {
-  /** Subprotocols (RFC 6455 §1.9): what a client offers, what a server speaks, or a server's function that chooses one. */
+  /** Subprotocols (RFC 6455 §1.9): those that a client offers, those that a server supports, or a server's function that chooses one. */
   protocols?: string | readonly string[] | ProtocolChooser | undefined
   /** More header fields for this side's part of the handshake. */
   headers?: HeaderFields | undefined
   /** Client: the `Origin` field (`Sec-WebSocket-Origin` in versions 7 and 8). */
   origin?: string | undefined
-  /** Server: origins that may connect, compared exactly, or a function; anything else gets 403. Default: no check. */
+  /** Server: origins that may connect, compared exactly, or a function; other origins get 403. Default: no check. */
   origins?: string | readonly string[] | OriginCheck | undefined
   /**
-   * Extensions, in the form of `websocket-extensions`. Client: also an offer that is sent as it is, for one who passes frames on as
-   * they are; what the server chose is in `extensions`. Default: none.
+   * Extensions in the form of `websocket-extensions`. Client: also an offer as text, for an application that passes frames on unchanged;
+   * the server's choice is then in `extensions`. Default: none.
    */
   extensions?: readonly Extension[] | string | undefined
   /** Server: accept hixie-75 and hixie-76 too. Default: false. */
   allowDrafts?: boolean | undefined
   /**
-   * False takes frames of the peer masked or unmasked, for peers that do not keep to RFC 6455 §5.1. Default: true: a client's frames must
-   * be masked, a server's must not.
+   * False accepts masked and unmasked frames, for peers that violate RFC 6455 §5.1. Default: true: a client's frames must be masked, a
+   * server's must not.
    */
   requireMasking?: boolean | undefined
-  /** Whether frames that are sent are masked. Default: a client's are, a server's are not (RFC 6455 §5.3). */
+  /** Whether outgoing frames are masked. Default: true for a client, false for a server (RFC 6455 §5.3). */
   masking?: boolean | undefined
   /** Client: the protocol version to speak. Default: 13. */
   version?: 13 | 8 | 7 | undefined
-  /** Bytes of one message, after inflation, summed over its fragments; beyond it the connection fails with 1009. Default: 2^26-1. */
+  /**
+   * Maximum size of one message in bytes, after inflation and over all its fragments; beyond it the connection fails with 1009. Default:
+   * 2^26-1.
+   */
   maxMessageSize?: number | undefined
-  /** Bytes of one frame's payload on the wire; beyond it the connection fails with 1009. Default: 2^26-1. */
+  /** Maximum payload of one frame on the wire in bytes; beyond it the connection fails with 1009. Default: 2^26-1. */
   maxFrameSize?: number | undefined
-  /** Fragments of one message, empty ones counted; beyond it the connection fails with 1008. Default: 131072. */
+  /** Maximum number of fragments of one message, empty ones included; beyond it the connection fails with 1008. Default: 131072. */
   maxFragments?: number | undefined
-  /** Bytes of the peer's HTTP head. Default: 16384. */
+  /** Maximum size of the peer's HTTP head in bytes. Default: 16384. */
   maxHeaderSize?: number | undefined
-  /** Header fields of the peer's HTTP head. Default: 100. */
+  /** Maximum number of header fields in the peer's HTTP head. Default: 100. */
   maxHeaders?: number | undefined
-  /** Milliseconds for the opening handshake. Default: 10000. */
+  /** Time in ms for the opening handshake. Default: 10000. */
   handshakeTimeout?: number | undefined
-  /** Milliseconds for the closing handshake, the end of the wire included. Default: 10000. */
+  /** Time in ms for the closing handshake, including the end of the wire. Default: 10000. */
   closeTimeout?: number | undefined
-  /** Pings a silent peer, and ends the connection if nothing comes back. Default: off. */
+  /** Sends Pings to a silent peer, and ends the connection if nothing arrives. Default: off. */
   keepalive?: Keepalive | false | undefined
-  /** Whether Pings are answered without the application: where not, its `ping` listener does it with `pong`. Default: true. */
+  /** Whether Pings are answered automatically; if false, a `ping` listener must answer with `pong`. Default: true. */
   autoPong?: boolean | undefined
-  /** Whether the Close frame for a fault of the peer says in its reason what was wrong, besides its code. Default: true. */
+  /** Whether the Close frame for an error of the peer says what was wrong as its reason. Default: true. */
   faultReasons?: boolean | undefined
   /**
-   * What text arrives as: strings, or its bytes of UTF-8, which have been checked either way. As bytes, `message` listeners get a Buffer, and
-   * are told by their second argument that it is text; `messages` gives a TextBytes. Default: `'string'`.
+   * The form in which text arrives: strings or bytes of UTF-8, which are checked in either case. As bytes, `message` listeners get a
+   * Buffer, and `'text'` as second argument; `messages` gives a TextBytes. Default: `'string'`.
    */
   textAs?: 'string' | 'bytes' | undefined
   /**
-   * Bytes of payload in an outgoing frame, as it is on the wire: after compression. Longer messages are sent in fragments, as far as the
-   * wire has room, so that pings and pongs get between them. Default: no splitting.
+   * Maximum payload of an outgoing frame in bytes, after compression. Longer messages are sent in fragments, while the wire has room, so
+   * that Pings and Pongs can be sent between them. Default: no limit.
    */
   fragmentSize?: number | undefined
-  /** Bytes held in each direction before backpressure. Default: 65536. */
+  /** Bytes buffered in each direction before backpressure. Default: 65536. */
   highWaterMark?: number | undefined
-  /** Aborts the handshake at once; once open, closes the connection. */
+  /** Aborts the handshake; once the connection is open, closes it. */
   signal?: AbortSignal | undefined
 }
 
-/** The options of one connection, checked and complete. */
+/** The checked and complete options of one connection. */
 export interface Settings {
   readonly protocols: readonly string[] | ProtocolChooser
   readonly headers: readonly (readonly [string, string])[]
@@ -201,20 +204,20 @@ const READERS: { readonly [K in keyof Settings]: Reader } = {
   faultReasons: readBoolean,
   textAs: readTextForm,
   fragmentSize: value => checkNumber(value, 'fragmentSize', 1),
-  // a stream takes no Infinity
+  // a stream does not accept Infinity
   highWaterMark: value => Math.min(checkNumber(value, 'highWaterMark', 0), Number.MAX_SAFE_INTEGER),
   signal: checkSignal
 }
 
-/** The names of the options of every connection. */
+/** The names of all options of a connection. */
 export const OPTION_NAMES: readonly string[] = Object.keys(READERS)
 
-// what `shareOptions` has read
+// options checked by `shareOptions`
 const shared = new WeakMap<WebSocketOptions, Settings>()
 
 /**
- * Checks options once for many connections, which then share one object of settings (benchmarks/questions/idle.js). What it gives
- * stands for these options wherever they are read.
+ * Checks options once for many connections, which then share one settings object (benchmarks/questions/idle.js). The result can be used
+ * wherever options are read.
  */
 export function shareOptions(options: WebSocketOptions): WebSocketOptions {
   const stand = Object.freeze({ ...options })
@@ -222,7 +225,7 @@ export function shareOptions(options: WebSocketOptions): WebSocketOptions {
   return stand
 }
 
-/** Checks options and fills in the defaults. They are read anew for each connection: what they hold may have changed. */
+/** Checks options and fills in the defaults. They are read again for each connection, since their content may have changed. */
 export function readOptions(options: WebSocketOptions | undefined): Settings {
   if (options === undefined) return DEFAULTS
   return shared.get(checkOptions(options)) ?? readEach(options)
@@ -237,7 +240,7 @@ function readEach(options: WebSocketOptions): Settings {
     settings ??= { ...DEFAULTS }
     settings[name] = READERS[name as keyof Settings](value, name)
   }
-  // without options, thousands of connections share one object
+  // without options, all connections share one object
   return (settings as unknown as Settings | undefined) ?? DEFAULTS
 }
 
@@ -285,8 +288,8 @@ function readFieldValue(value: unknown, name: string): string {
 }
 
 /**
- * The settings of a connection that speaks one more extension.
- * @throws TypeError where it is none, its name is there already, or the extensions are an offer that is sent as it is
+ * The settings of a connection with one more extension.
+ * @throws TypeError if it is not an extension, one of its name exists, or `extensions` is an offer as text
  */
 export function withExtension(settings: Settings, extension: Extension): Settings {
   const { extensions } = settings
@@ -304,7 +307,7 @@ function readExtensions(value: unknown): readonly Extension[] | string {
 }
 
 function checkExtension(value: unknown): void {
-  // some are functions with these properties
+  // some extensions are functions with these properties
   const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function'
   if (!isObject) throw new TypeError('an extension must be an object')
   const { name, type, rsv1, rsv2, rsv3, createClientSession, createServerSession } = value as Partial<Extension>
@@ -332,7 +335,7 @@ function readKeepalive(value: unknown): Required<Keepalive> | undefined {
   return { interval, timeout }
 }
 
-/** @throws TypeError where it is no AbortSignal */
+/** @throws TypeError if it is not an AbortSignal */
 export function checkSignal(value: unknown): AbortSignal {
   const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>
   if (typeof aborted !== 'boolean' || typeof addEventListener !== 'function') {
@@ -341,14 +344,14 @@ export function checkSignal(value: unknown): AbortSignal {
   return value as AbortSignal
 }
 
-/** Turns header fields of either form into checked pairs. */
+/** Converts header fields of either form into checked pairs. */
 export function readHeaders(value: unknown): readonly (readonly [string, string])[] {
   const isObject = typeof value === 'object' && value !== null
   if (!isObject) throw new TypeError('headers must be an object, or pairs of name and value')
   const pairs: Iterable<unknown> = Symbol.iterator in value ? (value as Iterable<unknown>) : Object.entries(value)
   const fields: (readonly [string, string])[] = []
   for (const pair of pairs) {
-    // a string would be taken apart into characters
+    // a string would be destructured into characters
     if (!Array.isArray(pair)) throw new TypeError('headers must be an object, or pairs of name and value')
     const [name, given] = pair
     if (given !== undefined) fields.push(...fieldLines(name, given))

@@ -1,17 +1,17 @@
-// A timer that judges a peer fairly: time in which this process could not read does not count.
+// A timer for timeouts of a peer that does not count time in which this process could not read.
 
 import { setImmediate } from './runtime/node.js'
 
-/** A timer that fires later than this, in ms, was kept by a blocked event loop. */
+/** If a timer fires later than this, in ms, the event loop was blocked. */
 const LATE_FROM = 50
 
 export class PatientTimer {
   private timer: NodeJS.Timeout | null = null
 
   /**
-   * Starts the timer anew. `run` is called at the earliest one poll phase of the event loop after `delay` ms, so that what has arrived
-   * is read first. If the loop was blocked when the time was up, the peer gets the time that was lost, once.
-   * @param delay - in ms; never for Infinity
+   * Restarts the timer. `run` is called at least one poll phase of the event loop after `delay` ms, so that what has arrived is read first.
+   * If the loop was blocked at that time, the peer gets the lost time once.
+   * @param delay - in ms; Infinity never fires
    * @param keepsAlive - whether the timer keeps the process alive
    */
   start(delay: number, run: () => void, keepsAlive = true): void {
@@ -27,16 +27,16 @@ export class PatientTimer {
     this.stop()
     if (delay === Number.POSITIVE_INFINITY) return
     const timer = setTimeout(() => this.fire(timer, delay, due, run, keepsAlive), delay)
-    // a browser's timers are numbers, and keep nothing alive
+    // a browser's timers are numbers without unref()
     if (!keepsAlive) timer.unref?.()
     this.timer = timer
   }
 
   private fire(timer: NodeJS.Timeout, delay: number, due: number, run: () => void, keepsAlive: boolean): void {
     setImmediate(() => {
-      // it may have been stopped or started anew by what was read
+      // reading may have stopped or restarted the timer
       if (this.timer !== timer) return
-      // the loop may have been blocked before this timer fired, or after it while others read
+      // the loop may have been blocked before this timer fired, or afterwards by reading for other connections
       const late = performance.now() - due
       if (late >= LATE_FROM) {
         this.wait(Math.min(late, delay), Number.POSITIVE_INFINITY, run, keepsAlive)

@@ -1,10 +1,10 @@
-// The pings whose Pong has not come. What a Pong costs does not depend on how many wait.
+// The Pings that wait for their Pong. Handling a Pong takes constant time, however many wait.
 
 import { Deferred } from './deferred.js'
 import { WebSocketError } from './errors.js'
 import type { Buffer } from './runtime/node.js'
 
-/** So many wait at most; the promise of the oldest is rejected for one more. */
+/** Maximum number of waiting Pings; for one more, the promise of the oldest is rejected. */
 const MOST = 1024
 
 interface Pending {
@@ -21,10 +21,10 @@ export class PendingPings {
   private first = 0
   private count = 0
   private readonly waiting = new Map<number, Pending>()
-  // by payload, the oldest and the newest
+  // the oldest and the newest Ping of each payload
   private readonly byKey = new Map<string, { oldest: Pending; newest: Pending }>()
 
-  /** The time until the Pong in ms; rejects when none comes any more. */
+  /** Resolves with the time until the Pong in ms; rejects when no Pong can arrive any more. */
   add(payload: Buffer): Promise<number> {
     const { promise, resolve, reject } = new Deferred<number>()
     const key = payload.toString('latin1')
@@ -41,7 +41,7 @@ export class PendingPings {
     return promise
   }
 
-  /** Settles the oldest ping with this payload and all before it: a peer may answer only the newest of several (RFC 6455 §5.5.3). */
+  /** Settles the oldest Ping with this payload and all before it: a peer may answer only the newest of several (RFC 6455 §5.5.3). */
   settle(payload: Buffer): void {
     const answered = this.byKey.get(payload.toString('latin1'))?.oldest
     if (answered === undefined) return
@@ -52,12 +52,12 @@ export class PendingPings {
     }
   }
 
-  /** Rejects all. */
+  /** Rejects all promises. */
   fail(): void {
     while (this.waiting.size > 0) this.take().reject(new WebSocketError('WS_ERR_NOT_OPEN'))
   }
 
-  /** Takes the oldest. */
+  /** Removes the oldest. */
   private take(): Pending {
     const ping = this.waiting.get(this.first++)!
     this.waiting.delete(ping.number)

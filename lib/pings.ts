@@ -1,30 +1,30 @@
-// Pings and Pongs in both directions (RFC 6455 §5.5.2, §5.5.3): those of the application, the answers to the peer's, and keepalive. Whether
-// the connection still takes them, the Connection decides.
+// Pings and Pongs in both directions (RFC 6455 §5.5.2, §5.5.3): those of the application, the answers to the peer's, and keepalive. The
+// Connection decides whether they can still be sent.
 
 import { Keepalive, type KeepaliveOwner } from './keepalive.js'
 import { PendingPings } from './pending-pings.js'
 import { Opcode } from './protocol/opcode.js'
 import { Buffer } from './runtime/node.js'
 
-/** What Pings and Pongs are sent by, and told to. */
+/** The methods that Pings calls on the Endpoint. */
 export interface PingSurroundings {
-  /** Sends a Ping or Pong; false where the answer to another Ping already waited. */
+  /** Sends a Ping or Pong; false if it replaced an answer that was still waiting. */
   sendControl(opcode: Opcode, payload: Buffer, isAnswer?: boolean): boolean
-  /** Sends a Ping or Pong behind the messages that were sent before. */
+  /** Sends a Ping or Pong after the messages that were sent before. */
   sendInOrder(opcode: Opcode, payload: Buffer): void
-  /** Whether the application, or this library, keeps the peer from writing at present. */
+  /** Whether backpressure of this side keeps the peer from writing at present. */
   holdsInput(): boolean
-  /** Lets input go on that `receivePing` asked to wait. */
+  /** Resumes input after `receivePing` paused it. */
   resumeInput(): void
-  /** Tells the application. */
+  /** Emits the event. */
   notify(event: 'ping' | 'pong', payload: Buffer): void
-  /** The peer has not answered keepalive's Ping in time. */
+  /** The peer has not answered a keepalive Ping in time. */
   peerIsSilent(): void
 }
 
 /**
- * Milliseconds that input waits for the wire to take a Pong, and Pings that are read then before it waits again. Two peers that both
- * write and ping would wait for each other for ever; one that pings and reads nothing is read so slowly that it costs little.
+ * Time in ms that input waits for the wire to take a Pong; then `PINGS_AT_ONCE` Pings are read before it waits again. Otherwise two peers
+ * that both write and ping could wait for each other for ever. A peer that pings but does not read is read so slowly that it costs little.
  */
 const PONG_PATIENCE = 100
 const PINGS_AT_ONCE = 1024
@@ -38,15 +38,15 @@ export class Pings implements KeepaliveOwner {
   private keepalive: Keepalive | null = null
   private pending: PendingPings | null = null
   private isOpen = false
-  // those of before the connection is open
+  // sent when the connection opens
   private early: { opcode: Opcode; payload: Buffer }[] | null = null
-  // while input waits for the wire to take a Pong
+  // runs while input waits for the wire to take a Pong
   private patience: NodeJS.Timeout | null = null
   private left = 0
 
   constructor(private readonly around: PingSurroundings) {}
 
-  /** The connection is open: what waited is sent, ahead of what an 'open' listener sends. */
+  /** The connection is open: sends what waited, before anything that an 'open' listener sends. */
   opened(keepalive: { readonly interval: number; readonly timeout: number } | undefined): void {
     const { early } = this
     this.isOpen = true
@@ -55,13 +55,13 @@ export class Pings implements KeepaliveOwner {
     if (early !== null) for (const { opcode, payload } of early) this.around.sendControl(opcode, payload)
   }
 
-  /** The connection is open in a version that has no pings. */
+  /** The connection is open in a version without Pings. */
   areRefused(): void {
     this.early = null
     this.pending?.fail()
   }
 
-  /** Sends a Ping; the promise gives the time until its Pong in ms. Before the connection is open it waits. */
+  /** Sends a Ping; resolves with the time until its Pong in ms. Before the connection is open, the Ping waits. */
   ping(payload: Buffer, inOrder: boolean): Promise<number> {
     this.pending ??= new PendingPings()
     const answered = this.pending.add(payload)
@@ -69,7 +69,7 @@ export class Pings implements KeepaliveOwner {
     return answered
   }
 
-  /** Sends an unsolicited Pong, or has it wait as a Ping does. */
+  /** Sends an unsolicited Pong; before the connection is open, it waits like a Ping. */
   pong(payload: Buffer, inOrder: boolean): void {
     this.send(Opcode.Pong, payload, inOrder)
   }
@@ -80,11 +80,11 @@ export class Pings implements KeepaliveOwner {
     else (this.early ??= []).push({ opcode, payload })
   }
 
-  /** A Ping has arrived; false asks for no more input until `resumeInput`. */
+  /** A Ping has arrived; false pauses the input until `resumeInput`. */
   receivePing(payload: Buffer, isAnswered: boolean): boolean {
     const isSent = !isAnswered || this.areRelayed || this.around.sendControl(Opcode.Pong, payload, true)
     const more = isSent || this.left-- > 0
-    // a peer that pings and does not read is not read from either, or hardly
+    // a peer that pings without reading is read only slowly
     if (!more) this.patience ??= setTimeout(() => this.readOn(), PONG_PATIENCE)
     this.around.notify('ping', payload)
     return more
@@ -108,7 +108,7 @@ export class Pings implements KeepaliveOwner {
     this.around.notify('pong', payload)
   }
 
-  /** Something came from the wire, or the wire has taken some of what waited. */
+  /** Bytes arrived on the wire, or it took some of the bytes that waited. */
   heard(): void {
     this.keepalive?.heard()
   }
@@ -119,12 +119,12 @@ export class Pings implements KeepaliveOwner {
     this.resumeInput()
   }
 
-  /** The closing handshake has begun, which has a time limit of its own. */
+  /** The closing handshake has started, which has its own timeout. */
   stopKeepalive(): void {
     this.keepalive?.stop()
   }
 
-  /** All is over. */
+  /** The connection has ended. */
   over(): void {
     this.keepalive?.stop()
     if (this.patience !== null) clearTimeout(this.patience)

@@ -1,5 +1,4 @@
-// A request that this library has read itself, and its body as a Readable: bytes of the wire come in, as many as the application
-// reads, and data comes out.
+// A request that this library has read itself, with its body as a Readable that applies backpressure to the wire.
 
 import { HandshakeError } from './errors.js'
 import { BodyDecoder, type BodyLength } from './handshake/body-decoder.js'
@@ -9,9 +8,9 @@ import { Buffer } from './runtime/node.js'
 import type { HandshakeReader } from './stages/handshake-transform.js'
 import { type NodeReadable, Readable } from './streams.js'
 
-/** What a body is read from. */
+/** The source of a body. */
 export interface BodySource {
-  /** Reads what stands behind the head; once, and only if the application reads the body. */
+  /** Reads the body; called once, and only if the application reads it. */
   readBody(body: RequestBody): void
   /** Asks for more input. */
   readMore(): void
@@ -30,11 +29,11 @@ export class RequestBody implements HandshakeReader {
     this.decoder = new BodyDecoder(length)
     this.state = length === 0 ? 'over' : 'unread'
     this.stream = new Readable({ read: () => this.read() })
-    // a client that breaks its request off must not end the process
+    // a client that aborts its request must not crash the process
     this.stream.on('error', () => {})
   }
 
-  /** Whether some of it has been taken from the wire. */
+  /** Whether a part of it has been read from the wire. */
   get isRead(): boolean {
     return this.state === 'reading'
   }
@@ -53,7 +52,7 @@ export class RequestBody implements HandshakeReader {
 
   receive(chunk: Buffer): Buffer | null {
     return this.decoder.write(chunk, data => {
-      // a copy: what the application gets is its own
+      // copied: the application owns what it gets
       if (!this.stream.push(Buffer.from(data))) this.isFull = true
     })
   }
@@ -66,13 +65,13 @@ export class RequestBody implements HandshakeReader {
     throw new HandshakeError('WS_ERR_CONNECTION_LOST', { detail: 'the client left before the end of its request' })
   }
 
-  /** Ends it: the request has been answered, or its connection is over. */
+  /** Ends the body: the request has been answered, or its connection has ended. */
   over(error?: HandshakeError): void {
     if (!this.stream.readableEnded) this.stream.destroy(error)
   }
 }
 
-/** What `WebSocketStream.server()` gives to `request` listeners. */
+/** The request for `request` listeners of `WebSocketStream.server()`. */
 export class ReceivedRequest implements UpgradeRequest {
   readonly method: string
   readonly url: string
@@ -83,7 +82,7 @@ export class ReceivedRequest implements UpgradeRequest {
   readonly #source: BodySource | null
   #body: RequestBody | null = null
 
-  /** @param source - what the body is read from, where there is one */
+  /** @param source - where the body is read from, if there is one */
   constructor(head: RequestHead, length: BodyLength = 0, source: BodySource | null = null) {
     this.method = head.method
     this.url = head.url
@@ -99,12 +98,12 @@ export class ReceivedRequest implements UpgradeRequest {
     return this.#body.stream
   }
 
-  /** Whether some of the body has been taken from the wire. @internal */
+  /** Whether a part of the body has been read from the wire. @internal */
   get bodyIsRead(): boolean {
     return this.#body?.isRead === true
   }
 
-  /** The request has been answered, or its connection is over: what is left of the body does not come. @internal */
+  /** The request has been answered, or its connection has ended: the rest of the body is not delivered. @internal */
   endBody(error?: HandshakeError): void {
     this.#body?.over(error)
   }

@@ -1,21 +1,21 @@
-// Reads what the application gives the methods of a WebSocketStream that send: wrong arguments are told at once.
+// Checks the arguments of the sending methods of a WebSocketStream; invalid ones throw at once.
 
 import { toBytes } from './protocol/message-splitter.js'
 import { Buffer } from './runtime/node.js'
 
-/** How one message is sent. */
+/** Options for sending one message. */
 export interface SendOptions {
   /** Whether an extension may compress it. Default: true. */
   compress?: boolean | undefined
 }
 
-/** How one Ping or Pong is sent. */
+/** Options for sending one Ping or Pong. */
 export interface ControlOptions {
-  /** Whether it keeps its place behind the messages that were sent before, which by default it goes ahead of. Default: false. */
+  /** Whether to send it after the messages that were sent before, instead of ahead of those that still wait. Default: false. */
   inOrder?: boolean | undefined
 }
 
-/** Called when the wire has written a message, and its memory is the application's again; or with an error when it cannot be written. */
+/** Called when the message has been written, after which its memory may be reused; or with an error if it cannot be written. */
 export type SentCallback = (error?: Error | null) => void
 
 export function readCompress(options: SendOptions | undefined): boolean {
@@ -39,7 +39,7 @@ export function readInOrder(options: ControlOptions | undefined): boolean {
   return inOrder
 }
 
-/** @throws TypeError for what is no array of integers from 0 to 255 */
+/** @throws TypeError if it is not an array of integers from 0 to 255 */
 export function bytesOf(numbers: readonly number[]): Uint8Array {
   // every() would skip holes
   for (let i = 0; i < numbers.length; i++) {
@@ -65,7 +65,7 @@ export function controlPayload(payload: string | Uint8Array): Buffer {
   if (typeof payload === 'string') {
     bytes = Buffer.from(payload)
   } else {
-    // the application may use its memory again at once
+    // copied: the application may reuse its memory at once
     bytes = Buffer.from(toBytes(payload))
   }
   // RFC 6455 §5.5

@@ -1,30 +1,32 @@
-// What has gone through one connection, counted.
+// Counters of one connection.
 
-/** Counts of one connection, from its first byte on. */
+/** Counters of one connection, from its first byte on. */
 export interface ConnectionStats {
   /** Messages whose last frame has arrived. */
   readonly messagesReceived: number
-  /** Messages whose last frame has been given to the wire, or waits for it. */
+  /** Messages whose last frame has been passed to the wire, or waits for it. */
   readonly messagesSent: number
-  /** Frames that have arrived, control frames included. */
+  /** Frames that have arrived, including control frames. */
   readonly framesReceived: number
-  /** Frames that have been given to the wire, or wait for it. */
+  /** Frames that have been passed to the wire, or wait for it. */
   readonly framesSent: number
-  /** Bytes that the wire has brought, the opening handshake included. */
+  /** Bytes received, including the opening handshake. */
   readonly bytesReceived: number
-  /** Bytes that were given to the wire, the opening handshake included. */
+  /** Bytes passed to the wire, including the opening handshake. */
   readonly bytesSent: number
-  /** Bytes of received messages before compression by bytes after it; 1 where nothing was negotiated, or nothing has gone through it. */
+  /**
+   * Uncompressed size of received messages divided by their compressed size; 1 if no extension was negotiated or no message has arrived.
+   */
   readonly compressionReceived: number
-  /** The same of sent messages. */
+  /** The same for sent messages. */
   readonly compressionSent: number
-  /** Milliseconds in which the application, or this library, kept the peer from writing. */
+  /** Time in ms in which backpressure of this side kept the peer from writing. */
   readonly inputBlocked: number
-  /** Milliseconds in which the wire took no more. */
+  /** Time in ms in which the wire was full. */
   readonly outputBlocked: number
 }
 
-/** Adds up the time that something is blocked, now and then. */
+/** Adds up the periods in which something is blocked. */
 export class BlockedTime {
   private total = 0
   private since = -1
@@ -38,7 +40,7 @@ export class BlockedTime {
     this.since = -1
   }
 
-  /** Milliseconds. */
+  /** The total in ms. */
   get milliseconds(): number {
     return this.total + (this.since < 0 ? 0 : performance.now() - this.since)
   }

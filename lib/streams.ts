@@ -1,4 +1,4 @@
-// readable-stream under Node's own types, and Transforms and Duplexes that build their stream state when it is first needed.
+// readable-stream with Node's own types, and Transforms and Duplexes that build their stream state on first use.
 
 import type { EventEmitter as NodeEmitter } from 'node:events'
 import type * as node from 'node:stream'
@@ -12,17 +12,17 @@ export const Readable: typeof node.Readable = streams.Readable
 export const Writable: typeof node.Writable = streams.Writable
 export const Transform: typeof node.Transform = streams.Transform
 export const pipeline: typeof node.pipeline = streams.pipeline
-/** What these streams are made of: Node's own, or in a browser that of a package. */
+/** The base class of these streams: Node's own EventEmitter, or in a browser that of a package. */
 export const EventEmitter: typeof NodeEmitter = Object.getPrototypeOf(streams.Stream)
 
-/** A stream class whose constructor builds nothing. */
+/** A stream class whose constructor does not build the stream state. */
 export interface LazyClass<T> {
   new (): T & LazyMembers
   prototype: T & LazyMembers
 }
 
 export interface LazyMembers {
-  /** Whether the stream state is there. @internal */
+  /** Whether the stream state has been built. @internal */
   readonly isBuilt: boolean
   /** The options with which the stream state is built. @internal */
   streamOptions(): node.DuplexOptions
@@ -33,9 +33,9 @@ export interface LazyMembers {
 type StreamFunction = { prototype: object; call(self: object, options: node.DuplexOptions): void }
 
 /**
- * A base class like `base` that leaves its state out until it is used as a stream: reads, writes, pipes, or listens
- * for what only a stream emits. Node's crypto streams do the same. A thousand idle objects then cost a thousand small
- * objects, and not a thousand pairs of stream states (benchmarks/questions/idle.js).
+ * A base class like `base` that builds the stream state only when it is used as a stream: when it is read, written or piped, or gets a
+ * listener for an event of streams. Node's crypto streams do the same. A thousand idle objects then need a thousand small objects instead
+ * of a thousand pairs of stream states (benchmarks/questions/idle.js).
  */
 export function lazy<T extends node.Duplex>(base: new (options?: node.DuplexOptions) => T): LazyClass<T> {
   const construct = base as unknown as StreamFunction
@@ -64,7 +64,7 @@ export function lazy<T extends node.Duplex>(base: new (options?: node.DuplexOpti
     return {
       configurable: true,
       get(this: (T & LazyMembers) | undefined): unknown {
-        // a debugger or a type check may look at a prototype, which must not become a stream
+        // a debugger or a type check may access the property of a prototype, which must not become a stream
         if (!(this instanceof Lazy) || Object.hasOwn(this, 'constructor')) return undefined
         build(this)
         return (this as unknown as Record<string, unknown>)[name]
@@ -75,11 +75,11 @@ export function lazy<T extends node.Duplex>(base: new (options?: node.DuplexOpti
   return Lazy as unknown as LazyClass<T>
 }
 
-// an emitter's list of listeners: an object that inherits nothing, and is no dictionary
+// the list of listeners of an emitter, as an object without prototype that is not a dictionary
 const Listeners = function Listeners() {} as unknown as { new (): object; prototype: object }
 Listeners.prototype = Object.create(null)
 
-/** Gives an emitter its list of listeners in a form that weighs 40 bytes, where its own has 184 (benchmarks/questions/idle.js). */
+/** Gives an emitter a list of listeners that takes 40 bytes instead of 184 (benchmarks/questions/idle.js). */
 export function prepareListeners(emitter: object): void {
   const prepared = emitter as { _events: object; _eventsCount: number }
   prepared._events = new Listeners()
@@ -87,8 +87,8 @@ export function prepareListeners(emitter: object): void {
 }
 
 /**
- * Emits an event of a stream. What a listener throws surfaces in a tick of its own: thrown here it would break off a loop of the stream,
- * which then stands still.
+ * Emits an event of a stream. An exception of a listener surfaces in its own tick: thrown here, it would interrupt a loop of the stream,
+ * which would then stall.
  */
 export function emitSurfacing(stream: NodeEmitter, event: string | symbol, args: unknown[]): boolean {
   try {
@@ -99,12 +99,12 @@ export function emitSurfacing(stream: NodeEmitter, event: string | symbol, args:
   }
 }
 
-/** Has a stream emit 'drain' when it has room, though its own count says that it has. */
+/** Makes a stream emit 'drain' when it has room, although its own count says that it has room now. */
 export function askForDrain(stream: object): void {
   ;(stream as { _writableState: { needDrain: boolean } })._writableState.needDrain = true
 }
 
-/** Has a stream that was asked for 'drain', and to which nothing was written since, emit it. */
+/** Emits 'drain' on a stream for which `askForDrain` was called, and which has not been written to since. */
 export function giveDrain(stream: { emit(event: 'drain'): boolean }): void {
   ;(stream as unknown as { _writableState: { needDrain: boolean } })._writableState.needDrain = false
   stream.emit('drain')

@@ -1,10 +1,10 @@
-// Where the application is called. What one of its functions throws is its own, and surfaces as an uncaught exception with the stack of
-// the place, in a tick of its own: it breaks off neither a loop of this library, nor one of Node's streams, which from Node 24 on catch
-// what a write throws, and on every Node what `_read`, `_final` and `_destroy` throw.
+// Calls functions of the application. Their exceptions surface as uncaught exceptions, with the original stack, in their own tick. Thrown
+// directly, they would interrupt a loop of this library or of a Node stream, or be caught: Node's streams catch exceptions of `_read`,
+// `_final` and `_destroy`, and from Node 24 on those of a write.
 
 import { nextTick } from './runtime/node.js'
 
-/** Calls what may call a function of the application. */
+/** Runs code that may call a function of the application. */
 export function surfacing(run: () => void): void {
   try {
     run()
@@ -13,7 +13,7 @@ export function surfacing(run: () => void): void {
   }
 }
 
-/** Throws where nothing catches it. */
+/** Throws the error where nothing catches it. */
 export function surface(error: unknown): void {
   nextTick(() => {
     throw error

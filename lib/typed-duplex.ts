@@ -1,4 +1,4 @@
-// The type that a WebSocketStream builds on.
+// The type that WebSocketStream extends.
 
 import type { TypedEmitter } from './events.js'
 import type { LazyMembers, NodeDuplex } from './streams.js'
@@ -9,7 +9,7 @@ export interface TypedDuplex extends Omit<NodeDuplex, Replaced>, TypedEmitter, L
   pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean | undefined }): T
   write(chunk: unknown, callback?: (error?: Error | null) => void): boolean
   write(chunk: unknown, encoding?: BufferEncoding, callback?: (error?: Error | null) => void): boolean
-  // what gives the stream back would else give back a Duplex, and `socket.pipe(ws).pipe(socket)` would not type
+  // these methods must return `this`: with the return type Duplex, `socket.pipe(ws).pipe(socket)` would not compile
   end(callback?: () => void): this
   end(chunk: unknown, callback?: () => void): this
   end(chunk: unknown, encoding?: BufferEncoding, callback?: () => void): this

@@ -1,6 +1,6 @@
-// What the runtime has and its type packages leave out.
+// Types of the runtime that its type packages omit.
 
-// Node's Buffer has one method for each encoding, without the look at the encoding's name that toString and write begin with
+// Node's Buffer has a method for each encoding, which skips the check of the encoding's name in toString and write
 // (benchmarks/questions/decode.js, benchmarks/questions/encode.js)
 interface Buffer {
   latin1Slice(start?: number, end?: number): string
@@ -9,13 +9,13 @@ interface Buffer {
   utf8Write(text: string, offset?: number, length?: number): number
 }
 
-// readable-stream follows Node's streams, and Node's types describe it; lib/streams.ts gives them to it
+// readable-stream has the interface of Node's streams; lib/streams.ts gives it their types
 declare module 'readable-stream' {
   const streams: typeof import('node:stream')
   export default streams
 }
 
-// the packages that readable-stream takes with it to a browser; lib/runtime/browser.ts uses of them what Node has too
+// packages that readable-stream uses in a browser; lib/runtime/browser.ts uses the parts that Node has too
 declare module 'buffer/index.js' {
   export const Buffer: BufferConstructor
   export const kMaxLength: number
@@ -26,7 +26,7 @@ declare module 'process/browser.js' {
   export default process
 }
 
-// what lib/extensions uses of it
+// the part that lib/extensions uses
 declare module 'websocket-extensions' {
   type Extension = import('./extensions/extension.js').Extension
   type Message = import('./extensions/extension.js').ExtensionMessage

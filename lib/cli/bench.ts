@@ -1,4 +1,4 @@
-// The command `bench`: how many messages an echo server sends back, and how fast.
+// The command `bench`: measures how many messages an echo server sends back, and how fast.
 
 import { connect, type WebSocketStream } from '../index.js'
 import { CLIENT_OPTIONS, checked, checkUrl, clientOptions } from './client-options.js'
@@ -87,7 +87,7 @@ async function closeAll(connections: readonly WebSocketStream[]): Promise<void> 
   await Promise.all(connections.map(ws => ws.whenClosed()))
 }
 
-/** Letters that compress as text does, more or less. */
+/** Letters that compress about as well as text. */
 function messageOf({ size, binary }: Settings): string | Buffer {
   const words = 'the quick brown fox jumps over the lazy dog 0123456789 {"id":1,"ok":true} '
   const bytes = Buffer.alloc(size, words)
@@ -127,7 +127,7 @@ async function drive(load: Load, values: Settings, io: Io): Promise<void> {
 
 /** Messages per second. */
 function rateOf({ answered, milliseconds }: Load): number {
-  // a clock may stand still for a moment
+  // the clock may not have advanced
   return (answered / Math.max(milliseconds, 0.001)) * 1000
 }
 

@@ -1,4 +1,4 @@
-// One connection of `connect`: how it is ended, by whom, and what that means for the exit code. What is said on it is not known here.
+// One connection of `connect`: how it is closed, by which side, and the resulting exit code. Knows nothing of the messages.
 
 import type { WebSocketStream } from '../index.js'
 import { ExitCode, type Io, whenStill } from './io.js'
@@ -10,9 +10,9 @@ export interface CloseWords {
 }
 
 export interface CallSettings {
-  /** What the Close frame says at the end. */
+  /** The content of the Close frame at the end. */
   readonly close: CloseWords
-  /** Milliseconds for which the server is waited for. */
+  /** Time in ms to wait for the server. */
   readonly patience: number
 }
 
@@ -30,13 +30,13 @@ export class Call {
     ws.on('error', error => {
       this.error = error
     })
-    // it may break before it is read; the reader then sees that
+    // stdin may fail before it is read; the reader then notices
     io.stdin.on('error', () => {})
   }
 
   /**
-   * Closes behind what was written, or as an answer to the peer. Whatever still arrives is waited for, and taken as slowly as stdout
-   * wants it; a peer from which nothing comes is not.
+   * Closes after everything written, or answers the peer's Close. Waits for messages that still arrive, with the backpressure of stdout,
+   * but not for a peer that is silent.
    */
   hangUp(close: CloseWords = this.settings.close): void {
     const { ws, io } = this
@@ -58,14 +58,14 @@ export class Call {
     ws.once('close', stop)
   }
 
-  /** Says what went wrong on this side, and hangs up. */
+  /** Reports an error of this side, and closes. */
   fail(line: string): void {
     this.hasFailed = true
     this.notes.fail(line)
     this.hangUp()
   }
 
-  /** Waits for the end, and says how it came where that is worth a word. */
+  /** Waits for the end, and reports how the connection ended if that is of interest. */
   async exitCode(isTold: boolean): Promise<ExitCode> {
     const { ws, notes } = this
     const info = await ws.whenClosed()

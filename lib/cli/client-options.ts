@@ -1,4 +1,4 @@
-// What the commands that connect somewhere have in common: their options come in, and a URL; options of `connect` come out.
+// The options that the client commands share, converted to options of `connect`; and their URL.
 
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
@@ -7,7 +7,7 @@ import { UsageError } from './io.js'
 import { flag, list, text, type Values } from './options.js'
 import type { Notes } from './terminal.js'
 
-/** Where to, and how the way there is made. */
+/** Options for the target and the way to connect to it. */
 export const TARGET_OPTIONS = {
   header: list("'NAME: VALUE'", 'a header field of the request'),
   auth: text('USER:PASSWORD', 'log in with these (HTTP Basic)', readCredentials),
@@ -28,7 +28,7 @@ export const CLIENT_OPTIONS = {
   ...TARGET_OPTIONS
 }
 
-/** @throws UsageError where a value is wrong */
+/** @throws UsageError if a value is invalid */
 export function targetOptions(values: Values<typeof TARGET_OPTIONS>, notes: Notes): ConnectOptions {
   const { header, auth, location, proxy, http2, ca, insecure } = values
   if (insecure) notes.warn('the certificate is not checked: anybody may read and change what is sent')
@@ -44,7 +44,7 @@ export function targetOptions(values: Values<typeof TARGET_OPTIONS>, notes: Note
 
 const MAX_REDIRECTS = 10
 
-/** The client's own certificate, which a proxy does not get. @throws UsageError where its files do not go together */
+/** The client's own certificate, which is not sent to a proxy. @throws UsageError if its files do not match */
 function identity({
   cert,
   key,
@@ -66,7 +66,7 @@ function readCredentials(given: string): string {
   throw new UsageError(`--auth needs USER:PASSWORD, not '${given}'`)
 }
 
-/** @throws UsageError where a value is wrong */
+/** @throws UsageError if a value is invalid */
 export function clientOptions(values: Values<typeof CLIENT_OPTIONS>, notes: Notes): ConnectOptions {
   const { protocol, origin, compress } = values
   const extensions = compress ? [permessageDeflate()] : []
@@ -81,12 +81,12 @@ function readHeader(given: string): readonly [string, string] {
 
 function readCertificates(path: string): Buffer {
   const bytes = readFile(path)
-  // TLS would take any bytes, and then trust no certificate
+  // TLS accepts any bytes, and would then trust no certificate
   if (!bytes.includes('-----BEGIN')) throw new UsageError(`there is no certificate in ${path}`)
   return bytes
 }
 
-/** @throws UsageError where it cannot be read */
+/** @throws UsageError if it cannot be read */
 export function readFile(path: string): Buffer {
   try {
     return readFileSync(path)
@@ -95,7 +95,7 @@ export function readFile(path: string): Buffer {
   }
 }
 
-/** @throws UsageError where it is no URL for a WebSocket */
+/** @throws UsageError if it is not a WebSocket URL */
 export function checkUrl(given: string): string {
   if (/^ws\+unix:/i.test(given)) return given
   const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(given)?.[1]
@@ -106,7 +106,7 @@ export function checkUrl(given: string): string {
   return given
 }
 
-/** Runs what finds faults in options; these are the user's. @throws UsageError */
+/** Calls a function that checks options, and turns its errors into UsageErrors. @throws UsageError */
 export function checked<T>(run: () => T): T {
   try {
     return run()

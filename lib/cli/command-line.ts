@@ -1,4 +1,4 @@
-// Arguments come in, an exit code comes out: which command it is, its help, and what is said of whatever goes wrong.
+// Runs the command in the arguments, or prints help, and returns an exit code; reports errors.
 
 import { readFileSync } from 'node:fs'
 import { benchCommand } from './bench.js'
@@ -14,7 +14,7 @@ export const COMMANDS: readonly Command[] = [connectCommand, serveCommand, relay
 const HELP = { help: flag('this text', 'h') }
 const GLOBAL = { ...HELP, version: flag('the version') }
 
-/** Runs one command line to its end; throws only what is a fault of this program. */
+/** Runs one command line to its end; throws only on a bug in this program. */
 export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   const output = new WatchedOutput(io)
   const code = await dispatch(args, { ...io, signal: output.signal }).catch(error => explain(error, new Notes(io)))
@@ -78,7 +78,7 @@ function version(): string {
   return version
 }
 
-/** What becomes of stdout and stderr: a reader that goes away ends the command, which is no failure. */
+/** Watches stdout and stderr: a reader that goes away ends the command without an error. */
 class WatchedOutput {
   private readonly end = new AbortController()
   private error: (Error & { code?: string }) | null = null
@@ -92,12 +92,12 @@ class WatchedOutput {
     io.signal.addEventListener('abort', this.abort)
   }
 
-  /** Aborted as that of `io`, and when an output is broken. */
+  /** Aborted like the signal of `io`, and when an output fails. */
   get signal(): AbortSignal {
     return this.end.signal
   }
 
-  /** What counts in the end. */
+  /** The exit code, considering failed outputs. */
   verdict(code: ExitCode): ExitCode {
     if (this.error === null) return code
     if (this.error.code === 'EPIPE') return ExitCode.Ok

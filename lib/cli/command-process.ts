@@ -1,5 +1,5 @@
-// A connection and a command come in: the command runs as a process of its own, as long as the connection, with its stdin and stdout
-// in place of messages.
+// Runs a command as a process for one connection, for as long as the connection lasts: messages go to its stdin, and its stdout is sent as
+// messages.
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import type { Writable } from 'node:stream'
@@ -9,28 +9,29 @@ import { put, whenStill } from './io.js'
 import { linesOf } from './lines.js'
 
 export interface ProcessSettings {
-  /** The program and its arguments, or for a shell the line that it reads. */
+  /** The program and its arguments, or the command line for a shell. */
   readonly words: readonly string[]
   readonly shell: boolean
-  /** Whether stdin and stdout are streams of bytes, and not lines. */
+  /** Whether stdin and stdout are streams of bytes instead of lines. */
   readonly stream: boolean
-  /** Whether the system has groups of processes, which end as a whole. */
+  /** Whether the system has process groups, which can be ended as a whole. */
   readonly groups: boolean
-  /** Milliseconds of silence after the peer's Close that a process has to end by itself. */
+  /** Time in ms that a process may be silent after the peer's Close before it is asked to end. */
   readonly linger: number
-  /** Milliseconds after which a process that was asked to end is killed. */
+  /** Time in ms after which a process that was asked to end is killed. */
   readonly grace: number
-  /** Milliseconds that the peer has for its Close when the process is over. The connection's own `closeTimeout` is Infinity. */
+  /** Time in ms that the peer has for its Close when the process has ended. The connection's own `closeTimeout` is Infinity. */
   readonly farewell: number
   readonly env: { readonly [name: string]: string | undefined }
-  /** Takes what the process writes to its stderr. */
+  /** Gets the stderr output of the process. */
   readonly complain: (chunk: Buffer) => unknown
 }
 
 /**
- * Runs until both are over. A Close of the peer's ends the process's stdin; it is answered behind all that the process writes after that.
- * A process that then writes nothing for `linger` and does not end, or whose connection is lost, is asked to (SIGTERM), with whatever it has started, and is
- * killed after `grace`. The connection ends with it, by 1000 where its exit code was 0, else by 1011.
+ * Runs until the process and the connection have ended. The peer's Close ends the stdin of the process, and is answered after all remaining
+ * output. A process that then writes nothing for `linger` without ending, or whose connection is lost, gets SIGTERM, together with the
+ * processes that it started, and is killed after `grace`. When the process ends, the connection is closed: with 1000 if its exit code
+ * was 0, otherwise with 1011.
  * @returns why the process failed; null if it did not
  */
 export async function runFor(ws: WebSocketStream, settings: ProcessSettings): Promise<string | null> {
@@ -43,7 +44,7 @@ class ConnectedProcess {
   private problem: string | null = null
   private isStopped = false
   private isGone = false
-  /** Messages that the process has said, and how many there were when that was last looked at. */
+  /** Number of messages written by the process, now and at the last check. */
   private written = 0
   private looked = 0
   private timer: NodeJS.Timeout | undefined = undefined
@@ -65,12 +66,12 @@ class ConnectedProcess {
 
   async run(): Promise<string | null> {
     const { child, ws, settings } = this
-    // a Close is answered by `close` below, when there is no more output
+    // `close` below answers the peer's Close, when there is no more output
     ws[kEndpoint].connection.relaysClose = true
     const gone = new Promise(resolve => child.once('close', resolve).once('error', resolve))
     void ws.whenClosed().then(() => this.stop())
     const read = this.fromPeer()
-    // also where the process reads nothing, so that the messages before the Close do not get to it
+    // also applies to a process that does not read, and so does not get the messages before the Close
     const forget = whenStill(
       () => this.isMoving(),
       settings.linger,
@@ -89,7 +90,7 @@ class ConnectedProcess {
     return outcome
   }
 
-  /** Whether it need not end yet: the peer has not closed, or there is still output for it. */
+  /** Whether there is no reason to end it: the peer has not closed, or there is still output for the peer. */
   private isMoving(): boolean {
     const before = this.looked
     this.looked = this.written
@@ -122,7 +123,7 @@ class ConnectedProcess {
       if (this.settings.stream) await this.streamTo(stdin)
       else for await (const message of each(this.ws.messages)) await put(stdin, toLine(message))
     } catch {
-      // the connection has ended, and says itself how
+      // the connection has ended, and reports how
     }
     stdin.end()
   }
@@ -134,7 +135,7 @@ class ConnectedProcess {
   }
 
   private stop(): void {
-    // the number of a process that is gone may be another's
+    // the pid of a process that has ended may be in use again
     if (this.isStopped || this.isGone) return
     this.isStopped = true
     this.signal('SIGTERM')
@@ -146,7 +147,7 @@ class ConnectedProcess {
       if (this.settings.groups) process.kill(-this.child.pid!, name)
       else this.child.kill(name)
     } catch {
-      // it is gone with all that it started, or was never there
+      // it has ended with all its processes, or never existed
     }
   }
 
@@ -158,13 +159,13 @@ class ConnectedProcess {
   }
 }
 
-/** As much of a text as a Close frame has room for (RFC 6455 §5.5). */
+/** A text, cut to the size that a Close frame has room for (RFC 6455 §5.5). */
 function reasonOf(text: string): string {
   const { read } = new TextEncoder().encodeInto(text, new Uint8Array(123))
   return text.slice(0, read)
 }
 
-/** What a view gives to read; at its end the other direction is still in use. */
+/** Iterates over a view without destroying it at the end, since the other direction is still used. */
 function each<T>(view: AsyncIterable<T> & { iterator(options: object): AsyncIterable<T> }): AsyncIterable<T> {
   return view.iterator({ destroyOnReturn: false })
 }

@@ -95,7 +95,7 @@ function pipedSettings(unit: Unit, values: Settings): Parameters<typeof carry>[1
   return { unit, execute, sendOnly, receiveOnly, binary, wait, once, patience }
 }
 
-/** One connection after the other, until what was to be done is done, or another attempt is of no use. */
+/** Opens one connection after the other, until everything is done, or another attempt is pointless. */
 async function reconnecting(url: string, unit: Unit, values: Settings, io: Io, notes: Notes): Promise<ExitCode> {
   const settings = pipedSettings(unit, values)
   const progress = new Progress(io.stdin, settings)
@@ -114,7 +114,7 @@ async function reconnecting(url: string, unit: Unit, values: Settings, io: Io, n
       if (await carry(call, settings, progress)) return call.exitCode(false)
       call = null
     }
-    // the user has asked for the end while there was no connection
+    // the user ended the command while there was no connection
     return ExitCode.Failed
   }
   const code = await followAll().catch(error => {
@@ -126,7 +126,7 @@ async function reconnecting(url: string, unit: Unit, values: Settings, io: Io, n
   return code
 }
 
-/** @throws UsageError where options do not go together */
+/** @throws UsageError if options cannot be combined */
 function unitOf(values: Settings): Unit {
   const { stream, message, binary, bytes, once, execute, null: isNull, 'length-prefixed': isSized } = values
   const isOneWay = values['send-only'] || values['receive-only']
@@ -151,18 +151,18 @@ function unitOf(values: Settings): Unit {
   return chosen[0] ?? 'line'
 }
 
-/** @param isHeld - whether messages are held whole, and so need limits */
+/** @param isHeld - whether whole messages are buffered, which needs limits */
 function connectOptions(values: Settings, notes: Notes, isHeld: boolean): ConnectOptions {
   const options = clientOptions(values, notes)
   const unlimited = Number.POSITIVE_INFINITY
-  // what goes to a pipe is never held, so nothing is too large
+  // data that goes to a pipe is not buffered, so its size needs no limit
   const limits = isHeld ? {} : { maxMessageSize: unlimited, maxFrameSize: unlimited, maxFragments: unlimited }
   const handshakeTimeout = (values.timeout ?? DEFAULT_PATIENCE / 1000) * 1000
-  // the Call sees to the end: a limit on all of it would cut off what a slow reader has not had yet
+  // Call handles the end: a limit for all of it would cut off data that a slow reader has not read
   return { ...options, ...limits, handshakeTimeout, closeTimeout: unlimited }
 }
 
-/** False where there is no connection. */
+/** False if the connection could not be opened. */
 async function greet(ws: WebSocketStream, notes: Notes, isTalk: boolean): Promise<boolean> {
   const info = await ws.opened.catch(() => null)
   if (info === null) return false
@@ -191,7 +191,7 @@ function pingEvery(seconds: number, ws: WebSocketStream, notes: Notes): void {
   ws.once('close', () => clearInterval(timer))
 }
 
-/** @throws UsageError for what a Close frame cannot say (RFC 6455 §7.4) */
+/** @throws UsageError if it cannot be sent in a Close frame (RFC 6455 §7.4) */
 function readClose(given: string): CloseWords {
   const [, digits, reason = ''] = /^(\d{4})(?::(.*))?$/s.exec(given) ?? []
   const code = Number(digits)

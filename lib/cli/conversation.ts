@@ -1,4 +1,4 @@
-// A call at a terminal: each line that is typed is a message, and what arrives is written above the line that is being typed.
+// A call at a terminal: each typed line is a message, and received messages are printed above the line being typed.
 
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from 'node:readline'
 import type { Message } from '../index.js'
@@ -10,7 +10,7 @@ export interface ConversationSettings {
   /** Whether lines are sent as binary messages. */
   readonly binary: boolean
   readonly once: number | undefined
-  /** Reads what stands behind `/close`. @throws UsageError */
+  /** Parses the arguments of `/close`. @throws UsageError */
   readClose(words: string): CloseWords
 }
 
@@ -20,7 +20,7 @@ const HELP = `/ping             the time there and back
 //text            sends a line that begins with a slash
 Ctrl-D, Ctrl-C    closes`
 
-/** Talks until the connection is over. */
+/** Runs until the connection has ended. */
 export async function converse(call: Call, settings: ConversationSettings): Promise<void> {
   const conversation = new Conversation(call, settings)
   await conversation.run()
@@ -57,7 +57,7 @@ class Conversation {
         if (++this.received === this.settings.once) this.call.hangUp()
       }
     } catch {
-      // the end of the connection, which says itself why it came
+      // the connection has ended, and reports how
     }
     this.prompt.end()
     notes.above = null
@@ -114,7 +114,7 @@ function readHex(text: string): Buffer {
   throw new UsageError('/binary needs pairs of hexadecimal digits')
 }
 
-/** The line that is being typed, and what is written above it. */
+/** The line being typed, and the output above it. */
 class Prompt {
   private isShown = false
 
@@ -152,7 +152,7 @@ class Prompt {
     moveCursor(this.output, 0, -this.lines.getCursorPos().rows)
     cursorTo(this.output, 0)
     clearScreenDown(this.output)
-    // else it would go up again by as many rows as it had before
+    // otherwise it would move up again by its former number of rows
     ;(this.lines as unknown as { prevRows: number }).prevRows = 0
   }
 }

@@ -1,4 +1,4 @@
-// Every frame of every connection of this process, as the library tells observers of them.
+// Observes the frames of all connections of this process, through diagnostics_channel.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Frame, WebSocketStream } from '../index.js'
@@ -11,17 +11,17 @@ interface FrameEvent {
 
 const CHANNEL = 'websocket-duplex:frame'
 
-/** Calls `see` for each frame that begins; gives what stops that. */
+/** Calls `see` for each frame that begins; returns a function that stops it. */
 export function watchFrames(see: (event: FrameEvent) => void): () => void {
   const listener = (message: unknown): void => {
-    // of a large one that comes in parts, the first tells all
+    // the first part of a large frame has all the information
     if ((message as FrameEvent).frame.first) see(message as FrameEvent)
   }
   subscribe(CHANNEL, listener)
   return () => void unsubscribe(CHANNEL, listener)
 }
 
-/** As `watchFrames`, for one connection, and until it is over. */
+/** Like `watchFrames`, for one connection, until it ends. */
 export function watchFramesOf(ws: WebSocketStream, see: (event: FrameEvent) => void): void {
   const stop = watchFrames(event => {
     if (event.stream === ws) see(event)

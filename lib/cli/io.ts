@@ -1,4 +1,4 @@
-// What a command knows of the process that it runs in. A test gives it streams of its own in place of these.
+// What a command uses of its process: streams, environment, signal. Tests replace it.
 
 import type { Readable, Writable } from 'node:stream'
 
@@ -15,30 +15,30 @@ export interface Io {
   readonly stdin: Input
   /** For data only. */
   readonly stdout: Output
-  /** For what is said about it. */
+  /** For messages about the data. */
   readonly stderr: Output
   readonly env: { readonly [name: string]: string | undefined }
-  /** Aborted when the user asks for the end, or stdout has no reader any more. */
+  /** Aborted when the user ends the command, or stdout has no reader any more. */
   readonly signal: AbortSignal
 }
 
-/** What the process ends with. */
+/** The exit code of the process. */
 export const ExitCode = { Ok: 0, Failed: 1, Usage: 2 } as const
 
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
 
-/** The command line is wrong: nothing has been done. */
+/** The command line is invalid; nothing has been done. */
 export class UsageError extends Error {}
 
-/** Something went wrong that the user has to know of, in these words. */
+/** An error whose text is shown to the user. */
 export class Failure extends Error {}
 
-/** Why a signal was aborted: stdout has no reader any more. */
+/** The reason of an aborted signal: stdout has no reader any more. */
 export class BrokenOutput extends Error {}
 
 /**
- * Writes a chunk, unless the stream takes none any more; where it wants no other for now, gives a promise of the time when it does,
- * or never will.
+ * Writes a chunk, unless the stream is no longer writable; if it is full, returns a promise that resolves when it has room or is no longer
+ * writable.
  */
 export function put(stream: Writable, chunk: unknown): Promise<void> | undefined {
   return !stream.writable || stream.write(chunk) ? undefined : drained(stream)
@@ -55,14 +55,14 @@ function drained(stream: Writable): Promise<void> {
   })
 }
 
-/** Runs something once when the signal is aborted, now if it is; gives what undoes that. */
+/** Calls `run` once when the signal is aborted, or now if it is; returns a function that cancels it. */
 export function whenAborted(signal: AbortSignal, run: () => void): () => void {
   if (signal.aborted) run()
   else signal.addEventListener('abort', run, { once: true })
   return () => signal.removeEventListener('abort', run)
 }
 
-/** Calls `late` once nothing has moved for so long; gives what stops that. */
+/** Calls `late` when nothing has moved for this long; returns a function that cancels it. */
 export function whenStill(isMoving: () => boolean, milliseconds: number, late: () => void): () => void {
   let since = performance.now()
   const look = (): void => {

@@ -1,7 +1,7 @@
-// Times come in, one at a time and any number of them; quantiles and a histogram come out. Holds counts and not times: a time is known
-// to a part in 32.
+// Collects any number of latencies, and computes quantiles and a histogram. Stores counts in buckets instead of values, which are accurate
+// to one part in 32.
 
-/** Steps in which times double, each divided by 32; from a microsecond on. */
+/** Number of buckets for each doubling, starting at one microsecond. */
 const STEPS = 32
 const LEAST = 0.001
 const BUCKETS = 32 * STEPS
@@ -16,7 +16,7 @@ export interface Quantiles {
 }
 
 export interface HistogramRow {
-  /** Milliseconds. */
+  /** In ms. */
   readonly from: number
   readonly to: number
   readonly count: number
@@ -37,14 +37,14 @@ export class Latencies {
     this.buckets[bucketOf(milliseconds)]!++
   }
 
-  /** All 0 where there was none. */
+  /** All 0 without values. */
   get quantiles(): Quantiles {
     const { count, sum, min, max } = this
     if (count === 0) return { min: 0, p50: 0, p90: 0, p99: 0, max: 0, mean: 0 }
     return { min, p50: this.quantile(0.5), p90: this.quantile(0.9), p99: this.quantile(0.99), max, mean: sum / count }
   }
 
-  /** At most so many rows of the same width, on a scale of powers; from the first that has something in it to the last. */
+  /** At most this many rows of equal width on a logarithmic scale, from the first to the last that is not empty. */
   histogram(rows: number): HistogramRow[] {
     if (this.count === 0) return []
     const first = bucketOf(this.min)
@@ -61,7 +61,7 @@ export class Latencies {
     let left = Math.ceil(this.count * part)
     let bucket = -1
     while (left > 0) left -= this.buckets[++bucket]!
-    // the middle of the bucket, which may lie outside of what there was
+    // the middle of the bucket, limited to the range of the values
     return Math.min(Math.max((lowerEnd(bucket) + lowerEnd(bucket + 1)) / 2, this.min), this.max)
   }
 }

@@ -1,32 +1,32 @@
-// Bytes come in, the lines or records in them come out, in batches: all that one chunk ended. Knows no encoding.
+// Splits bytes into lines or records, in batches: all those that one chunk completes. Knows no encoding.
 
 import { Failure } from './io.js'
 
-/** Bytes of one line at most: by default, peers take no larger message. */
+/** Maximum size of one line: by default, peers accept no larger message. */
 const LONGEST_LINE = 2 ** 26
 
 const LF = 10
 const CR = 13
 const NUL = 0
-/** Of the length before a record, big-endian. */
+/** Size of the length before a record, big-endian. */
 const LENGTH_SIZE = 4
 
 /**
- * Splits at LF, with a CR before it left out; what follows the last one is a line too, unless it is empty.
- * @throws Failure for a line of more than 64 MiB
+ * Splits at LF, and removes a CR before it; the rest after the last one is a line too, unless it is empty.
+ * @throws Failure if a line exceeds 64 MiB
  */
 export function linesOf(chunks: AsyncIterable<Buffer>, longest = LONGEST_LINE): AsyncGenerator<Buffer[]> {
   return split(chunks, LF, 'line', longest)
 }
 
-/** As `linesOf`, for what ends with a NUL, as of `find -print0`. */
+/** Like `linesOf`, for records that end with NUL, such as those of `find -print0`. */
 export function recordsOf(chunks: AsyncIterable<Buffer>, longest = LONGEST_LINE): AsyncGenerator<Buffer[]> {
   return split(chunks, NUL, 'record', longest)
 }
 
 /**
- * Records of which each has its length before it, in 4 bytes, big-endian.
- * @throws Failure for one of more than 64 MiB, and where the end comes within one
+ * Reads records that each follow their length, in 4 bytes, big-endian.
+ * @throws Failure if a record exceeds 64 MiB, or the input ends inside one
  */
 export async function* sizedRecordsOf(chunks: AsyncIterable<Buffer>, longest = LONGEST_LINE): AsyncGenerator<Buffer[]> {
   let pieces: Buffer[] = []
@@ -49,7 +49,7 @@ export async function* sizedRecordsOf(chunks: AsyncIterable<Buffer>, longest = L
   if (held > 0) throw new Failure('stdin ends within a record')
 }
 
-/** What is needed for the first record: its length, or the length and all of it. */
+/** The number of bytes needed to continue: for the length, or for the length and the whole record. */
 function sizeOf(bytes: Buffer, longest: number): number {
   if (bytes.length < LENGTH_SIZE) return LENGTH_SIZE
   const size = bytes.readUInt32BE()
@@ -57,7 +57,7 @@ function sizeOf(bytes: Buffer, longest: number): number {
   return LENGTH_SIZE + size
 }
 
-/** The length that goes before a record. */
+/** The length that precedes a record. */
 export function lengthOf(record: Buffer): Buffer {
   const length = Buffer.alloc(LENGTH_SIZE)
   length.writeUInt32BE(record.length)

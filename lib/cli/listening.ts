@@ -1,4 +1,4 @@
-// What `serve` and `relay` have in common: a server that listens, who may connect to it, and how it ends.
+// The part of `serve` and `relay` that listens, checks origins, and shuts down.
 
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -17,7 +17,7 @@ export const LISTENING_OPTIONS = {
 
 export const PORT_RANGE = { least: 0, most: 65535 }
 
-/** What the commands need of a server: those of `node:http`, `node:https` and `node:http2` have it. */
+/** The parts of a server that the commands use: `node:http`, `node:https` and `node:http2` have them. */
 interface Server extends EventEmitter {
   listen(port: number, host: string): unknown
   address(): unknown
@@ -28,7 +28,7 @@ interface Connection extends EventEmitter {
   destroy(): unknown
 }
 
-/** Milliseconds that connections have for their closing handshake when the server ends. */
+/** Time in ms for the closing handshakes of all connections when the server ends. */
 export const FAREWELL = 5000
 
 export class Listening {
@@ -46,7 +46,7 @@ export class Listening {
     })
   }
 
-  /** @throws Failure where it cannot listen */
+  /** @throws Failure if it cannot listen */
   async begin(port: number): Promise<void> {
     const { server, host } = this
     await new Promise<void>((resolve, reject) => {
@@ -57,14 +57,14 @@ export class Listening {
     this.port = (server.address() as { port: number }).port
   }
 
-  /** @param scheme - 'ws' or 'http', without the s of a secure one */
+  /** @param scheme - 'ws' or 'http'; the s is added for a secure server */
   url(scheme: string): string {
     return `${scheme}${this.isSecure ? 's' : ''}://${authority(this.host)}:${this.port}`
   }
 
   /**
-   * Lets in what names no origin, as no browser does, our own pages, and those that are listed. What `Host` says is no proof that a
-   * page is ours: any name can lead to this address.
+   * Accepts requests without an origin, which do not come from a browser, our own pages, and the listed origins. `Host` does not prove that
+   * a page is ours: any name can resolve to this address.
    */
   originCheck(listed: readonly string[]): OriginCheck {
     const names = [this.host, ...(isLoopback(this.host) ? ['localhost', '127.0.0.1', '::1'] : [])]
@@ -74,7 +74,7 @@ export class Listening {
     }
   }
 
-  /** Takes no more connections, and cuts those that there are. */
+  /** Accepts no more connections, and destroys the existing ones. */
   end(): void {
     this.server.close()
     for (const socket of this.sockets) socket.destroy()
@@ -93,18 +93,18 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.') || host === '0.0.0.0' || host === '::'
 }
 
-/** RFC 6454 §6.2: without the port that is the scheme's own. */
+/** RFC 6454 §6.2: without the default port of the scheme. */
 function originOf(isSecure: boolean, host: string, port: number): string {
   return new URL(`http${isSecure ? 's' : ''}://${authority(host)}:${port}`).origin
 }
 
-/** Says that there is nothing but WebSockets here (RFC 9110 §15.5.22). */
+/** Answers that this server only accepts WebSockets (RFC 9110 §15.5.22). */
 export function askForUpgrade(_request: IncomingMessage, response: ServerResponse): void {
   response.writeHead(426, { 'Content-Type': 'text/plain; charset=utf-8', Upgrade: 'websocket' })
   response.end('This is a WebSocket server.\n')
 }
 
-/** Who asks, and for what, in a few words. */
+/** The client and the target of a request, for a log line. */
 export function describeRequest({ url, socket }: { url?: string | undefined; socket?: Socket | undefined }): string {
   return `${url} from ${socket?.remoteAddress}:${socket?.remotePort}`
 }

@@ -1,21 +1,21 @@
-// Connections to an echo server come in: each keeps so many messages under way until there have been enough, or the time is over.
-// Counts, and measures; says nothing.
+// Sends messages to an echo server on many connections: each keeps a number of messages in flight, until there are enough or the time is
+// over. Counts and measures; prints nothing.
 
 import type { Message, WebSocketStream } from '../index.js'
 import { Failure } from './io.js'
 import { Latencies } from './latencies.js'
 
 export interface LoadSettings {
-  /** What is sent, each time. */
+  /** The message that is sent each time. */
   readonly message: Message
-  /** Messages of one connection that have no answer yet. */
+  /** Number of messages of one connection that wait for their answer. */
   readonly inFlight: number
-  /** Of all connections; Infinity where the time decides. */
+  /** Number of messages of all connections; Infinity if the time decides. */
   readonly messages: number
 }
 
 export class Load {
-  /** Messages whose answer has come. */
+  /** Number of messages that have been answered. */
   answered = 0
   readonly latencies = new Latencies()
 
@@ -38,7 +38,7 @@ export class Load {
     })
   }
 
-  /** @throws Failure where a connection ends, or its server sends something else back */
+  /** @throws Failure if a connection ends, or its server sends back something else */
   async run(): Promise<void> {
     const lanes = this.connections.map(ws => this.lane(ws))
     this.begun = performance.now()
@@ -50,7 +50,7 @@ export class Load {
     }
   }
 
-  /** No more is sent; what is under way does not count. */
+  /** Sends no more messages; those in flight are not counted. */
   stop(): void {
     this.isOver = true
     this.resolve()
@@ -61,15 +61,15 @@ export class Load {
     this.reject(error)
   }
 
-  /** So far. */
+  /** The time so far. */
   get milliseconds(): number {
     return (this.ended || performance.now()) - this.begun
   }
 
-  /** Listens to a connection, and gives what makes it begin. */
+  /** Listens to a connection; returns a function that starts sending. */
   private lane(ws: WebSocketStream): () => void {
     const { message, inFlight } = this.settings
-    // answers come in the order of what was sent
+    // answers arrive in the order of the messages
     const times = new Float64Array(inFlight)
     let sent = 0
     let received = 0

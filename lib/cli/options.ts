@@ -1,17 +1,17 @@
-// A table of options comes in; out come what the arguments of a command say by it, and the help text. Knows no command.
+// Parses the arguments of a command by its table of options, and formats its help. Knows no command.
 
 import { parseArgs } from 'node:util'
 import { type ExitCode, type Io, UsageError } from './io.js'
 
-/** One option: `T` is what a command gets of it. */
+/** One option; `T` is the type of its parsed value. */
 export interface Option<T> {
-  /** Its values, as help names them; none for a flag. */
+  /** The names of its values in the help; none for a flag. */
   readonly values: readonly string[]
-  /** What its value looks like, where that may be left out. */
+  /** A pattern for a value that may be omitted. */
   readonly optional?: RegExp
   readonly short?: string
   readonly help: string
-  /** @param given - the values of each time that it was given. @throws UsageError */
+  /** @param given - its values, for each time that it was given. @throws UsageError */
   readonly read: (given: readonly (readonly string[])[], name: string) => T
 }
 
@@ -21,25 +21,25 @@ export interface Options {
 
 export type Values<T extends Options> = { readonly [K in keyof T]: T[K] extends Option<infer V> ? V : never }
 
-/** A command: what it takes, what help says of it, and what it does. */
+/** A command: its options and operands, its help, and its function. */
 export interface Command<T extends Options = any> {
   readonly name: string
   readonly summary: string
-  /** In the order in which they are given; one in brackets may be left out. */
+  /** In order; one in brackets may be omitted. */
   readonly operands: readonly string[]
   readonly options: T
-  /** Notes beside the options, a paragraph each. */
+  /** Further paragraphs of its help. */
   readonly about: readonly string[]
   run(values: Values<T>, operands: readonly string[], io: Io): Promise<ExitCode>
 }
 
-// What an option may be
+// The kinds of options
 
 export function flag(help: string, short?: string): Option<boolean> {
   return { values: [], help, read: given => given.length > 0, ...(short !== undefined && { short }) }
 }
 
-/** The last one given counts. */
+/** If it is given several times, the last one counts. */
 export function text<T = string, D = undefined>(
   value: string,
   help: string,
@@ -58,7 +58,7 @@ export function list(value: string, help: string, short?: string): Option<string
 export interface NumberRange {
   least?: number
   most?: number
-  /** Whether a fraction will do. */
+  /** Whether it may be a fraction. */
   fraction?: boolean
 }
 
@@ -71,7 +71,7 @@ export function number<D = undefined>(
   return text(value, help, (given, name) => readNumber(given, name, range), fallback)
 }
 
-/** A number whose value may be left out. */
+/** A number that may be omitted. */
 export function optionalNumber(
   value: string,
   help: string,
@@ -89,7 +89,7 @@ export function pair(first: string, second: string, help: string): Option<readon
   return { values: [first, second], help, read: given => given.at(-1) as [string, string] | undefined }
 }
 
-/** @param name - of what it is, for the error. @throws UsageError */
+/** @param name - the name in the error. @throws UsageError */
 export function readNumber(given: string, name: string, range: NumberRange = {}): number {
   const { least = 0, most = Number.MAX_SAFE_INTEGER, fraction = false } = range
   const number = /^\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN
@@ -99,11 +99,11 @@ export function readNumber(given: string, name: string, range: NumberRange = {})
   throw new UsageError(`${name} must be a ${kind} ${limits}, not '${given}'`)
 }
 
-// Reading arguments
+// Parsing arguments
 
 type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number]
 
-/** @throws UsageError for an option that is not in the table, or a value that is missing, wrong, or not wanted */
+/** @throws UsageError if an option is unknown, or a value is missing, invalid or unexpected */
 export function parse<T extends Options>(
   options: T,
   args: readonly string[]
@@ -111,7 +111,7 @@ export function parse<T extends Options>(
   const { tokens } = parseArgs({
     args: [...args],
     options: Object.fromEntries(Object.entries(options).map(([name, option]) => [name, configOf(option)])),
-    // what is wrong is said here, with more help than parseArgs gives
+    // checked here, with more helpful errors than those of parseArgs
     strict: false,
     tokens: true
   })
@@ -132,7 +132,7 @@ export function parse<T extends Options>(
   return { values: Object.fromEntries(values), operands }
 }
 
-// one value is for parseArgs to take; more than one, or perhaps none, are the operands behind
+// parseArgs takes one value; several, or an optional one, are taken from the operands that follow
 function configOf({ values, optional, short }: Option<unknown>): { type: 'string' | 'boolean'; short?: string } {
   const type = values.length === 1 && optional === undefined ? 'string' : 'boolean'
   return short === undefined ? { type } : { type, short }
@@ -145,7 +145,7 @@ function valuesOf(
 ): { values: string[]; used: number } {
   const { rawName, value, inlineValue } = token
   if (values.length === 0 && value !== undefined) throw new UsageError(`${rawName} takes no value`)
-  // what looks like an option is more often a value forgotten than one that begins with a dash
+  // a value that looks like an option usually means that the value was forgotten
   const isForgotten = value !== undefined && !inlineValue && /^-./.test(value)
   const taken = value === undefined || isForgotten ? [] : [value]
   let used = 0
@@ -167,7 +167,7 @@ function unknownOption(rawName: string, names: readonly string[]): UsageError {
   return new UsageError(`unknown option ${rawName}${near === undefined ? '' : `; did you mean --${near}?`}`)
 }
 
-/** The name that a misspelt one was meant to be; undefined where none is near. */
+/** The most similar name; undefined if none is similar enough. */
 export function nearest(given: string, names: readonly string[]): string | undefined {
   const distances = names.map(name => ({ name, distance: name.startsWith(given) ? 0 : distance(given, name) }))
   const best = distances.sort((a, b) => a.distance - b.distance)[0]
@@ -175,7 +175,7 @@ export function nearest(given: string, names: readonly string[]): string | undef
   return best !== undefined && given.length > 1 && best.distance <= allowed ? best.name : undefined
 }
 
-/** How many letters have to be put in, left out or changed (Levenshtein). */
+/** The number of letters to insert, remove or change (Levenshtein distance). */
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, i) => i)
   for (let i = 1; i <= one.length; i++) {
@@ -205,7 +205,7 @@ export function optionLines(options: Options): string[] {
   return Object.entries(options).flatMap(([name, option]) => entryLines(synopsis(name, option), option.help))
 }
 
-/** A name and what it means, in two columns. */
+/** A name and its meaning in two columns. */
 export function entryLines(name: string, meaning: string): string[] {
   const [first = '', ...others] = wrap(meaning, HELP_WIDTH - HELP_COLUMN)
   const rest = others.map(line => ' '.repeat(HELP_COLUMN) + line)

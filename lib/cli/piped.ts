@@ -1,4 +1,4 @@
-// A call between pipes: stdin goes out as messages, messages that arrive go to stdout. Neither is held: who is slow slows the other.
+// A call without a terminal: sends stdin as messages, and writes received messages to stdout, with backpressure in both directions.
 
 import type { MessageStream } from '../index.js'
 import type { Call } from './call.js'
@@ -6,31 +6,31 @@ import { BrokenOutput, put, whenStill } from './io.js'
 import { lengthOf, linesOf, recordsOf, sizedRecordsOf } from './lines.js'
 import { printable } from './terminal.js'
 
-/** What a message is: a line, a record that ends with NUL or has its length before it, a chunk of one stream of bytes, or all of stdin. */
+/** The unit of a message: a line, a record that ends with NUL or follows its length, a chunk of one stream of bytes, or all of stdin. */
 export type Unit = 'line' | 'null' | 'sized' | 'chunk' | 'whole'
 
 const SPLITTERS = { line: linesOf, null: recordsOf, sized: sizedRecordsOf, chunk: inBatches }
-/** What follows a message. */
+/** What is written after a message. */
 const ENDS = { line: '\n', null: '\0', whole: '\n' }
 
 export interface PipedSettings {
   readonly unit: Unit
-  /** Messages to send in place of stdin; none: stdin is sent. */
+  /** Messages to send instead of stdin; if empty, stdin is sent. */
   readonly execute: readonly string[]
-  /** Whether what arrives is dropped. */
+  /** Whether received messages are dropped. */
   readonly sendOnly: boolean
   /** Whether stdin is not read. */
   readonly receiveOnly: boolean
   readonly binary: boolean
   /** Whether the end of stdin leaves the connection open. */
   readonly wait: boolean
-  /** Messages after which the connection is closed. */
+  /** Number of messages after which the connection is closed. */
   readonly once: number | undefined
-  /** Milliseconds for which a message is waited for after the end of stdin. */
+  /** Time in ms to wait for a message after the end of stdin. */
   readonly patience: number | undefined
 }
 
-/** What is left of stdin, and how many messages have come: it outlives a connection where another follows. */
+/** The rest of stdin, and the number of messages received; kept when another connection follows. */
 export class Progress {
   received = 0
   private readonly batches: AsyncIterator<Buffer[]>
@@ -43,16 +43,16 @@ export class Progress {
     this.batches = rest[Symbol.asyncIterator]()
   }
 
-  /** Whether there is one more item; false at the end of stdin. */
+  /** Whether there is another item; false at the end of stdin. */
   hasMore(): boolean | Promise<boolean> {
     if (this.items.length > 0) return true
     this.next ??= this.batches.next().then(({ done, value }) => {
       this.next = null
-      // taken from the end, which costs nothing
+      // reversed, since removing from the end costs nothing
       if (!done) this.items = value.reverse()
       return !done
     })
-    // it may break when nothing waits for it
+    // stdin may fail while nothing waits for it
     this.next.catch(() => {})
     return this.next
   }
@@ -63,9 +63,9 @@ export class Progress {
 }
 
 /**
- * Carries both ways until the connection is over.
- * @param progress - where another connection may follow this one: then stdin is left as it is
- * @returns whether all was done that was to be done; else another connection may go on with it
+ * Transfers messages in both directions until the connection has ended.
+ * @param progress - given if another connection may follow: then stdin is not destroyed
+ * @returns whether everything is done; otherwise another connection can continue
  */
 export function carry(call: Call, settings: PipedSettings, progress?: Progress): Promise<boolean> {
   return new Piped(call, settings, progress ?? new Progress(call.io.stdin, settings), progress !== undefined).run()
@@ -89,13 +89,13 @@ class Piped {
     const sent = this.send().catch(error => this.isOver || this.call.fail(error.message))
     await Promise.all([ws.whenClosed(), received])
     this.isOver = true
-    // no more of it comes
+    // stdin is no longer needed
     if (!this.keepsInput || this.isDone) io.stdin.destroy()
     await sent
     return this.isDone || io.signal.aborted || this.call.hasFailed
   }
 
-  // Out
+  // Sending
 
   private async send(): Promise<void> {
     const { unit, receiveOnly } = this.settings
@@ -103,7 +103,7 @@ class Piped {
     if (isSent) this.inputEnded()
   }
 
-  /** False where the connection takes no more. */
+  /** False if the connection accepts no more messages. */
   private async sendItems(unit: Exclude<Unit, 'whole'>): Promise<boolean> {
     const { progress } = this
     const { ws } = this.call
@@ -128,13 +128,13 @@ class Piped {
       writer.once('finish', () => resolve(true)).once('close', () => resolve(false))
     })
     writer.once('error', (error: Error & { code?: string }) => {
-      // that the connection is over says itself
+      // the end of the connection is reported elsewhere
       if (error.code !== 'WS_ERR_NOT_OPEN') this.call.fail(error.message)
     })
     for await (const chunk of io.stdin) {
       const full = put(writer, chunk)
       if (full !== undefined) await full
-      /* c8 ignore next - only where the connection ends between two chunks, which a test cannot time */
+      /* c8 ignore next - only if the connection ends between two chunks, which a test cannot time */
       if (!writer.writable) return false
     }
     writer.end()
@@ -160,7 +160,7 @@ class Piped {
     call.ws.once('close', stop)
   }
 
-  // In
+  // Receiving
 
   private async receive(): Promise<void> {
     const { call } = this
@@ -174,7 +174,7 @@ class Piped {
         call.hangUp()
       }
     } catch {
-      // the end of the connection, which says itself why it came
+      // the connection has ended, and reports how
     }
     call.hangUp()
   }
@@ -199,12 +199,12 @@ class Piped {
       const full = put(stdout, isSafe ? bytes : printable(bytes.toString()))
       if (full !== undefined) await full
     }
-    // an empty message moves something too
+    // an empty message counts as progress too
     this.pieces++
     if (isLine) await put(stdout, ENDS[unit])
   }
 
-  /** The length goes before the message, which is held for it. */
+  /** Buffers the message, since its length comes first. */
   private async showSized(message: MessageStream): Promise<void> {
     const pieces: Buffer[] = []
     for await (const piece of message as AsyncIterable<string | Buffer>) {

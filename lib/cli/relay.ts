@@ -1,4 +1,4 @@
-// The command `relay`: each connection to a port is joined to one to the target, and what passes between the two can be shown.
+// The command `relay`: joins each connection to a port to one to the target, and can show the frames that pass.
 
 import { createServer, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -49,7 +49,7 @@ async function run(values: Settings, [port, target]: readonly string[], io: Io):
   const origins = listening.originCheck(values.origin)
   const relays = new Set<Relay>()
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // nothing is held, so nothing is too large
+    // nothing is buffered whole, so sizes need no limit
     const ws = WebSocketStream.http(request, head, { origins, maxFrameSize: Number.POSITIVE_INFINITY })
     const joined = join(ws, request)
     relays.add(joined)
@@ -67,14 +67,14 @@ async function run(values: Settings, [port, target]: readonly string[], io: Io):
 
 type Joiner = (ws: WebSocketStream, request: IncomingMessage) => Relay
 
-/** @throws UsageError where an option is wrong */
+/** @throws UsageError if an option is invalid */
 function joinerTo(target: string, values: Settings, notes: Notes): Joiner {
   const options = {
     connect: targetOptions(values, notes),
     forwardPath: values.path,
     forwardHeaders: values.forward
   }
-  // what is wrong shows at once, and not with the first client
+  // report invalid options at once, not with the first client
   checked(() => connect(target, { ...options.connect, signal: AbortSignal.abort() }))
   const probe = WebSocketStream.server().destroy()
   checked(() => relay(probe, target, options))
@@ -106,7 +106,7 @@ function tell(joined: Relay, name: string, request: string, notes: Notes): void 
 
 function showFrames(joined: Relay, name: string, notes: Notes): void {
   const stop = watchFrames(({ stream, direction, frame }) => {
-    // what one side is sent, the other has received
+    // what is sent to one side was received from the other: show it once
     if (direction === 'sent' || (stream !== joined.client && stream !== joined.target)) return
     const arrow = stream === joined.client ? '→' : '←'
     notes.say(`${name} ${describeFrame(frame, arrow, notes.paint)}`)

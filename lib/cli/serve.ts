@@ -1,4 +1,4 @@
-// The command `serve`: a server that echoes, passes messages around, or runs a command for each connection; and the files of a folder.
+// The command `serve`: a server that echoes, broadcasts, or runs a command for each connection; also serves the files of a folder.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createSecureServer } from 'node:http2'
@@ -73,9 +73,9 @@ export const serveCommand: Command<typeof OPTIONS> = {
 
 type Settings = Values<typeof OPTIONS>
 
-/** Bytes that may wait for a connection beside the message that is sent; one that is slower is closed. */
+/** Maximum bytes that wait for a connection besides the current message; a slower connection is closed. */
 const MAX_BEHIND = 2 ** 24
-/** Milliseconds after which a command that writes nothing more is asked to end, and those in which it can. */
+/** `LINGER`: time in ms without output after which a command is asked to end; `GRACE`: time in ms that it then has. */
 const LINGER = 5000
 const GRACE = 2000
 
@@ -102,7 +102,7 @@ async function run(values: Settings, [folder]: readonly string[], io: Io): Promi
 
 type AnyServer = WebServer & ConstructorParameters<typeof Listening>[0]
 
-/** @throws UsageError where key and certificate are not to be used */
+/** @throws UsageError if key and certificate are unusable */
 function makeServer({ tls, http2 }: Settings): AnyServer {
   if (tls === undefined) {
     if (http2) throw new UsageError('--http2 needs --tls: without it no client could ask for it')
@@ -130,7 +130,7 @@ function accept(
     extensions: values.compress ? [permessageDeflate()] : [],
     maxConnections: values['max-connections'] ?? (values.command === undefined ? 1000 : 100),
     maxMessageSize: values['max-size'],
-    // a Close is answered behind the last output of a command, however long that takes
+    // a Close is answered after the last output of a command, however long that takes
     closeTimeout: values.command === undefined ? FAREWELL : Number.POSITIVE_INFINITY
   }
   const acceptor: Acceptor = checked(() =>
@@ -163,7 +163,7 @@ function log(ws: WebSocketStream, request: AcceptorRequest, showsFrames: boolean
 
 type HandlerMaker = (acceptor: Acceptor) => ConnectionHandler<undefined>
 
-/** @throws UsageError where the options do not go together */
+/** @throws UsageError if options cannot be combined */
 function handlerFor(values: Settings, io: Io, notes: Notes, busy: Set<Promise<unknown>>): HandlerMaker {
   const { echo, broadcast, command, shell, stream, tcp } = values
   if ([echo, broadcast, command !== undefined, tcp !== undefined].filter(Boolean).length > 1) {
@@ -217,7 +217,7 @@ function runCommand(
   }
 }
 
-/** @throws UsageError where it is no path */
+/** @throws UsageError if it is not a path */
 function readPath(given: string): string {
   if (!/^\/[^?#]*$/.test(given))
     throw new UsageError(`--path must begin with '/', and is no more than a path: '${given}'`)

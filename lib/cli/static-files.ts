@@ -1,4 +1,4 @@
-// A folder comes in, and requests for what is in it; its files go out. No listings, nothing hidden, nothing outside of it.
+// Serves the files of a folder. No listings, no hidden files, nothing outside the folder.
 
 import { createReadStream } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
@@ -23,13 +23,13 @@ const TYPES: { readonly [extension: string]: string } = {
   '.woff2': 'font/woff2'
 }
 
-/** What is sent for a request: a file, or an answer without one. */
+/** The response to a request: a file, or a status without one. */
 type Answer = { path: string; size: number } | { status: number; headers?: Record<string, string> }
 
 export class StaticFiles {
   private constructor(private readonly root: string) {}
 
-  /** @throws UsageError where it is no folder */
+  /** @throws UsageError if it is not a folder */
   static async open(folder: string): Promise<StaticFiles> {
     const root = await realpath(folder).catch(() => null)
     if (root === null || !(await stat(root)).isDirectory()) throw new UsageError(`there is no folder ${folder}`)
@@ -55,7 +55,7 @@ export class StaticFiles {
     if (names === null) return { status: 404 }
     try {
       const found = await realpath(join(this.root, ...names))
-      // a link may lead out
+      // a link may point outside the folder
       if (found !== this.root && !found.startsWith(join(this.root, sep))) return { status: 404 }
       const info = await stat(found)
       if (info.isFile()) return { path: found, size: info.size }
@@ -69,7 +69,7 @@ export class StaticFiles {
 
 const INDEX = 'index.html'
 
-/** The names on the way to a file; null for what is not to be had. */
+/** The names in a path; null if the path is not allowed. */
 function namesOf(target: string): string[] | null {
   let path: string
   try {
@@ -79,7 +79,7 @@ function namesOf(target: string): string[] | null {
   }
   const names = path.split('/').slice(1)
   if (names.at(-1) === '') names[names.length - 1] = INDEX
-  // '', '.', '..', and what is hidden; what separates names elsewhere; what ends them in C
+  // '', '.', '..' and hidden names; separators of other systems; NUL
   const isWrong = (name: string): boolean => name === '' || name.startsWith('.') || /[\\:\0]/.test(name)
   return names.length === 0 || names.some(isWrong) ? null : names
 }
@@ -95,7 +95,7 @@ function send({ path, size }: { path: string; size: number }, isHead: boolean, r
     response.end()
     return
   }
-  // no more than was promised, though the file has grown
+  // send no more than Content-Length, even if the file has grown
   const file = createReadStream(path, { end: size - 1 })
   file.on('error', () => response.destroy())
   response.on('close', () => file.destroy())

@@ -1,4 +1,4 @@
-// How things look: colours, sizes, frames, lines of notes, tables, bars. Values come in, text goes out; only Notes writes it somewhere.
+// Formats colours, sizes, frames, notes, tables and bars as text. Only Notes writes it somewhere.
 
 import { STATUS_CODES } from 'node:http'
 import { CloseCode, type CloseInfo, type Frame, HandshakeError, Opcode } from '../index.js'
@@ -18,13 +18,13 @@ const STYLES = {
 export type Style = keyof typeof STYLES
 export type Paint = (style: Style, text: string) => string
 
-/** Colours for a terminal, unless its user does not want them (https://no-color.org); none for anything else. */
+/** Colours if the output is a terminal and its user wants them (https://no-color.org). */
 export function painter(output: Output, env: Io['env']): Paint {
   if (!output.isTTY || env['NO_COLOR'] || env['TERM'] === 'dumb') return (_, text) => text
   return (style, text) => `\x1b[${STYLES[style][0]}m${text}\x1b[${STYLES[style][1]}m`
 }
 
-/** Text of a stranger's for a terminal: what could move the cursor, or do worse, is shown instead of done. */
+/** Untrusted text for a terminal: escapes characters that could move the cursor or do worse. */
 export function printable(text: string): string {
   return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g, character => {
     const code = character.charCodeAt(0)
@@ -32,7 +32,7 @@ export function printable(text: string): string {
   })
 }
 
-/** As `printable`, on one line of at most so many characters. */
+/** Like `printable`, on one line of at most `width` characters. */
 export function preview(text: string, width: number): string {
   const line = printable(text.slice(0, width + 1))
     .replace(/\n/g, '\\n')
@@ -46,7 +46,7 @@ export function count(number: number, one: string, many = `${one}s`): string {
   return `${formatNumber(number)} ${number === 1 ? one : many}`
 }
 
-/** With commas, and as many decimals as tell something. */
+/** With thousands separators, and as many decimals as are useful. */
 export function formatNumber(number: number): string {
   let maximumFractionDigits = 0
   if (!Number.isInteger(number) && number < 100) maximumFractionDigits = number < 10 ? 2 : 1
@@ -57,7 +57,7 @@ export function formatTime(milliseconds: number): string {
   return `${formatNumber(milliseconds)} ms`
 }
 
-// What a connection does
+// Connections
 
 const OPCODES: Record<number, string> = Object.fromEntries(
   Object.entries(Opcode).map(([name, opcode]) => [opcode, name.toLowerCase()])
@@ -74,11 +74,11 @@ const CLOSE_NAMES: Record<number, string> = Object.fromEntries(
   Object.entries(CloseCode).map(([name, code]) => [code, name.replace(/(?<=[a-z])(?=[A-Z])/g, ' ').toLowerCase()])
 )
 
-// what is shown of a payload
+// maximum characters shown of a payload
 const PREVIEW_WIDTH = 60
 const PREVIEW_SIZE = 4096
 
-/** One line: which way, what, how large, and of what can be read some. `arrow` points where the frame goes. */
+/** One line with direction, type, size and the readable part of a frame. `arrow` points in the frame's direction. */
 export function describeFrame(frame: Frame, arrow: string, paint: Paint): string {
   const { opcode, fin, rsv, length, size } = frame
   const words = [arrow, paint(OPCODE_STYLES[opcode]!, OPCODES[opcode]!.padEnd(12))]
@@ -89,7 +89,7 @@ export function describeFrame(frame: Frame, arrow: string, paint: Paint): string
 }
 
 function describePayload(frame: Frame): string {
-  // a copy: the frame itself is on its way, and stays as it is
+  // copied: the frame is in use elsewhere, and must not change
   const payload = Buffer.alloc(frame.size)
   frame.copy(payload, 0)
   if (frame.opcode === Opcode.Text) return preview(payload.toString(), PREVIEW_WIDTH)
@@ -103,7 +103,7 @@ export function describeClose({ code, reason }: Pick<CloseInfo, 'code' | 'reason
   return reason === '' ? words : `${words} '${preview(reason, 123)}'`
 }
 
-/** Why there is no connection, the server's own words included. */
+/** Why there is no connection, including the server's own message. */
 export function describeError(error: Error): string {
   if (error instanceof HandshakeError && REFUSERS[error.code] !== undefined && error.status !== 0) {
     return describeRefusal(error)
@@ -119,7 +119,7 @@ const REFUSERS: { readonly [code: string]: string } = {
   WS_ERR_UNEXPECTED_STATUS: 'the server',
   WS_ERR_PROXY: 'the proxy'
 }
-// before a handshake it is something else than after it
+// errors that have another meaning before the handshake is done
 const NOT_CONNECTED: { readonly [code: string]: string } = { WS_ERR_CONNECTION_LOST: 'cannot connect' }
 const BODY_SHOWN = 2000
 
@@ -132,10 +132,10 @@ function describeRefusal({ code, status, body }: HandshakeError): string {
 
 // Notes
 
-/** Lines on stderr, or above the prompt where there is one. */
+/** Writes lines to stderr, or above the prompt if there is one. */
 export class Notes {
   readonly paint: Paint
-  /** Writes a line in place of stderr. */
+  /** Replaces stderr, if set. */
   above: ((line: string) => void) | null = null
 
   constructor(private readonly io: Io) {
@@ -147,7 +147,7 @@ export class Notes {
     else this.io.stderr.write(`${line}\n`)
   }
 
-  /** Under the tool's name. */
+  /** Prefixed with the name of the tool. */
   warn(line: string): void {
     this.say(`${this.paint('yellow', TOOL)}: ${line}`)
   }
@@ -163,13 +163,13 @@ export const TOOL = 'websocket-duplex'
 
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉']
 
-/** @param part - 0 to 1 of the width */
+/** @param part - fraction of the width, 0 to 1 */
 export function bar(part: number, width: number): string {
   const eighths = Math.round(Math.min(Math.max(part, 0), 1) * width * 8)
   return '█'.repeat(Math.floor(eighths / 8)) + EIGHTHS[eighths % 8]!
 }
 
-/** Rows of the same number of cells: the first column to the left, all others to the right. */
+/** Rows with the same number of cells: the first column is left-aligned, all others right-aligned. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map(row => row[column]!.length)))
   const pad = (cell: string, column: number): string =>
@@ -177,7 +177,7 @@ export function table(rows: readonly (readonly string[])[]): string[] {
   return rows.map(row => row.map(pad).join('  '))
 }
 
-/** One line of a terminal that is written again and again; nothing where there is none. */
+/** A line of a terminal that is rewritten again and again; does nothing without a terminal. */
 export class Progress {
   private shown = false
 

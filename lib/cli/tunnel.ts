@@ -1,5 +1,5 @@
-// Streams of plain bytes over `ws.bytes`: stdin and stdout of `connect --bytes`, and a TCP or unix
-// connection for each WebSocket of `serve --tcp`, and the other way round for `connect --listen`.
+// Streams of plain bytes over `ws.bytes`: stdin and stdout of `connect --bytes`, a TCP or unix connection for each WebSocket of
+// `serve --tcp`, and the reverse for `connect --listen`.
 
 import { once } from 'node:events'
 import { createServer, connect as dial, type NetConnectOpts, type Socket } from 'node:net'
@@ -9,10 +9,10 @@ import { ExitCode, Failure, type Io, put, UsageError } from './io.js'
 import { untilAborted } from './listening.js'
 import { describeError, type Notes } from './terminal.js'
 
-/** An end of a stream of bytes: an address of TCP, or the path of a unix socket. */
+/** One end of a stream of bytes: a TCP address, or the path of a unix socket. */
 export type ByteEndpoint = { readonly host: string; readonly port: number } | { readonly path: string }
 
-/** Where to listen; port 0 is any that is free. @throws UsageError where it is neither HOST:PORT nor a path with a slash */
+/** The address to listen on; port 0 picks a free one. @throws UsageError if it is neither HOST:PORT nor a path with a slash */
 export function readEndpoint(given: string, name: string, leastPort = 0): ByteEndpoint {
   if (given.includes('/')) return { path: given }
   const [, host, digits] = /^\[?([^\]]+)\]?:(\d{1,5})$/.exec(given) ?? []
@@ -21,24 +21,24 @@ export function readEndpoint(given: string, name: string, leastPort = 0): ByteEn
   throw new UsageError(`${name} needs HOST:PORT, or the PATH of a unix socket, not '${given}'`)
 }
 
-/** As `readEndpoint`, for one to connect to. */
+/** Like `readEndpoint`, for an address to connect to. */
 export const readTarget = (given: string, name: string): ByteEndpoint => readEndpoint(given, name, 1)
 
 function nameOf(endpoint: ByteEndpoint): string {
   return 'path' in endpoint ? endpoint.path : `${endpoint.host}:${endpoint.port}`
 }
 
-/** Carries stdin to the peer and what comes to stdout, until the connection is over. */
+/** Sends stdin to the peer, and writes received bytes to stdout, until the connection has ended. */
 export async function carryBytes(call: Call, wait: boolean): Promise<void> {
   const { ws, io } = call
   const { bytes } = ws
-  // the end of stdin is no end of what the peer has to say
+  // after the end of stdin, the peer may still send
   io.stdin.pipe(bytes, { end: !wait })
   bytes.on('error', () => {})
   try {
     for await (const chunk of bytes.iterator({ destroyOnReturn: false })) await put(io.stdout, chunk)
   } catch (error) {
-    // of other ends the Call tells
+    // Call reports other ways to end
     const { code, message } = error as { code?: string; message: string }
     if (code === 'WS_ERR_BYTES_CUT') call.fail(message)
   }
@@ -46,7 +46,7 @@ export async function carryBytes(call: Call, wait: boolean): Promise<void> {
   io.stdin.destroy()
 }
 
-/** Joins each connection to one of TCP. */
+/** Joins each WebSocket to a TCP connection. */
 export function tunnelTo(
   target: ByteEndpoint,
   notes: Notes,
@@ -61,13 +61,13 @@ export function tunnelTo(
   }
 }
 
-/** Resolves when both are over, with what went wrong on the side of TCP. */
+/** Resolves when both have ended, with the error of the TCP connection, if any. */
 function tunnel(ws: WebSocketStream, target: ByteEndpoint): Promise<Error | null> {
   return join(ws, dial({ ...target, allowHalfOpen: true, noDelay: true } as NetConnectOpts))
 }
 
 function join({ bytes }: WebSocketStream, socket: Socket): Promise<Error | null> {
-  // an end of one direction is passed on, and the other goes on
+  // the end of one direction is passed on, and the other direction continues
   bytes.allowHalfOpen = true
   bytes.pipe(socket).pipe(bytes)
   return new Promise(resolve => {
@@ -76,13 +76,13 @@ function join({ bytes }: WebSocketStream, socket: Socket): Promise<Error | null>
       failure = error
       bytes.destroy(error)
     })
-    // what has come to its end is still on the way to the socket
+    // if the view has ended, its last bytes are still on the way to the socket
     bytes.on('close', () => bytes.readableEnded || socket.destroy())
     socket.on('close', () => resolve(failure))
   })
 }
 
-/** Listens, and joins each connection to a WebSocket of its own, until the user asks for the end. @throws Failure where it cannot listen */
+/** Listens, and joins each connection to its own WebSocket, until the user ends it. @throws Failure if it cannot listen */
 export async function forward(
   endpoint: ByteEndpoint,
   url: string,
@@ -96,7 +96,7 @@ export async function forward(
     clients.add(ws)
     ws.on('error', error => notes.say(describeError(error)))
     ws.on('close', () => clients.delete(ws))
-    // where there is no connection, nothing comes through
+    // if there is no connection, no bytes arrive
     ws.bytes.on('error', () => socket.destroy())
     void join(ws, socket)
   })

@@ -1,12 +1,12 @@
-// A command as it is typed comes in, its words come out. Quotes and backslashes are all that it knows of a shell.
+// Splits a command line into words. Supports quotes and backslashes, but nothing else of a shell.
 
 import { UsageError } from './io.js'
 
-/** A word: pieces that are bare, escaped, or in quotes. */
+/** A word: pieces that are bare, escaped or quoted */
 const WORD = /(?:[^\s'"\\]|\\[\s\S]|'[^']*'|"(?:[^"\\]|\\[\s\S])*")+/y
 const PIECE = /\\([\s\S])|'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"/g
 
-/** @throws UsageError where a quote has no end, or there is no word */
+/** @throws UsageError if a quote is not closed, or there is no word */
 export function splitWords(text: string): string[] {
   const words: string[] = []
   let rest = text.trim()

@@ -29,7 +29,7 @@ const FIRST_COUNTS = new Set([
   'user-agent'
 ])
 
-// like `newHeaders`, for a few fields with known names; a dictionary object would take 160 bytes more (benchmarks/questions/idle.js)
+// like `newHeaders`, for a few fields with known names; a dictionary takes 160 bytes (benchmarks/questions/idle.js)
 const OwnFields = function OwnFields() {} as unknown as { new (): Headers; prototype: object }
 OwnFields.prototype = Object.create(null)
 

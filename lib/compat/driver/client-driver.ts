@@ -1,4 +1,4 @@
-// The driver of a client: its request goes out with `start`, over a wire that may lead through a proxy.
+// The driver of a client: sends its request with `start`, over a wire that may go through a proxy.
 
 import { type ClosingInfo, type OpenInfo, WebSocketStream } from '../../index.js'
 import { Driver } from './driver.js'
@@ -9,15 +9,15 @@ import { DriverProxy, type ProxyOptions } from './proxy.js'
 export class ClientDriver extends Driver {
   override readyState: Driver['readyState'] = -1
   override version = 'hybi-13'
-  /** The status of the server's answer, also of one that refuses. */
+  /** The status of the server's response, also of a refusal. */
   statusCode: number | undefined
-  /** The header fields of the answer, by lower-case name. */
+  /** The header fields of the response by lower-case name. */
   headers: { [name: string]: string | string[] | undefined } | undefined
   private readonly hasCredentials: boolean
 
   /**
-   * @param url - `ws:` or `wss:`; a user's name and password in it become Basic authorization
-   * @throws Error where it is no such URL, or for an unknown option; TypeError, RangeError for a wrong value
+   * @param url - `ws:` or `wss:`; a user name and password in it are sent as Basic authorization
+   * @throws Error if it is not a valid URL, or an option is unknown; TypeError, RangeError if an option is invalid
    */
   constructor(
     readonly url: string,
@@ -45,8 +45,8 @@ export class ClientDriver extends Driver {
   }
 
   /**
-   * A way to the server through an HTTP proxy: a stream to pipe in and out of the socket to the proxy.
-   * @param origin - the proxy's URL, of which only a user's name and password matter here
+   * Makes a stream for an HTTP proxy, to be piped into and out of the socket to the proxy.
+   * @param origin - the proxy's URL; only its user name and password are used
    */
   proxy(origin: string | URL, _options?: ProxyOptions): DriverProxy {
     return new DriverProxy(this, origin)

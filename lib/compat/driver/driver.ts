@@ -1,5 +1,5 @@
-// One connection under the interface of npm's websocket-driver: what a WebSocketStream does is told by its events, in the turn of the
-// call that led to it. Knows neither who answers a request nor who makes one.
+// One connection with the interface of npm's websocket-driver. The events of a WebSocketStream are passed on synchronously, within the call
+// that caused them. Knows neither how a request is answered nor how it is made.
 
 import { EventEmitter } from 'node:events'
 import type { ClosingInfo, Extension, OpenInfo, WebSocketStream } from '../../index.js'
@@ -11,7 +11,7 @@ import { Wire } from './wire.js'
 
 const STATES = ['connecting', 'open', 'closing', 'closed'] as const
 
-/** Fields that the handshake writes itself, and those that say how long the body of a refusal is. */
+/** Header fields that the handshake sets itself, and those about the length of a refusal's body. */
 const OWN: readonly string[] = [
   ...['connection', 'content-length', 'host', 'transfer-encoding', 'upgrade', 'websocket-location', 'websocket-origin'],
   ...['accept', 'extensions', 'key', 'key1', 'key2', 'location', 'protocol', 'version'].map(
@@ -20,22 +20,22 @@ const OWN: readonly string[] = [
   'websocket-protocol'
 ]
 
-/** Bytes that are held until the handshake is started before `io` asks for no more. */
+/** Bytes buffered before `start` until `io` applies backpressure. */
 const EARLY = 65536
 
-/** A driver of one connection. */
+/** The driver of one connection. */
 export abstract class Driver extends EventEmitter<DriverEvents> {
   /** The wire: pipe the socket through it. */
   readonly io = new IO(this)
-  /** The messages. */
+  /** The messages as a stream. */
   readonly messages = new Messages(this, this.io)
   /** -1 for a client that has not started, 0 connecting, 1 open, 2 closing, 3 closed. */
   readyState: -1 | 0 | 1 | 2 | 3 = 0
   /** The subprotocol, after `open`. */
   protocol: string | null | undefined
-  /** The URL; of `server()`, the target of the request. */
+  /** The URL; with `server()`, the target of the request. */
   abstract url: string | null
-  /** `hixie-75`, `hixie-76`, or `hybi-` and a number; unknown to `server()` before the request. */
+  /** `hixie-75`, `hixie-76`, or `hybi-` and a number; with `server()` unknown until the request has arrived. */
   version: string | undefined
 
   protected hasStarted = false
@@ -56,14 +56,14 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
     ws.on('ping', payload => this.tell('ping', new PingEvent(payload.toString())))
     ws.on('pong', payload => this.ponged(payload.toString()))
     ws.on('closing', info => this.ended(info))
-    // `closing` has told it
+    // reported by `closing` already
     ws.on('error', () => {})
-    // errors need not be handled, and `messages` hears of them too
+    // the application need not listen for errors; `messages` emits them too
     this.on('error', error => this.messages.readable && this.messages.emit('error', error))
     this.on('close', () => this.messages.over())
   }
 
-  /** The request that a server answers, and a client itself. */
+  /** The request that a server answers; a client returns itself. */
   get env(): unknown {
     return this
   }
@@ -74,15 +74,15 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
   }
 
   /**
-   * Sends this side's part of the handshake, at once.
-   * @returns true if and only if it was sent; on `server()`, before the request, also where it will be
+   * Sends this side's part of the handshake at once.
+   * @returns whether it was sent; with `server()` before the request, also true if it will be
    */
   abstract start(): boolean
 
   /**
-   * Offers, or accepts, an extension in the form of websocket-extensions; before `start`.
-   * @returns false where it is too late, or the version has no extensions
-   * @throws TypeError where it is none, or one of its name is there
+   * Offers or accepts an extension in the form of websocket-extensions; only before `start`.
+   * @returns false if it is too late, or the version has no extensions
+   * @throws TypeError if it is not an extension, or one of the same name exists
    */
   addExtension(extension: Extension): boolean {
     if (this.hasStarted || this.isDraft) return false
@@ -91,10 +91,10 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
   }
 
   /**
-   * Adds a field to this side's part of the handshake, unless one of that name is there. Fields that the handshake writes itself stay as
-   * they are.
-   * @returns false where it is too late
-   * @throws TypeError where the field cannot be sent
+   * Adds a header field to this side's part of the handshake, unless one of the same name exists. Fields that the handshake sets itself are
+   * not changed.
+   * @returns false if it is too late
+   * @throws TypeError if the field cannot be sent
    */
   setHeader(name: string, value: unknown): boolean {
     if (this.hasStarted || this.readyState > 0) return false
@@ -103,13 +103,13 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
     return true
   }
 
-  /** Whether a field of this lower-case name is the handshake's own. */
+  /** Whether the handshake sets the field of this lower-case name itself. */
   protected isTaken(name: string): boolean {
     return OWN.includes(name)
   }
 
   /**
-   * Takes bytes of the peer. What a listener throws comes out of this call.
+   * Takes bytes of the peer. Throws what a listener throws.
    * @returns whether there is room for more
    */
   parse(chunk: Uint8Array | readonly number[] | string): boolean {
@@ -123,7 +123,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
   }
 
   /**
-   * Sends text.
+   * Sends a text message.
    * @returns true if it was sent or queued, false if it can no longer be sent
    */
   text(message: DriverMessage): boolean {
@@ -132,7 +132,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
   }
 
   /**
-   * Sends bytes: of a Buffer, of an array of integers from 0 to 255, or of a string.
+   * Sends a binary message: a Buffer, an array of integers from 0 to 255, or a string.
    * @returns true if the message was sent or queued; false if it can no longer be sent, or the version has no binary messages
    */
   binary(message: DriverMessage): boolean {
@@ -142,7 +142,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
 
   /**
    * Sends a Ping.
-   * @param callback - called once, when a Pong with this very string arrives
+   * @param callback - called once, when a Pong with the same payload arrives
    * @returns false if it can no longer be sent, or the version has no pings
    */
   ping(message: DriverMessage = '', callback?: () => void): boolean {
@@ -159,7 +159,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
   }
 
   /**
-   * Sends a Pong that answers no Ping.
+   * Sends an unsolicited Pong.
    * @returns false if it can no longer be sent, or the version has no pongs
    */
   pong(message: DriverMessage = ''): boolean {
@@ -168,10 +168,10 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
   }
 
   /**
-   * Begins the closing handshake; `close` is emitted when the peer has answered. Before `open`, and where the version has no closing
+   * Starts the closing handshake; `close` is emitted when the peer has answered. Before `open`, and in versions without a closing
    * handshake, it is emitted at once.
-   * @returns false where the connection is closing already
-   * @throws TypeError, RangeError where the code or the reason cannot be sent
+   * @returns false if the connection is already closing
+   * @throws TypeError, RangeError if the code or the reason cannot be sent
    */
   close(reason?: string | null, code?: number | null): boolean {
     if (this.readyState > 1) return false
@@ -198,24 +198,24 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
   /**
    * Sends one frame.
    * @param type - default: text for a string or number, binary for bytes
-   * @param code - of a Close
-   * @returns false where nothing more can be sent
+   * @param code - the code of a Close
+   * @returns false if nothing more can be sent
    */
   frame(data: DriverMessage, type?: 'text' | 'binary' | 'ping' | 'pong' | 'close', code?: number): boolean {
-    // what comes behind a Close is dropped
+    // data after a Close is dropped
     if (this.readyState > 1) return this.readyState === 2
     const kind = type ?? (typeof data === 'string' || typeof data === 'number' ? 'text' : 'binary')
     if (kind === 'close') return this.close(asText(data), code)
-    // the drafts know only text
+    // the drafts have only text messages
     return this.isDraft ? this.text(data) : this[kind](data)
   }
 
-  /** Whether the version is one from before the framing of RFC 6455. */
+  /** Whether the version is a draft without RFC 6455 framing. */
   protected get isDraft(): boolean {
     return this.version?.startsWith('hixie') === true
   }
 
-  /** Begins to pass on bytes, those of before first. */
+  /** Starts to pass bytes on, buffered ones first. */
   protected attach(): void {
     this.ws.attach(this.wire)
   }
@@ -227,7 +227,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
     this.io.inputDrained()
   }
 
-  /** What the peer sent in the handshake is known. */
+  /** The handshake is done. */
   protected opened(info: OpenInfo): void {
     this.version = info.version
     if (info.protocol !== '') this.protocol = info.protocol
@@ -236,7 +236,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
   }
 
   private received(message: string | Buffer): void {
-    // a draft is closed at once, which more of the chunk may stand behind
+    // a draft closes at once, perhaps before the end of the chunk
     if (this.readyState === 3) return
     const { messages } = this
     const event = new MessageEvent(message)
@@ -257,9 +257,9 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
 
   /** It is known how the connection ends. */
   protected ended({ code, reason, error }: ClosingInfo): void {
-    // the driver has been closed, or its wire has ended, which is no close
+    // the application has closed the driver, or its wire has ended, for which no `close` is emitted
     if (this.readyState === 3 || (code === 1006 && !this.io.writable)) return
-    // a listener of the end may end the wire
+    // flush first: a listener may end the wire
     this.ws.flush()
     const hasFailed = error !== null && this.readyState < 1
     this.readyState = 3
@@ -271,7 +271,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
     this.release()
   }
 
-  /** The peer has nothing to say any more: what this side holds is freed when all that it had to send is out. */
+  /** The peer sends nothing more: frees the memory of this side when its remaining output has been sent. */
   private release(): void {
     this.pingCallbacks = null
     if (this.isReleased) return
@@ -279,7 +279,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
     process.nextTick(() => this.wire.push(null))
   }
 
-  // What the streams ask for
+  // Called by the streams
 
   /** @internal */
   inputEnded(): void {
@@ -324,7 +324,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
 
   // Listeners
 
-  /** Runs what may call listeners: what these throw comes out of the driver's method, and what was sent meanwhile leaves at its end. */
+  /** Calls a function that may call listeners: their exceptions are thrown by the driver's method, and what they send leaves at its end. */
   protected run<T>(act: () => T): T {
     this.depth++
     let result: T
@@ -353,7 +353,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
   }
 }
 
-/** Throws where nothing catches it. */
+/** Throws the error where nothing catches it. */
 function surface(error: unknown): void {
   process.nextTick(() => {
     throw error

@@ -1,16 +1,16 @@
-// What the events of a driver carry.
+// The event objects of a driver.
 
-/** Of `connect`: the head of a request, or of a proxy's answer, has arrived. */
+/** For `connect`: the head of a request, or of a proxy's response, has arrived. */
 export class ConnectEvent {}
 
-/** Of `open`: the opening handshake is done. */
+/** For `open`: the opening handshake is done. */
 export class OpenEvent {}
 
-/** Of `close`: nothing more comes or goes. */
+/** For `close`: the connection has ended. */
 export class CloseEvent {
   /**
-   * @param code - of the peer's Close, or of the error; null in hixie-75 and hixie-76, which have none
-   * @param reason - along with it
+   * @param code - the code of the peer's Close, or of the error; null in hixie-75 and hixie-76, which have none
+   * @param reason - the reason that belongs to it
    */
   constructor(
     readonly code: number | null,
@@ -18,19 +18,19 @@ export class CloseEvent {
   ) {}
 }
 
-/** Of `message`: a whole message has arrived. */
+/** For `message`: a whole message has arrived. */
 export class MessageEvent {
   /** @param data - a string for text, a Buffer for binary */
   constructor(readonly data: string | Buffer) {}
 }
 
-/** Of `ping`, which has been answered. */
+/** For `ping`: a Ping has arrived and was answered. */
 export class PingEvent {
   /** @param data - the payload as text */
   constructor(readonly data: string) {}
 }
 
-/** Of `pong`. */
+/** For `pong`: a Pong has arrived. */
 export class PongEvent {
   /** @param data - the payload as text */
   constructor(readonly data: string) {}
@@ -44,12 +44,12 @@ export interface DriverEvents {
   open: [event: OpenEvent]
   /** A whole message has arrived. */
   message: [event: MessageEvent]
-  /** A Ping has arrived, and was answered. */
+  /** A Ping has arrived and was answered. */
   ping: [event: PingEvent]
   /** A Pong has arrived. */
   pong: [event: PongEvent]
   /** The connection has failed; `close` follows. Ignored without a listener. */
   error: [error: Error]
-  /** The closing handshake is done, or the connection has failed. The wire is the application's to end. */
+  /** The closing handshake is done, or the connection has failed. The application must end the wire. */
   close: [event: CloseEvent]
 }

@@ -1,13 +1,13 @@
-// Header fields by name and value come in, their lines as text go out. What npm's websocket-driver has under lib/websocket/driver/headers,
-// which faye-websocket takes by that path.
+// A list of header fields that formats them as lines. Corresponds to lib/websocket/driver/headers of npm's websocket-driver, which
+// faye-websocket imports by that path.
 
-/** Fields of which there may be several lines. */
+/** Fields that may be repeated. */
 const REPEATED: readonly string[] = ['set-cookie', 'set-cookie2', 'warning', 'www-authenticate']
 
-// RFC 9110 §5.5: what would end the line
+// RFC 9110 §5.5: characters that would end the line
 const LINE_END = /[\r\n\0]/
 
-/** A list of header fields in which the first value of a name stays. */
+/** A list of header fields that keeps the first value of each name. */
 export class Headers {
   readonly #fields: { readonly name: string; readonly key: string; readonly value: string }[] = []
 
@@ -17,9 +17,9 @@ export class Headers {
   }
 
   /**
-   * Adds a field, unless one of that name is there; `Set-Cookie` and three others may be repeated. `undefined` adds nothing.
+   * Adds a field, unless one of the same name exists; `Set-Cookie` and three others may be repeated. `undefined` adds nothing.
    * @returns whether it was added
-   * @throws TypeError where the name or the value would end the line
+   * @throws TypeError if the name or the value would end the line
    */
   set(name: unknown, value: unknown): boolean {
     if (value === undefined) return false

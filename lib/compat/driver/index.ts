@@ -1,4 +1,4 @@
-// The interface of npm's websocket-driver 0.8 over that of this package: `websocket-duplex/driver`.
+// The interface of npm's websocket-driver 0.8 on top of this package: `websocket-duplex/driver`.
 
 import { ClientDriver } from './client-driver.js'
 import { Headers } from './headers.js'
@@ -24,17 +24,17 @@ export type { IO, Messages } from './streams.js'
 export { Headers, isSecureRequest, isWebSocket, validateOptions }
 
 /**
- * A driver for a server whose request has been parsed already: its `io` takes what comes behind the head, the `head` of `node:http`'s
- * `upgrade` event first.
- * @throws Error for an unknown option; TypeError, RangeError for a wrong value
+ * A driver for a server whose request has already been parsed. Write to its `io` the bytes after the head, starting with the `head` of
+ * node:http's `upgrade` event.
+ * @throws Error if an option is unknown; TypeError, RangeError if an option is invalid
  */
 export function http(request: DriverRequest, options?: DriverOptions | null): HttpDriver {
   return new HttpDriver(request, options)
 }
 
 /**
- * A driver for a server on raw bytes, which reads the request itself, and emits `connect` for any that is well-formed.
- * @throws Error for an unknown option; TypeError, RangeError for a wrong value
+ * A driver for a server on raw bytes: reads the request itself, and emits `connect` for any well-formed request.
+ * @throws Error if an option is unknown; TypeError, RangeError if an option is invalid
  */
 export function server(options?: DriverOptions | null): ServerDriver {
   return new ServerDriver(options)
@@ -43,25 +43,25 @@ export function server(options?: DriverOptions | null): ServerDriver {
 /**
  * A driver for a client.
  * @param url - `ws:` or `wss:`
- * @throws Error where it is no such URL, or for an unknown option; TypeError, RangeError for a wrong value
+ * @throws Error if it is not a valid URL, or an option is unknown; TypeError, RangeError if an option is invalid
  */
 export function client(url: string, options?: DriverOptions | null): ClientDriver {
   return new ClientDriver(url, options)
 }
 
-/** All functions of this module, for who imports or requires it whole. */
+/** All functions of this module, for programs that import or require it as a whole. */
 export default {
   /** A driver for a client. */
   client,
   /** A driver for a server on raw bytes. */
   server,
-  /** A driver for a server whose request has been parsed already. */
+  /** A driver for a server whose request has already been parsed. */
   http,
-  /** Whether a request came by TLS. */
+  /** Whether a request arrived over TLS. */
   isSecureRequest,
   /** Whether a request asks for a WebSocket. */
   isWebSocket,
-  /** Gives options back if all have known names. */
+  /** Returns the options if all have known names. */
   validateOptions,
   /** A list of header fields. */
   Headers

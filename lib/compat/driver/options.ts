@@ -1,26 +1,26 @@
-// The options of npm's websocket-driver come in, those of a WebSocketStream go out.
+// Converts the options of npm's websocket-driver to those of a WebSocketStream.
 
 import type { WebSocketOptions } from '../../index.js'
 
 /** The options of a driver. */
 export interface DriverOptions {
-  /** Bytes of one message that arrives; beyond it the connection fails with 1009. Default, also for 0: 2^26-1. */
+  /** Maximum size of an incoming message in bytes; beyond it the connection fails with 1009. Default, also for 0: 2^26-1. */
   maxLength?: number | undefined
-  /** Subprotocols: an array, or names in a string, between commas. */
+  /** Subprotocols: an array, or a comma-separated string. */
   protocols?: string | readonly string[] | null | undefined
   /** Server: accept hixie-75 and hixie-76 too. Default: false. */
   allowDrafts?: boolean | undefined
-  /** Whether frames that are sent are masked. Default: a client's are, a server's are not. */
+  /** Whether outgoing frames are masked. Default: true for a client, false for a server. */
   masking?: boolean | undefined
-  /** False takes frames of the peer masked or unmasked. Default: true: a client's must be masked, a server's must not. */
+  /** False accepts masked and unmasked frames. Default: true: a client's frames must be masked, a server's must not. */
   requireMasking?: boolean | undefined
 }
 
 const NAMES: readonly string[] = ['allowDrafts', 'maxLength', 'masking', 'requireMasking', 'protocols']
 
 /**
- * Gives the options back if each has one of these names.
- * @throws Error where one has another
+ * Returns the options if all have known names.
+ * @throws Error if one has not
  */
 export function validateOptions<T extends object>(options: T | null | undefined, validKeys: readonly string[]): T {
   const given = options ?? ({} as T)
@@ -28,7 +28,7 @@ export function validateOptions<T extends object>(options: T | null | undefined,
   return given
 }
 
-/** @throws Error for an unknown name; TypeError, RangeError for a wrong value */
+/** @throws Error if an option is unknown; TypeError, RangeError if an option is invalid */
 export function readOptions(options: DriverOptions | null | undefined): WebSocketOptions {
   const { maxLength, allowDrafts, masking, requireMasking, protocols } = validateOptions(options, NAMES)
   const limit = maxLength || undefined
@@ -39,7 +39,7 @@ export function readOptions(options: DriverOptions | null | undefined): WebSocke
     allowDrafts: flag(allowDrafts),
     masking: flag(masking),
     requireMasking: flag(requireMasking),
-    // timers are the application's, as the wire is
+    // the application has its own timers, since it owns the wire
     handshakeTimeout: Number.POSITIVE_INFINITY,
     closeTimeout: Number.POSITIVE_INFINITY
   }

@@ -1,5 +1,5 @@
-// CONNECT through an HTTP proxy under the interface of npm's websocket-driver: a stream of Node 0.8 to pipe in and out of the socket to
-// the proxy, over a ProxyTunnel.
+// CONNECT through an HTTP proxy with the interface of npm's websocket-driver: a stream as in Node 0.8, piped into and out of the socket to
+// the proxy, on top of a ProxyTunnel.
 
 import { Stream } from 'node:stream'
 import { ProxyTunnel } from '../../index.js'
@@ -7,28 +7,28 @@ import { asBuffer } from './data.js'
 import { ConnectEvent } from './events.js'
 import { Headers } from './headers.js'
 
-/** None so far. */
+/** No options so far. */
 export type ProxyOptions = object
 
-/** What the tunnel is for. */
+/** The driver that uses the tunnel. */
 interface Client {
   readonly url: string
-  /** Takes what came through the tunnel behind the proxy's answer. */
+  /** Takes the bytes from the tunnel after the proxy's response. */
   parse(chunk: Buffer): unknown
 }
 
 /**
- * Emits `data` for the proxy, then `connect` when the tunnel is there, or `error` where the proxy refuses it; and `close` and `end` behind
- * either: the socket is the driver's from then on, or of no more use.
+ * Emits `data` for the proxy, then `connect` when the tunnel is open, or `error` if the proxy refuses; afterwards `close` and `end`: from
+ * then on the driver uses the socket, or the socket is of no further use.
  */
 export class DriverProxy extends Stream {
   /** Whether it emits data. */
   readable = true
   /** Whether it takes data. */
   writable = true
-  /** The status of the proxy's answer. */
+  /** The status of the proxy's response. */
   statusCode: number | undefined
-  /** The header fields of the answer, by lower-case name. */
+  /** The header fields of the response by lower-case name. */
   headers: { [name: string]: string | string[] | undefined } | undefined
 
   private readonly fields = new Headers()
@@ -45,9 +45,9 @@ export class DriverProxy extends Stream {
   }
 
   /**
-   * Adds a field to the request, before `start`, unless one of that name is there.
-   * @returns false where it is too late
-   * @throws TypeError where the field cannot be sent
+   * Adds a header field to the request, before `start`, unless one of the same name exists.
+   * @returns false if it is too late
+   * @throws TypeError if the field cannot be sent
    */
   setHeader(name: string, value: unknown): boolean {
     if (this.hasStarted) return false
@@ -57,7 +57,7 @@ export class DriverProxy extends Stream {
 
   /**
    * Sends the CONNECT request.
-   * @returns whether it was sent: once
+   * @returns whether it was sent; true only once
    */
   start(): boolean {
     if (this.hasStarted) return false
@@ -84,12 +84,12 @@ export class DriverProxy extends Stream {
     return tunnel
   }
 
-  /** Asks the socket for no more. */
+  /** Applies backpressure to the socket. */
   pause(): void {
     this.isPaused = true
   }
 
-  /** The socket may go on. */
+  /** Ends the backpressure. */
   resume(): void {
     this.isPaused = false
     this.emit('drain')
@@ -97,7 +97,7 @@ export class DriverProxy extends Stream {
 
   /**
    * Takes bytes of the proxy.
-   * @returns false where the next ones should wait for `drain`
+   * @returns false if the next chunk should wait for `drain`
    */
   write(chunk: Uint8Array | string): boolean {
     if (!this.writable) return false
@@ -126,11 +126,11 @@ export class DriverProxy extends Stream {
     this.end()
   }
 
-  /** The socket to the proxy has ended, or is of no more use. */
+  /** The socket to the proxy has ended, or is of no further use. */
   end(chunk?: Uint8Array | string | (() => void)): this {
     if (!this.writable) return this
     if (chunk !== undefined && typeof chunk !== 'function') this.write(chunk)
-    // the bytes may have been the answer
+    // these bytes may have completed the response
     if (!this.writable) return this
     this.readable = this.writable = false
     this.madeTunnel?.destroy()
@@ -139,7 +139,7 @@ export class DriverProxy extends Stream {
     return this
   }
 
-  /** As `end()`. */
+  /** The same as `end()`. */
   destroy(): void {
     this.end()
   }

@@ -1,4 +1,4 @@
-// Drivers of the server's side: one for a request that has been parsed already, and one that reads the request itself.
+// The drivers of a server: one for a request that has already been parsed, and one that reads the request itself.
 
 import { isWebSocket as asksForWebSocket, type UpgradeRequest, WebSocketStream } from '../../index.js'
 import { asBuffer } from './data.js'
@@ -6,18 +6,18 @@ import { Driver } from './driver.js'
 import { ConnectEvent } from './events.js'
 import { type DriverOptions, readOptions } from './options.js'
 
-/** A request as far as a driver looks at it; `node:http` gives more. */
+/** The parts of a request that a driver uses; `node:http` has more. */
 export interface DriverRequest extends UpgradeRequest {
   /** An older name of `socket`. */
   connection?: object | null | undefined
 }
 
-/** A server's driver whose request has been parsed already. */
+/** The driver of a server whose request has already been parsed. */
 export class HttpDriver extends Driver {
   readonly url: string
   override version: string
 
-  /** @throws Error for an unknown option; TypeError, RangeError for a wrong value */
+  /** @throws Error if an option is unknown; TypeError, RangeError if an option is invalid */
   constructor(
     private readonly request: DriverRequest,
     options?: DriverOptions | null
@@ -43,21 +43,21 @@ export class HttpDriver extends Driver {
   }
 }
 
-/** A server's driver that reads the request itself, which has come when `connect` is emitted. */
+/** The driver of a server that reads the request itself; it has arrived when `connect` is emitted. */
 export class ServerDriver extends Driver {
-  /** The target of the request; null before. */
+  /** The target of the request; null until then. */
   url: string | null = null
   /** The method of the request. */
   method: string | undefined
-  /** The header fields of the request, by lower-case name. */
+  /** The header fields of the request by lower-case name. */
   headers: { [name: string]: string | string[] | undefined } = {}
-  /** The bytes behind the head of the request that came in the same chunk. */
+  /** The bytes after the head of the request that arrived in the same chunk. */
   body: Buffer | undefined
-  // bytes of the request that have come; null behind its head
+  // bytes of the request received so far; null after its head
   private head: Buffer | null = Buffer.alloc(0)
   private startsEarly = false
 
-  /** @throws Error for an unknown option; TypeError, RangeError for a wrong value */
+  /** @throws Error if an option is unknown; TypeError, RangeError if an option is invalid */
   constructor(options?: DriverOptions | null) {
     super(WebSocketStream.server(readOptions(options)))
     this.ws.on('request', request => this.asked(request, options?.allowDrafts === true))
@@ -66,7 +66,7 @@ export class ServerDriver extends Driver {
   }
 
   override parse(chunk: Uint8Array | readonly number[] | string): boolean {
-    // only until the request is there, whose size is limited
+    // grows only until the request has arrived, whose size is limited
     if (this.head !== null) this.head = Buffer.concat([this.head, asBuffer(chunk)])
     return super.parse(chunk)
   }
@@ -92,13 +92,13 @@ export class ServerDriver extends Driver {
 }
 
 function endOfHead(head: Buffer): number {
-  // as many characters as bytes
+  // latin1: as many characters as bytes
   const match = /[^\r\n]\r\n\r\n/.exec(head.toString('latin1'))
   /* c8 ignore next - the request was parsed, so its head has ended */
   return match === null ? head.length : match.index + match[0].length
 }
 
-/** Which version a request speaks (RFC 6455 §4.2.1, and the drafts). */
+/** The version of a request (RFC 6455 §4.2.1, and the drafts). */
 function versionOf({ headers }: UpgradeRequest, allowsDrafts: boolean): string {
   const version = headers['sec-websocket-version']
   if (!allowsDrafts || version !== undefined || headers['sec-websocket-key'] !== undefined) {
@@ -112,12 +112,12 @@ function urlOf(request: DriverRequest): string {
   return `${isSecureRequest(request) ? 'wss' : 'ws'}://${request.headers['host']}${request.url}`
 }
 
-/** Whether a request asks for a WebSocket; what `server()` gives is one, after `connect`. */
+/** Whether a request asks for a WebSocket; the driver of `server()` is itself a request after `connect`. */
 export function isWebSocket(request: Pick<DriverRequest, 'method' | 'headers'>): boolean {
   return asksForWebSocket(request)
 }
 
-/** Whether a request came by TLS, to this process or, by what the fields say, to a proxy in front of it. */
+/** Whether a request arrived over TLS, at this process or, according to its header fields, at a proxy in front of it. */
 export function isSecureRequest({ connection, socket, headers }: Partial<DriverRequest>): boolean {
   if ((connection as { authorized?: unknown } | null | undefined)?.authorized !== undefined) return true
   if ((socket as { secure?: unknown } | null | undefined)?.secure) return true

@@ -1,27 +1,27 @@
-// The two streams of a driver, `io` and `messages`, in the form of Node 0.8, whose `write` and `data` happen in the turn of the call.
-// What they do with bytes and messages is the driver's affair.
+// The two streams of a driver, `io` and `messages`, in the form of Node 0.8, where `write` and `data` are synchronous. The driver processes
+// the bytes and messages.
 
 import { Stream } from 'node:stream'
 
-/** What stands behind both streams. */
+/** The driver as its streams see it. */
 export interface StreamsOwner {
   /** Takes bytes of the peer. */
   parse(chunk: Uint8Array | string): boolean
   /** The peer has ended its side. */
   inputEnded(): void
-  /** Output may go on. */
+  /** Output may continue. */
   outputResumed(): void
   /** Sends a message. */
   sendMessage(message: string | Uint8Array | readonly number[]): void
-  /** Whether what is sent now has to wait. */
+  /** Whether data sent now has to wait. */
   readonly isFull: boolean
-  /** Has `drain` emitted when there is room again. */
+  /** Emits `drain` when there is room again. */
   awaitRoom(): void
   /** A listener threw. */
   caught(error: unknown): void
 }
 
-/** The wire: write to it what the peer sent, and send the peer what its `data` events carry. */
+/** The wire: write the peer's bytes to it, and send the data of its `data` events to the peer. */
 export class IO extends Stream {
   /** Whether it emits data. */
   readable = true
@@ -29,7 +29,7 @@ export class IO extends Stream {
   writable = true
   /** Whether output waits for `resume`. @internal */
   isPaused = false
-  /** Whether `messages` wants no more input. @internal */
+  /** Whether `messages` applies backpressure. @internal */
   isInputPaused = false
   private waits = false
 
@@ -38,12 +38,12 @@ export class IO extends Stream {
     super()
   }
 
-  /** Output waits from now on, as when the socket behind a pipe is full. */
+  /** Output waits from now on, for example because the socket behind a pipe is full. */
   pause(): void {
     this.isPaused = true
   }
 
-  /** Output goes on. */
+  /** Output continues. */
   resume(): void {
     this.isPaused = false
     this.owner.outputResumed()
@@ -52,7 +52,7 @@ export class IO extends Stream {
 
   /**
    * Takes bytes of the peer.
-   * @returns false where the next ones should wait for `drain`
+   * @returns false if the next chunk should wait for `drain`
    */
   write(chunk: Uint8Array | string): boolean {
     if (!this.writable) return false
@@ -69,12 +69,12 @@ export class IO extends Stream {
     return this
   }
 
-  /** As `end()`. */
+  /** The same as `end()`. */
   destroy(): void {
     this.end()
   }
 
-  /** Bytes for the peer. @internal */
+  /** Emits bytes for the peer. @internal */
   give(chunk: Buffer): void {
     if (!this.readable) return
     try {
@@ -92,7 +92,7 @@ export class IO extends Stream {
   }
 }
 
-/** The messages: `data` events carry those that arrive, and what is written is sent. */
+/** The messages: `data` events carry received messages, and written messages are sent. */
 export class Messages extends Stream {
   /** Whether it emits messages. */
   readable = true
@@ -105,16 +105,16 @@ export class Messages extends Stream {
     private readonly io: IO
   ) {
     super()
-    // what a peer does wrong need not be handled
+    // the application need not listen for errors of the peer
     this.on('error', () => {})
   }
 
-  /** The wire is asked to send no more. Messages of bytes that have been written to `io` are emitted all the same. */
+  /** Applies backpressure to the wire. Binary messages in bytes already written to `io` are still emitted. */
   pause(): void {
     this.io.isInputPaused = true
   }
 
-  /** The wire may go on. */
+  /** Ends the backpressure. */
   resume(): void {
     this.io.isInputPaused = false
     this.io.emit('drain')
@@ -122,7 +122,7 @@ export class Messages extends Stream {
 
   /**
    * Sends a message: text for a string, binary for bytes.
-   * @returns false where the next one should wait for `drain`
+   * @returns false if the next message should wait for `drain`
    */
   write(message: string | Uint8Array | readonly number[]): boolean {
     if (!this.writable) return false
@@ -132,7 +132,7 @@ export class Messages extends Stream {
     return false
   }
 
-  /** Sends a last message, where there is one. The connection stays open: other streams may be piped into it. */
+  /** Sends a last message, if given. The connection stays open: other streams may be piped into it. */
   end(message?: string | Uint8Array | readonly number[] | (() => void)): this {
     if (message !== undefined && typeof message !== 'function') this.write(message)
     return this
@@ -141,7 +141,7 @@ export class Messages extends Stream {
   /** Does nothing. */
   destroy(): void {}
 
-  /** No more comes or goes. @internal */
+  /** The connection has ended. @internal */
   over(): void {
     if (!this.readable) return
     this.readable = this.writable = false

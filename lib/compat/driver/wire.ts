@@ -1,11 +1,10 @@
-// The stream that a driver's WebSocketStream is attached to: the bytes that the driver is given come out, the bytes that go in are
-// what the driver emits. Everything happens in the turn of the call.
+// The stream to which a driver's WebSocketStream is attached: connects it to `parse` and `io` of the driver. Everything is synchronous.
 
 import { Duplex } from 'node:stream'
 
-/** What stands at the outer end. */
+/** The driver as its wire sees it. */
 export interface WireOwner {
-  /** Whether what is sent has to wait. */
+  /** Whether output has to wait. */
   readonly isPaused: boolean
   /** Takes bytes for the peer. */
   give(chunk: Buffer): void
@@ -17,13 +16,13 @@ export class Wire extends Duplex {
   private held: (() => void) | null = null
 
   constructor(private readonly owner: WireOwner) {
-    // a chunk that has to wait is one too many
+    // a single chunk that waits is over the limit
     super({ readableHighWaterMark: 1, writableHighWaterMark: 65536 })
-    // a Readable that has not been read emits nothing in the turn of its push
+    // read once: otherwise push() would not emit synchronously
     this.read(0)
   }
 
-  /** What held output back is over. */
+  /** Output may continue. */
   release(): void {
     const { held } = this
     this.held = null

@@ -1,9 +1,9 @@
-// What a class written in TypeScript does not say of a WebSocket: the attributes of the WHATWG's interface, which of its members are enumerable, its
-// constants, and underscored members of `ws` that programs read.
+// Adds to the WebSocket class what TypeScript cannot express: event handler attributes, enumerable members and constants of the WHATWG
+// interface, and underscored members of `ws` that programs read.
 
 import { attribute, setAttribute, type Target } from './event-target.js'
 
-/** The states, by their numbers. */
+/** The names of the states, by number. */
 export const NAMES = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'] as const
 
 const MEMBERS = ['binaryType', 'bufferedAmount', 'extensions', 'isPaused', 'protocol', 'readyState', 'url']
@@ -14,7 +14,7 @@ interface Socket extends Target {
   readonly url: string | undefined
 }
 
-/** Puts them on the class and its prototype. */
+/** Adds them to the class and its prototype. */
 export function addAttributes(Class: { readonly prototype: Socket }): void {
   const { prototype } = Class
   for (const type of ['open', 'message', 'error', 'close']) {
@@ -29,7 +29,7 @@ export function addAttributes(Class: { readonly prototype: Socket }): void {
       }
     })
   }
-  // as the WHATWG's interfaces have them
+  // as in the interfaces of the WHATWG
   for (const name of MEMBERS) Object.defineProperty(prototype, name, { enumerable: true })
   for (const [value, name] of NAMES.entries()) {
     for (const place of [Class, prototype]) Object.defineProperty(place, name, { enumerable: true, value })
@@ -39,7 +39,7 @@ export function addAttributes(Class: { readonly prototype: Socket }): void {
   addGetter(prototype, '_readyState', socket => socket.readyState)
 }
 
-/** What a program writes to it, as @fastify/websocket does, is there for the program only. */
+/** A value that a program assigns, as @fastify/websocket does, replaces the getter for that program only. */
 function addGetter(prototype: Socket, name: string, read: (socket: Socket) => unknown): void {
   Object.defineProperty(prototype, name, {
     configurable: true,

@@ -1,5 +1,4 @@
-// An address and the options of a client come in; requests by node:http go out, one after another as far as redirects are followed; the
-// socket of the last one goes to the WebSocket. Knows no frames.
+// Makes the HTTP request of a client with node:http, follows redirects, and passes the last socket to the WebSocket. Knows no frames.
 
 import http, { type ClientRequest, type IncomingMessage } from 'node:http'
 import https from 'node:https'
@@ -14,10 +13,10 @@ import type { WebSocket } from './web-socket.js'
 
 const TOKEN = /^[!#$%&'*+\-.0-9A-Z^_`|a-z~]+$/
 const SCHEMES: Record<string, string> = { 'http:': 'ws:', 'https:': 'wss:' }
-/** What a request to another host, or without TLS, is not to carry. */
+/** Header fields not to send to another host, or without TLS. */
 const SECRETS: ReadonlySet<string> = new Set(['authorization', 'cookie'])
 
-/** What a program may not set: they come from the address. */
+/** Options that a program cannot set: they are taken from the address. */
 const FROM_ADDRESS = {
   socketPath: undefined,
   hostname: undefined,
@@ -39,12 +38,12 @@ interface Place {
 type Fields = Record<string, unknown>
 
 export class ClientRequests {
-  /** The request under way. */
+  /** The current request. */
   request: ClientRequest | null = null
   private redirects = 0
   private first: Place | null = null
 
-  /** @throws SyntaxError, RangeError, TypeError where something cannot be sent */
+  /** @throws SyntaxError, RangeError, TypeError if an option is invalid */
   constructor(
     private readonly socket: WebSocket,
     private readonly protocols: readonly string[],
@@ -63,7 +62,7 @@ export class ClientRequests {
     }
   }
 
-  /** @throws SyntaxError where the address is none for a WebSocket */
+  /** @throws SyntaxError if the address is not a WebSocket URL */
   start(address: string | URL): void {
     this.send(readAddress(address))
   }
@@ -118,7 +117,7 @@ export class ClientRequests {
     return fields
   }
 
-  /** The application's fields, without what another host must not see. */
+  /** The application's header fields, without those that another host must not get. */
   private ownHeaders(place: Place): Fields {
     const headers = (this.options.headers ?? {}) as Fields
     if (!this.dropsSecrets(place)) return headers
@@ -131,7 +130,7 @@ export class ClientRequests {
     )
   }
 
-  // Authorization of the first address goes on to the same host; a field that the application set stays the first
+  // the credentials of the first address are sent to the same host only; a field set by the application takes precedence
   private authFor(place: Place, auth: string | undefined): string | undefined {
     if (!this.options.followRedirects) return auth
     this.first ??= place
@@ -147,7 +146,7 @@ export class ClientRequests {
 
   private dropsSecrets(place: Place): boolean {
     const { first } = this
-    // who listens for 'redirect' sees to it
+    // a 'redirect' listener is responsible itself
     if (first === null || this.redirects === 0 || this.socket.listenerCount('redirect') > 0) return false
     return !this.isFirstHost(place) || (first.isSecure && !place.isSecure)
   }
@@ -203,7 +202,7 @@ export class ClientRequests {
   private upgraded(core: WebSocketStream, response: IncomingMessage, stream: Duplex, head: Buffer): void {
     const { socket } = this
     socket.emit('upgrade', response)
-    // a listener may have given it up
+    // a listener may have closed the WebSocket
     if (socket.readyState !== 0) return
     this.request = null
     const problem = this.checkAnswer(response)
@@ -218,7 +217,7 @@ export class ClientRequests {
     socket[kAdopt](core.upgraded(response), stream)
   }
 
-  /** What `ws` says of an answer that is wrong, as far as the core would say something else. */
+  /** The message of `ws` for an invalid response, if the core's differs. */
   private checkAnswer({ headers }: IncomingMessage): string | null {
     if (headers.upgrade?.toLowerCase() !== 'websocket') return 'Invalid Upgrade header'
     const { perMessageDeflate = true } = this.options
@@ -235,7 +234,7 @@ export class ClientRequests {
     return protocols.includes(chosen) ? null : 'Server sent an invalid subprotocol'
   }
 
-  /** Gives up. */
+  /** Aborts the request. */
   abort(message: string): void {
     const { request, socket } = this
     this.request = null
@@ -280,7 +279,7 @@ function placeOf(url: URL): Place {
   return { isSecure: url.protocol === 'wss:', isUnix, host: isUnix ? url.pathname.split(':', 1)[0]! : url.host }
 }
 
-/** Where the request goes, in the words of `http.request`. */
+/** The target of the request, as options of `http.request`. */
 function targetOf(url: URL, { isSecure, isUnix, host }: Place): Fields {
   const defaultPort = isSecure ? 443 : 80
   const path = url.pathname + url.search

@@ -1,4 +1,4 @@
-// What the core tells of a connection comes in, and goes to the WebSocket over it. One function of each kind for all connections.
+// Passes the events of a core connection to its WebSocket. One function for each event, shared by all connections.
 
 import type { CloseInfo, WebSocketStream } from '../../index.js'
 import { kBroke, kEnded, kReceive } from './internals.js'
@@ -14,7 +14,7 @@ interface Listening {
 
 type Core = WebSocketStream & { [kSocket]: Listening }
 
-/** Has the WebSocket told of all that happens to its connection. */
+/** Passes all events of the connection to the WebSocket. */
 export function listenTo(core: WebSocketStream, socket: Listening): void {
   ;(core as Core)[kSocket] = socket
   core.on('message', onMessage)

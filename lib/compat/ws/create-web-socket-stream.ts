@@ -1,4 +1,4 @@
-// A WebSocket comes in, a Duplex of its messages goes out: each write is a message, each message is a chunk.
+// Makes a Duplex of the messages of a WebSocket: each write is a message, each message is a chunk.
 
 import { Duplex, type DuplexOptions } from 'node:stream'
 import type { RawData } from './events.js'
@@ -8,15 +8,15 @@ const CONNECTING = 0
 const CLOSED = 3
 
 /**
- * Messages as a Duplex: text arrives as strings where `readableObjectMode` is set, else as its bytes. `end()` closes the connection, and
- * destroying the stream terminates it.
+ * Messages as a Duplex: with `readableObjectMode` text messages are strings, otherwise bytes. `end()` closes the connection, and destroying
+ * the stream terminates it.
  */
 export function createWebSocketStream(ws: WebSocket, options: DuplexOptions = {}): Duplex {
   return new WebSocketDuplex(ws, options)
 }
 
 class WebSocketDuplex extends Duplex {
-  // its error has closed the connection: the Close frame is still to go out
+  // an error has closed the connection, and the Close frame must still be sent
   private hasFailed = false
 
   constructor(
@@ -24,7 +24,7 @@ class WebSocketDuplex extends Duplex {
     options: DuplexOptions
   ) {
     super({ ...options, objectMode: false, writableObjectMode: false })
-    // programs put a function of their own around it, which calls it by itself
+    // an own property, since programs replace it by a function that calls it
     this._final = callback => this.endMessages(callback)
     ws.on('message', (data, isBinary) => this.pushMessage(data, isBinary))
     ws.once('error', error => {
@@ -69,7 +69,7 @@ class WebSocketDuplex extends Duplex {
       return
     }
     let reason = error
-    // before the connection is open, giving it up is an error
+    // closing before the connection is open emits an error
     ws.once('error', failure => (reason ??= failure))
     ws.once('close', () => callback(reason))
     if (ws.isPaused) ws.resume()

@@ -1,4 +1,4 @@
-// The errors of the core come in, those that programs written for `ws` know come out: its codes, its texts, its classes.
+// Converts the errors of the core to those of `ws`: codes, texts and classes.
 
 import zlib from 'node:zlib'
 import { type ErrorDetails, HandshakeError, WebSocketError } from '../../index.js'
@@ -7,7 +7,7 @@ type Told = readonly [code: string, text: string]
 
 const frame = (text: string): string => `Invalid WebSocket frame: ${text}`
 
-/** What `ws` calls a fault of the peer. */
+/** The errors of `ws` for mistakes of the peer. */
 const FAULTS: Record<string, (details: ErrorDetails) => Told> = {
   WS_ERR_UNEXPECTED_RSV: ({ rsv = 0 }) =>
     (rsv & 3) !== 0
@@ -48,21 +48,21 @@ function tooLarge(): Told {
   return ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'Max payload size exceeded']
 }
 
-/** What `ws` says of an answer to the handshake that is wrong: found by a part of our text. */
+/** The texts of `ws` for an invalid response, found by a part of our text. */
 const ANSWERS: readonly (readonly [part: string, text: string])[] = [
   ['Sec-WebSocket-Accept', 'Invalid Sec-WebSocket-Accept header'],
   ['an extension that was not offered', 'Server indicated an extension that was not requested'],
   ['xtension', 'Invalid Sec-WebSocket-Extensions header']
 ]
 
-/** The error that `ws` would emit; null where it would only emit `close`, as for a wire that breaks. */
+/** The error that `ws` would emit; null if it would only emit `close`, as for a broken connection. */
 export function errorOf(error: Error): Error | null {
   if (error instanceof HandshakeError) return handshakeError(error)
   if (!(error instanceof WebSocketError)) return error
   const fault = FAULTS[error.code]
   if (fault === undefined) return error.closeCode === 1006 ? null : error
   const [code, text] = fault(error.details)
-  // zlib's own words stand behind ours
+  // remove our own text before that of zlib
   const message = text === '' ? error.message.replace(/^compressed data is malformed: /, '') : text
   const Class = text === '' || error.code === 'WS_ERR_INVALID_UTF8' ? Error : RangeError
   const told = Object.assign(new Class(message, { cause: error }), { code })

@@ -1,11 +1,11 @@
-// The WHATWG's interface for listeners, over the EventEmitter that a WebSocket of `ws` is: each listener of the one is a listener of the
-// other, in a wrapper that makes the event.
+// The WHATWG's interface for event listeners, on top of the EventEmitter that a WebSocket of `ws` is: each handler is added as a listener,
+// in a wrapper that creates the event object.
 
 import type { EventEmitter } from 'node:events'
 import type { Data } from './events.js'
 import { kWasClean } from './internals.js'
 
-/** What is told, and by whom. */
+/** The type and target of an event. */
 export class SocketEvent<Target = unknown> {
   #type: string
   #target: Target | null = null
@@ -19,7 +19,7 @@ export class SocketEvent<Target = unknown> {
     return this.#type
   }
 
-  /** The WebSocket that it happened to. */
+  /** The WebSocket that emitted the event. */
   get target(): Target {
     return this.#target as Target
   }
@@ -31,7 +31,7 @@ export class SocketEvent<Target = unknown> {
   }
 }
 
-/** A message. */
+/** The event of a message. */
 export class MessageEvent<Target = unknown> extends SocketEvent<Target> {
   #data: Data
 
@@ -40,13 +40,13 @@ export class MessageEvent<Target = unknown> extends SocketEvent<Target> {
     this.#data = data as Data
   }
 
-  /** A string for text; as `binaryType` says for binary. */
+  /** A string for text; binary in the form of `binaryType`. */
   get data(): Data {
     return this.#data
   }
 }
 
-/** The end of a connection. */
+/** The event of the end of a connection. */
 export class CloseEvent<Target = unknown> extends SocketEvent<Target> {
   #info: { code: number; reason: string; wasClean: boolean }
 
@@ -55,12 +55,12 @@ export class CloseEvent<Target = unknown> extends SocketEvent<Target> {
     this.#info = { code, reason, wasClean }
   }
 
-  /** As in `close` of `on`. */
+  /** The close code, as in the `close` event of `on`. */
   get code(): number {
     return this.#info.code
   }
 
-  /** The reason along with it. */
+  /** The reason that belongs to it. */
   get reason(): string {
     return this.#info.reason
   }
@@ -71,7 +71,7 @@ export class CloseEvent<Target = unknown> extends SocketEvent<Target> {
   }
 }
 
-/** What went wrong. */
+/** The event of an error. */
 export class ErrorEvent<Target = unknown> extends SocketEvent<Target> {
   #error: unknown
   #message: string
@@ -99,21 +99,21 @@ for (const [{ prototype }, names] of [
   [CloseEvent, ['code', 'reason', 'wasClean']],
   [ErrorEvent, ['error', 'message']]
 ] as const) {
-  // as the WHATWG's interfaces have them
+  // as in the interfaces of the WHATWG
   for (const name of names) Object.defineProperty(prototype, name, { enumerable: true })
 }
 
 /** A function, or an object with a method `handleEvent`. */
 export type Handler = ((event: never) => void) | { handleEvent(event: never): void }
 
-/** Where a wrapper has the handler. */
+/** The property of a wrapper that holds the handler. */
 export const kHandler = Symbol('handler')
-/** Whether a wrapper is that of `onopen` or its like. */
+/** The property of a wrapper that tells whether it was set by `onopen` and the like. */
 export const kIsAttribute = Symbol('is an attribute')
 
 type Wrapper = ((...args: any[]) => void) & { [kHandler]?: Handler; [kIsAttribute]?: boolean }
 
-/** What the events are made of besides the arguments of the listener. */
+/** The object that event objects refer to. */
 export interface Target extends Pick<EventEmitter, 'listeners'> {
   readonly [kWasClean]: boolean
   on(event: string, listener: Wrapper): unknown
@@ -130,7 +130,7 @@ const MAKERS: Record<string, (target: Target, ...args: never[]) => SocketEvent<T
     new CloseEvent('close', { code, reason: reason.toString(), wasClean })
 }
 
-/** Events of other types have no such listeners. */
+/** Events of other types have no such handlers. */
 export function addHandler(target: Target, type: string, handler: Handler, once: boolean, isAttribute = false): void {
   if (!Object.hasOwn(MAKERS, type)) return
   if (!isAttribute && find(target, type, handler, false) !== undefined) return
@@ -147,7 +147,7 @@ export function removeHandler(target: Target, type: string, handler: Handler): v
   if (wrapper !== undefined) target.removeListener(type, wrapper)
 }
 
-/** What `onopen` and its like were set to; null for nothing. */
+/** The value of `onopen` and the like; null if not set. */
 export function attribute(target: Target, type: string): Handler | null {
   return find(target, type, undefined, true)?.[kHandler] ?? null
 }

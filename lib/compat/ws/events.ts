@@ -5,13 +5,13 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { CloseEvent, ErrorEvent, MessageEvent, SocketEvent } from './event-target.js'
 
-/** A message as it arrives: in the form that `binaryType` says. */
+/** A received message, in the form of `binaryType`. */
 export type RawData = Buffer | ArrayBuffer | Buffer[]
 
-/** The same, or text as the WHATWG's events have it. */
+/** The same, or a string for text, as in WHATWG events. */
 export type Data = string | RawData
 
-/** What a WebSocket emits. */
+/** The events of a WebSocket. */
 export interface SocketEvents {
   open: []
   message: [data: RawData, isBinary: boolean]
@@ -19,29 +19,29 @@ export interface SocketEvents {
   pong: [data: Buffer]
   close: [code: number, reason: Buffer]
   error: [error: Error]
-  /** Client: the answer to the request. */
+  /** Client: the response to the request. */
   upgrade: [response: IncomingMessage]
-  /** Client: the request that follows a redirect, before it is sent. */
+  /** Client: the request after a redirect, before it is sent. */
   redirect: [url: string, request: ClientRequest]
-  /** Client: an answer that refuses. Without a listener it is an error. */
+  /** Client: a response that refuses. Without a listener an error is emitted. */
   'unexpected-response': [request: ClientRequest, response: IncomingMessage]
 }
 
-/** What a WebSocketServer emits. */
+/** The events of a WebSocketServer. */
 export interface ServerEvents<Socket, Request> {
   connection: [websocket: Socket, request: Request]
-  /** The lines of the answer, before it is sent: lines can be added. */
+  /** The lines of the response, before it is sent; lines can be added. */
   headers: [headers: string[], request: Request]
   error: [error: Error]
   listening: []
   close: []
-  /** A request that breaks a rule; who listens answers it. */
+  /** An invalid request; a listener must answer it. */
   wsClientError: [error: Error, socket: Duplex, request: Request]
 }
 
 type Replaced = 'on' | 'once' | 'off' | 'addListener' | 'removeListener' | 'prependListener'
 
-/** An EventEmitter whose methods know these events, and take all others. */
+/** An EventEmitter whose methods know these events, and accept all others. */
 export interface Emitter<Self, Events> extends Omit<EventEmitter, Replaced> {
   on<E extends keyof Events>(event: E, listener: (this: Self, ...args: Events[E] & any[]) => void): this
   on(event: string | symbol, listener: (this: Self, ...args: any[]) => void): this
@@ -65,10 +65,10 @@ export interface EventMap<Socket> {
   close: CloseEvent<Socket>
 }
 
-/** What `onopen` and its like are set to. */
+/** The type of `onopen` and the like. */
 export type Attribute<Socket, E extends keyof EventMap<unknown>> = ((event: EventMap<Socket>[E]) => void) | null
 
-/** What `addEventListener` takes. */
+/** The type of the listener of `addEventListener`. */
 export type EventListenerOf<Socket, E extends keyof EventMap<unknown>> =
   | ((event: EventMap<Socket>[E]) => void)
   | { handleEvent(event: EventMap<Socket>[E]): void }

@@ -1,4 +1,4 @@
-// The interface of `ws`: the same names, to import and to require.
+// The interface of `ws`, with the same names, for import and require.
 
 import type { IncomingMessage } from 'node:http'
 import { createWebSocketStream } from './create-web-socket-stream.js'
@@ -8,13 +8,13 @@ import type * as options from './options.js'
 import { WebSocketServer } from './server.js'
 import { WebSocket } from './web-socket.js'
 
-/** The class, with what `require('ws')` has beside it. */
+/** The class with the properties that `require('ws')` has. */
 const entry = Object.assign(WebSocket, { WebSocket, WebSocketServer, Server: WebSocketServer, createWebSocketStream })
 
 /** As a type, the default export is the class. */
 type entry = WebSocket
 
-/** The types that programs take from the default export: `WebSocket.RawData`, `WebSocket.Server`. */
+/** Types that programs use through the default export: `WebSocket.RawData`, `WebSocket.Server`. */
 declare namespace entry {
   export type RawData = ReceivedData
   export type Data = AnyData

@@ -1,7 +1,7 @@
-// The names of what a WebSocket and a WebSocketServer keep to themselves. Symbols, since programs extend both classes and put properties of their own on
-// both: `ws.type`, `ws.sender`, a method `receive`.
+// The names of private members of a WebSocket and a WebSocketServer. They are symbols, since programs extend both classes and add their own
+// properties: `ws.type`, `ws.sender`, a method `receive`.
 
-// of a WebSocket: its state
+// the state of a WebSocket
 export const kPhase = Symbol('phase')
 export const kCore = Symbol('core')
 export const kWire = Symbol('wire')
@@ -13,22 +13,22 @@ export const kCloseSize = Symbol('size of the Close')
 export const kHasFailed = Symbol('has failed')
 export const kRequests = Symbol('requests')
 
-// what it does
+// its methods
 export const kGiveUp = Symbol('give up')
 export const kSendWith = Symbol('send with options')
 export const kControl = Symbol('send a control frame')
 export const kCanSend = Symbol('can send')
 
-/** Takes a connection, whose handshake is done with `attach`, and emits `open`. */
+/** Takes a connection, on which the handshake was done with `attach`, and emits `open`. */
 export const kAdopt = Symbol('adopt')
-/** The connection was never opened. */
+/** The connection could not be opened. */
 export const kFail = Symbol('fail')
-/** Nothing can open it any more; `kFail` says why. */
+/** It can no longer be opened; `kFail` reports why. */
 export const kFailing = Symbol('failing')
 /** Whether both sides have sent a Close frame. */
 export const kWasClean = Symbol('was clean')
 
-// what the core tells it
+// called by the core
 export const kReceive = Symbol('receive')
 export const kBroke = Symbol('broke')
 export const kEnded = Symbol('ended')

@@ -1,17 +1,17 @@
-// What is given to `send` with options, or in fragments, goes to the core as whole messages or as a message in pieces.
+// Passes messages that `send` gets with options or in fragments to the core, whole or in pieces.
 
 import { type MessageWriter, WebSocketError, type WebSocketStream } from '../../index.js'
 
-/** Told when a message has been written, or cannot be. */
+/** Called when a message has been written, or cannot be. */
 export type Sent = (error?: Error | null) => void
 
-/** How one message is sent. */
+/** Options for sending one message. */
 export interface SendOptions {
-  /** Whether it is binary. Default: unless it is a string. */
+  /** Whether it is binary. Default: true unless it is a string. */
   binary?: boolean | undefined
   /** Whether it may be compressed. Default: true. */
   compress?: boolean | undefined
-  /** Whether the message ends with it. Default: true. */
+  /** Whether it is the last fragment of the message. Default: true. */
   fin?: boolean | undefined
   /** Has no effect: a client masks, a server does not (RFC 6455 §5.1). */
   mask?: boolean | undefined
@@ -22,10 +22,10 @@ export class MessageSender {
   private writer: MessageWriter | null = null
   // fragments that wait for the bytes of a Blob
   private pieces: Promise<void> | null = null
-  // Blobs that are being read, which other messages wait behind
+  // number of Blobs being read, for which other messages wait
   private blobs = 0
 
-  /** @param unreadable - told of a Blob whose bytes cannot be had */
+  /** @param unreadable - called for a Blob that cannot be read */
   constructor(
     private readonly core: WebSocketStream,
     private readonly unreadable: (error: Error) => void
@@ -42,7 +42,7 @@ export class MessageSender {
     else this.core.binary(typeof payload === 'string' ? Buffer.from(payload) : payload, { compress }, sent)
   }
 
-  /** Tells a callback in the words of `ws` why its message was not sent: what it waited for when the connection ended. */
+  /** A callback that gets the error of `ws`, which says what the message waited for when the connection ended. */
   private explaining(callback: Sent): Sent {
     const { core, blobs } = this
     if (blobs === 0 && core.extensions === '') return callback
@@ -53,11 +53,11 @@ export class MessageSender {
     }
   }
 
-  // what was to follow a Blob that cannot be read is not to go without it
+  // messages after a Blob that cannot be read must not be sent without it
   private sentBlob(error: Error | null | undefined, sent?: Sent): void {
     this.blobs--
     sent?.(error)
-    // the core tells why
+    // the core reports other errors
     if (error && !(error instanceof WebSocketError)) this.core.destroy()
   }
 

@@ -1,4 +1,4 @@
-// The options of `ws` come in, those of the core come out. docs/migrating-from-ws.md has the table of what has no effect here.
+// Converts the options of `ws` to those of the core. docs/migrating-from-ws.md lists those that have no effect.
 
 import type {
   ClientRequest,
@@ -22,41 +22,41 @@ import type { WebSocket } from './web-socket.js'
 
 /** Options of permessage-deflate. */
 export interface PerMessageDeflateOptions {
-  /** Whether the server compresses each message by itself. */
+  /** Whether the server compresses without context takeover. */
   serverNoContextTakeover?: boolean | undefined
-  /** Whether the client does. */
+  /** Whether the client compresses without context takeover. */
   clientNoContextTakeover?: boolean | undefined
-  /** The server's window, 8 to 15. */
+  /** Maximum window of the server, 8 to 15. */
   serverMaxWindowBits?: number | undefined
-  /** The client's window, 8 to 15. */
+  /** Maximum window of the client, 8 to 15. */
   clientMaxWindowBits?: number | boolean | undefined
   /** `level`, `memLevel` and `windowBits` are used. */
   zlibDeflateOptions?: ZlibOptions | undefined
   /** Has no effect. */
   zlibInflateOptions?: ZlibOptions | undefined
-  /** Bytes below which a message is sent as it is. Default: 1024. */
+  /** Size in bytes below which a message is not compressed. Default: 1024. */
   threshold?: number | undefined
-  /** Jobs of the thread pool at once. Default: 10. */
+  /** Maximum jobs in the thread pool at the same time. Default: 10. */
   concurrencyLimit?: number | undefined
 }
 
-/** What both sides have. */
+/** Options of clients and servers. */
 export interface CommonOptions {
   /** Has no effect: messages of one chunk are emitted in one turn, as with `true`. */
   allowSynchronousEvents?: boolean | undefined
   /** Whether Pings are answered. Default: true. */
   autoPong?: boolean | undefined
-  /** Milliseconds for the closing handshake. Default: 30000. */
+  /** Time in ms for the closing handshake. Default: 30000. */
   closeTimeout?: number | undefined
-  /** Bytes of a message; 0 for no limit. Default: 104857600. */
+  /** Maximum size of a message in bytes; 0 for no limit. Default: 104857600. */
   maxPayload?: number | undefined
-  /** Has no effect: what is held is bounded in bytes. */
+  /** Has no effect: buffers are limited in bytes. */
   maxBufferedChunks?: number | undefined
-  /** Has no effect: one Pong waits at most. */
+  /** Has no effect: at most one Pong waits. */
   maxPendingAutoPongs?: number | undefined
-  /** Fragments of a message; 0 for no limit. Default: 131072. */
+  /** Maximum number of fragments of a message; 0 for no limit. Default: 131072. */
   maxFragments?: number | undefined
-  /** Compression. A client's default: true, a server's: false. */
+  /** Compression. Default: true for a client, false for a server. */
   perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined
   /** Has no effect: text is always checked. */
   skipUTF8Validation?: boolean | undefined
@@ -71,15 +71,15 @@ export interface ClientOptions
     Omit<ClientRequestArgs, 'createConnection'>,
     Omit<ConnectionOptions, 'timeout' | 'host' | 'port' | 'path' | 'lookup' | 'socket' | 'session'> {
   createConnection?: typeof createConnection | ClientRequestArgs['createConnection']
-  /** Sends the request, in place of `request.end()`. */
+  /** Sends the request, instead of `request.end()`. */
   finishRequest?: FinishRequestCallback | undefined
   /** Whether redirects are followed. Default: false. */
   followRedirects?: boolean | undefined
-  /** Is not called: masks come from a cryptographic source. A TypeError where it is no function. */
+  /** Not called: masks come from a cryptographic source. TypeError if it is not a function. */
   generateMask?: ((mask: Buffer) => void) | undefined
-  /** Milliseconds for the opening handshake. Default: no limit. */
+  /** Time in ms for the opening handshake. Default: no limit. */
   handshakeTimeout?: number | undefined
-  /** Redirects that are followed. Default: 10. */
+  /** Maximum number of redirects to follow. Default: 10. */
   maxRedirects?: number | undefined
   /** The Origin field. */
   origin?: string | undefined
@@ -90,11 +90,11 @@ export interface ClientOptions
 /** The class of a request. */
 export type RequestClass = typeof IncomingMessage
 
-/** What is known of a client that wants to connect. */
+/** The information about a client that wants to connect. */
 export interface VerifyInfo<Request> {
   /** The Origin field. */
   origin: string
-  /** Whether it came by TLS. */
+  /** Whether the request arrived over TLS. */
   secure: boolean
   /** The request. */
   req: Request
@@ -115,7 +115,7 @@ export interface ServerOptions<
   Request extends typeof IncomingMessage = typeof IncomingMessage
 > extends CommonOptions {
   backlog?: number | null | undefined
-  /** Whether `clients` is kept. Default: true. */
+  /** Whether to maintain `clients`. Default: true. */
   clientTracking?: boolean | undefined
   handleProtocols?: ((protocols: Set<string>, request: InstanceType<Request>) => string | false) | null | undefined
   host?: string | null | undefined
@@ -136,7 +136,7 @@ const CLOSE_TIMEOUT = 30_000
 const MAX_PAYLOAD = 100 * 1024 * 1024
 const MAX_FRAGMENTS = 128 * 1024
 
-/** What both sides tell the core. */
+/** The options that clients and servers pass to the core. */
 export function coreOptions(options: CommonOptions): WebSocketOptions {
   const {
     autoPong = true,
@@ -158,7 +158,7 @@ export function coreOptions(options: CommonOptions): WebSocketOptions {
   }
 }
 
-/** The core's options for the connections of a server: one object as long as a program does not change `server.options`. */
+/** The core's options for the connections of a server: one object as long as the program does not change `server.options`. */
 export class SharedCoreOptions {
   private given: CommonOptions | null = null
   private made: WebSocketOptions = {}
@@ -173,10 +173,10 @@ export class SharedCoreOptions {
   }
 }
 
-/** The options that matter to the core. */
+/** The options that affect the core. */
 const USED = ['autoPong', 'closeTimeout', 'maxPayload', 'maxFragments', 'perMessageDeflate'] as const
 
-/** The extension that `perMessageDeflate` asks for. */
+/** The extension for `perMessageDeflate`. */
 export function deflate(given: boolean | PerMessageDeflateOptions | undefined, isServer: boolean): Extension[] {
   if (!given) return []
   const options = given === true ? {} : given
@@ -190,7 +190,7 @@ export function deflate(given: boolean | PerMessageDeflateOptions | undefined, i
     concurrency: concurrencyLimit,
     level: zlibDeflateOptions.level === -1 ? undefined : zlibDeflateOptions.level,
     memLevel: zlibDeflateOptions.memLevel,
-    // zlib has no window of 256 bytes
+    // zlib does not support a window of 256 bytes
     windowBits: windowBits === undefined ? 15 : Math.max(9, windowBits),
     peerWindowBits: typeof peerBits === 'number' ? peerBits : 15,
     contextTakeover: !options[`${own}NoContextTakeover`],

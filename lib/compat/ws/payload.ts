@@ -1,9 +1,9 @@
-// What programs give to send, and what they are given, in the forms of `ws`.
+// Converts data between the forms of `ws` and those of the core.
 
 import type { WebSocketStream } from '../../index.js'
 import type { RawData } from './events.js'
 
-/** What `send` takes: text, bytes in any form, and what Buffer.from makes bytes of. */
+/** The data that `send` takes: text, bytes in any form, and anything that Buffer.from accepts. */
 export type Sendable =
   | string
   | number
@@ -19,12 +19,12 @@ export type Sendable =
   | { valueOf(): string }
   | { [Symbol.toPrimitive](hint: string): string }
 
-/** The forms in which messages are given out. */
+/** The forms of received binary messages. */
 export type BinaryType = 'nodebuffer' | 'arraybuffer' | 'fragments' | 'blob'
 
 export const BINARY_TYPES: readonly string[] = ['nodebuffer', 'arraybuffer', 'fragments', 'blob']
 
-/** What has no bytes, once for all. */
+/** An empty Buffer, shared. */
 export const EMPTY: Buffer<ArrayBuffer> = Buffer.alloc(0)
 
 /** Text stays text; anything else becomes bytes. */
@@ -41,16 +41,17 @@ function toBytes(data: unknown): Uint8Array {
   return Buffer.from(data as Uint8Array)
 }
 
-/** Messages up to this size are copied; larger ones leave at once, which costs no more than a copy. */
+/** Messages up to this size are copied; larger ones are flushed at once, which costs no more than a copy. */
 const COPY_UP_TO = 4096
-/** So much is masked and written in one go. */
+/** The most that is masked and written at once. */
 const WRITTEN_AT_ONCE = 65536
-/** Behind so much a server keeps bytes as they are: a broadcast shares them among all clients that are slow. */
+/** If a server has buffered more than this, bytes are kept without a copy: in a broadcast, all slow clients share them. */
 const SHARED_FROM = 262_144
 
 /**
- * Bytes as they are at the call: `ws` hands them to the wire, and programs fill the same buffer again for the next message. What comes back
- * as it was given must be flushed. A client of `ws` masks a copy; a server of `ws` keeps what the kernel does not take.
+ * The bytes as they are at the time of the call: `ws` passes them to the wire at once, and programs reuse the buffer for the next message.
+ * If the result is the argument itself, it must be flushed. A client of `ws` masks a copy; a server of `ws` keeps what the kernel does not
+ * take.
  */
 export function asSent(bytes: Uint8Array, core: WebSocketStream, isClient: boolean): Uint8Array {
   if (bytes.length <= COPY_UP_TO) return copyOf(bytes)
@@ -66,7 +67,7 @@ function copyOf(bytes: Uint8Array): Uint8Array {
   return copy
 }
 
-/** The payload of a Ping or Pong. @throws RangeError where it is too long */
+/** The payload of a Ping or Pong. @throws RangeError if it is too long */
 export function toControl(data: unknown): Uint8Array {
   const payload = toPayload(data)
   if (payload instanceof Blob) throw new TypeError('a ping or pong carries no Blob')
@@ -81,7 +82,7 @@ export function sizeOf(payload: string | Uint8Array | Blob): number {
   return payload instanceof Blob ? payload.size : payload.length
 }
 
-/** A binary message in the form that `binaryType` says. */
+/** A binary message in the form of `binaryType`. */
 export function asType(bytes: Buffer, type: Exclude<BinaryType, 'nodebuffer'>): RawData | Blob {
   if (type === 'fragments') return [bytes]
   if (type === 'blob') return new Blob([bytes as Uint8Array<ArrayBuffer>])
@@ -90,7 +91,7 @@ export function asType(bytes: Buffer, type: Exclude<BinaryType, 'nodebuffer'>): 
   return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer
 }
 
-/** @throws TypeError, RangeError where a Close frame cannot say it (RFC 6455 §7.4) */
+/** @throws TypeError, RangeError if it cannot be sent in a Close frame (RFC 6455 §7.4) */
 export function checkClose(code: unknown, reason: string): void {
   const isCode = typeof code === 'number' && Number.isInteger(code)
   const isSendable =

@@ -1,4 +1,4 @@
-// A request to upgrade comes in; what is wrong with it, in the words of `ws`, comes out. And the answers that refuse it.
+// Checks an upgrade request with the error messages of `ws`, and writes refusals.
 
 import { createHash } from 'node:crypto'
 import { type IncomingMessage, type OutgoingHttpHeaders, STATUS_CODES } from 'node:http'
@@ -13,13 +13,13 @@ export interface RequestFault {
 }
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/
-/** A name as HTTP has it (RFC 9110 §5.6.2). */
+/** A token in HTTP (RFC 9110 §5.6.2). */
 export const TOKEN = /^[!#$%&'*+\-.0-9A-Z^_`|a-z~]+$/
 const ITEM =
   /^[!#$%&'*+\-.0-9A-Z^_`|a-z~]+(?:[ \t]*;[ \t]*[!#$%&'*+\-.0-9A-Z^_`|a-z~]+(?:=(?:[!#$%&'*+\-.0-9A-Z^_`|a-z~]+|"[^"]*"))?)*$/
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
-/** The first rule that a request breaks (RFC 6455 §4.2.1); null where it breaks none. */
+/** The first rule that a request breaks (RFC 6455 §4.2.1); null if it breaks none. */
 export function checkRequest({ method, headers }: IncomingMessage, hasExtensions: boolean): RequestFault | null {
   if (method !== 'GET') return { status: 405, message: 'Invalid HTTP method' }
   if (headers.upgrade?.toLowerCase() !== 'websocket') return { status: 400, message: 'Invalid Upgrade header' }
@@ -36,7 +36,7 @@ export function checkRequest({ method, headers }: IncomingMessage, hasExtensions
   return { status: 400, message: 'Invalid or unacceptable Sec-WebSocket-Extensions header' }
 }
 
-/** What a client may ask of permessage-deflate (RFC 7692 §7.1). */
+/** The parameters that a client may offer for permessage-deflate (RFC 7692 §7.1). */
 const PARAMETERS: Record<string, RegExp> = {
   server_no_context_takeover: /^$/,
   client_no_context_takeover: /^$/,
@@ -48,7 +48,7 @@ function isOffer(offer: string): boolean {
   return offer.split(',').every(item => ITEM.test(item.trim()) && isDeflate(item.trim()))
 }
 
-/** Whether the parameters of permessage-deflate are right; those of other extensions are not ours to judge. */
+/** Whether the parameters of permessage-deflate are valid; other extensions are not checked. */
 function isDeflate(item: string): boolean {
   const [name, ...parameters] = item.split(';').map(part => part.trim())
   if (name !== 'permessage-deflate') return true
@@ -61,21 +61,21 @@ function isDeflate(item: string): boolean {
 }
 
 /**
- * The request as the core takes it. One that a program has made by hand may have numbers among its fields, and no Host; and a program may
- * answer with a subprotocol that the client has not offered.
+ * The request for the core. A request made by the program itself may have numbers as field values, and no Host; and a program may choose a
+ * subprotocol that the client has not offered.
  */
 export function forCore(request: IncomingMessage, offered: Set<string>, protocol: string): UpgradeRequest {
   const { method, url, headers, socket } = request
   const { host = 'localhost', 'sec-websocket-version': version } = headers
   const isOffered = protocol === '' || offered.has(protocol)
-  // the core keeps what it is given as long as the connection lasts
+  // a copy of what is needed, since the core keeps it as long as the connection lasts
   if (typeof version === 'string' && headers.host !== undefined && isOffered) return { method, url, socket, headers }
   const fields: UpgradeRequest['headers'] = { ...headers, host, 'sec-websocket-version': String(version) }
   if (!isOffered) fields['sec-websocket-protocol'] = protocol
   return { method, url, socket, headers: fields }
 }
 
-/** The subprotocols that a client offers; null where the field is malformed. */
+/** The subprotocols that a client offers; null if the field is malformed. */
 export function readProtocols({ headers }: IncomingMessage): Set<string> | null {
   const field = headers['sec-websocket-protocol']
   if (field === undefined) return new Set()
@@ -89,7 +89,7 @@ export function acceptValue(key: string): string {
   return createHash('sha1').update(`${key}${GUID}`).digest('base64')
 }
 
-/** Answers with another status than 101, and ends the connection. */
+/** Answers with a status other than 101, and ends the connection. */
 export function refuse(socket: Duplex, status: number, message?: string, headers: OutgoingHttpHeaders = {}): void {
   const reason = STATUS_CODES[status] ?? ''
   const body = message || reason

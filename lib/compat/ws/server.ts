@@ -1,5 +1,5 @@
-// The WebSocketServer of `ws`: requests of a node:http server come in, WebSockets go out to `connection` listeners. The answers are the
-// core's, but for those that refuse.
+// The WebSocketServer of `ws`: passes WebSockets from requests of a node:http server to `connection` listeners. The core writes the 101
+// responses, this file the refusals.
 
 import { EventEmitter } from 'node:events'
 import http, { type Server as HttpServer, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
@@ -41,7 +41,7 @@ const ServerEmitter = EventEmitter as unknown as new <Socket, Request>() => Emit
   ServerEvents<Socket, Request>
 >
 
-/** Fields that the handshake writes itself: lines of them are left out. */
+/** Header fields that the handshake sets itself: lines with them are ignored. */
 const OWN: ReadonlySet<string> = new Set([
   'upgrade',
   'connection',
@@ -61,7 +61,7 @@ const STATES = ['running', 'closing', 'closed'] as const
 const kUsed = Symbol('upgraded')
 const kCoreOptions = Symbol('core options')
 
-/** As `options` shows them. */
+/** As visible in `options`. */
 const DEFAULTS: ServerOptions = {
   WebSocket,
   allowSynchronousEvents: true,
@@ -91,23 +91,23 @@ export class WebSocketServer<
 > extends ServerEmitter<InstanceType<Socket>, InstanceType<Request>> {
   /** The options, with their defaults. */
   readonly options: ServerOptions<Socket, Request>
-  /** The connections that are open or closing; undefined where `clientTracking` is false. */
+  /** The connections that are open or closing; undefined if `clientTracking` is false. */
   declare clients: Set<InstanceType<Socket>>
 
-  /** The HTTP server; programs ask for its address. @internal */
+  /** The HTTP server; programs read its address. @internal */
   _server: HttpServer<Request> | null = null
   private [kState]: (typeof STATES)[number] = 'running'
   private readonly [kSubscriptions]: Record<string, (...args: never[]) => void>
   private [kWaitsForClients] = false
   private readonly [kCoreOptions] = new SharedCoreOptions()
 
-  /** The state as a number, for programs that look at it. @internal */
+  /** The state as a number, for programs that read it. @internal */
   get _state(): number {
     return STATES.indexOf(this[kState])
   }
 
   /**
-   * @param callback - called when the server that it makes for `port` listens
+   * @param callback - called when the server made for `port` listens
    * @throws TypeError unless exactly one of `port`, `server` and `noServer` is given
    */
   constructor(options: ServerOptions<Socket, Request> = {}, callback?: () => void) {
@@ -118,7 +118,7 @@ export class WebSocketServer<
       throw new TypeError('One and only one of the "port", "server", or "noServer" options must be specified')
     }
     this.options = { ...DEFAULTS, ...options } as ServerOptions<Socket, Request>
-    // wrong ones are told now
+    // report invalid options now
     void WebSocketStream.server(this[kCoreOptions].of(this.options))
     if (this.options.clientTracking) this.clients = new Set()
     this[kSubscriptions] = {
@@ -152,7 +152,7 @@ export class WebSocketServer<
     return this._server === null ? null : this._server.address()
   }
 
-  /** Takes no more connections. The HTTP server is closed if it was made for `port`; connections stay as they are. */
+  /** Accepts no more connections. Closes the HTTP server if it was made for `port`; does not close connections. */
   close(callback?: (error?: Error) => void): void {
     if (this[kState] === 'closed') {
       if (callback !== undefined) this.once('close', () => callback(new Error('The server is not running')))
@@ -178,16 +178,16 @@ export class WebSocketServer<
     this.emit('close')
   }
 
-  /** Whether a request is for this server: one whose path is that of the options. */
+  /** Whether this server handles a request: its path must be that of the options. */
   shouldHandle(request: InstanceType<Request>): boolean | Promise<boolean> {
     const { path } = this.options
     return !path || request.url!.split('?', 1)[0] === path
   }
 
   /**
-   * Answers a request to upgrade.
-   * @param callback - called in this turn, unless `verifyClient` takes longer
-   * @throws Error where the socket has been upgraded before
+   * Answers an upgrade request.
+   * @param callback - called synchronously, unless `verifyClient` is asynchronous
+   * @throws Error if the socket has already been upgraded
    */
   handleUpgrade(
     request: InstanceType<Request>,
@@ -261,7 +261,7 @@ export class WebSocketServer<
       return
     }
     socket[kUsed] = true
-    // frames come by the socket, in a turn of their own
+    // the socket delivers these frames in a later turn
     if (head.length > 0) socket.unshift(head)
     const { handleProtocols } = this.options
     const [first = ''] = protocols
@@ -280,7 +280,7 @@ export class WebSocketServer<
     this[kConnected](core, socket, request, callback)
   }
 
-  /** The fields that `headers` listeners add to the answer, by lower-case name. */
+  /** The header fields that `headers` listeners add to the response, by lower-case name. */
   private [kAddedFields](request: InstanceType<Request>, protocol: string): Map<string, AddedField> {
     const added = new Map<string, AddedField>()
     if (this.listenerCount('headers') === 0) return added

@@ -1,5 +1,5 @@
-// The WebSocket of `ws`, over a WebSocketStream. What happens before a connection is open is in client-request.ts and server.ts; what
-// happens on the wire is the core's.
+// The WebSocket of `ws` on top of a WebSocketStream. client-request.ts and server.ts handle the time before a connection is open; the core
+// handles the wire.
 
 import { EventEmitter } from 'node:events'
 import type { ClientRequest, ClientRequestArgs } from 'node:http'
@@ -55,24 +55,24 @@ const OPEN = 1
 const CLOSING = 2
 const CLOSED = 3
 
-/** What the core calls its states; closed is told by `close`. */
+/** The states of the core as numbers; `close` sets CLOSED. */
 const STATES = { connecting: CONNECTING, open: OPEN, closing: CLOSING, closed: CLOSING } as const
 
-/** Pings and pongs of `ws` keep their place among the messages. */
+/** Pings and Pongs of `ws` keep their place in the order of messages. */
 const IN_ORDER = { inOrder: true }
 
 type Callback = (error?: Error) => void
 const SocketEmitter = EventEmitter as unknown as new () => Emitter<WebSocket, SocketEvents>
 
-/** A WebSocket with the interface of `ws` 8, events as of an EventEmitter, and the interface of the WHATWG. */
+/** A WebSocket with the interface of `ws` 8: an EventEmitter with the interface of the WHATWG. */
 export class WebSocket extends SocketEmitter {
   /** 0: the connection is not open yet. */
   declare static readonly CONNECTING: 0
-  /** 1: messages go both ways. */
+  /** 1: messages can be sent and received. */
   declare static readonly OPEN: 1
   /** 2: the connection is closing. */
   declare static readonly CLOSING: 2
-  /** 3: the connection has ended, or was never opened. */
+  /** 3: the connection has ended, or could not be opened. */
   declare static readonly CLOSED: 3
 
   declare readonly CONNECTING: 0
@@ -86,27 +86,27 @@ export class WebSocket extends SocketEmitter {
   declare onclose: Attribute<WebSocket, 'close'>
 
   private [kWire]: Duplex | null = null
-  /** Redirects that were followed; few are. @internal */
+  /** Number of redirects followed; rarely set. @internal */
   declare _redirects: number
-  // OPEN where the core knows the state
+  // OPEN means: ask the core
   private [kPhase]: 0 | 1 | 2 | 3 = CONNECTING
   private [kCore]: WebSocketStream | null = null
   private [kType]: BinaryType = 'nodebuffer'
   private [kPaused] = false
-  // where options or fragments have been given
+  // set if options or fragments were used
   private [kSender]: MessageSender | null = null
-  // bytes that were given after the end
+  // bytes passed to `send` after the end
   private [kLateBytes] = 0
   private [kCloseSize] = 0
   private [kHasFailed] = false
-  // what is being dialled
+  // the requests of a client that is connecting
   private [kRequests]: ClientRequests | null = null
   /** The address of a client. @internal */
   _url: string | undefined = undefined
 
   /**
    * @param address - `ws:`, `wss:`, `http:`, `https:` or `ws+unix:`; null for the connections of a server
-   * @throws SyntaxError where the address, or a subprotocol, is none; TypeError, RangeError where an option is wrong
+   * @throws SyntaxError if the address or a subprotocol is invalid; TypeError, RangeError if an option is invalid
    */
   constructor(address: null, protocols?: undefined, options?: CommonOptions)
   constructor(address: string | URL, options?: ClientOptions | ClientRequestArgs)
@@ -126,7 +126,7 @@ export class WebSocket extends SocketEmitter {
     return this[kPhase] === OPEN ? STATES[this[kCore]!.readyState] : this[kPhase]
   }
 
-  /** The form in which binary messages arrive. Default: `'nodebuffer'`. Another value is ignored. */
+  /** The form of received binary messages. Default: `'nodebuffer'`. Invalid values are ignored. */
   get binaryType(): BinaryType {
     return this[kType]
   }
@@ -135,13 +135,13 @@ export class WebSocket extends SocketEmitter {
     if (BINARY_TYPES.includes(type)) this[kType] = type
   }
 
-  /** Bytes that were given to `send` and that the wire has not taken. */
+  /** Bytes passed to `send` that have not been written to the wire. */
   get bufferedAmount(): number {
-    // a Close frame is none of the application's data
+    // without the Close frame, which is not data of the application
     return this[kLateBytes] + Math.max(0, (this[kCore]?.bufferedAmount ?? 0) - this[kCloseSize])
   }
 
-  /** The names of the extensions that were negotiated. */
+  /** The names of the negotiated extensions. */
   get extensions(): string {
     return (this[kCore]?.extensions ?? '')
       .split(', ')
@@ -149,7 +149,7 @@ export class WebSocket extends SocketEmitter {
       .join()
   }
 
-  /** Whether `pause()` holds. */
+  /** Whether `pause()` is in effect. */
   get isPaused(): boolean {
     return this[kPaused]
   }
@@ -159,7 +159,7 @@ export class WebSocket extends SocketEmitter {
     return this[kCore]?.protocol ?? ''
   }
 
-  /** The address of a client; a server's connections have none. */
+  /** The address of a client; '' for connections of a server. */
   get url(): string {
     return this._url as string
   }
@@ -170,8 +170,8 @@ export class WebSocket extends SocketEmitter {
   }
 
   /**
-   * Begins the closing handshake; before the connection is open, gives it up.
-   * @param code - 1000-1003, 1007-1014 or 3000-4999; a Close without one where it is left out
+   * Starts the closing handshake; aborts a connection that is not open yet.
+   * @param code - 1000-1003, 1007-1014 or 3000-4999; if omitted, the Close has no code
    * @param data - the reason, at most 123 bytes
    */
   close(code?: number, data?: string | Buffer): void {
@@ -182,9 +182,9 @@ export class WebSocket extends SocketEmitter {
     if (code !== undefined) checkClose(code, reason)
     void this[kCore]!.close(code ?? null, code === undefined ? '' : reason)
     const size = code === undefined ? 0 : 2 + Buffer.byteLength(reason)
-    // with its header, and a client's mask
+    // including the header, and the mask of a client
     this[kCloseSize] = size + (this._url === undefined ? 2 : 6)
-    // programs exit behind it
+    // the program may exit right after this call
     this[kCore]!.flush()
   }
 
@@ -193,19 +193,19 @@ export class WebSocket extends SocketEmitter {
     const { readyState } = this
     if (readyState === CONNECTING) this[kGiveUp]()
     else if (readyState !== CLOSED) {
-      // what was sent before leaves
+      // data sent before is still written
       this[kCore]?.flush()
       this[kCore]?.destroy()
     }
   }
 
-  /** The wire, for programs that ask for its address, or end it: what was sent before is handed to it first. @internal */
+  /** The wire, for programs that read its address or end it; data sent before is written first. @internal */
   get _socket(): Duplex | null {
     this[kCore]?.flush()
     return this[kWire]
   }
 
-  /** The request under way, for programs that add to it. @internal */
+  /** The current request, for programs that add to it. @internal */
   get _req(): ClientRequest | null {
     return this[kRequests]?.request ?? null
   }
@@ -214,28 +214,28 @@ export class WebSocket extends SocketEmitter {
     this[kRequests]?.abort('WebSocket was closed before the connection was established')
   }
 
-  /** Keeps messages from listeners until `resume()`; the peer is slowed down. */
+  /** Stops `message` events until `resume()`, and applies backpressure to the peer. */
   pause(): void {
     if (this[kCore] === null || this[kPhase] === CLOSED) return
     this[kPaused] = true
     this[kCore].pauseMessages()
-    // pings wait as well, and the peer at once
+    // pausing the wire stops Pings too, and applies backpressure at once
     this[kWire]!.pause()
   }
 
-  /** Lets messages go on. */
+  /** Resumes `message` events. */
   resume(): void {
     if (this[kCore] === null || this[kPhase] === CLOSED) return
     this[kPaused] = false
     this[kCore].resumeMessages()
-    // a listener may have paused again
+    // a listener may have paused it again
     if (!this.isPaused) this[kWire]!.resume()
   }
 
   /**
    * Sends a message, or a fragment of one.
-   * @param callback - called when the wire has written it
-   * @throws Error before the connection is open; TypeError for text as bytes that are not UTF-8
+   * @param callback - called when it has been written to the wire
+   * @throws Error before the connection is open; TypeError if text in bytes is not UTF-8
    */
   send(data: Sendable, callback?: Callback): void
   send(data: Sendable, options: SendOptions | undefined, callback?: Callback): void
@@ -250,7 +250,7 @@ export class WebSocket extends SocketEmitter {
     const payload = given instanceof Uint8Array ? asSent(given, core, this._url !== undefined) : given
     const sent = callback as Sent | undefined
     const isPlain = options === undefined && this[kSender] === null && !(payload instanceof Blob)
-    // the error of a callback says what the compressor did
+    // with a callback and compression, the error must say what the compressor did
     const isSimple = isPlain && (sent === undefined || core.extensions === '')
     if (!isSimple) this[kSendWith](options ?? {}, payload, sent)
     else if (typeof payload === 'string') core.text(payload, undefined, sent)
@@ -267,12 +267,12 @@ export class WebSocket extends SocketEmitter {
     this[kSender].send(payload, options, sent)
   }
 
-  /** Sends a Ping, of at most 125 bytes, behind the messages that were sent before. `mask` has no effect. */
+  /** Sends a Ping of at most 125 bytes, after the messages that were sent before. `mask` has no effect. */
   ping(data?: unknown, mask?: boolean | Callback, callback?: Callback): void {
     this[kControl]('ping', data, mask, callback)
   }
 
-  /** Sends a Pong, as `ping` does. */
+  /** Sends a Pong, like `ping`. */
   pong(data?: unknown, mask?: boolean | Callback, callback?: Callback): void {
     this[kControl]('pong', data, mask, callback)
   }
@@ -303,7 +303,7 @@ export class WebSocket extends SocketEmitter {
     return false
   }
 
-  /** Has `listener` called with an event of the WHATWG's kind; one of another type is ignored. */
+  /** Adds a listener that gets WHATWG events; ignored for other types. */
   addEventListener<E extends keyof EventMap<unknown>>(
     type: E,
     listener: EventListenerOf<WebSocket, E>,
@@ -312,14 +312,14 @@ export class WebSocket extends SocketEmitter {
     addHandler(this, type, listener as Handler, Boolean(options?.once))
   }
 
-  /** Takes such a listener away. */
+  /** Removes such a listener. */
   removeEventListener<E extends keyof EventMap<unknown>>(type: E, listener: EventListenerOf<WebSocket, E>): void {
     removeHandler(this, type, listener as Handler)
   }
 
   // The core
 
-  /** For programs that have done a client's handshake by themselves, as @fastify/websocket does for its tests. @internal */
+  /** For programs that did a client's handshake themselves, such as the tests of @fastify/websocket. @internal */
   setSocket(socket: Duplex, head: Buffer, options: CommonOptions = {}): void {
     const core = WebSocketStream.client('ws://localhost/', coreOptions(options))
     const accept = acceptValue(core.requestHeaders()['sec-websocket-key']!)
@@ -327,20 +327,20 @@ export class WebSocket extends SocketEmitter {
     this[kAdopt](core.upgraded({ statusCode: 101, headers }, head), socket)
   }
 
-  /** Takes a connection, whose handshake is done with `attach`, and emits `open`. @internal */
+  /** Takes a connection, on which the handshake was done with `attach`, and emits `open`. @internal */
   [kAdopt](core: WebSocketStream, socket: Duplex): void {
     this[kCore] = core
     this[kWire] = socket
     this[kRequests] = null
     listenTo(core, this)
     core.attach(socket)
-    // a handshake that is wrong is told by the core
+    // the core reports an invalid handshake
     this[kPhase] = core.readyState === 'open' ? OPEN : CLOSING
     if (this[kPhase] === OPEN) this.emit('open')
     else this[kWire] = null
   }
 
-  /** The connection was never opened. @internal */
+  /** The connection could not be opened. @internal */
   [kFail](error: Error): void {
     this[kPhase] = CLOSING
     try {
@@ -351,7 +351,7 @@ export class WebSocket extends SocketEmitter {
     }
   }
 
-  /** Nothing can open it any more; `fail` says why. @internal */
+  /** It can no longer be opened; `fail` reports why. @internal */
   [kFailing](): void {
     this[kPhase] = CLOSING
   }
