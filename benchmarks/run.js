@@ -20,11 +20,12 @@ const questions = [
   'compression',
   'relay',
   'broadcast',
+  'scale',
   'driver'
 ]
 
 /** What takes two minutes by itself: by its name, or with --full. */
-const LONG = ['compression']
+const LONG = ['compression', 'scale']
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

@@ -119,7 +119,7 @@ export class Pipeline {
    * @returns the stage that takes frames from the decoder
    */
   deliverMessages(delivery: Receiver<ReceivedMessage>, listener: FaultListener): Receiver<Frame> {
-    const assembler = new MessageAssembler(this.settings)
+    const assembler = new MessageAssembler({}, this.settings)
     assembler.listener = listener
     link(assembler, delivery)
     return this.deliverFrames(assembler)

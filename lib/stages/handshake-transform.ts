@@ -60,6 +60,11 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     return this.state === 'shut' && this.isFull
   }
 
+  // a call may have changed the state
+  private is(state: HandshakeTransform['state']): boolean {
+    return this.state === state
+  }
+
   private get isFull(): boolean {
     return this.reader === null ? this.heldSize >= this.limit : this.reader.isFull === true
   }
@@ -70,8 +75,8 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
     if (this.reader === null) this.hold(bytes)
     else this.readHead(this.reader, bytes)
-    if ((this.state as string) === 'open') return this.more
-    if ((this.state as string) === 'dropped' || !this.isFull) return true
+    if (this.is('open')) return this.more
+    if (this.is('dropped') || !this.isFull) return true
     this.asked = true
     return false
   }
@@ -170,7 +175,7 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
       this.ended = true
       if (this.reader !== null) this.endHead(this.reader)
       // the head has been read: the end waits for the buffered bytes
-      if ((this.state as string) === 'shut') return
+      if (this.is('shut')) return
     }
     this.finishNext()
   }

@@ -19,16 +19,6 @@ export interface MessageAssemblerOptions {
   textAs?: 'string' | 'bytes'
 }
 
-// connections with the same limits share one object to save memory (benchmarks/questions/idle.js)
-let limits: Required<MessageLimits> = { maxMessageSize: 0, maxFragments: 0, textAs: 'string' }
-
-function shareLimits(given: Required<MessageLimits>): MessageLimits {
-  const { maxMessageSize, maxFragments, textAs } = limits
-  const isSame = maxMessageSize === given.maxMessageSize && maxFragments === given.maxFragments
-  if (!isSame || textAs !== given.textAs) limits = given
-  return limits
-}
-
 /** Joins fragments into messages (RFC 6455 §5.4, §5.6). Used on its own, it is destroyed if the peer breaks a rule. */
 export class MessageAssembler extends Stage<Frame, ReceivedMessage> {
   /** @internal */
@@ -36,12 +26,12 @@ export class MessageAssembler extends Stage<Frame, ReceivedMessage> {
 
   private readonly joiner: MessageJoiner<ReceivedMessage>
 
-  constructor(options: MessageAssemblerOptions = {}) {
+  constructor(options?: MessageAssemblerOptions)
+  /** @param limits - the settings of a connection, which have been checked, in place of options @internal */
+  constructor(options: MessageAssemblerOptions, limits: MessageLimits)
+  constructor(options: MessageAssemblerOptions = {}, limits = readLimits(options)) {
     super()
-    const { maxMessageSize = 2 ** 26 - 1, maxFragments = 2 ** 17, textAs = 'string' } = options
-    checkNumber(maxMessageSize, 'maxMessageSize', 0)
-    checkNumber(maxFragments, 'maxFragments', 1)
-    this.joiner = new MessageJoiner<ReceivedMessage>(shareLimits({ maxMessageSize, maxFragments, textAs }))
+    this.joiner = new MessageJoiner<ReceivedMessage>(limits)
   }
 
   receive(frames: Batch<Frame>): boolean {
@@ -67,4 +57,11 @@ export class MessageAssembler extends Stage<Frame, ReceivedMessage> {
   override streamOptions(): DuplexOptions {
     return { ...super.streamOptions(), readableHighWaterMark: 1, writableHighWaterMark: 1 }
   }
+}
+
+function readLimits(options: MessageAssemblerOptions): MessageLimits {
+  const { maxMessageSize = 2 ** 26 - 1, maxFragments = 2 ** 17, textAs = 'string' } = options
+  checkNumber(maxMessageSize, 'maxMessageSize', 0)
+  checkNumber(maxFragments, 'maxFragments', 1)
+  return { maxMessageSize, maxFragments, textAs }
 }

@@ -137,7 +137,11 @@ export class PipedWire implements Wire {
     const outlet = new Outlet(destination as Writable, end, () => this.outletDrained())
     this.outlets = [...this.outlets, outlet]
     for (const event of ['close', 'finish', 'error']) destination.once(event, outlet.leave)
-    outlet.leaves = () => this.remove(destination)
+    outlet.leaves = () => {
+      // with it goes the last reader of what would still be pushed, such as the end
+      this.isDirect = true
+      this.remove(destination)
+    }
     destination.emit('pipe', this.stream as never)
     // output waited because nothing was piped
     if (this.outlets.length === 1 && !outlet.isBlocked) nextTick(() => this.prev?.proceed())
@@ -210,7 +214,7 @@ export class PipedWire implements Wire {
   finish(): void {
     if (this.outputEnded) return
     this.outputEnded = true
-    this.isDirect = this.outlets.length > 0
+    if (this.outlets.length > 0) this.isDirect = true
     if (!this.isPaused) this.endOutlets()
   }
 

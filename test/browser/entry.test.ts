@@ -14,6 +14,7 @@ const NEEDS_NODE = [
   'acceptWebSockets',
   'connect',
   'permessageDeflate',
+  'reconnect',
   'relay'
 ]
 

@@ -124,8 +124,8 @@ for (const join of ['attach', 'pipe'] as const) {
       t.match(await ws.whenClosed(), { code: 1006, initiator: 'local' })
     })
 
-    t.test('ends with the session', async t => {
-      const { open, client } = await serve(t, join)
+    t.test('ends with the session at once, and not after closeTimeout', async t => {
+      const { open, client } = await serve(t, join, { closeTimeout: Number.POSITIVE_INFINITY })
       const { ws } = await open()
       client.destroy()
       t.match(await ws.whenClosed(), { code: 1006, initiator: 'peer' })
