@@ -184,6 +184,8 @@ export class HandshakeError extends WebSocketError {
   readonly headers: Headers
   /** The body that was sent or received with it, up to a limit. */
   readonly body: Buffer
+  /** Client: the URL that was to be connected to, without its query; '' for a server. */
+  url = ''
 
   constructor(code: ErrorCode, options: HandshakeErrorOptions = {}) {
     super(code, options)

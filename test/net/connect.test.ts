@@ -320,6 +320,32 @@ t.test('what is done before createConnection has given the wire waits, or is an 
     t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
   })
 
+  t.test('ending it is an error of that call, and leaves the connection open', async t => {
+    const { ws, give } = late()
+    give()
+    await ws.opened
+    const told = await new Promise<Error>(resolve => ws.end('hello', resolve as () => void))
+    t.match(told, {
+      name: 'TypeError',
+      message: /^the bytes of the wire come from the attached stream; .* use send\(\) and close\(\)$/
+    })
+    t.equal(ws.end(), ws)
+    t.equal(ws.readyState, 'open')
+    ws.close()
+    t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
+    t.equal(ws.end(), ws)
+  })
+
+  t.test('reading it gives nothing, which a warning says', async t => {
+    const { ws, give } = late()
+    give()
+    await ws.opened
+    const [warning] = await Promise.all([once(process, 'warning'), ws.on('data', () => t.fail('no data comes'))])
+    t.match(warning, [{ code: 'WS_ATTACHED' }])
+    ws.close()
+    await ws.whenClosed()
+  })
+
   t.test('without a listener for errors, it is no exception', async t => {
     const { ws, give } = late()
     ws.write('hello')
