@@ -184,6 +184,8 @@ export class HandshakeError extends WebSocketError {
   readonly headers: Headers
   /** The body that was sent or received with it, up to a limit. */
   readonly body: Buffer
+  /** Client: the requested URL without its query; '' on a server. */
+  url = ''
 
   constructor(code: ErrorCode, options: HandshakeErrorOptions = {}) {
     super(code, options)

@@ -178,6 +178,8 @@ export class HandshakePhase implements Http2DriverOwner {
 
   handshakeFailed(error: HandshakeError): void {
     if (this.whenRefused?.(error)) return
+    // without the query: it may hold secrets, and errors are logged
+    error.url = this.driver.url.split('?', 1)[0]!
     const { connection, lifecycle } = this.around
     lifecycle.openFailed(error)
     connection.fail(error)
@@ -211,9 +213,13 @@ export class HandshakePhase implements Http2DriverOwner {
   }
 }
 
+/** The messages of OpenSSL if the server answers without TLS. */
+const NO_TLS = /wrong version number|packet length too long/
+
 /** Reports the socket's own message: `connect ECONNREFUSED 127.0.0.1:1`. */
 function notConnected(cause: unknown): HandshakeError {
-  const message = messageOf(cause) || 'the connection was closed before the handshake was done'
+  let message = messageOf(cause) || 'the connection was closed before the handshake was done'
+  if (NO_TLS.test(message)) message = 'the server does not speak TLS on this port; is its URL ws://, and not wss://?'
   return new HandshakeError('WS_ERR_CONNECTION_LOST', { cause, message })
 }
 

@@ -72,6 +72,11 @@ export class Lifecycle {
     return ask(this.emitter, 'request', request)
   }
 
+  /** Whether the application listens for errors. */
+  get isErrorHeard(): boolean {
+    return hearsErrors(this.emitter)
+  }
+
   /** Whether 'open' has listeners. */
   get hearsOpen(): boolean {
     return hears(this.emitter, 'open')
@@ -180,7 +185,7 @@ export class Lifecycle {
   /** Warns about a client that did not open if nothing in the application would notice. */
   warnOfFailure(url: string): void {
     const { rare } = this
-    if (this.info !== null || rare?.opened !== undefined || hearsErrors(this.emitter)) return
+    if (this.info !== null || rare?.opened !== undefined || this.isErrorHeard) return
     const error = rare!.openError!
     // the application aborted it
     if (error.code === 'WS_ERR_ABORTED') return

@@ -59,6 +59,7 @@ const LAYERS: Record<string, Layer> = {
     knows: ['errors', 'protocol', 'patient-timer', 'pings', 'connection-phase'],
     types: ['runtime/node', 'options']
   },
+  'event-hints': { knows: ['runtime/node', 'checks'] },
   events: { knows: [], types: ['connection', 'handshake', 'options', 'protocol'] },
   'typed-duplex': { knows: [], types: ['events', 'streams'] },
   'hand-over': { knows: [], types: ['streams'] },
@@ -107,8 +108,11 @@ const LAYERS: Record<string, Layer> = {
     types: ['drivers', 'emitting', 'handshake', 'options', 'protocol', 'stages', 'stats', 'views']
   },
   'wire-stream': {
-    knows: ['runtime/node', 'surfacing', 'emitting', 'errors', 'streams', 'wires', 'endpoint'],
-    types: ['events', 'typed-duplex']
+    knows: [
+      ...['runtime/node', 'surfacing', 'emitting', 'errors', 'event-hints', 'events', 'streams', 'wires'],
+      'endpoint'
+    ],
+    types: ['typed-duplex']
   },
   'send-arguments': { knows: ['runtime/node', 'protocol'] },
   'messaging-stream': {
@@ -125,6 +129,7 @@ const LAYERS: Record<string, Layer> = {
     knows: [
       'runtime/builtin',
       'abort-signals',
+      'event-hints',
       'checks',
       'deferred',
       'errors',
@@ -460,7 +465,9 @@ t.test('only net, the command line and compat open or hold sockets', async t => 
 })
 
 t.test("only runtime, net and the command line import Node's modules", async t => {
-  const users = [...files].filter(([, imports]) => imports.some(({ from, typeOnly }) => isNodes(from) && !typeOnly))
+  const users = [...files].filter(([, imports]) =>
+    imports.some(({ from, isLocal, typeOnly }) => !isLocal && isNodes(from) && !typeOnly)
+  )
   t.same(
     users.map(([file]) => file).filter(file => !NODES_OWN.includes(layerOf(file))),
     []

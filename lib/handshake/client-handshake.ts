@@ -27,7 +27,8 @@ export interface Established {
   rest: Buffer
 }
 
-const NO_ANSWER = 'the server closed the connection without a response'
+const NO_ANSWER =
+  'the server closed the connection without a response, as a server that expects wss:// does when it gets ws://'
 /** Maximum bytes kept of the body of a response other than 101. */
 const MAX_BODY = 65536
 

@@ -4,6 +4,7 @@
 import { EventEmitter } from 'node:events'
 import { checkNumber } from '../checks.js'
 import { HandshakeError, WebSocketError } from '../errors.js'
+import { hintEvent } from '../event-hints.js'
 import type { AcceptOptions } from '../handshake/server-handshake.js'
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import type { Sendable } from '../protocol/message-splitter.js'
@@ -20,6 +21,11 @@ import type {
   Verdict
 } from './acceptor-options.js'
 import { type BroadcastOptions, type BroadcastResult, broadcast } from './broadcast.js'
+
+const EVENTS: readonly string[] = ['error', 'refused', 'newListener', 'removeListener']
+const HINTS = new Map(
+  ['connection', 'connect', 'open'].map(event => [event, 'acceptWebSockets gives each connection to its handler'])
+)
 
 interface AcceptorEvents {
   /** A function of the application threw, or an option was invalid for a request. Throws if it has no listener, like any 'error'. */
@@ -58,6 +64,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
       open.delete(this)
     }
     this.leave = enter(this)
+    EventEmitter.prototype.on.call(this, 'newListener', (event: string | symbol) => hintEvent(event, EVENTS, HINTS))
   }
 
   /** The connections that are open or closing: a live view. */

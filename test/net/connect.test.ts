@@ -320,6 +320,32 @@ t.test('calls before createConnection has returned the wire wait, or are an erro
     t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
   })
 
+  t.test('ending it is an error of that call, and leaves the connection open', async t => {
+    const { ws, give } = late()
+    give()
+    await ws.opened
+    const told = await new Promise<Error>(resolve => ws.end('hello', resolve as () => void))
+    t.match(told, {
+      name: 'TypeError',
+      message: /^the bytes of the wire come from the attached stream; .* use send\(\) and close\(\)$/
+    })
+    t.equal(ws.end(), ws)
+    t.equal(ws.readyState, 'open')
+    ws.close()
+    t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
+    t.equal(ws.end(), ws)
+  })
+
+  t.test('reading it gives nothing, and a warning says so', async t => {
+    const { ws, give } = late()
+    give()
+    await ws.opened
+    const [warning] = await Promise.all([once(process, 'warning'), ws.on('data', () => t.fail('no data comes'))])
+    t.match(warning, [{ code: 'WS_ATTACHED' }])
+    ws.close()
+    await ws.whenClosed()
+  })
+
   t.test('without an error listener nothing is thrown', async t => {
     const { ws, give } = late()
     ws.write('hello')
