@@ -176,10 +176,10 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
       }
       verdict.then(
         later => this.followLater(later, ws, request),
-        error => this.brokeDown(error, ws, request)
+        error => this.applicationFailed(error, ws, request)
       )
     } catch (error) {
-      this.brokeDown(error, ws, request)
+      this.applicationFailed(error, ws, request)
     }
   }
 
@@ -187,7 +187,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
     try {
       this.follow(verdict, ws, request)
     } catch (error) {
-      this.brokeDown(error, ws, request)
+      this.applicationFailed(error, ws, request)
     }
   }
 
@@ -233,7 +233,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   }
 
   /** The application failed before the request was answered. */
-  private brokeDown(error: unknown, ws: WebSocketStream, request: AcceptorRequest): void {
+  private applicationFailed(error: unknown, ws: WebSocketStream, request: AcceptorRequest): void {
     ws.reject(500)
     this.report(error, request)
   }

@@ -333,7 +333,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     // without a listener the mistake would look like a normal end
     const { view, kind } = this.receiver
     // one of the listeners is the view's own
-    const isHeard = this.lifecycle.isErrorHeard || view!.listenerCount('error') > 1
+    const isHeard = this.lifecycle.hasErrorListeners || view!.listenerCount('error') > 1
     if (!(error instanceof WebSocketError) && !isHeard) {
       warn(`ws.${kind} was destroyed, and the connection closed with 1011: ${error.message}`, 'WS_DESTROYED')
     }

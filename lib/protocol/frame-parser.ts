@@ -3,7 +3,7 @@
 import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
 import { paceCollector } from './collector-pace.js'
-import { Frame, type Owner } from './frame.js'
+import { Frame, type MemoryOwner } from './frame.js'
 import { shiftMask } from './mask.js'
 import { isControl, isKnown, Opcode } from './opcode.js'
 import { copyBytes } from './small-payload.js'
@@ -51,7 +51,7 @@ export class FrameParser {
   // the chunk being read; null between chunks, so that an idle parser keeps no chunk alive
   private chunk: Buffer | null = null
   private position = 0
-  private owner: Owner = 'us'
+  private owner: MemoryOwner = 'us'
   // the frame whose payload continues in the next bytes
   private current: FrameInProgress | null = null
 

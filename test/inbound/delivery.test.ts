@@ -4,8 +4,8 @@ import t from 'tap'
 import {
   Delivery,
   type DeliveryOwner,
-  type MessageListeners,
-  type Taker as MessageTaker
+  type MessageConsumer,
+  type MessageListeners
 } from '../../lib/inbound/delivery.js'
 import type { Message } from '../../lib/index.js'
 
@@ -28,7 +28,7 @@ class Owner implements DeliveryOwner, MessageListeners<Message> {
   }
 }
 
-class Taker implements MessageTaker<Message> {
+class Taker implements MessageConsumer<Message> {
   got: Message[] = []
   ended: Error | null | undefined = undefined
   room = 1

@@ -8,7 +8,7 @@ import { HandshakeError } from '../../lib/index.js'
 import { begin, connect } from '../../lib/net/connect.js'
 import { type ConnectOptions, readConnectOptions } from '../../lib/net/connect-options.js'
 import { readDialTarget } from '../../lib/net/dial-target.js'
-import type { Caller } from '../../lib/net/dialled-client.js'
+import type { DialClient } from '../../lib/net/dialled-client.js'
 import { AUTHORITY, CLIENT, LOCALHOST } from '../support/certificates.js'
 import { pair } from '../support/pair.js'
 import { answerHead, type Head } from '../support/raw-peer.js'
@@ -16,7 +16,7 @@ import { rejection } from '../websocket-stream/sides.js'
 import { echo, proxy, serve } from './servers.js'
 
 /** Stands for a client whose handshakes are answered by the test. */
-class FakeCaller implements Caller {
+class FakeCaller implements DialClient {
   closeInfo: object | undefined
   readonly wires: Duplex[] = []
   readonly calls: [url: string, dropped: readonly string[]][] = []

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import t from 'tap'
-import { Frame, type Owner } from '../../lib/protocol/frame.js'
+import { Frame, type MemoryOwner } from '../../lib/protocol/frame.js'
 import { FrameParser } from '../../lib/protocol/frame-parser.js'
 import { Opcode } from '../../lib/protocol/opcode.js'
 import { readBinary } from '../../lib/protocol/received-bytes.js'
@@ -43,7 +43,7 @@ function chunkOf(length: number, ...places: [start: number, size: number][]): Bu
   return chunk
 }
 
-const read = (chunk: Buffer, start: number, size: number, owner: Owner = 'us'): Buffer =>
+const read = (chunk: Buffer, start: number, size: number, owner: MemoryOwner = 'us'): Buffer =>
   readBinary(new Frame(Opcode.Binary, chunk).within(start, size, mask, owner))
 
 t.test('a payload alone in its chunk is a view of it, and can be transferred', async t => {
