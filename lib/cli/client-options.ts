@@ -56,7 +56,7 @@ function identity({
   try {
     createSecureContext(files)
   } catch (error) {
-    throw new UsageError(`${cert} and ${key} are no certificate and key: ${(error as Error).message}`)
+    throw new UsageError(`${cert} and ${key} are not a certificate and its key: ${(error as Error).message}`)
   }
   return files
 }
@@ -101,7 +101,7 @@ export function checkUrl(given: string): string {
   const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(given)?.[1]
   if (scheme === undefined) throw new UsageError(`'${given}' has no scheme; did you mean ws://${given} ?`)
   if (!/^(wss?|https?)$/i.test(scheme)) {
-    throw new UsageError(`the scheme of a URL is ws, wss, http, https or ws+unix, not ${scheme}`)
+    throw new UsageError(`the scheme of a URL must be ws, wss, http, https or ws+unix, not ${scheme}`)
   }
   return given
 }

@@ -112,7 +112,7 @@ function makeServer({ tls, http2 }: Settings): AnyServer {
   try {
     return http2 ? createSecureServer({ ...options, allowHTTP1: true }) : createTlsServer(options)
   } catch (error) {
-    throw new UsageError(`${tls.join(' and ')} are no key and certificate: ${(error as Error).message}`)
+    throw new UsageError(`${tls.join(' and ')} are not a certificate and its key: ${(error as Error).message}`)
   }
 }
 
@@ -220,6 +220,6 @@ function runCommand(
 /** @throws UsageError if it is not a path */
 function readPath(given: string): string {
   if (!/^\/[^?#]*$/.test(given))
-    throw new UsageError(`--path must begin with '/', and is no more than a path: '${given}'`)
+    throw new UsageError(`--path must begin with '/' and contain nothing but the path: '${given}'`)
   return given
 }

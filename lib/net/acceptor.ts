@@ -259,7 +259,8 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
 
   /** Emits 'error' in its own turn: without a listener it throws, which must not interrupt anything else. */
   report(error: unknown, request: AcceptorRequest): void {
-    const reason = error instanceof Error ? error : new Error('not an Error was thrown', { cause: error })
+    const reason =
+      error instanceof Error ? error : new Error('a value that is not an Error was thrown', { cause: error })
     process.nextTick(() => this.emit('error', reason, request))
   }
 }

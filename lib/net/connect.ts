@@ -24,7 +24,7 @@ export function connect(url: string | URL, options?: ConnectOptions): WebSocketS
   const { dial: settings, stream } = readConnectOptions(options)
   const target = readDialTarget(url)
   if (target.socketPath !== undefined && typeof settings.proxy === 'object') {
-    throw new TypeError('there is no proxy on the way to a unix socket')
+    throw new TypeError('proxy cannot be combined with a unix socket')
   }
   const { ws, driver } =
     settings.http2 !== false
@@ -107,6 +107,9 @@ function attach(caller: Caller, wire: NodeDuplex): void {
 
 /** A wire that fails with this reason. */
 function broken(reason: unknown): NodeDuplex {
-  const error = reason instanceof Error ? reason : new Error('there is no wire', { cause: reason })
+  const error =
+    reason instanceof Error
+      ? reason
+      : new Error('createConnection failed with a value that is not an Error', { cause: reason })
   return new Duplex().destroy(error)
 }

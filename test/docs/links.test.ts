@@ -37,7 +37,7 @@ function anchorsOf(file: string): string[] {
   )
 }
 
-t.test('relative links lead to files and headings that are there', async t => {
+t.test('relative links point to existing files and headings', async t => {
   for (const file of documents()) {
     const wrong = linksIn(file).filter(link => !/^[a-z]+:/.test(link) && !leads(file, link))
     t.same(wrong, [], file)
@@ -61,7 +61,7 @@ t.test('every guide is in the index', async t => {
   )
 })
 
-t.test('the links of the README lead to what the package holds', async t => {
+t.test('the links of the README point to files in the package', async t => {
   const { files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   const isPacked = (path: string): boolean =>
     path === 'LICENSE' || files.some((name: string) => path === name || new RegExp(patternOf(name)).test(path))

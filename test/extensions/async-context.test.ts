@@ -61,7 +61,7 @@ byBoth('each event comes in the context of its own connection, on both sides', a
   t.same([...new Set(strangers)], [])
 })
 
-t.test('the timer that gives memory back belongs to no connection', async t => {
+t.test('the timer that releases memory belongs to no connection', async t => {
   const user = new AsyncLocalStorage<string>()
   const seen: unknown[] = []
   while (idleSweeper.size > 0) idleSweeper.sweep()

@@ -19,7 +19,7 @@ function inflate(frames: Frame[]): Buffer {
 
 const ALONE = { contextTakeover: false, threshold: 0 }
 
-t.test('a message is compressed from the threshold on, in UTF-8 bytes', async t => {
+t.test('a message is compressed from the threshold on, counted in UTF-8 bytes', async t => {
   const codec = side({ threshold: 10 }).outgoing()
   const cases: [message: string | Buffer, compressed: boolean][] = [
     ['', false],
@@ -37,14 +37,14 @@ t.test('a message is compressed from the threshold on, in UTF-8 bytes', async t 
   codec.close()
 })
 
-t.test('by default nothing is compressed that hardly gets smaller', async t => {
+t.test('by default, messages that would hardly get smaller are not compressed', async t => {
   const codec = side({}).outgoing()
   t.equal((await send(codec, 'a'.repeat(63)))[0]!.rsv, 0)
   t.equal((await send(codec, 'a'.repeat(64)))[0]!.rsv, RSV1)
   codec.close()
 })
 
-t.test('what is sent as it is passes untouched', async t => {
+t.test('an uncompressed message passes unchanged', async t => {
   const codec = side({}).outgoing()
   const small = new Frame(Opcode.Text, 'small')
   t.same(await through(codec, small), [small])
@@ -157,7 +157,7 @@ byBoth('frames in parts, masked as they came', async t => {
   }
 })
 
-t.test('a view of larger memory, and one that is no Buffer', async t => {
+t.test('a view of a larger buffer, and one that is not a Buffer', async t => {
   const memory = noise(2000)
   const codec = side(ALONE).outgoing()
   const inner = new Frame(Opcode.Binary, memory).within(500, 700, 0, 'application')
@@ -167,7 +167,7 @@ t.test('a view of larger memory, and one that is no Buffer', async t => {
   codec.close()
 })
 
-t.test('what waits for the wire does not keep larger memory alive', async t => {
+t.test('data that waits for the wire does not keep a larger buffer alive', async t => {
   const codec = side(ALONE).outgoing()
   for (const message of [json(200), json(10_000), Buffer.alloc(65_536), noise(65_536)]) {
     for (const { payload } of await send(codec, message)) {
@@ -177,7 +177,7 @@ t.test('what waits for the wire does not keep larger memory alive', async t => {
   codec.close()
 })
 
-t.test('what cannot be compressed arrives, whatever zlib is told', async t => {
+t.test('incompressible data arrives, whatever the options of zlib', async t => {
   const large = noise(65_536)
   for (const windowBits of [9, 15]) {
     for (let memLevel = 1; memLevel <= 9; memLevel++) {
@@ -247,7 +247,7 @@ byBoth('what follows a prepared message refers to nothing before it', async t =>
   codec.close()
 })
 
-t.test('one compression serves all who agreed on the same, and no others', async t => {
+t.test('one compression serves all connections with the same parameters, and no others', async t => {
   const prepared = new PreparedMessage(Opcode.Text, bytesOf(json(5000)), true)
   const make = async (windowBits: number, contextTakeover: boolean, level = 6, memLevel = 5): Promise<Frame> => {
     const codec = side({ windowBits, contextTakeover, level, memLevel }).outgoing()
@@ -263,7 +263,7 @@ t.test('one compression serves all who agreed on the same, and no others', async
   for (const frame of others) t.equal(inflate([frame]).toString(), json(5000))
 })
 
-t.test('a prepared message that is small, or is not to be compressed, goes out as it is', async t => {
+t.test('a prepared message that is small, or not to be compressed, is sent unchanged', async t => {
   const codec = side({ threshold: 100 }).outgoing()
   const plain = new PreparedMessage(Opcode.Text, bytesOf(json(500)), false)
   const small = new PreparedMessage(Opcode.Text, bytesOf(json(99)), true)
@@ -290,7 +290,7 @@ byBoth('an idle connection gives its compressor back, and the next message refer
   codec.close()
 })
 
-t.test('inside a message it is not idle, and without context it holds nothing', async t => {
+t.test('inside a message it is not idle, and without context takeover it keeps no memory', async t => {
   const codec = side({}).outgoing()
   const frames = await through(codec, new Frame(Opcode.Binary, bytesOf(json(500)), false))
   for (let i = 0; i < 3; i++) idleSweeper.sweep()
@@ -315,7 +315,7 @@ byBoth('A27: closed with work in the thread pool it says nothing more', async t 
   other.close()
 })
 
-t.test('what fails in the thread pool fails the connection, not the process', async t => {
+t.test('a failure in the thread pool fails the connection, not the process', async t => {
   const codec = side({}).outgoing()
   codec.push(new Frame(Opcode.Binary, noise(200_000)))
   codec.next()
@@ -326,7 +326,7 @@ t.test('what fails in the thread pool fails the connection, not the process', as
   codec.close()
 })
 
-t.test('many messages in one turn let others have theirs, and stay in order', async t => {
+t.test('many messages in one turn do not block others, and stay in order', async t => {
   const { server } = agree({ ...ALONE, level: 9 })
   const bytes = noise(16_384)
   const codecs = Array.from({ length: 400 }, () => server.outgoing())

@@ -261,7 +261,7 @@ function strictEqual(found: unknown, wanted: unknown): void {
 }
 
 t.test('a connection without a wire', async t => {
-  t.test('is over at once when it is destroyed', async t => {
+  t.test('ends at once when it is destroyed', async t => {
     for (const role of ['server', 'http', 'client'] as const) {
       const ws = make(role)
       let closes = 0
