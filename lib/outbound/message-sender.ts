@@ -326,7 +326,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     const isNormal = error === null || error.name === 'AbortError'
     if (!isNormal && !(error instanceof WebSocketError)) this.lifecycle.fail(error)
     if (isNormal) {
-      // an exception that left the loop reaches the acceptor, or whoever awaits the loop, first: it may close with another code
+      // an exception that left the loop reaches the acceptor, or the code that awaits the loop, first: it may close with another code
       setImmediate(() => this.connection.close(NORMAL))
       return
     }
