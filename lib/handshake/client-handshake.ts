@@ -28,7 +28,7 @@ export interface Established {
 }
 
 const NO_ANSWER =
-  'the server closed the connection without a response, as a server that expects wss:// does when it gets ws://'
+  'the server closed the connection without a response, as a server does that expects wss:// and gets ws://'
 /** Maximum bytes kept of the body of a response other than 101. */
 const MAX_BODY = 65536
 

@@ -177,7 +177,7 @@ const BAD: Record<string, Buffer> = {
 }
 
 for (const [what, payload] of Object.entries(BAD)) {
-  byBoth(`bad data fails with 1007: ${what}`, async t => {
+  byBoth(`malformed data fails with 1007: ${what}`, async t => {
     for (const options of Object.values(TAKEOVER)) {
       for (const cut of payload.length < 1000 ? [(bytes: Buffer) => [bytes], byteByByte] : [(b: Buffer) => [b]]) {
         const reader = receiver(options)
@@ -253,7 +253,7 @@ t.test('pieces have a maximum size, and nothing is inflated before it is request
   t.ok(pieces >= 2 ** 24 / 65536)
 })
 
-byBoth('A02: the limit holds while inflating, over the fragments of one message', async t => {
+byBoth('A02: the limit applies while inflating, over the fragments of one message', async t => {
   const size = 200_000
   const random = noise(size)
   const payloads: Record<string, Buffer[]> = {
@@ -322,7 +322,7 @@ t.test('a listener for the end of the work is optional', async t => {
   codec.close()
 })
 
-byBoth('A02: what a bomb stands for takes no memory beyond the limit', async t => {
+byBoth('A02: a bomb takes no memory beyond the limit', async t => {
   const bomb = deflate(Buffer.alloc(2 ** 26))
   const limit = 2 ** 20
   const reader = receiver({}, limit)
@@ -333,7 +333,7 @@ byBoth('A02: what a bomb stands for takes no memory beyond the limit', async t =
   reader.codec.close()
 })
 
-byBoth('A27: closed with work in the thread pool it says nothing more, of good data and of bad', async t => {
+byBoth('A27: closed with work in the thread pool it reports nothing more, with valid and malformed data', async t => {
   for (const payload of [deflate(noise(100_000)), BAD['much of it']!]) {
     const codec = side({}).incoming(NO_LIMIT)
     codec.push(new Frame(Opcode.Binary, payload, true, RSV1))
@@ -349,7 +349,7 @@ byBoth('A27: closed with work in the thread pool it says nothing more, of good d
   }
 })
 
-byBoth('between messages a connection holds its window and nothing else', async t => {
+byBoth('between messages a connection keeps its window and nothing else', async t => {
   const [one, two] = [bytesOf(json(5000)), bytesOf(json(6000, 3))]
   const reader = receiver({})
   await reader.read([wire(false, compressed(deflate(one)))])
@@ -377,7 +377,7 @@ t.test('a frame of final blocks only costs little more than as many messages', a
   }
 })
 
-byBoth('a large payload goes on behind a final block', async t => {
+byBoth('a large payload continues after a final block', async t => {
   const [one, two] = [noise(50_000), noise(150_000, 2)]
   for (const options of Object.values(TAKEOVER)) {
     const reader = receiver(options)

@@ -71,7 +71,7 @@ t.test('an empty message is a byte of zeros (RFC 7692 §7.2.3.6)', async t => {
   }
 })
 
-byBoth('fragments: RSV1 on the first one only, and the tail is taken from the last one only', async t => {
+byBoth('fragments: RSV1 on the first one only, and the tail is removed from the last one only', async t => {
   for (const contextTakeover of [true, false]) {
     const codec = side({ contextTakeover }).outgoing()
     for (const [i, bytes] of ['one', '', 'two', ''].entries()) {
@@ -103,7 +103,7 @@ t.test('a fragmented message is compressed however small it is', async t => {
   t.equal(inflate(frames).toString(), 'ab')
 })
 
-byBoth('a large message is one frame; beyond a mebibyte it is fragments, each made when it is asked for', async t => {
+byBoth('a large message is one frame; beyond a mebibyte it is fragments, each made on request', async t => {
   for (const [message, count] of [
     [json(300_000), 1],
     [noise(300_000), 1],
@@ -133,7 +133,7 @@ byBoth('a large message is one frame; beyond a mebibyte it is fragments, each ma
   }
 })
 
-byBoth('frames in parts, masked as they came', async t => {
+byBoth('frames in parts, masked as received', async t => {
   const mask = 0x12345678
   const plain = noise(50_000)
   const masked = Buffer.from(plain)
@@ -193,47 +193,50 @@ t.test('incompressible data arrives, whatever the options of zlib', async t => {
   }
 })
 
-byBoth('a prepared message is compressed once, and a receiver that takes context over reads all around it', async t => {
-  const { server, client } = agree({ threshold: 0 })
-  const prepared = new PreparedMessage(Opcode.Text, bytesOf(json(700)), true)
-  const large = new PreparedMessage(Opcode.Binary, noise(70_000), true)
-  const empty = new PreparedMessage(Opcode.Binary, Buffer.alloc(0), true)
-  const codecs = [server.outgoing(), server.outgoing(), server.outgoing()]
-  const receivers = codecs.map(() => new Receiver(client.incoming(NO_LIMIT)))
-  const sent = new Set<Frame>()
-  const messages: (string | PreparedMessage)[] = []
-  for (let i = 0; i < 12; i++) {
-    messages.push(
-      json(700),
-      json(300, i),
-      prepared,
-      json(700),
-      json(900, 3),
-      json(700),
-      prepared,
-      prepared,
-      large,
-      empty
-    )
-  }
-  for (const [i, codec] of codecs.entries()) {
-    for (const message of messages) {
-      const frames = typeof message === 'string' ? await send(codec, message) : await through(codec, message.whole)
-      if (typeof message !== 'string') for (const frame of frames) sent.add(frame)
-      await receivers[i]!.take(frames)
+byBoth(
+  'a prepared message is compressed once, and a receiver with context takeover reads the messages before and after it',
+  async t => {
+    const { server, client } = agree({ threshold: 0 })
+    const prepared = new PreparedMessage(Opcode.Text, bytesOf(json(700)), true)
+    const large = new PreparedMessage(Opcode.Binary, noise(70_000), true)
+    const empty = new PreparedMessage(Opcode.Binary, Buffer.alloc(0), true)
+    const codecs = [server.outgoing(), server.outgoing(), server.outgoing()]
+    const receivers = codecs.map(() => new Receiver(client.incoming(NO_LIMIT)))
+    const sent = new Set<Frame>()
+    const messages: (string | PreparedMessage)[] = []
+    for (let i = 0; i < 12; i++) {
+      messages.push(
+        json(700),
+        json(300, i),
+        prepared,
+        json(700),
+        json(900, 3),
+        json(700),
+        prepared,
+        prepared,
+        large,
+        empty
+      )
     }
-    const expected = messages.map(message => (typeof message === 'string' ? bytesOf(message) : message.payload))
-    t.ok(
-      receivers[i]!.messages.every((message, at) => bytesOf(message).equals(expected[at]!)),
-      `receiver ${i}`
-    )
-    t.equal(receivers[i]!.messages.length, messages.length)
-    codec.close()
+    for (const [i, codec] of codecs.entries()) {
+      for (const message of messages) {
+        const frames = typeof message === 'string' ? await send(codec, message) : await through(codec, message.whole)
+        if (typeof message !== 'string') for (const frame of frames) sent.add(frame)
+        await receivers[i]!.take(frames)
+      }
+      const expected = messages.map(message => (typeof message === 'string' ? bytesOf(message) : message.payload))
+      t.ok(
+        receivers[i]!.messages.every((message, at) => bytesOf(message).equals(expected[at]!)),
+        `receiver ${i}`
+      )
+      t.equal(receivers[i]!.messages.length, messages.length)
+      codec.close()
+    }
+    t.equal(sent.size, 3, 'each was compressed once')
   }
-  t.equal(sent.size, 3, 'each was compressed once')
-})
+)
 
-byBoth('what follows a prepared message refers to nothing before it', async t => {
+byBoth('a message after a prepared one refers to nothing before it', async t => {
   const codec = side({ windowBits: 15, threshold: 0 }).outgoing()
   const text = json(2000)
   await send(codec, text)
@@ -274,7 +277,7 @@ t.test('a prepared message that is small, or not to be compressed, is sent uncha
   for (const one of [codec, without]) one.close()
 })
 
-byBoth('an idle connection gives its compressor back, and the next message refers to nothing', async t => {
+byBoth('an idle connection releases its compressor, and the next message refers to nothing', async t => {
   const { server, client } = agree({ threshold: 0 })
   const codec = server.outgoing()
   const receiver = new Receiver(client.incoming(NO_LIMIT))
@@ -302,7 +305,7 @@ t.test('inside a message it is not idle, and without context takeover it keeps n
   t.match(free, { engine: null })
 })
 
-byBoth('A27: closed with work in the thread pool it says nothing more', async t => {
+byBoth('A27: closed with work in the thread pool it reports nothing more', async t => {
   const codec = side({}).outgoing()
   codec.push(new Frame(Opcode.Binary, noise(200_000)))
   codec.next()

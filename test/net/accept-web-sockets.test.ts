@@ -412,12 +412,16 @@ for (const way of ONE_OF_EACH) {
           ws.close(1011)
           await ws.whenClosed()
           throw boom
+        },
+        async ({ ws }: Accepted<undefined>) => {
+          for await (const _ of ws.messages) throw boom
         }
       ]
       for (const handle of handlers) {
         const { acceptor, ask } = await accept(t, way, {}, handle)
         const told = once(acceptor, 'error')
         const { peer } = await ask('/here')
+        peer.text('a message')
         t.equal((await peer.answerClose()).code, 1011)
         t.match(await told, [boom, { url: '/here' }])
       }

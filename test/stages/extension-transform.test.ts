@@ -73,7 +73,7 @@ t.test('frames before an error pass before its listener is notified, and none af
   t.same(taker.items.map(describeFrame), ['text 78', 'ping 78'])
 })
 
-test('on its own it is destroyed by a fault, behind what came before it', async t => {
+test('on its own it is destroyed by an error of the peer, after everything before it', async t => {
   const extension = new ExtensionTransform()
   const got: Frame[] = []
   extension.on('data', batch => got.push(...batch))
@@ -341,7 +341,7 @@ t.test('an error that is not a protocol error is thrown', async t => {
   t.throws(() => extension.receive([says('a')]), RangeError)
 })
 
-test('as a stream with a slow codec it keeps order, and its end', async t => {
+test('as a stream with a slow codec it keeps order, and ends', async t => {
   const codec = new ToyCodec(undefined, true)
   const push = codec.push.bind(codec)
   codec.push = each => {
@@ -360,7 +360,7 @@ test('as a stream with a slow codec it keeps order, and its end', async t => {
   t.equal(codec.closed, 1)
 })
 
-test('as a stream it takes nothing more while what it made waits to be read', async t => {
+test('as a stream it takes nothing more while its output waits to be read', async t => {
   const extension = new ExtensionTransform({ codec: new ToyCodec(() => Array.from({ length: 3000 }, () => says('x'))) })
   extension.write([says('a')])
   let told = false
@@ -375,7 +375,7 @@ test('as a stream it takes nothing more while what it made waits to be read', as
   t.equal(told, true)
 })
 
-test('as a stream with a codec that works when it is destroyed, it frees it', async t => {
+test('as a stream it frees a codec that works when it is destroyed', async t => {
   const codec = new ToyCodec(undefined, true)
   const extension = new ExtensionTransform({ codec })
   extension.write([says('a')])

@@ -342,7 +342,7 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     t.same(frames.map(describeFrame), [text('a'), ping('1'), text('b'), close(''), pong('2')].map(describe))
   })
 
-  test(`${who}, on its own, is destroyed by a fault with the WebSocketError, behind what came before it`, async t => {
+  test(`${who}, on its own, is destroyed by an error of the peer with the WebSocketError, after everything before it`, async t => {
     const decoder = new FrameDecoder({ role })
     const got: Frame[] = []
     decoder.on('data', batch => got.push(...batch))

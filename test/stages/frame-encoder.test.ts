@@ -258,7 +258,7 @@ for (const role of ['server', 'client'] as const) {
     t.equal(bench.wire.ends, 1)
   })
 
-  test(`${who}, as a stream, encodes batches of frames, and ends behind them`, async t => {
+  test(`${who}, as a stream, encodes batches of frames, and then ends`, async t => {
     const encoder = new FrameEncoder({ role })
     const source = sourceOf([[say('a'), say('b')], [say('c')], [new Frame(Opcode.Binary, pattern(70_000))]], true)
     const chunks = (await all(source.pipe(encoder))) as Buffer[]
@@ -266,7 +266,7 @@ for (const role of ['server', 'client'] as const) {
     t.same(readWire(Buffer.concat(chunks)).map(describe), expected.map(describe))
   })
 
-  test(`${who}, as a stream, leaves nothing behind where the reader is slow`, async t => {
+  test(`${who}, as a stream, loses nothing if the reader is slow`, async t => {
     for (const size of [10, 1000, 10_000, 50_000]) {
       const batches = Array.from({ length: 40 }, (_, i) => [new Frame(Opcode.Binary, pattern(size + i))])
       const taken = sink({ slow: true })
@@ -278,7 +278,7 @@ for (const role of ['server', 'client'] as const) {
     }
   })
 
-  test(`A17: ${who}, as a stream that nobody reads, takes no more than about its high-water mark`, async t => {
+  test(`A17: ${who}, as an unread stream, takes no more than about its high-water mark`, async t => {
     const encoder = new FrameEncoder({ role, highWaterMark: 65536 })
     let taken = 0
     while (taken < 1000 && encoder.write([new Frame(Opcode.Binary, pattern(10_000))])) taken++

@@ -340,7 +340,7 @@ const WAYS: Record<string, (stage: HandshakeTransform, source: NodeJS.ReadableSt
 for (const [how, put] of Object.entries(WAYS)) {
   const frames = [wire(true, text('a')), wire(true, text('b')), wire(true, text('c'))]
 
-  test(`${how}: held bytes come through once it is opened, and the end behind them`, async t => {
+  test(`${how}: buffered bytes pass once it is opened, and then the end`, async t => {
     for (const turns of [0, 1, 10]) {
       const stage = new HandshakeTransform()
       const got = all(put(stage, sourceOf(frames)))
@@ -352,7 +352,7 @@ for (const [how, put] of Object.entries(WAYS)) {
     }
   })
 
-  test(`${how}: bytes behind the head are not lost`, async t => {
+  test(`${how}: bytes after the head are not lost`, async t => {
     const head = new Head()
     const stage = new HandshakeTransform(head)
     head.done = () => setImmediate(() => stage.open())
@@ -364,7 +364,7 @@ for (const [how, put] of Object.entries(WAYS)) {
     t.same(whole, how.includes('decoder') ? ['a', 'b', 'c'] : [Buffer.concat(frames)])
   })
 
-  test(`${how}: an end without a byte comes through once it is opened`, async t => {
+  test(`${how}: an end without a byte passes once it is opened`, async t => {
     const stage = new HandshakeTransform()
     const got = all(put(stage, sourceOf([])))
     await nextTurn()
@@ -374,7 +374,7 @@ for (const [how, put] of Object.entries(WAYS)) {
   })
 }
 
-test('as a stream it does not take more than its buffer holds while it is shut', async t => {
+test('as a stream it takes no more than its buffer holds while it is shut', async t => {
   const stage = new HandshakeTransform()
   const source = new PassThrough({ highWaterMark: 1000 })
   source.pipe(stage)
@@ -387,7 +387,7 @@ test('as a stream it does not take more than its buffer holds while it is shut',
   stage.destroy()
 })
 
-test('on its own it is destroyed by a wrong head, with the HandshakeError', async t => {
+test('on its own it is destroyed by an invalid head, with the HandshakeError', async t => {
   const stage = new HandshakeTransform(new Head())
   const failed = event(stage, 'error')
   stage.write(bytes('the ?'))
@@ -395,7 +395,7 @@ test('on its own it is destroyed by a wrong head, with the HandshakeError', asyn
   t.ok(stage.destroyed)
 })
 
-test('on its own it is destroyed by an end before the head is whole', async t => {
+test('on its own it is destroyed by an end before the head is complete', async t => {
   const stage = new HandshakeTransform(new Head())
   stage.resume()
   const failed = event(stage, 'error')
@@ -403,7 +403,7 @@ test('on its own it is destroyed by an end before the head is whole', async t =>
   t.match(await failed, { code: 'WS_ERR_CONNECTION_LOST' })
 })
 
-test('outbound, the head goes ahead of frames that wait', async t => {
+test('outbound, the head is sent before frames that wait', async t => {
   const [encoder, stage, out] = [new FrameEncoder(), new HandshakeTransform(), sink()]
   encoder.pipe(stage).pipe(out)
   encoder.block()

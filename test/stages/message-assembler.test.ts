@@ -127,7 +127,7 @@ t.test('by default, messages may have 2^26-1 bytes and 2^17 fragments', async t 
   t.same(errors, ['WS_ERR_TOO_MANY_FRAGMENTS'])
 })
 
-test('on its own it is destroyed by a fault, with the WebSocketError, behind the messages before it', async t => {
+test('on its own it is destroyed by an error of the peer, with the WebSocketError, after the messages before it', async t => {
   const assembler = new MessageAssembler()
   const got: unknown[] = []
   assembler.on('data', batch => got.push(...batch))
@@ -141,7 +141,7 @@ test('on its own it is destroyed by a fault, with the WebSocketError, behind the
   t.ok(assembler.destroyed)
 })
 
-test('on its own behind a decoder, it takes nothing after a fault', async t => {
+test('on its own after a decoder, it takes nothing after an error', async t => {
   const [decoder, assembler] = [new FrameDecoder(), new MessageAssembler()]
   decoder.pipe(assembler)
   const got: unknown[] = []
@@ -175,7 +175,7 @@ t.test('invalid limits are a RangeError or a TypeError at once', async t => {
   }
 })
 
-test('messages outlive the batches they came in', async t => {
+test('messages outlive the batches they arrived in', async t => {
   const decoder = new FrameDecoder()
   const assembler = decoder.pipe(new MessageAssembler())
   const got: Message[] = []

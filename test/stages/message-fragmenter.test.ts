@@ -108,12 +108,12 @@ t.test('the end follows the frames', async t => {
   t.equal(taker.ends, 1)
 })
 
-test('as a stream it takes messages, and brings batches of frames', async t => {
+test('as a stream it takes messages, and gives batches of frames', async t => {
   const frames = await all(sourceOf(['a', pattern(3)], true).pipe(new MessageFragmenter({ fragmentSize: 2 })))
   t.same((frames as Frame[]).map(describeFrame), ['text 61', 'binary+ 0108', 'more 0f'])
 })
 
-test('A08: what is no message fails the stream with a TypeError, and throws at nobody', async t => {
+test('A08: a value that is not a message fails the stream with a TypeError, and throws nowhere', async t => {
   for (const wrong of [5, {}, true]) {
     const fragmenter = new MessageFragmenter()
     const failed = event<Error>(fragmenter, 'error')

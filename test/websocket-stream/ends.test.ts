@@ -242,7 +242,7 @@ matrix(
 )
 
 matrix(
-  'both Close frames exchanged, and the wire not ended',
+  'both Close frames exchanged, and the wire still open',
   async (t, setup) => {
     const side = await open(t, setup)
     side.peer.close(3001)
