@@ -119,7 +119,7 @@ t.test('a server that does not echo', async t => {
     t.strictSame({ code, out }, { code: 1, out: '' })
     return err
   }
-  const isNone = 'the server does not send back what it is sent: this needs an echo server'
+  const isNone = 'the server does not echo messages; bench needs an echo server'
   t.match(await bench(ws => ws.text('short')), isNone)
   t.match(await bench((ws, message) => ws.binary(Buffer.from(message as string))), isNone)
   t.match(
@@ -131,7 +131,7 @@ t.test('a server that does not echo', async t => {
     isNone
   )
   t.match(await bench(() => {}), 'the server has sent nothing back for 0.2 seconds')
-  t.match(await bench(ws => ws.close(1013)), 'a connection has ended with 1013')
+  t.match(await bench(ws => ws.close(1013)), 'a connection ended with 1013')
 })
 
 t.test('wrong usage', async t => {

@@ -210,12 +210,15 @@ t.test('options that cannot be combined', async t => {
   const wrong = async (...args: string[]): Promise<string> => (await finish(t, ['connect', 'ws://x', ...args])).err
   t.match(await wrong('--null', '--stream'), '--stream, --message, --null and --length-prefixed exclude each other')
   for (const other of ['--stream', '--message', '--bytes', '--receive-only']) {
-    t.match(await wrong('-x', 'a', other), '--execute goes without --stream, --message, --bytes and --receive-only')
+    t.match(
+      await wrong('-x', 'a', other),
+      '--execute cannot be combined with --stream, --message, --bytes or --receive-only'
+    )
   }
   t.match(await wrong('-u', '-U'), '--send-only and --receive-only exclude each other')
-  t.match(await wrong('--listen', '127.0.0.1:0', '-u'), '--bytes and --listen go without')
+  t.match(await wrong('--listen', '127.0.0.1:0', '-u'), '--bytes and --listen cannot be combined with')
   for (const other of [['--message'], ['--bytes'], ['--listen', './here']]) {
-    t.match(await wrong('--reconnect', ...other), '--reconnect goes without --message, --bytes and --listen')
+    t.match(await wrong('--reconnect', ...other), '--reconnect cannot be combined with --message, --bytes or --listen')
   }
   t.match(await wrong('--listen', 'here'), "--listen needs HOST:PORT, or the PATH of a unix socket, not 'here'")
 })

@@ -122,7 +122,7 @@ t.test('the TLS certificate is verified, unless --insecure is given', async t =>
   t.match(await finish(t, ['connect', url, '--ca', ca, '--http2'], { input }), { code: 0, out: input, err: '' })
   t.match(await finish(t, ['connect', url], { input }), { code: 1, out: '', err: /cannot connect: .*certificate/ })
   const insecure = await finish(t, ['connect', url, '--insecure'], { input })
-  t.match(insecure, { code: 0, out: input, err: 'websocket-duplex: the certificate is not checked' })
+  t.match(insecure, { code: 0, out: input, err: 'websocket-duplex: the certificate is not verified' })
 })
 
 t.test('--proxy connects through a proxy', async t => {
@@ -385,7 +385,7 @@ t.test('options that cannot be combined, or an invalid URL, are wrong usage', as
     t.strictSame({ code, out }, { code: 2, out: '' }, args.join(' '))
     return err.replace('websocket-duplex: ', '').trim()
   }
-  t.equal(await wrong('ws://x', '--stream', '--binary'), '--stream goes without --binary')
+  t.equal(await wrong('ws://x', '--stream', '--binary'), '--stream cannot be combined with --binary')
   t.equal(
     await wrong('ws://x', '--stream', '--message'),
     '--stream, --message, --null and --length-prefixed exclude each other'

@@ -66,7 +66,7 @@ t.test('a text message fails the connection', { timeout: 60_000 }, async t => {
 
 t.test('options that cannot be combined, and invalid targets', async t => {
   const wrong = async (...args: string[]) => (await finish(t, args)).err
-  t.match(await wrong('connect', '--bytes', '--stream', 'ws://x'), '--bytes and --listen go without')
+  t.match(await wrong('connect', '--bytes', '--stream', 'ws://x'), '--bytes and --listen cannot be combined with')
   for (const target of ['host', 'host:', ':80', 'host:0', 'host:65536', 'a:b']) {
     t.match(
       await wrong('serve', '--tcp', target),
