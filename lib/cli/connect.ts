@@ -27,7 +27,9 @@ const OPTIONS = {
     'listen there, or on the unix socket of a PATH, and make a WebSocket for each connection: bytes both ways',
     readEndpoint
   ),
-  binary: flag('binary messages both ways: as bytes and not as hexadecimal digits'),
+  binary: flag(
+    'binary messages both ways: as bytes and not as hexadecimal digits, and with --message without a line end'
+  ),
   ...CLIENT_OPTIONS,
   ping: optionalNumber('SECONDS', 'ping every second, or as often as it says, and show the time there and back', 1, {
     least: 0.01,
