@@ -215,6 +215,6 @@ t.test('a session that was not activated throws', async t => {
   const extension: Extension = permessageDeflate()
   const session = extension.createClientSession()!
   t.throws(() => session.streaming!.outgoing(), /was not negotiated/)
-  t.throws(() => session.streaming!.incoming(1), /not been agreed/)
+  t.throws(() => session.streaming!.incoming(1), /was not negotiated/)
   session.close()
 })
