@@ -227,7 +227,7 @@ export class WebSocketStream extends MessagingStream {
     const { driver, isDialled } = this[kEndpoint]
     if (driver === null) throw new TypeError(SENT)
     if (!(driver instanceof Http1ClientDriver) || isDialled) {
-      throw new TypeError('only a client of WebSocketStream.client() has a request to send')
+      throw new TypeError('only a client made by WebSocketStream.client() can send its request itself')
     }
     return driver
   }

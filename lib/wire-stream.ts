@@ -40,7 +40,7 @@ export abstract class WireStream extends LazyDuplex {
    */
   override [Symbol.asyncIterator](): NodeJS.AsyncIterator<Buffer> {
     if (this[kEndpoint].isJoined && this[kEndpoint].pipes === undefined) {
-      throw new TypeError('ws is the stream of the wire, which is attached; iterate ws.messages')
+      throw new TypeError('the bytes of ws go to the attached stream; to read messages, iterate ws.messages')
     }
     return super[Symbol.asyncIterator]()
   }

@@ -109,7 +109,7 @@ export class Http1ServerDriver extends ServerDriver<ServerHandshake | DraftHands
   handOver(server: ConnectionServer): boolean {
     checkConnectionServer(server)
     const { head, request } = this
-    if (this.parser === null) throw new TypeError('only what WebSocketStream.server() has read can be handed over')
+    if (this.parser === null) throw new TypeError('only a connection of WebSocketStream.server() can be handed over')
     if (this.isAnswered || request === null) return false
     if (request instanceof ReceivedRequest && request.bodyIsRead) {
       throw new TypeError('a request whose body has been read cannot be handed over')

@@ -47,7 +47,8 @@ export class ClientHandshake {
    * @throws TypeError if the URL contains control characters, or an option is for servers only
    */
   constructor(url: string | URL, settings: Settings) {
-    if (typeof settings.protocols === 'function') throw new TypeError('a client offers protocols by name')
+    if (typeof settings.protocols === 'function')
+      throw new TypeError('on a client, protocols must be a string or an array of strings')
     this.#settings = settings
     this.#protocols = settings.protocols
     this.#target = readUrl(url)

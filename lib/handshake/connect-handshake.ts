@@ -74,7 +74,8 @@ export class ConnectHandshake {
 
   /** @throws TypeError if `authorization` cannot be sent */
   constructor(request: ConnectRequest) {
-    if (!FIELD_VALUE.test(request.authorization)) throw new TypeError('authorization cannot be sent as it is')
+    if (!FIELD_VALUE.test(request.authorization))
+      throw new TypeError('authorization contains characters that cannot be sent')
     this.#request = request
     this.#parser = new AnswerParser(request)
   }

@@ -206,7 +206,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
       const { context, protocol, headers } = answer as unknown as Acceptance<Context>
       this.accept(ws, request, context, { protocol, headers })
     } else {
-      throw new TypeError('verify must give true, false, { status } or { context }')
+      throw new TypeError('verify must return true, false, { status } or { context }')
     }
   }
 

@@ -94,7 +94,7 @@ function join(caller: DialClient, wire: NodeDuplex | Promise<NodeDuplex>): void 
 
 function attach(caller: DialClient, wire: NodeDuplex): void {
   if (typeof wire?.pipe !== 'function' || typeof wire.write !== 'function') {
-    throw new TypeError('createConnection must give a Duplex')
+    throw new TypeError('createConnection must return a Duplex')
   }
   if (caller.closeInfo === undefined) {
     caller.attach(wire)

@@ -144,7 +144,8 @@ export class FramesView extends View<any, Frame> {
       throw new TypeError(this.inMessage ? 'the previous message has not ended' : 'a continuation outside a message')
     }
     // RFC 6455 §5.2
-    if ((frame.rsv & ~this.frames.allowedRsv) !== 0) throw new TypeError('a reserved bit that nothing negotiated')
+    if ((frame.rsv & ~this.frames.allowedRsv) !== 0)
+      throw new TypeError('a reserved bit is set that no extension negotiated')
   }
 }
 
@@ -164,7 +165,7 @@ function checkControl(frame: Frame): void {
   if (!isKnown(opcode)) throw new TypeError(`unknown opcode ${opcode}`)
   if (!frame.fin || !frame.first || !frame.complete) throw new TypeError('a control frame must be whole')
   if (payload.length > 125) throw new TypeError('a control frame carries at most 125 bytes')
-  if (frame.rsv !== 0) throw new TypeError('a reserved bit in a control frame')
+  if (frame.rsv !== 0) throw new TypeError('a control frame must not have reserved bits')
   if (opcode === Opcode.Close) checkClose(payload)
 }
 

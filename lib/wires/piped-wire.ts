@@ -319,7 +319,7 @@ export class PipedWire implements Wire {
   detach(): { stream: Duplex; unread: Uint8Array[] } {
     const [end, other] = this.ends
     if (end === undefined || other !== undefined || !end.source) {
-      throw new TypeError('only one stream that is piped in and out can be handed over')
+      throw new TypeError('a connection can be handed over only if the same stream is piped in and out')
     }
     const { stream } = end
     const piped = this.stream as unknown as Duplex

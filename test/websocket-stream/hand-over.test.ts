@@ -146,7 +146,7 @@ t.test('a handover that is not possible throws, and the request can still be ans
     const asked = once(ws, 'request')
     peer.write(ask('GET / HTTP/1.1'))
     await asked
-    t.throws(() => ws.handOver(server), { name: 'TypeError', message: /one stream/ })
+    t.throws(() => ws.handOver(server), { name: 'TypeError', message: /the same stream/ })
     ws.reject(404)
     t.equal((await peer.head()).status, 404)
     ws.destroy()

@@ -347,7 +347,7 @@ t.test('a stream that is written without a pipe', async t => {
   t.match(String(ws.read()), /^HTTP\/1\.1 101/)
   const [left] = pair()
   t.throws(() => ws.attach(left), TypeError)
-  t.throws(() => ws.attach(left), /has its wire/)
+  t.throws(() => ws.attach(left), /already has a wire/)
   ws.destroy()
   await ws.whenClosed()
 })

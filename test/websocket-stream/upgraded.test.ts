@@ -165,7 +165,7 @@ t.test('handshakeTimeout covers the request', async t => {
 })
 
 t.test('calls without a request to send throw', async t => {
-  const message = 'only a client of WebSocketStream.client() has a request to send'
+  const message = 'only a client made by WebSocketStream.client() can send its request itself'
   const server = WebSocketStream.server()
   t.throws(() => server.requestHeaders(), { message })
   server.destroy()

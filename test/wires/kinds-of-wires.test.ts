@@ -203,7 +203,7 @@ t.test('the stream of the wire of an attached connection cannot be read as a str
   const read = async (): Promise<void> => {
     for await (const _ of ws);
   }
-  const message = 'ws is the stream of the wire, which is attached; iterate ws.messages'
+  const message = 'the bytes of ws go to the attached stream; to read messages, iterate ws.messages'
   t.match(await rejection(read()), { name: 'TypeError', message })
   t.equal(ws.readyState, 'open')
 })
