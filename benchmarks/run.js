@@ -11,6 +11,7 @@ const questions = [
   'decode',
   'encode',
   'echo',
+  'tls',
   'clients',
   'handshakes',
   'imports',

@@ -109,7 +109,7 @@ function hintFor(name: string, known: readonly string[], prefix: string): string
 }
 
 /** The most similar known name; undefined if at least a third of the letters differ. */
-function nearest(name: string, known: readonly string[]): string | undefined {
+export function nearest(name: string, known: readonly string[]): string | undefined {
   const allowed = Math.floor(name.length / 3)
   const distances = known.map(other => ({ other, distance: distance(name.toLowerCase(), other.toLowerCase()) }))
   distances.sort((a, b) => a.distance - b.distance)

@@ -5,7 +5,7 @@ import { after, PHASES, type Phase, type ReadyState, type Step } from './connect
 import { HandshakeError, WebSocketError } from './errors.js'
 import type { Settings } from './options.js'
 import { PatientTimer } from './patient-timer.js'
-import { type PingSurroundings, Pings } from './pings.js'
+import { Pings, type PingsOwner } from './pings.js'
 import { type CloseBody, CloseCode, isSendable, readCloseBody, writeCloseBody } from './protocol/close-code.js'
 import { isDraft } from './protocol/draft-parser.js'
 import type { Frame } from './protocol/frame.js'
@@ -33,7 +33,7 @@ export interface ClosingInfo extends Omit<CloseInfo, 'wasClean'> {
 }
 
 /** The methods that a Connection calls on the Endpoint. */
-export interface Surroundings extends PingSurroundings {
+export interface ConnectionOwner extends PingsOwner {
   /** Sends a Close after queued messages; no frame follows it. False if this version has no Close frame. */
   sendClose(payload: Buffer): boolean
   /** Ends the wire after queued data. */
@@ -87,9 +87,9 @@ export class Connection {
   constructor(
     readonly role: Role,
     private readonly settings: Settings,
-    private readonly around: Surroundings
+    private readonly owner: ConnectionOwner
   ) {
-    this.pings = new Pings(around)
+    this.pings = new Pings(owner)
   }
 
   /** Calls `late` unless the handshake is done within `handshakeTimeout`. */
@@ -147,7 +147,7 @@ export class Connection {
     }
     // Without a failure the peer's Close has arrived; ours may be left to the application, or may not have been written.
     const { code, reason } = this.closeReceived!
-    return { code, reason, wasClean: this.closeSent && !this.isCut && this.around.closeHasLeft(), initiator }
+    return { code, reason, wasClean: this.closeSent && !this.isCut && this.owner.closeHasLeft(), initiator }
   }
 
   /** The code of the peer's Close; 1005 if it had none, or has not arrived. */
@@ -189,18 +189,18 @@ export class Connection {
 
   private startClose(body: Buffer): void {
     this.initiator = 'local'
-    if (!this.sendClose(body)) this.around.endWire()
+    if (!this.sendClose(body)) this.owner.endWire()
   }
 
   /** False if this version has no Close frame: the end of the wire replaces it. */
   private sendClose(body: Buffer): boolean {
     this.closeSent = true
     this.beginClosing('close sent')
-    return this.around.sendClose(body)
+    return this.owner.sendClose(body)
   }
 
   saw(direction: 'received' | 'sent', frame: Frame): void {
-    this.around.saw(direction, frame)
+    this.owner.saw(direction, frame)
   }
 
   /** Acts on a control frame (RFC 6455 §5.5); false pauses the input until `resumeInput`. */
@@ -216,8 +216,8 @@ export class Connection {
 
   /** Holds a Close until the application has read the messages before it, for at most `closeTimeout`. */
   holdsClose(): boolean {
-    if (this.phase !== PHASES.open || !this.around.isRead()) return false
-    this.timer.start(this.settings.closeTimeout, () => this.around.releaseClose())
+    if (this.phase !== PHASES.open || !this.owner.isRead()) return false
+    this.timer.start(this.settings.closeTimeout, () => this.owner.releaseClose())
     return true
   }
 
@@ -229,11 +229,11 @@ export class Connection {
       this.fail(error as WebSocketError)
       return
     }
-    this.around.stopReading()
+    this.owner.stopReading()
     this.initiator ??= 'peer'
     this.beginClosing('close received')
     if (!this.relaysClose && this.phase === PHASES.closeReceived) this.sendClose(payload)
-    this.around.messagesEnded()
+    this.owner.messagesEnded()
     this.endIfFirst()
   }
 
@@ -243,27 +243,27 @@ export class Connection {
   }
 
   private endWire(): void {
-    if (this.phase !== PHASES.closeReceived) this.around.endWire()
+    if (this.phase !== PHASES.closeReceived) this.owner.endWire()
   }
 
   /** Fails the connection (RFC 6455 §7.1.7): sends the reason, ends the wire, and reads nothing more. */
   fail(error: WebSocketError): void {
     if (this.phase === PHASES.closed || this.failure !== null) {
-      this.around.messagesEnded()
+      this.owner.messagesEnded()
       return
     }
     this.failure = error
     this.initiator ??= 'local'
-    this.around.stopReading()
+    this.owner.stopReading()
     this.beginClosing('failed')
     if (!this.closeSent && !(error instanceof HandshakeError) && isSendable(error.closeCode)) {
       this.closeSent = true
       const reason = this.settings.faultReasons ? closeReason(error) : ''
-      this.around.sendClose(writeCloseBody(error.closeCode, reason))
+      this.owner.sendClose(writeCloseBody(error.closeCode, reason))
     }
-    this.around.notifyError(error)
-    this.around.messagesEnded()
-    this.around.endWire()
+    this.owner.notifyError(error)
+    this.owner.messagesEnded()
+    this.owner.endWire()
   }
 
   // The ends of the wire
@@ -306,10 +306,10 @@ export class Connection {
     this.initiator ??= 'local'
     this.step('no answer')
     // destroying a stream drops the data that waits in it
-    this.isCut = !this.around.hasSentAll()
+    this.isCut = !this.owner.hasSentAll()
     if (!this.inputIsOver) this.lose(error)
-    else if (this.failure === null && this.isCut) this.around.notifyError(error)
-    this.around.dropWire()
+    else if (this.failure === null && this.isCut) this.owner.notifyError(error)
+    this.owner.dropWire()
   }
 
   // 1006: no Close frame came (RFC 6455 §7.1.5)
@@ -317,8 +317,8 @@ export class Connection {
     this.failure = error
     this.initiator ??= 'peer'
     this.beginClosing('failed')
-    if (error.code !== 'WS_ERR_DESTROYED') this.around.notifyError(error)
-    this.around.messagesEnded()
+    if (error.code !== 'WS_ERR_DESTROYED') this.owner.notifyError(error)
+    this.owner.messagesEnded()
   }
 
   /** Everything has ended. */
@@ -342,7 +342,7 @@ export class Connection {
     if (this.phase === PHASES.closed) return
     // while the wire still takes messages queued before a Close, that Close is not late
     const isWaiting = this.phase === PHASES.ending || this.phase === PHASES.closeReceived
-    if (isWaiting || (this.closeSent && !this.around.hasSentAll())) this.expectClose()
+    if (isWaiting || (this.closeSent && !this.owner.hasSentAll())) this.expectClose()
   }
 
   /** The wire takes bytes again. */
@@ -369,13 +369,13 @@ export class Connection {
     const half = this.settings.closeTimeout / 2
     this.timer.start(half, () => {
       // the peer's Close may follow messages that the application does not read
-      if (this.closeSent && !this.around.isRead()) this.around.dropUnread()
+      if (this.closeSent && !this.owner.isRead()) this.owner.dropUnread()
       this.timer.start(half, () => this.closeIsLate())
     })
   }
 
   private closeIsLate(): void {
-    if (this.closeSent) this.around.dropUnread()
+    if (this.closeSent) this.owner.dropUnread()
     this.timer.start(0, () => this.giveUpClosing())
   }
 

@@ -7,7 +7,7 @@ import { surface } from './surfacing.js'
 export type Emitter = Pick<import('node:events').EventEmitter, 'emit' | 'listeners' | 'listenerCount'>
 
 /** Calls the listeners of an event; false if it has none. */
-export function tell(emitter: Emitter, event: string, value: unknown): boolean {
+export function emitEvent(emitter: Emitter, event: string, value: unknown): boolean {
   try {
     return emitter.emit(event, value)
   } catch (error) {
@@ -17,7 +17,7 @@ export function tell(emitter: Emitter, event: string, value: unknown): boolean {
 }
 
 /** Calls the 'message' listeners with bytes and their kind; false if there are none. */
-export function tellBytes(emitter: Emitter, message: Buffer, kind: 'text' | 'binary'): boolean {
+export function emitMessageBytes(emitter: Emitter, message: Buffer, kind: 'text' | 'binary'): boolean {
   try {
     return emitter.emit('message', message, kind)
   } catch (error) {
@@ -30,17 +30,17 @@ export function tellBytes(emitter: Emitter, message: Buffer, kind: 'text' | 'bin
  * Emits an event of the handshake without catching exceptions, since the application may be the caller, through `accept()`.
  * @throws what a listener throws
  */
-export function ask(emitter: Emitter, event: 'request' | 'open', value: unknown): boolean {
+export function emitOrThrow(emitter: Emitter, event: 'request' | 'open', value: unknown): boolean {
   return EventEmitter.prototype.emit.call(emitter, event, value)
 }
 
 /** Whether an event has listeners. */
-export function hears(emitter: Emitter, event: string): boolean {
+export function hasListeners(emitter: Emitter, event: string): boolean {
   return emitter.listenerCount(event) > 0
 }
 
 /** Whether the application listens for errors. (Pipes also listen, but ignore errors of the peer.) */
-export function hearsErrors(emitter: Emitter): boolean {
+export function hasErrorListeners(emitter: Emitter): boolean {
   return emitter.listeners('error').some(listener => listener !== ignore && listener.name !== 'onerror')
 }
 

@@ -2,13 +2,13 @@
 // handshake, and the Lifecycle that emits the events in order.
 
 import { follow, unfollow } from './abort-signals.js'
-import { type CloseInfo, Connection, type Role, type Surroundings } from './connection.js'
+import { type CloseInfo, Connection, type ConnectionOwner, type Role } from './connection.js'
 import type { HandshakeDriver } from './drivers/handshake-driver.js'
 import type { Http2DriverOwner } from './drivers/http2-driver.js'
 import type { Emitter } from './emitting.js'
 import { HandshakeError, type WebSocketError } from './errors.js'
 import type { OpenInfo } from './handshake/open-info.js'
-import { HandshakePhase, type HandshakeSurroundings } from './handshake-phase.js'
+import { HandshakePhase, type HandshakePhaseOwner } from './handshake-phase.js'
 import { type AnyView, MessageReceiver, type MessageReceiverOwner, type ViewKind } from './inbound/message-receiver.js'
 import { Lifecycle } from './lifecycle.js'
 import type { Settings, UpgradeRequest } from './options.js'
@@ -35,7 +35,7 @@ export interface EndpointUser extends Emitter {
   [kOver](): void
 }
 
-export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, HandshakeSurroundings, EncoderListener {
+export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner, HandshakePhaseOwner, EncoderListener {
   readonly connection: Connection
   readonly lifecycle: Lifecycle
   readonly pipeline: Pipeline
@@ -231,10 +231,10 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
     this.user[kOver]()
   }
 
-  outputEnded(isSent: true | undefined, tells = true): void {
+  outputEnded(isSent: true | undefined, emitsError = true): void {
     if (isSent) this.closeSender.hasEnded = true
     // in its own turn: an exception in a listener must not keep the wire from ending
-    if (tells) nextTick(() => this.lifecycle.tellError())
+    if (emitsError) nextTick(() => this.lifecycle.emitError())
   }
 
   /** The wire is gone in both directions. Records how the connection ended, once. */
@@ -289,7 +289,7 @@ export class Endpoint implements Surroundings, WireUser, MessageReceiverOwner, H
   inputDelivered(): void {
     this.connection.inputDelivered()
     this.receiver.complete(this.connection.failure)
-    this.lifecycle.tellClosing(this.connection)
+    this.lifecycle.emitClosing(this.connection)
     this.pipeline.wire?.inputDone()
   }
 

@@ -30,7 +30,7 @@ const ERRORS = {
   WS_ERR_INVALID_UTF8: peer(1007, 'text is not valid UTF-8'), // §8.1
   WS_ERR_INVALID_COMPRESSED_DATA: peer(1007, 'compressed data is malformed'), // RFC 7692 §7.2.2
   WS_ERR_MESSAGE_TOO_LARGE: peer(1009, 'a message is larger than maxMessageSize'), // §10.4
-  WS_ERR_INVALID_MESSAGE: peer(1007, 'a message is not what the application takes'), // §7.4.1
+  WS_ERR_INVALID_MESSAGE: peer(1007, 'invalid message'), // §7.4.1
   WS_ERR_INCOMPLETE_MESSAGE: peer(1006, 'the connection ended before the message did'), // §5.4
   WS_ERR_BYTES_CUT: peer(1006, 'the peer closed the connection before the bytes were complete'), // §7.4.1
   WS_ERR_MESSAGE_SKIPPED: local(1006, 'the message was not read before the next one was asked for'),
@@ -39,7 +39,7 @@ const ERRORS = {
   // Close: RFC 6455 §5.5.1, §7
   WS_ERR_INVALID_CLOSE_PAYLOAD: peer(1002, 'a close frame carries a single byte'), // §5.5.1
   WS_ERR_INVALID_CLOSE_CODE: peer(1002, 'a close frame carries a code that must not be sent'), // §7.4
-  WS_ERR_CONNECTION_LOST: peer(1006, 'the wire ended without a closing handshake'), // §7.1.5
+  WS_ERR_CONNECTION_LOST: peer(1006, 'the connection ended without a closing handshake'), // §7.1.5
   WS_ERR_CLOSED: peer(1006, 'the connection was closed'), // §7.1.5
   WS_ERR_CLOSE_TIMEOUT: peer(1006, 'the closing handshake was not finished in time'), // §7.1.1
   WS_ERR_KEEPALIVE_TIMEOUT: peer(1006, 'the peer did not answer a keepalive ping in time'), // §5.5.2
@@ -64,7 +64,7 @@ const ERRORS = {
   WS_ERR_REJECTED: local(1006, 'the application rejected the handshake'), // §4.2.2
   WS_ERR_UNEXPECTED_STATUS: peer(1006, 'unexpected server response'), // §4.1
   WS_ERR_PROXY: peer(1006, 'unexpected proxy response'), // RFC 9110 §9.3.6
-  WS_ERR_BAD_RESPONSE: peer(1006, 'wrong answer to the handshake'), // §4.1
+  WS_ERR_BAD_RESPONSE: peer(1006, 'invalid handshake response'), // §4.1
   WS_ERR_HANDED_OVER: local(1006, 'the connection was handed over to another server'),
   WS_ERR_ABORTED: local(1006, 'the handshake was aborted')
 } as const satisfies Record<string, Entry>
@@ -184,6 +184,8 @@ export class HandshakeError extends WebSocketError {
   readonly headers: Headers
   /** The body that was sent or received with it, up to a limit. */
   readonly body: Buffer
+  /** Client: the requested URL without its query; '' on a server. */
+  url = ''
 
   constructor(code: ErrorCode, options: HandshakeErrorOptions = {}) {
     super(code, options)

@@ -50,6 +50,24 @@ export interface StreamEvents {
 /** All events of a WebSocketStream: the compiler rejects other names, and listeners with other arguments. */
 export interface AllEvents extends WebSocketStreamEvents, StreamEvents {}
 
+/** The names of all events. */
+export const EVENTS: readonly string[] = [
+  ...['request', 'open', 'message', 'ping', 'pong', 'closing', 'error', 'close'],
+  ...[
+    'data',
+    'readable',
+    'end',
+    'finish',
+    'drain',
+    'pause',
+    'resume',
+    'pipe',
+    'unpipe',
+    'newListener',
+    'removeListener'
+  ]
+]
+
 /** A listener of one of these events. */
 export type Listener<E extends keyof AllEvents> = (...args: AllEvents[E]) => void
 

@@ -17,7 +17,7 @@ import { Buffer, nextTick } from './runtime/node.js'
 import { type HandshakeReader, HandshakeTransform } from './stages/handshake-transform.js'
 
 /** The parts of the Endpoint that the handshake uses. */
-export interface HandshakeSurroundings {
+export interface HandshakePhaseOwner {
   readonly pipeline: Pipeline
   readonly connection: Connection
   readonly lifecycle: Lifecycle
@@ -46,7 +46,7 @@ export class HandshakePhase implements Http2DriverOwner {
   private begun: 'early' | 'in time' | null = null
 
   constructor(
-    private readonly around: HandshakeSurroundings,
+    private readonly owner: HandshakePhaseOwner,
     makeDriver: (owner: Http2DriverOwner) => HandshakeDriver
   ) {
     this.driver = makeDriver(this)
@@ -56,7 +56,7 @@ export class HandshakePhase implements Http2DriverOwner {
 
   private makeStages(): HandshakeStages {
     const { driver } = this
-    const inbound = new HandshakeTransform(driver.request === null ? driver : null, this.around.highWaterMark)
+    const inbound = new HandshakeTransform(driver.request === null ? driver : null, this.owner.highWaterMark)
     inbound.listener = { fail: error => driver.fault(error as HandshakeError) }
     return { inbound, outbound: new HandshakeTransform() }
   }
@@ -67,9 +67,9 @@ export class HandshakePhase implements Http2DriverOwner {
     this.driver = makeDriver(this)
     this.stages = this.makeStages()
     this.begun = null
-    this.around.connection.reopened()
-    this.around.releaseWire()
-    this.around.pipeline.rejoin(old, this.stages)
+    this.owner.connection.reopened()
+    this.owner.releaseWire()
+    this.owner.pipeline.rejoin(old, this.stages)
   }
 
   /** The wire is attached. The application has the rest of this turn to set up its answer. */
@@ -81,8 +81,8 @@ export class HandshakePhase implements Http2DriverOwner {
   begin(when: 'early' | 'in time' = 'early'): void {
     if (this.begun !== null || this.isOver) return
     this.begun = when
-    const { driver, around } = this
-    around.lifecycle.begins(around.connection.role, driver.url, driver.request)
+    const { driver, owner } = this
+    owner.lifecycle.begins(owner.connection.role, driver.url, driver.request)
     driver.begin()
   }
 
@@ -90,28 +90,28 @@ export class HandshakePhase implements Http2DriverOwner {
   start(): boolean {
     if (!this.isJoined || this.begun !== null) return false
     this.begin()
-    return this.around.connection.failure === null
+    return this.owner.connection.failure === null
   }
 
   private get isOver(): boolean {
-    return this.around.lifecycle.info !== null
+    return this.owner.lifecycle.info !== null
   }
 
   // Called by the handshake driver
 
   get isJoined(): boolean {
-    return this.around.pipeline.wire !== null
+    return this.owner.pipeline.wire !== null
   }
 
   offer(request: UpgradeRequest): boolean {
     this.request = request
     this.isOffered = true
-    return this.around.lifecycle.askAbout(request)
+    return this.owner.lifecycle.emitRequest(request)
   }
 
   sendHead(bytes: Buffer): void {
     // these bytes bypass the encoder, so they are counted here
-    this.around.pipeline.encoder.bytes += bytes.length
+    this.owner.pipeline.encoder.bytes += bytes.length
     this.stages.outbound.send(bytes)
   }
 
@@ -132,24 +132,24 @@ export class HandshakePhase implements Http2DriverOwner {
   }
 
   wireInput(chunk: Buffer): boolean {
-    return this.around.wireInput(chunk)
+    return this.owner.wireInput(chunk)
   }
 
   handOver(server: ConnectionServer, head: Buffer): void {
-    const { pipeline, lifecycle } = this.around
+    const { pipeline, lifecycle } = this.owner
     const { stream, unread } = pipeline.wire!.detach()
     const bytes = Buffer.concat([head, ...this.stages.inbound.takeHeld(), ...unread])
     pipeline.wire = null
     lifecycle.openFailed(new HandshakeError('WS_ERR_HANDED_OVER'))
-    this.around.abandon(new WebSocketError('WS_ERR_DESTROYED'))
+    this.owner.abandon(new WebSocketError('WS_ERR_DESTROYED'))
     giveTo(server, stream, bytes)
   }
 
   handshakeDone(info: OpenInfo, negotiated: Negotiated | null): void {
-    const { around, begun } = this
-    const { pipeline, connection, lifecycle } = around
+    const { owner, begun } = this
+    const { pipeline, connection, lifecycle } = owner
     const { inbound, outbound } = this.stages
-    around.handshakeOver()
+    owner.handshakeOver()
     inbound.headIsDone()
     if (negotiated !== null) this.extend(negotiated)
     if (isDraft(info.version)) pipeline.speak(info.version)
@@ -160,17 +160,17 @@ export class HandshakePhase implements Http2DriverOwner {
       connection.ready()
       inbound.open()
     }
-    const tellOpen = (): void => {
-      if (connection.failure === null) lifecycle.tellOpen(goOn)
+    const emitOpen = (): void => {
+      if (connection.failure === null) lifecycle.emitOpen(goOn)
       else goOn()
     }
     // an application that accepts in the turn of attach() may add its listeners later in that turn
-    if (begun === 'early' && !lifecycle.hearsOpen) nextTick(tellOpen)
-    else tellOpen()
+    if (begun === 'early' && !lifecycle.hasOpenListeners) nextTick(emitOpen)
+    else emitOpen()
   }
 
   private extend(negotiated: Negotiated): void {
-    const { pipeline, connection, receiver } = this.around
+    const { pipeline, connection, receiver } = this.owner
     // the frames view passes compressed frames on unchanged
     if (receiver.kind === 'frames') pipeline.passExtensions(negotiated)
     else pipeline.extend(negotiated, connection, receiver.kind !== null)
@@ -178,7 +178,9 @@ export class HandshakePhase implements Http2DriverOwner {
 
   handshakeFailed(error: HandshakeError): void {
     if (this.whenRefused?.(error)) return
-    const { connection, lifecycle } = this.around
+    // without the query: it may hold secrets, and errors are logged
+    error.url = this.driver.url.split('?', 1)[0]!
+    const { connection, lifecycle } = this.owner
     lifecycle.openFailed(error)
     connection.fail(error)
     // a client neither sends nor reads anything more
@@ -189,7 +191,7 @@ export class HandshakePhase implements Http2DriverOwner {
 
   /** The wire broke. */
   wireLost(cause: unknown): void {
-    this.around.connection.endedByPeer()
+    this.owner.connection.endedByPeer()
     // an error from a proxy is reported unchanged
     this.driver.fault(cause instanceof HandshakeError ? cause : notConnected(cause))
   }
@@ -197,7 +199,7 @@ export class HandshakePhase implements Http2DriverOwner {
   /** The application ends the connection. */
   abort(cause: unknown): void {
     this.driver.abort()
-    this.around.lifecycle.openFailed(new HandshakeError('WS_ERR_ABORTED', { cause }))
+    this.owner.lifecycle.openFailed(new HandshakeError('WS_ERR_ABORTED', { cause }))
   }
 
   /** Ends the wire. Data that waited for the handshake is never sent. */
@@ -211,9 +213,13 @@ export class HandshakePhase implements Http2DriverOwner {
   }
 }
 
+/** The messages of OpenSSL if the server answers without TLS. */
+const NO_TLS = /wrong version number|packet length too long/
+
 /** Reports the socket's own message: `connect ECONNREFUSED 127.0.0.1:1`. */
 function notConnected(cause: unknown): HandshakeError {
-  const message = messageOf(cause) || 'the connection was closed before the handshake was done'
+  let message = messageOf(cause) || 'the connection was closed before the handshake was done'
+  if (NO_TLS.test(message)) message = 'the server does not speak TLS on this port; is its URL ws://, and not wss://?'
   return new HandshakeError('WS_ERR_CONNECTION_LOST', { cause, message })
 }
 

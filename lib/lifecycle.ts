@@ -4,7 +4,7 @@
 import type { CloseInfo, Role } from './connection.js'
 import { Deferred } from './deferred.js'
 import { channels, type FrameEvent } from './diagnostics.js'
-import { ask, type Emitter, hears, hearsErrors, tell, tellBytes } from './emitting.js'
+import { type Emitter, emitEvent, emitMessageBytes, emitOrThrow, hasErrorListeners, hasListeners } from './emitting.js'
 import type { HandshakeError, Headers } from './errors.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { UpgradeRequest } from './options.js'
@@ -15,13 +15,13 @@ import { Buffer, nextTick, warn } from './runtime/node.js'
 import type { ConnectionStats } from './stats.js'
 
 /** State that is rarely set, or only for a short time; kept in one object to save memory. */
-interface Rare {
+interface RareState {
   opened?: Deferred<OpenInfo>
   closed?: Deferred<CloseInfo>
   openError?: HandshakeError
   error?: Error
-  isErrorTold?: boolean
-  isClosingTold?: true
+  isErrorEmitted?: boolean
+  isClosingEmitted?: true
 }
 
 export class Lifecycle {
@@ -29,7 +29,7 @@ export class Lifecycle {
   info: OpenInfo | null = null
   /** How the connection ended; undefined until then. */
   closeInfo: CloseInfo | undefined = undefined
-  private rare: Rare | null = null
+  private rare: RareState | null = null
 
   /** @param textAs - the form in which 'message' listeners get text */
   constructor(
@@ -68,13 +68,18 @@ export class Lifecycle {
   // The handshake
 
   /** Emits 'request'; false if there are no listeners. @throws what a listener throws */
-  askAbout(request: UpgradeRequest): boolean {
-    return ask(this.emitter, 'request', request)
+  emitRequest(request: UpgradeRequest): boolean {
+    return emitOrThrow(this.emitter, 'request', request)
+  }
+
+  /** Whether the application listens for errors. */
+  get hasErrorListeners(): boolean {
+    return hasErrorListeners(this.emitter)
   }
 
   /** Whether 'open' has listeners. */
-  get hearsOpen(): boolean {
-    return hears(this.emitter, 'open')
+  get hasOpenListeners(): boolean {
+    return hasListeners(this.emitter, 'open')
   }
 
   /** The handshake begins. */
@@ -97,10 +102,10 @@ export class Lifecycle {
   }
 
   /** Emits 'open', then calls `goOn`. If a listener throws, the exception surfaces and `goOn` runs in its own turn. */
-  tellOpen(goOn: () => void): void {
+  emitOpen(goOn: () => void): void {
     let isTold = false
     try {
-      ask(this.emitter, 'open', this.info)
+      emitOrThrow(this.emitter, 'open', this.info)
       isTold = true
     } finally {
       if (isTold) goOn()
@@ -112,20 +117,20 @@ export class Lifecycle {
 
   /** Whether 'message' has listeners. */
   get isHeard(): boolean {
-    return hears(this.emitter, 'message')
+    return hasListeners(this.emitter, 'message')
   }
 
   /** Passes a message to the 'message' listeners; false if there are none. */
   announce(message: ReceivedMessage): boolean {
-    if (this.textAs === 'string') return tell(this.emitter, 'message', message)
+    if (this.textAs === 'string') return emitEvent(this.emitter, 'message', message)
     const isText = message instanceof TextBytes
-    return tellBytes(this.emitter, isText ? message.bytes : (message as Buffer), isText ? 'text' : 'binary')
+    return emitMessageBytes(this.emitter, isText ? message.bytes : (message as Buffer), isText ? 'text' : 'binary')
   }
 
   /** A Ping or a Pong has arrived. */
   notify(event: 'ping' | 'pong', payload: Buffer): void {
     // copied: the answer sends the same bytes, and a listener may change its own
-    if (hears(this.emitter, event)) tell(this.emitter, event, Buffer.from(payload))
+    if (hasListeners(this.emitter, event)) emitEvent(this.emitter, event, Buffer.from(payload))
   }
 
   /** Reports a frame to diagnostics_channel; called only if it has subscribers. */
@@ -140,26 +145,26 @@ export class Lifecycle {
   fail(error: Error): void {
     if (channels.error.hasSubscribers) channels.error.publish({ stream: this.emitter, error })
     this.rare ??= {}
-    if (!this.rare.isErrorTold) this.rare.error ??= error
+    if (!this.rare.isErrorEmitted) this.rare.error ??= error
   }
 
   /** Emits 'error', after the Close frame that names it has been written, since a listener may destroy the wire. */
-  tellError(): void {
+  emitError(): void {
     const error = this.rare?.error
     if (error === undefined) return
     delete this.rare!.error
-    this.rare!.isErrorTold = true
-    if (hears(this.emitter, 'error')) tell(this.emitter, 'error', error)
+    this.rare!.isErrorEmitted = true
+    if (hasListeners(this.emitter, 'error')) emitEvent(this.emitter, 'error', error)
   }
 
   /** Emits 'closing' as soon as it is known how the connection ends. Data still to be sent leaves after the listeners have run. */
-  tellClosing(connection: { readonly closeInfo: CloseInfo }): void {
-    if (!hears(this.emitter, 'closing')) return
+  emitClosing(connection: { readonly closeInfo: CloseInfo }): void {
+    if (!hasListeners(this.emitter, 'closing')) return
     this.rare ??= {}
-    if (this.rare.isClosingTold) return
-    this.rare.isClosingTold = true
+    if (this.rare.isClosingEmitted) return
+    this.rare.isClosingEmitted = true
     const { code, reason, initiator } = connection.closeInfo
-    tell(this.emitter, 'closing', { code, reason, initiator, error: this.rare.error ?? null })
+    emitEvent(this.emitter, 'closing', { code, reason, initiator, error: this.rare.error ?? null })
   }
 
   /**
@@ -170,17 +175,17 @@ export class Lifecycle {
     this.closeInfo = info
     this.rare?.closed?.resolve(info)
     if (failure !== null) nextTick(failure)
-    nextTick(() => this.tellError())
+    nextTick(() => this.emitError())
     nextTick(() => {
       if (channels.close.hasSubscribers) channels.close.publish({ stream: this.emitter, info, stats: stats() })
-      tell(this.emitter, 'close', info)
+      emitEvent(this.emitter, 'close', info)
     })
   }
 
   /** Warns about a client that did not open if nothing in the application would notice. */
   warnOfFailure(url: string): void {
     const { rare } = this
-    if (this.info !== null || rare?.opened !== undefined || hearsErrors(this.emitter)) return
+    if (this.info !== null || rare?.opened !== undefined || this.hasErrorListeners) return
     const error = rare!.openError!
     // the application aborted it
     if (error.code === 'WS_ERR_ABORTED') return

@@ -301,7 +301,7 @@ function readFieldValue(value: unknown, name: string): string {
  */
 export function withExtension(settings: Settings, extension: Extension): Settings {
   const { extensions } = settings
-  if (typeof extensions === 'string') throw new TypeError('an offer of extensions that is sent as it is takes no more')
+  if (typeof extensions === 'string') throw new TypeError('extensions is an offer as text, to which none can be added')
   return { ...settings, extensions: readExtensions([...extensions, extension]) as readonly Extension[] }
 }
 

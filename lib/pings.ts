@@ -7,7 +7,7 @@ import { Opcode } from './protocol/opcode.js'
 import { Buffer } from './runtime/node.js'
 
 /** The methods that Pings calls on the Endpoint. */
-export interface PingSurroundings {
+export interface PingsOwner {
   /** Sends a Ping or Pong; false if it replaced an answer that was still waiting. */
   sendControl(opcode: Opcode, payload: Buffer, isAnswer?: boolean): boolean
   /** Sends a Ping or Pong after the messages that were sent before. */
@@ -44,7 +44,7 @@ export class Pings implements KeepaliveOwner {
   private patience: NodeJS.Timeout | null = null
   private left = 0
 
-  constructor(private readonly around: PingSurroundings) {}
+  constructor(private readonly owner: PingsOwner) {}
 
   /** The connection is open: sends what waited, before anything that an 'open' listener sends. */
   opened(keepalive: { readonly interval: number; readonly timeout: number } | undefined): void {
@@ -52,7 +52,7 @@ export class Pings implements KeepaliveOwner {
     this.isOpen = true
     this.early = null
     if (keepalive !== undefined) this.keepalive = new Keepalive(keepalive.interval, keepalive.timeout, this)
-    if (early !== null) for (const { opcode, payload } of early) this.around.sendControl(opcode, payload)
+    if (early !== null) for (const { opcode, payload } of early) this.owner.sendControl(opcode, payload)
   }
 
   /** The connection is open in a version without Pings. */
@@ -75,18 +75,18 @@ export class Pings implements KeepaliveOwner {
   }
 
   private send(opcode: Opcode, payload: Buffer, inOrder: boolean): void {
-    if (inOrder) this.around.sendInOrder(opcode, payload)
-    else if (this.isOpen) this.around.sendControl(opcode, payload)
+    if (inOrder) this.owner.sendInOrder(opcode, payload)
+    else if (this.isOpen) this.owner.sendControl(opcode, payload)
     else (this.early ??= []).push({ opcode, payload })
   }
 
   /** A Ping has arrived; false pauses the input until `resumeInput`. */
   receivePing(payload: Buffer, isAnswered: boolean): boolean {
-    const isSent = !isAnswered || this.areRelayed || this.around.sendControl(Opcode.Pong, payload, true)
+    const isSent = !isAnswered || this.areRelayed || this.owner.sendControl(Opcode.Pong, payload, true)
     const more = isSent || this.left-- > 0
     // a peer that pings without reading is read only slowly
     if (!more) this.patience ??= setTimeout(() => this.readOn(), PONG_PATIENCE)
-    this.around.notify('ping', payload)
+    this.owner.notify('ping', payload)
     return more
   }
 
@@ -99,13 +99,13 @@ export class Pings implements KeepaliveOwner {
     if (this.patience === null) return
     clearTimeout(this.patience)
     this.patience = null
-    this.around.resumeInput()
+    this.owner.resumeInput()
   }
 
   /** A Pong has arrived. */
   receivePong(payload: Buffer): void {
     this.pending?.settle(payload)
-    this.around.notify('pong', payload)
+    this.owner.notify('pong', payload)
   }
 
   /** Bytes arrived on the wire, or it took some of the bytes that waited. */
@@ -134,14 +134,14 @@ export class Pings implements KeepaliveOwner {
   // Keepalive
 
   sendPing(): void {
-    this.around.sendControl(Opcode.Ping, EMPTY)
+    this.owner.sendControl(Opcode.Ping, EMPTY)
   }
 
   holdsInput(): boolean {
-    return this.around.holdsInput()
+    return this.owner.holdsInput()
   }
 
   peerIsSilent(): void {
-    this.around.peerIsSilent()
+    this.owner.peerIsSilent()
   }
 }

@@ -294,7 +294,7 @@ export class WebSocketStream extends MessagingStream {
    * @throws TypeError if this connection already has a wire, or `connect` opens it
    */
   attach(duplex: NodeDuplex): this {
-    if (this[kEndpoint].isJoined) throw new TypeError('this connection has its wire already')
+    if (this[kEndpoint].isJoined) throw new TypeError('this connection already has a wire')
     if (this[kEndpoint].isDialled) throw new TypeError('connect() opens the wire of this connection itself')
     const endpoint = this[kEndpoint]
     endpoint.join(new AttachedWire(endpoint, duplex))

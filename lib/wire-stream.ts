@@ -5,12 +5,22 @@ import type { DuplexOptions } from 'node:stream'
 import { ignore } from './emitting.js'
 import { type Endpoint, kEndpoint, kOver } from './endpoint.js'
 import { WebSocketError } from './errors.js'
-import type { AllEvents, Listener } from './events.js'
-import { nextTick } from './runtime/node.js'
+import { hintEvent } from './event-hints.js'
+import { type AllEvents, EVENTS, type Listener } from './events.js'
+import { nextTick, warn } from './runtime/node.js'
 import { askForDrain, Duplex, EventEmitter, lazy, prepareListeners } from './streams.js'
 import { surfacing } from './surfacing.js'
 import type { TypedDuplex } from './typed-duplex.js'
 import { type PipedStream, PipedWire } from './wires/piped-wire.js'
+
+const HINTS = new Map([
+  ['connect', "did you mean 'open'?"],
+  ['disconnect', "did you mean 'close'?"],
+  ['upgrade', "did you mean 'open'?"],
+  ['unexpected-response', "'error' brings a HandshakeError with status, headers and body"]
+])
+
+const BYTES_ARE_TAKEN = 'the bytes of the wire come from the attached stream'
 
 const LazyDuplex = lazy(Duplex) as unknown as new () => TypedDuplex
 
@@ -40,8 +50,12 @@ export abstract class WireStream extends LazyDuplex {
   override on<E extends keyof AllEvents>(event: E, listener: Listener<E>): this {
     // Other events skip Readable.on(), which would build the stream state. pipe() first listens for 'unpipe', and the state must exist when
     // it then emits 'pipe'.
-    if (event === 'data' || event === 'readable') this[kEndpoint].pipes?.pipeOrdinarily()
+    if (event === 'data' || event === 'readable') {
+      this[kEndpoint].pipes?.pipeOrdinarily()
+      this.warnIfAttached()
+    }
     if (event === 'data' || event === 'readable' || event === 'unpipe') return super.on(event, listener)
+    hintEvent(event, EVENTS, HINTS)
     EventEmitter.prototype.on.call(this, event, listener as never)
     if (event === 'message') this[kEndpoint].receiver.listen()
     return this
@@ -126,7 +140,10 @@ export abstract class WireStream extends LazyDuplex {
 
   /** @internal */
   override write(chunk: unknown, ...rest: unknown[]): boolean {
-    if (this.pipes() === undefined) return this.refuseWrite(rest.at(-1))
+    if (this.pipes() === undefined) {
+      this.refuse(`${BYTES_ARE_TAKEN}; to send a message, use send() or messages.write()`, rest.at(-1))
+      return false
+    }
     const more = (super.write as (...args: unknown[]) => boolean)(chunk, ...rest)
     if (!this.pipes()?.isBlocked) return more
     // return false for the chunk that filled the pipeline, not only for the next one
@@ -134,16 +151,31 @@ export abstract class WireStream extends LazyDuplex {
     return false
   }
 
-  /** Usually the caller meant to send a message: report the mistake, and keep the connection open. */
-  private refuseWrite(callback: unknown): boolean {
-    const error = new TypeError(
-      'the bytes of the wire come from the attached stream; to send a message, use send() or messages.write()'
-    )
+  override end(...args: unknown[]): this {
+    // also called after a clean close, to end this stream
+    if (this[kEndpoint].closeInfo !== undefined || this.pipes() !== undefined) {
+      ;(super.end as (...args: unknown[]) => unknown)(...args)
+      return this
+    }
+    const hint = args.length === 0 || typeof args[0] === 'function' ? 'close()' : 'send() and close()'
+    this.refuse(`${BYTES_ARE_TAKEN}; to close the connection, use ${hint}`, args.at(-1))
+    return this
+  }
+
+  /** Usually the caller meant to use the messages: report the mistake, and keep the connection open. */
+  private refuse(message: string, callback: unknown): void {
+    const error = new TypeError(message)
     nextTick(() => {
       if (typeof callback === 'function') callback(error)
       if (this.listenerCount('error') > 0) this.emit('error', error)
     })
-    return false
+  }
+
+  private warnIfAttached(): void {
+    const { isJoined, isDialled, pipes } = this[kEndpoint]
+    if ((!isJoined && !isDialled) || pipes !== undefined) return
+    const why = 'reading ws as a stream gives nothing, since the bytes for the wire go to the attached stream'
+    warn(`${why}; for messages, listen for 'message' or read ws.messages`, 'WS_ATTACHED')
   }
 
   override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {

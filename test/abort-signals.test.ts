@@ -12,7 +12,7 @@ import { RawPeer, requestHead } from './support/raw-peer.js'
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length
 
-t.test('all who follow a signal have one listener, which goes with the last of them', async t => {
+t.test('connections share one listener on a signal, which is removed with the last of them', async t => {
   const { signal } = new AbortController()
   const all = Array.from({ length: 100 }, () => ({ aborted() {} }))
   for (const follower of all) follow(signal, follower)
@@ -27,7 +27,7 @@ t.test('all who follow a signal have one listener, which goes with the last of t
   t.equal(listeners(signal), 1, 'and comes back with the next')
 })
 
-t.test('an abort is told to all, also where one leaves others, or throws', async t => {
+t.test('every follower is notified of an abort, even if another leaves or throws', async t => {
   const control = new AbortController()
   const told: number[] = []
   const second = { aborted: () => told.push(2) }
@@ -45,7 +45,7 @@ t.test('an abort is told to all, also where one leaves others, or throws', async
   t.same(told, [1, 2, 3])
 })
 
-t.test('connections of every kind share the listener, and leave nothing on a signal that outlives them', async t => {
+t.test('connections of every kind share the listener, and leave none on a signal that outlives them', async t => {
   const warnings: Error[] = []
   const warned = (warning: Error) => warnings.push(warning)
   process.on('warning', warned)
@@ -76,7 +76,7 @@ t.test('connections of every kind share the listener, and leave nothing on a sig
   t.same(warnings, [])
 })
 
-t.test('an acceptor whose signal is aborted closes what is open, and answers who comes later', async t => {
+t.test('an acceptor whose signal is aborted closes open connections, and answers later requests', async t => {
   for (const make of [() => http.createServer(), () => http2.createServer()]) {
     const control = new AbortController()
     const server = make()
@@ -97,7 +97,7 @@ t.test('an acceptor whose signal is aborted closes what is open, and answers who
   }
 })
 
-t.test('a server on a wire answers too, whenever its wire comes', async t => {
+t.test('a server on raw bytes answers too, whenever it gets its wire', async t => {
   const control = new AbortController()
   const ws = WebSocketStream.server({ signal: control.signal })
   control.abort(new Error('enough'))
@@ -112,7 +112,7 @@ t.test('a server on a wire answers too, whenever its wire comes', async t => {
   t.match(await ws.opened.catch(error => error), { code: 'WS_ERR_ABORTED', status: 503, cause: { message: 'enough' } })
 })
 
-t.test('a signal that is none is a TypeError, and nothing is dialled', async t => {
+t.test('a value that is not a signal is a TypeError, and nothing is dialled', async t => {
   const signal = { aborted: false } as AbortSignal
   t.throws(() => new BrowserWebSocketStream('ws://127.0.0.1:1/', { signal }), { name: 'TypeError' })
   t.throws(() => connect('ws://127.0.0.1:1/', { signal }), { name: 'TypeError' })

@@ -28,7 +28,7 @@ function listen(t: { teardown(fn: () => void): void }): [string, Event][] {
 const lines: string[] = []
 console.error = (line: string): void => void lines.push(line)
 
-t.test('a connection is followed from its handshake to its end', async t => {
+t.test('the channels report a connection from its handshake to its end', async t => {
   const told = listen(t)
   const [a, b] = pair()
   const server = WebSocketStream.server().attach(a)
@@ -58,7 +58,7 @@ t.test('a connection is followed from its handshake to its end', async t => {
   t.match(of(client).at(-1), ['close', { info: { code: 3000, wasClean: true }, stats: { messagesSent: 1 } }])
 })
 
-t.test('an error is told whether or not the application listens', async t => {
+t.test('an error is reported whether or not the application listens', async t => {
   const told = listen(t)
   const [a, b] = pair()
   const server = WebSocketStream.server().attach(a)
@@ -71,7 +71,7 @@ t.test('an error is told whether or not the application listens', async t => {
   )
 })
 
-t.test('a decoder that is used on its own has nobody to tell', async t => {
+t.test('a decoder used on its own reports nothing', async t => {
   const told = listen(t)
   const decoder = new FrameDecoder()
   decoder.resume()
@@ -80,7 +80,7 @@ t.test('a decoder that is used on its own has nobody to tell', async t => {
   t.same(told, [])
 })
 
-t.test('with NODE_DEBUG each stage says what it hands on', async t => {
+t.test('with NODE_DEBUG each stage prints what it passes on', async t => {
   lines.length = 0
   const decoder = new FrameDecoder()
   const messages = decoder.pipe(new MessageAssembler())

@@ -36,7 +36,7 @@ for (const [code, bytes, details, options] of CASES) {
   })
 }
 
-t.test('zlib has a name for what is wrong', async t => {
+t.test("zlib's name for the error is reported", async t => {
   const { ws, peer } = await (await import('./websocket-stream/sides.js')).fresh(t, SERVER, {
     extensions: [permessageDeflate()]
   })

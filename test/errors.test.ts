@@ -65,7 +65,7 @@ t.test('errors of a handshake', async t => {
   }
 })
 
-t.test('details, cause, fault and the answer are carried along', async t => {
+t.test('an error has details, cause, fault and the response', async t => {
   const cause = new Error('why')
   const plain = new WebSocketError('WS_ERR_EXTENSION', { detail: 'of a kind', cause, fault: 'peer' })
   t.equal(plain.message, 'an extension failed: of a kind')
@@ -78,7 +78,7 @@ t.test('details, cause, fault and the answer are carried along', async t => {
   t.equal(answer.body, body)
 })
 
-t.test('an error can be given another name, as any of JavaScript can', async t => {
+t.test('an error can be given another name, like any JavaScript error', async t => {
   for (const error of [new WebSocketError('WS_ERR_DESTROYED'), new HandshakeError('WS_ERR_REJECTED')]) {
     t.notOk(Object.keys(error).includes('name'))
     error.name = 'ChatError'

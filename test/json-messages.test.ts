@@ -32,7 +32,7 @@ function errorsOf(ws: WebSocketStream): Error[] {
 }
 
 for (const setup of SETUPS) {
-  t.test(`values go out, and come in: ${nameOf(setup)}`, async t => {
+  t.test(`values in both directions: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const json = jsonMessages(ws)
     for (const value of [{ text: 'grüß' }, [1, 'a', null], 'text', 0, false, null]) t.equal(json.write(value), true)
@@ -54,14 +54,14 @@ for (const setup of SETUPS) {
   })
 }
 
-t.test('what validate returns is what arrives', async t => {
+t.test('the reader gets what validate returns', async t => {
   const { ws, peer } = await open(t, SERVER)
   const json = jsonMessages(ws, { validate: value => readChat(value).text.toUpperCase() })
   peer.text('{"text":"a","more":1}')
   t.same(await once(json, 'data'), ['A'])
 })
 
-t.test('text that arrives as bytes is JSON, too', async t => {
+t.test('text that arrives as bytes is parsed too', async t => {
   const { ws, peer } = await open(t, SERVER, { textAs: 'bytes' })
   const invalid: unknown[] = []
   const json = jsonMessages(ws, { onInvalid: (_error, message) => invalid.push(message) })
@@ -80,7 +80,7 @@ const WRONG: [string, (peer: RawPeer) => unknown, number, string, object][] = [
 
 for (const setup of BOTH) {
   for (const [name, send, code, detail, cause] of WRONG) {
-    t.test(`${name} ends the connection with ${code}, behind what came before: ${nameOf(setup)}`, async t => {
+    t.test(`${name} ends the connection with ${code}, after earlier values: ${nameOf(setup)}`, async t => {
       const { ws, peer } = await open(t, setup)
       const errors = errorsOf(ws)
       const json = jsonMessages(ws, { validate: readChat })
@@ -89,7 +89,7 @@ for (const setup of BOTH) {
       peer.text('{"text":"behind it"}')
       const { got, error } = await collect(json)
       t.same(got, [{ text: 'right' }])
-      const message = `a message is not what the application takes: ${detail}`
+      const message = `invalid message: ${detail}`
       t.match(error, {
         name: 'WebSocketError',
         code: 'WS_ERR_INVALID_MESSAGE',
@@ -108,7 +108,7 @@ for (const setup of BOTH) {
     })
   }
 
-  t.test(`nothing crashes where nothing listens for errors, and nothing is read: ${nameOf(setup)}`, async t => {
+  t.test(`without an error listener or a reader, nothing crashes: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const json = jsonMessages(ws)
     json.on('data', () => {})
@@ -118,7 +118,7 @@ for (const setup of BOTH) {
     t.equal(json.destroyed, true)
   })
 
-  t.test(`with onInvalid the connection goes on: ${nameOf(setup)}`, async t => {
+  t.test(`with onInvalid the connection continues: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const invalid: [WebSocketError, string | Buffer][] = []
     const json = jsonMessages(ws, { validate: readChat, onInvalid: (...args) => invalid.push(args) })
@@ -138,7 +138,7 @@ for (const setup of BOTH) {
   })
 }
 
-t.test('null is refused, unless validate makes something of it', async t => {
+t.test('null is refused, unless validate converts it', async t => {
   const { ws, peer } = await open(t, SERVER)
   const json = jsonMessages(ws)
   peer.text('null')
@@ -150,7 +150,7 @@ t.test('null is refused, unless validate makes something of it', async t => {
   t.same(await once(mapped, 'data'), ['nothing'])
 })
 
-t.test('a validate that returns nothing is a mistake of this side', async t => {
+t.test('a validate that returns nothing is an error of this side', async t => {
   for (const [nothing, later] of [
     [undefined, false],
     [null, false],
@@ -165,7 +165,7 @@ t.test('a validate that returns nothing is a mistake of this side', async t => {
   }
 })
 
-t.test('what onInvalid throws surfaces, and the connection goes on', async t => {
+t.test('an exception of onInvalid surfaces, and the connection continues', async t => {
   const { ws, peer } = await open(t, SERVER)
   const thrown = new Error('thrown by onInvalid')
   const surfaced = once(process, 'uncaughtException')
@@ -180,7 +180,7 @@ t.test('what onInvalid throws surfaces, and the connection goes on', async t => 
   t.equal((await surfaced)[0], thrown)
 })
 
-t.test('what a data listener throws surfaces, and the next value comes', async t => {
+t.test('an exception of a data listener surfaces, and the next value is emitted', async t => {
   const { ws, peer } = await open(t, SERVER)
   const json = jsonMessages(ws)
   const thrown = new Error('thrown by a listener')
@@ -197,7 +197,7 @@ t.test('what a data listener throws surfaces, and the next value comes', async t
   t.same(got.at(-1), 2)
 })
 
-t.test('a promise of validate keeps the order, and holds the peer back', async t => {
+t.test('a promise of validate keeps the order, and applies backpressure', async t => {
   const { ws, peer } = await open(t, SERVER)
   const waiting: (() => void)[] = []
   const invalid: unknown[] = []
@@ -218,7 +218,7 @@ t.test('a promise of validate keeps the order, and holds the peer back', async t
   t.match(invalid, [{ message: 'three' }])
 })
 
-t.test('values that are there at once and others that come later keep their order', async t => {
+t.test('synchronous and asynchronous values keep their order', async t => {
   const { ws, peer } = await open(t, SERVER)
   const json = jsonMessages(ws, {
     validate: value => (Number(value) % 2 === 0 ? new Promise<unknown>(resolve => setImmediate(resolve, value)) : value)
@@ -231,7 +231,7 @@ t.test('values that are there at once and others that come later keep their orde
   t.same(got, [0, 1, 2, 3, 4, 5, 6, 7, 8])
 })
 
-t.test('a promise that is late is not waited for by a stream that is destroyed, and rejects unheard', async t => {
+t.test('a destroyed stream does not wait for a late promise, whose rejection is ignored', async t => {
   const { ws, peer } = await open(t, SERVER)
   let fail: ((error: Error) => void) | undefined
   const json = jsonMessages(ws, { validate: () => new Promise((_resolve, reject) => (fail = reject)) })
@@ -244,7 +244,7 @@ t.test('a promise that is late is not waited for by a stream that is destroyed, 
   await settle()
 })
 
-t.test('a connection that is lost while validate decides gives that value, and then the error', async t => {
+t.test('if the connection is lost while validate decides, the reader gets that value and then the error', async t => {
   const { ws, peer } = await open(t, SERVER)
   const waiting: (() => void)[] = []
   const json = jsonMessages(ws, { validate: value => new Promise(resolve => waiting.push(() => resolve(value))) })
@@ -260,7 +260,7 @@ t.test('a connection that is lost while validate decides gives that value, and t
   t.match(error, { code: 'WS_ERR_CONNECTION_LOST' })
 })
 
-t.test('a value without a JSON form is an error of that write alone', async t => {
+t.test('a value without a JSON form is an error of that write only', async t => {
   const { ws, peer } = await open(t, SERVER)
   const json = jsonMessages(ws)
   const circle: Record<string, unknown> = {}
@@ -288,7 +288,7 @@ t.test('a value without a JSON form is an error of that write alone', async t =>
   t.equal((await peer.answerClose()).code, 1000)
 })
 
-t.test('in a pipe such a value ends the connection with 1011', async t => {
+t.test('in a pipe, such a value ends the connection with 1011', async t => {
   const { ws, peer } = await open(t, SERVER)
   const json = jsonMessages(ws)
   const error = await rejection(pipeline(Readable.from([1, 2n, 3]), json))
@@ -305,7 +305,7 @@ t.test('in a pipe such a value ends the connection with 1011', async t => {
   t.equal(other.ws.readyState, 'open')
 })
 
-t.test('what is piped through comes back, and end closes', async t => {
+t.test('values are echoed by a pipe, and end closes', async t => {
   const { server, client } = await ours(t)
   const echo = jsonMessages<number>(server)
   const double = new Transform({
@@ -325,7 +325,7 @@ t.test('what is piped through comes back, and end closes', async t => {
   await echoing
 })
 
-t.test('callbacks come when the wire has written, and end calls back when the Close is on its way', async t => {
+t.test('callbacks run when the wire has written, and that of end when the Close is being sent', async t => {
   const { ws, peer } = await open(t, SERVER)
   const json = jsonMessages(ws)
   await new Promise<void>((resolve, reject) => json.write(1, error => (error ? reject(error) : resolve())))
@@ -335,7 +335,7 @@ t.test('callbacks come when the wire has written, and end calls back when the Cl
   await ws.whenClosed()
 })
 
-t.test('a full wire says false, nothing waits beside the connection, and drain comes once', async t => {
+t.test('write returns false on a full wire, nothing is buffered besides, and drain is emitted once', async t => {
   const { ws, peer } = await open(t, SERVER)
   const json = jsonMessages(ws)
   peer.stream.pause()
@@ -364,7 +364,7 @@ t.test('a full wire says false, nothing waits beside the connection, and drain c
   t.same([drains, sent.length], [0, 1], 'no drain behind an end')
 })
 
-t.test('drain comes when the wire has room, and corked values keep their order', async t => {
+t.test('drain is emitted when the wire has room, and corked values keep their order', async t => {
   const { ws, peer } = await open(t, SERVER)
   const json = jsonMessages(ws)
   peer.stream.pause()
@@ -389,7 +389,7 @@ t.test('drain comes when the wire has room, and corked values keep their order',
   )
 })
 
-t.test('a reader that stops holds the peer back', async t => {
+t.test('a reader that stops applies backpressure to the peer', async t => {
   const { ws, peer } = await open(t, { role: 'server', join: 'attach', wire: 'tcp' })
   const json = jsonMessages(ws)
   json.once('readable', () => {})
@@ -404,7 +404,7 @@ t.test('a reader that stops holds the peer back', async t => {
   t.ok(ws.stats.bytesReceived < 2_000_000)
 })
 
-t.test('a value that cannot be sent any more fails its callback', async t => {
+t.test('the callback of a value that can no longer be sent gets an error', async t => {
   const { ws, peer } = await open(t, SERVER)
   const json = jsonMessages(ws)
   const reading = collect(json)
@@ -415,7 +415,7 @@ t.test('a value that cannot be sent any more fails its callback', async t => {
   t.same(await reading, { got: [], error: null })
 })
 
-t.test('an end behind a close is no error', async t => {
+t.test('end after close is not an error', async t => {
   const { ws, peer } = await open(t, SERVER)
   const json = jsonMessages(ws)
   ws.close(1001)
@@ -426,7 +426,7 @@ t.test('an end behind a close is no error', async t => {
   await ws.whenClosed()
 })
 
-t.test('what waits when the stream is destroyed fails', async t => {
+t.test('values that wait when the stream is destroyed fail', async t => {
   const { ws, peer } = await open(t, SERVER)
   const json = jsonMessages(ws)
   peer.stream.pause()
@@ -438,7 +438,7 @@ t.test('what waits when the stream is destroyed fails', async t => {
   t.match(await waited, { code: 'WS_ERR_NOT_OPEN' })
 })
 
-t.test('what is written when all is over fails, and so does what waited', async t => {
+t.test('values written after the end fail, and so do those that waited', async t => {
   const { ws, peer } = await open(t, SERVER)
   const json = jsonMessages(ws)
   peer.stream.pause()
@@ -458,7 +458,7 @@ t.test('what is written when all is over fails, and so does what waited', async 
   t.match(await new Promise(resolve => late.write(1, resolve)), { code: 'WS_ERR_NOT_OPEN' })
 })
 
-t.test('the error of a connection that was lost is read behind what had arrived', async t => {
+t.test('the error of a lost connection follows the data that had arrived', async t => {
   const { ws, peer } = await open(t, SERVER)
   const json = jsonMessages(ws)
   peer.text('1')
@@ -477,7 +477,7 @@ t.test('the error of a connection that was lost is read behind what had arrived'
   t.match((await collect(unread)).error, { code: 'WS_ERR_CONNECTION_LOST' })
 })
 
-t.test('a wrong message that is read after the end is told to the reader', async t => {
+t.test('an invalid message that is read after the end is reported to the reader', async t => {
   const { ws, peer } = await open(t, SERVER)
   peer.text('[1]')
   peer.text('nothing')
@@ -501,7 +501,7 @@ t.test('keys named __proto__ are properties, and change no prototype', async t =
   t.ok(Object.hasOwn(value, '__proto__'))
 })
 
-t.test('wrong arguments are errors at once', async t => {
+t.test('invalid arguments throw at once', async t => {
   const ws = WebSocketStream.server()
   t.teardown(() => ws.destroy())
   t.throws(() => jsonMessages({} as never), { name: 'TypeError', message: 'ws must be a WebSocketStream' })

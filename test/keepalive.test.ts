@@ -18,7 +18,7 @@ function bench(t: ConstructorParameters<typeof Clock>[0], interval: number, time
   return { clock, pings, owner, keepalive }
 }
 
-t.test('a peer that answers each Ping is pinged steadily, at every interval of silence', async t => {
+t.test('a peer that answers each Ping gets one after every interval of silence', async t => {
   const { clock, pings, owner, keepalive } = bench(t, 1000)
   for (let i = 0; i < 6; i++) {
     await clock.pass(1000)
@@ -31,7 +31,7 @@ t.test('a peer that answers each Ping is pinged steadily, at every interval of s
   t.equal(owner.silent, 0)
 })
 
-t.test('a peer that speaks is not pinged', async t => {
+t.test('a peer that sends gets no Ping', async t => {
   const { clock, pings, keepalive } = bench(t, 1000)
   for (let i = 0; i < 10; i++) {
     await clock.pass(700)
@@ -50,7 +50,7 @@ for (const [interval, timeout] of [
   [300, 1000]
 ] as const) {
   t.test(
-    `interval ${interval} ms, timeout ${timeout} ms: a silent peer is given up that long behind its Ping`,
+    `interval ${interval} ms, timeout ${timeout} ms: a silent peer is dropped that long after its Ping`,
     async t => {
       const { clock, pings, owner } = bench(t, interval, timeout)
       await clock.pass(interval)
@@ -66,7 +66,7 @@ for (const [interval, timeout] of [
   )
 }
 
-t.test('any sign of life behind the Ping will do, and the next Ping comes an interval behind it', async t => {
+t.test('any data after the Ping counts, and the next Ping follows an interval later', async t => {
   const { clock, pings, owner, keepalive } = bench(t, 1000, 5000)
   await clock.pass(1000 + 4900)
   keepalive.heard()
@@ -77,7 +77,7 @@ t.test('any sign of life behind the Ping will do, and the next Ping comes an int
   t.equal(owner.silent, 0)
 })
 
-t.test('a peer that we keep from writing is not judged, and has all its time when it may write again', async t => {
+t.test('a peer that our backpressure stops is not judged, and gets the whole time when it may write again', async t => {
   const { clock, pings, owner } = bench(t, 1000)
   owner.holds = true
   await clock.pass(20_000)
@@ -93,7 +93,7 @@ t.test('a peer that we keep from writing is not judged, and has all its time whe
   t.equal(owner.silent, 1)
 })
 
-t.test('after a stall of the event loop what has arrived counts first', async t => {
+t.test('after a blocked event loop, data that has arrived counts first', async t => {
   const { clock, pings, owner, keepalive } = bench(t, 500)
   await clock.pass(500)
   t.same(pings, [500])
@@ -107,7 +107,7 @@ t.test('after a stall of the event loop what has arrived counts first', async t 
   t.equal(pings.length, 2)
 })
 
-t.test('and a peer whose Pong is still on its way has the time again', async t => {
+t.test('and a peer whose Pong is still on its way gets the time again', async t => {
   const { clock, owner, keepalive } = bench(t, 500)
   await clock.pass(500)
   clock.stall(2000)
@@ -126,7 +126,7 @@ t.test('but not for ever', async t => {
   t.equal(owner.silent, 1)
 })
 
-t.test('it keeps no process alive, and can be stopped', async t => {
+t.test('it does not keep the process alive, and can be stopped', async t => {
   const { clock, pings, keepalive } = bench(t, 500)
   t.equal(clock.keepsAlive, false)
   await clock.pass(500)

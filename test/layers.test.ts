@@ -62,6 +62,7 @@ const LAYERS: Record<string, Layer> = {
     knows: ['errors', 'protocol', 'patient-timer', 'pings', 'connection-phase'],
     types: ['runtime/node', 'options']
   },
+  'event-hints': { knows: ['runtime/node', 'checks'] },
   events: { knows: [], types: ['connection', 'handshake', 'options', 'protocol'] },
   'typed-duplex': { knows: [], types: ['events', 'streams'] },
   'hand-over': { knows: [], types: ['streams'] },
@@ -110,8 +111,11 @@ const LAYERS: Record<string, Layer> = {
     types: ['drivers', 'emitting', 'handshake', 'options', 'protocol', 'stages', 'stats', 'views']
   },
   'wire-stream': {
-    knows: ['runtime/node', 'surfacing', 'emitting', 'errors', 'streams', 'wires', 'endpoint'],
-    types: ['events', 'typed-duplex']
+    knows: [
+      ...['runtime/node', 'surfacing', 'emitting', 'errors', 'event-hints', 'events', 'streams', 'wires'],
+      'endpoint'
+    ],
+    types: ['typed-duplex']
   },
   'send-arguments': { knows: ['runtime/node', 'protocol'] },
   'messaging-stream': {
@@ -128,6 +132,7 @@ const LAYERS: Record<string, Layer> = {
     knows: [
       'runtime/builtin',
       'abort-signals',
+      'event-hints',
       'checks',
       'deferred',
       'errors',
@@ -369,36 +374,31 @@ const files: Files = new Map(
 const fake = (sources: Record<string, string>): Files =>
   new Map(Object.entries(sources).map(([file, source]) => [file, importsOf(file, source)]))
 
-t.test('every file of lib imports only what its layer may know', async t => {
+t.test('every file of lib imports only from layers that it may know', async t => {
   t.ok(files.size > 30, `${files.size} files in ${relative(process.cwd(), LIB)}`)
   t.same(violations(files), [])
 })
 
-t.test('every local import names a file that is there', async t => {
+t.test('every local import names an existing file', async t => {
   const missing = [...files].flatMap(([file, imports]) =>
     imports.filter(({ from, isLocal }) => isLocal && !files.has(from)).map(({ from }) => `${file}: ${from}`)
   )
   t.same(missing, [])
 })
 
-t.test('no imports of values run in a circle', async t => {
+t.test('imports of values have no cycles', async t => {
   t.same(circles(files), [])
 })
 
-t.test(
-  'nothing imports index but what is a user of it: the tool on the command line, and interfaces of other packages',
-  async t => {
-    const importers = [...files].filter(([, imports]) =>
-      imports.some(({ from, isLocal }) => isLocal && from === 'index')
-    )
-    t.same(
-      importers.map(([file]) => file).filter(file => !['cli', 'compat'].includes(layerOf(file))),
-      []
-    )
-  }
-)
+t.test('only the command line and the compatibility entries import index', async t => {
+  const importers = [...files].filter(([, imports]) => imports.some(({ from, isLocal }) => isLocal && from === 'index'))
+  t.same(
+    importers.map(([file]) => file).filter(file => !['cli', 'compat'].includes(layerOf(file))),
+    []
+  )
+})
 
-t.test('the codecs know no streams, sockets or timers: nothing but each other, errors, buffers and masks', async t => {
+t.test('the codecs know no streams, sockets or timers: only each other, errors, buffers and masks', async t => {
   for (const [file, imports] of files) {
     if (layerOf(file) !== 'protocol') continue
     const others = imports.map(({ from }) => from).filter(from => layerOf(from) !== 'protocol' && from !== 'errors')
@@ -417,7 +417,7 @@ t.test('HandshakeTransform knows no codec', async t => {
 })
 
 t.test(
-  'only stages, views, wires and WebSocketStream have to do with streams, and with readable-stream only streams.ts',
+  'only stages, views, wires and WebSocketStream use streams, and only streams.ts uses readable-stream',
   async t => {
     const users = (from: (name: string) => boolean, typesToo: boolean): string[] => [
       ...new Set(
@@ -456,36 +456,35 @@ t.test(
   }
 )
 
-t.test(
-  'only net opens or holds sockets, the tool its own servers, and interfaces of others what they must',
-  async t => {
-    const sockets = ['net', 'tls', 'http', 'https', 'http2', 'dgram'].flatMap(name => [name, `node:${name}`])
-    const users = [...files].filter(([, imports]) =>
-      imports.some(({ from, typeOnly }) => !typeOnly && sockets.includes(from))
-    )
-    t.same(
-      users.map(([file]) => file).filter(file => !['net', 'compat', 'cli'].includes(layerOf(file))),
-      []
-    )
-  }
-)
+t.test('only net, the command line and compat open or hold sockets', async t => {
+  const sockets = ['net', 'tls', 'http', 'https', 'http2', 'dgram'].flatMap(name => [name, `node:${name}`])
+  const users = [...files].filter(([, imports]) =>
+    imports.some(({ from, typeOnly }) => !typeOnly && sockets.includes(from))
+  )
+  t.same(
+    users.map(([file]) => file).filter(file => !['net', 'compat', 'cli'].includes(layerOf(file))),
+    []
+  )
+})
 
-t.test("only runtime, net and the tool import what is Node's", async t => {
-  const users = [...files].filter(([, imports]) => imports.some(({ from, typeOnly }) => isNodes(from) && !typeOnly))
+t.test("only runtime, net and the command line import Node's modules", async t => {
+  const users = [...files].filter(([, imports]) =>
+    imports.some(({ from, isLocal, typeOnly }) => !isLocal && isNodes(from) && !typeOnly)
+  )
   t.same(
     users.map(([file]) => file).filter(file => !NODES_OWN.includes(layerOf(file))),
     []
   )
 })
 
-t.test('what a browser has otherwise than Node comes from runtime, and is no global', async t => {
+t.test('platform functions that differ in a browser are imported from runtime, not used as globals', async t => {
   for (const file of files.keys()) {
     if (NODES_OWN.includes(layerOf(file))) continue
     t.same(globalsOf(file, readFileSync(join(LIB, `${file}.ts`), 'utf8')), [], file)
   }
 })
 
-t.test('in a bundle for browsers there is nothing of Node', async t => {
+t.test('a bundle for browsers contains nothing of Node', async t => {
   const { exports } = JSON.parse(readFileSync(join(LIB, '..', 'package.json'), 'utf8'))
   t.match(exports['.'].browser, { types: './dist/browser.d.ts', default: './dist/browser.js' })
   const { local, modules } = bundleOf('browser')
@@ -493,7 +492,7 @@ t.test('in a bundle for browsers there is nothing of Node', async t => {
   t.same([...modules].sort(), ['buffer/index.js', 'process/browser.js', 'readable-stream', 'websocket-extensions'])
 })
 
-t.test('the table itself runs one way: no layer knows one that stands below it', async t => {
+t.test('the table itself is ordered: no layer knows one below it', async t => {
   const order = Object.keys(LAYERS)
   const backwards = order.flatMap((name, i) =>
     LAYERS[name]!.knows.filter(known => !known.includes('/') && order.indexOf(known) >= i).map(
@@ -503,7 +502,7 @@ t.test('the table itself runs one way: no layer knows one that stands below it',
   t.same(backwards, [])
 })
 
-t.test('what breaks a rule is seen, in whatever form it is imported', async t => {
+t.test('violations are found, in any form of import', async t => {
   const broken = fake({
     'protocol/a': "import { Transform } from 'node:stream'",
     'protocol/b': "import type { Duplex } from 'node:stream'",
@@ -544,7 +543,7 @@ t.test('what breaks a rule is seen, in whatever form it is imported', async t =>
   ])
 })
 
-t.test('what breaks no rule is not complained of', async t => {
+t.test('valid imports are not reported', async t => {
   const right = fake({
     'protocol/a':
       "import { isUtf8 } from '../runtime/node.js'\nimport { WebSocketError } from '../errors.js'\nexport { x } from './b.js'",
@@ -557,7 +556,7 @@ t.test('what breaks no rule is not complained of', async t => {
   t.same(violations(right), [])
 })
 
-t.test("globals that are Node's are seen, and types and members of these names are none", async t => {
+t.test('globals of Node are found, but not types and members of the same names', async t => {
   const source = `import { nextTick } from './runtime/node.js'
     const a: Buffer = Buffer.alloc(1)
     process.nextTick(() => setImmediate(f))
@@ -569,7 +568,7 @@ t.test("globals that are Node's are seen, and types and members of these names a
   t.same(globalsOf('b', right), [])
 })
 
-t.test('a circle is seen, and one of types is none', async t => {
+t.test('a cycle is found, but not one of types', async t => {
   const sources = {
     'protocol/a': "import './b.js'",
     'protocol/b': "import { c } from './c.js'",

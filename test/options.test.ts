@@ -66,7 +66,7 @@ t.test('an unknown name is a TypeError', async t => {
   t.throws(() => read(JSON.parse('{ "__proto__": 1 }')), TypeError)
 })
 
-t.test('an unknown name that is near to one of ours, or the one of another library, names ours', async t => {
+t.test('an unknown name that is similar to an option, or an option of another library, suggests ours', async t => {
   for (const [given, meant] of Object.entries({
     protocol: 'protocols',
     Protocols: 'protocols',
@@ -91,12 +91,12 @@ t.test('an unknown name that is near to one of ours, or the one of another libra
   t.throws(() => read({ rejectUnauthorized: false }), { message: "unknown option 'rejectUnauthorized'" })
 })
 
-t.test('options that are no object are a TypeError', async t => {
+t.test('options that are not an object are a TypeError', async t => {
   for (const options of [null, 5, 'options', true, () => {}, Symbol('s')]) t.throws(() => read(options), TypeError)
   t.throws(() => read(null), { message: 'options must be an object, not null' })
 })
 
-t.test('a list of subprotocols in the place of the options is shown where it belongs', async t => {
+t.test('for a list of subprotocols instead of options, the error says where it belongs', async t => {
   const long = 'x'.repeat(100)
   for (const [given, shown] of [
     [['chat', 'b'], "['chat', 'b']"],
@@ -108,7 +108,7 @@ t.test('a list of subprotocols in the place of the options is shown where it bel
   }
 })
 
-t.test('an error says what was given', async t => {
+t.test('an error contains the given value', async t => {
   t.throws(() => read({ maxHeaders: -1 }), {
     message: 'maxHeaders must be a whole number of at least 0, or Infinity, not -1'
   })
@@ -117,7 +117,7 @@ t.test('an error says what was given', async t => {
   t.throws(() => read({ closeTimeout: null }), { message: 'closeTimeout must be a number of milliseconds, not null' })
 })
 
-t.test('each way to make a connection reads them at once', async t => {
+t.test('each way to make a connection reads the options at once', async t => {
   const wrong = { maxHeaders: -1 }
   t.throws(() => WebSocketStream.server(wrong), RangeError)
   t.throws(() => WebSocketStream.client('ws://a/', wrong), RangeError)
@@ -230,7 +230,7 @@ t.test('an origin that no browser sends is a TypeError, which says what browsers
   }
 })
 
-t.test('options are read for each connection, frozen or not: what they hold may have changed', async t => {
+t.test('options are read for each connection, frozen or not, since their content may have changed', async t => {
   let reads = 0
   const headers = { Authorization: 'old' }
   const options = Object.freeze({
@@ -244,14 +244,14 @@ t.test('options are read for each connection, frozen or not: what they hold may 
   t.match(readOptions(options), { headers: [['Authorization', 'new']], protocols: ['p2'] })
 })
 
-t.test('equal options are settings of their own: no connection is given those of another', async t => {
+t.test('equal options have separate settings', async t => {
   const make = (): WebSocketOptions => ({ protocols: ['a'], headers: { 'X-One': '1' }, keepalive: { interval: 7 } })
   t.same(readOptions(make()), readOptions(make()))
   t.not(readOptions(make()), readOptions(make()))
   t.not(readOptions(make()).keepalive, readOptions(make()).keepalive)
 })
 
-t.test('options that are shared are read once, for all connections that are given what stands for them', async t => {
+t.test('shared options are read once, for all connections that get them', async t => {
   let reads = 0
   const stand = shareOptions({
     get protocols() {
@@ -266,7 +266,7 @@ t.test('options that are shared are read once, for all connections that are give
   t.throws(() => shareOptions({ maxHeaders: -1 }), RangeError)
 })
 
-t.test('options that have changed are read anew', async t => {
+t.test('changed options are read again', async t => {
   const options: WebSocketOptions = { closeTimeout: 5 }
   t.equal(readOptions(options).closeTimeout, 5)
   options.closeTimeout = 6

@@ -27,7 +27,7 @@ t.test('on time it runs once, one poll phase later', async t => {
   t.same(clock.waiting, [])
 })
 
-t.test('a little late it runs all the same', async t => {
+t.test('a little late it still runs', async t => {
   const { clock, timer, ran, run } = bench(t)
   timer.start(100, run)
   clock.stall(149)
@@ -35,7 +35,7 @@ t.test('a little late it runs all the same', async t => {
   t.same(ran, [1149])
 })
 
-t.test('kept by a blocked event loop, it gives the time that was lost, once', async t => {
+t.test('after a blocked event loop, it adds the lost time once', async t => {
   const { clock, timer, ran, run } = bench(t)
   timer.start(1000, run)
   clock.stall(1400)
@@ -48,7 +48,7 @@ t.test('kept by a blocked event loop, it gives the time that was lost, once', as
   t.same(ran, [1000 + 1400 + 399 + 2000], 'blocked again, it runs')
 })
 
-t.test('it gives no more than its own time again', async t => {
+t.test('it adds no more than its own delay', async t => {
   const { clock, timer, ran, run } = bench(t)
   timer.start(100, run)
   clock.stall(60_000)
@@ -58,7 +58,7 @@ t.test('it gives no more than its own time again', async t => {
   t.same(ran, [1000 + 60_000 + 100])
 })
 
-t.test('what is read in the poll phase may stop it, or start it anew', async t => {
+t.test('reading in the poll phase may stop or restart it', async t => {
   const { clock, timer, ran, run } = bench(t)
   timer.start(100, run)
   clock.stall(100)
@@ -96,7 +96,7 @@ t.test('started again it runs once; stopped it does not run, and may be stopped 
   t.same(clock.waiting, [])
 })
 
-t.test('Infinity is never', async t => {
+t.test('Infinity never fires', async t => {
   const { clock, timer, run } = bench(t)
   timer.start(Number.POSITIVE_INFINITY, run)
   t.same(clock.waiting, [])
@@ -116,7 +116,7 @@ t.test('it keeps the process alive unless told not to, also when it waits again'
   t.same([clock.waiting, clock.keepsAlive], [[100], false])
 })
 
-t.test('timers of a runtime without unref() do as well', async t => {
+t.test('it works with timers without unref()', async t => {
   const { setTimeout } = globalThis
   let fire = (): void => {}
   t.teardown(() => Object.assign(globalThis, { setTimeout }))

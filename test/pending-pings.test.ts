@@ -39,7 +39,7 @@ t.test('a Pong settles its ping and all that were sent before it, in order', asy
   t.same(await bench.pong('d'), [])
 })
 
-t.test('of several pings with one payload a Pong settles the oldest', async t => {
+t.test('if several pings have the same payload, a Pong settles the oldest', async t => {
   const bench = new Bench()
   bench.add('first', 'same')
   bench.add('other')
@@ -53,7 +53,7 @@ t.test('of several pings with one payload a Pong settles the oldest', async t =>
   t.same(await bench.pong('same'), ['fourth'], 'and again when all are gone')
 })
 
-t.test('payloads are bytes, and not text', async t => {
+t.test('payloads are compared as bytes, not as text', async t => {
   const bench = new Bench()
   const { pings } = bench
   let isSettled = false
@@ -69,7 +69,7 @@ t.test('payloads are bytes, and not text', async t => {
   t.equal(isSettled, true)
 })
 
-t.test('1024 pings wait; the oldest is given up for one more', async t => {
+t.test('1024 pings wait; one more rejects the oldest', async t => {
   const bench = new Bench()
   for (let i = 0; i < 1024; i++) bench.add(`${i}`)
   t.same(await bench.take(), [])
@@ -82,7 +82,7 @@ t.test('1024 pings wait; the oldest is given up for one more', async t => {
   t.equal((await bench.pong('more 19999')).length, 1023)
 })
 
-t.test('what a Pong costs does not depend on how many pings wait', async t => {
+t.test('a Pong takes constant time, however many pings wait', async t => {
   const bench = new Bench()
   let waiting = 0
   const strays = (count: number): number => {
@@ -99,7 +99,7 @@ t.test('what a Pong costs does not depend on how many pings wait', async t => {
   t.same(await bench.pong('last'), ['last'])
 })
 
-t.test('all that wait are rejected, in order, when no Pong can come any more', async t => {
+t.test('all waiting pings are rejected, in order, when no Pong can arrive any more', async t => {
   const bench = new Bench()
   bench.pings.fail()
   bench.add('a')

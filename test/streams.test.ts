@@ -22,14 +22,14 @@ class Shouting extends LazyTransform {
   }
 }
 
-t.test('a lazy stream is not built by its constructor, nor by looking whether it is', async t => {
+t.test('a lazy stream is not built by its constructor, nor by checking isBuilt', async t => {
   const stream = new Shouting()
   t.notOk(stream.isBuilt)
   t.equal(stream.builds, 0)
   t.notOk(Object.hasOwn(stream, '_readableState'))
 })
 
-t.test('it is built once, by whatever first needs a stream, with the options of its class', async t => {
+t.test('it is built once, by the first use as a stream, with the options of its class', async t => {
   const uses: Record<string, (stream: Shouting) => unknown> = {
     'a write': stream => stream.write('a'),
     'a read': stream => stream.read(),
@@ -51,7 +51,7 @@ t.test('it is built once, by whatever first needs a stream, with the options of 
   }
 })
 
-t.test('built, it is a stream like any', async t => {
+t.test('once built, it is a stream like any other', async t => {
   const stream = new Shouting()
   stream.write('gr\u00fc')
   stream.end('\u00dfe')
@@ -65,7 +65,7 @@ t.test('built, it is a stream like any', async t => {
   t.ok(stream.destroyed)
 })
 
-t.test('listeners that were there before it was built are there afterwards', async t => {
+t.test('listeners added before it was built are kept', async t => {
   const stream = new Shouting()
   const heard: string[] = []
   stream.once('close', () => heard.push('close'))
@@ -91,7 +91,7 @@ t.test('without a hook of its own, a class is built all the same', async t => {
   t.ok(stream.isBuilt)
 })
 
-t.test('either side may be the first that is looked at', async t => {
+t.test('either side may be used first', async t => {
   for (const side of ['_readableState', '_writableState']) {
     const stream = new Shouting()
     t.ok(Reflect.get(stream, side))
@@ -100,7 +100,7 @@ t.test('either side may be the first that is looked at', async t => {
   }
 })
 
-t.test('who looks at a prototype builds nothing, and spoils no stream', async t => {
+t.test('inspecting a prototype builds nothing, and breaks no stream', async t => {
   // a class of its own, so that a spoilt prototype spoils no other test
   class Looked extends LazyDuplex {
     override streamOptions(): object {
@@ -119,13 +119,13 @@ t.test('who looks at a prototype builds nothing, and spoils no stream', async t 
   t.notOk(second.destroyed, 'two streams share no state')
 })
 
-t.test('an object that is no instance has no stream state', async t => {
+t.test('an object that is not an instance has no stream state', async t => {
   const descriptor = Object.getOwnPropertyDescriptor(LazyDuplex.prototype, '_readableState')!
   t.equal(descriptor.get!.call(undefined), undefined)
   t.equal(descriptor.get!.call({}), undefined)
 })
 
-t.test('an idle one holds less than a quarter of what a built one does', async t => {
+t.test('an idle one takes less than a quarter of the memory of a built one', async t => {
   const many = (use: (stream: Shouting) => void) =>
     held(() =>
       Array.from({ length: 2000 }, () => {
@@ -139,7 +139,7 @@ t.test('an idle one holds less than a quarter of what a built one does', async t
   t.ok(idle < built / 4, `${idle / 2000} and ${built / 2000} bytes`)
 })
 
-t.test('an emitter with its list of listeners prepared is one like others', async t => {
+t.test('an emitter with a prepared list of listeners works like any other', async t => {
   const emitter = new EventEmitter()
   prepareListeners(emitter)
   t.same(emitter.eventNames(), [])

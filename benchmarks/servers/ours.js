@@ -1,11 +1,11 @@
 // Echo by the library under test. Arguments: how the application sees messages (event; messages, piped into itself;
 // read, which is messages with a listener), how the socket is joined (attach, pipes), and where the request is parsed
-// (http, raw).
+// (http; tls, which is https; raw).
 
-import http from 'node:http'
 import net from 'node:net'
 import { control } from '../control.js'
 import subject from '../subject.js'
+import { makeServer } from './make-server.js'
 
 const [view, joined, parsed = 'http'] = process.argv.slice(2)
 const { WebSocketStream } = subject
@@ -36,10 +36,10 @@ function serve(ws, socket) {
 }
 
 const server =
-  parsed === 'http'
-    ? http
-        .createServer()
-        .on('upgrade', (request, socket, head) => serve(WebSocketStream.http(request, head, options), socket))
+  parsed !== 'raw'
+    ? makeServer(parsed === 'tls').on('upgrade', (request, socket, head) =>
+        serve(WebSocketStream.http(request, head, options), socket)
+      )
     : net.createServer({ noDelay: true }, socket => serve(WebSocketStream.server(options), socket))
 
 control({

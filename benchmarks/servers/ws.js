@@ -1,12 +1,12 @@
 // With 'ours', by what stands in its place. Echo by ws at its best: bufferutil installed, no compression; text is a string, as for everybody else.
 
-import http from 'node:http'
 import { control } from '../control.js'
+import { makeServer } from './make-server.js'
 
 const isOurs = process.argv.includes('ours')
 const { WebSocketServer } = await import(isOurs ? '../ws-subject.js' : 'ws')
 
-const server = http.createServer()
+const server = makeServer(process.argv.includes('tls'))
 const sockets = new WebSocketServer({ server, perMessageDeflate: false, maxPayload: 2 ** 27, clientTracking: false })
 
 function echo(data, isBinary) {

@@ -2,6 +2,7 @@
 // their length, and the first and the last window of every connection is compared byte by byte.
 
 import net from 'node:net'
+import tls from 'node:tls'
 import { control } from '../control.js'
 import { acceptFor, closeFrame, frameSize, frames, KEY, opcodeOf, payloads, upgradeRequest } from '../wire.js'
 
@@ -10,34 +11,31 @@ const ACCEPT = acceptFor(KEY)
 const CLOSE = closeFrame(true)
 
 /** One connection, upgraded: resolves with what reads it. `onBytes(buffer, length)` gets what follows the head. */
-function dial(port, onBytes, size = 65536) {
+function dial(port, onBytes, size = 65536, secure = false) {
   return new Promise((resolve, reject) => {
     let head = ''
     const buffer = shared(size)
-    const socket = net.connect({
-      port,
-      host: '127.0.0.1',
-      noDelay: true,
-      onread: {
-        buffer,
-        callback(length) {
-          if (head === null) onBytes(buffer, length)
-          else {
-            head += buffer.latin1Slice(0, length)
-            const end = head.indexOf('\r\n\r\n')
-            if (end >= 0) {
-              if (!/^HTTP\/1\.1 101 /.test(head) || !head.includes(ACCEPT)) reject(new Error(`not upgraded: ${head}`))
-              const rest = head.slice(end + 4)
-              head = null
-              if (rest) onBytes(Buffer.from(rest, 'latin1'), rest.length)
-              resolve(socket)
-            }
-          }
-          return true
-        }
+    const where = { port, host: '127.0.0.1', noDelay: true }
+    const take = (bytes, length) => {
+      if (head === null) {
+        onBytes(bytes, length)
+        return true
       }
-    })
-    socket.on('connect', () => socket.write(REQUEST))
+      head += bytes.latin1Slice(0, length)
+      const end = head.indexOf('\r\n\r\n')
+      if (end >= 0) {
+        if (!/^HTTP\/1\.1 101 /.test(head) || !head.includes(ACCEPT)) reject(new Error(`not upgraded: ${head}`))
+        const rest = head.slice(end + 4)
+        head = null
+        if (rest) onBytes(Buffer.from(rest, 'latin1'), rest.length)
+        resolve(socket)
+      }
+      return true
+    }
+    const socket = secure
+      ? tls.connect({ ...where, rejectUnauthorized: false }).on('data', chunk => take(chunk, chunk.length))
+      : net.connect({ ...where, onread: { buffer, callback: length => take(buffer, length) } })
+    socket.on(secure ? 'secureConnect' : 'connect', () => socket.write(REQUEST))
     socket.on('error', reject)
     socket.on('close', () => reject(new Error('closed before the upgrade')))
   })
@@ -66,7 +64,8 @@ class Connection {
     this.socket = await dial(
       port,
       (buffer, length) => this.read(buffer, length),
-      this.run.size >= 65536 ? 2 ** 20 : 65536
+      this.run.size >= 65536 ? 2 ** 20 : 65536,
+      this.run.secure
     )
   }
 
@@ -151,12 +150,13 @@ control({
    * Opens `count` connections with `window` messages in flight on each and checks a window of answers. `whole` sends the
    * next window when the last is answered; else each answer makes room for one message more.
    */
-  async open({ port, count, window, kind, size, whole = false }) {
+  async open({ port, count, window, kind, size, whole = false, secure = false }) {
     const list = payloads(kind, size, window)
     run = {
       window,
       size,
       whole,
+      secure,
       questions: frames(list, opcodeOf(kind), true),
       answers: frames(list, opcodeOf(kind), false),
       questionSize: frameSize(size, true),

@@ -8,11 +8,11 @@ import { type Command, flag, number, type Values } from './options.js'
 import { bar, describeError, formatNumber, Notes, Progress, table } from './terminal.js'
 
 const OPTIONS = {
-  connections: number('N', 'connections at a time (default: 10)', { least: 1, most: 100_000 }, 10),
-  messages: number('N', 'messages in all, in place of a time', { least: 1 }),
-  duration: number('SECONDS', 'how long (default: 5)', { least: 0.01, fraction: true }),
-  size: number('BYTES', 'of each message (default: 125)', { least: 0, most: 2 ** 26 - 1 }, 125),
-  'in-flight': number('N', 'messages of each connection that wait for their answer (default: 1)', { least: 1 }, 1),
+  connections: number('N', 'number of connections (default: 10)', { least: 1, most: 100_000 }, 10),
+  messages: number('N', 'total number of messages, instead of a duration', { least: 1 }),
+  duration: number('SECONDS', 'how long to run (default: 5)', { least: 0.01, fraction: true }),
+  size: number('BYTES', 'size of each message (default: 125)', { least: 0, most: 2 ** 26 - 1 }, 125),
+  'in-flight': number('N', 'unanswered messages of each connection (default: 1)', { least: 1 }, 1),
   text: flag('text messages (default)'),
   binary: flag('binary messages'),
   json: flag('write the result as JSON'),
@@ -22,11 +22,11 @@ const OPTIONS = {
 
 export const benchCommand: Command<typeof OPTIONS> = {
   name: 'bench',
-  summary: 'Measures an echo server: messages there and back.',
+  summary: 'Measures the round trips of messages to an echo server.',
   operands: ['URL'],
   options: OPTIONS,
   about: [
-    'Each connection keeps as many messages under way as --in-flight says, and sends the next one when an answer comes. Measured is what comes back; MB are 10^6 bytes of messages, each way. `websocket-duplex serve` is an echo server.'
+    'Each connection keeps --in-flight messages unanswered, and sends the next one for each answer. Answered messages are counted; MB are 10^6 bytes of messages in each direction. `websocket-duplex serve` is an echo server.'
   ],
   run
 }

@@ -12,10 +12,10 @@ export const TARGET_OPTIONS = {
   header: list("'NAME: VALUE'", 'a header field of the request'),
   auth: text('USER:PASSWORD', 'log in with these (HTTP Basic)', readCredentials),
   location: flag('follow redirects, up to 10 of them', 'L'),
-  proxy: text('URL', "an HTTP proxy, or 'environment': whatever HTTPS_PROXY, HTTP_PROXY and NO_PROXY say"),
-  http2: flag('HTTP/2 (RFC 8441) for wss: where the server has it'),
-  ca: text('FILE', 'certificates (PEM) of authorities to trust in place of the usual ones'),
-  cert: text('FILE', 'the certificate (PEM) that this client shows; with --key'),
+  proxy: text('URL', "an HTTP proxy, or 'environment' to use HTTPS_PROXY, HTTP_PROXY and NO_PROXY"),
+  http2: flag('HTTP/2 (RFC 8441) for wss: if the server supports it'),
+  ca: text('FILE', 'certificates (PEM) of authorities to trust instead of the default ones'),
+  cert: text('FILE', 'the certificate (PEM) of this client; needs --key'),
   key: text('FILE', 'its private key (PEM)'),
   passphrase: text('TEXT', 'of an encrypted key'),
   insecure: flag("do not check the server's certificate: anybody may be in between")
@@ -23,7 +23,7 @@ export const TARGET_OPTIONS = {
 
 export const CLIENT_OPTIONS = {
   protocol: list('NAME', 'a subprotocol to offer'),
-  origin: text('ORIGIN', 'the Origin field, as of a page'),
+  origin: text('ORIGIN', 'the Origin field, like that of a page'),
   compress: flag('offer permessage-deflate (RFC 7692)'),
   ...TARGET_OPTIONS
 }
@@ -31,7 +31,7 @@ export const CLIENT_OPTIONS = {
 /** @throws UsageError if a value is invalid */
 export function targetOptions(values: Values<typeof TARGET_OPTIONS>, notes: Notes): ConnectOptions {
   const { header, auth, location, proxy, http2, ca, insecure } = values
-  if (insecure) notes.warn('the certificate is not checked: anybody may read and change what is sent')
+  if (insecure) notes.warn('the certificate is not verified: an attacker can read and change all messages')
   const tls = {
     ...(ca !== undefined && { ca: readCertificates(ca) }),
     ...(insecure && { rejectUnauthorized: false })
@@ -56,7 +56,7 @@ function identity({
   try {
     createSecureContext(files)
   } catch (error) {
-    throw new UsageError(`${cert} and ${key} are no certificate and key: ${(error as Error).message}`)
+    throw new UsageError(`${cert} and ${key} are not a certificate and its key: ${(error as Error).message}`)
   }
   return files
 }
@@ -101,7 +101,7 @@ export function checkUrl(given: string): string {
   const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(given)?.[1]
   if (scheme === undefined) throw new UsageError(`'${given}' has no scheme; did you mean ws://${given} ?`)
   if (!/^(wss?|https?)$/i.test(scheme)) {
-    throw new UsageError(`the scheme of a URL is ws, wss, http, https or ws+unix, not ${scheme}`)
+    throw new UsageError(`the scheme of a URL must be ws, wss, http, https or ws+unix, not ${scheme}`)
   }
   return given
 }

@@ -12,48 +12,50 @@ import { describeError, describeFrame, formatTime, Notes } from './terminal.js'
 import { carryBytes, forward, readEndpoint } from './tunnel.js'
 
 const OPTIONS = {
-  stream: flag('one stream of bytes both ways: each chunk of stdin is a binary message, and messages are put together'),
-  bytes: flag(
-    'as --stream, by a Duplex of bytes: what is read at once is one binary message, and a text message is a fault'
+  stream: flag(
+    'one stream of bytes in both directions: each chunk of stdin is sent as a binary message, and received messages are joined'
   ),
-  message: flag('all of stdin is one message, sent in fragments as it is read'),
-  null: flag('messages end with NUL in place of a line end, both ways, as for xargs -0', '0'),
-  'length-prefixed': flag('each message has its length before it, both ways: 4 bytes, big-endian'),
-  execute: list('MESSAGE', 'send this in place of stdin', 'x'),
+  bytes: flag(
+    'like --stream, through ws.bytes: each read is sent as one binary message, and a text message fails the connection'
+  ),
+  message: flag('send all of stdin as one message, in fragments as it is read'),
+  null: flag('messages end with NUL instead of a line end in both directions, as for xargs -0', '0'),
+  'length-prefixed': flag('each message follows its length in both directions: 4 bytes, big-endian'),
+  execute: list('MESSAGE', 'send this instead of stdin', 'x'),
   'send-only': flag('drop what the server sends', 'u'),
   'receive-only': flag('do not read stdin: stay until the server closes', 'U'),
   listen: text(
     'HOST:PORT',
-    'listen there, or on the unix socket of a PATH, and make a WebSocket for each connection: bytes both ways',
+    'listen there, or on the unix socket PATH, and open a WebSocket for each connection: bytes in both directions',
     readEndpoint
   ),
   binary: flag(
-    'binary messages both ways: as bytes and not as hexadecimal digits, and with --message without a line end'
+    'binary messages in both directions: as bytes instead of hexadecimal digits, and with --message without a line end'
   ),
   ...CLIENT_OPTIONS,
-  ping: optionalNumber('SECONDS', 'ping every second, or as often as it says, and show the time there and back', 1, {
+  ping: optionalNumber('SECONDS', 'send a Ping every second, or at this interval, and show the round trip time', 1, {
     least: 0.01,
     fraction: true
   }),
   show: flag('show each frame on stderr'),
-  reconnect: flag('connect again whenever the connection ends before stdin does, or with --wait in any case'),
+  reconnect: flag('connect again if the connection ends before stdin does; with --wait, always'),
   wait: flag('stay after the end of stdin, until the server closes'),
-  once: optionalNumber('N', 'stay until one message, or N, have come; then close', 1, { least: 1 }),
-  close: text('CODE[:REASON]', 'what the Close frame says (default: 1000)', readClose),
+  once: optionalNumber('N', 'close after one received message, or N', 1, { least: 1 }),
+  close: text('CODE[:REASON]', 'the content of the Close frame (default: 1000)', readClose),
   timeout: number(
     'SECONDS',
-    'how long the server is waited for: for its handshake and its Close (default: 10), and with --wait or --once for each message (default: no limit)',
+    'how long to wait for the server: for its handshake and its Close (default: 10), and with --wait or --once for each message (default: no limit)',
     { least: 0.01, fraction: true }
   )
 }
 
 export const connectCommand: Command<typeof OPTIONS> = {
   name: 'connect',
-  summary: 'Connects to a server: stdin is sent to it, what it sends goes to stdout.',
+  summary: 'Connects to a server: sends stdin to it, and writes its messages to stdout.',
   operands: ['URL'],
   options: OPTIONS,
   about: [
-    'URL is ws:, wss:, http:, https:, or ws+unix:///path/to.sock:/target. Each line of stdin is a text message, and each message is a line of stdout, a binary one in hexadecimal digits. At the end of stdin the connection is closed. At a terminal there is a prompt; /help says what it knows.'
+    'URL is ws:, wss:, http:, https:, or ws+unix:///path/to.sock:/target. Each line of stdin is sent as a text message, and each received message is a line of stdout, a binary one in hexadecimal digits. At the end of stdin the connection is closed. At a terminal there is a prompt; /help lists its commands.'
   ],
   run
 }
@@ -134,18 +136,18 @@ function unitOf(values: Settings): Unit {
   const isOneWay = values['send-only'] || values['receive-only']
   if ((bytes || values.listen !== undefined) && (stream || message || binary || once !== undefined || isOneWay)) {
     throw new UsageError(
-      '--bytes and --listen go without --stream, --message, --binary, --once, --send-only and --receive-only'
+      '--bytes and --listen cannot be combined with --stream, --message, --binary, --once, --send-only or --receive-only'
     )
   }
   const units = { chunk: stream, whole: message, null: isNull, sized: isSized }
   const chosen = (Object.keys(units) as (keyof typeof units)[]).filter(unit => units[unit])
   if (chosen.length > 1) throw new UsageError('--stream, --message, --null and --length-prefixed exclude each other')
-  if (stream && binary) throw new UsageError('--stream goes without --binary')
+  if (stream && binary) throw new UsageError('--stream cannot be combined with --binary')
   if (execute.length > 0 && (stream || message || bytes || values['receive-only'])) {
-    throw new UsageError('--execute goes without --stream, --message, --bytes and --receive-only')
+    throw new UsageError('--execute cannot be combined with --stream, --message, --bytes or --receive-only')
   }
   if (values.reconnect && (message || bytes || values.listen !== undefined)) {
-    throw new UsageError('--reconnect goes without --message, --bytes and --listen')
+    throw new UsageError('--reconnect cannot be combined with --message, --bytes or --listen')
   }
   if (values['send-only'] && values['receive-only']) {
     throw new UsageError('--send-only and --receive-only exclude each other')

@@ -82,14 +82,14 @@ export class Load {
     ws.on('message', answer => {
       if (this.isOver) return
       if (answer.length !== message.length || typeof answer !== typeof message || received === sent) {
-        this.fail(new Failure('the server does not send back what it is sent: this needs an echo server'))
+        this.fail(new Failure('the server does not echo messages; bench needs an echo server'))
         return
       }
       this.latencies.add(performance.now() - times[received++ % inFlight]!)
       if (++this.answered === this.settings.messages) this.stop()
       else if (this.left > 0) send()
     })
-    ws.once('close', ({ code }) => this.fail(new Failure(`a connection has ended with ${code}`)))
+    ws.once('close', ({ code }) => this.fail(new Failure(`a connection ended with ${code}`)))
     return () => {
       for (let i = 0; i < inFlight && this.left > 0; i++) send()
     }

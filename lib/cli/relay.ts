@@ -23,17 +23,17 @@ const OPTIONS = {
   host: LISTENING_OPTIONS.host,
   origin: LISTENING_OPTIONS.origin,
   path: flag("ask the target for the path and query of the client's request"),
-  forward: list('NAME', "a header field of the client's request that the target is sent, as Cookie"),
+  forward: list('NAME', "a header field of the client's request to send to the target, such as Cookie"),
   ...TARGET_OPTIONS
 }
 
 export const relayCommand: Command<typeof OPTIONS> = {
   name: 'relay',
-  summary: 'Joins each connection to PORT to one to TARGET; frames pass as they are.',
+  summary: 'Connects each connection to PORT with one to TARGET; frames pass unchanged.',
   operands: ['PORT', 'TARGET'],
   options: OPTIONS,
   about: [
-    'The URL is written to stdout, all else to stderr. Port 0 is any that is free. The target is offered the subprotocols and extensions that the client offers; a Close goes through, and so does what the target says where it refuses. SIGINT closes all connections with 1001, and ends.'
+    'The URL is written to stdout, everything else to stderr. Port 0 picks a free one. The target gets the offer of the client: subprotocols and extensions; a Close is passed on, and so is a refusal by the target. SIGINT closes all connections with 1001 and ends the relay.'
   ],
   run
 }

@@ -34,29 +34,29 @@ import { readTarget, tunnelTo } from './tunnel.js'
 import { splitWords } from './words.js'
 
 const OPTIONS = {
-  port: number('PORT', 'where to listen (default: 8080); 0: any port that is free', PORT_RANGE, 8080),
+  port: number('PORT', 'the port to listen on (default: 8080); 0 picks a free one', PORT_RANGE, 8080),
   host: LISTENING_OPTIONS.host,
-  path: text('PATH', 'take only WebSockets for this path', readPath),
-  echo: flag('send every message back (what is done unless one of the next three is given)'),
+  path: text('PATH', 'accept only WebSockets for this path', readPath),
+  echo: flag('send every message back (the default without the next three options)'),
   broadcast: flag('send every message to all other connections'),
   command: text(
     'COMMAND',
-    'run this for each connection: messages are lines of its stdin, lines of its stdout messages'
+    'run this for each connection: messages are lines of its stdin, and lines of its stdout are sent as messages'
   ),
   tcp: text(
     'HOST:PORT',
-    'connect to this, or to the unix socket of a PATH, for each connection: bytes of binary messages both ways',
+    'connect to this, or to the unix socket PATH, for each connection: bytes of binary messages in both directions',
     readTarget
   ),
-  shell: flag('have a shell read COMMAND'),
+  shell: flag('run COMMAND in a shell'),
   stream: flag("COMMAND's stdin and stdout are streams of bytes, each chunk of stdout a binary message"),
   origin: LISTENING_OPTIONS.origin,
-  protocol: list('NAME', 'a subprotocol to choose where it is offered'),
+  protocol: list('NAME', 'a subprotocol to choose if it is offered'),
   tls: pair('KEY', 'CERT', 'TLS with these files (PEM)'),
-  http2: flag('HTTP/2 (RFC 8441) beside HTTP/1.1; with --tls'),
-  compress: flag('permessage-deflate (RFC 7692) where it is offered'),
-  'max-connections': number('N', 'connections at a time (default: 1000, with --command 100)', { least: 1 }),
-  'max-size': number('BYTES', 'of one message (default: 67108863)', { least: 1 }),
+  http2: flag('HTTP/2 (RFC 8441) besides HTTP/1.1; needs --tls'),
+  compress: flag('permessage-deflate (RFC 7692) if it is offered'),
+  'max-connections': number('N', 'maximum number of connections (default: 1000, with --command 100)', { least: 1 }),
+  'max-size': number('BYTES', 'maximum size of one message (default: 67108863)', { least: 1 }),
   show: flag('show each frame on stderr')
 }
 
@@ -66,7 +66,7 @@ export const serveCommand: Command<typeof OPTIONS> = {
   operands: ['[DIR]'],
   options: OPTIONS,
   about: [
-    'The URL is written to stdout, all else to stderr. Files go out as they are, but for those whose names begin with a dot; folders are not listed, and have an index.html or nothing. SIGINT closes all connections with 1001, and ends.'
+    'The URL is written to stdout, everything else to stderr. Files whose names begin with a dot are not served, and folders are not listed: their index.html is served if there is one. SIGINT closes all connections with 1001 and ends the server.'
   ],
   run
 }
@@ -105,14 +105,14 @@ type AnyServer = WebServer & ConstructorParameters<typeof Listening>[0]
 /** @throws UsageError if key and certificate are unusable */
 function makeServer({ tls, http2 }: Settings): AnyServer {
   if (tls === undefined) {
-    if (http2) throw new UsageError('--http2 needs --tls: without it no client could ask for it')
+    if (http2) throw new UsageError('--http2 needs --tls, since clients choose HTTP/2 during the TLS handshake')
     return createServer()
   }
   const options = { key: readFile(tls[0]), cert: readFile(tls[1]) }
   try {
     return http2 ? createSecureServer({ ...options, allowHTTP1: true }) : createTlsServer(options)
   } catch (error) {
-    throw new UsageError(`${tls.join(' and ')} are no key and certificate: ${(error as Error).message}`)
+    throw new UsageError(`${tls.join(' and ')} are not a certificate and its key: ${(error as Error).message}`)
   }
 }
 
@@ -220,6 +220,6 @@ function runCommand(
 /** @throws UsageError if it is not a path */
 function readPath(given: string): string {
   if (!/^\/[^?#]*$/.test(given))
-    throw new UsageError(`--path must begin with '/', and is no more than a path: '${given}'`)
+    throw new UsageError(`--path must begin with '/' and contain nothing but the path: '${given}'`)
   return given
 }

@@ -14,7 +14,7 @@ export function splitWords(text: string): string[] {
     WORD.lastIndex = 0
     const word = WORD.exec(rest)?.[0]
     if (word === undefined || /^\S/.test(rest.slice(word.length))) {
-      throw new UsageError(`a quote or a backslash has nothing behind it: ${text}`)
+      throw new UsageError(`a quote is not closed, or a backslash is the last character: ${text}`)
     }
     words.push(word.replace(PIECE, unquote))
     rest = rest.slice(word.length).trimStart()

@@ -290,7 +290,7 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
       open = this.agree(this.handshake!, options)
     } catch (error) {
       this.fault(
-        error instanceof HandshakeError ? error : failed('what accept() was given does not fit the request', error)
+        error instanceof HandshakeError ? error : failed('the options of accept() do not fit the request', error)
       )
       return
     }

@@ -269,7 +269,7 @@ export class Http1ClientDriver implements HandshakeDriver {
 
   /** Takes the response to that request; one that refuses ends the connection. @throws TypeError if no response is expected */
   answered(answer: ResponseHead): void {
-    if (this.offer === null || this.answer !== null) throw new TypeError('no request waits for this answer')
+    if (this.offer === null || this.answer !== null) throw new TypeError('no request is waiting for a response')
     this.answer = answer
     // a refusal needs no wire
     if (answer.status !== 101) this.take(answer)
@@ -313,7 +313,8 @@ export class Http1ClientDriver implements HandshakeDriver {
       return null
     }
     // a response without our key does not answer our request
-    if (this.offer === null) throw new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: 'it came before the request' })
+    if (this.offer === null)
+      throw new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: 'the response came before the request' })
     return this.established.rest
   }
 

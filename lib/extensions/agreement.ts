@@ -31,7 +31,8 @@ export function answerOffer(offer: string, given: string | undefined, settings: 
 
 /** @throws TypeError if a server's options contain an offer as text */
 export function checkServer({ extensions }: Settings): void {
-  if (typeof extensions === 'string') throw new TypeError('a server says in accept() what others have agreed on')
+  if (typeof extensions === 'string')
+    throw new TypeError('on a server, extensions must be an array; accept() takes extensions that others process')
 }
 
 /** A client's offer, and what follows from the response. */

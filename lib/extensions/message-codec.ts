@@ -120,8 +120,9 @@ class MessageCodec implements FrameCodec {
   private take(opcode: Opcode, error: unknown, message: ExtensionMessage | undefined): void {
     try {
       if (error) throw error
-      if (!(message?.data instanceof Uint8Array)) throw new TypeError('an extension gave back no message')
-      if (message.data.length > this.limits.maxMessageSize) throw tooLarge(message.data.length)
+      if (!(message?.data instanceof Uint8Array)) throw new TypeError('an extension returned no message')
+      if (message.data.length > this.limits.maxMessageSize)
+        throw tooLarge(message.data.length, this.limits.maxMessageSize)
       const rsv = (message.rsv1 ? 4 : 0) | (message.rsv2 ? 2 : 0) | (message.rsv3 ? 1 : 0)
       this.result = new Frame(opcode, message.data, true, rsv & this.rsv)
     } catch (cause) {

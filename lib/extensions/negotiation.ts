@@ -145,5 +145,5 @@ function guarded(session: ExtensionSession): ExtensionSession {
 function toError(cause: unknown): Error {
   // one of our errors has its own close code
   if (cause instanceof WebSocketError) return cause
-  return new Error(cause instanceof Error ? cause.message : `it gave ${typeof cause} for an error`, { cause })
+  return new Error(cause instanceof Error ? cause.message : `it failed with a value of type ${typeof cause}`, { cause })
 }

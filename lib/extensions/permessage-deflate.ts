@@ -201,7 +201,7 @@ abstract class Session implements ExtensionSession, StreamingSession {
   }
 
   private get agreed(): SharedSettings {
-    if (this.shared === null) throw new Error('permessage-deflate has not been agreed on')
+    if (this.shared === null) throw new Error('permessage-deflate was not negotiated')
     return this.shared
   }
 }

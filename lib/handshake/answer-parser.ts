@@ -31,8 +31,7 @@ export class AnswerParser {
     let head = this.#parser.parse(chunk)
     while (head !== null && head.status < 200 && head.status !== 101) {
       this.#left -= this.#parser.size
-      if (this.#left < 0)
-        throw new HandshakeError('WS_ERR_HEAD_TOO_LARGE', { detail: 'interim answers without an end' })
+      if (this.#left < 0) throw new HandshakeError('WS_ERR_HEAD_TOO_LARGE', { detail: 'too many interim responses' })
       head = this.#parser.parse(this.#parser.rest)
     }
     return head

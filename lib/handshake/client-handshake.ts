@@ -27,7 +27,8 @@ export interface Established {
   rest: Buffer
 }
 
-const NO_ANSWER = 'the server closed the connection without one'
+const NO_ANSWER =
+  'the server closed the connection without a response, as a server does that expects wss:// and gets ws://'
 /** Maximum bytes kept of the body of a response other than 101. */
 const MAX_BODY = 65536
 

@@ -28,10 +28,12 @@ export function readUrl(given: string | URL): Target {
   const url = parse(given)
   const scheme = SCHEMES.get(url.protocol)
   if (scheme === undefined) {
-    throw new SyntaxError(`the scheme of a WebSocket URL is ws or wss, not ${url.protocol}${schemeFor(String(given))}`)
+    throw new SyntaxError(
+      `the scheme of a WebSocket URL must be ws or wss, not ${url.protocol}${schemeFor(String(given))}`
+    )
   }
   // RFC 6455 §3: not even an empty one
-  if (url.href.includes('#')) throw new SyntaxError('a WebSocket URL has no fragment')
+  if (url.href.includes('#')) throw new SyntaxError('a WebSocket URL must not have a fragment')
   const authorization = basic(url)
   url.protocol = scheme
   url.username = ''
@@ -55,7 +57,7 @@ function parse(given: unknown): URL {
   if (given instanceof URL) return new URL(given.href)
   if (typeof given !== 'string') throw new TypeError('the URL must be a string or a URL')
   // new URL() would silently drop some of these
-  if (/[\x00-\x1f\x7f]/.test(given)) throw new TypeError('the URL has control characters in it')
+  if (/[\x00-\x1f\x7f]/.test(given)) throw new TypeError('the URL must not contain control characters')
   try {
     return new URL(given)
   } catch (cause) {
@@ -73,7 +75,7 @@ function schemeFor(given: string): string {
 function basic({ username, password }: URL): string {
   if (username === '' && password === '') return ''
   const user = percentDecode(username)
-  if (user.includes(':')) throw new SyntaxError("a user's name has no colon in it")
+  if (user.includes(':')) throw new SyntaxError('a user name must not contain a colon')
   return `Basic ${Buffer.from(`${user}:${percentDecode(password)}`, 'latin1').toString('base64')}`
 }
 

@@ -50,7 +50,8 @@ export function readAuthority(target: string | Authority): string {
   if (!HOST.test(bracketed) || !URL.canParse(`http://${bracketed}/`)) {
     throw new TypeError(`not a host: ${JSON.stringify(host)}`)
   }
-  if (!Number.isInteger(port) || port < 1 || port > 65535) throw new RangeError('a port is a number from 1 to 65535')
+  if (!Number.isInteger(port) || port < 1 || port > 65535)
+    throw new RangeError('a port must be a number from 1 to 65535')
   return `${bracketed}:${port}`
 }
 
@@ -62,7 +63,7 @@ function splitAuthority(target: string): Authority {
 
 function checkAuthority(target: unknown): Authority {
   const { host, port } = (target ?? {}) as Partial<Authority>
-  if (typeof host !== 'string' || typeof port !== 'number') throw new TypeError('a target is a host and a port')
+  if (typeof host !== 'string' || typeof port !== 'number') throw new TypeError('a target must be a host and a port')
   return { host, port }
 }
 
@@ -122,7 +123,7 @@ export class ConnectHandshake {
 
   /** The error if the wire ends too early: the refusal as far as it has arrived, or that there was none. */
   ended(): HandshakeError {
-    const detail = 'the proxy closed the connection without one'
+    const detail = 'the proxy closed the connection without a response'
     return this.refused() ?? new HandshakeError('WS_ERR_BAD_RESPONSE', { detail })
   }
 

@@ -158,7 +158,7 @@ function readTarget(head: Http2Headers, request: Http2Request): string {
   if (!request.url.startsWith('/')) bad(':path')
   // RFC 9113 §8.3.1: if both are given, they must be equal
   const host = head['host']
-  if (host !== undefined && host !== request.headers['host']) bad('host is another than :authority')
+  if (host !== undefined && host !== request.headers['host']) bad('host differs from :authority')
   return requestUrl(request, scheme === 'https')
 }
 
@@ -287,7 +287,7 @@ export class Http2ClientHandshake {
    * @throws HandshakeError always, with what has arrived
    */
   end(): never {
-    const detail = 'the server ended the stream without one'
+    const detail = 'the server ended the stream without a response'
     throw this.refused() ?? new HandshakeError('WS_ERR_BAD_RESPONSE', { detail })
   }
 

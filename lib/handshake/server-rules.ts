@@ -63,7 +63,7 @@ export function chooseProtocol(
   try {
     return checkChoice(choice, offered)
   } catch (cause) {
-    const detail = 'the protocols callback chose what was not offered'
+    const detail = 'the protocols callback chose a subprotocol that was not offered'
     throw new HandshakeError('WS_ERR_REJECTED', { status: 500, detail, cause })
   }
 }

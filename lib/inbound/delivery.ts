@@ -4,7 +4,7 @@
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 
 /** Receives messages or frames one by one. */
-export interface Taker<T> {
+export interface MessageConsumer<T> {
   /** Takes one message; false pauses until it calls `proceed` of the delivery. */
   deliver(message: T): boolean
   /** Called after the last message: null for a clean end, else the error. */
@@ -34,7 +34,7 @@ export class Delivery<T> implements Receiver<T> {
   // whether the queue is our own copy, not the array of the stage before
   private ownsQueue = false
   private state: 'idle' | 'running' | 'blocked' | 'discarding' = 'idle'
-  private taker: Taker<T> | null = null
+  private consumer: MessageConsumer<T> | null = null
   private outcome: Error | null | undefined = undefined
 
   // bytes in the queue while the application has not started to read
@@ -63,9 +63,9 @@ export class Delivery<T> implements Receiver<T> {
   }
 
   /** Sets the view that takes messages from now on. */
-  attach(taker: Taker<T>): void {
-    this.taker = taker
-    if (this.outcome !== undefined && this.queue === null) taker.endMessages(this.outcome)
+  attach(consumer: MessageConsumer<T>): void {
+    this.consumer = consumer
+    if (this.outcome !== undefined && this.queue === null) consumer.endMessages(this.outcome)
   }
 
   receive(messages: Batch<T>): boolean {
@@ -96,7 +96,7 @@ export class Delivery<T> implements Receiver<T> {
 
   // whether the application reads, or has read before
   private get isRead(): boolean {
-    return this.isHeard || (this.taker?.isRead ?? false)
+    return this.isHeard || (this.consumer?.isRead ?? false)
   }
 
   /** Delivers the messages that wait and drops new ones, to reach the Close after them. */
@@ -127,16 +127,16 @@ export class Delivery<T> implements Receiver<T> {
   complete(outcome: Error | null): void {
     if (this.outcome !== undefined) return
     this.outcome = outcome
-    if (this.queue === null) this.taker?.endMessages(outcome)
+    if (this.queue === null) this.consumer?.endMessages(outcome)
   }
 
   private run(): boolean {
-    let more = !this.paused && (this.taker !== null || this.isHeard)
+    let more = !this.paused && (this.consumer !== null || this.isHeard)
     this.state = 'running'
     while (more && this.queue !== null && this.isRunning()) more = this.next(this.queue) && !this.paused
     // a listener may have discarded the rest
     if (this.isRunning()) this.state = more ? 'idle' : 'blocked'
-    if (this.queue === null && this.outcome !== undefined) this.taker?.endMessages(this.outcome)
+    if (this.queue === null && this.outcome !== undefined) this.consumer?.endMessages(this.outcome)
     return !this.isBlocked
   }
 
@@ -146,7 +146,7 @@ export class Delivery<T> implements Receiver<T> {
 
   /** Delivers one message; false if it was not taken, or the consumer wants no more after it. */
   private next(queue: Batch<T>): boolean {
-    const { taker, index } = this
+    const { consumer, index } = this
     const message = queue[index]!
     if (index + 1 === queue.length) {
       this.queue = null
@@ -156,7 +156,7 @@ export class Delivery<T> implements Receiver<T> {
     }
     const isHeard = this.listeners?.announce(message) ?? false
     // if there are listeners, the application may use the view only for writing
-    if (taker !== null) return (isHeard && !taker.isRead) || taker.deliver(message)
+    if (consumer !== null) return (isHeard && !consumer.isRead) || consumer.deliver(message)
     if (isHeard) return true
     // the previous message removed the last listener
     this.queue = queue

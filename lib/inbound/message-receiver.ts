@@ -11,7 +11,7 @@ import { type BytesOwner, BytesView } from '../views/bytes-view.js'
 import { type FramesOwner, FramesView } from '../views/frames-view.js'
 import { MessagesView } from '../views/messages-view.js'
 import { type StreamsOwner, StreamsView } from '../views/streams-view.js'
-import { Delivery, type DeliveryOwner, type MessageListeners, type Taker } from './delivery.js'
+import { Delivery, type DeliveryOwner, type MessageConsumer, type MessageListeners } from './delivery.js'
 import { StreamAssembler } from './stream-assembler.js'
 
 /** The forms in which an application can read. */
@@ -247,7 +247,7 @@ export class MessageReceiver implements Receiver<Frame> {
   }
 
   /** A delivery to this view only, not to 'message' listeners. */
-  private deliverTo<T>(view: AnyView & Taker<T>): Delivery<T> {
+  private deliverTo<T>(view: AnyView & MessageConsumer<T>): Delivery<T> {
     const { owner } = this
     const delivery = new Delivery<T>(null, owner, owner.settings.highWaterMark / 2)
     this.sink = delivery

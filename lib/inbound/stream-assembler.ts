@@ -11,7 +11,7 @@ import type { Batch, FaultListener, Receiver, Sender } from '../stages/stage.js'
 import { MessageStream, type MessageStreamOwner } from '../views/message-stream.js'
 
 /** Receives the streams of messages. */
-export interface StreamTaker {
+export interface StreamConsumer {
   /** A message has begun; false pauses until `proceed`. */
   deliver(stream: MessageStream): boolean
   endMessages(error: Error | null): void
@@ -41,7 +41,7 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
   private dropsNew = false
 
   constructor(
-    private readonly view: StreamTaker,
+    private readonly view: StreamConsumer,
     private readonly owner: StreamAssemblerOwner,
     private readonly limits: MessageLimits & { highWaterMark: number }
   ) {

@@ -4,6 +4,7 @@
 import { EventEmitter } from 'node:events'
 import { checkNumber } from '../checks.js'
 import { HandshakeError, WebSocketError } from '../errors.js'
+import { hintEvent } from '../event-hints.js'
 import type { AcceptOptions } from '../handshake/server-handshake.js'
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import type { Sendable } from '../protocol/message-splitter.js'
@@ -20,6 +21,11 @@ import type {
   Verdict
 } from './acceptor-options.js'
 import { type BroadcastOptions, type BroadcastResult, broadcast } from './broadcast.js'
+
+const EVENTS: readonly string[] = ['error', 'refused', 'newListener', 'removeListener']
+const HINTS = new Map(
+  ['connection', 'connect', 'open'].map(event => [event, 'acceptWebSockets gives each connection to its handler'])
+)
 
 interface AcceptorEvents {
   /** A function of the application threw, or an option was invalid for a request. Throws if it has no listener, like any 'error'. */
@@ -58,6 +64,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
       open.delete(this)
     }
     this.leave = enter(this)
+    EventEmitter.prototype.on.call(this, 'newListener', (event: string | symbol) => hintEvent(event, EVENTS, HINTS))
   }
 
   /** The connections that are open or closing: a live view. */
@@ -169,10 +176,10 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
       }
       verdict.then(
         later => this.followLater(later, ws, request),
-        error => this.brokeDown(error, ws, request)
+        error => this.applicationFailed(error, ws, request)
       )
     } catch (error) {
-      this.brokeDown(error, ws, request)
+      this.applicationFailed(error, ws, request)
     }
   }
 
@@ -180,7 +187,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
     try {
       this.follow(verdict, ws, request)
     } catch (error) {
-      this.brokeDown(error, ws, request)
+      this.applicationFailed(error, ws, request)
     }
   }
 
@@ -226,7 +233,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   }
 
   /** The application failed before the request was answered. */
-  private brokeDown(error: unknown, ws: WebSocketStream, request: AcceptorRequest): void {
+  private applicationFailed(error: unknown, ws: WebSocketStream, request: AcceptorRequest): void {
     ws.reject(500)
     this.report(error, request)
   }
@@ -252,7 +259,8 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
 
   /** Emits 'error' in its own turn: without a listener it throws, which must not interrupt anything else. */
   report(error: unknown, request: AcceptorRequest): void {
-    const reason = error instanceof Error ? error : new Error('not an Error was thrown', { cause: error })
+    const reason =
+      error instanceof Error ? error : new Error('a value that is not an Error was thrown', { cause: error })
     process.nextTick(() => this.emit('error', reason, request))
   }
 }

@@ -7,7 +7,7 @@ import { type ConnectOptions, type DialSettings, readConnectOptions } from './co
 import { dial } from './dial.js'
 import { dialHttp2 } from './dial-http2.js'
 import { type DialTarget, readDialTarget } from './dial-target.js'
-import { type Caller, DialledClient } from './dialled-client.js'
+import { type DialClient, DialledClient } from './dialled-client.js'
 import { type Redirect, redirectOf } from './redirect.js'
 
 /**
@@ -24,7 +24,7 @@ export function connect(url: string | URL, options?: ConnectOptions): WebSocketS
   const { dial: settings, stream } = readConnectOptions(options)
   const target = readDialTarget(url)
   if (target.socketPath !== undefined && typeof settings.proxy === 'object') {
-    throw new TypeError('there is no proxy on the way to a unix socket')
+    throw new TypeError('proxy cannot be combined with a unix socket')
   }
   const { ws, driver } =
     settings.http2 !== false
@@ -49,7 +49,7 @@ export function connect(url: string | URL, options?: ConnectOptions): WebSocketS
 
 /** Opens the wire of a client, and further ones while redirects are followed (RFC 9110 §15.4). @internal */
 export function begin(
-  caller: Caller,
+  caller: DialClient,
   target: DialTarget,
   settings: DialSettings,
   wire: NodeDuplex | Promise<NodeDuplex> = dial(target, settings)
@@ -80,7 +80,7 @@ function endOf(ws: WebSocketStream): AbortSignal {
   return control.signal
 }
 
-function join(caller: Caller, wire: NodeDuplex | Promise<NodeDuplex>): void {
+function join(caller: DialClient, wire: NodeDuplex | Promise<NodeDuplex>): void {
   if (typeof (wire as Promise<NodeDuplex> | undefined)?.then !== 'function') {
     attach(caller, wire as NodeDuplex)
     return
@@ -92,7 +92,7 @@ function join(caller: Caller, wire: NodeDuplex | Promise<NodeDuplex>): void {
     })
 }
 
-function attach(caller: Caller, wire: NodeDuplex): void {
+function attach(caller: DialClient, wire: NodeDuplex): void {
   if (typeof wire?.pipe !== 'function' || typeof wire.write !== 'function') {
     throw new TypeError('createConnection must give a Duplex')
   }
@@ -107,6 +107,9 @@ function attach(caller: Caller, wire: NodeDuplex): void {
 
 /** A wire that fails with this reason. */
 function broken(reason: unknown): NodeDuplex {
-  const error = reason instanceof Error ? reason : new Error('there is no wire', { cause: reason })
+  const error =
+    reason instanceof Error
+      ? reason
+      : new Error('createConnection failed with a value that is not an Error', { cause: reason })
   return new Duplex().destroy(error)
 }

@@ -42,19 +42,19 @@ function unixTarget(given: string | URL): DialTarget {
   const colon = pathname.indexOf(':')
   const path = percentDecode(colon < 0 ? pathname : pathname.slice(0, colon))
   const target = colon < 0 ? '/' : pathname.slice(colon + 1)
-  if (path === '' || path.endsWith('/')) throw new SyntaxError('a ws+unix URL has the path of a socket')
-  if (path.includes('\0')) throw new TypeError('the path of a socket has no NUL in it')
+  if (path === '' || path.endsWith('/')) throw new SyntaxError('a ws+unix URL must have the path of a socket')
+  if (path.includes('\0')) throw new TypeError('the path of a socket must not contain NUL')
   return targetOf(url, new URL(`ws://localhost${target.startsWith('/') ? '' : '/'}${target}${search}`), path)
 }
 
 function checkUnix(given: string | URL): { url: URL; pathname: string; search: string } {
   const text = given instanceof URL ? given.href : given
-  if (/[\x00-\x1f\x7f]/.test(text)) throw new TypeError('the URL has control characters in it')
+  if (/[\x00-\x1f\x7f]/.test(text)) throw new TypeError('the URL must not contain control characters')
   if (!URL.canParse(text)) throw new SyntaxError(`not a URL: ${JSON.stringify(text)}`)
   const url = new URL(text)
-  if (url.host !== '') throw new SyntaxError('a ws+unix URL has no host')
+  if (url.host !== '') throw new SyntaxError('a ws+unix URL must not have a host')
   // RFC 6455 §3: not even an empty one
-  if (url.href.includes('#')) throw new SyntaxError('a WebSocket URL has no fragment')
+  if (url.href.includes('#')) throw new SyntaxError('a WebSocket URL must not have a fragment')
   return { url, pathname: url.pathname, search: url.search }
 }
 
@@ -62,7 +62,7 @@ function percentDecode(path: string): string {
   try {
     return decodeURIComponent(path)
   } catch (cause) {
-    throw new SyntaxError('the path of a socket is percent-encoded UTF-8', { cause })
+    throw new SyntaxError('the path of a socket must be percent-encoded UTF-8', { cause })
   }
 }
 

@@ -8,7 +8,7 @@ import type { WebSocketStream } from '../websocket-stream.js'
 import { AttachedWire } from '../wires/attached-wire.js'
 
 /** The parts of a client that `connect` uses. */
-export interface Caller {
+export interface DialClient {
   readonly closeInfo: object | undefined
   attach(wire: NodeDuplex): unknown
   /** Calls `ask` with each response other than 101 before the application sees it; it returns true if it dials again. */
@@ -17,7 +17,7 @@ export interface Caller {
   redial(url: URL, dropped: readonly string[]): void
 }
 
-export class DialledClient implements Caller {
+export class DialledClient implements DialClient {
   constructor(private readonly ws: WebSocketStream) {
     // the application cannot attach a wire
     ws[kEndpoint].isDialled = true

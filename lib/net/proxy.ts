@@ -19,7 +19,7 @@ export interface ProxyServer {
  */
 export function readProxy(given: string | URL): ProxyServer {
   const isUrl = typeof given === 'string' || given instanceof URL
-  if (isUrl && !/^\s*https?:/i.test(String(given))) throw new SyntaxError('the scheme of a proxy is http or https')
+  if (isUrl && !/^\s*https?:/i.test(String(given))) throw new SyntaxError('the scheme of a proxy must be http or https')
   const { authorization } = readUrl(given)
   const url = new URL(given)
   const secure = url.protocol === 'https:'

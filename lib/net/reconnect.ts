@@ -102,7 +102,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
       url = await this.inTime(typeof this.target === 'function' ? this.target() : this.target)
       headers = await this.inTime(this.settings.headers?.())
     } catch (error) {
-      return error instanceof Error ? error : new Error('not an Error was thrown', { cause: error })
+      return error instanceof Error ? error : new Error('a value that is not an Error was thrown', { cause: error })
     }
     if (this.isOver) return new HandshakeError('WS_ERR_ABORTED')
     const { connection } = this.settings

@@ -168,7 +168,7 @@ export class Relay {
       if (client.readyState !== 'connecting') return
       this.call(diallingFor(request, readTarget(target) as RelayTarget, this.settings))
     } catch (cause) {
-      this.refuse(new HandshakeError('WS_ERR_REJECTED', { status: 500, detail: 'there is no target', cause }))
+      this.refuse(new HandshakeError('WS_ERR_REJECTED', { status: 500, detail: 'choosing the target failed', cause }))
     }
   }
 

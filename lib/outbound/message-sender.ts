@@ -11,7 +11,7 @@ import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import { isDraft } from '../protocol/draft-parser.js'
 import { isText, OrderedControl, type Outgoing } from '../protocol/message-splitter.js'
 import type { Opcode } from '../protocol/opcode.js'
-import { type Buffer, nextTick } from '../runtime/node.js'
+import { type Buffer, nextTick, setImmediate, warn } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import type { Sender } from '../stages/stage.js'
 import type { BytesOwner } from '../views/bytes-view.js'
@@ -325,7 +325,19 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     // leaving a `for await` loop destroys the stream with an AbortError, which is not a failure
     const isNormal = error === null || error.name === 'AbortError'
     if (!isNormal && !(error instanceof WebSocketError)) this.lifecycle.fail(error)
-    this.connection.close(isNormal ? NORMAL : writeCloseBody(CloseCode.InternalError, ''))
+    if (isNormal) {
+      // later: code that catches the exception which left the loop may close with another code first
+      setImmediate(() => this.connection.close(NORMAL))
+      return
+    }
+    // without a listener the mistake would look like a normal end
+    const { view, kind } = this.receiver
+    // one of the listeners is the view's own
+    const isHeard = this.lifecycle.hasErrorListeners || view!.listenerCount('error') > 1
+    if (!(error instanceof WebSocketError) && !isHeard) {
+      warn(`ws.${kind} was destroyed, and the connection closed with 1011: ${error.message}`, 'WS_DESTROYED')
+    }
+    this.connection.close(writeCloseBody(CloseCode.InternalError, ''))
   }
 
   /** The connection has ended. */

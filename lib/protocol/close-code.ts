@@ -76,7 +76,7 @@ function invalidCode(code: number): WebSocketError {
 export function writeCloseBody(code: number | null, reason: string): Buffer {
   if (code === null) {
     // RFC 6455 §5.5.1: a reason needs a code
-    if (reason !== '') throw new TypeError('a Close without a code has no reason')
+    if (reason !== '') throw new TypeError('a Close without a code cannot have a reason')
     return Buffer.alloc(0)
   }
   if (typeof code !== 'number') throw new TypeError('a close code must be a number')

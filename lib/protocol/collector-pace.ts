@@ -6,6 +6,8 @@
 
 /** Bytes of garbage for each byte that arrives. */
 const SHARE = 0.5
+/** Larger ones are treated like this size: V8 has started a collection by then anyway. */
+const PACED_UP_TO = 2 ** 23
 /** Smaller chunks and messages consist mostly of objects anyway. */
 const PACED_FROM = 4096
 const WORD = 8
@@ -18,7 +20,7 @@ const heap: { latest: unknown } = { latest: null }
 /** Must be called when an ArrayBuffer of this size has been allocated. */
 export function paceCollector(bytes: number): void {
   if (bytes < PACED_FROM) return
-  for (let words = (bytes * SHARE) / WORD; words > 0; words -= WORDS_UP_TO) {
+  for (let words = (Math.min(bytes, PACED_UP_TO) * SHARE) / WORD; words > 0; words -= WORDS_UP_TO) {
     heap.latest = new Array(Math.min(WORDS_UP_TO, Math.ceil(words)))
   }
   heap.latest = null

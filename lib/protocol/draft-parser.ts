@@ -3,7 +3,7 @@
 
 import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
-import { Frame, type Owner } from './frame.js'
+import { Frame, type MemoryOwner } from './frame.js'
 import { Opcode } from './opcode.js'
 
 /** The versions without the framing of RFC 6455. */
@@ -40,7 +40,7 @@ export class DraftParser {
   // the chunk being read; null between chunks, so that an idle parser keeps no chunk alive
   private chunk: Buffer | null = null
   private position = 0
-  private owner: Owner = 'us'
+  private owner: MemoryOwner = 'us'
   // text and frames of unknown types without a length end at FF; skipped frames after the length they announce
   private state: 'type' | 'text' | 'unknown' | 'length' | 'skipped' = 'type'
   private type = 0

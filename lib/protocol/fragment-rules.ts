@@ -33,7 +33,7 @@ export class FragmentRules {
     if (frame.first) this.begin(frame)
     this.size += frame.size
     // a frame of unknown length (-1) could not be checked at its start
-    if (this.size > this.limits.maxMessageSize) throw tooLarge(this.size)
+    if (this.size > this.limits.maxMessageSize) throw tooLarge(this.size, this.limits.maxMessageSize)
     if (!frame.fin || !frame.complete) return false
     this.size = this.fragments = 0
     return true
@@ -49,12 +49,13 @@ export class FragmentRules {
     if (++this.fragments > this.limits.maxFragments) throw new WebSocketError('WS_ERR_TOO_MANY_FRAGMENTS')
     // checked before any of the frame's payload arrives
     const size = this.size + frame.length
-    if (size > this.limits.maxMessageSize) throw tooLarge(size)
+    if (size > this.limits.maxMessageSize) throw tooLarge(size, this.limits.maxMessageSize)
   }
 }
 
-export function tooLarge(size: number): WebSocketError {
-  return new WebSocketError('WS_ERR_MESSAGE_TOO_LARGE', { detail: `${size} bytes`, details: { length: size } })
+export function tooLarge(size: number, limit: number): WebSocketError {
+  const detail = `at least ${size} bytes, where the limit is ${limit}`
+  return new WebSocketError('WS_ERR_MESSAGE_TOO_LARGE', { detail, details: { length: size } })
 }
 
 export function unexpectedContinuation(): WebSocketError {

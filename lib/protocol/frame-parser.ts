@@ -3,7 +3,7 @@
 import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
 import { paceCollector } from './collector-pace.js'
-import { Frame, type Owner } from './frame.js'
+import { Frame, type MemoryOwner } from './frame.js'
 import { shiftMask } from './mask.js'
 import { isControl, isKnown, Opcode } from './opcode.js'
 import { copyBytes } from './small-payload.js'
@@ -51,7 +51,7 @@ export class FrameParser {
   // the chunk being read; null between chunks, so that an idle parser keeps no chunk alive
   private chunk: Buffer | null = null
   private position = 0
-  private owner: Owner = 'us'
+  private owner: MemoryOwner = 'us'
   // the frame whose payload continues in the next bytes
   private current: FrameInProgress | null = null
 
@@ -112,7 +112,7 @@ export class FrameParser {
       length = size === 2 ? readShortLength(chunk, at) : readLongLength(chunk, at)
       at += size
     }
-    if (length > this.maxFrameSize) throw frameTooLarge(opcode, length)
+    if (length > this.maxFrameSize) throw frameTooLarge(opcode, length, this.maxFrameSize)
     if (masked && chunk.length < at + 4) return this.wait(chunk)
     const mask = masked ? readMask(chunk, at) : 0
     if (masked) at += 4
@@ -186,8 +186,9 @@ function invalidOpcode(opcode: number): WebSocketError {
   return new WebSocketError('WS_ERR_INVALID_OPCODE', { detail: String(opcode), details: { opcode } })
 }
 
-function frameTooLarge(opcode: number, length: number): WebSocketError {
-  return new WebSocketError('WS_ERR_FRAME_TOO_LARGE', { detail: String(length), details: { opcode, length } })
+function frameTooLarge(opcode: number, length: number, limit: number): WebSocketError {
+  const detail = `${length} bytes, where the limit is ${limit}`
+  return new WebSocketError('WS_ERR_FRAME_TOO_LARGE', { detail, details: { opcode, length } })
 }
 
 function readMask(chunk: Buffer, at: number): number {

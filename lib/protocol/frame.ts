@@ -14,7 +14,7 @@ export interface PreparedFrame {
 }
 
 /** Who owns the memory of a payload. `'wire'`: memory of the wire, which others may also use; `'us'`: ours alone. */
-export type Owner = 'application' | 'wire' | 'us'
+export type MemoryOwner = 'application' | 'wire' | 'us'
 
 /**
  * A frame of RFC 6455 §5.2, or a part of one: a decoder passes on parts of a large payload before the rest has arrived. The payload stays
@@ -42,7 +42,7 @@ export class Frame {
   /** @internal the mask for the first byte of this part; 0 if nothing is masked */
   mask: number
   /** @internal who owns the memory of `data`; only our own memory may be changed */
-  owner: Owner
+  owner: MemoryOwner
   /** Whether an extension may compress it when it is sent. */
   compress: boolean
   /** @internal whether it is sent before waiting messages */
@@ -84,7 +84,7 @@ export class Frame {
   }
 
   /** Sets the payload: `size` bytes of `data` from `start` on, masked with `mask`. @internal */
-  within(start: number, size: number, mask: number, owner: Owner): this {
+  within(start: number, size: number, mask: number, owner: MemoryOwner): this {
     this.start = start
     this.size = this.length = size
     this.mask = mask

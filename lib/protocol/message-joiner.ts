@@ -54,7 +54,7 @@ export class MessageJoiner<T extends ReceivedMessage = Message> {
     if (typeof frame.data === 'string') frame.encode()
     if (this.progress === null && frame.fin && frame.first && frame.size === frame.length) {
       if (frame.opcode === Opcode.Continuation) throw unexpectedContinuation() // §5.4
-      if (frame.length > this.limits.maxMessageSize) throw tooLarge(frame.length)
+      if (frame.length > this.limits.maxMessageSize) throw tooLarge(frame.length, this.limits.maxMessageSize)
       return this.read(frame) as T
     }
     this.rules ??= new FragmentRules(this.limits)
@@ -89,7 +89,7 @@ class GatheredMessage {
   append(frame: Frame): void {
     const { size } = frame
     const announced = this.used + frame.length - frame.offset
-    if (announced > this.capacity.bytes) throw tooLarge(announced)
+    if (announced > this.capacity.bytes) throw tooLarge(announced, this.capacity.bytes)
     if (size === 0) return
     const end = this.used + size
     if (end > this.bytes.length) this.grow(end, announced, frame.fin)
@@ -129,11 +129,12 @@ class GatheredMessage {
   private check(from: number, end: number): void {
     if (this.ascii && isAscii(this.bytes.subarray(from, end))) {
       this.checked = end
-      if (end > this.capacity.characters && !this.asBytes) throw tooLarge(end)
+      if (end > this.capacity.characters && !this.asBytes) throw tooLarge(end, this.capacity.characters)
       return
     }
     this.ascii = false
-    if (end > this.capacity.characters * BYTES_PER_UNIT && !this.asBytes) throw tooLarge(end)
+    const most = this.capacity.characters * BYTES_PER_UNIT
+    if (end > most && !this.asBytes) throw tooLarge(end, most)
     this.checked = checkUtf8(this.bytes, this.checked, end)
     if (this.checked < 0) throw new WebSocketError('WS_ERR_INVALID_UTF8')
   }

@@ -64,7 +64,8 @@ export function toBytes(data: unknown): Uint8Array {
   if (data instanceof Uint8Array) return data
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data)
-  throw new TypeError('a message must be a string, an ArrayBufferView or an ArrayBuffer')
+  const hint = typeof data === 'object' && data !== null ? '; for an object use jsonMessages() or JSON.stringify()' : ''
+  throw new TypeError(`a message must be a string, a Buffer, another ArrayBufferView, an ArrayBuffer or a Blob${hint}`)
 }
 
 /** Up to this many characters, text may be encoded before its size is known, in memory that exists anyway. */

@@ -10,9 +10,10 @@ import { memorySize, SMALL_UP_TO, shareChunk, smallBytes } from './small-payload
 
 /** Memory for data of the peer. @throws WebSocketError if there is not enough, which ends that connection and not the process */
 export function allocate(size: number): Buffer {
-  paceCollector(size)
   try {
-    return Buffer.allocUnsafeSlow(size)
+    const bytes = Buffer.allocUnsafeSlow(size)
+    paceCollector(size)
+    return bytes
   } catch (cause) {
     throw new WebSocketError('WS_ERR_MESSAGE_TOO_LARGE', {
       detail: `no memory for ${size} bytes`,

@@ -141,7 +141,7 @@ export class FramesView extends View<any, Frame> {
     if (!isKnown(opcode)) throw new TypeError(`unknown opcode ${opcode}`)
     // RFC 6455 §5.4
     if (this.inMessage !== (opcode === Opcode.Continuation)) {
-      throw new TypeError(this.inMessage ? 'the message before has not ended' : 'a continuation outside a message')
+      throw new TypeError(this.inMessage ? 'the previous message has not ended' : 'a continuation outside a message')
     }
     // RFC 6455 §5.2
     if ((frame.rsv & ~this.frames.allowedRsv) !== 0) throw new TypeError('a reserved bit that nothing negotiated')
@@ -154,7 +154,7 @@ function toFrame(item: Frame | FrameFields): Frame {
   const { opcode, payload = '', fin = true, rsv = 0 } = item
   const isPayload = typeof payload === 'string' || payload instanceof Uint8Array
   const isNumbered = Number.isInteger(opcode) && opcode >= 0 && Number.isInteger(rsv)
-  if (!isPayload || typeof fin !== 'boolean' || !isNumbered) throw new TypeError('wrong fields of a frame')
+  if (!isPayload || typeof fin !== 'boolean' || !isNumbered) throw new TypeError('invalid fields of a frame')
   return new Frame(opcode, payload, fin, rsv)
 }
 

@@ -19,9 +19,9 @@ export interface WireUser {
   /**
    * The stream has taken all output, including the end.
    * @param isSent - true if it has been sent; undefined if that is not known
-   * @param tells - whether to emit 'error' now
+   * @param emitsError - whether to emit 'error' now
    */
-  outputEnded(isSent: true | undefined, tells?: boolean): void
+  outputEnded(isSent: true | undefined, emitsError?: boolean): void
   /** The wire has closed in both directions. */
   wireClosed(): void
 }

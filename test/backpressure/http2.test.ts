@@ -105,7 +105,7 @@ async function race(pairs: readonly Pair[]): Promise<number> {
   return performance.now() - began
 }
 
-t.test('of 100 connections on one session, one that is not read does not slow the others down', async t => {
+t.test('of 100 connections on one session, one that is not read does not slow down the others', async t => {
   const { open, sessions } = await meet(t, 'h2')
   const pairs: Pair[] = []
   for (let i = 0; i < 100; i++) pairs.push(await open())

@@ -89,7 +89,7 @@ for (const role of ['server', 'client'] as const) {
   for (const join of ['attach', 'pipe'] as const) {
     const setup = { role, join, wire: 'memory' } as const
 
-    t.test(`what nobody reads stays with the peer: ${role}, ${join}`, async t => {
+    t.test(`unread messages stay with the peer: ${role}, ${join}`, async t => {
       const { ws, peer } = await open(t, setup)
       const stream = peer.stream as PairEnd
       const message = Buffer.alloc(SIZE, 'x')
@@ -161,7 +161,7 @@ for (const role of ['server', 'client'] as const) {
       t.equal(ws.text('again'), true)
     })
 
-    t.test(`A17: one large message to a blocked wire is held once: ${role}, ${join}`, async t => {
+    t.test(`A17: one large message to a blocked wire is buffered once: ${role}, ${join}`, async t => {
       const { ws, peer } = await open(t, setup)
       peer.stream.pause()
       const size = 1024 * 1024
@@ -209,7 +209,7 @@ for (const role of ['server', 'client'] as const) {
       t.match(await ws.whenClosed(), { wasClean: true })
     })
 
-    t.test(`input waits while its answers cannot leave: ${role}, ${join}`, { timeout: 8000 }, async t => {
+    t.test(`input waits while its answers cannot be sent: ${role}, ${join}`, { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       ws.messages.pipe(ws.messages)
       const stream = peer.stream as PairEnd
@@ -229,7 +229,7 @@ for (const role of ['server', 'client'] as const) {
   }
 }
 
-t.test('before the handshake, no more is held than highWaterMark', async t => {
+t.test('before the handshake, at most highWaterMark is buffered', async t => {
   for (const join of ['attach', 'pipe'] as const) {
     const [ours, theirs] = PairEnd.join()
     const ws = WebSocketStream.server({ highWaterMark: 5 * SIZE })
@@ -249,7 +249,7 @@ t.test('before the handshake, no more is held than highWaterMark', async t => {
   }
 })
 
-t.test('what arrives before the answer to the request waits with the peer', async t => {
+t.test('bytes that arrive before the response to the request stay with the peer', async t => {
   const [ours, theirs] = PairEnd.join()
   const ws = WebSocketStream.server().attach(ours)
   t.teardown(() => ws.destroy())

@@ -40,7 +40,7 @@ for (const taker of ['server', 'client'] as const) {
   }
 }
 
-t.test('what is measured grows where nobody heeds backpressure', { timeout: 60_000 }, async t => {
+t.test('the measured memory grows without backpressure', { timeout: 60_000 }, async t => {
   // a process may give back 30 MiB of what it was loaded with while it grows
   const much = 128 * MIB
   const heedless = start(t, 'server', 'attach', 'overrun', much)

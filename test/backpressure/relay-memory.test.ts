@@ -205,7 +205,7 @@ for (const taker of ['client', 'target'] as const) {
   }
 }
 
-t.test('a relay that heeds no backpressure is seen to grow, by the same measure', { timeout: 120_000 }, async t => {
+t.test('the same measurement shows growth for a relay without backpressure', { timeout: 120_000 }, async t => {
   const { sent, grown } = await flood(t, 'ws', 'client', TOTAL)
   t.ok(sent === TOTAL, 'it takes everything')
   t.ok(grown > TOTAL / 2, `and has grown by ${(grown / MIB).toFixed(1)} MiB`)

@@ -36,7 +36,7 @@ for (const [sender, duty] of [
   })
 }
 
-t.test('what is measured grows where somebody keeps what he reads', { timeout: 60_000 }, async t => {
+t.test('the measured memory grows if the reader keeps what it reads', { timeout: 60_000 }, async t => {
   const keeper = start(t, 'server', 'keep', 192 * MIB)
   const [port] = await keeper.hear('port')
   start(t, 'client', 'create', 192 * MIB, port as number)

@@ -74,7 +74,7 @@ async function converse(t: Test, page: Page, wire: string): Promise<void> {
   }
 }
 
-t.test('the bundle has nothing of Node in it, and stays small', async t => {
+t.test('the bundle contains nothing of Node, and stays small', async t => {
   const contents = "export * from 'websocket-duplex'"
   const stdin = { contents, resolveDir: path('.') }
   for (const [words, external, most] of [

@@ -18,12 +18,12 @@ const NEEDS_NODE = [
   'relay'
 ]
 
-t.test('a browser gets all that Node gets, but what needs Node', async t => {
+t.test('a browser gets everything that Node gets, except what needs Node', async t => {
   const names = Object.keys(node).filter(name => !NEEDS_NODE.includes(name))
   t.same(Object.keys(browser).sort(), names.sort())
   for (const name of NEEDS_NODE) t.ok(name in node, name)
 })
 
-t.test('both entries have the same things under the same names', async t => {
+t.test('both entries export the same things under the same names', async t => {
   for (const [name, value] of Object.entries(browser)) t.equal((node as Record<string, unknown>)[name], value, name)
 })

@@ -27,7 +27,7 @@ async function echoUrl(t: TestLike): Promise<string> {
 const TABLE =
   /^2 × 3 in flight, 125 bytes of text; latency in ms\n\nmessages +time +messages\/s +MB\/s +min +p50 +p90 +p99 +max\n100 +[\d.,]+ s +[\d.,]+ +[\d.,]+( +[\d.,]+){5}\n\n/
 
-t.test('so many messages, and a table and a histogram of them', async t => {
+t.test('--messages sends that many, and prints a table and a histogram', async t => {
   const args = ['--connections', '2', '--in-flight', '3', '--messages', '100']
   const { code, out, err } = await finish(t, ['bench', await echoUrl(t), ...args])
   t.strictSame({ code, err }, { code: 0, err: '' })
@@ -54,7 +54,7 @@ t.test('binary messages, or empty ones', async t => {
   t.match(await bench('--size', '0'), /^1 × 1 in flight, 0 bytes of text; /)
 })
 
-t.test('so long, as JSON', async t => {
+t.test('--duration runs that long, and --json prints JSON', async t => {
   const kinds = new Set<string>()
   const url = await answering(t, (ws, message) => {
     kinds.add(`${typeof message} of ${message.length}`)
@@ -87,7 +87,7 @@ function slow(t: TestLike): Promise<string> {
   return answering(t, (ws, message) => setTimeout(() => ws.text(message as string), 80))
 }
 
-t.test('an interrupt ends it early, with what there is', async t => {
+t.test('an interrupt ends it early, with the results so far', async t => {
   const running = start(t, ['bench', await echoUrl(t), '--duration', '60', '--json'], { tty: { stderr: true } })
   await running.stderr.saw(/[1-9]\d* messages\/s/)
   running.interrupt()
@@ -95,7 +95,7 @@ t.test('an interrupt ends it early, with what there is', async t => {
   t.ok(JSON.parse(running.stdout.text).messages > 0)
 })
 
-t.test('an interrupt before there is a connection', async t => {
+t.test('an interrupt before the connection is open', async t => {
   const server = createServer()
   const asked = new Promise(resolve => server.on('upgrade', resolve))
   const url = `ws://127.0.0.1:${await listen(t, server)}/`
@@ -112,14 +112,14 @@ t.test('a server that refuses', async t => {
   t.match(err, /^websocket-duplex: the server answered 403 Forbidden\n/)
 })
 
-t.test('a server that is no echo', async t => {
+t.test('a server that does not echo', async t => {
   const bench = async (answer: (ws: WebSocketStream, message: Message) => unknown): Promise<string> => {
     const args = ['--connections', '2', '--timeout', '0.2', '--messages', '100']
     const { code, out, err } = await finish(t, ['bench', await answering(t, answer), ...args])
     t.strictSame({ code, out }, { code: 1, out: '' })
     return err
   }
-  const isNone = 'the server does not send back what it is sent: this needs an echo server'
+  const isNone = 'the server does not echo messages; bench needs an echo server'
   t.match(await bench(ws => ws.text('short')), isNone)
   t.match(await bench((ws, message) => ws.binary(Buffer.from(message as string))), isNone)
   t.match(
@@ -131,7 +131,7 @@ t.test('a server that is no echo', async t => {
     isNone
   )
   t.match(await bench(() => {}), 'the server has sent nothing back for 0.2 seconds')
-  t.match(await bench(ws => ws.close(1013)), 'a connection has ended with 1013')
+  t.match(await bench(ws => ws.close(1013)), 'a connection ended with 1013')
 })
 
 t.test('wrong usage', async t => {

@@ -11,7 +11,7 @@ import { finish, makeIo } from './support.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 
-t.test('help is on stdout where it is asked for, else on stderr', async t => {
+t.test('help goes to stdout if it is requested, otherwise to stderr', async t => {
   const asked = await finish(t, ['--help'])
   t.match(asked, { code: 0, err: '' })
   for (const { name, summary } of COMMANDS) t.match(asked.out.replace(/\s+/g, ' '), new RegExp(`${name} .*${summary}`))
@@ -34,7 +34,7 @@ t.test('the version is that of the package', async t => {
   t.strictSame(await finish(t, ['--version']), { code: 0, out: `${version}\n`, err: '' })
 })
 
-t.test('a command that is none', async t => {
+t.test('an unknown command', async t => {
   const wrong = async (...args: string[]): Promise<string> => {
     const { code, out, err } = await finish(t, args)
     t.strictSame({ code, out }, { code: 2, out: '' }, args.join(' '))
@@ -49,7 +49,7 @@ t.test('a command that is none', async t => {
   t.equal(await wrong('connect', 'ws://x', 'y'), `${TOOL}: connect does not know what to do with 'y'\n`)
 })
 
-t.test('a fault of the program itself is not hidden', async t => {
+t.test('a bug in the program itself is not hidden', async t => {
   const { io } = makeIo()
   const broken = { ...io, stdout: Object.assign(io.stdout, { write: () => t.fail() && ([] as never) }) }
   broken.stdout.write = (): never => {
@@ -66,7 +66,7 @@ t.test('a server whose stderr goes away ends', async t => {
   t.equal(await code, 0)
 })
 
-t.test('a server that is interrupted before it begins', async t => {
+t.test('a server that is interrupted before it starts', async t => {
   const { io, interrupt } = makeIo()
   interrupt()
   t.equal(await run(['serve', '--port', '0'], io), 0)
@@ -103,13 +103,13 @@ t.test('the program pipes, and its exit code is the command’s', async t => {
   t.strictSame(await exit, { code: 0, out: 'one\ntwo\n', err: '' })
 })
 
-t.test('the program ends in order by SIGINT', async t => {
+t.test('SIGINT ends the program with a closing handshake', async t => {
   const { child, exit } = program(['serve', '--port', '0'])
   child.stdout!.once('data', () => child.kill('SIGINT'))
   t.match(await exit, { code: 0, out: /^ws:\/\/127\.0\.0\.1:\d+\/\n$/ })
 })
 
-t.test('the program ends without a word when its reader goes away', async t => {
+t.test('the program ends silently when its reader goes away', async t => {
   const { port } = await echo(t)
   const { child, exit } = program(['connect', `ws://127.0.0.1:${port}`], 'pipe')
   const timer = setInterval(() => child.stdin!.writable && child.stdin!.write('line\n'), 10)

@@ -58,7 +58,7 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
-t.test('lines both ways', async t => {
+t.test('lines in both directions', async t => {
   const { client, messages, outcome } = run(t, ['cat'])
   client.text('one')
   client.text('two\nthree')
@@ -68,7 +68,7 @@ t.test('lines both ways', async t => {
   t.equal(await outcome, null)
 })
 
-t.test('streams both ways', async t => {
+t.test('streams in both directions', async t => {
   const { client, outcome } = run(t, ['cat'], { stream: true })
   const bytes = Buffer.from([0, 10, 13, 255])
   client.binary(bytes)
@@ -79,7 +79,7 @@ t.test('streams both ways', async t => {
 })
 
 for (const way of ['lines', 'stream'] as const) {
-  t.test(`${way}: a Close is answered behind what the process writes at the end of its stdin`, async t => {
+  t.test(`${way}: a Close is answered after the output that the process writes at the end of its stdin`, async t => {
     const script = 'let all = ""; process.stdin.on("data", d => all += d).on("end", () => console.log(all.length))'
     const { client, outcome } = run(t, node(script), { stream: way === 'stream', linger: 60_000 })
     const received: string[] = []
@@ -94,7 +94,7 @@ for (const way of ['lines', 'stream'] as const) {
   })
 }
 
-t.test('a process that still writes after its stdin has ended is waited for', async t => {
+t.test('a process that still writes after its stdin has ended is not ended', async t => {
   const script = `
     console.log('ready')
     let n = 0
@@ -125,7 +125,7 @@ t.test('a Close with nothing before it ends the stdin of a process as well', asy
   t.equal(await outcome, null)
 })
 
-t.test('the exit code that follows the end of stdin is told', async t => {
+t.test('the exit code after the end of stdin is reported', async t => {
   const { client, outcome } = run(t, ['cat > /dev/null; exit 3'], { shell: true, linger: 60_000 })
   await client.opened
   client.close()
@@ -133,7 +133,7 @@ t.test('the exit code that follows the end of stdin is told', async t => {
   t.equal(await outcome, 'ended with exit code 3')
 })
 
-t.test('a process that goes on after the end of its stdin is ended, and the Close answered', async t => {
+t.test('a process that continues after the end of its stdin is ended, and the Close answered', async t => {
   const { client, messages, outcome } = run(t, node('console.log(1); setInterval(() => {}, 1e3)'), { linger: 20 })
   await messages.take()
   client.close()
@@ -141,7 +141,7 @@ t.test('a process that goes on after the end of its stdin is ended, and the Clos
   t.equal(await outcome, null)
 })
 
-t.test('a process that ends closes with 1000, behind all that it wrote', async t => {
+t.test('a process that ends closes with 1000, after all its output', async t => {
   const { client, messages, outcome } = run(t, node('for (let i = 0; i < 1000; i++) console.log(i)'))
   for (let i = 0; i < 1000; i++) if ((await messages.take()) !== String(i)) t.fail(`line ${i}`)
   t.match(await client.whenClosed(), { code: 1000, wasClean: true })
@@ -157,7 +157,7 @@ t.test('a process that fails closes with 1011', async t => {
   t.match(await killed.client.whenClosed(), { code: 1011, reason: 'the command was ended by SIGKILL' })
 })
 
-t.test('a peer that does not answer the Close at the end is not waited for long', async t => {
+t.test('a peer that does not answer the Close at the end is soon dropped', async t => {
   const [near, far] = pair()
   const server = WebSocketStream.server({ closeTimeout: Number.POSITIVE_INFINITY }).attach(near)
   const peer = new RawPeer(far, 'client')
@@ -176,7 +176,7 @@ t.test('a peer that does not answer the Close at the end is not waited for long'
   t.match(await server.whenClosed(), { code: 1006 })
 })
 
-t.test('a program that is not there', async t => {
+t.test('a program that does not exist', async t => {
   const { client, outcome } = run(t, ['/not/there'])
   t.match(await client.whenClosed(), {
     code: 1011,
@@ -192,7 +192,7 @@ t.test('a program whose name is too long for a Close frame', async t => {
   t.match(await outcome, 'ENOENT')
 })
 
-t.test('a line that is too long ends the process', async t => {
+t.test('a line over the limit ends the process', async t => {
   const { client, outcome } = run(t, node('process.stdout.write(Buffer.alloc(70e6)); setInterval(() => {}, 1e3)'))
   t.match(await client.whenClosed(), { code: 1011 })
   t.equal(await outcome, 'was ended: a line is longer than 67108864 bytes')
@@ -201,7 +201,7 @@ t.test('a line that is too long ends the process', async t => {
 const STUBBORN = 'process.on("SIGTERM", () => {}); console.log(process.pid); setInterval(() => {}, 1000)'
 
 for (const groups of [true, false]) {
-  t.test(`the connection's end ends the process, also one that does not want to; groups: ${groups}`, async t => {
+  t.test(`the end of the connection ends the process, even one that resists; groups: ${groups}`, async t => {
     const { client, messages, outcome } = run(t, node(STUBBORN), { groups })
     const pid = Number(await messages.take())
     t.ok(isAlive(pid))
@@ -211,7 +211,7 @@ for (const groups of [true, false]) {
   })
 }
 
-t.test('what a process has started ends with it', async t => {
+t.test('processes that a process has started end with it', async t => {
   const { client, messages, outcome } = run(t, ['sleep 100 & echo $!; wait'], { shell: true })
   const pid = Number(await messages.take())
   t.ok(isAlive(pid))
@@ -223,15 +223,18 @@ t.test('what a process has started ends with it', async t => {
   t.ok(other > 0)
 })
 
-t.test('a process that reads nothing takes nothing, and one that has closed its stdin is no fault', async t => {
-  const { client, messages, outcome } = run(
-    t,
-    node('process.stdin.destroy(); console.log(1); setInterval(() => {}, 1e3)')
-  )
-  await messages.take()
-  client.text('nobody reads this')
-  client.text('x'.repeat(1e6))
-  t.ok((await client.ping()) >= 0)
-  client.close()
-  t.equal(await outcome, null)
-})
+t.test(
+  'a process that does not read applies backpressure, and one that has closed its stdin is not an error',
+  async t => {
+    const { client, messages, outcome } = run(
+      t,
+      node('process.stdin.destroy(); console.log(1); setInterval(() => {}, 1e3)')
+    )
+    await messages.take()
+    client.text('nobody reads this')
+    client.text('x'.repeat(1e6))
+    t.ok((await client.ping()) >= 0)
+    client.close()
+    t.equal(await outcome, null)
+  }
+)

@@ -17,7 +17,7 @@ async function echoUrl(t: TestLike): Promise<string> {
   return `ws://127.0.0.1:${port}/`
 }
 
-t.test('--execute sends in place of stdin, and closes', async t => {
+t.test('--execute sends its messages instead of stdin, and closes', async t => {
   const url = await echoUrl(t)
   t.match(await finish(t, ['connect', url, '-x', 'one', '--execute', 'two\n'], { input: null }), {
     code: 0,
@@ -30,12 +30,12 @@ t.test('--execute sends in place of stdin, and closes', async t => {
   t.equal(out, 'asked\n', 'at a terminal too')
 })
 
-t.test('--null: messages end with NUL both ways', async t => {
+t.test('--null: messages end with NUL in both directions', async t => {
   const { out } = await finish(t, ['connect', await echoUrl(t), '-0'], { input: 'one\nmore\0two' })
   t.equal(out, 'one\nmore\0two\0')
 })
 
-t.test('--length-prefixed: messages have their length before them both ways', async t => {
+t.test('--length-prefixed: messages follow their length in both directions', async t => {
   const input = Buffer.from('\0\0\0\x03one\0\0\0\0\0\0\0\x02\xff\n', 'latin1')
   const url = await echoUrl(t)
   const running = start(t, ['connect', url, '--length-prefixed', '--binary'], { input })
@@ -47,7 +47,7 @@ t.test('--length-prefixed: messages have their length before them both ways', as
   })
 })
 
-t.test('--send-only drops what comes, --receive-only does not read stdin', async t => {
+t.test('--send-only drops received messages, --receive-only does not read stdin', async t => {
   const server = createServer()
   server.on('upgrade', (request, socket, head) => {
     const ws = WebSocketStream.http(request, head).attach(socket)
@@ -80,7 +80,7 @@ t.test('--auth logs in', async t => {
   t.match({ err, code }, { code: 2, err: "--auth needs USER:PASSWORD, not 'me'" })
 })
 
-t.test('--cert and --key show who this client is', async t => {
+t.test('--cert and --key authenticate this client', async t => {
   const tls = { ...LOCALHOST, ca: AUTHORITY, requestCert: true, rejectUnauthorized: true }
   const { port } = await echo(t, 'ours', { tls })
   const folder = t.testdir({ ca: AUTHORITY, ...CLIENT, 'not-a-key': 'nothing' })
@@ -96,14 +96,14 @@ t.test('--cert and --key show who this client is', async t => {
     t.match(await finish(t, [...args, ...given]), { code: 2, err: '--cert and --key go together' })
   }
   const wrong = await finish(t, [...args, '--cert', file('cert'), '--key', file('not-a-key')])
-  t.match(wrong, { code: 2, err: /cert and .*not-a-key are no certificate and key: / })
+  t.match(wrong, { code: 2, err: /cert and .*not-a-key are not a certificate and its key: / })
 })
 
 for (const [kind, place] of [
   ['a port', () => '127.0.0.1:0'],
   ['a unix socket', (folder: string) => join(folder, 'in')]
 ] as const) {
-  t.test(`--listen on ${kind}: each connection is a WebSocket of its own`, async t => {
+  t.test(`--listen on ${kind}: each connection gets its own WebSocket`, async t => {
     // a path of a unix socket has 107 bytes at most
     const folder = mkdtempSync(join(tmpdir(), 'listen-'))
     t.teardown(() => rmSync(folder, { recursive: true }))
@@ -136,7 +136,7 @@ for (const [kind, place] of [
 }
 
 t.test(
-  '--listen: where the server cannot be reached, the connection ends; where it cannot listen, the command does',
+  '--listen: if the server cannot be reached, the connection ends; if the command cannot listen, it ends',
   async t => {
     const { url: there, stderr } = await startServer(t, ['connect', '--listen', '127.0.0.1:0', 'ws://127.0.0.1:1/'])
     const socket = dial(Number(there!.split(':')[1]), '127.0.0.1')
@@ -148,7 +148,7 @@ t.test(
   }
 )
 
-t.test('--reconnect: another connection follows one that ends too early, and goes on with stdin', async t => {
+t.test('--reconnect: another connection follows one that ends too early, and continues with stdin', async t => {
   let connections = 0
   const server = createServer()
   server.on('upgrade', (request, socket, head) => {
@@ -186,7 +186,7 @@ t.test('--reconnect: --once counts over all connections, and closes', async t =>
   t.match(err, /1001.*connecting again in/)
 })
 
-t.test('--reconnect: a refusal that will not change ends the command, and so does the user', async t => {
+t.test('--reconnect: a final refusal or an interrupt ends the command', async t => {
   const port = await serve(t, async (peer, socket) => {
     await peer.head()
     socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n')
@@ -206,16 +206,19 @@ t.test('--reconnect: a refusal that will not change ends the command, and so doe
   t.equal(await open.code, 0)
 })
 
-t.test('what does not go together', async t => {
+t.test('options that cannot be combined', async t => {
   const wrong = async (...args: string[]): Promise<string> => (await finish(t, ['connect', 'ws://x', ...args])).err
   t.match(await wrong('--null', '--stream'), '--stream, --message, --null and --length-prefixed exclude each other')
   for (const other of ['--stream', '--message', '--bytes', '--receive-only']) {
-    t.match(await wrong('-x', 'a', other), '--execute goes without --stream, --message, --bytes and --receive-only')
+    t.match(
+      await wrong('-x', 'a', other),
+      '--execute cannot be combined with --stream, --message, --bytes or --receive-only'
+    )
   }
   t.match(await wrong('-u', '-U'), '--send-only and --receive-only exclude each other')
-  t.match(await wrong('--listen', '127.0.0.1:0', '-u'), '--bytes and --listen go without')
+  t.match(await wrong('--listen', '127.0.0.1:0', '-u'), '--bytes and --listen cannot be combined with')
   for (const other of [['--message'], ['--bytes'], ['--listen', './here']]) {
-    t.match(await wrong('--reconnect', ...other), '--reconnect goes without --message, --bytes and --listen')
+    t.match(await wrong('--reconnect', ...other), '--reconnect cannot be combined with --message, --bytes or --listen')
   }
   t.match(await wrong('--listen', 'here'), "--listen needs HOST:PORT, or the PATH of a unix socket, not 'here'")
 })

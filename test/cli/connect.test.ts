@@ -34,7 +34,7 @@ async function echoUrl(t: TestLike): Promise<string> {
 
 const CLOSED = 'websocket-duplex: closed:'
 
-t.test('each line is a message, each message a line', async t => {
+t.test('each line is sent as a message, each message printed as a line', async t => {
   const got: unknown[] = []
   const url = await meeting(t, ws => {
     ws.on('message', message => {
@@ -58,7 +58,7 @@ t.test('--binary sends lines as binary messages', async t => {
   t.equal((await finish(t, ['connect', url, '--binary'], { input: 'az' })).out, 'true\n')
 })
 
-t.test('--stream is bytes both ways, whatever the messages are', async t => {
+t.test('--stream sends and prints bytes, whatever the borders of messages', async t => {
   const got: Buffer[] = []
   const url = await meeting(t, ws => {
     ws.on('message', message => {
@@ -73,7 +73,7 @@ t.test('--stream is bytes both ways, whatever the messages are', async t => {
   t.strictSame({ out, code }, { out: `${input}+`, code: 0 })
 })
 
-t.test('--message makes one message of all', async t => {
+t.test('--message sends all of stdin as one message', async t => {
   const got: unknown[] = []
   const url = await meeting(t, ws => ws.on('message', message => got.push(message)))
   await finish(t, ['connect', '--message', url], { input: 'one\ntwo\n' })
@@ -99,7 +99,7 @@ t.test('a server that closes before stdin was sent makes it a failure', async t 
     err: /^websocket-duplex: closed: 1009 .* stdin was not all sent\n$/
   })
   const small = { input: Buffer.alloc(200) }
-  const untaken = `${told}200 bytes'; the server may not have taken all of stdin\n`
+  const untaken = `${told}at least 200 bytes, where the limit is 100'; the server may not have taken all of stdin\n`
   t.match(await finish(t, ['connect', large, '--message', '--binary'], small), { code: 1, err: untaken })
   t.match(await finish(t, ['connect', large, '-x', 'y'.repeat(200)]), { code: 1, err: untaken })
   t.match(await finish(t, ['connect', large, '--stream'], big), { code: 1, err: told })
@@ -146,13 +146,13 @@ t.test('a stdin that ends just after the server has closed had nothing more to s
   t.equal(await running.code, 0)
 })
 
-t.test('--message of what is no text ends with a failure', async t => {
+t.test('--message with bytes that are not text fails', async t => {
   const url = await echoUrl(t)
   const { code, err } = await finish(t, ['connect', '--message', url], { input: Buffer.from([0xff]) })
   t.strictSame({ code, err }, { code: 1, err: 'websocket-duplex: text is not valid UTF-8\n' })
 })
 
-t.test('--message that is no text from some point on ends with 1007', async t => {
+t.test('--message with text that becomes invalid ends with 1007', async t => {
   const told = new Inbox<unknown>()
   const url = await meeting(t, ws => {
     ws.streams.on('data', message => told.put(message.kind))
@@ -180,7 +180,7 @@ t.test('options of the request reach the server', async t => {
   })
 })
 
-t.test('TLS is checked, by --ca or not at all', async t => {
+t.test('the TLS certificate is verified, unless --insecure is given', async t => {
   const { port } = await echo(t, 'ours', { tls: LOCALHOST })
   const url = `wss://localhost:${port}/`
   const ca = new URL('../support/certificates/ca.pem', import.meta.url).pathname
@@ -188,10 +188,10 @@ t.test('TLS is checked, by --ca or not at all', async t => {
   t.match(await finish(t, ['connect', url, '--ca', ca, '--http2'], { input }), { code: 0, out: input, err: '' })
   t.match(await finish(t, ['connect', url], { input }), { code: 1, out: '', err: /cannot connect: .*certificate/ })
   const insecure = await finish(t, ['connect', url, '--insecure'], { input })
-  t.match(insecure, { code: 0, out: input, err: 'websocket-duplex: the certificate is not checked' })
+  t.match(insecure, { code: 0, out: input, err: 'websocket-duplex: the certificate is not verified' })
 })
 
-t.test('--proxy leads through one', async t => {
+t.test('--proxy connects through a proxy', async t => {
   const { port } = await echo(t)
   const { port: proxyPort, requests } = await proxy(t)
   const args = ['connect', `ws://127.0.0.1:${port}/`, '--proxy', `http://127.0.0.1:${proxyPort}`]
@@ -199,7 +199,7 @@ t.test('--proxy leads through one', async t => {
   t.equal(requests.length, 1)
 })
 
-t.test('who refuses is quoted', async t => {
+t.test('a refusal is quoted', async t => {
   const url = await meeting(t, ws => ws.reject(401, { body: 'who are you?' }))
   t.strictSame(await finish(t, ['connect', url]), {
     code: 1,
@@ -214,7 +214,7 @@ t.test('a server that does not answer in time', async t => {
   t.strictSame({ code, err }, { code: 1, err: 'websocket-duplex: the handshake was not finished in time\n' })
 })
 
-t.test('the exit code says whether it was closed in order', async t => {
+t.test('the exit code tells whether the connection was closed cleanly', async t => {
   const closing = await meeting(t, ws => ws.close(1011, 'oh no'))
   t.match(await finish(t, ['connect', closing], { input: null }), {
     code: 1,
@@ -223,11 +223,11 @@ t.test('the exit code says whether it was closed in order', async t => {
   const dropping = await meeting(t, ws => ws.on('open', () => setImmediate(() => ws.destroy())))
   t.match(await finish(t, ['connect', dropping], { input: null }), {
     code: 1,
-    err: 'websocket-duplex: the wire ended without a closing handshake\n'
+    err: 'websocket-duplex: the connection ended without a closing handshake\n'
   })
 })
 
-t.test('--close says why', async t => {
+t.test('--close sets the code and the reason', async t => {
   const closes = new Inbox<unknown>()
   const url = await meeting(t, ws => ws.once('close', info => closes.put(info)))
   await finish(t, ['connect', url, '--close', '4001:that is: all'])
@@ -239,7 +239,7 @@ t.test('--close says why', async t => {
   }
 })
 
-t.test('without --wait the end of stdin closes, with it the server does', async t => {
+t.test('the end of stdin closes the connection; with --wait the server does', async t => {
   const url = await meeting(t, ws => {
     // an answer comes where the client has not closed behind its message
     const answer = (): void => {
@@ -252,7 +252,7 @@ t.test('without --wait the end of stdin closes, with it the server does', async 
   t.match(await finish(t, ['connect', url, '--wait'], { input: 'x' }), { code: 0, out: 'late\n', err: /^$/ })
 })
 
-t.test('--once closes after so many messages, and shows no more', async t => {
+t.test('--once closes after that many messages, and prints no more', async t => {
   const url = await meeting(t, ws => {
     ws.on('open', () => {
       for (let i = 0; i < 5; i++) ws.text(`${i}`)
@@ -281,7 +281,7 @@ t.test('a server that does not answer the Close is not waited for longer than --
   t.strictSame({ code, err }, { code: 1, err: 'websocket-duplex: the connection was given up\n' })
 })
 
-t.test('a server that does not end the wire is not waited for either, though it has said goodbye', async t => {
+t.test('a server that answers the Close but does not end the connection is not waited for either', async t => {
   const port = await serve(t, async peer => {
     peer.write(answerHead(await peer.head()), peer.frame(TEXT, 'bye'), peer.frame(CLOSE, closeBody(1000, '')))
     await peer.nextFrame()
@@ -290,7 +290,7 @@ t.test('a server that does not end the wire is not waited for either, though it 
   t.match(await finish(t, args, { input: null }), { code: 0, out: 'bye\n' })
 })
 
-t.test('--show has every frame', async t => {
+t.test('--show prints every frame', async t => {
   const { code, err } = await finish(t, ['connect', await echoUrl(t), '--show'], { input: 'hello' })
   t.equal(code, 0)
   t.strictSame(err.trim().split('\n'), [
@@ -301,7 +301,7 @@ t.test('--show has every frame', async t => {
   ])
 })
 
-t.test('--show is in colour on a terminal, and says nothing of other connections', async t => {
+t.test('--show uses colours on a terminal, and ignores other connections', async t => {
   const url = await echoUrl(t)
   const quiet = start(t, ['connect', url], { input: null })
   const { err } = await finish(t, ['connect', url, '--show'], { input: 'hello', tty: { stderr: true } })
@@ -311,7 +311,7 @@ t.test('--show is in colour on a terminal, and says nothing of other connections
   t.notMatch(err, ' x\n')
 })
 
-t.test('--ping shows the time there and back, on stderr', async t => {
+t.test('--ping prints the round trip time on stderr', async t => {
   const running = start(t, ['connect', await echoUrl(t), '--ping', '0.02'], { input: null })
   await running.stderr.saw(/(pong after [\d.]+ ms\n){3}/)
   running.stdin.end()
@@ -319,7 +319,7 @@ t.test('--ping shows the time there and back, on stderr', async t => {
   t.equal(running.stdout.text, '')
 })
 
-t.test('an interrupt closes in order', async t => {
+t.test('an interrupt closes the connection cleanly', async t => {
   const told = new Inbox<unknown>()
   const url = await meeting(t, ws => ws.on('message', it => told.put(it)).on('close', info => told.put(info)))
   const running = start(t, ['connect', url, '--close', '4000'], { input: null })
@@ -344,14 +344,14 @@ t.test('an interrupt before the connection is open', async t => {
   t.equal(stderr.text, 'websocket-duplex: the connection was given up\n')
 })
 
-t.test('stdin that breaks is a failure', async t => {
+t.test('an error of stdin is a failure', async t => {
   const running = start(t, ['connect', await echoUrl(t)], { input: null })
   running.stdin.destroy(new Error('it is a folder'))
   t.equal(await running.code, 1)
   t.equal(running.stderr.text, 'websocket-duplex: it is a folder\n')
 })
 
-t.test('a reader that goes away ends it without a word', async t => {
+t.test('a reader that goes away ends the program silently', async t => {
   const url = await meeting(t, ws => {
     ws.on('open', () => {
       for (let i = 0; i < 100; i++) ws.text(`line ${i}`)
@@ -364,7 +364,7 @@ t.test('a reader that goes away ends it without a word', async t => {
   t.equal(running.stderr.text, '')
 })
 
-t.test('a disk that is full is a failure', async t => {
+t.test('a full disk is a failure', async t => {
   const running = start(t, ['connect', await echoUrl(t)], { input: null })
   running.stdin.write('x\n')
   await running.stdout.saw(/x/)
@@ -373,14 +373,14 @@ t.test('a disk that is full is a failure', async t => {
   t.equal(running.stderr.text, 'websocket-duplex: cannot write: no space left\n')
 })
 
-t.test('text for a terminal cannot play tricks on it; bytes are bytes', async t => {
+t.test('control characters in text are escaped on a terminal; bytes are unchanged', async t => {
   const url = await meeting(t, ws => ws.on('open', () => ws.text('\x1b[2Jx')))
   const tty = { stdout: true }
   t.equal((await finish(t, ['connect', url, '--once'], { tty })).out, '\\x1b[2Jx\n')
   t.equal((await finish(t, ['connect', url, '--once', '--stream'], { tty })).out, '\x1b[2Jx')
 })
 
-t.test('who reads slowly has all in the end, and slows the server', { timeout: 60_000 }, async t => {
+t.test('a slow reader gets everything in the end, and slows down the server', { timeout: 60_000 }, async t => {
   const chunk = Buffer.alloc(65536, 'slow')
   let sent = 0
   const url = await meeting(t, async ws => {
@@ -402,7 +402,7 @@ t.test('who reads slowly has all in the end, and slows the server', { timeout: 6
   t.equal(running.stdout.bytes.length, 800 * chunk.length)
 })
 
-t.test('a server that reads slowly slows stdin', { timeout: 60_000 }, async t => {
+t.test('a server that reads slowly slows down stdin', { timeout: 60_000 }, async t => {
   const met: WebSocketStream[] = []
   const url = await meeting(t, ws => met.push(ws))
   const running = start(t, ['connect', '--stream', url], { input: null })
@@ -428,7 +428,7 @@ t.test('a server that reads slowly slows stdin', { timeout: 60_000 }, async t =>
   t.equal(size, 400 * chunk.length)
 })
 
-t.test('a server that leaves ends the sending', async t => {
+t.test('when the server leaves, sending ends', async t => {
   for (const unit of ['--stream', '--message']) {
     const url = await meeting(t, ws => ws.on('open', () => setTimeout(() => ws.close(1001), 50)))
     const running = start(
@@ -449,21 +449,21 @@ t.test('a server that leaves ends the sending', async t => {
   }
 })
 
-t.test('what does not go together, or is no URL, is wrong usage', async t => {
+t.test('options that cannot be combined, or an invalid URL, are wrong usage', async t => {
   const wrong = async (...args: string[]): Promise<string> => {
     const { code, out, err } = await finish(t, ['connect', ...args])
     t.strictSame({ code, out }, { code: 2, out: '' }, args.join(' '))
     return err.replace('websocket-duplex: ', '').trim()
   }
-  t.equal(await wrong('ws://x', '--stream', '--binary'), '--stream goes without --binary')
+  t.equal(await wrong('ws://x', '--stream', '--binary'), '--stream cannot be combined with --binary')
   t.equal(
     await wrong('ws://x', '--stream', '--message'),
     '--stream, --message, --null and --length-prefixed exclude each other'
   )
   t.equal(await wrong('x:80/chat'), "'x:80/chat' has no scheme; did you mean ws://x:80/chat ?")
-  t.equal(await wrong('ftp://x'), 'the scheme of a URL is ws, wss, http, https or ws+unix, not ftp')
+  t.equal(await wrong('ftp://x'), 'the scheme of a URL must be ws, wss, http, https or ws+unix, not ftp')
   t.match(await wrong('ws://'), 'not a URL')
-  t.match(await wrong('ws+unix://x'), 'a ws+unix URL has no host')
+  t.match(await wrong('ws+unix://x'), 'a ws+unix URL must not have a host')
   t.match(await wrong('ws://x', '--header', 'no colon'), "--header needs 'NAME: VALUE'")
   t.match(await wrong('ws://x', '--header', 'Upgrade: x'), 'written by the handshake itself')
   t.match(await wrong('ws://x', '--proxy', 'ws://x'), 'the scheme of a proxy')
@@ -472,7 +472,7 @@ t.test('what does not go together, or is no URL, is wrong usage', async t => {
   t.match(await wrong('ws://x', '--ca', '/not/there'), 'cannot read /not/there: ENOENT')
 })
 
-t.test('reads the Close of the far side though nobody sends anything', async t => {
+t.test('reads the Close of the peer although nothing is sent', async t => {
   const codes: unknown[] = []
   const port = await serve(t, async peer => {
     peer.write(answerHead(await peer.head()), peer.frame(CLOSE, closeBody(1001, 'later')))

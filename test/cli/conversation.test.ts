@@ -33,7 +33,7 @@ async function talk(t: TestLike, args: string[] = [], protocols: string[] = []):
   return { ...running, ws, told, type: line => void running.stdin.write(`${line}\r`) }
 }
 
-t.test('lines are messages, and what arrives is written above the prompt', async t => {
+t.test('lines are sent as messages, and received messages are printed above the prompt', async t => {
   const { type, told, ws, stdin, stdout, stderr, code } = await talk(t, ['--protocol', 'chat'], ['chat'])
   t.match(stderr.text, /^connected to ws:.* \(hybi-13, subprotocol chat\); \/help for help, Ctrl-D to close\n$/)
   type('hello')
@@ -59,7 +59,7 @@ t.test('a server that closes before --once is met makes it a failure, a user who
   t.equal(await other.code, 0)
 })
 
-t.test('the line that is being typed stays, also where it is longer than the screen is wide', async t => {
+t.test('the line being typed is kept, even if it is longer than the screen is wide', async t => {
   const { stdin, ws, stdout, told, type } = await talk(t)
   stdout.stream.columns = 20
   stdin.write('x'.repeat(50))
@@ -93,7 +93,7 @@ t.test('commands', async t => {
   t.equal(await code, 0)
 })
 
-t.test('/close alone says what --close says', async t => {
+t.test('/close without arguments closes as --close says', async t => {
   const { type, told, code } = await talk(t, ['--close', '4003'])
   type('/close')
   t.match(await told.take(), { code: 4003 })
@@ -107,14 +107,14 @@ t.test('Ctrl-C closes', async t => {
   t.equal(await code, 0)
 })
 
-t.test('an interrupt from elsewhere closes too', async t => {
+t.test('a signal closes too', async t => {
   const { interrupt, told, code } = await talk(t)
   interrupt()
   t.match(await told.take(), { code: 1000 })
   t.equal(await code, 0)
 })
 
-t.test('--binary and --once are as between pipes', async t => {
+t.test('--binary and --once work as without a terminal', async t => {
   const { type, told, ws, code, stdout } = await talk(t, ['--binary', '--once', '2'])
   type('bytes')
   t.strictSame(await told.take(), Buffer.from('bytes'))
@@ -124,7 +124,7 @@ t.test('--binary and --once are as between pipes', async t => {
   t.match(stdout.text, /< two/)
 })
 
-t.test('a server that leaves ends it, and says why', async t => {
+t.test('when the server leaves, the program ends and says why', async t => {
   const { ws, code, stderr } = await talk(t)
   ws.close(1001, 'closing time')
   t.equal(await code, 0)
@@ -135,10 +135,10 @@ t.test('a connection that is lost is a failure', async t => {
   const { ws, code, stderr } = await talk(t)
   ws.destroy()
   t.equal(await code, 1)
-  t.match(stderr.text, 'websocket-duplex: the wire ended without a closing handshake\n')
+  t.match(stderr.text, 'websocket-duplex: the connection ended without a closing handshake\n')
 })
 
-t.test('what cannot be sent any more says so', async t => {
+t.test('a message that can no longer be sent is reported', async t => {
   const { ws, type, stdout, stdin } = await talk(t, ['--timeout', '0.3'])
   // half of a closing handshake: the server does not read ours
   ;(ws.request!.socket as { pause(): void }).pause()
@@ -147,7 +147,7 @@ t.test('what cannot be sent any more says so', async t => {
   await stdout.saw(/no longer takes messages/)
 })
 
-t.test('what arrives behind the last line is still shown', async t => {
+t.test('messages that arrive after the last line are still printed', async t => {
   const { ws, stdin, stdout, code } = await talk(t)
   ws.on('message', message => ws.text(`last ${message}`))
   stdin.write('word\r\x04')

@@ -35,13 +35,13 @@ t.test('cut anywhere, and byte by byte', async t => {
   for (let cut = 0; cut < TEXT.length; cut++) t.strictSame(await lines(TEXT.slice(0, cut), TEXT.slice(cut)), LINES)
 })
 
-t.test('what one chunk ended comes at once', async t => {
+t.test('the lines that one chunk completes are given at once', async t => {
   const batches: string[][] = []
   for await (const batch of linesOf(stream('a\nb\nc', 'd\n', 'e'))) batches.push(batch.map(String))
   t.strictSame(batches, [['a', 'b'], ['cd'], ['e']])
 })
 
-t.test('a line has a limit', async t => {
+t.test('the length of a line is limited', async t => {
   const read = async (...chunks: string[]): Promise<number> => {
     let count = 0
     for await (const batch of linesOf(stream(...chunks), 5)) count += batch.length
@@ -57,12 +57,12 @@ async function all(batches: AsyncIterable<Buffer[]>): Promise<string[]> {
   return records
 }
 
-t.test('records end with NUL, and hold what lines cannot', async t => {
+t.test('records end with NUL, and may contain line feeds', async t => {
   t.strictSame(await all(recordsOf(stream('one\n', 'more\r\0', '\0two'))), ['one\nmore\r', '', 'two'])
   await t.rejects(all(recordsOf(stream('123'), 2)), { message: 'a record is longer than 2 bytes' })
 })
 
-t.test('records with their length before them, whole and byte by byte', async t => {
+t.test('records after their length, whole and byte by byte', async t => {
   const records = ['one', '', 'two\n', 'x'.repeat(300)]
   const bytes = Buffer.concat(records.flatMap(record => [lengthOf(Buffer.from(record)), Buffer.from(record)]))
   async function* cut(size: number): AsyncGenerator<Buffer> {

@@ -47,11 +47,11 @@ const fault = (...args: string[]): string => {
   return ''
 }
 
-t.test('nothing given is the default of each', async t => {
+t.test('without arguments, each option has its default', async t => {
   t.strictSame(parse(OPTIONS, []), { values: NOTHING, operands: [] })
 })
 
-t.test('all that can be given', async t => {
+t.test('all kinds of options', async t => {
   const args = '--loud --name a --word=b --header c --header d=e --port 0 --wait 0.5 --ping 2.5 --tls k c'.split(' ')
   t.strictSame(values(...args), {
     loud: true,
@@ -69,12 +69,12 @@ t.test('the short name is the same option, and the last one given counts', async
   t.match(values('-l', '--name', 'a', '--name', 'b'), { loud: true, name: 'b' })
 })
 
-t.test('operands stand anywhere, and behind -- is nothing else', async t => {
+t.test('operands may stand anywhere, and everything after -- is an operand', async t => {
   const { operands } = parse(OPTIONS, ['one', '--loud', 'two', '--', '--name', '-'])
   t.strictSame(operands, ['one', 'two', '--name', '-'])
 })
 
-t.test('a value that may be left out is taken only where it looks like one', async t => {
+t.test('an optional value is taken only if it matches the pattern', async t => {
   t.equal(values('--ping').ping, 1)
   t.equal(values('--ping', '--loud').ping, 1)
   t.equal(values('--ping=3').ping, 3)
@@ -82,24 +82,24 @@ t.test('a value that may be left out is taken only where it looks like one', asy
   t.equal(values('--ping', 'ws://host').ping, 1)
 })
 
-t.test('a value may begin with a dash, where it is meant to', async t => {
+t.test('a value may begin with a dash if it is given with =', async t => {
   t.equal(values('--name=-x').name, '-x')
   t.equal(values('--name', '-').name, '-')
   t.equal(fault('--name', '-x'), '--name needs NAME; one that begins with a dash: --name=-x')
 })
 
-t.test('a value that is missing', async t => {
+t.test('a missing value', async t => {
   t.equal(fault('--name'), '--name needs NAME')
   t.equal(fault('--tls', 'a'), '--tls needs KEY and CERT')
   t.equal(fault('--tls', 'a', '--loud', 'b'), '--tls needs KEY and CERT')
   t.strictSame(values('--tls=a', 'b').tls, ['a', 'b'])
 })
 
-t.test('a value that is not wanted', async t => {
+t.test('an unexpected value', async t => {
   t.equal(fault('--loud=yes'), '--loud takes no value')
 })
 
-t.test('what is no number, or out of its range', async t => {
+t.test('values that are not numbers or out of range', async t => {
   t.equal(fault('--port', 'x'), "--port must be a whole number from 0 to 65535, not 'x'")
   t.equal(fault('--port', '65536'), "--port must be a whole number from 0 to 65535, not '65536'")
   t.equal(fault('--port', '1.5'), "--port must be a whole number from 0 to 65535, not '1.5'")
@@ -107,7 +107,7 @@ t.test('what is no number, or out of its range', async t => {
   t.equal(fault('--wait', '0.4'), "--wait must be a number of at least 0.5, not '0.4'")
 })
 
-t.test('an unknown option names the nearest', async t => {
+t.test('an unknown option suggests the nearest one', async t => {
   t.equal(fault('--haeder', 'x'), 'unknown option --haeder; did you mean --header?')
   t.equal(fault('--lo'), 'unknown option --lo; did you mean --loud?')
   t.equal(fault('--completely-other'), 'unknown option --completely-other')
@@ -125,7 +125,7 @@ t.test('the nearest name', async t => {
   t.equal(nearest('nothing', []), undefined)
 })
 
-t.test('help has every option, in lines that fit', async t => {
+t.test('help lists every option, in lines that fit', async t => {
   const command: Command<typeof OPTIONS> = {
     name: 'try',
     summary: 'Tries.',

@@ -34,7 +34,7 @@ async function echoUrl(t: TestLike): Promise<string> {
   return `ws://127.0.0.1:${(await echo(t)).port}/there`
 }
 
-t.test('messages and a Close pass, and what has passed is told', async t => {
+t.test('messages and a Close are passed, and counted', async t => {
   const { url, stderr } = await relayTo(t, await echoUrl(t))
   t.match(url, /^ws:\/\/127\.0\.0\.1:\d+\/$/)
   const ws = dial(t, url)
@@ -47,7 +47,7 @@ t.test('messages and a Close pass, and what has passed is told', async t => {
   )
 })
 
-t.test('--show has the frames of both sides, in colour on a terminal', async t => {
+t.test('--show prints the frames of both sides, in colour on a terminal', async t => {
   const { url, stderr } = await startServer(t, ['relay', '0', await echoUrl(t), '--show'], { tty: { stderr: true } })
   const other = dial(t, url)
   await other.opened
@@ -67,7 +67,7 @@ t.test('--show has the frames of both sides, in colour on a terminal', async t =
   t.match(stderr.text, '#2 → \x1b[32mtext')
 })
 
-t.test('what the first chunk of the target holds is shown too', async t => {
+t.test('frames in the first chunk of the target are printed too', async t => {
   const server = createServer()
   server.on('upgrade', (request, socket, head) => {
     const ws = WebSocketStream.http(request, head)
@@ -79,7 +79,7 @@ t.test('what the first chunk of the target holds is shown too', async t => {
   await stderr.saw(/#1 ← text {9}7 bytes {8}at once\n/)
 })
 
-t.test('subprotocol and extensions are between the client and the target', async t => {
+t.test('the client and the target negotiate subprotocol and extensions', async t => {
   const { port } = await echo(t, 'ours', { stream: { protocols: ['b'], extensions: [permessageDeflate()] } })
   const { url, stderr } = await relayTo(t, `ws://127.0.0.1:${port}`)
   const ws = dial(t, url, { protocols: ['a', 'b'], extensions: [permessageDeflate()] })
@@ -87,7 +87,7 @@ t.test('subprotocol and extensions are between the client and the target', async
   await stderr.saw(/#1 open: .*, subprotocol b, permessage-deflate/)
 })
 
-t.test('--path, --forward and --header say more to the target', async t => {
+t.test('--path, --forward and --header pass more to the target', async t => {
   const { port, requests } = await echo(t)
   const args = ['--path', '--forward', 'Cookie', '--forward', 'x-one', '--header', 'X-Two: 2']
   const { url } = await relayTo(t, `ws://127.0.0.1:${port}/left/out`, ...args)
@@ -97,7 +97,7 @@ t.test('--path, --forward and --header say more to the target', async t => {
   t.notOk('x-three' in requests[0]!.headers)
 })
 
-t.test('a target that refuses, and one that is not there', async t => {
+t.test('a target that refuses, and one that is unreachable', async t => {
   const server = createServer()
   server.on('upgrade', (request, socket, head) => {
     const ws = WebSocketStream.http(request, head)
@@ -113,14 +113,14 @@ t.test('a target that refuses, and one that is not there', async t => {
   await absent.stderr.saw(/#1 closed: /)
 })
 
-t.test('pages of other origins are not let in, unless they are listed', async t => {
+t.test('pages of other origins are refused unless they are listed', async t => {
   const { url, stderr } = await relayTo(t, await echoUrl(t), '--origin', 'http://page.example')
   t.equal(await refusal(t, url, { origin: 'http://other.example' }), 403)
   await stderr.saw(/#1 refused: .*this origin is not allowed/)
   await dial(t, url, { origin: 'http://page.example' }).opened
 })
 
-t.test('SIGINT closes all with 1001, and ends', async t => {
+t.test('SIGINT closes all connections with 1001 and ends', async t => {
   const { url, interrupt, code } = await relayTo(t, await echoUrl(t))
   const ws = dial(t, url)
   await ws.opened
@@ -129,7 +129,7 @@ t.test('SIGINT closes all with 1001, and ends', async t => {
   t.equal(await code, 0)
 })
 
-t.test('a client that does not answer the Close is not waited for long', { timeout: 60_000 }, async t => {
+t.test('a client that does not answer the Close is soon dropped', { timeout: 60_000 }, async t => {
   const { url, interrupt, code } = await relayTo(t, await echoUrl(t))
   const sockets = new Inbox<{ pause(): unknown }>()
   const { connect: connectTo } = await import('node:net')
@@ -146,7 +146,7 @@ t.test('a client that does not answer the Close is not waited for long', { timeo
   t.equal(await code, 0)
 })
 
-t.test('there is nothing but WebSockets', async t => {
+t.test('ordinary requests get 426', async t => {
   const { url } = await relayTo(t, await echoUrl(t))
   const [response] = (await once(httpGet(url.replace('ws', 'http')), 'response')) as [IncomingMessage]
   response.resume()

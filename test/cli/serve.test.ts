@@ -38,7 +38,7 @@ async function statusOf(url: string, options: ConnectOptions = {}): Promise<numb
   }
 }
 
-t.test('it says where it is, and echoes', async t => {
+t.test('it prints its URL, and echoes', async t => {
   const { url, stdout, stderr } = await serve(t)
   t.match(stdout.text, /^ws:\/\/127\.0\.0\.1:\d+\/\n$/)
   const ws = dial(t, `${url}chat`)
@@ -63,7 +63,7 @@ t.test('--broadcast sends to all others', async t => {
   t.strictSame(got, [Buffer.from([7])])
 })
 
-t.test('--broadcast leaves behind who is too slow', { timeout: 60_000 }, async t => {
+t.test('--broadcast closes clients that are too slow', { timeout: 60_000 }, async t => {
   const { url, stderr } = await serve(t, '--broadcast')
   const slow = dial(t, url)
   await slow.opened
@@ -78,7 +78,7 @@ t.test('--broadcast leaves behind who is too slow', { timeout: 60_000 }, async t
   t.equal(fast.readyState, 'open')
 })
 
-t.test('SIGINT closes all with 1001, and ends', async t => {
+t.test('SIGINT closes all connections with 1001 and ends', async t => {
   const { url, interrupt, code } = await serve(t)
   const ws = dial(t, url)
   await ws.opened
@@ -87,7 +87,7 @@ t.test('SIGINT closes all with 1001, and ends', async t => {
   t.equal(await code, 0)
 })
 
-t.test('without a folder there is nothing but WebSockets', async t => {
+t.test('without a folder, ordinary requests get 426', async t => {
   const { url } = await serve(t)
   const [response] = (await once(httpGet(url.replace('ws', 'http')), 'response')) as [IncomingMessage]
   response.resume()
@@ -109,7 +109,7 @@ t.test('--path, --protocol, --compress and the limits', async t => {
   t.match(await ws.whenClosed(), { code: 1009 })
 })
 
-t.test('pages of other origins are not let in, whatever Host they say', async t => {
+t.test('pages of other origins are refused, whatever their Host', async t => {
   const { url, stderr } = await serve(t)
   const { port } = new URL(url)
   const status = (origin?: string, headers = {}) => statusOf(url, { origin, headers })
@@ -122,7 +122,7 @@ t.test('pages of other origins are not let in, whatever Host they say', async t 
   t.match(stderr.text, /refused: \/ from 127\.0\.0\.1:\d+: .* \(--origin null lets it in\)/)
 })
 
-t.test('--origin lets pages in, and a star all of them', async t => {
+t.test('--origin allows the listed origins, and a star all of them', async t => {
   const some = await serve(t, '--origin', 'http://one.example', '--origin', 'http://two.example')
   t.equal(await statusOf(some.url, { origin: 'http://two.example' }), 101)
   t.equal(await statusOf(some.url, { origin: 'http://three.example' }), 403)
@@ -130,7 +130,7 @@ t.test('--origin lets pages in, and a star all of them', async t => {
   t.equal(await statusOf(all.url, { origin: 'http://three.example' }), 101)
 })
 
-t.test('on an address that is not of this machine alone, the origin is that address', async t => {
+t.test('on an address that is not loopback, its own origin is that address', async t => {
   const { Listening } = await import('../../lib/cli/listening.js')
   const server = createServer()
   const listening = new Listening(server, 'example.com', true)
@@ -152,7 +152,7 @@ t.test('--tls, with --http2 and without', async t => {
   }
 })
 
-t.test('--show has the frames of each connection', async t => {
+t.test('--show prints the frames of each connection', async t => {
   const { url, stderr } = await serve(t, '--show')
   const ws = dial(t, url)
   ws.text('hello')
@@ -160,7 +160,7 @@ t.test('--show has the frames of each connection', async t => {
   await stderr.saw(/#(\d+) ← text {9}5 bytes {8}hello\n#\1 → text {9}5 bytes {8}hello\n/)
 })
 
-t.test('--command has a process for each connection', async t => {
+t.test('--command starts a process for each connection', async t => {
   const { url, stderr } = await serve(t, '--command', 'node -e "process.stdin.pipe(process.stdout)"')
   const ws = dial(t, `${url}x?y`)
   ws.text('one')
@@ -170,7 +170,7 @@ t.test('--command has a process for each connection', async t => {
   t.notMatch(stderr.text, /the command/)
 })
 
-t.test('--shell has a shell, which knows who it is for; its failure is told', async t => {
+t.test('--shell starts a shell that knows its client; its failure is reported', async t => {
   const command = 'echo $WEBSOCKET_TARGET $WEBSOCKET_CLIENT; echo oops >&2; exit 3'
   const { url, stderr } = await serve(t, '--shell', '--command', command)
   const ws = dial(t, `${url}x?y`)
@@ -197,13 +197,13 @@ t.test('a port that is in use', async t => {
   t.match(err, `cannot listen on 127.0.0.1:${port}: it is in use; port 0 is any that is free`)
 })
 
-t.test('an address that is not ours', async t => {
+t.test('an address that is not local', async t => {
   const { code, err } = await finish(t, ['serve', '--port', '0', '--host', '192.0.2.1'])
   t.equal(code, 1)
   t.match(err, 'cannot listen on 192.0.2.1:0: ')
 })
 
-t.test('what does not go together is wrong usage', async t => {
+t.test('options that cannot be combined are wrong usage', async t => {
   const wrong = async (...args: string[]): Promise<string> => {
     const { code, err } = await finish(t, ['serve', '--port', '0', ...args])
     t.equal(code, 2, args.join(' '))
@@ -213,9 +213,9 @@ t.test('what does not go together is wrong usage', async t => {
   t.match(await wrong('--broadcast', '--command', 'cat'), 'exclude each other')
   t.match(await wrong('--shell'), '--shell and --stream go with --command')
   t.match(await wrong('--stream'), '--shell and --stream go with --command')
-  t.match(await wrong('--command', '"'), 'a quote or a backslash')
+  t.match(await wrong('--command', '"'), 'a quote is not closed')
   t.match(await wrong('--http2'), '--http2 needs --tls')
-  t.match(await wrong('--tls', KEY, KEY), 'are no key and certificate')
+  t.match(await wrong('--tls', KEY, KEY), 'are not a certificate and its key')
   t.match(await wrong('--tls', '/not/there', CERT), 'cannot read /not/there')
   t.match(await wrong('--path', 'chat'), "--path must begin with '/'")
   t.match(await wrong('--protocol', 'a b'), 'must be a token')

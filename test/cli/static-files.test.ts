@@ -102,12 +102,12 @@ t.test('over HTTP', async t => {
     '*',
     `/${'x'.repeat(5000)}`
   ]) {
-    t.test(`GET ${target.slice(0, 50)} is not there`, async t => {
+    t.test(`GET ${target.slice(0, 50)} is 404`, async t => {
       t.match(await ask(port, target), { status: 404, body: 'Not Found\n' })
     })
   }
 
-  t.test('a folder without its slash leads to the one with it, on this server', async t => {
+  t.test('a folder without a slash redirects to the one with it, on this server', async t => {
     const answer = await ask(port, '/sub')
     t.equal(answer.status, 308)
     t.match(answer.head, '\r\nLocation: ./sub/\r\n')
@@ -120,7 +120,7 @@ t.test('over HTTP', async t => {
     t.match(answer.head, 'Content-Length: 5\r\n')
   })
 
-  t.test('there is no other method', async t => {
+  t.test('other methods get 405', async t => {
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
       const answer = await ask(port, '/data', method)
       t.equal(answer.status, 405, method)

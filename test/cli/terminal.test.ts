@@ -23,7 +23,7 @@ import { makeIo } from './support.js'
 const plain = (_: string, text: string): string => text
 const output = (isTTY: boolean): PassThrough & { isTTY: boolean } => Object.assign(new PassThrough(), { isTTY })
 
-t.test('colours are for a terminal whose user wants them', async t => {
+t.test('colours are used on a terminal if its user wants them', async t => {
   t.equal(painter(output(true), {})('red', 'x'), '\x1b[31mx\x1b[39m')
   t.equal(painter(output(true), { NO_COLOR: '' })('bold', 'x'), '\x1b[1mx\x1b[22m')
   t.equal(painter(output(true), { NO_COLOR: '1' })('red', 'x'), 'x')
@@ -31,17 +31,17 @@ t.test('colours are for a terminal whose user wants them', async t => {
   t.equal(painter(output(false), {})('red', 'x'), 'x')
 })
 
-t.test('what would do something to a terminal is shown instead', async t => {
+t.test('characters that would control a terminal are escaped', async t => {
   t.equal(printable('a\tb\nc\x1b[2J\r\x07\x9b\u202e ünïcode'), 'a\tb\nc\\x1b[2J\\x0d\\x07\\x9b\\u202e ünïcode')
 })
 
-t.test('a preview is one line, and no longer than it may be', async t => {
+t.test('a preview is one line of limited length', async t => {
   t.equal(preview('one\n\ttwo', 20), 'one\\n\\ttwo')
   t.equal(preview('x'.repeat(21), 20), `${'x'.repeat(19)}…`)
   t.equal(preview('x'.repeat(20), 20), 'x'.repeat(20))
 })
 
-t.test('numbers have the decimals that tell something', async t => {
+t.test('numbers have the useful decimals', async t => {
   t.strictSame([0, 5, 1234567, 0.123, 9.876, 12.34, 123.4].map(formatNumber), [
     '0',
     '5',
@@ -58,7 +58,7 @@ t.test('numbers have the decimals that tell something', async t => {
   )
 })
 
-t.test('a frame is a line: direction, opcode, size, and what can be read of it', async t => {
+t.test('a frame is printed as a line: direction, opcode, size, and its readable part', async t => {
   const line = (frame: Frame): string => describeFrame(frame, '→', plain)
   const close = (code: number, reason: string): Buffer =>
     Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from(reason)])
@@ -76,7 +76,7 @@ t.test('a frame is a line: direction, opcode, size, and what can be read of it',
   t.match(describeFrame(new Frame(Opcode.Close, ''), '←', painter(output(true), {})), '← \x1b[31mclose       \x1b[39m')
 })
 
-t.test('a frame that is shown stays as it is', async t => {
+t.test('printing a frame does not change it', async t => {
   const frame = new Frame(Opcode.Text, 'text')
   describeFrame(frame, '→', plain)
   t.equal(frame.data, 'text')
@@ -93,11 +93,14 @@ t.test('why there is no connection', async t => {
   t.equal(lost(new Error('connect ECONNREFUSED')), 'cannot connect: connect ECONNREFUSED')
   t.equal(lost(new AggregateError([new Error('one'), new Error('two'), new Error('two')])), 'cannot connect: one: two')
   t.equal(lost(), 'cannot connect')
-  t.equal(describeError(new WebSocketError('WS_ERR_CONNECTION_LOST')), 'the wire ended without a closing handshake')
-  t.equal(describeError(new HandshakeError('WS_ERR_BAD_RESPONSE', { status: 101 })), 'wrong answer to the handshake')
+  t.equal(
+    describeError(new WebSocketError('WS_ERR_CONNECTION_LOST')),
+    'the connection ended without a closing handshake'
+  )
+  t.equal(describeError(new HandshakeError('WS_ERR_BAD_RESPONSE', { status: 101 })), 'invalid handshake response')
 })
 
-t.test('who refused says its status and its body', async t => {
+t.test('a refusal is printed with its status and body', async t => {
   const refusal = (code: 'WS_ERR_UNEXPECTED_STATUS' | 'WS_ERR_PROXY', status: number, body = ''): string =>
     describeError(new HandshakeError(code, { status, body: Buffer.from(body) }))
   t.equal(refusal('WS_ERR_UNEXPECTED_STATUS', 403, 'not you\x1b\n'), 'the server answered 403 Forbidden\nnot you\\x1b')
@@ -107,7 +110,7 @@ t.test('who refused says its status and its body', async t => {
   t.equal(refusal('WS_ERR_PROXY', 0), 'unexpected proxy response')
 })
 
-t.test('notes go to stderr, or above what somebody types', async t => {
+t.test('notes go to stderr, or above the line being typed', async t => {
   const { io, stderr, stdout } = makeIo({ tty: { stderr: true } })
   const notes = new Notes(io)
   notes.say('one')
@@ -122,14 +125,14 @@ t.test('notes go to stderr, or above what somebody types', async t => {
   t.strictSame(above, ['four'])
 })
 
-t.test('a bar is as long as its part of the width', async t => {
+t.test('the length of a bar is its part of the width', async t => {
   t.strictSame(
     [bar(0, 4), bar(0.5, 4), bar(0.6, 4), bar(1, 4), bar(2, 4), bar(-1, 4)],
     ['', '██', '██▍', '████', '████', '']
   )
 })
 
-t.test('a table has its columns under each other', async t => {
+t.test('the columns of a table are aligned', async t => {
   t.strictSame(
     table([
       ['a', 'bb'],
@@ -140,7 +143,7 @@ t.test('a table has its columns under each other', async t => {
   t.strictSame(table([]), [])
 })
 
-t.test('progress is one line of a terminal, wiped at the end', async t => {
+t.test('progress is one line of a terminal, cleared at the end', async t => {
   const { io, stderr } = makeIo({ tty: { stderr: true } })
   const progress = new Progress(io.stderr)
   progress.clear()
@@ -152,7 +155,7 @@ t.test('progress is one line of a terminal, wiped at the end', async t => {
   t.equal(stderr.text, `\r\x1b[K${'█'.repeat(12)}${'·'.repeat(12)} half\r\x1b[K${'█'.repeat(9)}\r\x1b[K`)
 })
 
-t.test('nothing shows where there is no terminal', async t => {
+t.test('nothing is printed without a terminal', async t => {
   const { io, stderr } = makeIo()
   const progress = new Progress(io.stderr)
   progress.show(0.5, 'half')

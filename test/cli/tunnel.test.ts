@@ -19,7 +19,7 @@ async function listening(t: TestLike, handler: (socket: Socket) => void): Promis
 }
 
 t.test(
-  'stdin goes to the TCP server, and what it says behind the end of it comes to stdout',
+  'stdin is sent to the TCP server, and its reply after the end of stdin is printed',
   { timeout: 60_000 },
   async t => {
     const sent = randomBytes(300_000)
@@ -45,22 +45,18 @@ t.test('the end of the TCP server is the end of the command, with --wait too', {
   t.equal(stdout.text, 'hello')
 })
 
-t.test(
-  'where the target cannot be reached, or breaks, the connection closes with 1011',
-  { timeout: 60_000 },
-  async t => {
-    const broken = await listening(t, socket => void socket.resetAndDestroy())
-    for (const target of ['127.0.0.1:1', broken, '/not/there']) {
-      const { url, stderr } = await startServer(t, ['serve', '--port', '0', '--tcp', target])
-      const { code, err } = await finish(t, ['connect', '--bytes', url!], { input: null })
-      t.equal(code, 1)
-      t.match(err, /1011|given up|did not end|complete/)
-      await stderr.saw(new RegExp(`${target}: .*(ECONNREFUSED|ECONNRESET|EPIPE|ENOENT)`))
-    }
+t.test('if the target cannot be reached, or breaks, the connection closes with 1011', { timeout: 60_000 }, async t => {
+  const broken = await listening(t, socket => void socket.resetAndDestroy())
+  for (const target of ['127.0.0.1:1', broken, '/not/there']) {
+    const { url, stderr } = await startServer(t, ['serve', '--port', '0', '--tcp', target])
+    const { code, err } = await finish(t, ['connect', '--bytes', url!], { input: null })
+    t.equal(code, 1)
+    t.match(err, /1011|given up|did not end|complete/)
+    await stderr.saw(new RegExp(`${target}: .*(ECONNREFUSED|ECONNRESET|EPIPE|ENOENT)`))
   }
-)
+})
 
-t.test('a text message is a fault', { timeout: 60_000 }, async t => {
+t.test('a text message fails the connection', { timeout: 60_000 }, async t => {
   const target = await listening(t, socket => socket.resume())
   const { url } = await startServer(t, ['serve', '--port', '0', '--tcp', target])
   const ws = connect(url!)
@@ -68,9 +64,9 @@ t.test('a text message is a fault', { timeout: 60_000 }, async t => {
   t.match(await ws.whenClosed(), { code: 1003 })
 })
 
-t.test('what does not go together, and targets that are none', async t => {
+t.test('options that cannot be combined, and invalid targets', async t => {
   const wrong = async (...args: string[]) => (await finish(t, args)).err
-  t.match(await wrong('connect', '--bytes', '--stream', 'ws://x'), '--bytes and --listen go without')
+  t.match(await wrong('connect', '--bytes', '--stream', 'ws://x'), '--bytes and --listen cannot be combined with')
   for (const target of ['host', 'host:', ':80', 'host:0', 'host:65536', 'a:b']) {
     t.match(
       await wrong('serve', '--tcp', target),

@@ -21,11 +21,11 @@ for (const [text, words] of CASES) {
 }
 
 for (const text of [`'a`, `a "b`, 'a\\', `a'b' "`]) {
-  t.test(`${text} has no end`, async t => {
-    t.throws(() => splitWords(text), { message: /^a quote or a backslash has nothing behind it/ })
+  t.test(`${text} is not closed`, async t => {
+    t.throws(() => splitWords(text), { message: /^a quote is not closed, or a backslash is the last character/ })
   })
 }
 
-t.test('a command has a word', async t => {
+t.test('a command must have a word', async t => {
   t.throws(() => splitWords('  '), { message: '--command needs a command' })
 })

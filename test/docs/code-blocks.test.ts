@@ -80,14 +80,14 @@ const SAMPLE = [
   '```'
 ].join('\n')
 
-t.test('the code in the documents is right', async t => {
+t.test('the code in the documents is correct', async t => {
   if (!existsSync(join(ROOT, 'dist', 'index.d.ts'))) return t.fail('dist is missing: npm run build')
   const blocks = documents().flatMap(name => readBlocks(name, readFileSync(join(ROOT, name), 'utf8')))
   t.ok(blocks.length > 0, `${blocks.length} blocks`)
   await passes(t, blocks)
 })
 
-t.test('servers, clients and pieces are told apart by their comments', async t => {
+t.test('comments distinguish servers, clients and snippets', async t => {
   const blocks = readBlocks('sample.md', SAMPLE)
   t.same(
     blocks.map(({ name, run }) => [name, run?.isServer, run?.servers, run?.prints]),
@@ -100,7 +100,7 @@ t.test('servers, clients and pieces are told apart by their comments', async t =
   await passes(t, blocks)
 })
 
-t.test('what is wrong in a block is seen, with its place in the document', async t => {
+t.test('errors in a block are found, with their position in the document', async t => {
   const wrong = (code: string, comment = '', language = 'js'): Block[] =>
     readBlocks('wrong.md', `Text.\n\n${comment}\n\`\`\`${language}\n${code}\n\`\`\``)
   const cases: [RegExp | null, Block[]][] = [
@@ -139,7 +139,7 @@ t.test('what is wrong in a block is seen, with its place in the document', async
   ])
 })
 
-t.test('a comment that says nothing known is an error, and so is a server that is not there', async t => {
+t.test('an unknown comment is an error, and so is a missing server', async t => {
   const reads = (comment: string) => (): unknown => readBlocks('wrong.md', `${comment}\n\`\`\`js\n\`\`\``)
   t.throws(reads('<!-- rnu -->'), { message: "wrong.md:2: unknown comment 'rnu'" })
   t.throws(reads('<!-- run: fast -->'), { message: "wrong.md:2: unknown way to run: 'fast'" })

@@ -37,7 +37,7 @@ const FRONTS: Front[] = [
 ]
 
 for (const front of FRONTS) {
-  t.test(`connections pass through ${front.name} as docs/deploying.md configures it`, async t => {
+  t.test(`connections pass through ${front.name} as configured in docs/deploying.md`, async t => {
     const command = needPeer(t, findCommand(front.name), front.debianPackage)
     if (command === undefined) return
     const server = http.createServer((_request, response) => response.end('ready'))

@@ -6,7 +6,7 @@ import t from 'tap'
 
 const read = (path: string): string => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8')
 
-t.test('every error code is explained, and none that is not there', async t => {
+t.test('every error code is explained, and no other', async t => {
   const table = new Set(
     read('lib/errors.ts')
       .match(/^ {2}WS_ERR_\w+/gm)!

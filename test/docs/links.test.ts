@@ -37,7 +37,7 @@ function anchorsOf(file: string): string[] {
   )
 }
 
-t.test('relative links lead to files and headings that are there', async t => {
+t.test('relative links point to existing files and headings', async t => {
   for (const file of documents()) {
     const wrong = linksIn(file).filter(link => !/^[a-z]+:/.test(link) && !leads(file, link))
     t.same(wrong, [], file)

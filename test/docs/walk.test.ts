@@ -57,7 +57,7 @@ async function stacks(): Promise<{ received: string; sent: string }> {
   }
 }
 
-t.test('the walk of a message in CONTRIBUTING.md is that of a stack trace', async t => {
+t.test('the walk of a message in CONTRIBUTING.md matches a stack trace', async t => {
   let guide = readFileSync(GUIDE, 'utf8')
   for (const [way, stack] of Object.entries(await stacks())) {
     const steps = walk(stack)

@@ -158,7 +158,7 @@ t.test('a server', async t => {
     t.throws(() => driver.handOver(), TypeError)
   })
 
-  t.test('accepts what is right by itself', async t => {
+  t.test('accepts a valid request by itself', async t => {
     const { driver, owner, heads } = server()
     t.match(driver.request, { url: '/chat', headers: { host: 'example.com' } })
     t.equal(driver.url, '')
@@ -180,7 +180,7 @@ t.test('a server', async t => {
     t.equal(owner.said.length, 2)
   })
 
-  t.test('leaves it to the application where that listens, now or later', async t => {
+  t.test('leaves it to the application if that listens, now or later', async t => {
     const { driver, owner } = server({ 'sec-websocket-protocol': 'a, b' })
     owner.onRequest = () => {}
     driver.begin()
@@ -190,7 +190,7 @@ t.test('a server', async t => {
     t.match(owner.info, { protocol: 'b', headers: { 'x-a': 'a', 'sec-websocket-protocol': 'b' } })
   })
 
-  t.test('takes what the application says before there is a wire', async t => {
+  t.test('takes the decision of the application before there is a wire', async t => {
     const accepted = server()
     accepted.driver.setHeader('X-A', ['a', 'b'])
     t.throws(() => accepted.driver.setHeader('X-A', 'a\r\nb'), TypeError)
@@ -211,7 +211,7 @@ t.test('a server', async t => {
     t.same(later.owner.said, ['head 403', 'Forbidden', 'failed'])
   })
 
-  t.test('says which version it speaks', async t => {
+  t.test('reports the supported version', async t => {
     const { driver, owner, heads } = server({ 'sec-websocket-version': '8' })
     driver.begin()
     t.match(heads, [{ ':status': 400, 'sec-websocket-version': '13' }])
@@ -219,7 +219,7 @@ t.test('a server', async t => {
     t.match(owner.error, { code: 'WS_ERR_UNSUPPORTED_VERSION' })
   })
 
-  t.test('answers 500 where a function among the options fails', async t => {
+  t.test('answers 500 if a function among the options throws', async t => {
     const boom = new Error('boom')
     const protocols = () => {
       throw boom
@@ -230,14 +230,14 @@ t.test('a server', async t => {
     t.match(owner.error, { code: 'WS_ERR_REJECTED', status: 500, cause: boom })
   })
 
-  t.test('sends no body behind a status that has none', async t => {
+  t.test('sends no body if the status does not allow one', async t => {
     const { driver, owner } = server()
     driver.reject(304)
     driver.begin()
     t.same(owner.said, ['head 304', 'failed'])
   })
 
-  t.test('A26: answers 408 where time is up', async t => {
+  t.test('A26: answers 408 on timeout', async t => {
     const { driver, owner } = server()
     driver.late()
     t.equal(owner.said[0], 'head 408')
@@ -245,7 +245,7 @@ t.test('a server', async t => {
     t.equal(owner.said.length, 3)
   })
 
-  t.test('says nothing to a stream that is gone, or that somebody else has answered', async t => {
+  t.test('does not answer on a stream that is gone, or that was answered by other code', async t => {
     for (const gone of ['closed', 'destroyed', 'headersSent'] as const) {
       const { driver, owner, stream, heads } = server()
       stream[gone] = true
@@ -263,7 +263,7 @@ t.test('a server', async t => {
     t.same(owner.said, ['failed'])
   })
 
-  t.test('agrees on extensions', async t => {
+  t.test('negotiates extensions', async t => {
     const offer = { 'sec-websocket-extensions': 'x-test, x-other' }
     const agreed = server(offer, { extensions: [extension] as never })
     agreed.driver.begin()
@@ -283,7 +283,7 @@ t.test('a server', async t => {
     t.equal(none.owner.negotiated, null)
   })
 
-  t.test('has no head to read among the bytes', async t => {
+  t.test('reads no head from the bytes', async t => {
     const { driver } = server()
     t.same(driver.receive(Buffer.from('a')), Buffer.from('a'))
     driver.complete()
@@ -295,7 +295,7 @@ t.test('a server', async t => {
 })
 
 t.test('a client', async t => {
-  t.test('asks on a session, and takes the answer', async t => {
+  t.test('requests a stream on a session, and takes the response', async t => {
     const { driver, owner, requests, ask, answer, stream } = client({ protocols: ['a'] })
     driver.setHeader('X-A', 'a')
     t.equal(ask(), stream)
@@ -316,7 +316,7 @@ t.test('a client', async t => {
     t.equal(owner.error, null)
   })
 
-  t.test('takes an answer that came before the stream was its wire', async t => {
+  t.test('takes a response that arrived before the stream was its wire', async t => {
     const { driver, owner, answer, stream } = client()
     driver.requestOn({ request: () => stream })
     answer({ ':status': 200 })
@@ -325,7 +325,7 @@ t.test('a client', async t => {
     t.same(owner.said, ['open'])
   })
 
-  t.test('speaks HTTP/1.1 where no stream was to be had after all', async t => {
+  t.test('uses HTTP/1.1 if no stream could be opened after all', async t => {
     const { driver, owner, stream } = client()
     driver.requestOn({ request: () => stream })
     driver.useHttp1()
@@ -333,7 +333,7 @@ t.test('a client', async t => {
     t.match(owner.said[0], /^GET /)
   })
 
-  t.test('keeps bytes that are seen before the answer', async t => {
+  t.test('keeps bytes that arrive before the response', async t => {
     const { driver, owner, ask, answer } = client()
     ask()
     t.equal(driver.receive(Buffer.from('one')), null)
@@ -342,7 +342,7 @@ t.test('a client', async t => {
     t.same(owner.said, ['kept one', 'kept two', 'open'])
   })
 
-  t.test('takes them for the body where the answer is a refusal', async t => {
+  t.test('takes them as the body if the response refuses', async t => {
     const { driver, ask, answer } = client()
     ask()
     driver.receive(Buffer.from('no, '))
@@ -353,7 +353,7 @@ t.test('a client', async t => {
     t.equal(String(error.body), 'no, thanks')
   })
 
-  t.test('A25: and fails when there are too many of them', async t => {
+  t.test('A25: and fails if there are too many', async t => {
     const { driver, owner, ask, answer } = client()
     ask()
     driver.receive(Buffer.alloc(70000))
@@ -362,7 +362,7 @@ t.test('a client', async t => {
     t.equal(owner.error!.body.length, 65536)
   })
 
-  t.test('fails where the answer is wrong, late, or does not come', async t => {
+  t.test('fails if the response is invalid, late, or missing', async t => {
     const wrong = client()
     wrong.ask()
     wrong.answer({ ':status': 200, 'sec-websocket-protocol': 'a' })
@@ -382,7 +382,7 @@ t.test('a client', async t => {
     )
   })
 
-  t.test('passes on what the application throws', async t => {
+  t.test('throws what the application throws', async t => {
     const { owner, ask, answer } = client()
     ask()
     owner.handshakeDone = () => {
@@ -391,7 +391,7 @@ t.test('a client', async t => {
     t.throws(() => answer({ ':status': 200 }), RangeError)
   })
 
-  t.test('agrees on extensions', async t => {
+  t.test('negotiates extensions', async t => {
     const options: WebSocketOptions = { extensions: [extension] as never }
     const agreed = client(options)
     agreed.ask()
@@ -421,7 +421,7 @@ t.test('a client', async t => {
     t.match(caught(client({ extensions: [failing] as never }).ask), { code: 'WS_ERR_EXTENSION' })
   })
 
-  t.test('speaks HTTP/1.1 where there is no session', async t => {
+  t.test('uses HTTP/1.1 if there is no session', async t => {
     const { driver, owner } = client({ headers: { 'X-A': 'a' } })
     driver.setHeader('X-B', 'b')
     t.same(driver.fields, [
@@ -451,7 +451,7 @@ t.test('a client', async t => {
   })
 })
 
-t.test('an extension may be added until a stream was asked for', async t => {
+t.test('an extension may be added until a stream was requested', async t => {
   const { driver, ask, requests } = client()
   driver.addExtension(extension as never)
   ask()

@@ -85,7 +85,7 @@ if (natsServer !== undefined) {
 }
 
 function testEnds(nats: string, haproxy: string): void {
-  t.test('one process is killed, one leaves, and everybody gets everything once, in order', async t => {
+  t.test('one process is killed, one leaves, and every client gets every message once, in order', async t => {
     const [first, second, front] = (await freePorts(3)) as [number, number, number]
     const killed = await startServer(t, nats, first)
     const leaving = await startServer(t, nats, second)
@@ -126,7 +126,7 @@ function testEnds(nats: string, haproxy: string): void {
 }
 
 function testFlood(nats: string): void {
-  t.test('who does not read is held a batch for, and gets everything when he reads', async t => {
+  t.test('for a client that does not read one batch is buffered, and it gets everything when it reads', async t => {
     const server = await startServer(t, nats)
     const slow = await Member.join(t, server, 'flood')
     const writer = await Member.join(t, server, 'flood')
@@ -154,7 +154,7 @@ function testFlood(nats: string): void {
 }
 
 function testRooms(server: RoomServer): void {
-  t.test('what was said under one id is stored once, and its acknowledgement says where', async t => {
+  t.test('a message is stored once for each id, and its acknowledgement says where', async t => {
     const member = await Member.join(t, server, 'acks')
     for (const id of ['a', 'b', 'a']) await member.say(id, `from ${id}`)
     const acks = await member.hears(3, ({ ack }) => ack !== undefined)
@@ -181,7 +181,7 @@ function testRooms(server: RoomServer): void {
     t.match(await member.ws.whenClosed(), { code: 1008 })
   })
 
-  t.test('lines that are typed are said, and what is said is printed', async t => {
+  t.test('typed lines are sent, and received messages are printed', async t => {
     const { port } = server
     const url = `ws://127.0.0.1:${port}/rooms/lobby`
     const chat = runExample(t, 'chat.js', [url], {})
@@ -194,7 +194,7 @@ function testRooms(server: RoomServer): void {
     t.equal(await chat.ended, 0)
   })
 
-  t.test('a room that cannot be is refused', async t => {
+  t.test('an invalid room is refused', async t => {
     const { port } = server
     for (const [path, status] of [
       ['rooms/a.b', 404],

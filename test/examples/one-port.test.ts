@@ -11,7 +11,7 @@ import { start } from './program.js'
 const example = await start(t, 'one-port/server.js')
 const { port } = new URL(example.url)
 
-t.test('a page comes from the application, one after another on the same connection', async t => {
+t.test('pages are served by the application, several on the same connection', async t => {
   for (const path of ['a', 'b?c=d']) t.equal(await (await fetch(`${example.url}${path}`)).text(), `the page /${path}\n`)
   const posted = await fetch(`${example.url}form`, { method: 'POST', body: 'x'.repeat(100_000) })
   t.equal(await posted.text(), 'the page /form\n')
@@ -26,7 +26,7 @@ t.test('a WebSocket is served over the raw socket', async t => {
   t.equal((await once(ws, 'close'))[0], 1000)
 })
 
-t.test('so is one of hixie-76', async t => {
+t.test('and so is one of hixie-76', async t => {
   const socket = net.connect(Number(port), '127.0.0.1')
   t.teardown(() => socket.destroy())
   const peer = new RawPeer(socket, 'client')
@@ -36,6 +36,6 @@ t.test('so is one of hixie-76', async t => {
   t.equal(peer.input.toString('latin1', 16), '\0hello\xff')
 })
 
-t.test('it ends when it is asked to', async t => {
+t.test('it ends on request', async t => {
   t.equal(await example.stop(), 0)
 })

@@ -18,7 +18,7 @@ const target = `ws://127.0.0.1:${await listenOnLoopback(t, http)}/base`
 const example = await start(t, 'reverse-proxy/server.js', [target])
 const url = example.url.replace('http', 'ws')
 
-t.test('messages pass both ways, and the other side’s close too', async t => {
+t.test('messages pass in both directions, and the close of the other side too', async t => {
   const ws = new WebSocket(`${url}chat?room=1`)
   await once(ws, 'open')
   t.strictSame(asked, ['/chat?room=1 for 127.0.0.1'])
@@ -31,7 +31,7 @@ t.test('messages pass both ways, and the other side’s close too', async t => {
   t.strictSame((await once(ws, 'close')).map(String), ['4000', 'done'])
 })
 
-t.test('the page shows each connection', async t => {
+t.test('the page lists each connection', async t => {
   const browser = await launchBrowser(t)
   if (!browser) return
   const page = await browser.newPage()
@@ -46,7 +46,7 @@ t.test('the page shows each connection', async t => {
   await row.filter({ hasText: 'closed 1006' }).waitFor()
 })
 
-t.test('a connection that is open when the proxy goes is told so', async t => {
+t.test('an open connection is closed when the proxy shuts down', async t => {
   const ws = new WebSocket(url)
   await once(ws, 'open')
   const closed = once(ws, 'close')
@@ -54,6 +54,6 @@ t.test('a connection that is open when the proxy goes is told so', async t => {
   t.strictSame((await closed).map(String), ['1001', 'the proxy is shutting down'])
 })
 
-t.test('without a target it says how it is used', async t => {
+t.test('without a target it prints its usage', async t => {
   await t.rejects(start(t, 'reverse-proxy/server.js'))
 })

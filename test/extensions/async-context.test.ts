@@ -13,7 +13,7 @@ const CONNECTIONS = 12
 /** Compressed and inflated at once, and in the thread pool. */
 const MESSAGES: Message[] = [json(500), noise(50_000), json(90_000), noise(70_000), json(2000), json(300_000)]
 
-byBoth('each event comes in the context of its own connection, on both sides', async t => {
+byBoth('each event is emitted in the context of its own connection, on both sides', async t => {
   const user = new AsyncLocalStorage<string>()
   const strangers: string[] = []
   const check = (name: string | undefined, event: string) => {
@@ -61,7 +61,7 @@ byBoth('each event comes in the context of its own connection, on both sides', a
   t.same([...new Set(strangers)], [])
 })
 
-t.test('the timer that gives memory back belongs to no connection', async t => {
+t.test('the timer that releases memory belongs to no connection', async t => {
   const user = new AsyncLocalStorage<string>()
   const seen: unknown[] = []
   while (idleSweeper.size > 0) idleSweeper.sweep()

@@ -27,7 +27,7 @@ interface Result {
   grown: number
 }
 
-t.test('A02: it fails at the limit, and costs no more than that', { timeout: 60_000 }, async t => {
+t.test('A02: inflating stops at the limit, and takes no more memory than that', { timeout: 60_000 }, async t => {
   const { size, inflated, code, grown } = JSON.parse(await run('limit')) as Result
   t.ok(size < 300_000, `${size} bytes on the wire`)
   t.equal(code, 'WS_ERR_MESSAGE_TOO_LARGE')
@@ -35,15 +35,15 @@ t.test('A02: it fails at the limit, and costs no more than that', { timeout: 60_
   t.ok(grown < 4 * MIB, `${grown} bytes`)
 })
 
-t.test('without a limit it costs what the reader keeps', { timeout: 60_000 }, async t => {
+t.test('without a limit it takes the memory that the reader keeps', { timeout: 60_000 }, async t => {
   const dropped = JSON.parse(await run('drop')) as Result
   t.equal(dropped.inflated, 256 * MIB)
-  t.ok(dropped.grown < 64 * MIB, `${dropped.grown} bytes where each piece is dropped`)
+  t.ok(dropped.grown < 128 * MIB, `${dropped.grown} bytes where each piece is dropped`)
   const kept = JSON.parse(await run('keep')) as Result
   t.equal(kept.inflated, 256 * MIB)
   t.ok(kept.grown > 200 * MIB, `${kept.grown} bytes where all are kept`)
 })
 
-t.test('codecs that nobody closed do not keep the process', { timeout: 60_000 }, async () => {
+t.test('codecs that are not closed do not keep the process alive', { timeout: 60_000 }, async () => {
   await run('linger')
 })

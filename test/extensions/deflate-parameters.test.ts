@@ -79,11 +79,11 @@ const WRONG = [
   )
 ]
 
-t.test('a server answers an offer with what both can do', async t => {
+t.test('a server answers an offer with parameters that both support', async t => {
   for (const [options, offer, answer] of ANSWERS) t.equal(respond(options, offer), answer, offer)
 })
 
-t.test('A06, A13: a server declines an offer with a wrong parameter, and takes the next', async t => {
+t.test('A06, A13: a server declines an offer with an invalid parameter, and takes the next', async t => {
   for (const wrong of [...WRONG, 'server_max_window_bits']) {
     let answer: string | null
     try {
@@ -107,7 +107,7 @@ const OFFERS: [options: PermessageDeflateOptions, offer: string][] = [
   [{ windowBits: 15, peerContextTakeover: false }, `${P}; server_no_context_takeover; client_max_window_bits`]
 ]
 
-t.test('a client offers what it wants', async t => {
+t.test('a client offers its own parameters', async t => {
   for (const [options, offer] of OFFERS) t.equal(container(options).generateOffer(), offer)
 })
 
@@ -151,11 +151,11 @@ const UNACCEPTABLE: [options: PermessageDeflateOptions, answer: string][] = [
   [{}, `${P}, ${P}`]
 ]
 
-t.test('a client takes an answer that keeps to its offer', async t => {
+t.test('a client accepts a response that matches its offer', async t => {
   for (const [options, answer] of ACCEPTABLE) t.equal(activates(options, answer), true, answer)
 })
 
-t.test('what a server answers is an upper bound: a client compresses with the smaller window of the two', async t => {
+t.test("a server's response is an upper limit: a client compresses with the smaller window of the two", async t => {
   for (const [offered, answered, used] of [
     [12, 15, 12],
     [12, 13, 12],
@@ -172,14 +172,14 @@ t.test('what a server answers is an upper bound: a client compresses with the sm
   }
 })
 
-t.test('A06, A13: a client takes no other answer', async t => {
+t.test('A06, A13: a client accepts no other response', async t => {
   for (const [options, answer] of UNACCEPTABLE) t.equal(activates(options, answer), false, answer)
   for (const wrong of WRONG.filter(wrong => wrong !== '__proto__')) {
     t.equal(activates({ windowBits: 15 }, `${P}; ${wrong}`), false, wrong)
   }
 })
 
-t.test('parameters that no parser makes are refused too', async t => {
+t.test('parameters that a parser never makes are refused too', async t => {
   const odd = Object.fromEntries([['__proto__', 1]]) as ExtensionParams
   Object.defineProperty(odd, '__proto__', { value: 1, enumerable: true })
   const all = [odd, { server_max_window_bits: [9, 9] }, { client_max_window_bits: Number.NaN }, { foo: true }]
@@ -189,7 +189,7 @@ t.test('parameters that no parser makes are refused too', async t => {
   }
 })
 
-t.test('both sides come to the same, whatever they want', async t => {
+t.test('both sides agree on the same parameters, whatever they want', async t => {
   const bits = [9, 12, 15]
   for (const windowBits of bits) {
     for (const peerWindowBits of bits) {
@@ -211,10 +211,10 @@ t.test('both sides come to the same, whatever they want', async t => {
   }
 })
 
-t.test('a session that nobody activated works on nothing', async t => {
+t.test('a session that was not activated throws', async t => {
   const extension: Extension = permessageDeflate()
   const session = extension.createClientSession()!
-  t.throws(() => session.streaming!.outgoing(), /not been agreed/)
-  t.throws(() => session.streaming!.incoming(1), /not been agreed/)
+  t.throws(() => session.streaming!.outgoing(), /not negotiated/)
+  t.throws(() => session.streaming!.incoming(1), /not negotiated/)
   session.close()
 })

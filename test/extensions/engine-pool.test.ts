@@ -11,7 +11,7 @@ const DEFLATE: EngineKind = { does: 'deflate', windowBits: 10, level: 1, memLeve
 
 const isClosed = (engine: Engine): boolean => (engine as unknown as { closed: boolean }).closed
 
-t.test('what is put back is taken again, as if it were new, by those who want that kind', async t => {
+t.test('an engine that was put back is reused, as good as new, for the same kind', async t => {
   const sweeper = new IdleSweeper(1e6)
   const pool = new EnginePool(sweeper)
   const engine = pool.take(INFLATE)
@@ -43,14 +43,14 @@ t.test('each kind has a number of its own', async t => {
   t.equal(keys.size, kinds)
 })
 
-t.test('a few of each kind are kept', async t => {
+t.test('a few engines of each kind are kept', async t => {
   const pool = new EnginePool(new IdleSweeper(1e6))
   const engines = Array.from({ length: 20 }, () => pool.take(DEFLATE))
   for (const engine of engines) pool.put(engine)
   t.equal(engines.filter(engine => !isClosed(engine)).length, 8)
 })
 
-t.test('one that has failed is not kept', async t => {
+t.test('a failed engine is not kept', async t => {
   const pool = new EnginePool(new IdleSweeper(1e6))
   const engine = pool.take(INFLATE)
   t.throws(() => engine.direct!.run(Buffer.from([7]), 0, 1, Buffer.alloc(9), 0, 9))
@@ -59,7 +59,7 @@ t.test('one that has failed is not kept', async t => {
   t.not(pool.take(INFLATE), engine)
 })
 
-t.test('when nobody has taken one for a while, none is kept', async t => {
+t.test('engines are released when none was taken for a while', async t => {
   const sweeper = new IdleSweeper(1e6)
   const pool = new EnginePool(sweeper)
   const engine = pool.take(INFLATE)
@@ -80,13 +80,16 @@ t.test('when nobody has taken one for a while, none is kept', async t => {
   pool.release()
 })
 
-t.test('an engine is made in no asynchronous context: it outlives the connection that asked for it', async t => {
-  const storage = new AsyncLocalStorage<string>()
-  const contexts: unknown[] = []
-  const pool = new EnginePool(new IdleSweeper(1e6), kind => {
-    contexts.push(storage.getStore())
-    return new ZlibEngine(kind)
-  })
-  storage.run('a connection', () => pool.take(INFLATE)).close()
-  t.same(contexts, [undefined])
-})
+t.test(
+  'an engine is made outside of any asynchronous context, since it outlives the connection that requested it',
+  async t => {
+    const storage = new AsyncLocalStorage<string>()
+    const contexts: unknown[] = []
+    const pool = new EnginePool(new IdleSweeper(1e6), kind => {
+      contexts.push(storage.getStore())
+      return new ZlibEngine(kind)
+    })
+    storage.run('a connection', () => pool.take(INFLATE)).close()
+    t.same(contexts, [undefined])
+  }
+)

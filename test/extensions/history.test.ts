@@ -15,7 +15,7 @@ function restores(history: History, window: Buffer): boolean {
   return engine.produced === window.length && output.subarray(0, engine.produced).equals(window)
 }
 
-t.test('it has the last bytes, however they came', async t => {
+t.test('it holds the last bytes, however they were added', async t => {
   const next = random(3)
   for (const limit of [512, 4096, 32768]) {
     const all = noise(limit * 5)
@@ -45,7 +45,7 @@ t.test('exactly a window', async t => {
   t.ok(restores(history, bytes.subarray(512)))
 })
 
-t.test('memory grows with what is held', async t => {
+t.test('memory grows with the content', async t => {
   const history = new History(32768)
   t.equal(history.memory, 0)
   history.add(Buffer.from(json(700)), 0, 700)

@@ -16,7 +16,7 @@ function holder(): Counted {
   return one
 }
 
-t.test('who has not used it for a whole interval gives it back, once', async t => {
+t.test('a holder that was not used for a whole interval is released, once', async t => {
   const sweeper = new IdleSweeper(1e6)
   const [idle, busy] = [holder(), holder()]
   sweeper.add(idle)
@@ -33,7 +33,7 @@ t.test('who has not used it for a whole interval gives it back, once', async t =
   t.equal(sweeper.size, 0)
 })
 
-t.test('who adds itself again is asked again', async t => {
+t.test('a holder that adds itself again is released again', async t => {
   const sweeper = new IdleSweeper(1e6)
   const one = holder()
   const release = one.release
@@ -46,7 +46,7 @@ t.test('who adds itself again is asked again', async t => {
   t.equal(one.released, 3)
 })
 
-t.test('it sweeps by itself while somebody holds something', async t => {
+t.test('it sweeps by itself while there are holders', async t => {
   const sweeper = new IdleSweeper(5)
   const alive = setInterval(() => {}, 1000)
   for (let round = 0; round < 2; round++) {

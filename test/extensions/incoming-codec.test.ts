@@ -107,13 +107,13 @@ t.test('a message without a single byte is an empty one', async t => {
   arrives(t, [...fragments(empty, empty), compressed(HELLO)], [empty, bytesOf('Hello')])
 })
 
-t.test('empty fragments stand anywhere', async t => {
+t.test('empty fragments are allowed anywhere', async t => {
   const empty = Buffer.alloc(0)
   const parts = [empty, HELLO.subarray(0, 2), empty, empty, HELLO.subarray(2), empty]
   arrives(t, [...fragments(...parts), compressed(HELLO)], [bytesOf('Hello'), bytesOf('Hello')])
 })
 
-t.test('messages that are not compressed stand between those that are, and are in no window', async t => {
+t.test('uncompressed messages may stand between compressed ones, and are not part of the window', async t => {
   const [one, two] = [bytesOf(json(400)), bytesOf(json(500))]
   const frames = [
     compressed(deflate(one)),
@@ -126,19 +126,19 @@ t.test('messages that are not compressed stand between those that are, and are i
   arrives(t, frames, expected, 'with context taken over')
 })
 
-t.test('what follows a final block goes on with its window', async t => {
+t.test('data after a final block may refer to the window', async t => {
   const [one, two, three] = [bytesOf(json(3000)), bytesOf(json(5000)), bytesOf(json(700, 2))]
   const before = join(one, two)
   t.test('a block inside the message', async t => {
     arrives(t, [compressed(join(deflateFinal(one), deflate(two, one)))], [before])
   })
-  t.test('one behind the other', async t => {
+  t.test('several in a row', async t => {
     const many = Array.from({ length: 20 }, (_, i) => bytesOf(json(900, i)))
     const parts = many.map((bytes, i) => deflateFinal(bytes, join(...many.slice(0, i)).subarray(-32768)))
     arrives(t, [compressed(join(...parts, hex('00')))], [join(...many)])
     arrives(t, [...fragments(...parts, hex('00'))], [join(...many)])
   })
-  t.test('one of which nothing comes, between others', async t => {
+  t.test('one without content, between others', async t => {
     // three that are final, the second empty, and one behind them that ends in the tail
     arrives(t, [compressed(hex('0b03e8 03e8 0b0b0000 0bf2'))], [hex('56 5650 5248')])
   })
@@ -162,7 +162,7 @@ t.test('what follows a final block goes on with its window', async t => {
     arrives(t, frames, [large, rest], 'with context taken over')
     arrives(t, [compressed(join(deflateFinal(large), deflate(rest, last)))], [join(large, rest)])
   })
-  t.test('exactly where memory for a piece ends', async t => {
+  t.test('exactly at the end of a piece of memory', async t => {
     const zeros = Buffer.alloc(65536 * 4)
     arrives(t, [compressed(join(deflateFinal(zeros), deflate(one)))], [join(zeros, one)])
   })
@@ -177,7 +177,7 @@ const BAD: Record<string, Buffer> = {
 }
 
 for (const [what, payload] of Object.entries(BAD)) {
-  byBoth(`bad data fails with 1007: ${what}`, async t => {
+  byBoth(`malformed data fails with 1007: ${what}`, async t => {
     for (const options of Object.values(TAKEOVER)) {
       for (const cut of payload.length < 1000 ? [(bytes: Buffer) => [bytes], byteByByte] : [(b: Buffer) => [b]]) {
         const reader = receiver(options)
@@ -209,20 +209,20 @@ t.test('a new message inside another fails, and so does a fragment outside of on
   t.equal(await other.read([wire(false, more('a'))]).catch(codeOf), 'WS_ERR_UNEXPECTED_CONTINUATION')
 })
 
-t.test('other reserved bits stay', async t => {
+t.test('other reserved bits are kept', async t => {
   const codec = side({}).incoming(NO_LIMIT)
   const [piece] = await through(codec, new Frame(Opcode.Binary, HELLO, true, 7))
   t.equal(piece!.rsv, 3)
   t.equal(piece!.payload.toString(), 'Hello')
 })
 
-t.test('a payload that is text is read as its bytes', async t => {
+t.test('the bytes of a text payload are used', async t => {
   const codec = side({}).incoming(NO_LIMIT)
   const [piece] = await through(codec, new Frame(Opcode.Text, '\u0000', true, RSV1))
   t.same([piece!.size, piece!.length, piece!.complete], [0, 0, true])
 })
 
-t.test('fragments on the wire are what is counted, however many pieces come of them', async t => {
+t.test('fragments are counted as on the wire, however many pieces are made of them', async t => {
   const payload = deflate(Buffer.alloc(2 ** 20))
   const parts = [payload.subarray(0, 400), payload.subarray(400, 800), payload.subarray(800)]
   for (const cut of [(bytes: Buffer) => [bytes], byteByByte]) {
@@ -235,7 +235,7 @@ t.test('fragments on the wire are what is counted, however many pieces come of t
   }
 })
 
-t.test('pieces are bounded, and nothing is inflated before it is asked for', async t => {
+t.test('pieces have a maximum size, and nothing is inflated before it is requested', async t => {
   const codec = side({}).incoming(NO_LIMIT)
   codec.push(new Frame(Opcode.Binary, deflate(Buffer.alloc(2 ** 24)), true, RSV1))
   let offset = 0
@@ -253,7 +253,7 @@ t.test('pieces are bounded, and nothing is inflated before it is asked for', asy
   t.ok(pieces >= 2 ** 24 / 65536)
 })
 
-byBoth('A02: the limit holds while inflating, over the fragments of one message', async t => {
+byBoth('A02: the limit applies while inflating, over the fragments of one message', async t => {
   const size = 200_000
   const random = noise(size)
   const payloads: Record<string, Buffer[]> = {
@@ -283,7 +283,7 @@ byBoth('A02: the limit holds while inflating, over the fragments of one message'
   }
 })
 
-t.test('an empty message passes where nothing else does', async t => {
+t.test('an empty message passes while everything else waits', async t => {
   const reader = receiver({}, 0)
   await reader.read([wire(false, compressed(hex('00')))])
   t.same(reader.messages, [Buffer.alloc(0)])
@@ -313,7 +313,7 @@ byBoth('large input goes to the thread pool, in order', async t => {
   codec.close()
 })
 
-t.test('nobody need listen for the end of work', async t => {
+t.test('a listener for the end of the work is optional', async t => {
   const codec = side({}).incoming(NO_LIMIT)
   codec.push(new Frame(Opcode.Binary, deflate(noise(50_000)), true, RSV1))
   codec.next()
@@ -322,7 +322,7 @@ t.test('nobody need listen for the end of work', async t => {
   codec.close()
 })
 
-byBoth('A02: what a bomb stands for takes no memory beyond the limit', async t => {
+byBoth('A02: a bomb takes no memory beyond the limit', async t => {
   const bomb = deflate(Buffer.alloc(2 ** 26))
   const limit = 2 ** 20
   const reader = receiver({}, limit)
@@ -333,7 +333,7 @@ byBoth('A02: what a bomb stands for takes no memory beyond the limit', async t =
   reader.codec.close()
 })
 
-byBoth('A27: closed with work in the thread pool it says nothing more, of good data and of bad', async t => {
+byBoth('A27: closed with work in the thread pool it reports nothing more, with valid and malformed data', async t => {
   for (const payload of [deflate(noise(100_000)), BAD['much of it']!]) {
     const codec = side({}).incoming(NO_LIMIT)
     codec.push(new Frame(Opcode.Binary, payload, true, RSV1))
@@ -349,7 +349,7 @@ byBoth('A27: closed with work in the thread pool it says nothing more, of good d
   }
 })
 
-byBoth('between messages a connection holds its window and nothing else', async t => {
+byBoth('between messages a connection keeps its window and nothing else', async t => {
   const [one, two] = [bytesOf(json(5000)), bytesOf(json(6000, 3))]
   const reader = receiver({})
   await reader.read([wire(false, compressed(deflate(one)))])
@@ -362,7 +362,7 @@ byBoth('between messages a connection holds its window and nothing else', async 
   reader.codec.close()
 })
 
-t.test('a frame of nothing but final blocks costs little more than as many messages', async t => {
+t.test('a frame of final blocks only costs little more than as many messages', async t => {
   // the empty block of fixed codes, final: ten bits, and the rest of the second byte
   const blocks = (count: number): Buffer => Buffer.alloc(count * 2, hex('03 00'))
   for (const options of Object.values(TAKEOVER)) {
@@ -377,7 +377,7 @@ t.test('a frame of nothing but final blocks costs little more than as many messa
   }
 })
 
-byBoth('a large payload goes on behind a final block', async t => {
+byBoth('a large payload continues after a final block', async t => {
   const [one, two] = [noise(50_000), noise(150_000, 2)]
   for (const options of Object.values(TAKEOVER)) {
     const reader = receiver(options)
@@ -387,7 +387,7 @@ byBoth('a large payload goes on behind a final block', async t => {
   }
 })
 
-t.test('without context it holds nothing', async t => {
+t.test('without context takeover it keeps no memory', async t => {
   const payload = deflate(bytesOf(json(5000)))
   const reader = receiver({ peerContextTakeover: false })
   await reader.read([wire(false, ...fragments(payload.subarray(0, 100), payload.subarray(100)))])
@@ -395,7 +395,7 @@ t.test('without context it holds nothing', async t => {
   t.match(reader.codec, { engine: null, history: null })
 })
 
-t.test('a window of the least size, as zlib makes it for one', async t => {
+t.test('the smallest window, as zlib makes it', async t => {
   const codec = side({}, { server_max_window_bits: 8 }).incoming(NO_LIMIT)
   t.ok(codec instanceof IncomingCodec)
   const deflater = createDeflateRaw({ windowBits: 9, flush: constants.Z_SYNC_FLUSH })

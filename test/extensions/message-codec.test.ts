@@ -42,7 +42,7 @@ const isReady = (codec: FrameCodec): Promise<void> =>
     codec.ready = resolve
   })
 
-t.test('a message goes out as one frame, marked as the extension says', async t => {
+t.test('a message is sent as one frame, with the reserved bits of the extension', async t => {
   const { outgoing } = codecs()
   const [frame] = run(outgoing, data(Opcode.Text, 'abc'))
   t.match(frame, { opcode: Opcode.Text, fin: true, rsv: 2, payload: Buffer.from('cba') })
@@ -50,7 +50,7 @@ t.test('a message goes out as one frame, marked as the extension says', async t 
   t.equal(outgoing.next(), null)
 })
 
-t.test('fragments and parts are gathered, and only the first one says what they are', async t => {
+t.test('fragments and parts are collected, and only the first one has the opcode', async t => {
   const { incoming } = codecs()
   const part = new Frame(Opcode.Continuation, 'cd', false).asPart(0, 4)
   const rest = new Frame(Opcode.Continuation, 'ef', false).asPart(2, 4)
@@ -59,7 +59,7 @@ t.test('fragments and parts are gathered, and only the first one says what they 
   t.match(run(incoming, data(Opcode.Text, '')), [{ opcode: Opcode.Text, size: 0 }])
 })
 
-t.test('what comes in has no bit left, and what goes out only those that were agreed on', async t => {
+t.test('a received message has no reserved bit left, and a sent one only those negotiated', async t => {
   const marking: ToyOptions = {
     rsv: 4,
     incoming: (message, callback) => callback(null, { ...message, rsv1: true, rsv2: true, rsv3: true }),
@@ -70,7 +70,7 @@ t.test('what comes in has no bit left, and what goes out only those that were ag
   t.equal(run(outgoing, data(Opcode.Text, 'a'))[0]!.rsv, 4)
 })
 
-t.test('each bit is told to the extension, and the kind of message is not its to change', async t => {
+t.test('the extension gets each reserved bit, and cannot change the opcode', async t => {
   const seen: unknown[] = []
   const { incoming } = one({
     rsv: 7,
@@ -87,7 +87,7 @@ t.test('each bit is told to the extension, and the kind of message is not its to
   ])
 })
 
-t.test('an extension may write to what it is given: it is nobody else\u2019s', async t => {
+t.test('an extension may modify its input, which is not shared', async t => {
   const bytes = Buffer.from('abc')
   const { incoming, outgoing } = codecs([invert()])
   for (const codec of [incoming, outgoing]) {
@@ -103,7 +103,7 @@ t.test('masked parts are unmasked on the way', async t => {
   t.same(run(incoming, frame)[0]!.payload, Buffer.from('fedcba'))
 })
 
-t.test('an answer that comes later is told by ready, once', async t => {
+t.test('ready is called once when the extension answers later', async t => {
   let answer: () => void = () => {}
   const { incoming } = one({
     incoming(message, callback) {
@@ -123,13 +123,13 @@ t.test('an answer that comes later is told by ready, once', async t => {
   t.equal(incoming.next(), null)
 })
 
-t.test('an answer at once is not told: whoever pushed asks', async t => {
+t.test('ready is not called when the extension answers synchronously', async t => {
   const { incoming } = codecs()
   incoming.ready = () => t.fail('nobody waits')
   t.equal(run(incoming, data(Opcode.Text, 'a')).length, 1)
 })
 
-t.test('an answer later with nobody there to be told is kept', async t => {
+t.test('an answer without a ready listener is kept', async t => {
   let answer: () => void = () => {}
   const { outgoing } = one({
     outgoing(message, callback) {
@@ -141,7 +141,7 @@ t.test('an answer later with nobody there to be told is kept', async t => {
   t.match(outgoing.next(), { payload: Buffer.from('a') })
 })
 
-t.test('limits hold for what comes in, before and behind the extension', async t => {
+t.test('limits apply to received messages before and after the extension', async t => {
   const grow: ToyOptions = { incoming: (message, callback) => callback(null, { ...message, data: Buffer.alloc(101) }) }
   const cases: [string, string, ToyOptions, Frame[]][] = [
     ['announced', 'WS_ERR_MESSAGE_TOO_LARGE', {}, [new Frame(Opcode.Binary, 'a').asPart(0, 101)]],
@@ -174,7 +174,7 @@ t.test('limits hold for what comes in, before and behind the extension', async t
   t.equal(run(outgoing, ...many)[0]!.size, 1000, 'what goes out is our own affair')
 })
 
-t.test('an error of ours, out of an extension, stays what it is', async t => {
+t.test('an error of ours that an extension passes on is kept', async t => {
   const { WebSocketError } = await import('../../lib/index.js')
   const error = new WebSocketError('WS_ERR_INVALID_COMPRESSED_DATA')
   const { incoming } = one({ incoming: (_message, callback) => callback(error) })
@@ -190,7 +190,7 @@ t.test('any other error names the extension', async t => {
   })
 })
 
-t.test('a container that throws a string is no better', async t => {
+t.test('so does a thrown string', async t => {
   const container = {
     processIncomingMessage() {
       throw 'oops'
@@ -202,7 +202,7 @@ t.test('a container that throws a string is no better', async t => {
   t.throws(() => run(incoming, data(Opcode.Text, 'a')), { code: 'WS_ERR_EXTENSION', message: /oops$/ })
 })
 
-t.test('nor one that calls back and then throws, or calls back again', async t => {
+t.test('or an extension that calls back and then throws, or calls back again', async t => {
   const container = {
     processIncomingMessage(message: object, callback: (error: null, result: object) => void) {
       callback(null, message)
@@ -216,7 +216,7 @@ t.test('nor one that calls back and then throws, or calls back again', async t =
   t.match(run(incoming, data(Opcode.Text, 'a')), [{ payload: Buffer.from('a') }])
 })
 
-t.test('an extension that never answers is waited for as long as closeTimeout', { timeout: 8000 }, async t => {
+t.test('an extension that never answers times out after closeTimeout', { timeout: 8000 }, async t => {
   const { incoming } = one({ incoming: () => {} }, { closeTimeout: 20 })
   incoming.push(data(Opcode.Text, 'a'))
   const before = performance.now()
@@ -225,7 +225,7 @@ t.test('an extension that never answers is waited for as long as closeTimeout', 
   t.throws(() => incoming.next(), { code: 'WS_ERR_EXTENSION', message: /no answer in 20 ms/ })
 })
 
-t.test('with closeTimeout lifted, for ever', async t => {
+t.test('with an infinite closeTimeout it never times out', async t => {
   const { incoming } = one({ incoming: () => {} }, { closeTimeout: Number.POSITIVE_INFINITY })
   incoming.push(data(Opcode.Text, 'a'))
   const timers = process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
@@ -233,7 +233,7 @@ t.test('with closeTimeout lifted, for ever', async t => {
   t.equal(process.getActiveResourcesInfo().filter(name => name === 'Timeout').length, timers, 'there was no timer')
 })
 
-t.test("the type of an extension's error is the code of the Close", async t => {
+t.test("the type of an extension's error decides the close code", async t => {
   for (const [type, code, closeCode] of [
     ['protocol_error', 'WS_ERR_EXTENSION', 1002],
     ['unacceptable', 'WS_ERR_EXTENSION', 1003],
@@ -252,7 +252,7 @@ t.test("the type of an extension's error is the code of the Close", async t => {
   }
 })
 
-t.test('nothing is called after close, and the sessions are closed once, with the second of both', async t => {
+t.test('nothing is called after close, and the sessions are closed once, with the second direction', async t => {
   let answer: () => void = () => {}
   const extension = toy('one', {
     incoming(message, callback) {
@@ -274,7 +274,7 @@ t.test('nothing is called after close, and the sessions are closed once, with th
   t.equal(incoming.next(), null)
 })
 
-t.test('A10: a message of tiny parts takes no more memory than a few times its size', async t => {
+t.test('A10: a message of tiny parts takes no more than a few times its size', async t => {
   const size = 2 ** 20
   const { incoming } = codecs([reverse()], { maxMessageSize: size })
   const next = random(1)
@@ -290,7 +290,7 @@ t.test('A10: a message of tiny parts takes no more memory than a few times its s
   t.equal(run(incoming, new Frame(Opcode.Binary, 'x').asPart(size - 1, size))[0]!.size, size)
 })
 
-t.test('A09: a length that is only announced takes no room', async t => {
+t.test('A09: a length that is only announced allocates no memory', async t => {
   const { incoming } = codecs([reverse()], { maxMessageSize: 2 ** 30 })
   const before = process.memoryUsage().arrayBuffers
   incoming.push(new Frame(Opcode.Binary, 'x').asPart(0, 2 ** 30))

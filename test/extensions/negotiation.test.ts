@@ -43,28 +43,28 @@ function streamed(name: string): { extension: Extension; made: unknown[] } {
   return { extension, made }
 }
 
-t.test('without extensions nothing is offered, answered or agreed on', async t => {
+t.test('without extensions nothing is offered or agreed on', async t => {
   t.equal(negotiation().offer(), '')
   t.equal(negotiation().respond('a, b; c=1'), '')
   t.equal(negotiation().negotiated(), null)
   t.equal(negotiation(toy('a')).negotiated(), null)
 })
 
-t.test('offers are in the order of the extensions, each as often as it says', async t => {
+t.test('offers have the order of the extensions, each as often as it offers', async t => {
   const several = toy('several', { offer: () => [{ a: 1 }, { b: true, c: 'x' }, {}] })
   t.equal(negotiation(several, toy('one')).offer(), 'several; a=1, several; b; c=x, several, one')
   t.equal(negotiation(toy('silent', { offer: () => null })).offer(), '')
   t.equal(negotiation({ ...toy('absent'), createClientSession: () => null }).offer(), '')
 })
 
-t.test('a server answers with what it has of what was offered, and no more', async t => {
+t.test('a server accepts only what was offered and it supports', async t => {
   const extensions = [toy('a', { response: () => ({ x: 1 }) }), toy('b'), toy('picky', { accept: () => false })]
   t.equal(negotiation(...extensions).respond('b; k, other, picky, a'), 'a; x=1, b')
   t.same(extensions[1]!.seen.offers, [[{ k: true }]])
   t.equal(negotiation(...extensions).respond('other'), '')
 })
 
-t.test('the extensions are told the limit on messages', async t => {
+t.test('the extensions get the limit on messages', async t => {
   const told: unknown[] = []
   const extension: Extension = {
     ...toy('a'),
@@ -82,7 +82,7 @@ t.test('the extensions are told the limit on messages', async t => {
   t.same(told, [{ maxLength: 100 }, { maxLength: 100 }])
 })
 
-t.test('bits are those of what was agreed on, and of nothing else', async t => {
+t.test('the reserved bits are those of the agreed extensions only', async t => {
   const bits = [0, 1, 2, 3, 4, 5, 6, 7]
   for (const rsv of bits) {
     const extensions = [toy('chosen', { rsv }), toy('other', { rsv: 7 })]
@@ -99,7 +99,7 @@ t.test('bits are those of what was agreed on, and of nothing else', async t => {
   )
 })
 
-t.test('a client refuses what it did not ask for, or cannot use', async t => {
+t.test('a client refuses what it did not offer, or cannot use', async t => {
   const wrong: [answer: string, ...Extension[]][] = [
     ['other', toy('a')],
     ['a, other', toy('a')],
@@ -128,7 +128,7 @@ t.test('whole messages go through the sessions of both sides', async t => {
   }
 })
 
-t.test('whatever a session fails with, the container can write to it', async t => {
+t.test('a session may fail with any value', async t => {
   const failures: unknown[] = ['a string', Object.freeze(new Error('frozen')), 5, Object.create(null), true]
   for (const failure of failures) {
     for (const how of ['throws', 'calls back', 'calls back later']) {
@@ -183,7 +183,7 @@ t.test('a session is closed with both codecs, and may throw', async t => {
   t.equal(extension.seen.closed, 2)
 })
 
-t.test('a session that works frame by frame is used so, where it is alone', async t => {
+t.test('a session that works frame by frame is used directly if it is the only one', async t => {
   const { extension, made } = streamed('streamed')
   t.same(
     both([extension], [extension]).sides.map(side => side!.rsv),
@@ -198,7 +198,7 @@ t.test('a session that works frame by frame is used so, where it is alone', asyn
   t.match(through(sides[0]!.outgoing!, new Frame(Opcode.Text, 'abc')), { payload: Buffer.from('cba') })
 })
 
-t.test('a second answer replaces the first', async t => {
+t.test('a second response replaces the first', async t => {
   const client = negotiation(toy('a', { rsv: 2 }), toy('b', { rsv: 1 }))
   client.offer()
   client.activate('a')

@@ -19,7 +19,7 @@ function inflate(frames: Frame[]): Buffer {
 
 const ALONE = { contextTakeover: false, threshold: 0 }
 
-t.test('a message is compressed from the threshold on, in UTF-8 bytes', async t => {
+t.test('a message is compressed from the threshold on, counted in UTF-8 bytes', async t => {
   const codec = side({ threshold: 10 }).outgoing()
   const cases: [message: string | Buffer, compressed: boolean][] = [
     ['', false],
@@ -37,14 +37,14 @@ t.test('a message is compressed from the threshold on, in UTF-8 bytes', async t 
   codec.close()
 })
 
-t.test('by default nothing is compressed that hardly gets smaller', async t => {
+t.test('by default, messages that would hardly get smaller are not compressed', async t => {
   const codec = side({}).outgoing()
   t.equal((await send(codec, 'a'.repeat(63)))[0]!.rsv, 0)
   t.equal((await send(codec, 'a'.repeat(64)))[0]!.rsv, RSV1)
   codec.close()
 })
 
-t.test('what is sent as it is passes untouched', async t => {
+t.test('an uncompressed message passes unchanged', async t => {
   const codec = side({}).outgoing()
   const small = new Frame(Opcode.Text, 'small')
   t.same(await through(codec, small), [small])
@@ -71,7 +71,7 @@ t.test('an empty message is a byte of zeros (RFC 7692 §7.2.3.6)', async t => {
   }
 })
 
-byBoth('fragments: RSV1 on the first one only, and the tail is taken from the last one only', async t => {
+byBoth('fragments: RSV1 on the first one only, and the tail is removed from the last one only', async t => {
   for (const contextTakeover of [true, false]) {
     const codec = side({ contextTakeover }).outgoing()
     for (const [i, bytes] of ['one', '', 'two', ''].entries()) {
@@ -103,7 +103,7 @@ t.test('a fragmented message is compressed however small it is', async t => {
   t.equal(inflate(frames).toString(), 'ab')
 })
 
-byBoth('a large message is one frame; beyond a mebibyte it is fragments, each made when it is asked for', async t => {
+byBoth('a large message is one frame; beyond a mebibyte it is fragments, each made on request', async t => {
   for (const [message, count] of [
     [json(300_000), 1],
     [noise(300_000), 1],
@@ -133,7 +133,7 @@ byBoth('a large message is one frame; beyond a mebibyte it is fragments, each ma
   }
 })
 
-byBoth('frames in parts, masked as they came', async t => {
+byBoth('frames in parts, masked as received', async t => {
   const mask = 0x12345678
   const plain = noise(50_000)
   const masked = Buffer.from(plain)
@@ -157,7 +157,7 @@ byBoth('frames in parts, masked as they came', async t => {
   }
 })
 
-t.test('a view of larger memory, and one that is no Buffer', async t => {
+t.test('a view of a larger buffer, and one that is not a Buffer', async t => {
   const memory = noise(2000)
   const codec = side(ALONE).outgoing()
   const inner = new Frame(Opcode.Binary, memory).within(500, 700, 0, 'application')
@@ -167,7 +167,7 @@ t.test('a view of larger memory, and one that is no Buffer', async t => {
   codec.close()
 })
 
-t.test('what waits for the wire does not keep larger memory alive', async t => {
+t.test('data that waits for the wire does not keep a larger buffer alive', async t => {
   const codec = side(ALONE).outgoing()
   for (const message of [json(200), json(10_000), Buffer.alloc(65_536), noise(65_536)]) {
     for (const { payload } of await send(codec, message)) {
@@ -177,7 +177,7 @@ t.test('what waits for the wire does not keep larger memory alive', async t => {
   codec.close()
 })
 
-t.test('what cannot be compressed arrives, whatever zlib is told', async t => {
+t.test('incompressible data arrives, whatever the options of zlib', async t => {
   const large = noise(65_536)
   for (const windowBits of [9, 15]) {
     for (let memLevel = 1; memLevel <= 9; memLevel++) {
@@ -193,47 +193,50 @@ t.test('what cannot be compressed arrives, whatever zlib is told', async t => {
   }
 })
 
-byBoth('a prepared message is compressed once, and a receiver that takes context over reads all around it', async t => {
-  const { server, client } = agree({ threshold: 0 })
-  const prepared = new PreparedMessage(Opcode.Text, bytesOf(json(700)), true)
-  const large = new PreparedMessage(Opcode.Binary, noise(70_000), true)
-  const empty = new PreparedMessage(Opcode.Binary, Buffer.alloc(0), true)
-  const codecs = [server.outgoing(), server.outgoing(), server.outgoing()]
-  const receivers = codecs.map(() => new Receiver(client.incoming(NO_LIMIT)))
-  const sent = new Set<Frame>()
-  const messages: (string | PreparedMessage)[] = []
-  for (let i = 0; i < 12; i++) {
-    messages.push(
-      json(700),
-      json(300, i),
-      prepared,
-      json(700),
-      json(900, 3),
-      json(700),
-      prepared,
-      prepared,
-      large,
-      empty
-    )
-  }
-  for (const [i, codec] of codecs.entries()) {
-    for (const message of messages) {
-      const frames = typeof message === 'string' ? await send(codec, message) : await through(codec, message.whole)
-      if (typeof message !== 'string') for (const frame of frames) sent.add(frame)
-      await receivers[i]!.take(frames)
+byBoth(
+  'a prepared message is compressed once, and a receiver with context takeover reads the messages before and after it',
+  async t => {
+    const { server, client } = agree({ threshold: 0 })
+    const prepared = new PreparedMessage(Opcode.Text, bytesOf(json(700)), true)
+    const large = new PreparedMessage(Opcode.Binary, noise(70_000), true)
+    const empty = new PreparedMessage(Opcode.Binary, Buffer.alloc(0), true)
+    const codecs = [server.outgoing(), server.outgoing(), server.outgoing()]
+    const receivers = codecs.map(() => new Receiver(client.incoming(NO_LIMIT)))
+    const sent = new Set<Frame>()
+    const messages: (string | PreparedMessage)[] = []
+    for (let i = 0; i < 12; i++) {
+      messages.push(
+        json(700),
+        json(300, i),
+        prepared,
+        json(700),
+        json(900, 3),
+        json(700),
+        prepared,
+        prepared,
+        large,
+        empty
+      )
     }
-    const expected = messages.map(message => (typeof message === 'string' ? bytesOf(message) : message.payload))
-    t.ok(
-      receivers[i]!.messages.every((message, at) => bytesOf(message).equals(expected[at]!)),
-      `receiver ${i}`
-    )
-    t.equal(receivers[i]!.messages.length, messages.length)
-    codec.close()
+    for (const [i, codec] of codecs.entries()) {
+      for (const message of messages) {
+        const frames = typeof message === 'string' ? await send(codec, message) : await through(codec, message.whole)
+        if (typeof message !== 'string') for (const frame of frames) sent.add(frame)
+        await receivers[i]!.take(frames)
+      }
+      const expected = messages.map(message => (typeof message === 'string' ? bytesOf(message) : message.payload))
+      t.ok(
+        receivers[i]!.messages.every((message, at) => bytesOf(message).equals(expected[at]!)),
+        `receiver ${i}`
+      )
+      t.equal(receivers[i]!.messages.length, messages.length)
+      codec.close()
+    }
+    t.equal(sent.size, 3, 'each was compressed once')
   }
-  t.equal(sent.size, 3, 'each was compressed once')
-})
+)
 
-byBoth('what follows a prepared message refers to nothing before it', async t => {
+byBoth('a message after a prepared one refers to nothing before it', async t => {
   const codec = side({ windowBits: 15, threshold: 0 }).outgoing()
   const text = json(2000)
   await send(codec, text)
@@ -247,7 +250,7 @@ byBoth('what follows a prepared message refers to nothing before it', async t =>
   codec.close()
 })
 
-t.test('one compression serves all who agreed on the same, and no others', async t => {
+t.test('one compression serves all connections with the same parameters, and no others', async t => {
   const prepared = new PreparedMessage(Opcode.Text, bytesOf(json(5000)), true)
   const make = async (windowBits: number, contextTakeover: boolean, level = 6, memLevel = 5): Promise<Frame> => {
     const codec = side({ windowBits, contextTakeover, level, memLevel }).outgoing()
@@ -263,7 +266,7 @@ t.test('one compression serves all who agreed on the same, and no others', async
   for (const frame of others) t.equal(inflate([frame]).toString(), json(5000))
 })
 
-t.test('a prepared message that is small, or is not to be compressed, goes out as it is', async t => {
+t.test('a prepared message that is small, or not to be compressed, is sent unchanged', async t => {
   const codec = side({ threshold: 100 }).outgoing()
   const plain = new PreparedMessage(Opcode.Text, bytesOf(json(500)), false)
   const small = new PreparedMessage(Opcode.Text, bytesOf(json(99)), true)
@@ -274,7 +277,7 @@ t.test('a prepared message that is small, or is not to be compressed, goes out a
   for (const one of [codec, without]) one.close()
 })
 
-byBoth('an idle connection gives its compressor back, and the next message refers to nothing', async t => {
+byBoth('an idle connection releases its compressor, and the next message refers to nothing', async t => {
   const { server, client } = agree({ threshold: 0 })
   const codec = server.outgoing()
   const receiver = new Receiver(client.incoming(NO_LIMIT))
@@ -290,7 +293,7 @@ byBoth('an idle connection gives its compressor back, and the next message refer
   codec.close()
 })
 
-t.test('inside a message it is not idle, and without context it holds nothing', async t => {
+t.test('inside a message it is not idle, and without context takeover it keeps no memory', async t => {
   const codec = side({}).outgoing()
   const frames = await through(codec, new Frame(Opcode.Binary, bytesOf(json(500)), false))
   for (let i = 0; i < 3; i++) idleSweeper.sweep()
@@ -302,7 +305,7 @@ t.test('inside a message it is not idle, and without context it holds nothing', 
   t.match(free, { engine: null })
 })
 
-byBoth('A27: closed with work in the thread pool it says nothing more', async t => {
+byBoth('A27: closed with work in the thread pool it reports nothing more', async t => {
   const codec = side({}).outgoing()
   codec.push(new Frame(Opcode.Binary, noise(200_000)))
   codec.next()
@@ -315,7 +318,7 @@ byBoth('A27: closed with work in the thread pool it says nothing more', async t 
   other.close()
 })
 
-t.test('what fails in the thread pool fails the connection, not the process', async t => {
+t.test('a failure in the thread pool fails the connection, not the process', async t => {
   const codec = side({}).outgoing()
   codec.push(new Frame(Opcode.Binary, noise(200_000)))
   codec.next()
@@ -326,7 +329,7 @@ t.test('what fails in the thread pool fails the connection, not the process', as
   codec.close()
 })
 
-t.test('many messages in one turn let others have theirs, and stay in order', async t => {
+t.test('many messages in one turn do not block others, and stay in order', async t => {
   const { server } = agree({ ...ALONE, level: 9 })
   const bytes = noise(16_384)
   const codecs = Array.from({ length: 400 }, () => server.outgoing())

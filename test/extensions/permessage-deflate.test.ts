@@ -20,7 +20,7 @@ const NUMBERS: Record<string, [least: number, most: number]> = {
   concurrency: [1, Number.POSITIVE_INFINITY]
 }
 
-t.test('an option that is unknown or of a wrong type is a TypeError, one out of range a RangeError', async t => {
+t.test('an unknown option or a wrong type is a TypeError, a number out of range a RangeError', async t => {
   const make = (options: object) => () => permessageDeflate(options as PermessageDeflateOptions)
   for (const [name, [least, most]] of Object.entries(NUMBERS)) {
     for (const right of [least, most, undefined]) t.doesNotThrow(make({ [name]: right }), `${name}: ${right}`)
@@ -48,7 +48,7 @@ t.test('the documented defaults are the defaults', async t => {
   }
 })
 
-t.test('connections that agreed on the same share what says how', async t => {
+t.test('connections that agreed on the same parameters share their settings', async t => {
   const extension = permessageDeflate()
   const session = (): object =>
     (extension.createServerSession([{}]) as unknown as { agreed: { outgoing: object } }).agreed.outgoing
@@ -94,7 +94,7 @@ function message(data: Buffer | string, rsv1 = false): ExtensionMessage {
   return { rsv1, rsv2: false, rsv3: false, opcode: 2, data: bytesOf(data) }
 }
 
-t.test('in one container with another extension: whole messages, in order, each answered once', async t => {
+t.test('combined with another extension: whole messages, in order, each answered once', async t => {
   const { client, server } = containers({ threshold: 50 })
   const payloads = [
     '',
@@ -149,7 +149,7 @@ t.test('maxLength of the container is the limit', async t => {
   })
 })
 
-t.test('A32: after a failure every message is answered with it, once', async t => {
+t.test('A32: after a failure every message fails with it, once', async t => {
   const session = permessageDeflate().createServerSession([{}])!
   const answers: unknown[] = []
   const bad = Buffer.concat([Buffer.from([7]), noise(100_000)])
@@ -169,7 +169,7 @@ t.test('A32: after a failure every message is answered with it, once', async t =
   session.close()
 })
 
-t.test('closed, whoever waits is told so, once', async t => {
+t.test('on close, each waiting message fails once', async t => {
   const session = permessageDeflate().createServerSession([{}])!
   const answers: unknown[] = []
   session.processOutgoingMessage(message(noise(100_000)), error => answers.push(error))
@@ -185,7 +185,7 @@ t.test('closed, whoever waits is told so, once', async t => {
   t.equal(answers.length, 4)
 })
 
-t.test('a callback that throws, or sends more, does not harm the others', async t => {
+t.test('a callback that throws, or sends more, does not affect the others', async t => {
   const session = permessageDeflate({ threshold: 0 }).createServerSession([{}])!
   const answers: string[] = []
   const note = (name: string) => (): void => {
@@ -205,7 +205,7 @@ t.test('a callback that throws, or sends more, does not harm the others', async 
   session.close()
 })
 
-t.test('by default a server asks for little memory, and a client for nothing', async t => {
+t.test('by default a server asks for little memory, and a client asks for nothing', async t => {
   const { offer, answer } = agree({})
   t.same(offer, { client_max_window_bits: 12 })
   t.same(answer, { client_max_window_bits: 12 })

@@ -59,7 +59,7 @@ for (const [bits, engines] of each(NODE_BITS)) {
   })
 }
 
-t.test('a client asked for a window of 8 sends everything as it is', async t => {
+t.test('a client asked for a window of 8 sends everything uncompressed', async t => {
   const { client, server, answer } = agree({ peerWindowBits: 8, threshold: 0 }, { threshold: 0 })
   t.equal(answer['client_max_window_bits'], 8)
   const sender = client.outgoing()
@@ -168,7 +168,7 @@ async function arrives(t: Test, cutting: Cut, engines: Engines): Promise<void> {
 }
 
 for (const engines of BOTH) {
-  t.test(`a message in random fragments, each of which can be read when it is there, by ${engines}`, async t => {
+  t.test(`a message in random fragments, each readable when it has arrived, by ${engines}`, async t => {
     useEngines(t, engines)
     const next = random(7)
     for (const contextTakeover of TAKEOVER) {

@@ -15,13 +15,13 @@ function budget(takes: number) {
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
-t.test('little work in a turn is done at once, however long it takes', async t => {
+t.test('little work in a turn is done at once', async t => {
   const { made, done, work } = budget(100)
   for (let id = 0; id < 16; id++) if (made.take()) work(id)
   t.equal(done.length, 16)
 })
 
-t.test('beyond its time the rest waits for later turns, in order, a few milliseconds in each', async t => {
+t.test('work beyond the budget waits for later turns, in order, a few milliseconds in each', async t => {
   const { made, done, work } = budget(1)
   for (let id = 0; id < 100; id++) {
     if (made.take()) work(id)
@@ -41,7 +41,7 @@ t.test('beyond its time the rest waits for later turns, in order, a few millisec
   t.equal(made.take(), true, 'and a new turn has all of it')
 })
 
-t.test('what comes while others wait goes behind them, and one that is slow does not stop the rest', async t => {
+t.test('new work queues after work that waits, and a slow piece does not stop the rest', async t => {
   const { made, done, work } = budget(50)
   for (let id = 0; id < 20; id++) {
     if (made.take()) work(id)

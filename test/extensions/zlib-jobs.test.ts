@@ -1,7 +1,7 @@
 import t from 'tap'
 import { JobQueue } from '../../lib/extensions/zlib-jobs.js'
 
-t.test('so many jobs run at once, in the order in which they came', async t => {
+t.test('a limited number of jobs runs at once, in order', async t => {
   const queue = new JobQueue()
   const begun: number[] = []
   for (let i = 0; i < 5; i++) queue.enter({ begin: () => begun.push(i) }, 2)
@@ -17,7 +17,7 @@ t.test('so many jobs run at once, in the order in which they came', async t => {
   t.same(begun, [0, 1, 2, 3, 4, 5])
 })
 
-t.test('each job has the limit of whoever wants it, and none goes ahead of another', async t => {
+t.test('each job has its own limit, and none overtakes another', async t => {
   const queue = new JobQueue()
   const begun: string[] = []
   const enter = (name: string, limit: number): void => queue.enter({ begin: () => begun.push(name) }, limit)
@@ -32,7 +32,7 @@ t.test('each job has the limit of whoever wants it, and none goes ahead of anoth
   t.same(begun, ['a', 'b', 'c', 'd'])
 })
 
-t.test('a hundred thousand jobs that are over as soon as they begin', async t => {
+t.test('a hundred thousand jobs that finish as soon as they start', async t => {
   const queue = new JobQueue()
   let over = 0
   const job = {

@@ -11,7 +11,7 @@ import { ZlibProbe, zlibProbe } from '../../lib/extensions/zlib-probe.js'
 
 const newWay = () => ({ jobs: new JobQueue(), isProven: false })
 
-t.test('the zlib of this Node is as expected, at once and in the thread pool', async t => {
+t.test('the zlib of this Node works as expected, synchronously and in the thread pool', async t => {
   t.equal(zlibProbe.isPassed, true)
   await zlibProbe.answered
   t.equal(zlibProbe.isPassed, true)
@@ -68,7 +68,7 @@ const AT_ONCE: Record<string, Change> = {
 }
 
 for (const [name, change] of Object.entries(AT_ONCE)) {
-  t.test(`at once: ${name}`, async t => {
+  t.test(`synchronous: ${name}`, async t => {
     const made: ZlibEngine[] = []
     const probe = new ZlibProbe((kind, way) => {
       const engine = new ZlibEngine(kind, way)
@@ -81,7 +81,7 @@ for (const [name, change] of Object.entries(AT_ONCE)) {
   })
 }
 
-t.test('at once: a stream has no handle', async t => {
+t.test('synchronous: a stream without a handle', async t => {
   const probe = new ZlibProbe(() => {
     throw new TypeError('cannot set properties of undefined')
   }, newWay())
@@ -119,7 +119,7 @@ for (const [name, change] of Object.entries(IN_POOL)) {
   })
 }
 
-t.test('in the thread pool: an end that is never told keeps work out of it, and nothing from it', async t => {
+t.test('in the thread pool: an end that is never reported keeps work out of it, and blocks nothing', async t => {
   const way = newWay()
   const probe = new ZlibProbe((kind, way) => {
     const engine = new ZlibEngine(kind, way)
@@ -134,7 +134,7 @@ t.test('in the thread pool: an end that is never told keeps work out of it, and 
   engine.close()
 })
 
-t.test('engines are made as it says', async t => {
+t.test('engines are made according to the result', async t => {
   const kind = { does: 'inflate', windowBits: 9 } as const
   for (const isPassed of [true, false]) {
     const pool = new EnginePool(new IdleSweeper(1e6))

@@ -44,7 +44,7 @@ if (ONLY !== undefined) {
     t.same(violations, [])
   })
 } else {
-  t.test(`whatever the wire and the applications do, both sides end in order`, async t => {
+  t.test('whatever the wire and the applications do, both sides end', async t => {
     const before = process.getActiveResourcesInfo().sort()
     const tally = new Tally(t)
     for (let seed = FROM; seed < FROM + RUNS; seed++) {
@@ -54,7 +54,7 @@ if (ONLY !== undefined) {
     t.same(process.getActiveResourcesInfo().sort(), before, 'nothing is left that keeps the process alive')
   })
 
-  t.test('whatever byte a fault comes after, both sides end in order', async t => {
+  t.test('whatever byte a fault follows, both sides end', async t => {
     const tally = new Tally(t)
     for await (const { run, says } of sweep()) tally.add(run, says)
     tally.end()
@@ -64,7 +64,7 @@ if (ONLY !== undefined) {
     for (const seed of [1, 2, 3]) t.same((await run(seed)).log, (await run(seed)).log)
   })
 
-  t.test('nothing of a connection is left when it is over', async t => {
+  t.test('nothing of a connection remains when it has ended', async t => {
     const left: WeakRef<object>[] = []
     for (let seed = FROM; seed < FROM + 40; seed++) left.push(...(await runAndForget(seed)))
     // a WeakRef holds on until the end of the turn in which it was made

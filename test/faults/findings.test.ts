@@ -23,7 +23,7 @@ async function endsSoon(t: Test, { ws }: Side): Promise<boolean> {
   return (await Promise.race([ws.whenClosed(), patience])) !== 'waits'
 }
 
-t.test('two sides that send to each other and ping do not wait for each other for ever', async t => {
+t.test('two sides that send to each other and ping do not deadlock', async t => {
   const ends = await tcpPair(t, true)
   const sides = [WebSocketStream.client('ws://a/'), WebSocketStream.server()]
   const received = [0, 0]
@@ -47,7 +47,7 @@ t.test('two sides that send to each other and ping do not wait for each other fo
 })
 
 for (const join of ['attach', 'pipe'] as const) {
-  t.test(`a Close that has arrived counts, though its reader is slow and has closed as well: ${join}`, async t => {
+  t.test(`a Close that has arrived counts, even if its reader is slow and has closed too: ${join}`, async t => {
     // a socket as Node makes it, which ends when the peer does
     const [socket, theirs] = await tcpPair(t, true)
     const peer = WebSocketStream.server()
@@ -81,7 +81,7 @@ for (const setup of IN_MEMORY) {
     ]
   ] as const) {
     t.test(
-      `a message of which nobody took the first fragment is no fault of the peer: who ${says}: ${nameOf(setup)}`,
+      `a message whose first fragment was not read is not the peer's fault: application that ${says}: ${nameOf(setup)}`,
       async t => {
         const { ws, peer } = await open(t, setup)
         peer.write(peer.frame(TEXT, 'whole'), peer.frame(TEXT, 'first', { fin: false }))
@@ -95,7 +95,7 @@ for (const setup of IN_MEMORY) {
     )
   }
 
-  t.test(`an end is not clean where our own Close never left: ${nameOf(setup)}`, async t => {
+  t.test(`an end is not clean if our own Close was never sent: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { closeTimeout: 50 })
     peer.stream.pause()
     // more than the wire holds
@@ -106,18 +106,15 @@ for (const setup of IN_MEMORY) {
     t.equal(info.wasClean, false, 'messages and the Close behind them were lost')
   })
 
-  t.test(
-    `a close behind an end of messages that the wire does not take is bounded in time: ${nameOf(setup)}`,
-    async t => {
-      const side = await open(t, setup, { closeTimeout: 50 })
-      stall(side)
-      side.ws.messages.end()
-      side.ws.close()
-      t.ok(await endsSoon(t, side), 'closeTimeout ends it')
-    }
-  )
+  t.test(`a close after messages.end() that the wire does not take has a time limit: ${nameOf(setup)}`, async t => {
+    const side = await open(t, setup, { closeTimeout: 50 })
+    stall(side)
+    side.ws.messages.end()
+    side.ws.close()
+    t.ok(await endsSoon(t, side), 'closeTimeout ends it')
+  })
 
-  t.test(`messages that are only written to do not hold up the listeners of 'message': ${nameOf(setup)}`, async t => {
+  t.test(`a messages view that is only written to does not delay 'message' listeners: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const got: unknown[] = []
     ws.on('message', message => got.push(message))
@@ -136,7 +133,7 @@ function stall({ ws, peer }: Side): void {
 for (const role of ['server', 'client'] as const) {
   const setup: Setup = { role, join: 'attach', wire: 'memory' }
 
-  t.test(`a close that is asked for before the handshake is bounded in time: ${nameOf(setup)}`, async t => {
+  t.test(`a close requested before the handshake has a time limit: ${nameOf(setup)}`, async t => {
     const ends = pair()
     const [ours, theirs] = [make(role), make(role === 'client' ? 'server' : 'client')]
     t.teardown(() => [ours, theirs].map(ws => ws.destroy()))
@@ -148,7 +145,7 @@ for (const role of ['server', 'client'] as const) {
     t.ok(await endsSoon(t, { ws: ours } as Side), 'closeTimeout ends it')
   })
 
-  t.test(`an attached stream is left without listeners, a blocked one too: ${nameOf(setup)}`, async t => {
+  t.test(`an attached stream keeps no listeners, even if it is blocked: ${nameOf(setup)}`, async t => {
     const { ws, peer, socket } = await open(t, setup)
     peer.stream.pause()
     for (let i = 0; i < 20; i++) ws.binary(Buffer.alloc(100_000))

@@ -35,7 +35,7 @@ function node(...args: string[]): Promise<Outcome> {
   })
 }
 
-t.test('no target has a finding, and each finds something that its seeds do not', async t => {
+t.test('no target has a finding, and each finds more than its seeds do', async t => {
   const { status, stdout, stderr } = await node(script, '--minutes', '4', '--inputs', String(INPUTS), '--seed', '13')
   t.equal(status, 0, stdout + stderr)
   for (const { name } of TARGETS) {
@@ -47,13 +47,13 @@ t.test('no target has a finding, and each finds something that its seeds do not'
   }
 })
 
-t.test('one input is run again by its digits', async t => {
+t.test('one input can be run again by its digits', async t => {
   const { status, stdout } = await node(script, '--target', 'frame-parser', '--replay', '0600818537fa213d7f9f4d5158')
   t.equal(status, 0)
   t.match(stdout, 'frame-parser: nothing was found wrong')
 })
 
-t.test('words that make no sense are answered with how it is done', async t => {
+t.test('invalid arguments print the usage', async t => {
   const wrong = [['--target', 'nothing'], ['--minutes', 'soon'], ['--replay', '00'], ['--what']]
   const said: string[] = []
   t.intercept(console, 'error', { value: (line: string) => said.push(line) })
@@ -78,7 +78,7 @@ function planted(): Target {
   }
 }
 
-t.test('what lies behind several branches is found, and made as small as it goes', async t => {
+t.test('a finding behind several branches is found, and minimized', async t => {
   const watchdog = new Watchdog(10_000)
   const limits = { inputs: 2_000_000, milliseconds: 60_000 }
   const seeds = [Buffer.from('00000000000000000000', 'hex')]
@@ -87,7 +87,7 @@ t.test('what lies behind several branches is found, and made as small as it goes
   t.equal(finding?.input.toString('latin1', 2), 'BUG', `after ${inputs} inputs`)
 })
 
-t.test('what a target leaves for others to catch is a finding, too', async t => {
+t.test('an exception outside of the target is a finding, too', async t => {
   const target: Target = {
     name: 'late',
     async run() {
@@ -102,7 +102,7 @@ t.test('what a target leaves for others to catch is a finding, too', async t => 
   t.match(finding?.error, { message: 'late' })
 })
 
-t.test('an input that does not end ends the process, which says how to repeat it', async t => {
+t.test('an input that does not end ends the process, which prints how to repeat it', async t => {
   const compiled = new URL('../../node_modules/.cache/websocket-duplex-fuzz/test/fuzz/watchdog.js', import.meta.url)
   const code = `
     const { Watchdog } = await import(${JSON.stringify(compiled.href)})

@@ -15,7 +15,7 @@ for (const [kind, first] of [
   [REQUEST, 'GET /chat?a=b HTTP/1.1'],
   [RESPONSE, 'HTTP/1.1 101 Switching Protocols']
 ] as const) {
-  t.test(`a head is read as it was written, however it is cut: ${first}`, async t => {
+  t.test(`a head is read as written, however it is split: ${first}`, async t => {
     const property = fc.property(fields, bytes(50), cuts, (fields, behind, cuts) => {
       const parser = new HeadParser<any>(kind as never, LIMITS)
       const rest: Buffer[] = []
@@ -36,7 +36,7 @@ for (const [kind, first] of [
   })
 }
 
-t.test('the tokens of a list are found, whatever blanks and empty items stand between them', async t => {
+t.test('the tokens of a list are found, with any blanks and empty items between them', async t => {
   const item = fc.tuple(blanks, fc.option(token, { freq: 5 }), blanks)
   const property = fc.property(fc.array(item, { maxLength: 8 }), items => {
     const list = items.map(([before, token, behind]) => before + (token ?? '') + behind).join(',')
@@ -47,7 +47,7 @@ t.test('the tokens of a list are found, whatever blanks and empty items stand be
   await holds(t, property, 1500)
 })
 
-t.test('extensions are read as they were meant, quoted or not', async t => {
+t.test('extensions are read as intended, quoted or not', async t => {
   const parameter = fc.tuple(token, fc.option(token), fc.boolean(), blanks)
   const extension = fc.tuple(token, fc.array(parameter, { maxLength: 4 }), blanks)
   const property = fc.property(fc.array(extension, { minLength: 1, maxLength: 4 }), extensions => {
@@ -90,7 +90,7 @@ const HEADS: Record<string, Buffer[]> = {
 
 for (const [name, heads] of Object.entries(HEADS)) {
   const target = TARGETS.find(target => target.name === name) as Target
-  t.test(`whatever is wrong in a head, it is read or refused, the same for any chunks: ${name}`, async t => {
+  t.test(`a head with any error is read or refused, the same for any chunks: ${name}`, async t => {
     const faults = fc.array(wrongBytes, { minLength: 1, maxLength: 3 })
     const property = fc.property(
       fc.constantFrom(...heads),

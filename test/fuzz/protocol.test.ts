@@ -43,7 +43,7 @@ function mustEqual(got: readonly Message[], wanted: readonly Message[], what: st
   if (one !== two) throw new Error(`${what}: ${got.length} of ${wanted.length}`)
 }
 
-t.test('any conversation is read as it was meant, however it is fragmented and cut', async t => {
+t.test('any conversation is read as intended, however it is fragmented and split', async t => {
   const property = fc.property(conversation, cuts, fc.boolean(), fc.boolean(), (said, cuts, masked, owned) => {
     const { messages, controls } = read(masked, cutAt(wire(masked, ...said.frames), cuts), owned)
     mustEqual(messages, said.messages, 'messages')
@@ -52,7 +52,7 @@ t.test('any conversation is read as it was meant, however it is fragmented and c
   await holds(t, property, 1500)
 })
 
-t.test('what is written is read again, in fragments of any size, control frames ahead of what waits', async t => {
+t.test('written frames are read again, in fragments of any size, with control frames before waiting ones', async t => {
   const pings = fc.array(fc.option(bytes(125), { freq: 2 }), { minLength: 6, maxLength: 6 })
   const size = fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.integer({ min: 1, max: 3000 }))
   const property = fc.property(messages(), pings, size, cuts, fc.boolean(), (sent, pings, size, cuts, masked) => {
@@ -90,7 +90,7 @@ t.test('what is written is read again, in fragments of any size, control frames 
   await holds(t, property, 800)
 })
 
-t.test('a frame that is written in parts is one frame on the wire, and nothing stands inside it', async t => {
+t.test('a frame written in parts is one frame on the wire, and nothing is inside it', async t => {
   const property = fc.property(message(), cuts, fc.nat(8), fc.boolean(), (sent, cuts, when, masked) => {
     const payload = Buffer.from(sent as string)
     const opcode = typeof sent === 'string' ? Opcode.Text : Opcode.Binary
@@ -113,7 +113,7 @@ t.test('a frame that is written in parts is one frame on the wire, and nothing s
   await holds(t, property, 800)
 })
 
-t.test('a prepared message is on the wire what the message itself would be', async t => {
+t.test('a prepared message has the same bytes as the message itself', async t => {
   const property = fc.property(messages(9000), fc.boolean(), (sent, masked) => {
     const writer = new FrameWriter(masked)
     for (const message of sent) {
@@ -125,7 +125,7 @@ t.test('a prepared message is on the wire what the message itself would be', asy
   await holds(t, property, 300)
 })
 
-t.test('whatever is wrong in a wire, the parser goes on or refuses, the same for any chunks', async t => {
+t.test('with any error in a wire, the parser continues or refuses, the same for any chunks', async t => {
   const property = fc.property(damagedWire, fc.nat(255), fc.nat(15), ({ bytes, masked }, cut, flags) => {
     frameParser.run(Buffer.concat([Buffer.from([(flags << 1) | (masked ? 0 : 1), cut]), bytes]))
   })
@@ -133,7 +133,7 @@ t.test('whatever is wrong in a wire, the parser goes on or refuses, the same for
 })
 
 t.test(
-  'whatever is wrong in a wire, messages come or a refusal, the same for any chunks, and within the limits',
+  'with any error in a wire, messages or a refusal come out, the same for any chunks, within the limits',
   async t => {
     const property = fc.property(damagedWire, fc.nat(255), fc.nat(31), ({ bytes, masked }, cut, flags) => {
       joiner.run(Buffer.concat([Buffer.from([(flags << 1) | (masked ? 0 : 1), cut]), bytes]))
@@ -142,7 +142,7 @@ t.test(
   }
 )
 
-t.test('a mask that is applied twice is none, wherever the bytes lie', async t => {
+t.test('applying a mask twice restores the bytes, at any position', async t => {
   const property = fc.property(
     fc.nat(600),
     fc.nat(9),
@@ -163,7 +163,7 @@ t.test('a mask that is applied twice is none, wherever the bytes lie', async t =
   await holds(t, property, 1500)
 })
 
-t.test('text is checked piece by piece as Node checks the whole, and a wrong byte is seen at once', async t => {
+t.test('text is checked in pieces as Node checks the whole, and an invalid byte is detected at once', async t => {
   const isRight = (bytes: Buffer, stream: boolean): boolean => {
     try {
       new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream })
@@ -187,7 +187,7 @@ t.test('text is checked piece by piece as Node checks the whole, and a wrong byt
   await holds(t, property, 3000)
 })
 
-t.test('the body of a Close frame is read as it was written, and any other is read or refused', async t => {
+t.test('a Close body is read as written, and any other is read or refused', async t => {
   const codes = fc.integer({ min: 0, max: 6000 })
   const property = fc.property(
     codes,

@@ -24,7 +24,7 @@ async function outcome(stage: Readable): Promise<{ items: unknown[]; error: Erro
 }
 
 for (const role of ['server', 'client'] as const) {
-  t.test(`decoder and assembler make the messages of any conversation, however it is cut: ${role}`, async t => {
+  t.test(`decoder and assembler make the messages of any conversation, however it is split: ${role}`, async t => {
     const property = fc.asyncProperty(conversation, cuts, async (said, cuts) => {
       const chunks = cutAt(wire(role === 'server', ...said.frames), cuts)
       const assembler = Readable.from(chunks).pipe(new FrameDecoder({ role })).pipe(new MessageAssembler())
@@ -35,7 +35,7 @@ for (const role of ['server', 'client'] as const) {
     await holds(t, property, 150)
   })
 
-  t.test(`what fragmenter and encoder write, decoder and assembler of the other side read: ${role}`, async t => {
+  t.test(`decoder and assembler of one side read what fragmenter and encoder of the other write: ${role}`, async t => {
     const size = fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.integer({ min: 1, max: 2000 }))
     const property = fc.asyncProperty(messages(9000), size, async (sent, fragmentSize) => {
       const fragmenter = new MessageFragmenter({ fragmentSize })
@@ -54,7 +54,7 @@ for (const role of ['server', 'client'] as const) {
   })
 }
 
-t.test('whatever is wrong in a wire, a decoder on its own ends or is destroyed with a WebSocketError', async t => {
+t.test('with any error in a wire, a decoder on its own ends or is destroyed with a WebSocketError', async t => {
   const property = fc.asyncProperty(damagedWire, cuts, async ({ bytes, masked }, cuts) => {
     const decoder = new FrameDecoder({ role: masked ? 'server' : 'client' })
     const source = Readable.from(cutAt(bytes, cuts))
@@ -66,13 +66,10 @@ t.test('whatever is wrong in a wire, a decoder on its own ends or is destroyed w
   await holds(t, property, 200)
 })
 
-t.test(
-  'whatever is wrong in a wire, a connection ends in order, with the messages and the code that the codecs say',
-  async t => {
-    const property = fc.asyncProperty(damagedWire, fc.nat(255), fc.nat(63), async ({ bytes, masked }, cut, flags) => {
-      // bit 0 is the role, bit 1 a head of its own
-      await whole.run(Buffer.concat([Buffer.from([(flags << 2) | (masked ? 0 : 1), cut]), bytes]))
-    })
-    await holds(t, property, 1000)
-  }
-)
+t.test('with any error in a wire, a connection ends with the messages and the code of the codecs', async t => {
+  const property = fc.asyncProperty(damagedWire, fc.nat(255), fc.nat(63), async ({ bytes, masked }, cut, flags) => {
+    // bit 0 is the role, bit 1 a head of its own
+    await whole.run(Buffer.concat([Buffer.from([(flags << 2) | (masked ? 0 : 1), cut]), bytes]))
+  })
+  await holds(t, property, 1000)
+})

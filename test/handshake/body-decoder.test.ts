@@ -27,7 +27,7 @@ function decode(length: BodyLength, pieces: readonly Buffer[]): { body: string; 
 const whole = (text: string): Buffer[] => [latin1(text)]
 const bytes = (text: string): Buffer[] => [...text].map(latin1)
 
-t.test('the length of a body follows from the fields (RFC 9112 §6.3)', async t => {
+t.test('the header fields determine the length of a body (RFC 9112 §6.3)', async t => {
   t.equal(lengthOf({}), 0)
   t.equal(lengthOf({ 'Content-Length': '0' }), 0)
   t.equal(lengthOf({ 'Content-Length': '123456789012345' }), 123456789012345)
@@ -51,7 +51,7 @@ t.test('the length of a body follows from the fields (RFC 9112 §6.3)', async t 
   t.equal(caught(() => lengthOf({ 'Transfer-Encoding': 'chunked' }, 'POST / HTTP/1.0')).status, 400)
 })
 
-t.test('a client may wait for a 100', async t => {
+t.test('a client may expect a 100', async t => {
   t.equal(expectsContinue(request({ Expect: '100-Continue' })), true)
   t.equal(expectsContinue(request()), false)
 })
@@ -60,7 +60,7 @@ for (const [name, cut] of [
   ['whole', whole],
   ['byte by byte', bytes]
 ] as const) {
-  t.test(`a body of so many bytes, ${name}`, async t => {
+  t.test(`a body with Content-Length, ${name}`, async t => {
     t.same(decode(5, cut('hello')), { body: 'hello', rest: '' })
     t.same(decode(5, cut('helloGET /')), { body: 'hello', rest: 'GET /' })
     t.same(decode(5, cut('hell')), { body: 'hell', rest: null })
@@ -79,7 +79,7 @@ for (const [name, cut] of [
     }
   })
 
-  t.test(`chunks that are malformed are a fault, ${name}`, async t => {
+  t.test(`malformed chunks are an error, ${name}`, async t => {
     for (const text of [
       '\r\n',
       'g\r\n',

@@ -32,7 +32,7 @@ function received(side: ClientHandshake, chunks: Buffer[]): Established {
   throw new Error('the answer has no end')
 }
 
-t.test('the request has what RFC 6455 §4.1 asks for', async t => {
+t.test('the request has the fields of RFC 6455 §4.1', async t => {
   const side = client({ protocols: ['a', 'b'], origin: 'http://a', headers: { 'X-A': '1' } })
   const head = parse(side.request('x; y, z'))
   t.match(head, { method: 'GET', url: '/chat', httpVersion: '1.1' })
@@ -61,7 +61,7 @@ t.test('each request has a fresh key', async t => {
   t.equal(new Set(keys).size, 50)
 })
 
-t.test('versions 8 and 7 name the origin in their own field', async t => {
+t.test('versions 8 and 7 have their own field for the origin', async t => {
   for (const version of [8, 7] as const) {
     const { headers } = parse(client({ version, origin: 'http://a' }).request())
     t.match(headers, { 'sec-websocket-version': String(version), 'sec-websocket-origin': 'http://a' })
@@ -69,7 +69,7 @@ t.test('versions 8 and 7 name the origin in their own field', async t => {
   }
 })
 
-t.test('fields of the application replace those of the same name', async t => {
+t.test('header fields of the application replace those of the same name', async t => {
   const side = client({ headers: { host: 'other', 'X-A': '1' }, origin: 'http://a' }, 'ws://u:p@example.com/')
   side.setHeader('AUTHORIZATION', 'Bearer x')
   side.setHeader('x-a', ['2', '3'])
@@ -79,7 +79,7 @@ t.test('fields of the application replace those of the same name', async t => {
   t.equal(rawHeaders.filter(name => /^(host|authorization|origin)$/i.test(name)).length, 3)
 })
 
-t.test('A14: what would break the head is a TypeError', async t => {
+t.test('A14: values that would break the head are a TypeError', async t => {
   const side = client()
   t.throws(() => side.setHeader('X', 'a\r\nb'), TypeError)
   t.throws(() => side.setHeader('X\r\n', 'a'), TypeError)
@@ -89,7 +89,7 @@ t.test('A14: what would break the head is a TypeError', async t => {
   t.throws(() => client({ protocols: () => 'a' }), { name: 'TypeError', message: /by name/ })
 })
 
-t.test('a right answer opens the connection, in whatever pieces it comes', async t => {
+t.test('a valid response opens the connection, in pieces of any size', async t => {
   for (const [way, cut] of Object.entries(WAYS)) {
     for (const frames of ['', '\x81\x01a']) {
       const { side, answer } = pair({ 'X-A': 'b' })
@@ -118,7 +118,7 @@ t.test('client and server agree in each version', async t => {
   }
 })
 
-t.test('Upgrade and Connection of an answer are read without regard to case', async t => {
+t.test('Upgrade and Connection of a response are case-insensitive', async t => {
   const { side, answer } = pair({ Upgrade: 'WebSocket', Connection: 'keep-alive, UPGRADE' })
   t.ok(side.receive(answer))
 })
@@ -145,7 +145,7 @@ const WRONG: Record<string, Record<string, string | string[] | null>> = {
   'backslashes (A05)': { 'Sec-WebSocket-Extensions': `x; y="${'\\'.repeat(4000)}` }
 }
 
-t.test('a wrong answer is an error that holds it', async t => {
+t.test('an invalid response is an error that contains it', async t => {
   for (const [what, changes] of Object.entries(WRONG)) {
     const { side, answer } = pair({ 'X-A': 'b', ...changes }, { protocols: ['a', 'b'] }, OFFER)
     const error = caught(() => side.receive(answer))
@@ -153,7 +153,7 @@ t.test('a wrong answer is an error that holds it', async t => {
   }
 })
 
-t.test('a second accept value is a fault, even the same', async t => {
+t.test('a second accept value is an error, even an equal one', async t => {
   const { side, answer } = pair()
   const line = lines(answer).find(text => text.startsWith('Sec-WebSocket-Accept'))
   const twice = latin1(answer.toString('latin1').replace(`${line}\r\n`, `${line}\r\n${line}\r\n`))
@@ -163,7 +163,7 @@ t.test('a second accept value is a fault, even the same', async t => {
   )
 })
 
-t.test('an extension or subprotocol is a fault where none was offered', async t => {
+t.test('an extension or subprotocol is an error if none was offered', async t => {
   for (const changes of [{ 'Sec-WebSocket-Extensions': 'x' }, { 'Sec-WebSocket-Protocol': 'a' }]) {
     const { side, answer } = pair(changes)
     t.match(
@@ -173,12 +173,12 @@ t.test('an extension or subprotocol is a fault where none was offered', async t 
   }
 })
 
-t.test('extensions may stand in several lines (RFC 6455, erratum 3433)', async t => {
+t.test('extensions may be spread over several lines (RFC 6455, erratum 3433)', async t => {
   const { side, answer } = pair({ 'Sec-WebSocket-Extensions': ['x;y="1"', 'z'] }, {}, OFFER)
   t.equal(side.receive(answer)?.extensions, 'x; y=1, z')
 })
 
-t.test('a field of extensions with nothing in it chooses none (RFC 9110 §5.6.1.2)', async t => {
+t.test('an empty field of extensions chooses none (RFC 9110 §5.6.1.2)', async t => {
   for (const value of ['', ',', ' ,']) {
     const { side, answer } = pair({ 'Sec-WebSocket-Extensions': value }, {}, OFFER)
     t.equal(side.receive(answer)?.extensions, '', value)
@@ -194,7 +194,7 @@ t.test('a 101 of HTTP/1.0 is an error', async t => {
   )
 })
 
-t.test('A03: malformed and endless answers are errors', async t => {
+t.test('A03: malformed and endless responses are errors', async t => {
   t.match(
     caught(() => client().receive(latin1('SSH-2.0-x\r\n'))),
     { code: 'WS_ERR_MALFORMED_HEAD', status: 0 }
@@ -206,7 +206,7 @@ t.test('A03: malformed and endless answers are errors', async t => {
   )
 })
 
-t.test('interim answers are skipped, as many as 16 heads have room for', async t => {
+t.test('interim responses are skipped, up to the size of 16 heads', async t => {
   const interim = 'HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n'
   for (const [way, cut] of Object.entries(WAYS)) {
     const { side, answer } = pair({}, { maxHeaderSize: 400 })
@@ -218,7 +218,7 @@ t.test('interim answers are skipped, as many as 16 heads have room for', async t
   }
 })
 
-t.test('an empty line before an answer is skipped, and before each interim one', async t => {
+t.test('an empty line before a response is skipped, also before an interim one', async t => {
   for (const [way, cut] of Object.entries(WAYS)) {
     const { side, answer } = pair()
     const before = latin1('\r\nHTTP/1.1 100 Continue\r\n\r\n\r\n')
@@ -241,7 +241,7 @@ t.test('another status is an error with status, fields and body', async t => {
   }
 })
 
-t.test('A22: 200 and 426 with bytes behind them open nothing', async t => {
+t.test('A22: 200 and 426 followed by bytes open nothing', async t => {
   for (const status of ['200 OK', '426 Upgrade Required', '302 Found']) {
     const side = client()
     const head = `HTTP/1.1 ${status}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n`
@@ -250,7 +250,7 @@ t.test('A22: 200 and 426 with bytes behind them open nothing', async t => {
   }
 })
 
-t.test('A25: an endless body ends at 64 KiB', async t => {
+t.test('A25: an endless body is cut at 64 KiB', async t => {
   const side = client()
   t.equal(side.receive(latin1('HTTP/1.1 500 No\r\n\r\n')), null)
   let count = 0
@@ -262,7 +262,7 @@ t.test('A25: an endless body ends at 64 KiB', async t => {
   t.equal(error.body.length, 65536)
 })
 
-t.test('the end of the wire before the answer is an error with what there was', async t => {
+t.test('the end of the wire before the response is an error with what has arrived', async t => {
   t.match(
     caught(() => client().end()),
     { code: 'WS_ERR_BAD_RESPONSE', status: 0, fault: 'peer' }
@@ -277,13 +277,13 @@ t.test('the end of the wire before the answer is an error with what there was', 
   t.equal(error.body.toString(), 'abc')
 })
 
-t.test('the bytes behind an answer are a view of their chunk', async t => {
+t.test('the bytes after a response are a view of their chunk', async t => {
   const { side, answer } = pair()
   const chunk = Buffer.concat([answer, latin1('frames')])
   t.equal(side.receive(chunk)?.rest.buffer, chunk.buffer)
 })
 
-t.test('A16: an answer one byte at a time costs as much as their number', async t => {
+t.test('A16: a response one byte at a time takes linear time', async t => {
   const limits = { maxHeaderSize: Number.POSITIVE_INFINITY, maxHeaders: Number.POSITIVE_INFINITY }
   const feed = (size: number) => () => {
     const side = client(limits)

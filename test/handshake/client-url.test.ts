@@ -1,19 +1,19 @@
 import t from 'tap'
 import { readUrl, withTarget } from '../../lib/handshake/client-url.js'
 
-t.test('a URL gives host, path and the URL of the connection', async t => {
+t.test('the host, path and connection URL of a URL', async t => {
   t.same(readUrl('ws://Example.com'), { url: 'ws://example.com/', host: 'example.com', path: '/', authorization: '' })
   t.match(readUrl('wss://a:8443/b/c?d=e'), { url: 'wss://a:8443/b/c?d=e', host: 'a:8443', path: '/b/c?d=e' })
   t.match(readUrl('ws://[::1]:81/'), { host: '[::1]:81' })
   t.match(readUrl('ws://a/\u00e9 b?\u00e9'), { path: '/%C3%A9%20b?%C3%A9' })
 })
 
-t.test('http and https stand for ws and wss', async t => {
+t.test('http and https mean ws and wss', async t => {
   t.match(readUrl('http://a/b'), { url: 'ws://a/b', host: 'a' })
   t.match(readUrl('https://a/b'), { url: 'wss://a/b', host: 'a' })
 })
 
-t.test('the port is named unless it is the default of the scheme', async t => {
+t.test('the port is included unless it is the default of the scheme', async t => {
   const hosts = {
     'ws://a:80': 'a',
     'wss://a:443': 'a',
@@ -26,13 +26,13 @@ t.test('the port is named unless it is the default of the scheme', async t => {
   }
 })
 
-t.test('a URL object is left as it was', async t => {
+t.test('a URL object is not changed', async t => {
   const url = new URL('https://u:p@a/b')
   t.match(readUrl(url), { url: 'wss://a/b' })
   t.equal(url.href, 'https://u:p@a/b')
 })
 
-t.test('a user in the URL becomes Basic authorization, and is in no URL thereafter', async t => {
+t.test('a user in the URL becomes Basic authorization, and is removed from the URL', async t => {
   const credentials = (url: string) => {
     const target = readUrl(url)
     t.notMatch(target.url, /@/)
@@ -48,7 +48,7 @@ t.test('a user in the URL becomes Basic authorization, and is in no URL thereaft
   t.throws(() => readUrl('ws://a%3Ab:c@d/'), { name: 'SyntaxError', message: /colon/ }, 'RFC 7617 §2')
 })
 
-t.test('path and query can be asked for byte for byte', async t => {
+t.test('path and query can be requested byte for byte', async t => {
   const target = readUrl('wss://u:p@a:8443/b?c')
   const path = '/../%2e%2e\\`"?'
   t.strictSame(withTarget(target, path), { ...target, path, url: `wss://a:8443${path}` })
@@ -57,7 +57,7 @@ t.test('path and query can be asked for byte for byte', async t => {
   }
 })
 
-t.test('a URL that is none for a WebSocket is a SyntaxError', async t => {
+t.test('a URL that is not a WebSocket URL is a SyntaxError', async t => {
   for (const url of [
     '',
     'a',

@@ -38,7 +38,7 @@ t.test('a target is a host and a port, in either form', async t => {
   for (const [target, authority] of right) t.equal(readAuthority(target), authority)
 })
 
-t.test('a target that is none is an error', async t => {
+t.test('an invalid target is an error', async t => {
   const wrong: unknown[] = [
     'a',
     'a:',
@@ -76,7 +76,7 @@ t.test('A14: CR, LF and NUL in a host are a TypeError', async t => {
   }
 })
 
-t.test('the request names the target twice, and carries authorization and the fields of the application', async t => {
+t.test('the request contains the target twice, authorization, and header fields of the application', async t => {
   t.equal(String(handshake().request()), 'CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n')
   const headers = readHeaders({ 'User-Agent': 'x', host: 'b' })
   t.equal(
@@ -85,7 +85,7 @@ t.test('the request names the target twice, and carries authorization and the fi
   )
 })
 
-t.test('any 2xx opens the tunnel, and what stands behind the head comes out of it', async t => {
+t.test('any 2xx opens the tunnel, and the bytes after the head come from it', async t => {
   for (const first of ['HTTP/1.1 200 OK', 'HTTP/1.0 200 Connection established', 'HTTP/1.1 299', 'HTTP/1.1 204 No']) {
     for (const rest of ['', 'abc']) {
       for (const [way, cut] of Object.entries(WAYS)) {
@@ -99,26 +99,23 @@ t.test('any 2xx opens the tunnel, and what stands behind the head comes out of i
   }
 })
 
-t.test(
-  'interim answers are skipped, as many as 16 heads have room for, and an empty line before the answer',
-  async t => {
-    const interim = 'HTTP/1.1 100 Continue\r\n\r\n'
-    const most = Math.floor((16 * 100) / interim.length)
-    for (const [way, cut] of Object.entries(WAYS)) {
-      const text = latin1(`${interim.repeat(most)}\r\nHTTP/1.1 200 OK\r\n\r\n`)
-      t.ok(received(handshake({ maxHeaderSize: 100 }), cut(text)), way)
-      const error = caught(() => received(handshake({ maxHeaderSize: 100 }), cut(latin1(interim.repeat(most + 1)))))
-      t.match(error, { code: 'WS_ERR_HEAD_TOO_LARGE', message: /interim/, status: 0 }, way)
-    }
+t.test('interim responses are skipped, up to the size of 16 heads, and an empty line before the response', async t => {
+  const interim = 'HTTP/1.1 100 Continue\r\n\r\n'
+  const most = Math.floor((16 * 100) / interim.length)
+  for (const [way, cut] of Object.entries(WAYS)) {
+    const text = latin1(`${interim.repeat(most)}\r\nHTTP/1.1 200 OK\r\n\r\n`)
+    t.ok(received(handshake({ maxHeaderSize: 100 }), cut(text)), way)
+    const error = caught(() => received(handshake({ maxHeaderSize: 100 }), cut(latin1(interim.repeat(most + 1)))))
+    t.match(error, { code: 'WS_ERR_HEAD_TOO_LARGE', message: /interim/, status: 0 }, way)
   }
-)
+})
 
 t.test('A22: 101 opens no tunnel', async t => {
   const error = caught(() => handshake().receive(latin1('HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\n\r\n')))
   t.match(error, { code: 'WS_ERR_BAD_RESPONSE', status: 101, headers: { upgrade: 'websocket' } })
 })
 
-t.test('any other answer is an error with status, fields and body', async t => {
+t.test('any other response is an error with status, fields and body', async t => {
   for (const status of [302, 403, 407, 502]) {
     for (const [way, cut] of Object.entries(WAYS)) {
       const text = `HTTP/1.1 ${status} No\r\nContent-Length: 3\r\nProxy-Authenticate: Basic realm="x"\r\n\r\nabcdef`
@@ -131,7 +128,7 @@ t.test('any other answer is an error with status, fields and body', async t => {
   }
 })
 
-t.test('the end, or too long a wait, is an error with what there was', async t => {
+t.test('the end, or a timeout, is an error with what has arrived', async t => {
   t.match(handshake().ended(), { code: 'WS_ERR_BAD_RESPONSE', status: 0, fault: 'peer' })
   t.match(handshake().late(), { code: 'WS_ERR_HANDSHAKE_TIMEOUT', status: 0, fault: 'peer' })
   const side = handshake()
@@ -143,14 +140,14 @@ t.test('the end, or too long a wait, is an error with what there was', async t =
   }
 })
 
-t.test('what is no HTTP is an error', async t => {
+t.test('a response that is not HTTP is an error', async t => {
   t.match(
     caught(() => handshake().receive(latin1('SSH-2.0-x\r\n'))),
     { code: 'WS_ERR_MALFORMED_HEAD', status: 0 }
   )
 })
 
-t.test('A03: an endless head is an error, by its size, its lines and its first line', async t => {
+t.test('A03: an endless head is an error: its size, its lines and its first line are limited', async t => {
   const endless = {
     'one line': `HTTP/1.1 200 OK\r\nA: ${'b'.repeat(20000)}`,
     lines: `HTTP/1.1 200 OK\r\n${'A: b\r\n'.repeat(101)}`,
@@ -164,7 +161,7 @@ t.test('A03: an endless head is an error, by its size, its lines and its first l
   }
 })
 
-t.test('A16: an answer one byte at a time costs as much as their number', async t => {
+t.test('A16: a response one byte at a time takes linear time', async t => {
   const limits = { maxHeaderSize: Number.POSITIVE_INFINITY, maxHeaders: Number.POSITIVE_INFINITY }
   const feed = (size: number) => () => {
     const side = handshake(limits)
@@ -174,7 +171,7 @@ t.test('A16: an answer one byte at a time costs as much as their number', async 
   t.ok(growth(feed) < LINEAR)
 })
 
-t.test('A25: the endless body of a refusal ends at 64 KiB', async t => {
+t.test('A25: the endless body of a refusal is cut at 64 KiB', async t => {
   const side = handshake()
   t.equal(side.receive(latin1('HTTP/1.1 407 No\r\n\r\n')), null)
   let count = 0

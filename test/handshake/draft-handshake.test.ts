@@ -36,7 +36,7 @@ function refused(given: UpgradeRequest, options: Parameters<typeof settings>[0] 
   return [status, code]
 }
 
-t.test('the version is told by the fields that are there', async t => {
+t.test('the fields determine the version', async t => {
   t.equal(draftVersion(request75()), 'hixie-75')
   t.equal(draftVersion(request76()), 'hixie-76')
   t.equal(draftVersion(request75({ Origin: 'http://a.example', 'WebSocket-Protocol': 'chat' })), 'hixie-75')
@@ -46,7 +46,7 @@ t.test('the version is told by the fields that are there', async t => {
   }
 })
 
-t.test('a request with any field of the newer versions is no draft', async t => {
+t.test('a request with any field of the newer versions is not a draft', async t => {
   const newer = [
     ['Sec-WebSocket-Version', '13'],
     ['Sec-WebSocket-Version', ''],
@@ -68,7 +68,7 @@ t.test('a request with any field of the newer versions is no draft', async t => 
   t.equal(draftVersion(request()), null)
 })
 
-t.test('what is no WebSocket request is no draft', async t => {
+t.test('a request that is not for a WebSocket is not a draft', async t => {
   for (const version of VERSIONS) {
     const given = DRAFTS[version]
     t.equal(draftVersion(given({}, 'POST / HTTP/1.1')), null)
@@ -83,7 +83,7 @@ t.test('what is no WebSocket request is no draft', async t => {
   }
 })
 
-t.test('fields that are undefined are not there', async t => {
+t.test('fields that are undefined count as missing', async t => {
   const headers = { host: 'a', upgrade: 'WebSocket', connection: 'Upgrade', 'sec-websocket-version': undefined }
   t.equal(draftVersion({ method: 'GET', url: '/', headers }), 'hixie-75')
 })
@@ -107,7 +107,7 @@ t.test('hixie-75 is accepted with the three lines that its clients compare, and 
   t.same(handshake.challenge(Buffer.alloc(0)), Buffer.alloc(0), 'and nothing behind them')
 })
 
-t.test('hixie-76 is accepted with its fields, and the answer to its challenge', async t => {
+t.test('hixie-76 is accepted with its fields, and the response to its challenge', async t => {
   for (const { key1, key2, body, answer } of VECTORS) {
     const keys = { 'Sec-WebSocket-Key1': key1, 'Sec-WebSocket-Key2': key2, Origin: 'http://a.example' }
     const handshake = new DraftHandshake(request76(keys), settings())
@@ -125,7 +125,7 @@ t.test('hixie-76 is accepted with its fields, and the answer to its challenge', 
   }
 })
 
-t.test('hixie-76: numbers of a key go from 0 to 2^32-1, whatever stands between the digits', async t => {
+t.test('hixie-76: the numbers in a key are 0 to 2^32-1, with any characters between the digits', async t => {
   const right: [string, number][] = [
     ['0 x', 0],
     ['a 4294967295', 2 ** 32 - 1],
@@ -146,7 +146,7 @@ t.test('hixie-76: numbers of a key go from 0 to 2^32-1, whatever stands between 
   }
 })
 
-t.test('hixie-76: a key that makes no number is refused', async t => {
+t.test('hixie-76: a key without a valid number is refused', async t => {
   const wrong: Record<string, string> = {
     'no digits': 'a b c',
     'no space': '1234',
@@ -171,7 +171,7 @@ t.test('A07: hixie-76 without one of its keys is refused', async t => {
   }
 })
 
-t.test('A15: hixie-76 with a key on two lines is refused, by whoever it was parsed', async t => {
+t.test('A15: hixie-76 with a key on two lines is refused, by any parser', async t => {
   const given = request76({ 'Sec-WebSocket-Key1': ['1 2', '3 4'] })
   t.same(refused(given), [400, 'WS_ERR_BAD_REQUEST'])
   const { rawHeaders: _, ...parsed } = request76()
@@ -182,7 +182,7 @@ t.test('A15: hixie-76 with a key on two lines is refused, by whoever it was pars
   t.doesNotThrow(() => new DraftHandshake(parsed, settings()), 'without the raw lines there is nothing to count')
 })
 
-t.test('A05: a key of any length takes time in proportion', async t => {
+t.test('A05: a key of any length takes linear time', async t => {
   const work = (size: number) => {
     const headers = request76().headers
     const given = { ...request76(), headers: { ...headers, 'sec-websocket-key1': '1 x'.repeat(size / 3) } }
@@ -192,7 +192,7 @@ t.test('A05: a key of any length takes time in proportion', async t => {
   t.ok(times < LINEAR, `${times.toFixed(1)} times as long for 8 times as much`)
 })
 
-t.test('A15: a body that is not of the version is refused', async t => {
+t.test('A15: a body that the version does not have is refused', async t => {
   for (const version of VERSIONS) {
     const given = DRAFTS[version]
     for (const changes of [
@@ -216,7 +216,7 @@ for (const version of VERSIONS) {
   const prefix = PREFIX[version]
   const field = (name: string) => `${prefix}${name}`
 
-  t.test(`${version}: HTTP itself is checked first`, async t => {
+  t.test(`${version}: HTTP syntax is checked first`, async t => {
     const head = given()
     t.same(refused({ ...head, httpVersion: '1.0' }), [505, 'WS_ERR_HTTP_VERSION'])
     t.same(refused(given({ Host: null })), [400, 'WS_ERR_BAD_REQUEST'])
@@ -227,7 +227,7 @@ for (const version of VERSIONS) {
     }
   })
 
-  t.test(`${version}: the location is where the client wanted to go`, async t => {
+  t.test(`${version}: the location is the requested URL`, async t => {
     const locate = (head: UpgradeRequest, secure?: boolean) =>
       new DraftHandshake(head, settings(), secure).accept().headers[field('Location').toLowerCase()]
     t.equal(locate(given({ Host: 'a.example:8080' }, 'GET /x?y=z HTTP/1.1')), 'ws://a.example:8080/x?y=z')
@@ -235,7 +235,7 @@ for (const version of VERSIONS) {
     t.equal(locate({ ...given(), socket: { encrypted: true } }), 'wss://example.com/chat')
   })
 
-  t.test(`${version}: without an origin none is sent back`, async t => {
+  t.test(`${version}: without an origin none is returned`, async t => {
     for (const changes of [{}, { Origin: '' }]) {
       const { bytes, headers } = new DraftHandshake(given(changes), settings()).accept()
       t.notOk(lines(bytes).some(line => line.startsWith(field('Origin'))))
@@ -243,7 +243,7 @@ for (const version of VERSIONS) {
     }
   })
 
-  t.test(`A14: ${version}: what would break the answer is never sent back`, async t => {
+  t.test(`A14: ${version}: values that would break the response are not returned`, async t => {
     const head = given({ Origin: 'http://a.example' })
     const name = field('Protocol').toLowerCase()
     for (const bad of ['a\r\nSet-Cookie: x', 'a\0b', ' a']) {
@@ -254,7 +254,7 @@ for (const version of VERSIONS) {
     t.same(refused({ ...head, headers: strange }), [400, 'WS_ERR_BAD_REQUEST'])
   })
 
-  t.test(`${version}: an origin that may not connect gets 403`, async t => {
+  t.test(`${version}: a forbidden origin gets 403`, async t => {
     const origins = ['http://a.example']
     t.doesNotThrow(() => new DraftHandshake(given({ Origin: 'http://a.example' }), settings({ origins })))
     for (const changes of [{}, { Origin: 'http://b.example' }, { Origin: 'null' }, { Origin: 'http://A.example' }]) {
@@ -269,7 +269,7 @@ for (const version of VERSIONS) {
     t.same(refused(given(), { origins: promise }), [403, 'WS_ERR_FORBIDDEN_ORIGIN'], 'a promise is no yes')
   })
 
-  t.test(`${version}: a subprotocol that was offered is chosen, and no other`, async t => {
+  t.test(`${version}: only a subprotocol that was offered is chosen`, async t => {
     const offer = (value: string, options: Parameters<typeof settings>[0] = {}) =>
       new DraftHandshake(given({ [field('Protocol')]: value }), settings(options))
     const chosen = offer('chat', { protocols: ['other', 'chat'] }).accept()
@@ -294,7 +294,7 @@ for (const version of VERSIONS) {
     t.throws(() => offer('a', { protocols: () => 'x' }).accept(), { code: 'WS_ERR_REJECTED', status: 500 })
   })
 
-  t.test(`${version}: fields of the application stand behind those of the handshake`, async t => {
+  t.test(`${version}: header fields of the application come after those of the handshake`, async t => {
     const handshake = new DraftHandshake(given(), settings({ headers: { 'X-A': '1', 'X-B': '2' } }))
     handshake.setHeader('x-a', ['3', '4'])
     const { bytes, headers } = handshake.accept({ headers: { 'X-B': '5' } })
@@ -305,7 +305,7 @@ for (const version of VERSIONS) {
     t.throws(() => handshake.accept({ headers: { Connection: 'x' } }), TypeError)
   })
 
-  t.test(`${version}: extensions are never agreed on`, async t => {
+  t.test(`${version}: extensions are never negotiated`, async t => {
     const { bytes } = new DraftHandshake(given(), settings()).accept({ extensions: 'permessage-deflate' })
     t.notMatch(bytes.toString(), /extensions/i)
   })

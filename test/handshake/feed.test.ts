@@ -8,7 +8,7 @@ function spin(turns: number): number {
   return sum
 }
 
-t.test('the measure of growth tells quadratic work from linear work', async t => {
+t.test('the growth test distinguishes quadratic from linear work', async t => {
   t.ok(growth(size => () => void spin(size * 16)) < LINEAR)
   t.ok(growth(size => () => void spin(size * size), 2048) > LINEAR)
 })

@@ -2,14 +2,14 @@ import t from 'tap'
 import { checkField, checkToken, fieldLines } from '../../lib/handshake/fields.js'
 import { growth, LINEAR } from './feed.js'
 
-t.test('a token passes, and nothing else does', async t => {
+t.test('only tokens pass', async t => {
   checkToken('a-B.9_~', 'a subprotocol')
   for (const value of ['', 'a b', 'a,b', 'a\r\n', '\x00', '\xe9']) {
     t.throws(() => checkToken(value, 'a subprotocol'), { name: 'TypeError', message: /a subprotocol/ })
   }
 })
 
-t.test('A14: what would end a field line is refused', async t => {
+t.test('A14: values that would end a field line are refused', async t => {
   checkField('X-A', 'b \xe9\tc')
   checkField('X-A', '')
   for (const value of ['a\r\nb', 'a\n', '\r', 'a\x00', '\x7f', ' a', 'a ', '\u0100', 1, null, undefined, ['a']]) {
@@ -20,7 +20,7 @@ t.test('A14: what would end a field line is refused', async t => {
   }
 })
 
-t.test('a field is a string, or an array of strings with a line for each', async t => {
+t.test('a field is a string, or an array with a string for each line', async t => {
   t.same(fieldLines('X-A', 'b'), [['X-A', 'b']])
   t.same(fieldLines('X-A', ['b', '']), [
     ['X-A', 'b'],
@@ -51,7 +51,7 @@ t.test('a field is a string, or an array of strings with a line for each', async
   }
 })
 
-t.test('fields that the handshake writes are refused in any case', async t => {
+t.test('fields that the handshake sets are refused, in upper or lower case', async t => {
   for (const name of ['Upgrade', 'CONNECTION', 'sec-websocket-key', 'Content-Length', 'Transfer-Encoding']) {
     t.throws(() => checkField(name, 'a'), { name: 'TypeError', message: /by the handshake itself/ })
   }

@@ -31,7 +31,7 @@ function failure(parser: HeadParser<RequestHead> | HeadParser<ResponseHead>, chu
   throw new Error('nothing was wrong')
 }
 
-t.test('a request head is read in whatever pieces it comes', async t => {
+t.test('a request head is read in pieces of any size', async t => {
   const head =
     'GET /chat?a=b HTTP/1.1\r\nHost: example.com\r\nX-Two:  a b \t\r\nx-two:c\r\nEmpty:\r\nBlank: \t \r\n\r\n'
   for (const [way, cut] of Object.entries(WAYS)) {
@@ -49,7 +49,7 @@ t.test('a request head is read in whatever pieces it comes', async t => {
   }
 })
 
-t.test('a response head is read in whatever pieces it comes', async t => {
+t.test('a response head is read in pieces of any size', async t => {
   const head = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n'
   for (const [way, cut] of Object.entries(WAYS)) {
     for (const [where, behind] of Object.entries(TRAILERS)) {
@@ -66,7 +66,7 @@ t.test('a response head is read in whatever pieces it comes', async t => {
   }
 })
 
-t.test('what is right, though rare', async t => {
+t.test('rare but valid heads', async t => {
   const request = (text: string) => read(new HeadParser(REQUEST, LIMITS), [latin1(text)])[0]
   const response = (text: string) => read(new HeadParser(RESPONSE, LIMITS), [latin1(text)])[0]
 
@@ -89,7 +89,7 @@ t.test('repeated fields are joined as node:http does', async t => {
   t.equal(head.rawHeaders.length, 16, 'and the raw list has them all')
 })
 
-t.test('A06: names of object properties are plain names', async t => {
+t.test('A06: names of object properties are ordinary names', async t => {
   const text = 'GET / HTTP/1.1\r\n__proto__: a\r\nconstructor: b\r\nhasOwnProperty: c\r\n__proto__: d\r\n\r\n'
   const [{ headers }] = read(new HeadParser(REQUEST, LIMITS), [latin1(text)])
   t.equal(Object.getPrototypeOf(headers), null)
@@ -139,7 +139,7 @@ const MALFORMED_REQUESTS: Record<string, string> = {
   'two empty lines in front': '\r\n\r\n'
 }
 
-t.test('A15: a malformed request head is refused at the end of the line that is wrong', async t => {
+t.test('A15: a malformed request head is refused at the end of the invalid line', async t => {
   for (const [what, text] of Object.entries(MALFORMED_REQUESTS)) {
     for (const [way, cut] of Object.entries(WAYS)) {
       for (const behind of ['', 'X: y\r\n\r\n\x81']) {
@@ -167,7 +167,7 @@ const MALFORMED_RESPONSES: Record<string, string> = {
   'a bare LF': 'HTTP/1.1 200 OK\n'
 }
 
-t.test('A15: a malformed response head is refused at the end of the line that is wrong', async t => {
+t.test('A15: a malformed response head is refused at the end of the invalid line', async t => {
   for (const [what, text] of Object.entries(MALFORMED_RESPONSES)) {
     for (const [way, cut] of Object.entries(WAYS)) {
       const error = failure(new HeadParser(RESPONSE, LIMITS), cut(latin1(text)))
@@ -176,7 +176,7 @@ t.test('A15: a malformed response head is refused at the end of the line that is
   }
 })
 
-t.test('a request of another version than HTTP/1 gets 505', async t => {
+t.test('a request with a version other than HTTP/1 gets 505', async t => {
   for (const version of ['0.9', '2.0', '3.1']) {
     const error = failure(new HeadParser(REQUEST, LIMITS), [latin1(`PRI * HTTP/${version}\r\n`)])
     t.match(error, { code: 'WS_ERR_HTTP_VERSION', status: 505 }, version)
@@ -185,7 +185,7 @@ t.test('a request of another version than HTTP/1 gets 505', async t => {
   t.equal(old?.httpVersion, '1.0', 'which an application may answer')
 })
 
-t.test('an answer of another version than HTTP/1 is an error', async t => {
+t.test('a response with a version other than HTTP/1 is an error', async t => {
   const error = failure(new HeadParser(RESPONSE, LIMITS), [latin1('HTTP/2.0 200 OK\r\n')])
   t.match(error, { code: 'WS_ERR_HTTP_VERSION', status: 0 })
 })
@@ -227,7 +227,7 @@ t.test('A03: an endless first line is stopped at the limit', async t => {
   }
 })
 
-t.test('A03: the count of fields is limited', async t => {
+t.test('A03: the number of fields is limited', async t => {
   const limits = { maxHeaderSize: 16384, maxHeaders: 3 }
   const head = (count: number) => latin1(`GET / HTTP/1.1\r\n${'A: b\r\n'.repeat(count)}\r\n`)
   for (const [way, cut] of Object.entries(WAYS)) {
@@ -240,12 +240,12 @@ t.test('A03: the count of fields is limited', async t => {
   }
 })
 
-t.test('Infinity lifts both limits', async t => {
+t.test('Infinity removes both limits', async t => {
   const head = latin1(`GET / HTTP/1.1\r\n${`A: ${'b'.repeat(200)}\r\n`.repeat(2000)}\r\n`)
   t.equal(read(new HeadParser(REQUEST, NO_LIMITS), [head])[0].rawHeaders.length, 4000)
 })
 
-t.test('a parser reads one head after another, each within limits of its own', async t => {
+t.test('a parser reads one head after another, each with its own limits', async t => {
   const parser = new HeadParser(RESPONSE, { maxHeaderSize: 40, maxHeaders: 1 })
   const head = latin1('HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n')
   t.equal(parser.parse(Buffer.concat([head, head]))?.status, 103)
@@ -254,14 +254,14 @@ t.test('a parser reads one head after another, each within limits of its own', a
   t.equal(parser.parse(Buffer.alloc(0)), null)
 })
 
-t.test('what is behind a head is a view of the chunk', async t => {
+t.test('the bytes after a head are a view of the chunk', async t => {
   const parser = new HeadParser(REQUEST, LIMITS)
   const chunk = latin1('GET / HTTP/1.1\r\n\r\nframes')
   t.ok(parser.parse(chunk))
   t.equal(parser.rest.buffer, chunk.buffer)
 })
 
-t.test('an unfinished line does not keep its chunk', async t => {
+t.test('an unfinished line does not keep its chunk alive', async t => {
   const parser = new HeadParser(REQUEST, LIMITS)
   const chunk = latin1('GET / HT')
   t.equal(parser.parse(chunk), null)
@@ -269,7 +269,7 @@ t.test('an unfinished line does not keep its chunk', async t => {
   t.equal(parser.parse(latin1('TP/1.1\r\n\r\n'))?.url, '/')
 })
 
-t.test('A16: one byte at a time costs as much as their number, however the lines are cut', async t => {
+t.test('A16: one byte at a time takes linear time, however the lines are split', async t => {
   const feed = (text: string) => () => {
     const parser = new HeadParser(REQUEST, NO_LIMITS)
     const bytes = latin1(text)
@@ -283,7 +283,7 @@ t.test('A16: one byte at a time costs as much as their number, however the lines
   t.ok(growth(size => feed(`GET /${'a'.repeat(size)}`)) < LINEAR, 'a long target')
 })
 
-t.test('A05: a whole head of spaces costs as much as their number', async t => {
+t.test('A05: a head of spaces takes linear time', async t => {
   const feed = (text: string) => () => new HeadParser(REQUEST, NO_LIMITS).parse(latin1(text))
   t.ok(growth(size => feed(`GET / HTTP/1.1\r\nA: ${' b'.repeat(size / 2)}${' '.repeat(size)}\r\n\r\n`)) < LINEAR)
 })

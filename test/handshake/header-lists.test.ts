@@ -2,7 +2,7 @@ import t from 'tap'
 import { checkExtensionList, hasToken, listTokens, readExtensionList } from '../../lib/handshake/header-lists.js'
 import { growth, LINEAR } from './feed.js'
 
-t.test('a list of tokens is split at its commas', async t => {
+t.test('a list of tokens is split at commas', async t => {
   t.same(listTokens('a'), ['a'])
   t.same(listTokens('a,b'), ['a', 'b'])
   t.same(listTokens(' \ta\t ,\t b '), ['a', 'b'])
@@ -12,13 +12,13 @@ t.test('a list of tokens is split at its commas', async t => {
   t.same(listTokens('__proto__, constructor'), ['__proto__', 'constructor'], 'A06')
 })
 
-t.test('a list with an item that is no token is malformed', async t => {
+t.test('a list with an item that is not a token is malformed', async t => {
   for (const value of ['a b', 'a/b', '"a"', 'a;b', 'a\xa0', 'a,\x0bb', 'a, \xe9', 'a\x00', '(a)']) {
     t.equal(listTokens(value), null, JSON.stringify(value))
   }
 })
 
-t.test('a token is found in a list without regard to case', async t => {
+t.test('a token is found in a list, ignoring case', async t => {
   for (const value of [
     'upgrade',
     'UPGRADE',
@@ -33,7 +33,7 @@ t.test('a token is found in a list without regard to case', async t => {
   t.equal(hasToken('websocket', 'WebSocket'), true, 'nor to that of the token')
 })
 
-t.test('a part of an item is not that token', async t => {
+t.test('a part of an item does not count as the token', async t => {
   for (const value of [
     '',
     'upgrad',
@@ -63,7 +63,7 @@ const WELL_FORMED: Record<string, string> = {
   ' , ,': ''
 }
 
-t.test('a well-formed list of extensions passes, and is put into its plainest form', async t => {
+t.test('a well-formed list of extensions passes, and is normalized', async t => {
   for (const [value, plain] of Object.entries(WELL_FORMED)) {
     t.equal(checkExtensionList(value), true, value)
     const items = readExtensionList(value)!
@@ -75,13 +75,13 @@ t.test('a well-formed list of extensions passes, and is put into its plainest fo
   }
 })
 
-t.test('A06: __proto__ is a name that is marked', async t => {
+t.test('A06: the name __proto__ is marked', async t => {
   for (const value of ['__proto__', 'a;__proto__', 'a;__proto__=1']) {
     t.match(readExtensionList(value), [{ text: value.replace(';', '; '), poisoned: true }], value)
   }
 })
 
-t.test('a malformed list of extensions does not pass', async t => {
+t.test('a malformed list of extensions is refused', async t => {
   const values = ['a b', 'a;', 'a;;b', ';a', 'a;b=', 'a;b=,c', 'a=b', 'a;b=c d', 'a;b="', 'a;b=""']
   values.push(
     'a;b="c',
@@ -99,12 +99,12 @@ t.test('a malformed list of extensions does not pass', async t => {
   for (const value of values) t.equal(checkExtensionList(value), false, JSON.stringify(value))
 })
 
-t.test('a list of extensions that is longer than anyone needs does not pass', async t => {
+t.test('a list of extensions over the maximum length is refused', async t => {
   t.equal(checkExtensionList('a'.repeat(4096)), true)
   t.equal(checkExtensionList('a'.repeat(4097)), false)
 })
 
-t.test('A05: the time for a list grows with its length alone', async t => {
+t.test('A05: a list takes time linear in its length', async t => {
   const fill = {
     spaces: ' ',
     commas: ',',

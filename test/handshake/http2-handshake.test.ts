@@ -43,7 +43,7 @@ function refused(t: Test, changes: Http2Headers, status: number, options?: WebSo
 }
 
 t.test('a server', async t => {
-  t.test('reads what a client asks for', async t => {
+  t.test('reads the request of a client', async t => {
     const handshake = server({
       'sec-websocket-protocol': 'chat, superchat',
       'sec-websocket-extensions': 'permessage-deflate; client_max_window_bits="15" , __proto__'
@@ -57,15 +57,15 @@ t.test('a server', async t => {
     t.equal(server().offeredExtensions, '')
   })
 
-  t.test('takes the name of the protocol in any case', async t => {
+  t.test('accepts the name of the protocol in upper and lower case', async t => {
     t.equal(server({ ':protocol': 'WebSocket' }).version, 'rfc8441')
   })
 
-  t.test('needs no key, and pays no heed to one', async t => {
+  t.test('needs no key, and ignores one', async t => {
     t.notOk('sec-websocket-accept' in server({ 'sec-websocket-key': 'nonsense' }).accept().head)
   })
 
-  t.test('refuses what is no extended CONNECT with 405', async t => {
+  t.test('refuses a request that is not an extended CONNECT with 405', async t => {
     refused(t, { ':method': 'GET' }, 405)
     refused(t, { ':protocol': undefined }, 405)
     refused(t, { ':method': undefined }, 405)
@@ -75,14 +75,14 @@ t.test('a server', async t => {
     for (const name of ['connect-udp', 'websocket2', 'web', '']) refused(t, { ':protocol': name }, 501)
   })
 
-  t.test('refuses a request without one of its pseudo-fields with 400', async t => {
+  t.test('refuses a request without one of its pseudo-header fields with 400', async t => {
     for (const name of [':scheme', ':path', ':authority']) {
       refused(t, { [name]: undefined }, 400)
       refused(t, { [name]: '' }, 400)
     }
   })
 
-  t.test('A04: refuses what is malformed in them with 400, and never throws anything else', async t => {
+  t.test('A04: refuses malformed pseudo-header fields with 400, and never throws anything else', async t => {
     for (const scheme of ['wss', 'HTTPS', 'ftp']) refused(t, { ':scheme': scheme }, 400)
     for (const path of ['chat', '*', 'https://example.com/', '//\0', '/a b', '/#', '/ä', '/\r\n']) {
       refused(t, { ':path': path }, 400)
@@ -94,7 +94,7 @@ t.test('a server', async t => {
     t.ok(server({ host: 'example.com:8443' }))
   })
 
-  t.test('A07: refuses a request without any fields', async t => {
+  t.test('A07: refuses a request without fields', async t => {
     const empty = (head: Http2Headers) =>
       failure(() => new Http2ServerHandshake(head, new Http2Request(head, undefined), readOptions(undefined)))
     t.equal(empty({}).status, 405)
@@ -102,7 +102,7 @@ t.test('a server', async t => {
     refused(t, { 'sec-websocket-version': undefined }, 400)
   })
 
-  t.test('says which version it speaks where it is asked for another, and does not say 426', async t => {
+  t.test('reports the supported version if another was requested, and does not answer 426', async t => {
     for (const version of ['8', '14', '13, 13', '', 'x']) {
       const { status, headers, code } = failure(() => server({ 'sec-websocket-version': version }))
       t.equal(code, 'WS_ERR_UNSUPPORTED_VERSION')
@@ -122,7 +122,7 @@ t.test('a server', async t => {
     refused(t, { 'sec-websocket-version': 13 }, 400)
   })
 
-  t.test('A20: refuses a page of another origin with 403', async t => {
+  t.test('A20: refuses a page of a forbidden origin with 403', async t => {
     const options = { origins: ['https://example.com'] }
     t.ok(server({ origin: 'https://example.com' }, options))
     const others = ['null', 'https://example.com:8443', 'HTTPS://example.com', 'https://example.com.evil.test', '']
@@ -134,7 +134,7 @@ t.test('a server', async t => {
     t.strictSame(asked, ['x', '/chat?room=1', 'example.com:8443'])
   })
 
-  t.test('answers with 200, and with what was chosen', async t => {
+  t.test('answers 200, with what was chosen', async t => {
     const handshake = server({ 'sec-websocket-protocol': 'a, b' }, { protocols: ['b'], headers: { 'X-One': '1' } })
     handshake.setHeader('Set-Cookie', ['a=1', 'b=2'])
     handshake.setHeader('X-Two', 'two')
@@ -156,7 +156,7 @@ t.test('a server', async t => {
     })
   })
 
-  t.test('sends no field that is empty or has no place in HTTP/2', async t => {
+  t.test('sends no field that is empty or that HTTP/2 does not allow', async t => {
     const handshake = server({}, { headers: { 'Keep-Alive': 'timeout=5', TE: 'gzip', 'Proxy-Connection': 'close' } })
     const { head } = handshake.accept({ headers: { 'HTTP2-Settings': 'x', 'X-A': 'a' } })
     t.same(head, { ':status': 200, 'x-a': 'a' })
@@ -168,7 +168,7 @@ t.test('a server', async t => {
     t.throws(() => server({ 'sec-websocket-protocol': 'a' }).accept({ protocol: 'b' }), TypeError)
   })
 
-  t.test('A14: sends no line breaks, and no pseudo-field of the application', async t => {
+  t.test('A14: sends no line breaks, and no pseudo-header field of the application', async t => {
     const bad: [string, string][] = [
       ['X-A', 'a\r\nb'],
       ['X-A', 'a\0'],
@@ -186,7 +186,7 @@ t.test('a server', async t => {
   })
 })
 
-t.test('a request of HTTP/2 looks like one of HTTP/1.1', async t => {
+t.test('an HTTP/2 request looks like an HTTP/1.1 request', async t => {
   const socket = {}
   const session = { destroyed: false, socket }
   const head = changed({ 'x-a': 'a', __proto__: 'b' } as Http2Headers)
@@ -200,7 +200,7 @@ t.test('a request of HTTP/2 looks like one of HTTP/1.1', async t => {
   t.equal(new Http2Request({ ':path': ['a'] }, undefined).url, '')
 })
 
-t.test('A06: names of properties are names like any other', async t => {
+t.test('A06: names of properties are ordinary names', async t => {
   const head = { ...REQUEST, ...JSON.parse('{"__proto__": "a", "constructor": "b"}') }
   const { headers } = new Http2Request(head, undefined)
   t.equal(headers['constructor'], 'b')
@@ -208,8 +208,8 @@ t.test('A06: names of properties are names like any other', async t => {
   t.strictSame(Object.entries(toHttp2([['__proto__', 'a']])), [['__proto__', 'a']])
 })
 
-t.test('an answer that refuses', async t => {
-  t.test('has a status, a body, and no field about the connection', async t => {
+t.test('a response that refuses', async t => {
+  t.test('has a status, a body, and no connection-specific field', async t => {
     const { head, status, headers, body } = http2Refusal(404)
     t.same(head, { ':status': 404, 'content-type': 'text/plain; charset=utf-8', 'content-length': '9' })
     t.equal(status, 404)
@@ -218,21 +218,21 @@ t.test('an answer that refuses', async t => {
     t.notOk('upgrade' in http2Refusal(426).head)
   })
 
-  t.test('says what the application says', async t => {
+  t.test('has the content that the application sets', async t => {
     const { head, body } = http2Refusal(401, { headers: { 'WWW-Authenticate': 'Basic' }, body: Buffer.from('who?') })
     t.match(head, { ':status': 401, 'www-authenticate': 'Basic', 'content-length': '4' })
     t.equal(String(body), 'who?')
     t.throws(() => http2Refusal(200), RangeError, 'which would accept')
   })
 
-  t.test('names the method that opens a WebSocket', async t => {
+  t.test('names the allowed method', async t => {
     t.equal(http2Refusal(405).head['allow'], 'CONNECT')
     t.equal(http2Refusal(405, { headers: { Allow: 'POST' } }).head['allow'], 'POST')
   })
 })
 
 t.test('a client', async t => {
-  t.test('asks for what its options say', async t => {
+  t.test('requests what its options say', async t => {
     t.same(client().request(), {
       ':method': 'CONNECT',
       ':protocol': 'websocket',
@@ -264,13 +264,13 @@ t.test('a client', async t => {
     t.equal(full.url, 'ws://example.com:8080/chat?x')
   })
 
-  t.test('has the Host of the application as its authority', async t => {
+  t.test('uses the Host of the application as its authority', async t => {
     const head = client({ headers: { Host: 'other.test' } }).request()
     t.equal(head[':authority'], 'other.test')
     t.notOk('host' in head)
   })
 
-  t.test('A14: has no line breaks in what it asks for', async t => {
+  t.test('A14: sends no line breaks', async t => {
     t.throws(() => client({}, 'wss://example.com/\r\n'), TypeError)
     t.throws(() => client().request('a\r\nb'), TypeError)
     t.throws(() => client().request(';'), TypeError)
@@ -278,7 +278,7 @@ t.test('a client', async t => {
     t.throws(() => client({}, 'ftp://example.com/'), SyntaxError)
   })
 
-  t.test('takes a 200 that fits', async t => {
+  t.test('accepts a valid 200', async t => {
     const handshake = client({ protocols: ['a', 'b'] })
     handshake.request('permessage-deflate, x-y')
     const answer = { ':status': 200, 'sec-websocket-protocol': 'b', 'sec-websocket-extensions': 'x-y; a="b"' }
@@ -294,7 +294,7 @@ t.test('a client', async t => {
     t.match(client().answer({ ':status': 200, 'sec-websocket-extensions': ' ,' }), { extensions: '' })
   })
 
-  t.test('takes none that chooses what was not offered', async t => {
+  t.test('refuses a response with something that was not offered', async t => {
     const wrong = (fields: Http2Headers): void => {
       const handshake = client({ protocols: ['a', 'b'] })
       handshake.request('permessage-deflate')
@@ -306,7 +306,7 @@ t.test('a client', async t => {
     for (const list of ['x', ';', 'permessage-deflate; __proto__']) wrong({ 'sec-websocket-extensions': list })
   })
 
-  t.test('keeps the body of any other answer, up to a limit', async t => {
+  t.test('keeps the body of any other response, up to a limit', async t => {
     for (const status of [101, 204, 302, 403, 500]) {
       const handshake = client()
       t.equal(handshake.answer({ ':status': status, 'x-a': 'a' }), null)
@@ -323,7 +323,7 @@ t.test('a client', async t => {
     t.equal(failure(() => endless.takeBody(Buffer.alloc(100))).body.length, 65536)
   })
 
-  t.test('fails where the stream ends without an answer', async t => {
+  t.test('fails if the stream ends without a response', async t => {
     t.match(
       failure(() => client().end()),
       { code: 'WS_ERR_BAD_RESPONSE', status: 0 }

@@ -45,7 +45,7 @@ const CASES: Record<string, [fields: string[], wire: string, kept: string, over:
   'a length beyond all numbers': [['Content-Length: 99999999999999999999'], 'abc', '', true]
 }
 
-t.test('a body is read in whatever pieces it comes', async t => {
+t.test('a body is read in pieces of any size', async t => {
   for (const [what, [fields, wire, kept, over]] of Object.entries(CASES)) {
     for (const [way, cut] of Object.entries(WAYS)) {
       t.same(read(body(fields), cut(latin1(wire))), [kept, over], `${what}, ${way}`)
@@ -53,14 +53,14 @@ t.test('a body is read in whatever pieces it comes', async t => {
   }
 })
 
-t.test('a body of nothing is over before anything comes', async t => {
+t.test('an empty body is complete before any bytes', async t => {
   for (const status of [204, 304]) t.equal(body(['Content-Length: 3'], 100, status).write(Buffer.alloc(0)), true)
   t.equal(body(['Content-Length: 0']).write(Buffer.alloc(0)), true)
   t.equal(body(['Content-Length: 1']).write(Buffer.alloc(0)), false)
   t.equal(body(CHUNKED).write(Buffer.alloc(0)), false)
 })
 
-t.test('A25: a body is over at its limit', async t => {
+t.test('A25: a body ends at its limit', async t => {
   const wires: [string[], string][] = [
     [[], 'a'.repeat(20)],
     [['Content-Length: 20'], 'a'.repeat(20)],
@@ -74,7 +74,7 @@ t.test('A25: a body is over at its limit', async t => {
   }
 })
 
-t.test('A25: endless chunk extensions end, too', async t => {
+t.test('A25: endless chunk extensions end too', async t => {
   const line = `1;${'a'.repeat(2000)}`
   t.same(read(body(CHUNKED, 65536), [latin1(line)]), ['', true], 'in one line')
   const chunk = `1;${'a'.repeat(900)}\r\nb\r\n`
@@ -83,7 +83,7 @@ t.test('A25: endless chunk extensions end, too', async t => {
   t.ok(kept.length < 1000)
 })
 
-t.test('the bytes of a body are a copy', async t => {
+t.test('the bytes of a body are copied', async t => {
   const reader = body([])
   const chunk = latin1('abc')
   reader.write(chunk)
@@ -93,7 +93,7 @@ t.test('the bytes of a body are a copy', async t => {
   t.equal(bytes.toString(), 'abc')
 })
 
-t.test('A16: a body one byte at a time costs as much as their number', async t => {
+t.test('A16: a body one byte at a time takes linear time', async t => {
   const feed = (fields: string[], wire: string) => () => {
     const reader = body(fields, 2 ** 20)
     const bytes = latin1(wire)

@@ -10,7 +10,7 @@ const handshake = (changes?: Parameters<typeof request>[0], options = {}): Serve
 const refused = (changes?: Parameters<typeof request>[0], options = {}, line?: string) =>
   caught(() => new ServerHandshake(request(changes, line), settings(options)))
 
-t.test('a right request is answered with 101 and the value that RFC 6455 §1.3 gives', async t => {
+t.test('a valid request gets 101 and the value of RFC 6455 §1.3', async t => {
   const server = handshake()
   t.match(server, { version: 'hybi-13', url: 'ws://example.com/chat', offeredProtocols: [], offeredExtensions: '' })
   const { bytes, headers, ...rest } = server.accept()
@@ -26,7 +26,7 @@ t.test('a right request is answered with 101 and the value that RFC 6455 §1.3 g
   t.same({ ...headers }, { upgrade: 'websocket', connection: 'Upgrade', 'sec-websocket-accept': ACCEPT })
 })
 
-t.test('the versions 13, 8 and 7 are spoken', async t => {
+t.test('the versions 13, 8 and 7 are supported', async t => {
   for (const version of ['13', '8', '7']) {
     const server = handshake({ 'Sec-WebSocket-Version': version })
     t.equal(server.version, `hybi-${version}`)
@@ -34,7 +34,7 @@ t.test('the versions 13, 8 and 7 are spoken', async t => {
   }
 })
 
-t.test('Upgrade and Connection are lists in any case', async t => {
+t.test('Upgrade and Connection are case-insensitive lists', async t => {
   for (const Connection of ['keep-alive, Upgrade', 'UPGRADE', ['keep-alive', 'upgrade']]) {
     t.ok(handshake({ Connection }), String(Connection))
     t.ok(isWebSocket(request({ Connection })))
@@ -42,7 +42,7 @@ t.test('Upgrade and Connection are lists in any case', async t => {
   for (const Upgrade of ['WebSocket', 'h2c, websocket', 'HTTP/2.0, websocket']) t.ok(handshake({ Upgrade }), Upgrade)
 })
 
-t.test('isWebSocket says whether a WebSocket is asked for', async t => {
+t.test('isWebSocket tells whether a request asks for a WebSocket', async t => {
   t.equal(isWebSocket(request()), true)
   t.equal(isWebSocket(request({}, 'POST / HTTP/1.1')), false)
   t.equal(isWebSocket(request({ Upgrade: 'h2c' })), false)
@@ -59,7 +59,7 @@ const ODD_REQUESTS: unknown[] = [undefined, null, 1, 'GET', {}, [], { method: 'G
 ODD_REQUESTS.push({ method: 'GET', headers: 1 }, { method: 'GET', headers: { upgrade: 1, connection: {} } })
 ODD_REQUESTS.push({ method: 'GET', headers: { upgrade: [1], connection: [null] } })
 
-t.test('isWebSocket knows an extended CONNECT of HTTP/2, with its pseudo-fields or without', async t => {
+t.test('isWebSocket knows an extended CONNECT of HTTP/2, with its pseudo-header fields or without', async t => {
   const headers = {
     ':method': 'CONNECT',
     ':protocol': 'WebSocket',
@@ -74,11 +74,11 @@ t.test('isWebSocket knows an extended CONNECT of HTTP/2, with its pseudo-fields 
   t.equal(isWebSocket({ method: 'GET', headers: { ':protocol': 'websocket' } }), false)
 })
 
-t.test('A07: isWebSocket throws for nothing', async t => {
+t.test('A07: isWebSocket never throws', async t => {
   for (const odd of ODD_REQUESTS) t.equal(isWebSocket(odd as UpgradeRequest), false)
 })
 
-t.test('A07: a request without what is expected is refused, and never a TypeError', async t => {
+t.test('A07: a request without a required field is refused, and never a TypeError', async t => {
   for (const odd of ODD_REQUESTS) {
     t.match(
       caught(() => new ServerHandshake(odd as UpgradeRequest, settings())),
@@ -112,7 +112,7 @@ t.test('fields may be arrays of lines', async t => {
   ])
 })
 
-t.test('the URL has the scheme of the wire and the host that was asked for', async t => {
+t.test('the URL has the scheme of the wire and the requested host', async t => {
   const url = (part: Partial<UpgradeRequest>, secure?: boolean) =>
     new ServerHandshake({ ...request(), ...part }, settings(), secure).url
   t.equal(url({ socket: {} }), 'ws://example.com/chat')
@@ -168,7 +168,7 @@ t.test('A04: a malformed target is refused', async t => {
   }
 })
 
-t.test('A15: what can stand only once is refused a second time', async t => {
+t.test('A15: a field that must not be repeated is refused if it is', async t => {
   const twice: Record<string, string[]> = {
     Host: ['example.com', 'example.com'],
     'Content-Length': ['0', '0'],
@@ -212,7 +212,7 @@ t.test('HTTP/1.0 gets 505', async t => {
   t.match(error, { code: 'WS_ERR_HTTP_VERSION', status: 505 })
 })
 
-t.test('a plain request gets 426, and half of an upgrade 400', async t => {
+t.test('a plain request gets 426, and one with half of an upgrade 400', async t => {
   t.match(refused({ Upgrade: null, Connection: 'keep-alive' }), {
     code: 'WS_ERR_UPGRADE_REQUIRED',
     status: 426,
@@ -223,7 +223,7 @@ t.test('a plain request gets 426, and half of an upgrade 400', async t => {
   t.match(refused({ Connection: 'close' }), { code: 'WS_ERR_BAD_REQUEST', status: 400, message: /Connection/ })
 })
 
-t.test('another version gets 426 with those that are spoken', async t => {
+t.test('another version gets 426 with the supported ones', async t => {
   for (const version of [null, '0', '6', '12', '14', '013', '13, 8', 'x', '']) {
     t.match(
       refused({ 'Sec-WebSocket-Version': version }),
@@ -237,7 +237,7 @@ t.test('another version gets 426 with those that are spoken', async t => {
   }
 })
 
-t.test('a key is the canonical base64 of 16 bytes, and nothing else', async t => {
+t.test('only the canonical base64 of 16 bytes is a key', async t => {
   const keys = ['', 'a', 'dGhlIHNhbXBsZSBub25jZQ', 'dGhlIHNhbXBsZSBub25jZQ=', 'dGhlIHNhbXBsZSBub25jZR==']
   keys.push('dGhlIHNhbXBsZSBub25j', 'dGhlIHNhbXBsZSBub25jZWE=', 'dGhlIHNhbXBsZSBub25jZQ==a', 'dGhlIHNhbXBsZSBub25j_Q==')
   for (const key of [...keys, null]) {
@@ -246,7 +246,7 @@ t.test('a key is the canonical base64 of 16 bytes, and nothing else', async t =>
   }
 })
 
-t.test('what is wrong first is said first', async t => {
+t.test('the first error found is reported', async t => {
   const all = { Host: 'a b', Upgrade: null, Connection: null, 'Sec-WebSocket-Version': '9', 'Sec-WebSocket-Key': 'x' }
   const status = (changes: Parameters<typeof request>[0], line?: string) =>
     refused(changes, { origins: [] }, line).status
@@ -258,7 +258,7 @@ t.test('what is wrong first is said first', async t => {
   t.equal(status({}), 403, 'origin')
 })
 
-t.test('A20: an origin that is not on the list gets 403', async t => {
+t.test('A20: an origin that is not listed gets 403', async t => {
   const options = { origins: ['https://example.com', 'http://localhost:8080'] }
   t.ok(handshake({ Origin: 'https://example.com' }, options))
   t.ok(handshake({ Origin: 'http://localhost:8080' }, options))
@@ -290,7 +290,7 @@ t.test('a request without an origin is refused by a list of origins, and the ans
   t.equal(refused({}, { origins: () => false }).message, 'this origin is not allowed', 'a function has its own reasons')
 })
 
-t.test('the drafts name the origin in a field of their own', async t => {
+t.test('the drafts have their own field for the origin', async t => {
   const options = { origins: 'http://a' }
   for (const version of ['8', '7']) {
     const draft = { 'Sec-WebSocket-Version': version }
@@ -301,7 +301,7 @@ t.test('the drafts name the origin in a field of their own', async t => {
   t.equal(refused({ 'Sec-WebSocket-Origin': 'http://a' }, options).status, 403, 'which version 13 does not know')
 })
 
-t.test('a function may check origins, and only true is a yes', async t => {
+t.test('a function may check origins, and only true accepts', async t => {
   const seen: unknown[] = []
   const origins = (origin: string | undefined, asked: UpgradeRequest) => {
     seen.push([origin, asked.url])
@@ -327,7 +327,7 @@ t.test('a function may check origins, and only true is a yes', async t => {
   )
 })
 
-t.test('the first subprotocol of the client that this side speaks is chosen', async t => {
+t.test("the client's first subprotocol that this side supports is chosen", async t => {
   const offer = { 'Sec-WebSocket-Protocol': 'a, b,c' }
   t.same(handshake(offer).offeredProtocols, ['a', 'b', 'c'])
   t.equal(handshake(offer, { protocols: ['c', 'b'] }).accept().protocol, 'b')
@@ -361,7 +361,7 @@ t.test('a function may choose the subprotocol', async t => {
   for (const wrong of ['c', 'B', 1, true, Promise.resolve('a'), ['a']]) {
     const error = caught(() => choose(wrong))
     t.match(error, { code: 'WS_ERR_REJECTED', status: 500, cause: { message: /was not offered/ } })
-    t.match(error.message, /: the protocols callback chose what was not offered$/)
+    t.match(error.message, /: the protocols callback chose a subprotocol that was not offered$/)
   }
   const fault = new Error('of the application')
   const throws = () => {
@@ -382,7 +382,7 @@ t.test('a function may choose the subprotocol', async t => {
   t.equal(handshake({}, { protocols: () => 'a' }).accept().protocol, '', 'it is not asked where nothing was offered')
 })
 
-t.test('accept may name the subprotocol, one of those offered', async t => {
+t.test('accept may name one of the offered subprotocols', async t => {
   const server = handshake({ 'Sec-WebSocket-Protocol': 'a, b' }, { protocols: 'a' })
   t.equal(server.accept({ protocol: 'b' }).protocol, 'b')
   t.equal(server.accept({ protocol: undefined }).protocol, 'a')
@@ -390,7 +390,7 @@ t.test('accept may name the subprotocol, one of those offered', async t => {
   t.throws(() => server.accept({ protocol: 'c' }), { name: 'TypeError', message: /"c" was not offered/ })
 })
 
-t.test('offered extensions are handed on in their plainest form', async t => {
+t.test('offered extensions are normalized', async t => {
   const offered = (value: string | string[]) => handshake({ 'Sec-WebSocket-Extensions': value }).offeredExtensions
   t.equal(offered('a;b="1"\t,c ; d'), 'a; b=1, c; d')
   t.equal(offered(['a', 'b; c']), 'a, b; c', 'over two lines')
@@ -399,7 +399,7 @@ t.test('offered extensions are handed on in their plainest form', async t => {
   t.equal(offered('__proto__'), '')
 })
 
-t.test('a field of extensions with nothing in it offers none (RFC 9110 §5.6.1.2)', async t => {
+t.test('an empty field of extensions offers none (RFC 9110 §5.6.1.2)', async t => {
   for (const value of ['', ',', ' , ,', ['', '']]) {
     t.equal(handshake({ 'Sec-WebSocket-Extensions': value }).offeredExtensions, '', String(value))
   }
@@ -412,14 +412,14 @@ t.test('A05: malformed extensions are refused', async t => {
   }
 })
 
-t.test('what was negotiated is sent, and nothing where it is empty', async t => {
+t.test('negotiated extensions are sent, unless there are none', async t => {
   const server = handshake()
   t.equal(server.accept({ extensions: 'a; b' }).headers['sec-websocket-extensions'], 'a; b')
   t.notOk('sec-websocket-extensions' in server.accept({ extensions: '' }).headers)
   t.throws(() => server.accept({ extensions: 'a\r\nb' }), TypeError, 'A14')
 })
 
-t.test('fields of the options, of setHeader and of accept go into the answer, the last of a name counts', async t => {
+t.test('header fields of the options, of setHeader and of accept are sent; the last of each name counts', async t => {
   const server = handshake({}, { headers: { 'X-A': '1', 'X-B': '1', 'Set-Cookie': ['a=1', 'b=1'] } })
   server.setHeader('x-a', '2')
   server.setHeader('X-C', ['2', '3'])

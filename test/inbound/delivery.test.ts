@@ -4,8 +4,8 @@ import t from 'tap'
 import {
   Delivery,
   type DeliveryOwner,
-  type MessageListeners,
-  type Taker as MessageTaker
+  type MessageConsumer,
+  type MessageListeners
 } from '../../lib/inbound/delivery.js'
 import type { Message } from '../../lib/index.js'
 
@@ -28,7 +28,7 @@ class Owner implements DeliveryOwner, MessageListeners<Message> {
   }
 }
 
-class Taker implements MessageTaker<Message> {
+class Taker implements MessageConsumer<Message> {
   got: Message[] = []
   ended: Error | null | undefined = undefined
   room = 1
@@ -55,7 +55,7 @@ function make() {
   return { owner, delivery, taker: new Taker(), asked: () => asked }
 }
 
-t.test('with nobody there messages wait, and no more is asked for', async t => {
+t.test('without a consumer messages wait, and no more are requested', async t => {
   const { delivery, owner, taker, asked } = make()
   t.equal(delivery.receive(['a', 'b']), false)
   t.equal(delivery.isBlocked, true)
@@ -69,7 +69,7 @@ t.test('with nobody there messages wait, and no more is asked for', async t => {
   void taker
 })
 
-t.test('a taker gets one after another, and the end behind them', async t => {
+t.test('a consumer gets one message after another, and then the end', async t => {
   const { delivery, taker, asked } = make()
   delivery.attach(taker)
   t.equal(delivery.receive(['a', 'b', 'c']), false)
@@ -86,7 +86,7 @@ t.test('a taker gets one after another, and the end behind them', async t => {
   t.equal(asked(), 1)
 })
 
-t.test('the end is told to a taker that comes late, behind what waits', async t => {
+t.test('a consumer that is attached late gets the waiting messages, and then the end', async t => {
   const { delivery, taker } = make()
   const error = new Error('lost')
   delivery.receive(['a'])
@@ -104,7 +104,7 @@ t.test('the end is told to a taker that comes late, behind what waits', async t 
   t.equal(other.taker.ended, null)
 })
 
-t.test('listeners and a taker get the same, once', async t => {
+t.test('listeners and a consumer each get every message once', async t => {
   const { delivery, owner, taker } = make()
   owner.listens = true
   delivery.attach(taker)
@@ -115,7 +115,7 @@ t.test('listeners and a taker get the same, once', async t => {
   t.same(taker.got, ['a', 'b'])
 })
 
-t.test('what comes behind the message with which the last listener goes waits', async t => {
+t.test('messages wait after the one that removes the last listener', async t => {
   const { delivery, owner, asked } = make()
   owner.listens = true
   owner.onMessage = () => {
@@ -133,7 +133,7 @@ t.test('what comes behind the message with which the last listener goes waits', 
   t.equal(asked(), 1)
 })
 
-t.test('what comes while a message is being announced is queued', async t => {
+t.test('messages that arrive while one is delivered are queued', async t => {
   const { delivery, owner } = make()
   owner.listens = true
   owner.onMessage = () => {
@@ -144,7 +144,7 @@ t.test('what comes while a message is being announced is queued', async t => {
   t.same(owner.heard, ['a', 'b', 'c'])
 })
 
-t.test('discard drops what waits and what comes', async t => {
+t.test('discard drops waiting and further messages', async t => {
   const { delivery, owner, asked } = make()
   delivery.receive(['a'])
   delivery.discard()
@@ -155,7 +155,7 @@ t.test('discard drops what waits and what comes', async t => {
   t.same(owner.heard, [])
 })
 
-t.test('discarded by a listener, it stops at once', async t => {
+t.test('if a listener discards, delivery stops at once', async t => {
   const { delivery, owner, taker } = make()
   owner.listens = true
   owner.onMessage = () => delivery.discard()
@@ -173,13 +173,13 @@ t.test('discarded by a listener, it stops at once', async t => {
   t.same(taker.got, ['a'])
 })
 
-t.test('the end of input is told to its owner', async t => {
+t.test('the owner is notified of the end of the input', async t => {
   const { delivery, owner } = make()
   delivery.finish()
   t.equal(owner.delivered, 1)
 })
 
-t.test('what has been delivered of a long queue is forgotten when more comes', async t => {
+t.test('the delivered part of a long queue is released when more arrives', async t => {
   const { delivery, taker } = make()
   delivery.attach(taker)
   delivery.receive(['a', 'b', 'c', 'd'])

@@ -30,7 +30,7 @@ async function readAll(ws: WebSocketStream, kind: (typeof KINDS)[number]): Promi
 for (const setup of IN_MEMORY) {
   const name = nameOf(setup)
 
-  t.test(`the first view that is touched serves, and another one throws: ${name}`, async t => {
+  t.test(`the first view that is opened is used, and opening another throws: ${name}`, async t => {
     for (const first of KINDS) {
       for (const when of ['before', 'after'] as const) {
         const { ws } = await (when === 'before' ? fresh : open)(t, setup)
@@ -48,7 +48,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`a listener for 'message' counts as messages: ${name}`, async t => {
+  t.test(`a 'message' listener counts as the messages view: ${name}`, async t => {
     const { ws, peer } = await open(t, setup)
     ws.on('message', () => {})
     t.throws(() => ws.streams, TypeError)
@@ -60,23 +60,27 @@ for (const setup of IN_MEMORY) {
   })
 
   for (const kind of KINDS) {
-    t.test(`what came before ${kind} was touched is kept, whole or not: ${name}`, { timeout: 8000 }, async t => {
-      const { ws, peer } = await open(t, setup)
-      const second = peer.frame(CONTINUATION, 'd of it')
-      peer.write(peer.frame(TEXT, 'the en', { fin: false }), second.subarray(0, -3))
-      await settle()
-      const all = readAll(ws, kind)
-      await settle()
-      peer.write(second.subarray(-3))
-      peer.text('next')
-      peer.close()
-      const { got, error } = await all
-      if (kind === 'frames') t.same(got.slice(0, -1).join('|').replaceAll('|', ''), 'the end of itnext')
-      else t.same(got, ['the end of it', 'next'])
-      t.equal(error, null)
-    })
+    t.test(
+      `frames that arrived before ${kind} was opened are kept, whole or not: ${name}`,
+      { timeout: 8000 },
+      async t => {
+        const { ws, peer } = await open(t, setup)
+        const second = peer.frame(CONTINUATION, 'd of it')
+        peer.write(peer.frame(TEXT, 'the en', { fin: false }), second.subarray(0, -3))
+        await settle()
+        const all = readAll(ws, kind)
+        await settle()
+        peer.write(second.subarray(-3))
+        peer.text('next')
+        peer.close()
+        const { got, error } = await all
+        if (kind === 'frames') t.same(got.slice(0, -1).join('|').replaceAll('|', ''), 'the end of itnext')
+        else t.same(got, ['the end of it', 'next'])
+        t.equal(error, null)
+      }
+    )
 
-    t.test(`${kind}, touched when all is over: ${name}`, { timeout: 8000 }, async t => {
+    t.test(`${kind}, opened after the end: ${name}`, { timeout: 8000 }, async t => {
       for (const how of ['close', 'reset', 'reset behind a message'] as const) {
         const { ws, peer } = await open(t, setup)
         const expected = how === 'reset behind a message' ? 'half whole' : ''
@@ -96,7 +100,7 @@ for (const setup of IN_MEMORY) {
     })
   }
 
-  t.test(`within highWaterMark, and no further: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`input is buffered up to highWaterMark: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup, { highWaterMark: 50_000 })
     const wire = peer.stream as PairEnd
     let sent = 0
@@ -115,7 +119,7 @@ for (const setup of IN_MEMORY) {
   })
 
   t.test(
-    `A10: empty fragments for an application that has not said how it reads: ${name}`,
+    `A10: empty fragments while the application has not chosen how to read: ${name}`,
     { timeout: 8000 },
     async t => {
       const { peer, ws } = await open(t, setup, { maxFragments: 1500 })
@@ -135,7 +139,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`the end is seen though nobody has said how to read: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`the end is noticed while the application has not chosen how to read: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     peer.send(TEXT, 'half', { fin: false })
     await settle()
@@ -147,17 +151,21 @@ for (const setup of IN_MEMORY) {
     t.equal(got.length, 1)
   })
 
-  t.test(`closed by us, nobody having said how to read, all is dropped: ${name}`, { timeout: 8000 }, async t => {
-    const { ws, peer } = await open(t, setup)
-    for (let i = 0; i < 100; i++) peer.send(BINARY, Buffer.alloc(10_000))
-    await settle()
-    ws.close()
-    t.equal((await peer.answerClose()).code, 1000)
-    t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
-    t.match(await readAll(ws, 'messages'), { got: [], error: null })
-  })
+  t.test(
+    `closed by us before the application has chosen how to read, everything is dropped: ${name}`,
+    { timeout: 8000 },
+    async t => {
+      const { ws, peer } = await open(t, setup)
+      for (let i = 0; i < 100; i++) peer.send(BINARY, Buffer.alloc(10_000))
+      await settle()
+      ws.close()
+      t.equal((await peer.answerClose()).code, 1000)
+      t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
+      t.match(await readAll(ws, 'messages'), { got: [], error: null })
+    }
+  )
 
-  t.test(`destroyed in the turn in which it is chosen, it hands nothing over: ${name}`, async t => {
+  t.test(`destroyed in the turn in which it is opened, a view gets nothing: ${name}`, async t => {
     for (const kind of KINDS) {
       const { ws, peer } = await open(t, setup)
       peer.text('one')
@@ -172,7 +180,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`a listener hears what came before it, from the next turn on: ${name}`, async t => {
+  t.test(`a listener gets earlier messages in the next turn: ${name}`, async t => {
     const { ws, peer } = await open(t, setup)
     peer.text('one')
     await settle()
@@ -194,7 +202,7 @@ for (const setup of IN_MEMORY) {
   })
 }
 
-t.test('with frames, the extensions of the options are negotiated and left alone', async t => {
+t.test('with frames, the extensions of the options are negotiated and not applied', async t => {
   const side = await fresh(t, { role: 'server', join: 'attach', wire: 'memory' }, { extensions: [reverse()] })
   const { ws, peer } = side
   t.ok(ws.frames)
@@ -207,7 +215,7 @@ t.test('with frames, the extensions of the options are negotiated and left alone
   t.match(await peer.nextFrame(), { rsv: 2, payload: Buffer.from('fed') })
 })
 
-t.test('frames that are asked for in the open event come as they are', async t => {
+t.test('if the frames view is opened in the open event, it gets frames unchanged', async t => {
   const side = await fresh(
     t,
     { role: 'server', join: 'attach', wire: 'memory' },
@@ -222,7 +230,7 @@ t.test('frames that are asked for in the open event come as they are', async t =
   t.match(frames, [{ rsv: 2, payload: Buffer.from('cba') }])
 })
 
-t.test('a view of a connection without a wire is over when the connection is', async t => {
+t.test('a view of a connection without a wire ends when the connection ends', async t => {
   for (const kind of KINDS) {
     const ws = WebSocketStream.http(parsedRequest())
     const view = ws[kind]

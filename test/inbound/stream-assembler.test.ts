@@ -38,7 +38,7 @@ function make() {
   return { intake, view, streams, ends, faults, giver, delivered: () => delivered }
 }
 
-t.test('a message that has room for more takes more, and one that has not waits', async t => {
+t.test('a message takes more if it has room, and waits if not', async t => {
   const { intake, streams, giver } = make()
   t.equal(intake.receive([frame(Binary, 'abc', false)]), true)
   t.equal(intake.receive([frame(Continuation, '0123456789', false), frame(Continuation, 'x')]), false)
@@ -48,7 +48,7 @@ t.test('a message that has room for more takes more, and one that has not waits'
   t.equal(String(stream!.read()), 'x')
 })
 
-t.test('a new message waits for the view, and not for the one before it to be read', async t => {
+t.test('a new message waits for the view, not until the previous one has been read', async t => {
   const { intake, view, streams, giver } = make()
   view.wants = false
   t.equal(intake.receive([frame(Text, 'a'), frame(Text, 'b')]), false)
@@ -60,7 +60,7 @@ t.test('a new message waits for the view, and not for the one before it to be re
   t.equal(giver.asked, 1)
 })
 
-t.test('a message that is complete makes no room in the next one', async t => {
+t.test('a complete message makes no room in the next one', async t => {
   const { intake, streams } = make()
   intake.receive([frame(Binary, 'a'), frame(Binary, '0123456789', false), frame(Continuation, 'more', false)])
   const [first, second] = streams
@@ -70,7 +70,7 @@ t.test('a message that is complete makes no room in the next one', async t => {
   t.equal(String(second!.read()), '0123456789more')
 })
 
-t.test('asked for the next message while one is handed out, it goes on', async t => {
+t.test('it continues if the next message is requested while one is delivered', async t => {
   const { intake, view, streams } = make()
   view.wants = false
   view.meanwhile = () => intake.proceed()
@@ -78,7 +78,7 @@ t.test('asked for the next message while one is handed out, it goes on', async t
   t.equal(streams.length, 2)
 })
 
-t.test('what comes while it waits is queued behind', async t => {
+t.test('frames that arrive while it waits are queued', async t => {
   const { intake, view, streams } = make()
   view.wants = false
   intake.receive([frame(Text, 'a'), frame(Text, 'b')])
@@ -98,7 +98,7 @@ t.test('what comes while it waits is queued behind', async t => {
   t.equal(streams.length, 5)
 })
 
-t.test('whether somebody reads the message in progress', async t => {
+t.test('isRead tells whether the current message is being read', async t => {
   const { intake, streams } = make()
   t.equal(intake.isRead, false)
   intake.receive([frame(Text, 'a', false)])
@@ -107,7 +107,7 @@ t.test('whether somebody reads the message in progress', async t => {
   t.equal(intake.isRead, true)
 })
 
-t.test('the end waits behind what waits, fails what is not complete, and is told once', async t => {
+t.test('the end follows waiting frames, fails an incomplete message, and is reported once', async t => {
   const { intake, view, streams, ends, delivered } = make()
   view.wants = false
   intake.receive([frame(Text, 'a'), frame(Text, 'b', false)])
@@ -129,7 +129,7 @@ t.test('the end waits behind what waits, fails what is not complete, and is told
   t.match(error, { code: 'WS_ERR_INCOMPLETE_MESSAGE' })
 })
 
-t.test('discarded, it drops what waits and what comes, and asks on', async t => {
+t.test('discarded, it drops waiting and further frames, and asks for more', async t => {
   const { intake, view, streams, giver } = make()
   view.wants = false
   intake.receive([frame(Text, 'a'), frame(Text, 'b')])
@@ -143,14 +143,14 @@ t.test('discarded, it drops what waits and what comes, and asks on', async t => 
   t.equal(other.giver.asked, 0)
 })
 
-t.test('a fault is told to the owner, and nothing behind it is taken', async t => {
+t.test('an error is reported to the owner, and nothing after it is taken', async t => {
   const { intake, streams, faults } = make()
   t.equal(intake.receive([frame(Text, 'a'), frame(Continuation, 'b'), frame(Text, 'c')]), true)
   t.equal(streams.length, 1)
   t.match(faults, [{ code: 'WS_ERR_UNEXPECTED_CONTINUATION' }])
 })
 
-t.test('what is no fault of the peer is thrown', async t => {
+t.test("an error that is not the peer's is thrown", async t => {
   const { intake, view } = make()
   view.meanwhile = () => {
     throw new RangeError('a mistake')

@@ -76,7 +76,7 @@ async function tryEchoPage(t: Test, page: Page): Promise<void> {
   const newest = (kind: string, words: string) =>
     page.waitForSelector(`#log li:first-child[data-kind="${kind}"] >> text=${words}`)
 
-  await t.test('connects, and shows what was agreed on', async t => {
+  await t.test('connects, and shows what was negotiated', async t => {
     await page.selectOption('#protocols', 'echo.duplex')
     await page.click('#connect')
     await state('status', 'open')
@@ -85,7 +85,7 @@ async function tryEchoPage(t: Test, page: Page): Promise<void> {
     await page.locator('#version', { hasText: 'hybi-13' }).waitFor()
   })
 
-  await t.test('shows the echo of text and of bytes', async t => {
+  await t.test('shows the echo of text and binary messages', async t => {
     await page.fill('#text', 'Grüße, 世界 😀')
     await page.click('#send-text')
     await newest('echo', 'as sent')
@@ -119,7 +119,7 @@ async function tryEchoPage(t: Test, page: Page): Promise<void> {
     await page.locator('#close-server', { hasText: code }).waitFor()
   }
 
-  await t.test('a refused dial is explained, since a browser says no more than 1006', async t => {
+  await t.test('a failed connection is explained, since a browser only reports 1006', async t => {
     await page.selectOption('#path', '/nowhere')
     await page.click('#connect')
     await page.locator('#log', { hasText: /the server refused with 404/ }).waitFor()
@@ -131,7 +131,7 @@ async function tryEchoPage(t: Test, page: Page): Promise<void> {
     t.match(await page.locator('#log li:first-child time').textContent(), /^\d\d:\d\d:\d\d\.\d{3}$/)
   })
 
-  await t.test('the code that the page shows is the code that runs', async t => {
+  await t.test('the code shown on the page is the code that runs', async t => {
     for (const [id, file] of [
       ['code-waits', 'endpoints.js'],
       ['code-keeps', 'keeper.js']
@@ -141,7 +141,7 @@ async function tryEchoPage(t: Test, page: Page): Promise<void> {
     }
   })
 
-  await t.test('floods a server that does not read, which holds little of it, and then reads all', async t => {
+  await t.test('floods a server that does not read, which buffers little of it, and then reads everything', async t => {
     await page.click('#flood')
     await state('flood-status', 'full')
     const held = await bytes('held')

@@ -61,7 +61,7 @@ if (browser) {
     }
 
     for (const [what, all] of combinations(windows(BITS, 'some').filter(([server]) => server > 8))) {
-      t.test(`windows as we ask for them, ${what}`, async t => {
+      t.test(`windows as we request them, ${what}`, async t => {
         const wrong: string[] = []
         for (const agreed of all) {
           wrong.push(...(await converse(await meet(ourOptions('server', agreed)), agreed, true)))

@@ -37,7 +37,7 @@ for (const role of ['server', 'client'] as const) {
   const theirRole = role === 'server' ? 'client' : 'server'
 
   for (const [what, all] of combinations(windows(BITS, 'some'))) {
-    t.test(`windows as the driver asks for them, ${what}, with us as ${role}`, { timeout: 60_000 }, async t => {
+    t.test(`windows as the driver requests them, ${what}, with us as ${role}`, { timeout: 60_000 }, async t => {
       const meet = await meeting(t)
       const wrong = await together(all, async (agreed: Agreed) => {
         const mustAgree = role === 'client' || agreed.serverBits > 8
@@ -46,7 +46,7 @@ for (const role of ['server', 'client'] as const) {
       t.strictSame(wrong, [])
     })
 
-    t.test(`windows as we ask for them, ${what}, with us as ${role}`, { timeout: 60_000 }, async t => {
+    t.test(`windows as we request them, ${what}, with us as ${role}`, { timeout: 60_000 }, async t => {
       const meet = await meeting(t)
       const wrong = await together(all, async agreed =>
         converse(await meet(ourOptions(role, agreed), {}), agreed, true)

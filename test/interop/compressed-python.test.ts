@@ -41,7 +41,7 @@ if (python !== undefined) {
     for (const asks of ['they', 'we'] as const) {
       const theirs = (agreed: Agreed): object => (asks === 'they' ? agreed : {})
 
-      t.test(`windows as ${asks} ask for them, ${what}, with us as server`, { timeout: 60_000 }, async t => {
+      t.test(`windows as ${asks} request them, ${what}, with us as server`, { timeout: 60_000 }, async t => {
         const connections = new Inbox<WebSocketStream>()
         const http = createServer()
         http.on('upgrade', (request, socket, head) => {
@@ -61,7 +61,7 @@ if (python !== undefined) {
         t.equal(await peer.ended, 0)
       })
 
-      t.test(`windows as ${asks} ask for them, ${what}, with us as client`, { timeout: 60_000 }, async t => {
+      t.test(`windows as ${asks} request them, ${what}, with us as client`, { timeout: 60_000 }, async t => {
         const peer = start<Echo & { ports: number[] }>(t, 'serve', JSON.stringify(all.map(theirs)))
         const { ports } = await peer.next()
         const wrong: string[] = []

@@ -41,7 +41,7 @@ for (const role of ['server', 'client'] as const) {
   const meeting = role === 'server' ? meetAsServer : meetAsClient
 
   for (const [what, all] of combinations(windows(BITS, 'all'))) {
-    t.test(`all windows as ws asks for them, ${what}, with us as ${role}`, { timeout: 60_000 }, async t => {
+    t.test(`all windows as ws requests them, ${what}, with us as ${role}`, { timeout: 60_000 }, async t => {
       const meet = await meeting(t)
       const wrong = await together(all, async agreed => {
         // zlib cannot compress with a window of 8, so a server declines to; ws does not mind
@@ -57,7 +57,7 @@ for (const role of ['server', 'client'] as const) {
   }
 
   for (const [what, all] of combinations(windows(BITS, 'some'))) {
-    t.test(`windows as we ask for them, ${what}, with us as ${role}`, { timeout: 60_000 }, async t => {
+    t.test(`windows as we request them, ${what}, with us as ${role}`, { timeout: 60_000 }, async t => {
       const meet = await meeting(t)
       const wrong = await together(all, async agreed =>
         converse(await meet(ourOptions(role, agreed), {}), agreed, true)
@@ -78,7 +78,7 @@ for (const role of ['server', 'client'] as const) {
     t.strictSame((await theirs()).errors, [])
   })
 
-  t.test(`what is alike becomes small, both ways, with us as ${role}`, async t => {
+  t.test(`repetitive messages become small in both directions, with us as ${role}`, async t => {
     const meet = await meeting(t)
     const { ours } = await meet({}, {})
     const list = Array.from({ length: 40 }, (): Sent => ({ data: json(1000), way: 'whole' }))
@@ -88,7 +88,7 @@ for (const role of ['server', 'client'] as const) {
     t.ok(ours.stats.compressionReceived > 3, `${ours.stats.compressionReceived} times`)
   })
 
-  t.test(`messages below a threshold, and those above, of either side, with us as ${role}`, async t => {
+  t.test(`messages below and above a threshold of either side, with us as ${role}`, async t => {
     const meet = await meeting(t)
     const agreed = { serverBits: 12, clientBits: 12, serverTakeover: false, clientTakeover: false }
     const { ours, theirs } = await meet(

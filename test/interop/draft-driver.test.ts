@@ -129,7 +129,7 @@ async function speak(wire: Duplex, chunks: Buffer[]): Promise<string> {
 
 for (const recording of RECORDINGS) {
   for (const [split, chunksOf] of Object.entries(SPLITS)) {
-    t.test(`${recording.version}, ${recording.says}, ${split}: the same answer`, async t => {
+    t.test(`${recording.version}, ${recording.says}, ${split}: the same response`, async t => {
       const chunks = chunksOf(recording)
       const [ours, theirs] = [await askOurs(t, chunks), askDriver(chunks)]
       t.equal(theirs.version, recording.version)
@@ -154,7 +154,7 @@ for (const [says, changes] of HEADS) {
   })
 }
 
-t.test('behind node:http, both answer the same on a socket', async t => {
+t.test('behind node:http, both respond the same on a socket', async t => {
   const outcomes: Outcome[] = []
   const driverServer = createServer().on('upgrade', (request, socket: Socket, head: Buffer) => {
     const driver = websocketDriver.http(request, { allowDrafts: true })

@@ -39,7 +39,7 @@ for (const [name, serve] of Object.entries(SERVERS)) {
   for (const length of [null, '8']) {
     const how = length === null ? '' : ', which the request counts'
 
-    t.test(`${name}, and a proxy that holds the eight bytes back${how}`, async t => {
+    t.test(`${name}, and a proxy that holds back the eight bytes${how}`, async t => {
       const held: Buffer[] = []
       const port = await holdingProxy(t, await serve(t), held)
       const peer = dial(t, port)
@@ -59,7 +59,7 @@ for (const [name, serve] of Object.entries(SERVERS)) {
   }
 }
 
-t.test('haproxy lets none through', async t => {
+t.test('haproxy passes none of them', async t => {
   const command = needPeer(t, findCommand(HAPROXY.name), HAPROXY.debianPackage)
   if (command === undefined) return
   const backend = await SERVERS['an acceptor on node:http']!(t)

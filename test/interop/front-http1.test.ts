@@ -66,7 +66,7 @@ function testEnds(t: Test, at: Place): void {
     return { ws, there: (await at.backend.opened.take())! }
   }
 
-  t.test('a connection that the server destroys ends with 1006, and what it had sent arrives', async t => {
+  t.test('if the server destroys a connection, it ends with 1006, and data sent before arrives', async t => {
     const { ws, there } = await both('/')
     there.text('last words')
     t.same(await once(ws, 'message'), ['last words'])
@@ -74,13 +74,13 @@ function testEnds(t: Test, at: Place): void {
     t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'peer' })
   })
 
-  t.test('a connection that the client destroys ends with 1006', async t => {
+  t.test('if the client destroys a connection, it ends with 1006', async t => {
     const { ws, there } = await both('/')
     ws.destroy()
     t.match(await there.whenClosed(), { code: 1006, wasClean: false, initiator: 'peer' })
   })
 
-  t.test('a client that violates the protocol is told so', async t => {
+  t.test('a client that violates the protocol gets a Close', async t => {
     const socket = new WebSocket(at.url, { rejectUnauthorized: false })
     await once(socket, 'open')
     const there = (await at.backend.opened.take())!
@@ -91,7 +91,7 @@ function testEnds(t: Test, at: Place): void {
     t.match(await there.whenClosed(), { code: 1002, wasClean: false, initiator: 'local' })
   })
 
-  t.test('a server that goes away says 1001 to all', async t => {
+  t.test('a server that shuts down closes all connections with 1001', async t => {
     const all = await Promise.all(Array.from({ length: 5 }, () => both('/')))
     await at.backend.acceptor.close({ reason: 'until later' })
     for (const { ws } of all) {
@@ -103,7 +103,7 @@ function testEnds(t: Test, at: Place): void {
 for (const [front, patience] of PATIENCE) {
   const between: Between = { from: 'http', to: 'http', patience }
 
-  t.test(`${front.name} bears ${patience} ms of silence`, async t => {
+  t.test(`${front.name} tolerates ${patience} ms of silence`, async t => {
     const keepalive = { keepalive: { interval: patience / 4 } }
     const meet = async (options: AcceptorOptions, clientOptions: ConnectOptions) => {
       const at = await place(t, front, between, options)
@@ -132,7 +132,7 @@ for (const [front, patience] of PATIENCE) {
     await Promise.all([isKept('server'), isKept('client'), isLost()])
   })
 
-  t.test(`${front.name} itself goes away`, async t => {
+  t.test(`${front.name} itself shuts down`, async t => {
     const at = await place(t, front, { from: 'http', to: 'http' })
     if (at === undefined) return
     const ws = dial(at)

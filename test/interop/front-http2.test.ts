@@ -92,7 +92,7 @@ function testRefusal(t: Test, at: Place): void {
 
 /** Many connections, one of which nobody reads. */
 function testMany(t: Test, at: Place): void {
-  t.test('one connection of many that is not read keeps its sender waiting, and nobody else', async t => {
+  t.test('one connection of many that is not read applies backpressure to its sender only', async t => {
     const stuck = dial(at)
     await stuck.opened
     const sender = (await at.backend.opened.take())!
@@ -135,7 +135,7 @@ function testEnds(t: Test, at: Place): void {
   }
   const lost = { code: 1006, wasClean: false, initiator: 'peer' }
 
-  t.test('a connection that either side destroys ends with 1006, and another on the same way goes on', async t => {
+  t.test('a connection destroyed by either side ends with 1006, and another on the same session continues', async t => {
     const [first, second, third] = [await both(), await both(), await both()]
     first.there.destroy()
     t.match(await first.ws.whenClosed(), lost)
@@ -148,7 +148,7 @@ function testEnds(t: Test, at: Place): void {
     await third.ws.whenClosed()
   })
 
-  t.test('a server that goes away says 1001 to all', async t => {
+  t.test('a server that shuts down closes all connections with 1001', async t => {
     const all = await Promise.all(Array.from({ length: 5 }, both))
     const last = at.backend.acceptor.close({ reason: 'until later' })
     for (const { ws } of all) {
@@ -159,7 +159,7 @@ function testEnds(t: Test, at: Place): void {
 }
 
 for (const front of [HAPROXY, NGHTTPX]) {
-  t.test(`${front.name} with HTTP/2 in front itself goes away`, async t => {
+  t.test(`${front.name} with HTTP/2 in front shuts down itself`, async t => {
     const at = await place(t, front, { from: 'h2', to: 'http' })
     if (at === undefined) return
     const ws = dial(at)
@@ -191,7 +191,7 @@ const TALK = `async (url, protocols, size) => {
   })
 }`
 
-t.test('Chromium by HTTP/2 to haproxy, which speaks HTTP/1.1 to our server', async t => {
+t.test('Chromium over HTTP/2 to haproxy, which uses HTTP/1.1 to our server', async t => {
   const at = await place(t, HAPROXY, { from: 'h2', to: 'http' })
   const browser = at && (await launchBrowser(t))
   if (!at || !browser) return
@@ -211,7 +211,7 @@ t.test('Chromium by HTTP/2 to haproxy, which speaks HTTP/1.1 to our server', asy
   t.match(await there.whenClosed(), { code: 3000, reason: 'done', wasClean: true, initiator: 'peer' })
 })
 
-t.test('a backend that is not there is an error of the handshake', async t => {
+t.test('an unreachable backend is a handshake error', async t => {
   for (const front of [NGINX, HAPROXY, NGHTTPX]) {
     for (const from of ['http', 'h2'] as const) {
       const at = await place(t, front, { from, to: 'http' }, {}, await freePort())

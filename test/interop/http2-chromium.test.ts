@@ -53,7 +53,7 @@ if (browser) {
           `(${TALK})(${[`wss://localhost:${port}${path}`, ['x', 'echo'], send, close].map(item => JSON.stringify(item))})`
         )
 
-      t.test('agrees on a subprotocol, and has its messages echoed', async t => {
+      t.test('negotiates a subprotocol, and its messages are echoed', async t => {
         const sent = ['hello', 'Grüße, 世界 😀', 'x'.repeat(200_000)]
         const seen = await talk('/echo', sent, [3000, 'done'])
         t.same(seen.messages, sent)
@@ -71,20 +71,20 @@ if (browser) {
         t.match(await (await opened.take())!.whenClosed(), { code: 4001, wasClean: true, initiator: 'local' })
       })
 
-      t.test('sees a reset as 1006', async t => {
+      t.test('reports a reset as 1006', async t => {
         const seen = await talk('/reset', [], null)
         t.match(seen.close, { code: 1006, wasClean: false })
         await opened.take()
       })
 
-      t.test('sees a refusal as 1006, and a page of another origin gets no more than that', async t => {
+      t.test('reports a refusal as 1006, also for a page of a forbidden origin', async t => {
         t.match((await talk('/nowhere', [])).close, { code: 1006, wasClean: false })
         await page.goto(`https://127.0.0.1:${port}/`)
         t.match((await talk('/echo', ['a'])).close, { code: 1006, wasClean: false })
         await page.goto(`https://localhost:${port}/`)
       })
 
-      t.test('has many connections at a time', async t => {
+      t.test('has many connections at the same time', async t => {
         const before = sessions.length
         const all = await Promise.all(Array.from({ length: 50 }, (_, i) => talk('/echo', [`one ${i}`, `two ${i}`])))
         t.same(
@@ -94,7 +94,7 @@ if (browser) {
         if (over === 'http/2') t.equal(sessions.length, before, 'all on the session of the page')
       })
 
-      t.test('did so by extended CONNECT, or not at all', async t => {
+      t.test('used extended CONNECT', async t => {
         if (over === 'http/1.1') {
           t.same(connects, [])
           return

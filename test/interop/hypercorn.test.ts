@@ -109,13 +109,13 @@ function testRefusals(t: Test, server: Server): void {
       t.match(denied, { code: 'WS_ERR_UNEXPECTED_STATUS', status: 403 })
     })
 
-    t.test(`an application that leaves ${http2 ? 'HTTP/2' : 'HTTP/1.1'} without a word`, async t => {
+    t.test(`an application that leaves ${http2 ? 'HTTP/2' : 'HTTP/1.1'} without a Close`, async t => {
       const ws = dial(server, '/leave', { http2 })
       t.match(await ws.whenClosed(), { code: 1000, reason: '', initiator: 'peer' })
     })
   }
 
-  t.test('its HTTP/2 shares one session among many, and ends with it', async t => {
+  t.test('its HTTP/2 session is shared by connections, and ends with the last', async t => {
     const plan = { player: 'us', closer: 'peer', most: SMALL } as const
     const all = Array.from({ length: 20 }, () => dial(server, pathOf(plan), { http2: true }))
     await Promise.all(all.map(ws => ws.opened))

@@ -102,7 +102,7 @@ export function testProxy(t: Test, peer: ProxyPeer, secure: boolean): void {
           })
         }
         if (authorization) {
-          t.test(`${scheme}, to nobody who has no password, or a wrong one`, async t => {
+          t.test(`${scheme}, without a password or with a wrong one`, async t => {
             const { port } = await echo(t)
             const none = await refusal(t, dial(scheme, port, `http://127.0.0.1:${proxyPort}`))
             t.match(none, { status: 407, headers: { 'proxy-authenticate': /^Basic / } })
@@ -113,11 +113,11 @@ export function testProxy(t: Test, peer: ProxyPeer, secure: boolean): void {
           })
         }
       }
-      t.test('a server that cannot be reached', async t => {
+      t.test('an unreachable server', async t => {
         const error = await refusal(t, dial('ws', await freePort(), proxy))
         t.ok(error.status >= 500, `${error.status}`)
       })
-      t.test('A19: wss to a certificate that nobody knows', async t => {
+      t.test('A19: wss to a server with an unknown certificate', async t => {
         const { port } = await echo(t, 'ours', { tls: { ...LOCALHOST } })
         const ws = dial('wss', port, proxy, { tls: {} })
         t.match(await rejection(ws.opened), { cause: { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' } })
@@ -126,7 +126,7 @@ export function testProxy(t: Test, peer: ProxyPeer, secure: boolean): void {
     })
   }
 
-  t.test(`${peer.name} makes no tunnel to a port that is not allowed`, async t => {
+  t.test(`${peer.name} opens no tunnel to a forbidden port`, async t => {
     const { port } = await echo(t)
     const proxyPort = await start(t, command, peer, { authorization: false, onlyPort: port })
     await converse(t, dial('ws', port, `http://127.0.0.1:${proxyPort}`))

@@ -48,7 +48,7 @@ export function testPythonPeer(
           check(t, theirs, 'client')
         })
       }
-      t.test('the client ends in peace', async t => t.equal(await client.ended, 0))
+      t.test('the client ends without an error', async t => t.equal(await client.ended, 0))
     })
   }
 
@@ -65,7 +65,7 @@ export function testPythonPeer(
         })
       }
     }
-    t.test('what fragmentSize splits arrives whole', async t => {
+    t.test('a message split by fragmentSize arrives whole', async t => {
       const plan: Plan = { player: 'us', closer: 'us', most: SMALL }
       const ours = await dial(t, `ws://127.0.0.1:${port}`, plan, 'attach', { fragmentSize: 1021 })
       const theirs = await server.next()

@@ -74,11 +74,11 @@ for (const compressed of [false, true]) {
       const port = await relayTo(t, await target(t), { connect: { extensions: [permessageDeflate()] } }, compressed)
       return talk(t, `ws://127.0.0.1:${port}`, compressed)
     })
-    await t.test('the target’s side plain', async t => {
+    await t.test('the target’s side uncompressed', async t => {
       const port = await relayTo(t, await target(t), { connect: { extensions: [] } }, compressed)
       return talk(t, `ws://127.0.0.1:${port}`, compressed)
     })
-    await t.test('messages looked at', async t => {
+    await t.test('messages inspected', async t => {
       const port = await relayTo(t, await target(t), { onMessage: message => message }, compressed)
       return talk(t, `ws://127.0.0.1:${port}`, compressed)
     })

@@ -56,7 +56,7 @@ for (const version of VERSIONS) {
   }
 }
 
-t.test('what this library splits by fragmentSize arrives whole', async t => {
+t.test('a message split by fragmentSize arrives whole', async t => {
   const plan: Plan = { player: 'us', closer: 'us', most: ALL }
   const { origin, reports } = await serve(t)
   const ours = await dial(t, origin, plan, 'attach', { fragmentSize: 1021 })

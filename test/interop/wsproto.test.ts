@@ -13,7 +13,7 @@ interface Judgement extends Report {
   masks: number
 }
 
-t.test('the walk over frame headers finds what is wrong', async t => {
+t.test('the scan of frame headers finds errors', async t => {
   const python = needPeer(t, findPython('unittest'), 'python3')
   if (python) await t.resolves(promisify(execFile)(python, ['-B', pathTo('test_frame_walk.py')]))
 })

@@ -94,7 +94,7 @@ const refusedBy = (acceptor: EventEmitter): Promise<[HandshakeError, AcceptorReq
 for (const way of WAYS) {
   const [kind, over] = way
   t.test(`over ${over} on a server of ${kind}`, async t => {
-    t.test('a request becomes a connection, and a message comes back', async t => {
+    t.test('a request becomes a connection, and a message is echoed', async t => {
       const { acceptor, ask, next } = await accept(t, way, { protocols: ['chat'] }, ({ ws }) => {
         ws.on('message', message => ws.text(`you said ${message}`))
       })
@@ -119,7 +119,7 @@ for (const way of WAYS) {
       t.equal(acceptor.size, 0)
     })
 
-    t.test('ordinary requests are answered as ever', async t => {
+    t.test('ordinary requests are answered as usual', async t => {
       const server = makeServer(kind) as http.Server
       server.on('request', (_request, response) => response.end('an answer'))
       acceptWebSockets(server, {}, () => {})
@@ -173,7 +173,7 @@ for (const way of ONE_OF_EACH) {
   })
 
   t.test(`verify, over ${over}`, async t => {
-    t.test('its verdicts hold, now and later', async t => {
+    t.test('its verdicts are obeyed, synchronous or not', async t => {
       type Context = { name: string }
       const verdicts: Record<string, unknown> = {
         '/true': true,
@@ -205,7 +205,7 @@ for (const way of ONE_OF_EACH) {
       }
     })
 
-    t.test('what is no verdict is refused with 500, and told as an error', async t => {
+    t.test('any other value is refused with 500, and reported as an error', async t => {
       const wrong = [
         undefined,
         null,
@@ -232,7 +232,7 @@ for (const way of ONE_OF_EACH) {
       }
     })
 
-    t.test('exceptions are answered with 500, and told as they are', async t => {
+    t.test('exceptions are answered with 500, and reported unchanged', async t => {
       const boom = new Error('boom')
       const { acceptor, ask } = await accept(t, way, {
         verify: ({ url }) => {
@@ -266,7 +266,7 @@ for (const way of ONE_OF_EACH) {
       }
     })
 
-    t.test('is not asked about a request that is wrong, or of another origin', async t => {
+    t.test('it is not asked about an invalid request, or one of a forbidden origin', async t => {
       const { acceptor, ask } = await accept(t, way, {
         origins: ['https://example.com'],
         verify: () => t.fail('it was asked') as never
@@ -285,7 +285,7 @@ for (const way of ONE_OF_EACH) {
       )
     })
 
-    t.test('a connection that an observer destroys while it is asked is told as refused', async t => {
+    t.test('a connection that is destroyed while it decides is reported as refused', async t => {
       const cause = new Error('not this one')
       const observe = (event: unknown): void => {
         const { stream, role } = event as { stream: WebSocketStream; role: string }
@@ -300,7 +300,7 @@ for (const way of ONE_OF_EACH) {
       t.equal(acceptor.handshakes, 0)
     })
 
-    t.test('A26: has handshakeTimeout to decide, and what it says after that is not heard', async t => {
+    t.test('A26: it has handshakeTimeout to decide, and a later verdict is ignored', async t => {
       let decide: (verdict: boolean) => void = () => {}
       const verify = () => new Promise<boolean>(resolve => (decide = resolve))
       const { acceptor, ask } = await accept(t, way, { verify, handshakeTimeout: 20 }, () => t.fail('it was opened'))
@@ -331,7 +331,7 @@ for (const way of ONE_OF_EACH) {
       t.equal((await ask()).status, opens(over))
     })
 
-    t.test('handshakes that were let in together do not exceed it', async t => {
+    t.test('handshakes accepted at the same time do not exceed the limit', async t => {
       let asked = 0
       let decide: (verdict: boolean) => void = () => {}
       const decided = new Promise<boolean>(resolve => (decide = resolve))
@@ -362,7 +362,7 @@ for (const way of ONE_OF_EACH) {
       t.equal((await third).status, opens(over))
     })
 
-    t.test('A07: a peer that leaves while it is decided is forgotten', async t => {
+    t.test('A07: a peer that leaves while verify decides is forgotten', async t => {
       const asked = new Inbox<boolean>()
       const server = makeServer(way[0])
       const acceptor = acceptWebSockets(
@@ -399,7 +399,7 @@ for (const way of ONE_OF_EACH) {
   })
 
   t.test(`a handler that fails, over ${over}`, async t => {
-    t.test('closes its connection with 1011, and its exception is told', async t => {
+    t.test('closes its connection with 1011, and its exception is reported', async t => {
       const boom = new Error('boom')
       const handlers = [
         () => {
@@ -412,18 +412,22 @@ for (const way of ONE_OF_EACH) {
           ws.close(1011)
           await ws.whenClosed()
           throw boom
+        },
+        async ({ ws }: Accepted<undefined>) => {
+          for await (const _ of ws.messages) throw boom
         }
       ]
       for (const handle of handlers) {
         const { acceptor, ask } = await accept(t, way, {}, handle)
         const told = once(acceptor, 'error')
         const { peer } = await ask('/here')
+        peer.text('a message')
         t.equal((await peer.answerClose()).code, 1011)
         t.match(await told, [boom, { url: '/here' }])
       }
     })
 
-    t.test('is one for which another connection, or another pipe, broke', async t => {
+    t.test('fails if another connection, or another pipe, broke', async t => {
       const broken = Object.assign(new Error('a file'), { code: 'ERR_STREAM_PREMATURE_CLOSE' })
       for (const reason of [
         broken,
@@ -438,7 +442,7 @@ for (const way of ONE_OF_EACH) {
       }
     })
 
-    t.test('is one that used the library wrongly', async t => {
+    t.test('fails if it used the library incorrectly', async t => {
       const wrong = new WebSocketError('WS_ERR_EXTENSION')
       const { acceptor, ask } = await accept(t, way, {}, () => Promise.reject(wrong))
       const told = once(acceptor, 'error')
@@ -447,7 +451,7 @@ for (const way of ONE_OF_EACH) {
       await peer.answerClose()
     })
 
-    t.test('is not one that destroys its connection', async t => {
+    t.test('does not fail if it destroys its connection', async t => {
       const { acceptor, ask, next } = await accept(t, way, {}, async ({ ws }) => {
         ws.destroy()
         await ws.ping()
@@ -458,18 +462,18 @@ for (const way of ONE_OF_EACH) {
       t.match(await (await next()).ws.whenClosed(), { code: 1006, initiator: 'local' })
     })
 
-    t.test('may fail with anything', async t => {
+    t.test('may throw any value', async t => {
       const { acceptor, ask } = await accept(t, way, {}, async ({ ws }) => {
         ws.close()
         throw undefined
       })
       const told = once(acceptor, 'error')
       const { peer } = await ask()
-      t.match((await told)[0], { message: 'not an Error was thrown', cause: undefined })
+      t.match((await told)[0], { message: 'a value that is not an Error was thrown', cause: undefined })
       await peer.answerClose()
     })
 
-    t.test('A28: is not one whose connection ended under it', async t => {
+    t.test('A28: does not fail if its connection ended', async t => {
       const ended = new Inbox<string>()
       const watch = (run: () => Promise<unknown>) =>
         run().catch(error => {
@@ -500,7 +504,7 @@ for (const way of ONE_OF_EACH) {
   })
 
   t.test(`the end, over ${over}`, async t => {
-    t.test('is told to all, refuses the next, and waits for the answers', async t => {
+    t.test('closes all connections, refuses new ones, and waits for the answers', async t => {
       const { acceptor, ask, server } = await accept(t, way)
       const peers = [(await ask()).peer, (await ask()).peer]
       const over = acceptor.close({ code: 1012, reason: 'back soon' })
@@ -536,7 +540,7 @@ for (const way of ONE_OF_EACH) {
       await ended
     })
 
-    t.test('A24: comes after the timeout, whether or not a peer answers', async t => {
+    t.test('A24: is not later than the timeout, whether or not a peer answers', async t => {
       const { acceptor, ask, next } = await accept(t, way)
       await ask()
       const { ws } = await next()
@@ -544,7 +548,7 @@ for (const way of ONE_OF_EACH) {
       t.match(ws.closeInfo, { code: 1006, wasClean: false, initiator: 'local' })
     })
 
-    t.test('may be hastened, and is part of `await using`', async t => {
+    t.test('may be hastened, and works with `await using`', async t => {
       const { acceptor, ask } = await accept(t, way)
       await ask()
       const disposed = acceptor[Symbol.asyncDispose]()
@@ -553,7 +557,7 @@ for (const way of ONE_OF_EACH) {
       t.equal(acceptor.size, 0)
     })
 
-    t.test('says nothing that cannot be sent', async t => {
+    t.test('throws if code or reason cannot be sent', async t => {
       const { acceptor } = await accept(t, way)
       t.throws(() => acceptor.close({ code: 1005 }), RangeError)
       t.throws(() => acceptor.close({ reason: 'x'.repeat(124) }), RangeError)
@@ -561,7 +565,7 @@ for (const way of ONE_OF_EACH) {
       t.throws(() => acceptor.close({ timeout: '1' as never }), TypeError)
     })
 
-    t.test('detach leaves connections as they are', async t => {
+    t.test('detach does not affect connections', async t => {
       const { acceptor, ask, server } = await accept(t, way, {}, ({ ws }) => {
         ws.on('message', () => ws.text('still here'))
       })
@@ -578,8 +582,8 @@ for (const way of ONE_OF_EACH) {
   })
 }
 
-t.test('others on the same server', async t => {
-  t.test('have the upgrades that no acceptor takes, whatever protocol they are to', async t => {
+t.test('other listeners on the same server', async t => {
+  t.test('get the upgrades that no acceptor takes, to any protocol', async t => {
     const server = http.createServer()
     const theirs = new Inbox<string>()
     acceptWebSockets(server, { path: '/ours' }, () => {})
@@ -596,12 +600,12 @@ t.test('others on the same server', async t => {
     t.equal((await ask('/ours')).status, 101)
   })
 
-  t.test('are not there: an upgrade to another protocol is refused', async t => {
+  t.test('if there are none, an upgrade to another protocol is refused', async t => {
     const { ask } = await accept(t, ['http', 'http/1.1'])
     t.equal((await ask('/', { Upgrade: 'other' })).status, 400)
   })
 
-  t.test("have the streams that no acceptor takes, and their own 'connect'", async t => {
+  t.test("get the streams that no acceptor takes, and 'connect'", async t => {
     const server = makeServer('h2')
     acceptWebSockets(server, { path: '/ours' }, () => {})
     const theirs = (stream: ServerHttp2Stream, headers: Record<string, unknown>) => {
@@ -624,7 +628,7 @@ t.test('others on the same server', async t => {
     t.equal((await ask('/ours')).status, 200)
   })
 
-  t.test('a CONNECT of HTTP/1.1 ends as without us', async t => {
+  t.test('a CONNECT of HTTP/1.1 ends as without an acceptor', async t => {
     const { server } = await accept(t, ['h2+h1', 'http/1.1'])
     const peer = await dialHttp1(t, (server.address() as { port: number }).port, true)
     peer.write(Buffer.from('CONNECT example.com:1 HTTP/1.1\r\nHost: example.com:1\r\n\r\n'))
@@ -632,7 +636,7 @@ t.test('others on the same server', async t => {
   })
 })
 
-t.test('A04: a malformed target is refused, and is no path', async t => {
+t.test('A04: a malformed target is refused, and matches no path', async t => {
   const { ask } = await accept(t, ['http', 'http/1.1'], { path: '/chat' })
   for (const target of ['*', 'chat', 'http://', 'http://a b/', '/\u00e4']) {
     t.ok([400, 404].includes((await ask(target)).status), target)
@@ -640,7 +644,7 @@ t.test('A04: a malformed target is refused, and is no path', async t => {
   t.equal((await ask('http://example.com/chat?x')).status, 101)
 })
 
-t.test('A07: a request without the fields that are expected is refused', async t => {
+t.test('A07: a request without required fields is refused', async t => {
   const { acceptor, server } = await accept(t, ['http', 'http/1.1'])
   const { port } = server.address() as { port: number }
   const heads: [string, number][] = [
@@ -659,7 +663,7 @@ t.test('A07: a request without the fields that are expected is refused', async t
   t.same([acceptor.size, acceptor.handshakes], [0, 0])
 })
 
-t.test('A29: a socket that breaks between the request and the answer harms nobody', async t => {
+t.test('A29: a socket that breaks between the request and the response affects nothing else', async t => {
   const { next, server } = await accept(t, ['http', 'http/1.1'])
   server.prependOnceListener('upgrade', (_request, socket: Duplex) => {
     process.nextTick(() => socket.destroy(new Error('broken')))
@@ -670,7 +674,7 @@ t.test('A29: a socket that breaks between the request and the answer harms nobod
   t.match(await (await next()).ws.whenClosed(), { code: 1006, initiator: 'peer' })
 })
 
-t.test('a connection without the events of its errors is one with them: the process lives', async t => {
+t.test('a socket without an error listener does not crash the process', async t => {
   const { acceptor, ask, next } = await accept(t, ['http', 'http/1.1'])
   const { peer } = await ask()
   peer.send(TEXT, 'a', { masked: false })
@@ -680,7 +684,7 @@ t.test('a connection without the events of its errors is one with them: the proc
   t.equal(acceptor.size, 0)
 })
 
-t.test('an error of the application that nobody listens for is thrown', async t => {
+t.test('an error of the application without a listener is thrown', async t => {
   const { ask } = await accept(t, ['http', 'http/1.1'], {}, () => {
     throw new Error('nobody listens')
   })
@@ -697,7 +701,7 @@ t.test('an error of the application that nobody listens for is thrown', async t 
   t.equal((await peer.answerClose()).code, 1011)
 })
 
-t.test('A14: what is wrong among the options is an error at once', async t => {
+t.test('A14: invalid options throw at once', async t => {
   const server = http.createServer()
   const wrong: AcceptorOptions[] = [
     { path: 1 as never },

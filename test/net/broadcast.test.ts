@@ -45,7 +45,7 @@ async function meet(t: Test, { port, next }: Met): Promise<{ peer: RawPeer; ws: 
 const text = async (peer: RawPeer): Promise<string> => (await peer.nextFrame())!.payload.toString()
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
-t.test('a message goes to all connections, but for some', async t => {
+t.test('a message is sent to all connections except some', async t => {
   const met = await start(t)
   const { acceptor } = met
   t.strictSame(acceptor.broadcast('nobody is there'), { sent: 0, behind: 0 })
@@ -66,7 +66,7 @@ t.test('a message goes to all connections, but for some', async t => {
   t.strictSame(acceptor.broadcast('to those that are open'), { sent: 2, behind: 0 })
 })
 
-t.test('what is wrong throws, and sends nothing', async t => {
+t.test('invalid arguments throw, and send nothing', async t => {
   const met = await start(t)
   const { acceptor } = met
   const { peer } = await meet(t, met)
@@ -111,7 +111,7 @@ async function stall(
   return { peer, ws, sent }
 }
 
-t.test('without a limit, a message of any size goes to connections that hold nothing', async t => {
+t.test('without a limit, a message of any size is sent to connections with an empty buffer', async t => {
   const met = await start(t)
   const [slow, quick] = [await meet(t, met), await meet(t, met)]
   slow.peer.stream.pause()
@@ -123,7 +123,7 @@ t.test('without a limit, a message of any size goes to connections that hold not
   t.throws(() => met.acceptor.broadcast(large, { limit: 2 ** 20 }), RangeError)
 })
 
-t.test('an option that is misspelt is named', async t => {
+t.test('a misspelt option is named', async t => {
   const { acceptor } = await start(t)
   t.throws(() => acceptor.broadcast('x', { exept: [] } as never), { message: /did you mean 'except'\?/ })
   t.throws(() => new Room().broadcast('x', { whenBehid: 'drop' } as never), { message: /did you mean 'whenBehind'\?/ })
@@ -140,7 +140,7 @@ t.test('close: a connection that is behind is closed with 1013', async t => {
   t.strictSame(readClose(close), { code: 1013, reason: 'too slow' })
 })
 
-t.test('drop: what does not fit is not sent, what fits is', async t => {
+t.test('drop: a message that does not fit is not sent, one that fits is', async t => {
   const met = await start(t)
   const options = { limit: 200_000, whenBehind: 'drop' } as const
   const { peer, sent } = await stall(t, met, options)
@@ -151,7 +151,7 @@ t.test('drop: what does not fit is not sent, what fits is', async t => {
   t.equal(await text(peer), 'small')
 })
 
-t.test('skip: nothing is sent until nothing is held, and then the newest', async t => {
+t.test('skip: nothing is sent until the buffer is empty, and then the newest', async t => {
   const met = await start(t)
   const options = { limit: 200_000, whenBehind: 'skip' } as const
   const { peer, ws, sent } = await stall(t, met, options)
@@ -177,29 +177,32 @@ async function memory(): Promise<number> {
 }
 
 for (const whenBehind of ['drop', 'skip', 'close'] as const) {
-  t.test(`${whenBehind}: memory stays flat with a client that does not read, and another has all`, async t => {
-    const options = { limit: 500_000, whenBehind }
-    const met = await start(t, { extensions: [permessageDeflate()], closeTimeout: 60_000 })
-    const came = met.next()
-    const reader = connect(`ws://127.0.0.1:${met.port}/`)
-    t.teardown(() => reader.destroy())
-    let received = 0
-    reader.on('message', () => received++)
-    await came
-    const { peer, ws } = await meet(t, met)
-    peer.stream.pause()
-    const before = await memory()
-    // 300 MB
-    for (let i = 0; i < 300; i++) {
-      met.acceptor.broadcast(Buffer.alloc(400_000, i), options)
-      t.ok(ws.bufferedAmount <= 500_000, `message ${i}`)
-      while (received <= i) await once(reader, 'message')
+  t.test(
+    `${whenBehind}: memory is bounded with a client that does not read, and another client gets everything`,
+    async t => {
+      const options = { limit: 500_000, whenBehind }
+      const met = await start(t, { extensions: [permessageDeflate()], closeTimeout: 60_000 })
+      const came = met.next()
+      const reader = connect(`ws://127.0.0.1:${met.port}/`)
+      t.teardown(() => reader.destroy())
+      let received = 0
+      reader.on('message', () => received++)
+      await came
+      const { peer, ws } = await meet(t, met)
+      peer.stream.pause()
+      const before = await memory()
+      // 300 MB
+      for (let i = 0; i < 300; i++) {
+        met.acceptor.broadcast(Buffer.alloc(400_000, i), options)
+        t.ok(ws.bufferedAmount <= 500_000, `message ${i}`)
+        while (received <= i) await once(reader, 'message')
+      }
+      const grown = (await memory()) - before
+      t.ok(grown < 8e6, `${grown} bytes more`)
+      t.equal(ws.readyState, whenBehind === 'close' ? 'closing' : 'open')
+      ws.destroy()
     }
-    const grown = (await memory()) - before
-    t.ok(grown < 8e6, `${grown} bytes more`)
-    t.equal(ws.readyState, whenBehind === 'close' ? 'closing' : 'open')
-    ws.destroy()
-  })
+  )
 }
 
 t.test('a room is a set of connections that leave it when they end', async t => {
@@ -231,7 +234,7 @@ t.test('a room is a set of connections that leave it when they end', async t => 
   t.throws(() => room.add({} as never), TypeError)
 })
 
-t.test('an acceptor pings its connections unless it is told not to', async t => {
+t.test('an acceptor sends Pings to its connections unless that is turned off', async t => {
   for (const [given, expected] of [
     [undefined, { interval: 30_000, timeout: 30_000 }],
     [false, undefined],

@@ -19,7 +19,7 @@ async function server(t: { teardown(fn: () => unknown): unknown }) {
   return { ws, wss, peer, reader: readable.getReader(), writer: writable.getWriter() }
 }
 
-t.test('a server’s connection can have that shape', async t => {
+t.test('it can wrap a server’s connection', async t => {
   const { wss, peer, reader, writer } = await server(t)
   peer.write(peer.frame(TEXT, 'text'), peer.frame(BINARY, 'bytes'))
   t.equal((await reader.read()).value, 'text')
@@ -34,7 +34,7 @@ t.test('a server’s connection can have that shape', async t => {
   t.strictSame(await wss.closed, { closeCode: 4000, reason: 'done' })
 })
 
-t.test('a write that cannot be done fails with what became of the connection', async t => {
+t.test('a write that cannot be sent fails with the reason why the connection ended', async t => {
   const { wss, peer, writer } = await server(t)
   peer.stream.pause()
   const writes = Array.from({ length: 20 }, () => writer.write(new Uint8Array(50_000)))
@@ -59,7 +59,7 @@ t.test('a peer that breaks a rule', async t => {
   t.equal(await rejection(reader.read()), error)
 })
 
-t.test('messages that the application destroys', async t => {
+t.test('the application destroys messages', async t => {
   const { ws, wss, peer, reader } = await server(t)
   const reading = reader.read()
   ws.messages.destroy()
@@ -69,7 +69,7 @@ t.test('messages that the application destroys', async t => {
   t.equal((await reading).done, true)
 })
 
-t.test('wrong use throws at once', async t => {
+t.test('invalid arguments throw at once', async t => {
   t.throws(() => new BrowserWebSocketStream('ws://a.test/', { noSuchOption: 1 } as never), TypeError)
   t.throws(() => new BrowserWebSocketStream('ws://a.test/', null as never), TypeError)
   t.throws(() => new BrowserWebSocketStream('nowhere'), { name: 'SyntaxError' })
@@ -84,7 +84,7 @@ t.test('an error of its own', async t => {
   t.ok(new BrowserWebSocketError() instanceof DOMException)
 })
 
-t.test('a connection that is not reached says why', async t => {
+t.test('a failed connection gives the reason', async t => {
   const wss = new BrowserWebSocketStream('ws://a.test/', {
     createConnection: () => Promise.reject(new Error('no route'))
   })

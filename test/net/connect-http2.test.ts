@@ -48,7 +48,7 @@ const CASES: [kind: ServerKind, offers: boolean, version: string][] = [
   ['http', false, 'hybi-13']
 ]
 for (const [kind, offers, version] of CASES) {
-  t.test(`${kind}${offers ? '' : ' without extended CONNECT'} is spoken to by ${version}`, async t => {
+  t.test(`${kind}${offers ? '' : ' without extended CONNECT'} is reached over ${version}`, async t => {
     const { url, options } = await echo(t, kind, offers)
     const ws = connect(url, options)
     ws.setHeader('X-A', '1')
@@ -73,7 +73,7 @@ t.test('connections to one origin share a session, which ends with the last of t
   t.ok(first!.destroyed)
 })
 
-t.test('a connection that is destroyed while it is dialled leaves nothing behind', async t => {
+t.test('a connection that is destroyed while dialling leaves nothing behind', async t => {
   const { url, sessions, options } = await echo(t, 'h2')
   const ws = connect(url, options)
   ws.destroy()
@@ -84,7 +84,7 @@ t.test('a connection that is destroyed while it is dialled leaves nothing behind
   t.ok(sessions.size <= 2)
 })
 
-t.test('A19: a certificate that nobody vouches for is refused', async t => {
+t.test('A19: an untrusted certificate is refused', async t => {
   const { url, options } = await echo(t, 'h2')
   const error = await connect(url, { ...options, tls: {} }).opened.catch(error => error)
   t.match(error, { code: 'WS_ERR_CONNECTION_LOST', cause: { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' } })

@@ -35,33 +35,36 @@ t.test('without options there are the defaults', async t => {
   t.same(readConnectOptions(undefineds), { dial: wanted, stream: {} })
 })
 
-t.test('options of dialing stay here, the others go to the WebSocketStream, and `undefined` nowhere', async t => {
-  const lookup = () => {}
-  const { dial, stream } = readConnectOptions({
-    protocols: ['a'],
-    maxHeaders: 5,
-    tls: { ca: 'x', rejectUnauthorized: undefined as unknown as boolean, servername: 'y' },
-    proxyTls: { rejectUnauthorized: false },
-    socket: { family: 4, lookup, localAddress: undefined },
-    proxy: 'http://u:p@a',
-    maxRedirects: Number.POSITIVE_INFINITY,
-    http2: true
-  })
-  t.same(stream, { protocols: ['a'], maxHeaders: 5 })
-  t.same(Object.keys(dial.tls), ['ca', 'servername'])
-  t.same(dial.proxyTls, { rejectUnauthorized: false })
-  t.same(dial.socket, { family: 4, lookup })
-  t.match(dial, {
-    proxy: { hostname: 'a' },
-    maxRedirects: Number.POSITIVE_INFINITY,
-    http2: { initialWindowSize: 262_144, connectionWindowSize: 524_288 }
-  })
-  t.equal(readConnectOptions({ proxy: 'environment' }).dial.proxy, 'environment')
-  const createConnection = () => {
-    throw new Error()
+t.test(
+  'options for dialling are separated, the others go to the WebSocketStream, and `undefined` is ignored',
+  async t => {
+    const lookup = () => {}
+    const { dial, stream } = readConnectOptions({
+      protocols: ['a'],
+      maxHeaders: 5,
+      tls: { ca: 'x', rejectUnauthorized: undefined as unknown as boolean, servername: 'y' },
+      proxyTls: { rejectUnauthorized: false },
+      socket: { family: 4, lookup, localAddress: undefined },
+      proxy: 'http://u:p@a',
+      maxRedirects: Number.POSITIVE_INFINITY,
+      http2: true
+    })
+    t.same(stream, { protocols: ['a'], maxHeaders: 5 })
+    t.same(Object.keys(dial.tls), ['ca', 'servername'])
+    t.same(dial.proxyTls, { rejectUnauthorized: false })
+    t.same(dial.socket, { family: 4, lookup })
+    t.match(dial, {
+      proxy: { hostname: 'a' },
+      maxRedirects: Number.POSITIVE_INFINITY,
+      http2: { initialWindowSize: 262_144, connectionWindowSize: 524_288 }
+    })
+    t.equal(readConnectOptions({ proxy: 'environment' }).dial.proxy, 'environment')
+    const createConnection = () => {
+      throw new Error()
+    }
+    t.equal(readConnectOptions({ createConnection }).dial.createConnection, createConnection)
   }
-  t.equal(readConnectOptions({ createConnection }).dial.createConnection, createConnection)
-})
+)
 
 t.test('a wrong type is a TypeError', async t => {
   for (const options of [null, 5, 'x']) t.throws(read(options), TypeError)
@@ -97,11 +100,11 @@ t.test('windows of HTTP/2 are numbers that RFC 9113 allows', async t => {
   t.throws(read({ http2: { initalWindowSize: 1e5 } }), { message })
 })
 
-t.test('a proxy that is none is a SyntaxError', async t => {
+t.test('an invalid proxy is a SyntaxError', async t => {
   for (const proxy of ['', 'a', 'socks5://a', 'Environment']) t.throws(read({ proxy }), SyntaxError)
 })
 
-t.test('names that are unknown, or said elsewhere, are TypeErrors', async t => {
+t.test('unknown and forbidden names are TypeErrors', async t => {
   t.throws(read({ socket: { lookup: 5 } }), { name: 'TypeError', message: 'socket.lookup must be a function' })
   t.throws(read({ socket: { family: '4' } }), TypeError)
   for (const name of ['host', 'port', 'path', 'localAdress', '__proto__x', 'constructor']) {
@@ -112,7 +115,7 @@ t.test('names that are unknown, or said elsewhere, are TypeErrors', async t => {
   }
 })
 
-t.test('an error says what would be right', async t => {
+t.test('an error says what would be valid', async t => {
   const messages: [options: object, message: string][] = [
     [['chat'], "options must be an object; subprotocols go in it: { protocols: ['chat'] }"],
     [{ prox: 'http://a' }, "unknown option 'prox'; did you mean 'proxy'?"],
@@ -135,20 +138,20 @@ t.test('numbers of the socket are checked at once', async t => {
   }
 })
 
-t.test('rejectUnauthorized is a boolean, and nothing that looks like one (A19)', async t => {
+t.test('rejectUnauthorized must be a boolean (A19)', async t => {
   for (const rejectUnauthorized of [null, 0, '', 'false']) {
     t.throws(read({ tls: { rejectUnauthorized } }), TypeError)
     t.throws(read({ proxyTls: { rejectUnauthorized } }), TypeError)
   }
 })
 
-t.test('checkServerIdentity is a function', async t => {
+t.test('checkServerIdentity must be a function', async t => {
   t.throws(read({ tls: { checkServerIdentity: 5 } }), TypeError)
   const tls = { checkServerIdentity: () => undefined }
   t.same(readConnectOptions({ tls }).dial.tls, tls)
 })
 
-t.test('createConnection stands alone', async t => {
+t.test('createConnection cannot be combined', async t => {
   for (const other of [{ proxy: 'http://a' }, { socket: {} }, { tls: {} }, { proxyTls: {} }]) {
     t.throws(read({ createConnection() {}, ...other }), TypeError)
   }

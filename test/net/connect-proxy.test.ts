@@ -51,7 +51,7 @@ for (const scheme of ['ws', 'wss']) {
     await hello(connect(`${scheme}://localhost:${port}/`, options))
   })
 
-  t.test(`A19: ${scheme} through an HTTPS proxy that nobody knows, or that is another`, async t => {
+  t.test(`A19: ${scheme} through an HTTPS proxy with an unknown or wrong certificate`, async t => {
     const { port } = await echo(t, 'ours', tls && { tls })
     const cases = [
       [SELF_SIGNED, undefined, 'DEPTH_ZERO_SELF_SIGNED_CERT'],
@@ -78,7 +78,7 @@ for (const scheme of ['ws', 'wss']) {
     }
   })
 
-  t.test(`${scheme}: what a proxy does wrong is an error`, async t => {
+  t.test(`${scheme}: an invalid response of the proxy is an error`, async t => {
     const answers: [name: string, answer: string, expected: object][] = [
       ['A03: an endless head', `HTTP/1.1 200 OK\r\nA: ${'b'.repeat(20000)}`, { code: 'WS_ERR_HEAD_TOO_LARGE' }],
       ['A03: endless lines', `HTTP/1.1 200 OK\r\n${'A: b\r\n'.repeat(101)}`, { code: 'WS_ERR_HEAD_TOO_LARGE' }],
@@ -97,7 +97,7 @@ for (const scheme of ['ws', 'wss']) {
     }
   })
 
-  t.test(`${scheme}: limits on the head of an answer hold for the proxy's`, async t => {
+  t.test(`${scheme}: limits on the head of a response apply to the proxy's`, async t => {
     const port = await serve(t, async (peer, socket) => {
       await peer.head()
       socket.write('HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\n\r\n')
@@ -108,7 +108,7 @@ for (const scheme of ['ws', 'wss']) {
     }
   })
 
-  t.test(`A22: ${scheme}, a proxy that plays the server itself opens nothing`, async t => {
+  t.test(`A22: ${scheme}, a proxy that acts as the server opens nothing`, async t => {
     const port = await serve(t, async (peer, socket) => {
       await peer.head()
       socket.write('HTTP/1.1 200 OK\r\n\r\n')
@@ -121,7 +121,7 @@ for (const scheme of ['ws', 'wss']) {
     t.same(messages, [])
   })
 
-  t.test(`A22: ${scheme}, nothing but CONNECT is sent before the proxy has agreed`, async t => {
+  t.test(`A22: ${scheme}, only CONNECT is sent before the proxy has agreed`, async t => {
     let input = ''
     const port = await serve(t, async (peer, socket) => {
       await peer.head()
@@ -145,7 +145,7 @@ for (const scheme of ['ws', 'wss']) {
     }
   })
 
-  t.test(`${scheme}: a signal ends the way through a proxy, and its socket`, async t => {
+  t.test(`${scheme}: a signal aborts the way through a proxy, and destroys its socket`, async t => {
     let gone: Promise<unknown> = Promise.resolve()
     const port = await serve(t, (_peer, socket) => {
       gone = once(socket, 'close')
@@ -159,7 +159,7 @@ for (const scheme of ['ws', 'wss']) {
     await gone
   })
 
-  t.test(`${scheme}: a proxy that cannot be reached, or lets the tunnel fall`, async t => {
+  t.test(`${scheme}: a proxy that is unreachable, or closes the tunnel`, async t => {
     const server = createServer()
     const port = await listen(t, server)
     server.close()
@@ -181,7 +181,7 @@ const MOMENTS = [0, 1, 20, 100, 700, 1500, 3000, 20_000, 200_000]
 
 for (const scheme of ['ws', 'wss']) {
   for (const end of ['end', 'reset', 'destroy'] as const) {
-    t.test(`A29, A34: ${scheme}, a tunnel that falls at any moment (${end}) ends the connection once`, async t => {
+    t.test(`A29, A34: ${scheme}, a tunnel that breaks at any moment (${end}) ends the connection once`, async t => {
       const { port } = await echo(t, 'ours', {
         // what is written and not sent waits so long for a reader of what has come
         stream: { closeTimeout: 500 },
@@ -217,7 +217,7 @@ t.test('A14: CR, LF and NUL in the URL of a proxy are a TypeError', async t => {
   }
 })
 
-t.test('a proxy of the environment, when that is asked for', async t => {
+t.test('a proxy from the environment, if requested', async t => {
   const { port } = await echo(t, 'ours')
   const { port: proxyPort, requests } = await proxy(t)
   const { env } = process
@@ -234,7 +234,7 @@ t.test('a proxy of the environment, when that is asked for', async t => {
   t.throws(() => connect(`ws://localhost:${port}/`, { proxy: 'environment' }), SyntaxError)
 })
 
-t.test('what is said of sockets holds for the way to the proxy', async t => {
+t.test('options of the socket apply to the connection to the proxy', async t => {
   const { port } = await echo(t)
   const { port: proxyPort } = await proxy(t)
   const names: string[] = []

@@ -106,7 +106,7 @@ for (const way of WAYS) {
     await ws.whenClosed()
   })
 
-  t.test(`the server hears its own name, and none for an address, ${way}`, async t => {
+  t.test(`the server gets its own name by SNI, and none for an address, ${way}`, async t => {
     const names: [url: string, servername: string | false][] = [
       ['wss://localhost', 'localhost'],
       ['wss://LocalHost', 'localhost'],
@@ -123,7 +123,7 @@ for (const way of WAYS) {
     }
   })
 
-  t.test(`a name of one's own for TLS, and a certificate of one's own, ${way}`, async t => {
+  t.test(`a server name and a certificate of the application, ${way}`, async t => {
     const asks: TlsOptions = { ...OTHER, requestCert: true, ...TRUST }
     const { port, sockets } = await listenTls(t, asks)
     const tls = { ...TRUST, ...CLIENT, servername: 'other.example', ALPNProtocols: ['http/1.1', 'x'] }
@@ -134,7 +134,7 @@ for (const way of WAYS) {
     await ws.whenClosed()
   })
 
-  t.test(`a server that ends the wire in the midst of TLS, ${way}`, async t => {
+  t.test(`a server that ends the wire during the TLS handshake, ${way}`, async t => {
     const { port, server } = await listenTls(t, LOCALHOST)
     server.removeAllListeners('connection')
     server.on('connection', socket => socket.once('data', () => socket.destroy()))

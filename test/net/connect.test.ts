@@ -17,7 +17,7 @@ import { rejection, settle } from '../websocket-stream/sides.js'
 import { echo, KINDS, listen, serve } from './servers.js'
 
 for (const kind of KINDS) {
-  t.test(`what is written at once comes back, from a server of ${kind === 'ws' ? 'ws' : 'our own'}`, async t => {
+  t.test(`a message written at once is echoed, by a server of ${kind === 'ws' ? 'ws' : 'our own'}`, async t => {
     const { port } = await echo(t, kind)
     for (const scheme of ['ws', 'http']) {
       const ws = connect(`${scheme}://localhost:${port}/a?b`)
@@ -64,7 +64,7 @@ t.test('the options of the connection are those of every WebSocketStream', async
   await ws.whenClosed()
 })
 
-t.test('a URL that is none is an error at once', async t => {
+t.test('an invalid URL throws at once', async t => {
   for (const url of ['', 'nonsense', 'ftp://a/', 'ws://a/#b', 'ws+unix://host/x']) {
     t.throws(() => connect(url), SyntaxError, url)
   }
@@ -72,7 +72,7 @@ t.test('a URL that is none is an error at once', async t => {
   for (const mark of ['\r', '\n', '\0']) t.throws(() => connect(`ws://a/${mark}`), TypeError, 'A14')
 })
 
-t.test('a wrong option is an error at once', async t => {
+t.test('an invalid option throws at once', async t => {
   const wrong: [unknown, new () => Error][] = [
     [null, TypeError],
     [5, TypeError],
@@ -107,7 +107,7 @@ t.test('a wrong option is an error at once', async t => {
   )
 })
 
-t.test('port 0 is not taken for the port of the scheme', async t => {
+t.test('port 0 is not replaced by the port of the scheme', async t => {
   const message = 'the URL has port 0, to which nothing can connect: ws://127.0.0.1:0'
   t.throws(() => connect('ws://127.0.0.1:0/'), { name: 'RangeError', message })
   t.throws(() => connect('wss://127.0.0.1:0/'), RangeError)
@@ -156,7 +156,7 @@ t.test('a socket that cannot connect is an error with its cause', async t => {
   }
 })
 
-t.test('a name without an address is an error with its cause, and lookup is asked', async t => {
+t.test('a name without an address is an error with its cause, and lookup is used', async t => {
   const ws = connect('ws://a.example/', {
     socket: {
       lookup: (name, _options, callback) => callback(Object.assign(new Error(name), { code: 'ENOTFOUND' }), '')
@@ -166,7 +166,7 @@ t.test('a name without an address is an error with its cause, and lookup is aske
   await ws.whenClosed()
 })
 
-t.test('the error of a name with several addresses says what each of them gave', async t => {
+t.test('the error of a name with several addresses contains the error of each', async t => {
   const ws = connect('ws://a.example:1/', {
     socket: {
       lookup: (_name, _options, callback) =>
@@ -181,7 +181,7 @@ t.test('the error of a name with several addresses says what each of them gave',
   t.match(await rejection(ws.opened), { code: 'WS_ERR_CONNECTION_LOST', message, cause: { name: 'AggregateError' } })
 })
 
-t.test('a wire that closes without an error says when', async t => {
+t.test('a wire that closes without an error gives the time', async t => {
   const [wire] = pair()
   const ws = connect('ws://a/', { createConnection: () => wire })
   wire.destroy()
@@ -207,7 +207,7 @@ t.test('all addresses of a name are tried', async t => {
   await ws.whenClosed()
 })
 
-t.test('A26: handshakeTimeout covers dialing and the handshake', async t => {
+t.test('A26: handshakeTimeout covers dialling and the handshake', async t => {
   const silent = await serve(t, () => {})
   const dripping = await serve(t, peer => peer.stream.write('HTTP/1.1 101'))
   const options: [string, ConnectOptions][] = [
@@ -224,7 +224,7 @@ t.test('A26: handshakeTimeout covers dialing and the handshake', async t => {
   }
 })
 
-t.test('a signal, or destroy, ends dialing as well', async t => {
+t.test('a signal, or destroy, aborts dialling as well', async t => {
   let gone: Promise<unknown> | undefined
   const port = await serve(t, (_peer, socket) => {
     gone = once(socket, 'close')
@@ -252,7 +252,7 @@ t.test('a signal, or destroy, ends dialing as well', async t => {
   }
 })
 
-t.test('a signal that was aborted before dials nothing', async t => {
+t.test('a signal that is already aborted dials nothing', async t => {
   let dialled = 0
   const createConnection = () => {
     dialled++
@@ -264,7 +264,7 @@ t.test('a signal that was aborted before dials nothing', async t => {
   t.equal(dialled, 0)
 })
 
-t.test('createConnection gives the wire: at once, or as a promise', async t => {
+t.test('createConnection returns the wire, or a promise of it', async t => {
   const { port, requests } = await echo(t)
   const calls: [URL, ConnectOptions][] = []
   const dial = (url: URL, options: ConnectOptions): Socket => {
@@ -290,7 +290,7 @@ t.test('createConnection gives the wire: at once, or as a promise', async t => {
   await Promise.all([ws.whenClosed(), server.whenClosed()])
 })
 
-t.test('what is done before createConnection has given the wire waits, or is an error that says so', async t => {
+t.test('calls before createConnection has returned the wire wait, or are an error that says so', async t => {
   const { port } = await echo(t)
   const late = (): { ws: WebSocketStream; give: () => void } => {
     let give: () => void = () => {}
@@ -303,7 +303,7 @@ t.test('what is done before createConnection has given the wire waits, or is an 
   }
   const message = /^the bytes of the wire come from the attached stream; to send a message, use send/
 
-  t.test('writing to the stream of the wire itself is an error of that write', async t => {
+  t.test('writing wire bytes to it is an error of that write', async t => {
     const { ws, give } = late()
     const errors: Error[] = []
     ws.on('error', error => errors.push(error))
@@ -320,7 +320,33 @@ t.test('what is done before createConnection has given the wire waits, or is an 
     t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
   })
 
-  t.test('without a listener for errors, it is no exception', async t => {
+  t.test('ending it is an error of that call, and leaves the connection open', async t => {
+    const { ws, give } = late()
+    give()
+    await ws.opened
+    const told = await new Promise<Error>(resolve => ws.end('hello', resolve as () => void))
+    t.match(told, {
+      name: 'TypeError',
+      message: /^the bytes of the wire come from the attached stream; .* use send\(\) and close\(\)$/
+    })
+    t.equal(ws.end(), ws)
+    t.equal(ws.readyState, 'open')
+    ws.close()
+    t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
+    t.equal(ws.end(), ws)
+  })
+
+  t.test('reading it gives nothing, and a warning says so', async t => {
+    const { ws, give } = late()
+    give()
+    await ws.opened
+    const [warning] = await Promise.all([once(process, 'warning'), ws.on('data', () => t.fail('no data comes'))])
+    t.match(warning, [{ code: 'WS_ATTACHED' }])
+    ws.close()
+    await ws.whenClosed()
+  })
+
+  t.test('without an error listener nothing is thrown', async t => {
     const { ws, give } = late()
     ws.write('hello')
     give()
@@ -364,7 +390,7 @@ t.test('what is done before createConnection has given the wire waits, or is an 
     t.same(received, ['one', 'two', 'three'])
   })
 
-  t.test('between two wires of a redirect, too', async t => {
+  t.test('also between the two wires of a redirect', async t => {
     const first = await serve(t, async (peer, socket) => {
       await peer.head()
       socket.write('HTTP/1.1 302 Found\r\nLocation: /b\r\n\r\n')
@@ -389,7 +415,7 @@ t.test('what is done before createConnection has given the wire waits, or is an 
   })
 })
 
-t.test('a promise of a wire that fails is an error with its cause', async t => {
+t.test('a rejected promise of a wire is an error with its cause', async t => {
   const cases: [unknown, object][] = [
     [Promise.reject(new Error('enough')), { message: 'enough' }],
     [Promise.reject('enough'), { cause: 'enough' }],
@@ -403,7 +429,7 @@ t.test('a promise of a wire that fails is an error with its cause', async t => {
   }
 })
 
-t.test('a wire that comes too late is destroyed', async t => {
+t.test('a wire that arrives too late is destroyed', async t => {
   const [wire] = pair()
   let give: (wire: Duplex) => void = () => {}
   let fail: (error: Error) => void = () => {}
@@ -438,7 +464,7 @@ t.test('A22: a server that does not upgrade opens nothing', async t => {
   }
 })
 
-t.test('a redirect is not followed unless asked (A21)', async t => {
+t.test('a redirect is not followed by default (A21)', async t => {
   let asked = 0
   const port = await serve(t, async (peer, socket) => {
     asked++
@@ -453,7 +479,7 @@ t.test('a redirect is not followed unless asked (A21)', async t => {
   t.equal(asked, 1)
 })
 
-t.test('frames right behind the answer are read', async t => {
+t.test('frames directly after the response are read', async t => {
   const port = await serve(t, async peer => {
     peer.write(answerHead(await peer.head()), peer.frame(1, 'early'))
   })

@@ -9,7 +9,7 @@ function read(url: string | URL): string {
   return `${target.url} ${target.secure} ${target.socketPath ?? `${target.hostname} ${target.port}`}`
 }
 
-t.test('a URL of TCP', async t => {
+t.test('a TCP URL', async t => {
   const cases: Record<string, string> = {
     'ws://a.example': 'ws://a.example/ false a.example 80',
     'wss://a.example/b?c': 'wss://a.example/b?c true a.example 443',
@@ -40,7 +40,7 @@ t.test('a URL of a unix socket', async t => {
   }
 })
 
-t.test('a URL that is none is an error', async t => {
+t.test('an invalid URL is an error', async t => {
   const wrong = ['', 'nonsense', 'ftp://a/', 'ws://', 'ws://a/#', 'ws+unix://host/run/a', 'ws+unix:///run/a:/#b']
   wrong.push(
     'ws+unix:///',

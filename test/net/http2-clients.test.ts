@@ -67,7 +67,7 @@ async function leave(...all: WebSocketStream[]): Promise<void> {
   await Promise.all(all.map(ws => ws.whenClosed()))
 }
 
-t.test('a session whose connection of TCP is dead is given up, and another is dialled', async t => {
+t.test('a session with a dead TCP connection is dropped, and another is dialled', async t => {
   const server = http2.createServer()
   acceptWebSockets(server, {}, ws => void ws.messages.resume())
   const { url, sockets, forget } = await way(t, await listen(t, server))
@@ -84,7 +84,7 @@ t.test('a session whose connection of TCP is dead is given up, and another is di
   await leave(...first, ...again)
 })
 
-t.test('a session that lives is used again, however long it was quiet', async t => {
+t.test('a live session is used again, however long it was quiet', async t => {
   const { url, sessions } = await serve(t)
   const first = connect(url, { http2: true })
   await first.opened
@@ -95,7 +95,7 @@ t.test('a session that lives is used again, however long it was quiet', async t 
   await leave(first, ...later)
 })
 
-t.test('one that gives up while a session is asked leaves it to the others', async t => {
+t.test('a caller that gives up while a session is tested leaves it to the others', async t => {
   const { url, sessions } = await serve(t)
   const first = connect(url, { http2: true })
   await first.opened
@@ -108,7 +108,7 @@ t.test('one that gives up while a session is asked leaves it to the others', asy
   await leave(first, stays)
 })
 
-t.test('a session that ends while it is asked is replaced', async t => {
+t.test('a session that ends while it is tested is replaced', async t => {
   const { url, sessions } = await serve(t)
   const first = connect(url, { http2: true })
   await first.opened
@@ -120,7 +120,7 @@ t.test('a session that ends while it is asked is replaced', async t => {
   await leave(first, second)
 })
 
-t.test('a session that the server gives up as soon as it is there is replaced, four times at most', async t => {
+t.test('a session that the server ends at once is replaced, at most four times', async t => {
   for (const most of [1, 9]) {
     const { url, sessions, server } = await serve(t)
     server.prependListener('session', (session: ServerHttp2Session) => {
@@ -138,7 +138,7 @@ t.test('a session that the server gives up as soon as it is there is replaced, f
   }
 })
 
-t.test('a server that allows no streams is asked once, and waited for', async t => {
+t.test('a server that allows no streams at present is dialled once, and waited for', async t => {
   const { url, sessions } = await serve(t, { maxConcurrentStreams: 0 })
   const all = Array.from({ length: 3 }, () => connect(url, { http2: true }))
   for (const ws of all) {
@@ -171,7 +171,7 @@ t.test('a server that allows no streams is asked once, and waited for', async t 
   await leave(ws)
 })
 
-t.test('a stream that the server refused before it looked at it is asked for again, four times at most', async t => {
+t.test('a stream that the server refused without processing is requested again, at most four times', async t => {
   const refuse = (stream: ServerHttp2Stream): void => stream.close(constants.NGHTTP2_REFUSED_STREAM)
   const twice = await serve(t, {}, (stream, count) => (count < 3 ? refuse(stream) : stream.respond({ ':status': 200 })))
   const ws = connect(twice.url, { http2: true })
@@ -188,7 +188,7 @@ t.test('a stream that the server refused before it looked at it is asked for aga
   t.equal(asked, 4)
 })
 
-t.test('so is one behind the last that a GOAWAY names', async t => {
+t.test('so is one beyond the last stream of a GOAWAY', async t => {
   const { url, sessions } = await serve(t, {}, (stream, count) => {
     if (count !== 2) stream.respond({ ':status': 200 })
     else stream.session!.goaway(0, 1)
@@ -202,7 +202,7 @@ t.test('so is one behind the last that a GOAWAY names', async t => {
   await leave(first, second)
 })
 
-t.test('a stream that ends in another way is an error, and not asked for again', async t => {
+t.test('a stream that ends in another way is an error, and not requested again', async t => {
   let asked = 0
   const codes = [constants.NGHTTP2_PROTOCOL_ERROR, constants.NGHTTP2_CANCEL]
   const { url } = await serve(t, {}, stream => stream.close(codes[asked++]!))
@@ -213,7 +213,7 @@ t.test('a stream that ends in another way is an error, and not asked for again',
   t.equal(asked, 2)
 })
 
-t.test('a stream without an answer is cancelled when its time is over', async t => {
+t.test('a stream without a response is cancelled on timeout', async t => {
   const closed: Promise<number>[] = []
   const { url } = await serve(t, {}, stream => {
     closed.push(new Promise(resolve => stream.once('close', () => resolve(stream.rstCode!))))
@@ -223,7 +223,7 @@ t.test('a stream without an answer is cancelled when its time is over', async t 
   t.equal(await closed[0], constants.NGHTTP2_CANCEL)
 })
 
-t.test('a proxy, or a server, that says nothing is left when the time is over: no socket stays', async t => {
+t.test('a proxy or server that stays silent is dropped on timeout, with its socket', async t => {
   const sockets = new Set<Socket>()
   const mute = net.createServer(socket => {
     sockets.add(socket)
@@ -251,7 +251,7 @@ t.test('a proxy, or a server, that says nothing is left when the time is over: n
   t.equal(sockets.size, 0)
 })
 
-t.test('windows are as large as is asked for: a way of 50 ms carries more than one of Node', async t => {
+t.test("the windows have the requested size: a path of 50 ms carries more than with Node's defaults", async t => {
   const SIZE = 2 ** 20
   const server: Http2Server = http2.createServer()
   acceptWebSockets(server, {}, ws => void ws.binary(Buffer.alloc(SIZE)))

@@ -50,7 +50,7 @@ async function serve(
 
 for (const join of ['attach', 'pipe'] as const) {
   t.test(`a stream joined by ${join}`, async t => {
-    t.test('is opened with 200 and what was agreed', async t => {
+    t.test('is opened with 200 and what was negotiated', async t => {
       const { open } = await serve(t, join, { protocols: ['chat'], headers: { 'X-A': 'a' } })
       const { ws, status, headers } = await open({ ':path': '/chat', 'sec-websocket-protocol': 'x, chat' })
       t.equal(status, 200)
@@ -59,7 +59,7 @@ for (const join of ['attach', 'pipe'] as const) {
       t.match(ws.request, { method: 'CONNECT', url: '/chat', httpVersion: '2.0', headers: { host: 'localhost' } })
     })
 
-    t.test('carries masked frames one way and unmasked ones the other', async t => {
+    t.test('carries masked frames in one direction and unmasked ones in the other', async t => {
       const { open } = await serve(t, join, {}, ws => ws.messages.pipe(ws.messages))
       const { peer } = await open()
       peer.write(peer.frame(TEXT, 'one'), peer.frame(PING, 'p'), peer.frame(BINARY, Buffer.alloc(100_000, 7)))
@@ -91,7 +91,7 @@ for (const join of ['attach', 'pipe'] as const) {
       t.match(await ws.whenClosed(), { code: 1001, wasClean: true, initiator: 'peer' })
     })
 
-    t.test('fails an unmasked frame with 1002', async t => {
+    t.test('an unmasked frame fails it with 1002', async t => {
       const { open } = await serve(t, join)
       const { ws, peer } = await open()
       peer.send(TEXT, 'a', { masked: false })
@@ -100,7 +100,7 @@ for (const join of ['attach', 'pipe'] as const) {
       t.match(await ws.whenClosed(), { code: 1002, wasClean: false })
     })
 
-    t.test('A29: ends with 1006 where it is reset, or ended without a Close', async t => {
+    t.test('A29: ends with 1006 if it is reset, or ended without a Close', async t => {
       const { open } = await serve(t, join)
       const first = await open()
       first.peer.text('last words')
@@ -115,7 +115,7 @@ for (const join of ['attach', 'pipe'] as const) {
       t.same([first.closes.length, second.closes.length], [1, 1])
     })
 
-    t.test('is reset with CANCEL where the application destroys it', async t => {
+    t.test('is reset with CANCEL if the application destroys it', async t => {
       const { open } = await serve(t, join)
       const { ws, stream, peer } = await open()
       ws.destroy()
@@ -143,7 +143,7 @@ for (const join of ['attach', 'pipe'] as const) {
       t.match(await ws.whenClosed(), { code: 1006, initiator: 'local' })
     })
 
-    t.test('holds the writer back by the flow control of the stream, and loses nothing', async t => {
+    t.test('applies backpressure by the flow control of the stream, and loses nothing', async t => {
       const { open } = await serve(t, join)
       const { ws, peer, stream } = await open()
       stream.pause()
@@ -172,7 +172,7 @@ t.test('A26: a handshake that is not answered in time gets 408', async t => {
   await t.rejects(ws.opened, { code: 'WS_ERR_HANDSHAKE_TIMEOUT' })
 })
 
-t.test('100 connections on one session, one of which is not read: the others go on', async t => {
+t.test('100 connections on one session, one of which is not read: the others continue', async t => {
   const { open } = await serve(t, 'attach', {}, ws => ws.messages.pipe(ws.messages))
   const [stuck, ...others] = await Promise.all(Array.from({ length: 100 }, () => open()))
   // more than its window: the server can neither write it back nor read on

@@ -96,7 +96,7 @@ t.test('origins have sessions of their own', async t => {
   t.equal(sessions.size, 0)
 })
 
-t.test('a session has no more streams than the server takes; then there is another', async t => {
+t.test('a session takes no more streams than the server allows; then another is opened', async t => {
   const { port } = await serve(t, { maxConcurrentStreams: 2 })
   const sessions = new Http2Sessions()
   const wanted = want(t, port)
@@ -109,7 +109,7 @@ t.test('a session has no more streams than the server takes; then there is anoth
   t.equal(sessions.size, 0)
 })
 
-t.test('a session that the server gives up takes no more streams, and those on it go on', async t => {
+t.test('a session with a GOAWAY takes no more streams, and the existing ones continue', async t => {
   const { port, sessions: theirs } = await serve(t)
   const sessions = new Http2Sessions()
   const wanted = want(t, port)
@@ -123,7 +123,7 @@ t.test('a session that the server gives up takes no more streams, and those on i
   await Promise.all([close(first), close(second)])
 })
 
-t.test('a session that breaks takes its streams with it, and another is dialled', async t => {
+t.test('a session that breaks ends its streams, and another is dialled', async t => {
   const { port } = await serve(t)
   const sessions = new Http2Sessions()
   const wanted = want(t, port)
@@ -149,14 +149,14 @@ t.test('without TLS it is HTTP/2 at once', async t => {
   await close(stream)
 })
 
-t.test('a wire whose TLS is done is taken as well', async t => {
+t.test('a wire whose TLS handshake is done can be used as well', async t => {
   const { port } = await serve(t)
   const socket = dialTls(t, port)
   await once(socket, 'secureConnect')
   await close(await open(new Http2Sessions(), want(t, port, { dial: () => socket })))
 })
 
-t.test('where the server chooses HTTP/1.1 its wire is given back, to one', async t => {
+t.test('if the server chooses HTTP/1.1, one caller gets its wire', async t => {
   const { port } = await serve(t, {}, true)
   const sessions = new Http2Sessions()
   for (const protocols of [['http/1.1'], []]) {
@@ -172,7 +172,7 @@ t.test('where the server chooses HTTP/1.1 its wire is given back, to one', async
   }
 })
 
-t.test('where the server does not offer it there is none, and its session ends', async t => {
+t.test('if the server does not support it there is none, and its session ends', async t => {
   const { port, sessions: theirs } = await serve(t, { enableConnectProtocol: false })
   const sessions = new Http2Sessions()
   const wanted = want(t, port, { request: () => t.fail('it was asked') as never })
@@ -181,7 +181,7 @@ t.test('where the server does not offer it there is none, and its session ends',
   if (!theirs[0]!.closed) await once(theirs[0]!, 'close')
 })
 
-t.test('what goes wrong is told to all that wait', async t => {
+t.test('all waiting callers get the error', async t => {
   const sessions = new Http2Sessions()
   const plain = http.createServer()
   const port = await listen(t, plain)
@@ -210,7 +210,7 @@ t.test('what goes wrong is told to all that wait', async t => {
   }
 })
 
-t.test('a request that cannot be sent is told to whoever sent it, and harms nobody else', async t => {
+t.test('a request that throws fails its own caller only', async t => {
   const { port } = await serve(t)
   const sessions = new Http2Sessions()
   const stream = await open(sessions, want(t, port))
@@ -222,7 +222,7 @@ t.test('a request that cannot be sent is told to whoever sent it, and harms nobo
 })
 
 t.test('a signal', async t => {
-  t.test('gives up one, and not the others that wait for the same session', async t => {
+  t.test('aborts one call, and not the others that wait for the same session', async t => {
     const { port } = await serve(t)
     const sessions = new Http2Sessions()
     const control = new AbortController()
@@ -236,7 +236,7 @@ t.test('a signal', async t => {
     await t.rejects(sessions.open({ ...wanted, signal: control.signal }), { message: 'enough' })
   })
 
-  t.test('ends what nobody else waits for, however far it has come', async t => {
+  t.test('ends a session that no other call waits for, in any phase', async t => {
     const { port } = await serve(t)
     const sessions = new Http2Sessions()
     const abortAt = async (changes: Partial<Http2Want>, when: (abort: () => void) => Promise<unknown>) => {
@@ -314,14 +314,14 @@ t.test('a WebSocket on a session', async t => {
     t.match(await ws.whenClosed(), { code: 1006 })
   })
 
-  t.test('speaks HTTP/1.1 on the wire where that was chosen', async t => {
+  t.test('uses HTTP/1.1 on the wire if that was chosen', async t => {
     const ws = await dial('/echo', ['http/1.1'])
     t.match(await ws.opened, { version: 'hybi-13', status: 101 })
     ws.close()
     t.match(await ws.whenClosed(), { wasClean: true })
   })
 
-  t.test('ends with 1006 where the session breaks', async t => {
+  t.test('ends with 1006 if the session breaks', async t => {
     const ws = await dial('/echo')
     await ws.opened
     for (const there of acceptor.connections) there.destroy()

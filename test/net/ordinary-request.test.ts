@@ -69,7 +69,7 @@ for (const kind of KINDS) {
     t.equal(acceptor.size, 1)
   })
 
-  t.test(`a request in front of it on ${kind} is answered first`, async t => {
+  t.test(`an earlier request on ${kind} is answered first`, async t => {
     const server = makeServer(kind)
     const waiting: (() => void)[] = []
     server.on('request', ((request: IncomingMessage, response: ServerResponse) => {
@@ -87,7 +87,7 @@ for (const kind of KINDS) {
   })
 }
 
-t.test('what is for us, or for others, is not the application’s', async t => {
+t.test('requests for us, or for others, do not reach the application', async t => {
   const server = http.createServer(echo)
   acceptWebSockets(server, { path: '/chat' }, () => {})
   const peer = await dial(t, server, 'http')
@@ -101,7 +101,7 @@ t.test('what is for us, or for others, is not the application’s', async t => {
   t.equal((await second.head()).status, 299)
 })
 
-t.test('a server that asks first is told so', async t => {
+t.test('a server with shouldUpgradeCallback is asked first', async t => {
   const server = Object.assign(new EventEmitter(), { shouldUpgradeCallback: () => server.listenerCount('upgrade') > 0 })
   const asked = (Upgrade: string): boolean =>
     (server.shouldUpgradeCallback as (request: object) => boolean)({ headers: { upgrade: Upgrade } })
@@ -117,7 +117,7 @@ t.test('a server that asks first is told so', async t => {
   t.equal(asked('WebSocket'), false)
 })
 
-t.test('a connection that breaks while it waits for the answer before', async t => {
+t.test('a connection that breaks while it waits for the earlier response', async t => {
   const server = http.createServer()
   const gone = new Promise<void>(resolve => {
     server.on('request', (request, response) => {
@@ -138,7 +138,7 @@ t.test('a connection that breaks while it waits for the answer before', async t 
   await gone
 })
 
-t.test('a request is served anew where the server did not ask', async t => {
+t.test('a request is served again on a server without shouldUpgradeCallback', async t => {
   const server = http.createServer(echo)
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, rest: Buffer) => {
     t.equal(request.headers.upgrade, 'h2c')

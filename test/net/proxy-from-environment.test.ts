@@ -7,7 +7,7 @@ import { proxyFromEnvironment } from '../../lib/net/proxy-from-environment.js'
 const proxyFor = (url: string, environment: Record<string, string>): string =>
   proxyFromEnvironment(readDialTarget(url), environment)
 
-t.test('the variable goes by the scheme', async t => {
+t.test('the scheme decides the variable', async t => {
   const environment = { HTTP_PROXY: 'http://plain', HTTPS_PROXY: 'https://secure' }
   t.equal(proxyFor('ws://a', environment), 'http://plain')
   t.equal(proxyFor('http://a', environment), 'http://plain')
@@ -16,7 +16,7 @@ t.test('the variable goes by the scheme', async t => {
   t.equal(proxyFor('wss://a', { HTTP_PROXY: 'http://b' }), '')
 })
 
-t.test('small letters come first, and what is empty counts as not there', async t => {
+t.test('lower case takes precedence, and empty values are ignored', async t => {
   t.equal(proxyFor('ws://a', { http_proxy: 'http://small', HTTP_PROXY: 'http://large' }), 'http://small')
   t.equal(proxyFor('wss://a', { https_proxy: 'http://small', HTTPS_PROXY: 'http://large' }), 'http://small')
   t.equal(proxyFor('ws://a', { http_proxy: '', HTTP_PROXY: 'http://large' }), 'http://large')
@@ -25,12 +25,12 @@ t.test('small letters come first, and what is empty counts as not there', async 
   t.equal(proxyFor('ws://a', { http_proxy: 'http://b', no_proxy: 'c', NO_PROXY: 'a' }), 'http://b')
 })
 
-t.test('a proxy without a scheme is one of HTTP', async t => {
+t.test('a proxy without a scheme is an HTTP proxy', async t => {
   t.equal(proxyFor('ws://a', { http_proxy: 'b:3128' }), 'http://b:3128')
   t.equal(proxyFor('wss://a', { https_proxy: 'u:p@b' }), 'http://u:p@b')
 })
 
-t.test('HTTP_PROXY is not believed in a CGI program, where anyone can set it (CVE-2016-5385)', async t => {
+t.test('HTTP_PROXY is ignored in a CGI program, where a client can set it (CVE-2016-5385)', async t => {
   const environment = { REQUEST_METHOD: 'GET', HTTP_PROXY: 'http://evil' }
   t.equal(proxyFor('ws://a', environment), '')
   t.equal(proxyFor('ws://a', { ...environment, http_proxy: 'http://good' }), 'http://good')

@@ -74,7 +74,7 @@ function errorsOf(stream: Duplex): Error[] {
 }
 
 for (const setup of SETUPS) {
-  t.test(`2xx opens the tunnel, and bytes go through it both ways: ${nameOf(setup)}`, async t => {
+  t.test(`2xx opens the tunnel, and bytes pass in both directions: ${nameOf(setup)}`, async t => {
     const { tunnel, proxy } = await fresh(t, setup, { authorization: 'Basic x', headers: { 'X-A': '1' } })
     t.same([tunnel.status, tunnel.headers], [0, {}])
     const request = await proxy.head()
@@ -103,7 +103,7 @@ for (const setup of SETUPS) {
     t.equal(String(await proxy.rest()), 'secrets')
   })
 
-  t.test(`an end goes through alone, and the other direction goes on: ${nameOf(setup)}`, async t => {
+  t.test(`one direction ends alone, and the other continues: ${nameOf(setup)}`, async t => {
     const one = await open(t, { ...setup, wire: 'memory' })
     one.tunnel.target.end('over')
     t.equal(String(await one.proxy.rest()), 'over')
@@ -163,7 +163,7 @@ for (const setup of SETUPS) {
     t.match(inside, [{ code: 'ECONNRESET' }])
   })
 
-  t.test(`the destruction of the target reaches the wire: ${nameOf(setup)}`, async t => {
+  t.test(`destroying the target destroys the wire: ${nameOf(setup)}`, async t => {
     const { tunnel, socket, proxy } = await open(t, setup)
     const [errors, outside] = [errorsOf(tunnel), errorsOf(socket)]
     tunnel.target.destroy(new Error('enough'))
@@ -173,7 +173,7 @@ for (const setup of SETUPS) {
     t.same(outside, [])
   })
 
-  t.test(`the destruction of the wire reaches the target: ${nameOf(setup)}`, async t => {
+  t.test(`destroying the wire destroys the target: ${nameOf(setup)}`, async t => {
     const { tunnel, socket } = await open(t, setup)
     socket.destroy()
     await closed(tunnel.target)
@@ -181,7 +181,7 @@ for (const setup of SETUPS) {
     t.equal(tunnel.destroyed, true)
   })
 
-  t.test(`the destruction of a tunnel that is not open is an abort: ${nameOf(setup)}`, async t => {
+  t.test(`destroying a tunnel that is not open is an abort: ${nameOf(setup)}`, async t => {
     const { tunnel, socket, proxy } = await fresh(t, setup)
     await proxy.head()
     tunnel.destroy()
@@ -190,7 +190,7 @@ for (const setup of SETUPS) {
     t.equal(socket.destroyed, true)
   })
 
-  t.test(`backpressure goes through, both ways: ${nameOf(setup)}`, async t => {
+  t.test(`backpressure works in both directions: ${nameOf(setup)}`, async t => {
     const limit = 65536
     const chunk = pattern(16384)
     const { tunnel, proxy } = await open(t, setup, { highWaterMark: limit })
@@ -224,7 +224,7 @@ async function drained(stream: Duplex): Promise<boolean> {
   return is
 }
 
-t.test('bytes of a tunnel arrive however they are cut, and however they are read', async t => {
+t.test('bytes of a tunnel arrive however they are split and read', async t => {
   const bytes = pattern(3000)
   for (const cut of [(all: Buffer) => [all], byteByByte]) {
     const { tunnel, proxy } = await fresh(t, PLAIN)
@@ -236,7 +236,7 @@ t.test('bytes of a tunnel arrive however they are cut, and however they are read
   }
 })
 
-t.test('what had arrived when the socket closed can still be read, and what is written then goes nowhere', async t => {
+t.test('data that arrived before the socket closed can still be read, and later writes are dropped', async t => {
   // a socket of net closes as soon as both sides have ended, and ends its own side by itself
   const [socket, theirs] = await tcpPair(t, false)
   const tunnel = new ProxyTunnel('a:1').attach(theirs)
@@ -270,7 +270,7 @@ t.test('an end before the answer is an error', async t => {
   }
 })
 
-t.test('a wire that is gone without an end, before the answer', async t => {
+t.test('a wire that closes without an end, before the response', async t => {
   const { tunnel, proxy, socket } = await fresh(t, PLAIN)
   await proxy.head()
   socket.destroy()
@@ -281,7 +281,7 @@ t.test('a wire that is gone without an end, before the answer', async t => {
   await closed(late.target)
 })
 
-t.test('streams may stand between the socket and the tunnel', async t => {
+t.test('other streams may be piped between the socket and the tunnel', async t => {
   const [socket, theirs] = pair()
   const tunnel = new ProxyTunnel('a:1')
   socket.pipe(new PassThrough()).pipe(tunnel).pipe(new PassThrough()).pipe(socket)
@@ -328,7 +328,7 @@ t.test('A26: a proxy that does not answer in time', async t => {
   t.equal(open.tunnel.destroyed, false)
 })
 
-t.test('A14: what cannot be sent as it is, is an error before anything is sent', async t => {
+t.test('A14: values that cannot be sent throw before anything is sent', async t => {
   for (const mark of ['\r', '\n', '\0', '\r\nX: y']) {
     t.throws(() => new ProxyTunnel(`a${mark}:1`), TypeError)
     t.throws(() => new ProxyTunnel({ host: `a${mark}`, port: 1 }), TypeError)
@@ -339,7 +339,7 @@ t.test('A14: what cannot be sent as it is, is an error before anything is sent',
   }
 })
 
-t.test('a wrong option is an error at once, and one that is undefined is none', async t => {
+t.test('an invalid option throws at once, and undefined is ignored', async t => {
   const make = (options: unknown) => () => new ProxyTunnel('a:1', options as ProxyTunnelOptions)
   t.throws(make(null), TypeError)
   t.throws(make(5), TypeError)
@@ -379,7 +379,7 @@ t.test("a user in the proxy's URL becomes Basic authorization, unless another is
   }
 })
 
-t.test('a WebSocket runs through a tunnel', async t => {
+t.test('a WebSocket works through a tunnel', async t => {
   const { tunnel, proxy } = await fresh(t, PLAIN)
   const ws = WebSocketStream.client('ws://a.example:443/').attach(tunnel.target)
   await proxy.head()
@@ -393,7 +393,7 @@ t.test('a WebSocket runs through a tunnel', async t => {
   t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
 })
 
-t.test('A22: a proxy that plays the server does not open a WebSocket', async t => {
+t.test('A22: a proxy that acts as the server does not open a WebSocket', async t => {
   for (const answer of ['', 'HTTP/1.1 200 OK\r\n\r\n', `${requestHead()}`]) {
     const { tunnel, proxy } = await fresh(t, PLAIN)
     const ws = WebSocketStream.client('ws://a.example:443/').attach(tunnel.target)
@@ -405,7 +405,7 @@ t.test('A22: a proxy that plays the server does not open a WebSocket', async t =
   }
 })
 
-t.test('a socket is set up for small frames and long silences', async t => {
+t.test("Nagle's algorithm and the timeout of a socket are turned off", async t => {
   const [ours] = await tcpPair(t, true)
   const calls: unknown[] = []
   const socket = ours as Socket

@@ -4,7 +4,7 @@ import t from 'tap'
 import { readDialTarget } from '../../lib/net/dial-target.js'
 import { proxyTo, readProxy } from '../../lib/net/proxy.js'
 
-t.test('a URL of a proxy', async t => {
+t.test('the URL of a proxy', async t => {
   t.same(readProxy('http://a.example'), { secure: false, hostname: 'a.example', port: 80, authorization: '' })
   t.same(readProxy(new URL('https://u:p@[::1]/')), {
     secure: true,
@@ -15,7 +15,7 @@ t.test('a URL of a proxy', async t => {
   t.equal(readProxy('http://a:3128').port, 3128)
 })
 
-t.test('what is none is an error', async t => {
+t.test('an invalid URL is an error', async t => {
   for (const url of ['', 'a:3128', 'socks5://a', 'ws://a', 'wss://a', 'http://', 'http://a:0']) {
     t.throws(() => readProxy(url), SyntaxError, url)
   }
@@ -28,7 +28,7 @@ t.test('A14: CR, LF and NUL in the URL of a proxy are a TypeError', async t => {
   for (const mark of ['\r', '\n', '\0']) t.throws(() => readProxy(`http://a${mark}b`), TypeError)
 })
 
-t.test('the environment is looked at only when asked, and never for a unix socket', async t => {
+t.test('the environment is used only on request, and never for a unix socket', async t => {
   const { env } = process
   t.teardown(() => {
     process.env = env

@@ -97,7 +97,7 @@ function noting(most: number, options: ReconnectOptions = {}): { options: Reconn
   return { options: { ...FAST, signal: control.signal, onRetry, ...options }, notes }
 }
 
-t.test('each connection is followed by the next, however it ended, and there is one at a time', async t => {
+t.test('each connection is followed by the next, however it ended, one at a time', async t => {
   const { createConnection, count } = oneAtATime(t)
   const { url } = await script(
     t,
@@ -143,7 +143,7 @@ t.test('each connection is followed by the next, however it ended, and there is 
   )
 })
 
-t.test('a body that ends while its connection is open leaves it to its listeners', async t => {
+t.test('if the body ends while its connection is open, its listeners keep it', async t => {
   const talk = accept(async peer => {
     peer.text('hello')
     peer.close(1001)
@@ -199,7 +199,7 @@ for (const [name, leaveBody] of [
   })
 }
 
-t.test('what was lost ends ws.messages, and the loop is told', async t => {
+t.test('a lost connection ends ws.messages, and onRetry gets the error', async t => {
   const { url } = await script(
     t,
     accept(peer => {
@@ -218,7 +218,7 @@ t.test('what was lost ends ws.messages, and the loop is told', async t => {
   t.match(notes, [{ error: { code: 'WS_ERR_CONNECTION_LOST' } }, { error: { code: 'WS_ERR_CONNECTION_LOST' } }])
 })
 
-t.test('other views fail as ever, and so does what sends', async t => {
+t.test('other views fail as usual, and so does sending', async t => {
   const { url } = await script(
     t,
     accept(peer => peer.reset())
@@ -231,7 +231,7 @@ t.test('other views fail as ever, and so does what sends', async t => {
   })
 })
 
-t.test('a JSON message that is wrong ends the loop with what was wrong', async t => {
+t.test('an invalid JSON message ends the loop with its error', async t => {
   const { url } = await script(
     t,
     accept(peer => {
@@ -248,7 +248,7 @@ t.test('a JSON message that is wrong ends the loop with what was wrong', async t
   t.same(got, [[1]])
 })
 
-t.test('a server that is frozen is noticed by keepalive', async t => {
+t.test('keepalive detects a server that hangs', async t => {
   const { url } = await script(
     t,
     accept(peer => peer.stream.pause()),
@@ -267,7 +267,7 @@ for (const status of [400, 401, 403, 404, 410, 426, 301, 200]) {
   })
 }
 
-t.test('refusals that pass, and a server that is not there, are tried again', async t => {
+t.test('temporary refusals, and an unreachable server, are tried again', async t => {
   const { url } = await script(
     t,
     refuse(408),
@@ -284,7 +284,7 @@ t.test('refusals that pass, and a server that is not there, are tried again', as
   t.match(notes[2], { attempt: 3, error: { message: 'connect ECONNREFUSED 127.0.0.1:1' } })
 })
 
-t.test('a wrong answer, a subprotocol that was not offered, and what is no HTTP are thrown', async t => {
+t.test('an invalid response, a subprotocol that was not offered, and a peer that is not HTTP are thrown', async t => {
   const answers: [Talk, ErrorCode][] = [
     [(peer, head) => peer.write(answerHead(head, { 'Sec-WebSocket-Accept': 'x' })), 'WS_ERR_BAD_RESPONSE'],
     [(peer, head) => peer.write(answerHead(head, { 'Sec-WebSocket-Protocol': 'chat' })), 'WS_ERR_BAD_RESPONSE'],
@@ -297,7 +297,7 @@ t.test('a wrong answer, a subprotocol that was not offered, and what is no HTTP 
   }
 })
 
-t.test('a certificate that is wrong is thrown', async t => {
+t.test('an invalid certificate is thrown', async t => {
   const port = await serve(t, () => {}, SELF_SIGNED)
   const error = await rejection(all(reconnect(`wss://localhost:${port}/`, FAST)))
   t.match(error, { name: 'HandshakeError', cause: { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' } })
@@ -327,7 +327,7 @@ t.test('a rule that the server breaks is thrown', async t => {
   t.match(await rejection(all(reconnect(url, FAST))), { code: 'WS_ERR_UNEXPECTED_MASK', closeCode: 1002 })
 })
 
-t.test('retry decides in place of the default, now or later', async t => {
+t.test('retry decides instead of the default, synchronously or not', async t => {
   const { url, heads } = await script(t, refuse(404), leave(1008), leave(1000, 'enough'))
   const asked: [unknown, number][] = []
   const retry = async (error: Error, attempt: number): Promise<boolean | undefined> => {
@@ -346,7 +346,7 @@ t.test('retry decides in place of the default, now or later', async t => {
   t.match(await rejection(all(reconnect(undecided.url, { ...FAST, retry: () => undefined }))), { status: 404 })
 })
 
-t.test('what retry and onRetry throw ends the loop', async t => {
+t.test('exceptions of retry and onRetry end the loop', async t => {
   const { url } = await script(t, refuse(503))
   const thrown = new Error('thrown by the application')
   const fail = (): never => {
@@ -362,7 +362,7 @@ t.test('after maxAttempts in a row the last error is thrown', async t => {
   t.equal(heads.length, 3)
 })
 
-t.test('a connection that lasted begins the count anew', async t => {
+t.test('a connection that lasted resets the number of attempts', async t => {
   const { url } = await script(t, refuse(503), leave(1001))
   const { options, notes } = noting(4, { minUptime: 0 })
   await all(reconnect(url, options))
@@ -374,7 +374,7 @@ t.test('a connection that lasted begins the count anew', async t => {
   t.match(notes[0], { error: { status: 503 } })
 })
 
-t.test('Retry-After is waited for', async t => {
+t.test('the loop waits for the time in Retry-After', async t => {
   const { url, heads } = await script(t, refuse(503, 'Retry-After: 1\r\n'), accept())
   const delays: number[] = []
   const began = performance.now()
@@ -384,7 +384,7 @@ t.test('Retry-After is waited for', async t => {
   t.equal(heads.length, 2)
 })
 
-t.test('Retry-After is seconds or a date, and anything else is nothing', async t => {
+t.test('Retry-After is seconds or a date, and anything else is ignored', async t => {
   const after = (value: string | undefined): number =>
     retryAfter(new HandshakeError('WS_ERR_UNEXPECTED_STATUS', { status: 429, headers: { 'retry-after': value } }))
   t.equal(after('120'), 120_000)
@@ -398,7 +398,7 @@ t.test('Retry-After is seconds or a date, and anything else is nothing', async t
   t.equal(retryAfter(new Error('other')), 0)
 })
 
-t.test('pauses grow, are random, and have a longest', async t => {
+t.test('pauses grow, are random, and have a maximum', async t => {
   const { random } = Math
   t.teardown(() => Object.assign(Math, { random }))
   const longest = (options: ReconnectOptions, asked = 0): number[] =>
@@ -417,7 +417,7 @@ t.test('pauses grow, are random, and have a longest', async t => {
   t.same(longest({}, 5000)[0], 5000)
 })
 
-t.test('what passes with time is not final', async t => {
+t.test('temporary errors are not final', async t => {
   const tls = (code: string): Error =>
     new HandshakeError('WS_ERR_CONNECTION_LOST', { cause: Object.assign(new Error(code), { code }) })
   t.equal(isFinal(tls('CERT_HAS_EXPIRED')), false)
@@ -431,7 +431,7 @@ t.test('what passes with time is not final', async t => {
   t.equal(isFinal(new TypeError('fetch failed')), false)
 })
 
-t.test('the URL and the headers may be functions, asked for each attempt', async t => {
+t.test('the URL and the headers may be functions, called for each attempt', async t => {
   const { url, heads } = await script(t, refuse(503), leave(1001))
   let tickets = 0
   const { options } = noting(3, {
@@ -449,7 +449,7 @@ t.test('the URL and the headers may be functions, asked for each attempt', async
   t.equal(fixed.heads[0]!.headers['x-a'], 'b')
 })
 
-t.test('what these functions throw is tried again, and a URL that is none is thrown', async t => {
+t.test('exceptions of these functions are tried again, and an invalid URL is thrown', async t => {
   const { url } = await script(t, leave(1008))
   const fails: (() => string)[] = [
     () => {
@@ -462,12 +462,12 @@ t.test('what these functions throw is tried again, and a URL that is none is thr
   t.match(await rejection(all(reconnect(() => fails.shift()!(), options))), { closeCode: 1008 })
   t.match(notes, [
     { error: { message: 'no ticket' } },
-    { error: { message: 'not an Error was thrown', cause: 'no ticket' } }
+    { error: { message: 'a value that is not an Error was thrown', cause: 'no ticket' } }
   ])
   t.match(await rejection(all(reconnect(() => 'nonsense', FAST))), { name: 'SyntaxError' })
 })
 
-t.test('a function that does not answer is given up after handshakeTimeout', async t => {
+t.test('a function that does not answer fails after handshakeTimeout', async t => {
   const { url } = await script(t, leave(1008))
   const answers = [new Promise<string>(() => {}), Promise.resolve(url)]
   const { options, notes } = noting(9, { handshakeTimeout: 300 })
@@ -561,7 +561,7 @@ t.test('an aborted signal ends the loop without an error, wherever it is', async
   )
 })
 
-t.test('a signal has no listener of a loop that nobody goes on with', async t => {
+t.test('an abandoned loop leaves no listener on a signal', async t => {
   const { url } = await script(t, leave(1001))
   const { signal } = new AbortController()
   const connections = reconnect(url, { ...FAST, signal })
@@ -608,7 +608,7 @@ t.test('nothing is dialled before the first connection is asked for', async t =>
   t.equal(connections[Symbol.asyncIterator](), connections)
 })
 
-t.test('wrong arguments are errors at once, and name what is meant', async t => {
+t.test('invalid arguments throw at once, and name the right option', async t => {
   const url = 'ws://127.0.0.1:1/'
   t.throws(() => reconnect('nonsense'), { name: 'SyntaxError' })
   t.throws(() => reconnect(5 as never), { name: 'TypeError' })
@@ -639,7 +639,7 @@ t.test('wrong arguments are errors at once, and name what is meant', async t => 
   t.match(readReconnectOptions({ keepalive: false }).connection, { keepalive: false })
 })
 
-t.test('it is an error of the application that its own connection is closed with a code that is final', async t => {
+t.test('closing its own connection with a final code is an error of the application', async t => {
   const { url } = await script(t, accept())
   const loop = all(reconnect(url, FAST), ws => void ws.close(1003, 'not mine'))
   t.match(await rejection(loop), { message: 'the application closed the connection: 1003 not mine', fault: 'local' })

@@ -19,7 +19,7 @@ function redirect(from: string, location: string, options: ConnectOptions = {}):
 
 const urlOf = (next: Redirect | null): string | undefined => next?.target.url.href
 
-t.test('the five statuses lead elsewhere, with a Location', async t => {
+t.test('the five statuses with a Location are redirects', async t => {
   const from = readDialTarget('ws://a/b')
   const { dial } = readConnectOptions()
   for (const status of [301, 302, 303, 307, 308]) t.ok(redirectOf(from, dial, answer('/c', status)))
@@ -31,7 +31,7 @@ t.test('the five statuses lead elsewhere, with a Location', async t => {
   t.equal(redirectOf(from, dial, wrong), null)
 })
 
-t.test('a Location is read as a reference to a URL', async t => {
+t.test('a Location is resolved as a reference', async t => {
   const cases: [string, string, string | undefined][] = [
     ['ws://a/b/c?d', 'e', 'ws://a/b/e'],
     ['ws://a/b/c?d', '/e?f#g', 'ws://a/e?f'],
@@ -50,7 +50,7 @@ t.test('a Location is read as a reference to a URL', async t => {
   for (const [from, location, wanted] of cases) t.equal(urlOf(redirect(from, location)), wanted, `${from} ${location}`)
 })
 
-t.test('a unix socket is kept where only the path is another', async t => {
+t.test('a unix socket is kept if only the path differs', async t => {
   t.equal(redirect('ws+unix:///run/x:/b', '/e')?.target.socketPath, '/run/x')
   t.equal(redirect('ws+unix:///run/x:/b', 'ws://h/e')?.target.socketPath, undefined)
   t.equal(redirect('ws://localhost/b', '/e')?.target.socketPath, undefined)
@@ -65,7 +65,7 @@ t.test('A21: within an origin everything is kept', async t => {
   }
 })
 
-t.test('A21: to another origin, or from wss to ws, no credentials go along', async t => {
+t.test('A21: to another origin, or from wss to ws, credentials are dropped', async t => {
   const elsewhere = [
     'wss://b/',
     'wss://a:444/',

@@ -8,7 +8,7 @@ import { HandshakeError } from '../../lib/index.js'
 import { begin, connect } from '../../lib/net/connect.js'
 import { type ConnectOptions, readConnectOptions } from '../../lib/net/connect-options.js'
 import { readDialTarget } from '../../lib/net/dial-target.js'
-import type { Caller } from '../../lib/net/dialled-client.js'
+import type { DialClient } from '../../lib/net/dialled-client.js'
 import { AUTHORITY, CLIENT, LOCALHOST } from '../support/certificates.js'
 import { pair } from '../support/pair.js'
 import { answerHead, type Head } from '../support/raw-peer.js'
@@ -16,7 +16,7 @@ import { rejection } from '../websocket-stream/sides.js'
 import { echo, proxy, serve } from './servers.js'
 
 /** Stands for a client whose handshakes are answered by the test. */
-class FakeCaller implements Caller {
+class FakeCaller implements DialClient {
   closeInfo: object | undefined
   readonly wires: Duplex[] = []
   readonly calls: [url: string, dropped: readonly string[]][] = []
@@ -51,7 +51,7 @@ function call(options: ConnectOptions, url = 'ws://u:p@a/b') {
   return { caller, dialled }
 }
 
-t.test('each redirect gets a wire of its own, as often as allowed', async t => {
+t.test('each redirect gets its own wire, up to the limit', async t => {
   const { caller, dialled } = call({ maxRedirects: 2 })
   t.equal(caller.refuse(to('c')), true)
   t.equal(caller.refuse(to('//d/e')), true)
@@ -64,14 +64,14 @@ t.test('each redirect gets a wire of its own, as often as allowed', async t => {
   t.equal(caller.wires.length, 3)
 })
 
-t.test('an answer that leads nowhere ends the call', async t => {
+t.test('a response that cannot be followed ends the attempt', async t => {
   const { caller, dialled } = call({ maxRedirects: 2 })
   t.equal(caller.refuse(to('ftp://a/')), false)
   t.equal(caller.refuse(new HandshakeError('WS_ERR_UNEXPECTED_STATUS', { status: 404 })), false)
   t.equal(dialled.length, 1)
 })
 
-t.test('what throws while it dials again is an error of the wire', async t => {
+t.test('an exception while dialling again is an error of the wire', async t => {
   let count = 0
   const { caller } = call({
     maxRedirects: 1,
@@ -85,7 +85,7 @@ t.test('what throws while it dials again is an error of the wire', async t => {
   t.match(caller.wires[1]!.errored, { message: 'enough' })
 })
 
-t.test('nobody is asked where none are followed', async t => {
+t.test('without maxRedirects none is followed', async t => {
   const { caller } = call({})
   t.equal(caller.refuse(to('c')), false)
 })
@@ -109,7 +109,7 @@ async function redirecting(t: Parameters<typeof serve>[0], location: (head: Head
   return { port, heads }
 }
 
-t.test('a redirect within an origin keeps what was said', async t => {
+t.test('a redirect within an origin keeps credentials', async t => {
   const heads: Head[] = []
   const port = await serve(t, async (peer, socket) => {
     const head = await peer.head()
@@ -135,7 +135,7 @@ t.test('a redirect within an origin keeps what was said', async t => {
   await ws.whenClosed()
 })
 
-t.test('a redirect whose body goes on to the end of the wire', async t => {
+t.test('a redirect with a body until the end of the wire', async t => {
   const { port } = await echo(t)
   const first = await serve(t, async (peer, socket) => {
     await peer.head()
@@ -148,7 +148,7 @@ t.test('a redirect whose body goes on to the end of the wire', async t => {
   t.match(await ws.whenClosed(), { code: 1000, wasClean: true, initiator: 'local' })
 })
 
-t.test('A21: to another origin, no credentials go along', async t => {
+t.test('A21: to another origin, credentials are dropped', async t => {
   const { port, requests } = await echo(t)
   const { port: first, heads } = await redirecting(t, () => `http://x:y@localhost:${port}/c`)
   const ws = connect(`ws://u:p@127.0.0.1:${first}/`, { maxRedirects: 1, headers: { Cookie: 'y', 'X-A': '1' } })
@@ -161,7 +161,7 @@ t.test('A21: to another origin, no credentials go along', async t => {
   await ws.whenClosed()
 })
 
-t.test('A21: from wss to ws, and to another port of wss, no credentials go along', async t => {
+t.test('A21: from wss to ws, and to another port of wss, credentials are dropped', async t => {
   const plain = await echo(t)
   const secure = await echo(t, 'ours', { tls: { ...LOCALHOST, requestCert: true, rejectUnauthorized: false } })
   for (const [scheme, { port, requests }] of [
@@ -183,7 +183,7 @@ t.test('A21: from wss to ws, and to another port of wss, no credentials go along
   }
 })
 
-t.test('one redirect too many is an error, and so is a circle that takes too long', async t => {
+t.test('one redirect too many is an error, and so is a cycle on timeout', async t => {
   const { port, heads } = await redirecting(t, () => '/again')
   const ws = connect(`ws://127.0.0.1:${port}/`, { maxRedirects: 3 })
   t.match(await rejection(ws.opened), {
@@ -198,14 +198,14 @@ t.test('one redirect too many is an error, and so is a circle that takes too lon
   await endless.whenClosed()
 })
 
-t.test('where a redirect leads nowhere, that is the error', async t => {
+t.test('if the target of a redirect fails, that is the error', async t => {
   const { port } = await redirecting(t, () => 'http://127.0.0.1:1/')
   const ws = connect(`ws://127.0.0.1:${port}/`, { maxRedirects: 1 })
   t.match(await rejection(ws.opened), { code: 'WS_ERR_CONNECTION_LOST', cause: { code: 'ECONNREFUSED' } })
   t.match(await ws.whenClosed(), { code: 1006 })
 })
 
-t.test('A21: a proxy sends nobody elsewhere', async t => {
+t.test('A21: a redirect by a proxy is not followed', async t => {
   const trap = await echo(t)
   for (const scheme of ['ws', 'wss']) {
     const { port } = await redirecting(t, () => `http://localhost:${trap.port}/`)

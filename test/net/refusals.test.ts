@@ -87,7 +87,7 @@ for (const [name, refusal] of Object.entries(REFUSALS)) {
   }
 }
 
-t.test('a tunnel tells a refusal once, and not again where the proxy then goes on, ends or resets', async t => {
+t.test('a tunnel reports a refusal once, even if the proxy then continues, ends or resets', async t => {
   for (const after of ['more', 'end', 'reset', 'nothing'] as const) {
     const [near, far] = pair()
     const tunnel = new ProxyTunnel('a.example:443', PATIENT).attach(near)
@@ -107,7 +107,7 @@ t.test('a tunnel tells a refusal once, and not again where the proxy then goes o
   }
 })
 
-t.test('a tunnel whose proxy is lost behind its refusal tells the refusal', async t => {
+t.test('a tunnel whose proxy is lost after its refusal reports the refusal', async t => {
   const [near, far] = pair()
   const tunnel = new ProxyTunnel('a.example:443', PATIENT)
   near.pipe(tunnel).pipe(near)
@@ -137,7 +137,7 @@ for (const kind of ['h2', 'h2c'] as const) {
   })
 }
 
-t.test('a reset behind the head of a refusal does not hide it', async t => {
+t.test('a reset after the head of a refusal does not hide it', async t => {
   const { ws, peer } = await fresh(t, { role: 'client', join: 'attach', wire: 'tcp' }, PATIENT)
   await peer.head()
   peer.write(Buffer.from('HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\nso'))
@@ -145,14 +145,14 @@ t.test('a reset behind the head of a refusal does not hide it', async t => {
   t.match(await rejection(ws.opened), { code: 'WS_ERR_UNEXPECTED_STATUS', status: 503 })
 })
 
-t.test('the body of a refusal is waited for, as long as handshakeTimeout at most', async t => {
+t.test('the body of a refusal is waited for, at most handshakeTimeout', async t => {
   const { ws, peer } = await fresh(t, { role: 'client', join: 'attach', wire: 'memory' }, { handshakeTimeout: 50 })
   await peer.head()
   peer.write(Buffer.from('HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\nso'))
   t.match(await rejection(ws.opened), { code: 'WS_ERR_UNEXPECTED_STATUS', status: 503 })
 })
 
-t.test('who gives up while the body of a refusal is waited for, is told that', async t => {
+t.test('an abort while the body of a refusal is awaited reports the abort', async t => {
   const { ws, peer } = await fresh(t, { role: 'client', join: 'attach', wire: 'memory' }, PATIENT)
   await peer.head()
   peer.write(Buffer.from('HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\nso'))
@@ -192,7 +192,7 @@ t.test('a redirect does not wait for a body', async t => {
   await ws.whenClosed()
 })
 
-t.test('a redirect on a stream of HTTP/2 does not either', async t => {
+t.test('nor does a redirect on an HTTP/2 stream', async t => {
   const waits = graces(t)
   const target = await echo(t)
   const server = makeServer('h2c')
@@ -210,7 +210,7 @@ t.test('a redirect on a stream of HTTP/2 does not either', async t => {
   await ws.whenClosed()
 })
 
-t.test('a refusal without a place to go is no redirect', async t => {
+t.test('a redirect status without a Location is a refusal', async t => {
   for (const text of ['300 No\r\n\r\nhm', '404 No\r\nLocation: /b\r\n\r\nhm']) {
     const port = await serve(t, async (peer, socket) => {
       await peer.head()
@@ -223,7 +223,7 @@ t.test('a refusal without a place to go is no redirect', async t => {
   }
 })
 
-t.test('the status of a wrong 101 is there too, and that of a right one', async t => {
+t.test('the status of an invalid 101 is available too, and that of a valid one', async t => {
   const wrong = await fresh(t, { role: 'client', join: 'attach', wire: 'memory' })
   t.match(wrong.ws, { status: 0, headers: {} })
   wrong.peer.write(answerHead(await wrong.peer.head(), { 'Sec-WebSocket-Accept': 'x', 'X-A': '1' }))

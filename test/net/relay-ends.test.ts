@@ -68,7 +68,7 @@ for (const [form, options] of Object.entries(FORMS)) {
   }
 
   for (const slow of ['client', 'target'] as const) {
-    t.test(`${form}: a ${slow} that is slow is waited for, and the other side asked whether it lives`, async t => {
+    t.test(`${form}: a slow ${slow} is waited for, and the other side is probed`, async t => {
       const both = await open(t, { options, server: { closeTimeout: 20 } })
       const [from, to] = slow === 'target' ? [both.client, both.target] : [both.target, both.client]
       to.stream.pause()
@@ -91,7 +91,7 @@ for (const [form, options] of Object.entries(FORMS)) {
     })
   }
 
-  t.test(`${form}: a client that reads slowly has all that its target sent before it went`, async t => {
+  t.test(`${form}: a client that reads slowly gets everything that its target sent before it left`, async t => {
     const { client, target, relay, wires } = await open(t, { options, server: { closeTimeout: 1000 } })
     client.stream.pause()
     for (let i = 0; i < 8; i++) target.send(BINARY, Buffer.alloc(20_000))
@@ -113,7 +113,7 @@ for (const [form, options] of Object.entries(FORMS)) {
   })
 }
 
-t.test('what is closed by the relay has closeTimeout, and no more', async t => {
+t.test('a side that the relay closes has closeTimeout', async t => {
   const { relay, client, target } = await open(t, { server: { closeTimeout: 60 } })
   target.stream.pause()
   for (let i = 0; i < 40; i++) client.send(BINARY, Buffer.alloc(20_000))

@@ -11,7 +11,7 @@ async function asked(t: Parameters<typeof open>[0], setup: RelaySetup): Promise<
   return (await open(t, setup)).asked
 }
 
-t.test('the target is asked for what the client asks for, as it asks', async t => {
+t.test("the target gets the client's subprotocols and extensions", async t => {
   const { asked, answered, ws, relay } = await open(t, {
     request: {
       'Sec-WebSocket-Protocol': 'chat, superchat',
@@ -32,7 +32,7 @@ t.test('the target is asked for what the client asks for, as it asks', async t =
   t.equal((await relay.opened).protocol, 'superchat')
 })
 
-t.test('nothing else of the request is passed on unless it is asked for', async t => {
+t.test('nothing else of the request is passed on by default', async t => {
   const request = {
     Cookie: 'a=1',
     Authorization: 'Basic eA==',
@@ -52,7 +52,7 @@ t.test('nothing else of the request is passed on unless it is asked for', async 
   t.equal(made.headers['x-user'], 'of x')
 })
 
-t.test('what Connection names ends here', async t => {
+t.test('fields named in Connection are not passed on', async t => {
   const { headers } = await asked(t, {
     request: { Connection: 'Upgrade, X-Hop', 'X-Hop': 'a', 'X-End': 'b' },
     options: { forwardHeaders: ['x-hop', 'x-end'] }
@@ -61,7 +61,7 @@ t.test('what Connection names ends here', async t => {
   t.equal(headers['x-end'], 'b')
 })
 
-t.test('the configuration goes before the client', async t => {
+t.test('the configuration takes precedence over the client', async t => {
   const { headers } = await asked(t, {
     request: { 'X-User': 'root', 'X-Rest': 'kept' },
     options: { forwardHeaders: ['x-user', 'x-rest'], connect: { headers: { 'X-User': 'nobody' } } }
@@ -69,7 +69,7 @@ t.test('the configuration goes before the client', async t => {
   t.match(headers, { 'x-user': 'nobody', 'x-rest': 'kept' })
 })
 
-t.test('who asked is said where that is wanted', async t => {
+t.test('the client is named to the target on request', async t => {
   const request = { 'X-Forwarded-For': '10.0.0.1', 'X-Forwarded-Proto': 'gopher', Forwarded: 'for=10.0.0.1' }
   const ours = await asked(t, { request, options: { forwarded: 'x-forwarded' } })
   t.match(ours.headers, {
@@ -91,7 +91,7 @@ t.test('who asked is said where that is wanted', async t => {
   t.equal(standard.headers['forwarded'], 'for=10.0.0.1, for=unknown;host="example.com";proto=http')
 })
 
-t.test('fields of the answer are returned by name', async t => {
+t.test('header fields of the response are returned by name', async t => {
   const { answered } = await open(t, {
     answer: { 'Set-Cookie': 'a=b', 'X-Inside': '10.0.0.7' },
     options: { returnHeaders: ['set-cookie', 'x-absent'] }
@@ -100,7 +100,7 @@ t.test('fields of the answer are returned by name', async t => {
   t.equal(answered.headers['x-inside'], undefined)
 })
 
-t.test('subprotocols of the configuration are not the client’s', async t => {
+t.test('subprotocols of the configuration are independent of the client’s', async t => {
   const { asked, answered } = await open(t, {
     request: { 'Sec-WebSocket-Protocol': 'outside' },
     answer: { 'Sec-WebSocket-Protocol': 'inside' },
@@ -111,7 +111,7 @@ t.test('subprotocols of the configuration are not the client’s', async t => {
   t.equal(answered.headers['sec-websocket-protocol'], 'outside')
 })
 
-t.test('the target can be chosen by a function', async t => {
+t.test('a function can choose the target', async t => {
   for (const target of [
     () => new URL('ws://other.test/x'),
     async () => ({ url: 'ws://other.test/x', headers: { 'X-Own': 'y' } }),
@@ -123,20 +123,20 @@ t.test('the target can be chosen by a function', async t => {
   }
 })
 
-t.test('the path can be the request’s', async t => {
+t.test('the path of the request can be used', async t => {
   const { first } = await asked(t, { options: { forwardPath: true }, line: 'GET /a/b%20c?d=e HTTP/1.1' })
   t.equal(first, 'GET /a/b%20c?d=e HTTP/1.1')
   const bare = await asked(t, { options: { forwardPath: true }, line: 'GET http://example.com HTTP/1.1' })
   t.equal(bare.first, 'GET / HTTP/1.1')
 })
 
-t.test('a client that is shown to the application first is relayed when it is time', async t => {
+t.test('a client that the application answers later is relayed then', async t => {
   const { client, ws } = await open(t)
   t.equal(ws.readyState, 'open')
   client.close()
 })
 
-t.test('a target that refuses is repeated', async t => {
+t.test('a refusal by the target is returned', async t => {
   const { relay, client, calls } = ask(t)
   const { peer } = (await calls.take())!
   await peer.head()
@@ -162,7 +162,7 @@ t.test('a body without an end is cut', async t => {
   t.equal((await client.rest()).length, 65536)
 })
 
-t.test('refusals that are not repeated', async t => {
+t.test('refusals that are not returned', async t => {
   const cases: [string, string, RelaySetup['options']?][] = [
     ['a success that is none', 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
     ['what is no HTTP', 'SSH-2.0-x\r\n\r\n'],
@@ -180,7 +180,7 @@ t.test('refusals that are not repeated', async t => {
   }
 })
 
-t.test('a target that is not there is a 502', async t => {
+t.test('an unreachable target is a 502', async t => {
   const broken = new Error('no route')
   for (const createConnection of [() => new PassThrough().destroy(broken), () => Promise.reject(broken)]) {
     const { relay, client } = ask(t, { options: { connect: { createConnection } } })
@@ -189,7 +189,7 @@ t.test('a target that is not there is a 502', async t => {
   }
 })
 
-t.test('a target that takes too long is a 504, whichever time is shorter', async t => {
+t.test('a target that takes too long is a 504, by either timeout', async t => {
   for (const setup of [
     { options: { connect: { handshakeTimeout: 30 } } },
     { server: { handshakeTimeout: 30 } }
@@ -202,7 +202,7 @@ t.test('a target that takes too long is a 504, whichever time is shorter', async
   }
 })
 
-t.test('a configuration that is wrong is a 500', async t => {
+t.test('an invalid configuration is a 500', async t => {
   for (const target of [
     () => {
       throw new Error('no such tenant')
@@ -220,7 +220,7 @@ t.test('a configuration that is wrong is a 500', async t => {
   }
 })
 
-t.test('a client that leaves meanwhile takes the call to the target with it', async t => {
+t.test('a client that leaves meanwhile aborts dialling the target', async t => {
   const { relay, client, calls } = ask(t)
   const { peer } = (await calls.take())!
   await peer.head()
@@ -230,7 +230,7 @@ t.test('a client that leaves meanwhile takes the call to the target with it', as
   t.match(await relay.closed, { client: { code: 1006, initiator: 'peer' }, target: { code: 1006, initiator: 'local' } })
 })
 
-t.test('a client that leaves before there is a target is not dialled for', async t => {
+t.test('if a client leaves before there is a target, nothing is dialled', async t => {
   let choose: (target: string) => void = () => {}
   const target = (): Promise<string> => new Promise(resolve => (choose = resolve))
   const { relay, client, calls } = ask(t, { target })
@@ -243,7 +243,7 @@ t.test('a client that leaves before there is a target is not dialled for', async
   t.equal(await calls.take(), undefined)
 })
 
-t.test('a relay that goes away while the target is being dialled answers 503', async t => {
+t.test('a relay that is closed while the target is dialled answers 503', async t => {
   const { relay, client, calls } = ask(t)
   const { peer } = (await calls.take())!
   await peer.head()
@@ -254,7 +254,7 @@ t.test('a relay that goes away while the target is being dialled answers 503', a
   await relay.closed
 })
 
-t.test('a client that does not open where the target has', async t => {
+t.test('a client that cannot be accepted after the target has opened', async t => {
   const { relay, client, calls, ws } = ask(t)
   const { peer } = (await calls.take())!
   const head = await peer.head()
@@ -265,7 +265,7 @@ t.test('a client that does not open where the target has', async t => {
   await t.rejects(relay.opened)
 })
 
-t.test('a request that somebody else accepts is not relayed', async t => {
+t.test('a request that other code accepts is not relayed', async t => {
   const { relay, client, calls, ws } = ask(t)
   const { peer } = (await calls.take())!
   ws.accept()

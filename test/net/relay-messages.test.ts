@@ -54,7 +54,7 @@ t.test('each side can have its own compression', async t => {
   })
 })
 
-t.test('what turns out the same on both sides passes as frames', async t => {
+t.test('if both sides agree on the same, frames are passed', async t => {
   for (const extensions of ['', 'permessage-deflate']) {
     const own = extensions === '' ? [] : [permessageDeflate({ windowBits: 15, peerWindowBits: 15 })]
     const fields = extensions === '' ? {} : { 'Sec-WebSocket-Extensions': extensions }
@@ -68,7 +68,7 @@ t.test('what turns out the same on both sides passes as frames', async t => {
   }
 })
 
-t.test('messages keep their kinds and their order, whole ones and those that come in pieces', async t => {
+t.test('messages keep their kinds and their order, whole or in pieces', async t => {
   const { client, target } = await openStreams(t)
   for (const [from, to] of [
     [client, target],
@@ -144,7 +144,7 @@ for (const [form, options] of FORMS) {
     t.match(await message(target), { text: 'behind' })
   })
 
-  t.test(`a relay goes away: ${form}`, async t => {
+  t.test(`a relay is closed: ${form}`, async t => {
     const { client, target, relay } = await open(t, { options })
     client.text('before')
     t.match(await message(target), { text: 'before' })
@@ -166,7 +166,7 @@ t.test('a Close in the middle of a message', async t => {
   t.equal(readClose(await target.nextFrame()).code, 4000)
 })
 
-t.test('whole messages can be looked at, changed and dropped', async t => {
+t.test('whole messages can be inspected, changed and dropped', async t => {
   const seen: [unknown, RelayDirection][] = []
   const both = await open(t, {
     options: {
@@ -221,7 +221,7 @@ t.test('content can be transformed as it passes', async t => {
   t.strictSame(kinds, ['text', 'binary'])
 })
 
-t.test('many pings for a side that does not read are one ping', async t => {
+t.test('many pings for a side that does not read become one', async t => {
   for (const [form, options] of [['frames', {}] as const, ...FORMS]) {
     t.test(form, async t => {
       const both: Relayed = await open(t, { options })
@@ -245,7 +245,7 @@ t.test('many pings for a side that does not read are one ping', async t => {
   }
 })
 
-t.test('a message for a side that does not read waits, and goes on', async t => {
+t.test('a message for a side that does not read waits, and continues', async t => {
   for (const [form, options] of FORMS) {
     t.test(form, async t => {
       const { client, target, relay } = await open(t, { options })
@@ -263,7 +263,7 @@ t.test('a message for a side that does not read waits, and goes on', async t => 
   }
 })
 
-t.test('a side that goes while a message waits for it', async t => {
+t.test('a side leaves while a message waits for it', async t => {
   for (const go of ['reset', 'destroy'] as const) {
     t.test(go, async t => {
       const both = await open(t, { server: { closeTimeout: 100 }, options: { transform: {} } })
@@ -301,7 +301,7 @@ t.test('a client of a draft is relayed message by message', async t => {
   t.ok(client.input.equals(ended('to a draft')))
 })
 
-t.test('of several pings behind a message that waits, the newest is passed', async t => {
+t.test('of several pings after a message that waits, the newest is passed', async t => {
   const { client, target } = await open(t, { options: { transform: {} } })
   target.stream.pause()
   client.send(BINARY, Buffer.alloc(60_000))

@@ -71,7 +71,7 @@ for (const near of ['http', 'h2c'] as const) {
   }
 }
 
-t.test('a path that HTTP does not allow is refused, and not dialled', async t => {
+t.test('a path that HTTP does not allow is refused, and nothing is dialled', async t => {
   const gateway = makeServer('http')
   onWebSocket(gateway, 'http', ws => {
     ws.on('error', () => {})
@@ -83,7 +83,7 @@ t.test('a path that HTTP does not allow is refused, and not dialled', async t =>
   }
 })
 
-t.test('the connection to the target says what it was asked for', async t => {
+t.test('the connection to the target has the requested path in its url', async t => {
   const target = makeServer('http')
   onWebSocket(target, 'http', ws => ws.on('open', () => ws.close()))
   const inner = await listen(t, target)

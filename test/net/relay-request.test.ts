@@ -17,7 +17,7 @@ const asked = (socket?: object, headers: UpgradeRequest['headers'] = {}): Upgrad
   socket
 })
 
-t.test('who asked, in the form of X-Forwarded', async t => {
+t.test('the client in X-Forwarded fields', async t => {
   for (const [socket, address, scheme] of [
     [{ remoteAddress: '192.0.2.1' }, '192.0.2.1', 'http'],
     [{ remoteAddress: '::ffff:192.0.2.1', encrypted: true }, '192.0.2.1', 'https'],
@@ -33,7 +33,7 @@ t.test('who asked, in the form of X-Forwarded', async t => {
   }
 })
 
-t.test('who asked, in the form of RFC 7239', async t => {
+t.test('the client in the form of RFC 7239', async t => {
   for (const [socket, said] of [
     [{ remoteAddress: '192.0.2.1', encrypted: true }, 'for=192.0.2.1;host="a.test:81";proto=https'],
     [{ remoteAddress: '2001:db8::1' }, 'for="[2001:db8::1]";host="a.test:81";proto=http'],
@@ -43,12 +43,12 @@ t.test('who asked, in the form of RFC 7239', async t => {
   }
 })
 
-t.test('lines of a field are joined, and what no line can hold is left out', async t => {
+t.test('lines of a field are joined, and values that cannot be sent are left out', async t => {
   const headers = { 'x-list': ['a', 'b'], 'x-bad': 'a\r\nb', connection: 'not, a,,"token"' }
   t.strictSame(fieldsOf(asked(undefined, headers), { forwardHeaders: ['x-list', 'x-bad'] }), { 'x-list': 'a, b' })
 })
 
-t.test('what is no list of subprotocols is not offered', async t => {
+t.test('a malformed list of subprotocols is not offered', async t => {
   const offered = (value: string | undefined): unknown =>
     diallingFor(asked(undefined, { 'sec-websocket-protocol': value }), 'ws://target.test/', readRelayOptions()).options
       .protocols
@@ -57,7 +57,7 @@ t.test('what is no list of subprotocols is not offered', async t => {
   t.strictSame(offered(undefined), [])
 })
 
-t.test('sizes have no limit unless one is given, or whole messages are held', async t => {
+t.test('sizes are unlimited unless a limit is given, or whole messages are buffered', async t => {
   const sizeOf = (options: RelayOptions): unknown =>
     diallingFor(asked(), 'ws://target.test/', readRelayOptions(options)).options.maxMessageSize
   t.equal(sizeOf({}), Infinity)
@@ -65,7 +65,7 @@ t.test('sizes have no limit unless one is given, or whole messages are held', as
   t.equal(sizeOf({ onMessage() {} }), undefined)
 })
 
-t.test('a request without a target has the root', async t => {
+t.test('a request without a target has the path /', async t => {
   const target = 'ws://target.test/base?q'
   const { url, path } = diallingFor({ headers: {} }, target, readRelayOptions({ forwardPath: true }))
   t.equal(String(url), 'ws://target.test/')
@@ -73,7 +73,7 @@ t.test('a request without a target has the root', async t => {
   t.match(diallingFor({ headers: {}, url: '/x' }, target, readRelayOptions()), { url: target, path: null })
 })
 
-t.test('fields of an answer that are sent on', async t => {
+t.test('header fields of a response that are returned', async t => {
   const headers = { 'set-cookie': ['a=1', 'b=2'], server: 'x', bad: 'a\nb' }
   t.strictSame(returnedFields(headers, ['set-cookie', 'absent', 'bad']), [
     ['set-cookie', 'a=1'],
@@ -81,7 +81,7 @@ t.test('fields of an answer that are sent on', async t => {
   ])
 })
 
-t.test('what the client is told', async t => {
+t.test('the refusal for the client', async t => {
   const settings = readRelayOptions()
   const told = (...args: ConstructorParameters<typeof HandshakeError>): unknown =>
     refusalFrom(new HandshakeError(...args), settings)
@@ -96,7 +96,7 @@ t.test('what the client is told', async t => {
   })
 })
 
-t.test('a refusal goes on with its fields, but those that are about this connection', async t => {
+t.test('a refusal is returned with its fields, except hop-by-hop ones', async t => {
   const fields = {
     location: 'https://login.example/?next=ws',
     allow: 'POST',

@@ -62,7 +62,7 @@ for (const way of WAYS) {
     t.strictSame(await both.relay.opened, { protocol: '', extensions: 'x-shout; loud=9', form: 'frames' })
   })
 
-  t.test(`a large frame ${way} passes in parts, none of it held`, async t => {
+  t.test(`a large frame ${way} is passed in parts, and none is buffered whole`, async t => {
     const both = await open(t)
     const [from, to] = along(both, way)
     const whole = from.frame(BINARY, Buffer.alloc(300_000, 'part'))
@@ -91,7 +91,7 @@ for (const way of WAYS) {
     t.match([client, target], [{ wasClean: true }, { wasClean: true }])
   })
 
-  t.test(`a Close without a code ${way} stays without`, async t => {
+  t.test(`a Close without a code ${way} is passed without one`, async t => {
     const both = await open(t)
     const [from, to] = along(both, way)
     from.send(CLOSE)
@@ -103,7 +103,7 @@ for (const way of WAYS) {
 
 for (const way of WAYS) {
   for (const form of ['frames', 'streams'] as const) {
-    t.test(`${form} ${way} go on after pings that waited for a slow wire`, async t => {
+    t.test(`${form} ${way} continue after pings that waited for a slow wire`, async t => {
       const options = form === 'frames' ? {} : { transform: { fromClient: () => null } }
       const both = await open(t, { options })
       const [from, to] = along(both, way)
@@ -153,7 +153,7 @@ t.test('pings can be answered by the relay', async t => {
   }
 })
 
-t.test('one who breaks a rule for messages is told so, and the other is not blamed', async t => {
+t.test('the side that breaks a rule for messages is failed, not the other', async t => {
   for (const way of WAYS) {
     t.test(way, async t => {
       const both = await open(t)
@@ -165,7 +165,7 @@ t.test('one who breaks a rule for messages is told so, and the other is not blam
   }
 })
 
-t.test('a relay that goes away tells both sides, behind what has passed', async t => {
+t.test('a closed relay closes both sides, after the data received so far', async t => {
   const { relay, client, target } = await open(t)
   client.text('before')
   await target.nextFrame()
@@ -186,7 +186,7 @@ t.test('a relay that goes away tells both sides, behind what has passed', async 
   )
 })
 
-t.test('a relay that goes away finishes the frame in progress', async t => {
+t.test('a closed relay completes the current frame', async t => {
   for (const way of WAYS) {
     t.test(way, async t => {
       const both = await open(t)
@@ -203,7 +203,7 @@ t.test('a relay that goes away finishes the frame in progress', async t => {
   }
 })
 
-t.test('a relay that cannot go away in order is destroyed after closeTimeout', async t => {
+t.test('a relay that cannot close cleanly is destroyed after closeTimeout', async t => {
   const both = await open(t, { server: { closeTimeout: 50 } })
   both.client.write(both.client.frame(BINARY, Buffer.alloc(1000)).subarray(0, 600))
   while (both.target.input.length === 0) await settle(1)
@@ -211,7 +211,7 @@ t.test('a relay that cannot go away in order is destroyed after closeTimeout', a
   t.match(await both.relay.closed, { client: { wasClean: false }, target: { code: 1006 } })
 })
 
-t.test('wrong use throws at once', async t => {
+t.test('invalid arguments throw at once', async t => {
   const [near] = pair()
   const ws = (): WebSocketStream => WebSocketStream.server().attach(near)
   const client = WebSocketStream.client('ws://a.test/')
@@ -245,7 +245,7 @@ t.test('wrong use throws at once', async t => {
   t.throws(() => both.relay.close(1005), RangeError)
 })
 
-t.test('a request that has been shown to the application is relayed when it says so', async t => {
+t.test('a request that the application answers later is relayed then', async t => {
   const [near, far] = pair()
   const ws = WebSocketStream.server().attach(near)
   const peer = new RawPeer(far, 'client')
@@ -262,7 +262,7 @@ t.test('a request that has been shown to the application is relayed when it says
   t.match(await refused.closed, { client: { wasClean: false } })
 })
 
-t.test('a connection that is over before it is relayed', async t => {
+t.test('a connection that ended before it is relayed', async t => {
   const ws = WebSocketStream.server()
   ws.destroy()
   const over = relay(ws, 'ws://target.test/')
@@ -270,14 +270,14 @@ t.test('a connection that is over before it is relayed', async t => {
   t.match(await over.closed, { target: null })
 })
 
-t.test('closeTimeout may be without end', async t => {
+t.test('closeTimeout may be infinite', async t => {
   const { relay, client, target } = await open(t, { server: { closeTimeout: Infinity } })
   relay.close()
   await Promise.all([client.answerClose(), target.answerClose()])
   t.match(await relay.closed, { client: { wasClean: true } })
 })
 
-t.test('an application that closes one side itself, with much under way', async t => {
+t.test('the application closes one side itself, with much data under way', async t => {
   const { relay, client, target } = await open(t, { server: { closeTimeout: 200 } })
   target.stream.pause()
   for (let i = 0; i < 40; i++) client.send(BINARY, Buffer.alloc(20_000))
@@ -291,7 +291,7 @@ t.test('an application that closes one side itself, with much under way', async 
   t.ok(await relay.closed)
 })
 
-t.test('a relay that goes away with much under way', async t => {
+t.test('a relay is closed with much data under way', async t => {
   const { relay, client, target } = await open(t, { server: { closeTimeout: 500 } })
   target.stream.pause()
   for (let i = 0; i < 40; i++) client.send(BINARY, Buffer.alloc(20_000))
@@ -305,7 +305,7 @@ t.test('a relay that goes away with much under way', async t => {
   t.ok(await relay.closed)
 })
 
-t.test('what a client has sent before it went is not kept for ever', async t => {
+t.test('data that a client sent before it left is not kept for ever', async t => {
   const { relay, client, target } = await open(t, { server: { closeTimeout: 60 } })
   target.stream.pause()
   for (let i = 0; i < 60; i++) client.send(BINARY, Buffer.alloc(20_000))

@@ -39,7 +39,7 @@ const EXPORTS = [
 // by a name that TypeScript does not know, since it looks for dist before that is built
 const NAME: string = 'websocket-duplex'
 
-t.test('import gives exactly what is listed here', async t => {
+t.test('import gives exactly the exports listed here', async t => {
   t.same(Object.keys(await import(NAME)).sort(), EXPORTS)
 })
 
@@ -49,7 +49,7 @@ t.test('require gives the same objects', async t => {
   for (const name of EXPORTS) t.equal(required[name], imported[name], name)
 })
 
-t.test('nothing but the entry and package.json can be reached', async t => {
+t.test('only the entries and package.json can be imported', async t => {
   const { resolve } = createRequire(import.meta.url)
   for (const path of ['dist/index.js', 'dist/pipeline.js', 'lib/index.ts', 'README.md']) {
     t.throws(() => resolve(`${NAME}/${path}`), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' }, path)
@@ -57,7 +57,7 @@ t.test('nothing but the entry and package.json can be reached', async t => {
   t.match(resolve(`${NAME}/package.json`), /package\.json$/)
 })
 
-t.test('the driver is there to import and to require', async t => {
+t.test('the driver entry can be imported and required', async t => {
   const names = ['Headers', 'client', 'default', 'http', 'isSecureRequest', 'isWebSocket', 'server', 'validateOptions']
   const imported = await import(`${NAME}/driver`)
   t.same(Object.keys(imported).sort(), names)
@@ -65,7 +65,7 @@ t.test('the driver is there to import and to require', async t => {
   for (const name of names) t.equal(required[name], imported[name], name)
 })
 
-t.test('the interface of ws is there to import, and to require as the class', async t => {
+t.test('the ws entry can be imported, and required as the class', async t => {
   const imported = await import(`${NAME}/ws`)
   t.same(Object.keys(imported).sort(), [
     'Server',
@@ -81,15 +81,18 @@ t.test('the interface of ws is there to import, and to require as the class', as
     t.equal(required[name], imported[name], name)
 })
 
-t.test('classes and functions have the names that they are exported by', async t => {
+t.test('classes and functions have the names under which they are exported', async t => {
   // a debugger, and an error that is printed, show them
   for (const [name, value] of Object.entries(await import(NAME)))
     if (typeof value === 'function') t.equal(value.name, name)
 })
 
-t.test('the stages have their own names, and errors are errors of this package whatever way they came', async t => {
-  const { HandshakeError, WebSocketError, FrameDecoder } = await import(NAME)
-  t.equal(FrameDecoder.name, 'FrameDecoder')
-  t.ok(new HandshakeError('WS_ERR_ABORTED') instanceof WebSocketError)
-  t.ok(new WebSocketError('WS_ERR_ABORTED') instanceof Error)
-})
+t.test(
+  "the stages have their own names, and errors are instances of this package's classes, imported or required",
+  async t => {
+    const { HandshakeError, WebSocketError, FrameDecoder } = await import(NAME)
+    t.equal(FrameDecoder.name, 'FrameDecoder')
+    t.ok(new HandshakeError('WS_ERR_ABORTED') instanceof WebSocketError)
+    t.ok(new WebSocketError('WS_ERR_ABORTED') instanceof Error)
+  }
+)

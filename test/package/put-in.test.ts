@@ -31,7 +31,7 @@ t.test('websocket-driver', async t => {
   t.equal(driver.client('ws://example.com/').version, 'hybi-13')
 })
 
-t.test('ws: found by require and by import, and without types, so that @types/ws stays in use', async t => {
+t.test('ws: found by require and by import, and without types, so that @types/ws is still used', async t => {
   const file = putIn(t, 'ws')
   const require = createRequire(file)
   const WebSocket = require('ws')
@@ -48,7 +48,7 @@ t.test('ws: found by require and by import, and without types, so that @types/ws
   t.equal(JSON.stringify(manifest).includes('.d.ts'), false)
 })
 
-t.test('its version, and what it depends on, are those of this package', async t => {
+t.test('its version and its dependencies are those of this package', async t => {
   const require = createRequire(import.meta.url)
   const { version } = require(join(ROOT, 'package.json'))
   const manifest = require(join(ROOT, 'packages', 'websocket-driver', 'package.json'))

@@ -8,7 +8,7 @@ import t from 'tap'
 
 const SCRIPT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'scripts', 'release-check.js')
 
-t.test('the package could be published, as far as can be seen here', async t => {
+t.test('the package is ready to be published', async t => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [SCRIPT, '--quick'], { encoding: 'utf8' })
   for (const line of stdout.split(/^(?=[✔✘])/mu)) t.match(line, /^✔/u, line.trimEnd())
   t.equal(status, 0, stderr)

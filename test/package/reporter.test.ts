@@ -54,7 +54,7 @@ not ok 3 - test/c.test.ts
 # time=2000ms
 `
 
-t.test('a line for each file, then what was skipped, what failed and where, and the totals', async t => {
+t.test('prints a line for each file, then what was skipped and what failed and where, and the totals', async t => {
   const lines = (await report(TAP)).split('\n')
   t.strictSame(lines.slice(0, 3), [
     '1/3 FAILED test/a.test.ts, 1.2 s',
@@ -74,7 +74,7 @@ t.test('a line for each file, then what was skipped, what failed and where, and 
   t.strictSame(lines.slice(-3), ['# { total: 4, pass: 1, fail: 2, skip: 1 }', '# time=2000ms', ''])
 })
 
-t.test('nothing is said of what did not fail', async t => {
+t.test('prints nothing else about tests that pass', async t => {
   t.equal(
     await report('TAP version 14\nok 1 - test/b.test.ts\n1..1\n# { total: 1, pass: 1 }\n'),
     ['1/? ok     test/b.test.ts', '# { total: 1, pass: 1 }', ''].join('\n')

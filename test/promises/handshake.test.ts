@@ -108,7 +108,7 @@ t.test('row 3: both sides make, send and check their handshakes', async t => {
   t.match(await rejection(ws.opened), { code: 'WS_ERR_BAD_RESPONSE' })
 })
 
-t.test('row 4: frames behind the head are told apart, in one chunk and byte by byte', async t => {
+t.test('row 4: frames after the head are separated from it, in one chunk and byte by byte', async t => {
   const bytes = Buffer.concat([requestHead(), wireFrame(TEXT, 'behind it', { masked: true })])
   for (const size of [bytes.length, 1]) {
     const { ws, peer } = await fresh(t, SERVER)
@@ -127,7 +127,7 @@ t.test('row 4: frames behind the head are told apart, in one chunk and byte by b
   t.same(events, [['open'], ['message', 'behind it']], 'driver of a client')
 })
 
-t.test('row 5: a subprotocol is agreed on', async t => {
+t.test('row 5: a subprotocol is negotiated', async t => {
   const { ws, peer } = await fresh(t, SERVER, { protocols: ['b', 'c'] })
   peer.write(requestHead({ 'Sec-WebSocket-Protocol': 'a, b, c' }))
   await ws.opened
@@ -169,7 +169,7 @@ t.test('row 6: extensions are added before the start', async t => {
 })
 
 t.test(
-  'row 8: a proxy may hold back the body of a request of hixie-76 until it has the head of the answer',
+  'row 8: a proxy may hold back the body of a request of hixie-76 until it has the head of the response',
   async t => {
     const { ws, peer } = await fresh(t, SERVER, { allowDrafts: true })
     peer.write(request76())
@@ -190,7 +190,7 @@ t.test(
   }
 )
 
-t.test('row 11: a request that somebody else has parsed', async t => {
+t.test('row 11: a request that another parser has read', async t => {
   const server = http.createServer()
   server.on('upgrade', (request, socket, head) => {
     if (request.url === '/ours') {
@@ -227,7 +227,7 @@ t.test('row 12: whether a request asks for a WebSocket', async t => {
   }
 })
 
-t.test("row 13: a bare server reads any request, and what is no WebSocket stays the application's", async t => {
+t.test('row 13: a bare server reads any request, and leaves ordinary ones to the application', async t => {
   const { ws, peer, socket } = await fresh(t, SERVER)
   const asked = once(ws, 'request') as Promise<[UpgradeRequest]>
   peer.write(Buffer.from('GET /page HTTP/1.1\r\nHost: a\r\n\r\n'))
@@ -250,7 +250,7 @@ t.test("row 13: a bare server reads any request, and what is no WebSocket stays 
   t.match(take(), /^HTTP\/1\.1 426 /)
 })
 
-t.test('row 14: the body of a request, as far as it has come', async t => {
+t.test('row 14: the body of a request, as far as it has arrived', async t => {
   const { ws, peer } = await fresh(t, SERVER)
   const asked = once(ws, 'request') as Promise<[UpgradeRequest]>
   peer.write(Buffer.from('POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello'))
@@ -269,7 +269,7 @@ t.test('row 14: the body of a request, as far as it has come', async t => {
   }
 })
 
-t.test('row 15: status and header fields of the answer, of a refusal too', async t => {
+t.test('row 15: status and header fields of the response, also of a refusal', async t => {
   const { ws, peer } = await fresh(t, CLIENT)
   await peer.head()
   peer.write(Buffer.from('HTTP/1.1 403 Forbidden\r\nX-Why: because\r\nContent-Length: 2\r\n\r\nno'))
@@ -306,7 +306,7 @@ t.test('row 16: through a proxy', async t => {
     await ws.opened
     ws.destroy()
   })
-  t.test('driver: proxy(), whose connect comes first', async t => {
+  t.test('driver: proxy(), whose connect event comes first', async t => {
     const { driver, take, events } = drivers.client()
     const proxy = driver.proxy('http://a:b@proxy.example')
     const said: unknown[] = []
@@ -335,7 +335,7 @@ t.test('row 16: through a proxy', async t => {
   })
 })
 
-t.test('row 19: own header fields, of requests and of answers', async t => {
+t.test('row 19: own header fields, of requests and of responses', async t => {
   const { ws, peer } = await fresh(t, CLIENT)
   ws.setHeader('X-A', 'b')
   t.equal((await peer.head()).headers['x-a'], 'b', 'ours')

@@ -14,7 +14,7 @@ const MEMORY = { wire: 'memory', join: 'attach' } as const
 const SERVER = { ...MEMORY, role: 'server' } as const
 const brief = (frames: WireFrame[]): unknown[] => frames.map(({ opcode, payload }) => [opcode, String(payload)])
 
-t.test('row 7: text, binary, ping and pong of before the handshake are queued', async t => {
+t.test('row 7: text, binary, ping and pong are queued before the handshake', async t => {
   const all = [
     [TEXT, 'text'],
     [BINARY, 'binary'],
@@ -51,7 +51,7 @@ t.test('row 7: text, binary, ping and pong of before the handshake are queued', 
   }
 })
 
-t.test('row 9: open, messages, pings, pongs, errors and the close are told', async t => {
+t.test('row 9: open, messages, pings, pongs, errors and the close are emitted', async t => {
   for (const setup of IN_MEMORY) {
     const { ws, peer } = await fresh(t, setup)
     const seen: unknown[] = []

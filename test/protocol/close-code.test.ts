@@ -12,12 +12,12 @@ function mayStand(code: number): boolean {
   return [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014].includes(code)
 }
 
-t.test('1000-1003, 1007-1014 and 3000-4999 may stand on the wire, and nothing else (RFC 6455 §7.4)', async t => {
+t.test('1000-1003, 1007-1014 and 3000-4999 may be sent, and nothing else (RFC 6455 §7.4)', async t => {
   const wrong = Array.from({ length: 65536 }, (_, code) => code).filter(code => isSendable(code) !== mayStand(code))
   t.same(wrong, [])
 })
 
-t.test('each code of 1000-1003, 1007-1014 and 3000-4999 is read, and every other is 1002', async t => {
+t.test('each code of 1000-1003, 1007-1014 and 3000-4999 is read, and every other fails with 1002', async t => {
   const wrong: number[] = []
   for (let code = 0; code < 65536; code++) {
     try {
@@ -30,11 +30,11 @@ t.test('each code of 1000-1003, 1007-1014 and 3000-4999 is read, and every other
   t.same(wrong, [])
 })
 
-t.test('an empty body means that no code came: 1005', async t => {
+t.test('an empty body means that there is no code: 1005', async t => {
   t.same(readCloseBody(Buffer.alloc(0)), { code: 1005, reason: '' })
 })
 
-t.test('a body of one byte is 1002 (RFC 6455 §5.5.1)', async t => {
+t.test('a body of one byte fails with 1002 (RFC 6455 §5.5.1)', async t => {
   for (const byte of [0x00, 0x03, 0xff]) {
     t.throws(() => readCloseBody(Buffer.from([byte])), {
       code: 'WS_ERR_INVALID_CLOSE_PAYLOAD',
@@ -72,7 +72,7 @@ t.test('a body is written: two bytes of code, then the reason as UTF-8', async t
   t.equal(writeCloseBody(1000, '\ud800').toString('hex'), '03e8efbfbd', 'a lone surrogate is replaced')
 })
 
-t.test('what is written is read again', async t => {
+t.test('a written body is read again', async t => {
   for (const code of [1000, 1003, 1007, 1014, 3000, 4999]) {
     t.same(readCloseBody(writeCloseBody(code, 'gr\u00fc\u00dfe')), { code, reason: 'gr\u00fc\u00dfe' })
   }
@@ -85,7 +85,7 @@ t.test('a reason of 123 bytes is written, one of 124 is a RangeError (RFC 6455 �
   t.throws(() => writeCloseBody(1000, '\u00e4'.repeat(62)), RangeError, 'bytes count, not characters')
 })
 
-t.test('the application cannot send a code that must not be sent', async t => {
+t.test('the application cannot send a reserved code', async t => {
   for (const code of [
     -1,
     0,
@@ -105,7 +105,7 @@ t.test('the application cannot send a code that must not be sent', async t => {
   t.throws(() => writeCloseBody(1000.5, ''), RangeError, 'a code is a whole number')
 })
 
-t.test('A08: a code that is no number, or a reason that is no string, is a TypeError', async t => {
+t.test('A08: a code that is not a number, or a reason that is not a string, is a TypeError', async t => {
   for (const code of ['1000', undefined, {}, [1000], 1000n]) {
     t.throws(() => writeCloseBody(code as number, ''), TypeError)
   }

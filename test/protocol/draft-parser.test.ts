@@ -141,12 +141,12 @@ for (const version of VERSIONS) {
     }
   }
 
-  t.test(`${version}: what has arrived before a fault comes out`, async t => {
+  t.test(`${version}: frames before an error are returned`, async t => {
     const wrong = Buffer.concat([Buffer.from([0x80]), base128(1001)])
     inAllWays(t, version, before, wrong, 'WS_ERR_FRAME_TOO_LARGE', 1000)
   })
 
-  t.test(`${version}: where the limit is 0, empty frames pass and one byte does not`, async t => {
+  t.test(`${version}: with a limit of 0, empty frames pass and one byte does not`, async t => {
     t.same(read(parserFor(version, 0), [ended(''), measured(0x80, '')]).got, ['""'])
     for (const wrong of [Buffer.from('\0x'), Buffer.from('\x01x'), Buffer.from([0x80, 0x01])]) {
       t.equal(read(parserFor(version, 0), [wrong]).error, 'WS_ERR_FRAME_TOO_LARGE')
@@ -179,7 +179,7 @@ for (const version of VERSIONS) {
     t.equal(read(parserFor(version), [over]).error, 'WS_ERR_FRAME_TOO_LARGE')
   })
 
-  t.test(`A01: ${version}: nothing of a skipped or discarded frame is held`, async t => {
+  t.test(`A01: ${version}: nothing of a skipped or discarded frame is buffered`, async t => {
     const skipped = parserFor(version)
     skipped.push(Buffer.concat([Buffer.from([0x80]), base128(2 ** 40)]), false)
     const discarded = parserFor(version)
@@ -205,7 +205,7 @@ for (const version of VERSIONS) {
     }
   })
 
-  t.test(`${version}: frames cut at any byte, and at any two, come out whole`, async t => {
+  t.test(`${version}: frames split at any byte, and at any two, are read`, async t => {
     const bytes = Buffer.concat([ended('aü'), measured(0x90, '\0b\xff', 2), ended('c', 0x11), ended(''), ended('€d')])
     const expected = readDraft(version, bytes).join()
     const wrong: string[] = []
@@ -218,7 +218,7 @@ for (const version of VERSIONS) {
     t.same(wrong, [])
   })
 
-  t.test(`${version}: random frames in random pieces come out whole`, async t => {
+  t.test(`${version}: random frames in random pieces are read`, async t => {
     const next = random(7576)
     for (let round = 0; round < 60; round++) {
       const frames = Array.from({ length: 1 + next() * 8 }, () => {
@@ -252,7 +252,7 @@ for (const version of VERSIONS) {
     )
   })
 
-  t.test(`${version}: the parser can be left inside a chunk, and go on later`, async t => {
+  t.test(`${version}: parsing can stop inside a chunk, and continue later`, async t => {
     const parser = parserFor(version)
     parser.push(Buffer.concat([ended('a'), ended('b'), ended('c')]), false)
     t.equal(parser.next()!.payload.toString(), 'a')
@@ -269,7 +269,7 @@ for (const version of VERSIONS) {
     t.equal(parser.next(), null)
   })
 
-  t.test(`${version}: empty chunks are nothing, wherever they come`, async t => {
+  t.test(`${version}: empty chunks are ignored`, async t => {
     const empty = Buffer.alloc(0)
     const bytes = Buffer.concat([ended('ab'), measured(0x80, 'x'), ended('c')])
     t.same(
@@ -281,7 +281,7 @@ for (const version of VERSIONS) {
     )
   })
 
-  t.test(`A30: ${version}: what a chunk ends with does not keep the chunk alive`, async t => {
+  t.test(`A30: ${version}: the end of a chunk does not keep the chunk alive`, async t => {
     const tails: Buffer[] = [
       Buffer.alloc(0),
       Buffer.from([0x00]),
@@ -312,7 +312,7 @@ for (const version of VERSIONS) {
   })
 }
 
-t.test('hixie-75: the end of the wire between frames stands for a Close, and within one does not', async t => {
+t.test('hixie-75: the end of the wire between frames counts as a Close, and inside one does not', async t => {
   const parser = parserFor('hixie-75')
   t.match(parser.end(), { opcode: Opcode.Close, size: 0, complete: true }, 'at the very beginning')
   for (const frame of [ended('ab'), ended('ab', 0x01), measured(0x80, 'ab', 2)]) {
@@ -324,14 +324,14 @@ t.test('hixie-75: the end of the wire between frames stands for a Close, and wit
   }
 })
 
-t.test('hixie-76: the end of the wire is no Close', async t => {
+t.test('hixie-76: the end of the wire does not count as a Close', async t => {
   const parser = parserFor('hixie-76')
   t.equal(parser.end(), null)
   read(parser, [ended('ab')])
   t.equal(parser.end(), null)
 })
 
-t.test('frames are counted as they begin, and messages as they end', async t => {
+t.test('frames are counted when they begin, and messages when they end', async t => {
   for (const version of VERSIONS) {
     const parser = parserFor(version)
     t.same([parser.frames, parser.messages], [0, 0])
@@ -358,14 +358,14 @@ t.test('frames are counted as they begin, and messages as they end', async t => 
   }
 })
 
-t.test('the drafts are told from the versions after them', async t => {
+t.test('the drafts are distinguished from later versions', async t => {
   t.same(['hixie-75', 'hixie-76', 'hybi-7', 'hybi-8', 'hybi-13', 'rfc8441', ''].map(isDraft), [
     ...[true, true],
     ...new Array(5).fill(false)
   ])
 })
 
-t.test('both have the face of FrameParser', async t => {
+t.test('both have the interface of FrameParser', async t => {
   const parser = parserFor('hixie-76')
   t.equal(parser.allowedRsv, 0)
   t.equal(parser.next(), null, 'without input there is no frame')

@@ -66,13 +66,13 @@ for (const version of VERSIONS) {
     t.same(written(version, ...fragments, part('d', 2, 0, 0), part('e', 2, 1, 0)), ended('abcde'))
   })
 
-  t.test(`${version}: text whose length is not known is written as it comes`, async t => {
+  t.test(`${version}: text of unknown length is written as it arrives`, async t => {
     const open = textFrame('Hel')
     open.length = -1
     t.same(written(version, open, part('lo', 5, 3)), ended('Hello'))
   })
 
-  t.test(`${version}: binary messages, pings and pongs are written nowhere`, async t => {
+  t.test(`${version}: binary messages, pings and pongs are dropped`, async t => {
     const writer = new DraftWriter(version)
     writer.add(new Frame(Opcode.Binary, pattern(10)))
     writer.add(new Frame(Opcode.Binary, pattern(10), false))
@@ -102,7 +102,7 @@ for (const version of VERSIONS) {
     t.notOk(writer.replace(old, control(Opcode.Pong)))
   })
 
-  t.test(`${version}: there is nothing to write at first, nor after all was taken`, async t => {
+  t.test(`${version}: there is nothing to write at first, nor after everything was taken`, async t => {
     const writer = new DraftWriter(version)
     t.equal(writer.size, 0)
     t.same(writer.take(), [])
@@ -115,7 +115,7 @@ for (const version of VERSIONS) {
     t.same(take(writer), ended('b'), 'and it goes on')
   })
 
-  t.test(`${version}: what waits leaves as one buffer`, async t => {
+  t.test(`${version}: waiting frames are written as one buffer`, async t => {
     const writer = new DraftWriter(version)
     const small = Array.from({ length: 100 }, (_, i) => `message ${i}`)
     const large = Buffer.alloc(8192, 'large')
@@ -136,7 +136,7 @@ for (const version of VERSIONS) {
     }
   })
 
-  t.test(`${version}: a prepared message is sent without the frame that was made for others`, async t => {
+  t.test(`${version}: a prepared message is sent without the frame made for other versions`, async t => {
     const prepared = new PreparedMessage(Opcode.Text, Buffer.from('for many'), true)
     t.same(written(version, prepared.whole), ended('for many'))
   })
@@ -169,7 +169,7 @@ t.test('hixie-76: a Close is FF 00, whatever code and reason it has', async t =>
   }
 })
 
-t.test('hixie-76: inside a text there can be no Close', async t => {
+t.test('hixie-76: inside a text a Close cannot be sent', async t => {
   for (const way of ['add', 'addLast', 'addUrgent'] as const) {
     const writer = new DraftWriter('hixie-76')
     t.ok(writer.canClose)
@@ -185,7 +185,7 @@ t.test('hixie-76: inside a text there can be no Close', async t => {
   }
 })
 
-t.test('hixie-75: a Close is written nowhere', async t => {
+t.test('hixie-75: a Close is not written', async t => {
   for (const way of ['add', 'addLast', 'addUrgent'] as const) {
     const writer = new DraftWriter('hixie-75')
     writer[way](close())
@@ -202,7 +202,7 @@ t.test('hixie-75: a Close is written nowhere', async t => {
   t.same(take(writer), ended('ab'), 'inside a text neither')
 })
 
-t.test('frames and messages are counted as they stand on the wire', async t => {
+t.test('frames and messages are counted as on the wire', async t => {
   const counts = { 'hixie-75': [3, 2], 'hixie-76': [4, 2] }
   for (const version of VERSIONS) {
     const writer = new DraftWriter(version)
@@ -221,7 +221,7 @@ t.test('frames and messages are counted as they stand on the wire', async t => {
   }
 })
 
-t.test('what is written reads as it was said', async t => {
+t.test('the parser reads what was written', async t => {
   const said = ['', 'a', 'ü€😀', 'x'.repeat(9000)]
   const bytes = written('hixie-76', ...said.map(text => textFrame(text)), close())
   t.same(readDraft('hixie-76', bytes), [...said.map(text => quoted(Buffer.from(text))), 'close'])

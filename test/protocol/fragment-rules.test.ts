@@ -29,7 +29,7 @@ t.test('a message ends with its last frame, and the last part of that', async t 
   t.equal(each.inMessage, false)
 })
 
-t.test('a continuation stands in a message, and a new message does not (RFC 6455 §5.4)', async t => {
+t.test('a continuation needs a message, and a new message must not begin inside one (RFC 6455 §5.4)', async t => {
   t.throws(() => rules().add(frame(Continuation, 1)), { code: 'WS_ERR_UNEXPECTED_CONTINUATION', closeCode: 1002 })
   const behind = rules()
   behind.add(frame(Text, 1))
@@ -41,7 +41,7 @@ t.test('a continuation stands in a message, and a new message does not (RFC 6455
   }
 })
 
-t.test('A10: fragments are counted, empty ones too, and parts are not', async t => {
+t.test('A10: fragments are counted, including empty ones, and parts are not', async t => {
   const each = rules(100, 3)
   each.add(frame(Text, 0, false))
   each.add(part(Continuation, 1, 5, 0, false))
@@ -56,7 +56,7 @@ t.test('A10: fragments are counted, empty ones too, and parts are not', async t 
   }
 })
 
-t.test('A11: sizes are summed, from the header on, and the limit itself is right', async t => {
+t.test('A11: sizes are added from the header on, and the limit itself is allowed', async t => {
   t.equal(rules().add(frame(Binary, 100)), true)
   t.throws(() => rules().add(frame(Binary, 101)), { code: 'WS_ERR_MESSAGE_TOO_LARGE', closeCode: 1009 })
   t.throws(
@@ -73,7 +73,7 @@ t.test('A11: sizes are summed, from the header on, and the limit itself is right
   t.equal(large.size, 1)
 })
 
-t.test('a length that is not known yet is looked at as it comes', async t => {
+t.test('a payload of unknown length is checked as it arrives', async t => {
   const each = rules()
   t.equal(each.add(part(Binary, 60, -1, 0)), false)
   t.throws(() => each.add(part(Binary, 41, -1, 60)), { code: 'WS_ERR_MESSAGE_TOO_LARGE' })

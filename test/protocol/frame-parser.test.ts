@@ -84,7 +84,7 @@ t.test('the examples of RFC 6455 §5.7 are read', async t => {
 })
 
 for (const [who, side] of Object.entries(SIDES)) {
-  t.test(`${who} reads frames cut at any byte, and at any two`, async t => {
+  t.test(`${who} reads frames split at any byte, and at any two`, async t => {
     const frames = [text('ab'), ping('c'), binary(pattern(130)), text('')]
     const bytes = wire(side.masked, ...frames)
     const expected = frames.map(describe)
@@ -113,7 +113,7 @@ for (const [who, side] of Object.entries(SIDES)) {
     t.pass('60 rounds')
   })
 
-  t.test(`${who} passes on what it has of a data frame, the first part of it marked`, async t => {
+  t.test(`${who} passes on parts of a data frame as they arrive, the first part marked`, async t => {
     const payload = pattern(10)
     const parser = parserFor(side)
     const parts = cut(wire(side.masked, binary(payload)), side.masked ? 6 : 2, side.masked ? 9 : 5).flatMap(chunk => {
@@ -141,7 +141,7 @@ for (const [who, side] of Object.entries(SIDES)) {
     )
   })
 
-  t.test(`${who} keeps a control frame until it is whole`, async t => {
+  t.test(`${who} passes a control frame on when it is whole`, async t => {
     const bytes = wire(side.masked, ping(pattern(125)))
     const parser = parserFor(side)
     for (const byte of byteByByte(bytes.subarray(0, -1))) {
@@ -154,7 +154,7 @@ for (const [who, side] of Object.entries(SIDES)) {
     t.same(frame.payload, pattern(125))
   })
 
-  t.test(`${who} can be left inside a chunk, and go on later`, async t => {
+  t.test(`${who} can stop inside a chunk, and continue later`, async t => {
     const bytes = wire(side.masked, text('a'), text('b'), text('c'))
     const parser = parserFor(side)
     parser.push(bytesOf(bytes), false)
@@ -168,14 +168,14 @@ for (const [who, side] of Object.entries(SIDES)) {
     )
   })
 
-  t.test(`${who} takes empty chunks for nothing, wherever they come`, async t => {
+  t.test(`${who} ignores empty chunks`, async t => {
     const bytes = wire(side.masked, text('ab'), ping('c'))
     const empty = Buffer.alloc(0)
     const chunks = byteByByte(bytes).flatMap(byte => [empty, byte, empty])
     t.same(read(parserFor(side), chunks, false).got, [text('ab'), ping('c')].map(describe))
   })
 
-  t.test(`${who} takes lengths up to 2^53-1 where there is no limit`, async t => {
+  t.test(`${who} accepts lengths up to 2^53-1 if there is no limit`, async t => {
     for (const length of [2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 40 + 3, Number.MAX_SAFE_INTEGER]) {
       const parser = parserFor(side)
       parser.push(
@@ -190,7 +190,7 @@ for (const [who, side] of Object.entries(SIDES)) {
   })
 }
 
-t.test('without input there is no frame', async t => {
+t.test('without input it returns no frame', async t => {
   const parser = parserFor(SIDES['a server']!)
   t.equal(parser.next(), null)
 })
@@ -205,7 +205,7 @@ t.test('reserved bits may be negotiated later', async t => {
   t.equal(parser.next()!.rsv, 4)
 })
 
-t.test('A30: what a chunk ends with, be it nothing or a part of a frame, does not keep the chunk alive', async t => {
+t.test('A30: the end of a chunk, even a part of a frame, does not keep the chunk alive', async t => {
   for (const [who, side] of Object.entries(SIDES)) {
     const tails: [string, Buffer][] = [
       ['nothing', Buffer.alloc(0)],

@@ -73,7 +73,7 @@ for (const [who, { masked, toSocket }] of Object.entries(ROLES)) {
     return wire(masked, ...frames.map((frame, i) => (masked ? { ...frame, mask: read[i]!.mask! } : frame)))
   }
 
-  t.test(`${who} writes binary frames of every size as RFC 6455 §5.2 has it, in the shortest form`, async t => {
+  t.test(`${who} writes binary frames of every size in the shortest form of RFC 6455 §5.2`, async t => {
     for (const size of SIZES) {
       const frame = binary(pattern(size), size % 2 === 0)
       const bytes = written(makeWriter(), frameOf(frame))
@@ -104,7 +104,7 @@ for (const [who, { masked, toSocket }] of Object.entries(ROLES)) {
     t.pass('all of them')
   })
 
-  t.test(`${who} writes a part of a chunk, masked or not, and the string that it was`, async t => {
+  t.test(`${who} writes a part of a chunk, masked or not`, async t => {
     const chunk = Buffer.concat([Buffer.from('ahead'), pattern(100), Buffer.from('behind')])
     const frame = new Frame(Opcode.Binary, chunk).within(5, 100, 0, 'application')
     const bytes = written(makeWriter(), frame)
@@ -132,7 +132,7 @@ for (const [who, { masked, toSocket }] of Object.entries(ROLES)) {
     t.ok(buffers[0]!.equals(reference(buffers[0]!, frames)))
   })
 
-  t.test(`${who} has nothing to write at first, nor after all was taken`, async t => {
+  t.test(`${who} has nothing to write at first, nor after everything was taken`, async t => {
     const writer = makeWriter()
     t.equal(writer.size, 0)
     t.same(writer.take(), [])
@@ -166,7 +166,7 @@ for (const [who, { masked, toSocket }] of Object.entries(ROLES)) {
     t.same(names(Buffer.concat([first, take(writer)])), [text('a', false), ping('1'), more('b')].map(describe))
   })
 
-  t.test(`${who} replaces a frame that waits, and no other`, async t => {
+  t.test(`${who} replaces a waiting frame, and no other`, async t => {
     const writer = makeWriter()
     const old = frameOf(pong('old'))
     writer.add(frameOf(text('a')))
@@ -210,7 +210,7 @@ for (const [who, { masked, toSocket }] of Object.entries(ROLES)) {
     t.same(names(take(writer)), [describe(ping('1')), whole])
   })
 
-  t.test(`${who} puts control frames behind a frame in parts whose last part waits, in their own order`, async t => {
+  t.test(`${who} puts control frames after a frame in parts whose last part waits, in their own order`, async t => {
     const writer = makeWriter()
     writer.add(start)
     const taken = [take(writer)]
@@ -238,7 +238,7 @@ for (const [who, { masked, toSocket }] of Object.entries(ROLES)) {
     t.same(names(take(writer)), [ping('3'), text('last')].map(describe), 'and then goes on as ever')
   })
 
-  t.test(`${who} keeps control frames back though the parts before the last are taken meanwhile`, async t => {
+  t.test(`${who} keeps control frames back even if the parts before the last are taken meanwhile`, async t => {
     const writer = makeWriter()
     writer.add(start)
     const taken = takeSome(writer)
@@ -256,7 +256,7 @@ for (const [who, { masked, toSocket }] of Object.entries(ROLES)) {
     t.same(names(bytes), expected.map(describe))
   })
 
-  t.test(`A08: ${who} writes nothing but its frames while a control frame is kept back`, async t => {
+  t.test(`A08: ${who} writes only its frames while a control frame is kept back`, async t => {
     const writer = makeWriter()
     writer.add(start)
     const taken = takeSome(writer)
@@ -279,7 +279,7 @@ for (const [who, { masked, toSocket }] of Object.entries(ROLES)) {
     t.same(names(Buffer.concat(taken)), [whole, describe(pong('new'))])
   })
 
-  t.test(`${who}: what is written is read again, over random frames, parts and takes`, async t => {
+  t.test(`${who}: written frames are read again, over random frames, parts and takes`, async t => {
     const next = random(1002)
     const integer = (below: number): number => Math.floor(next() * below)
     for (let round = 0; round < 100; round++) {
@@ -334,7 +334,7 @@ function partsOf(size: number, ends: number[]): Frame[] {
   })
 }
 
-t.test('over a socket a client masks as much of a large payload as there is memory for, when it is asked', async t => {
+t.test('over a socket, a client masks only as much of a large payload at a time as there is memory for', async t => {
   const writer = new FrameWriter(true)
   writer.toSocket = writer.borrows = true
   const payload = pattern(1_000_000)
@@ -382,7 +382,7 @@ t.test('a header announces lengths up to 2^53-1', async t => {
   t.equal(bytes.toString('hex'), '827f001fffffffffffff78')
 })
 
-t.test('a server passes a large payload on to a socket uncopied, between buffers of what is small', async t => {
+t.test('a server writes a large payload to a socket without a copy, between buffers of small frames', async t => {
   const writer = new FrameWriter(false)
   writer.toSocket = true
   const [first, second] = [pattern(32_768), pattern(100_000)]
@@ -406,7 +406,7 @@ t.test('a server copies a payload below 32,768 bytes, and text of any size', asy
   t.equal(writer.take().length, 1)
 })
 
-t.test('a server passes the large parts of a frame on to a socket uncopied', async t => {
+t.test('a server writes the large parts of a frame to a socket without a copy', async t => {
   const writer = new FrameWriter(false)
   writer.toSocket = true
   for (const part of partsOf(120_000, [40_000, 80_000])) writer.add(part)

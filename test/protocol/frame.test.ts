@@ -28,7 +28,7 @@ t.test('a frame of text counts the bytes of its UTF-8', async t => {
   }
 })
 
-t.test('a frame of any Uint8Array has a Buffer as its payload', async t => {
+t.test('the payload of any Uint8Array is a Buffer', async t => {
   const frame = new Frame(Opcode.Binary, new Uint8Array([1, 2, 3]).subarray(1))
   t.ok(Buffer.isBuffer(frame.payload))
   t.same(frame.payload, Buffer.from([2, 3]))
@@ -42,7 +42,7 @@ t.test('a part knows the whole frame, and whether it is its end', async t => {
   t.match(part(4, 6), { length: 10, size: 6, offset: 4, complete: true, first: false })
 })
 
-t.test('a masked payload is unmasked elsewhere where its chunk is not ours', async t => {
+t.test('a masked payload is unmasked in other memory if its chunk is not ours', async t => {
   for (const size of [0, 1, 5, 63, 64, 1000]) {
     const chunk = Buffer.concat([Buffer.from('ahead'), masked(pattern(size)), Buffer.from('behind')])
     const before = Buffer.from(chunk)
@@ -60,7 +60,7 @@ t.test('a masked payload is unmasked elsewhere where its chunk is not ours', asy
   }
 })
 
-t.test('a payload that came plain in a chunk is a view of it only where the chunk is ours', async t => {
+t.test('an unmasked payload is a view of its chunk only if the chunk is ours', async t => {
   for (const owner of ['wire', 'us', 'application'] as const) {
     const chunk = Buffer.concat([Buffer.from('ahead'), pattern(2000), Buffer.from('behind')])
     const frame = new Frame(Opcode.Binary, chunk).within(5, 2000, 0, owner)

@@ -14,7 +14,7 @@ const number = (mask: Buffer): number => mask.readInt32LE(0)
 const reference = (bytes: Buffer, mask: Buffer, offset = 0): Buffer =>
   Buffer.from(bytes.map((byte, i) => byte ^ mask[(i + offset) % 4]!))
 
-t.test('bytes of every length are masked as RFC 6455 §5.3 has it, from and to any place', async t => {
+t.test('bytes of every length are masked as in RFC 6455 §5.3, from and to any position', async t => {
   for (const mask of MASKS) {
     const wrong: string[] = []
     for (const length of LENGTHS) {
@@ -34,7 +34,7 @@ t.test('bytes of every length are masked as RFC 6455 §5.3 has it, from and to a
   }
 })
 
-t.test('bytes are masked in place, at any alignment, and nothing beside them', async t => {
+t.test('bytes are masked in place, at any alignment, and no others', async t => {
   const wrong: string[] = []
   for (const length of LENGTHS) {
     for (let from = 0; from < 9; from++) {
@@ -50,7 +50,7 @@ t.test('bytes are masked in place, at any alignment, and nothing beside them', a
   t.same(wrong, [])
 })
 
-t.test('what is large, or lies in large memory, is masked the same, with native help and without', async t => {
+t.test('large data, and data in large memory, is masked the same, with native help and without', async t => {
   for (const length of [100, 255, 256, 257, 5000]) {
     const bytes = Buffer.from(new ArrayBuffer(2 ** 18), 5, length)
     pattern(length).copy(bytes)
@@ -65,11 +65,11 @@ t.test('what is large, or lies in large memory, is masked the same, with native 
   }
 })
 
-t.test('a module that is not installed is done without', async t => {
+t.test('a module that is not installed is not needed', async t => {
   t.equal(loadNative('no-such-module-as-this'), null)
 })
 
-t.test('large bytes move to another place of the same memory, and are masked there', async t => {
+t.test('large data is moved within the same memory and masked', async t => {
   const bytes = pattern(300)
   applyMask(bytes, 10, 210, bytes, 50, number(MASK))
   t.same(bytes.subarray(50, 250), reference(pattern(300).subarray(10, 210), MASK))
@@ -83,7 +83,7 @@ t.test('masking twice changes nothing', async t => {
   t.same(bytes, pattern(1003))
 })
 
-t.test('a mask applies from any byte of a payload on', async t => {
+t.test('a mask can be applied from any byte of a payload on', async t => {
   for (const mask of MASKS) {
     for (const offset of [0, 1, 2, 3, 4, 5, 6, 7, 126, 65535, 2 ** 31 + 1, 2 ** 40 + 2]) {
       const bytes = Buffer.alloc(8)

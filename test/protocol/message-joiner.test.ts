@@ -64,7 +64,7 @@ for (const { says, messages, maxMessageSize, maxFragments, ...arrival } of MESSA
   })
 }
 
-t.test('what no Buffer and no string can hold is 1009, whatever the limits allow', async t => {
+t.test('a message larger than a Buffer or a string fails with 1009, whatever the limits', async t => {
   const NONE = { maxMessageSize: Number.POSITIVE_INFINITY, maxFragments: Number.POSITIVE_INFINITY }
   const tooLarge = { code: 'WS_ERR_MESSAGE_TOO_LARGE', closeCode: 1009 }
   const real = new MessageJoiner(NONE)
@@ -85,11 +85,11 @@ t.test('what no Buffer and no string can hold is 1009, whatever the limits allow
   t.throws(() => sent(Opcode.Text, '€'.repeat(10), '€'.repeat(11), ''), tooLarge)
 })
 
-t.test('memory that cannot be had ends the connection, and not the process', async t => {
+t.test('running out of memory ends the connection, not the process', async t => {
   t.throws(() => allocate(2 ** 53), { code: 'WS_ERR_MESSAGE_TOO_LARGE', closeCode: 1009, fault: 'local' })
 })
 
-t.test('what is wrong with a message is 1002, 1007, 1008 or 1009, and the fault of the peer', async t => {
+t.test("an invalid message fails with 1002, 1007, 1008 or 1009, and is the peer's fault", async t => {
   const failure = (frames: Frame[], limits: Partial<MessageLimits> = {}): unknown => {
     const joiner = new MessageJoiner({ ...NO_LIMITS, ...limits })
     try {
@@ -142,7 +142,7 @@ for (const [who, { masked }] of Object.entries(SIDES)) {
     t.pass('80 rounds')
   })
 
-  t.test(`A30: ${who} hands out no small message that keeps its chunk alive`, async t => {
+  t.test(`A30: ${who} returns no small message that keeps its chunk alive`, async t => {
     for (const owned of [false, true]) {
       for (const size of [1, 64, 1000, 8000]) {
         for (const frames of [
@@ -164,33 +164,30 @@ for (const [who, { masked }] of Object.entries(SIDES)) {
     }
   })
 
-  t.test(
-    `A30: ${who} keeps no memory of more than 1 MiB behind a message, though it may keep its last chunk`,
-    async t => {
-      const reader = new Reader(masked)
-      const memories = [2 ** 20 + 4, 2 ** 26].flatMap(size =>
-        [64, 2000, 100_000].map(length => feed(reader, size, length))
-      )
-      await new Promise(setImmediate)
-      collectGarbage()
-      t.same(
-        memories.map(memory => memory.deref()?.byteLength),
-        memories.map(() => undefined)
-      )
+  t.test(`A30: ${who} keeps at most 1 MiB after a message, though it may keep its last chunk`, async t => {
+    const reader = new Reader(masked)
+    const memories = [2 ** 20 + 4, 2 ** 26].flatMap(size =>
+      [64, 2000, 100_000].map(length => feed(reader, size, length))
+    )
+    await new Promise(setImmediate)
+    collectGarbage()
+    t.same(
+      memories.map(memory => memory.deref()?.byteLength),
+      memories.map(() => undefined)
+    )
 
-      function feed(reader: Reader, size: number, length: number): WeakRef<ArrayBuffer> {
-        const memory = new ArrayBuffer(size)
-        const bytes = wire(masked, text('x'.repeat(50)), binary(pattern(100)), binary(pattern(length)))
-        const chunk = Buffer.from(memory, 1000, bytes.length)
-        bytes.copy(chunk)
-        reader.read(chunk, true)
-        reader.messages.length = 0
-        return new WeakRef(memory)
-      }
+    function feed(reader: Reader, size: number, length: number): WeakRef<ArrayBuffer> {
+      const memory = new ArrayBuffer(size)
+      const bytes = wire(masked, text('x'.repeat(50)), binary(pattern(100)), binary(pattern(length)))
+      const chunk = Buffer.from(memory, 1000, bytes.length)
+      bytes.copy(chunk)
+      reader.read(chunk, true)
+      reader.messages.length = 0
+      return new WeakRef(memory)
     }
-  )
+  })
 
-  t.test(`A30: ${who} hands out no message in memory of more than twice its size, once it is large`, async t => {
+  t.test(`A30: ${who} returns no large message in memory of more than twice its size`, async t => {
     for (const size of [9000, 20_000, 100_000]) {
       for (const pieces of [1, 2, 3, 10, 100]) {
         const bytes = wire(masked, binary(pattern(size)))
@@ -205,7 +202,7 @@ for (const [who, { masked }] of Object.entries(SIDES)) {
     }
   })
 
-  t.test(`${who} lets a message outlive its chunk, and the next messages`, async t => {
+  t.test(`${who} returns messages that outlive their chunk, and the next messages`, async t => {
     const reader = new Reader(masked)
     const frames = [binary(pattern(100)), binary(pattern(3), false), more(pattern(5)), text('text')]
     for (const frame of [...frames, ...frames]) {
@@ -217,7 +214,7 @@ for (const [who, { masked }] of Object.entries(SIDES)) {
     t.same(reader.messages, [...once, ...once])
   })
 
-  t.test(`A31: ${who} refuses 4 MiB of text whose last byte is wrong`, async t => {
+  t.test(`A31: ${who} refuses 4 MiB of text whose last byte is invalid`, async t => {
     const payload = Buffer.alloc(2 ** 22, 'x')
     payload[payload.length - 1] = 0xff
     const wide = Buffer.from('\u20ac'.repeat(2 ** 21))
@@ -246,7 +243,7 @@ for (const [who, { masked }] of Object.entries(SIDES)) {
     }
   })
 
-  t.test(`A10: ${who} holds no more than three times a message that comes one byte a chunk`, async t => {
+  t.test(`A10: ${who} takes at most three times the size of a message that arrives byte by byte`, async t => {
     const partly = (size: number) => (): Reader => {
       const reader = new Reader(masked)
       const bytes = wire(masked, binary(pattern(size)))
@@ -258,7 +255,7 @@ for (const [who, { masked }] of Object.entries(SIDES)) {
     t.ok(large < 6 * Math.max(small, 2 ** 16), `four times the message: ${small}, then ${large} bytes`)
   })
 
-  t.test(`A10: ${who} holds next to nothing for fragments of one byte or none`, async t => {
+  t.test(`A10: ${who} takes almost no memory for fragments of one byte or none`, async t => {
     for (const payload of ['', 'x']) {
       const many = (count: number) => (): Reader => {
         const reader = new Reader(masked)
@@ -272,7 +269,7 @@ for (const [who, { masked }] of Object.entries(SIDES)) {
     }
   })
 
-  t.test(`A09: ${who} makes no room for what is only announced`, async t => {
+  t.test(`A09: ${who} allocates no memory for a length that is only announced`, async t => {
     const announced = wire(masked, { ...binary('x'), length: BigInt(2 ** 26 - 1) })
     const size = held(() =>
       Array.from({ length: 200 }, () => {
@@ -287,7 +284,7 @@ for (const [who, { masked }] of Object.entries(SIDES)) {
 
 const fedOf = (chunks: readonly Buffer[]): number => chunks.reduce((sum, chunk) => sum + chunk.length, 0)
 
-t.test('a large binary message that came plain is a view of its chunk where that is ours, and else a copy', async t => {
+t.test('a large unmasked binary message is a view of its chunk if that is ours, otherwise a copy', async t => {
   for (const owned of [true, false]) {
     const chunk = wire(false, binary(pattern(10_000)))
     const reader = new Reader(false)
@@ -297,7 +294,7 @@ t.test('a large binary message that came plain is a view of its chunk where that
   }
 })
 
-t.test('a large binary message is unmasked where it lies, in memory that is ours', async t => {
+t.test('a large binary message is unmasked in place, in our own memory', async t => {
   const chunk = Buffer.from(new Uint8Array(wire(true, binary(pattern(10_000)))).buffer)
   const [ours, others] = [new Reader(true), new Reader(true)]
   others.read(chunk, false)
@@ -307,7 +304,7 @@ t.test('a large binary message is unmasked where it lies, in memory that is ours
   t.same(ours.messages, others.messages)
 })
 
-t.test('frames of text that was never bytes are joined as well', async t => {
+t.test('frames of text that is already a string are joined as well', async t => {
   const joiner = new MessageJoiner(NO_LIMITS)
   t.equal(joiner.add(new Frame(Opcode.Text, 'w\u00e4hrend')), 'w\u00e4hrend')
   t.same(joiner.add(new Frame(Opcode.Binary, 'x'.repeat(9000))), Buffer.alloc(9000, 'x'))
@@ -315,7 +312,7 @@ t.test('frames of text that was never bytes are joined as well', async t => {
   t.equal(joiner.add(new Frame(Opcode.Continuation, 'rend')), 'w\u00e4hrend')
 })
 
-t.test('a text longer than any string can be is 1009', async t => {
+t.test('a text longer than any string fails with 1009', async t => {
   // 512 MiB of zeros, which the system does not have to hold
   const bytes = new Uint8Array(2 ** 29)
   const joiner = new MessageJoiner(NO_LIMITS)

@@ -60,12 +60,12 @@ t.test('text is split by bytes, inside a character too', async t => {
   t.same(names(splitMessage('\u20ac\u20ac', 2)), ['text+ e282', 'more+ ace2', 'more 82ac'])
 })
 
-t.test('fragments are views: nothing is copied', async t => {
+t.test('fragments are views, not copies', async t => {
   const bytes = pattern(100)
   t.ok(splitMessage(bytes, 30).every(({ payload }) => payload.buffer === bytes.buffer))
 })
 
-t.test('binary data of every kind is its bytes, and not its elements (A08)', async t => {
+t.test('binary data of every kind is sent by its bytes, not its elements (A08)', async t => {
   const memory = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]).buffer
   const shared = new SharedArrayBuffer(8)
   new Uint8Array(shared).set(new Uint8Array(memory))
@@ -85,7 +85,7 @@ t.test('binary data of every kind is its bytes, and not its elements (A08)', asy
   }
 })
 
-t.test('a message that is not to be compressed says so on every frame', async t => {
+t.test('a message that must not be compressed is marked on every frame', async t => {
   t.ok(splitMessage('abc', 2).every(frame => frame.compress))
   const frames = splitMessage(new Uncompressed('abc'), 2)
   t.same(names(frames), ['text+ 6162', 'more 63'])
@@ -94,7 +94,7 @@ t.test('a message that is not to be compressed says so on every frame', async t 
   t.throws(() => splitMessage(new Uncompressed(5 as never), NO_SPLITTING), TypeError)
 })
 
-t.test('a fragment of a message is split as a fragment', async t => {
+t.test('a fragment of a message is split into fragments', async t => {
   const first = new Frame(1, 'abc', false)
   t.same(names(splitFrame(first, 2)), ['text+ 6162', 'more+ 63'])
   t.equal(splitFrame(first, 3)[0], first)
@@ -105,7 +105,7 @@ t.test('a fragment of a message is split as a fragment', async t => {
   t.ok(splitFrame(plain, 1).every(frame => !frame.compress))
 })
 
-t.test('a part of a frame, and one that is small enough, stay as they are', async t => {
+t.test('a part of a frame, and a small one, are unchanged', async t => {
   const part = new Frame(2, 'abc').asPart(0, 6)
   t.same(splitFrame(part, 2), [part])
   const rest = new Frame(2, 'def').asPart(3, 6)
@@ -113,14 +113,14 @@ t.test('a part of a frame, and one that is small enough, stay as they are', asyn
   t.equal(new FrameCutter(2).next(), null)
 })
 
-t.test('reserved bits stand on the first fragment only (RFC 7692 §6)', async t => {
+t.test('reserved bits are set on the first fragment only (RFC 7692 §6)', async t => {
   t.same(
     splitFrame(new Frame(2, 'abcde', true, 4), 2).map(({ rsv }) => rsv),
     [4, 0, 0]
   )
 })
 
-t.test('what is written stands for so many bytes', async t => {
+t.test('the size of each kind of written item', async t => {
   const memory = new ArrayBuffer(6)
   const prepared = new PreparedMessage(1, Buffer.from('abcd'), true)
   const sizes: [unknown, number][] = [
@@ -135,7 +135,7 @@ t.test('what is written stands for so many bytes', async t => {
   for (const [item, size] of sizes) t.equal(writtenSize(item), size)
 })
 
-t.test('A08: what is neither text nor bytes is a TypeError', async t => {
+t.test('A08: a value that is neither text nor bytes is a TypeError', async t => {
   for (const wrong of [
     5,
     0,

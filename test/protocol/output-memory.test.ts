@@ -3,7 +3,7 @@
 import t from 'tap'
 import { borrow, giveBack } from '../../lib/protocol/output-memory.js'
 
-t.test('what is written is used again', async t => {
+t.test('written memory is reused', async t => {
   const first = borrow(5000)
   t.equal(first.length, 5000)
   giveBack(first, true)
@@ -13,7 +13,7 @@ t.test('what is written is used again', async t => {
   giveBack(second, true)
 })
 
-t.test('a piece is at most four times as large as what lies in it, from 2 KiB on', async t => {
+t.test('a buffer is at most four times as large as its content, from 2 KiB on', async t => {
   for (const size of [2048, 2049, 8192, 8193, 32_768, 32_769, 131_072]) {
     const bytes = borrow(size)
     t.equal(bytes.length, size)
@@ -22,7 +22,7 @@ t.test('a piece is at most four times as large as what lies in it, from 2 KiB on
   }
 })
 
-t.test('what somebody still has is not', async t => {
+t.test('memory that is in use is not', async t => {
   const first = borrow(5000)
   giveBack(first, false)
   const second = borrow(5000)
@@ -34,7 +34,7 @@ t.test('what somebody still has is not', async t => {
   giveBack(third, true)
 })
 
-t.test('who comes in between, or asks for little or for much, gets memory of its own', async t => {
+t.test('overlapping, small and large requests get their own memory', async t => {
   const lent = borrow(5000)
   const others = [borrow(5000), borrow(2047), borrow(131_073)]
   for (const other of others) {

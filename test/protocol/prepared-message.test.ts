@@ -11,7 +11,7 @@ import { binary, describe, pattern, readWire, text, wire } from '../support/fram
 
 const SIZES = [0, 1, 125, 126, 65535, 65536, 100_000]
 
-t.test('its bytes are those of a frame of a server, made once', async t => {
+t.test("its bytes are those of a server's frame, made once", async t => {
   for (const size of SIZES) {
     const prepared = prepareMessage(pattern(size))
     t.equal(prepared.size, size)
@@ -30,7 +30,7 @@ t.test('its bytes are those of a frame of a server, made once', async t => {
   t.ok(prepareMessage('gr\u00fc\u00df').whole.prepared!.wire.equals(wire(false, text('gr\u00fc\u00df'))))
 })
 
-t.test('with others beside it, or masked, it is written like any frame', async t => {
+t.test('with other frames, or masked, it is written like any frame', async t => {
   for (const size of SIZES) {
     const { whole } = prepareMessage(pattern(size))
     for (const masked of [false, true]) {
@@ -64,7 +64,7 @@ function splitMessage(message: PreparedMessage, size: number): Frame[] {
   return frames
 }
 
-t.test('within fragmentSize it is shared, beyond it is cut for each', async t => {
+t.test('within fragmentSize it is shared, beyond it is split for each connection', async t => {
   const prepared = prepareMessage('abcde')
   t.equal(splitMessage(prepared, 5)[0], prepared.whole)
   const cut = splitMessage(prepared, 2)
@@ -100,7 +100,7 @@ t.test('it is compressed once for each set of parameters', async t => {
   t.equal(times, 2)
 })
 
-t.test('what is no message, or no option, is a TypeError', async t => {
+t.test('an invalid message or option is a TypeError', async t => {
   for (const wrong of [5, null, undefined, {}, []]) t.throws(() => prepareMessage(wrong as never), TypeError)
   for (const compress of ['no', 0, null])
     t.throws(() => prepareMessage('a', { compress: compress as never }), TypeError)

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8'
 import t from 'tap'
-import { Frame, type Owner } from '../../lib/protocol/frame.js'
+import { Frame, type MemoryOwner } from '../../lib/protocol/frame.js'
 import { FrameParser } from '../../lib/protocol/frame-parser.js'
 import { Opcode } from '../../lib/protocol/opcode.js'
 import { readBinary } from '../../lib/protocol/received-bytes.js'
@@ -43,10 +43,10 @@ function chunkOf(length: number, ...places: [start: number, size: number][]): Bu
   return chunk
 }
 
-const read = (chunk: Buffer, start: number, size: number, owner: Owner = 'us'): Buffer =>
+const read = (chunk: Buffer, start: number, size: number, owner: MemoryOwner = 'us'): Buffer =>
   readBinary(new Frame(Opcode.Binary, chunk).within(start, size, mask, owner))
 
-t.test('a payload that is alone in its chunk is a view of it, and can be transferred', async t => {
+t.test('a payload alone in its chunk is a view of it, and can be transferred', async t => {
   for (const start of [2, 14]) {
     const chunk = chunkOf(start + 5000, [start, 5000])
     const bytes = read(chunk, start, 5000)
@@ -57,7 +57,7 @@ t.test('a payload that is alone in its chunk is a view of it, and can be transfe
   }
 })
 
-t.test('payloads that share a chunk are views of it that no transfer takes away', async t => {
+t.test('payloads that share a chunk are views of it that cannot be transferred', async t => {
   for (const memory of [2 ** 16, 2 ** 20 + 2 ** 16]) {
     const size = memory / 4
     const chunk = chunkOf(memory, [8, size], [size + 100, size], [memory - size, size])
@@ -72,7 +72,7 @@ t.test('payloads that share a chunk are views of it that no transfer takes away'
   }
 })
 
-t.test("a payload in another's chunk is copied, and the chunk is left as it is", async t => {
+t.test('a payload in a foreign chunk is copied, and the chunk is not changed', async t => {
   for (const [start, length] of [
     [2, 5002],
     [40, 6000]
@@ -87,7 +87,7 @@ t.test("a payload in another's chunk is copied, and the chunk is left as it is",
   }
 })
 
-t.test('small payloads of many connections share memory that no transfer takes away', async t => {
+t.test('small payloads of many connections share memory that cannot be transferred', async t => {
   const chunk = chunkOf(2000, [0, 100], [500, 100], [900, 0])
   const first = read(chunk, 0, 100)
   const second = read(chunk, 500, 100)
@@ -99,7 +99,7 @@ t.test('small payloads of many connections share memory that no transfer takes a
   t.not(read(chunk, 900, 0), read(chunk, 900, 0), 'and empty ones share nothing')
 })
 
-t.test('where shared memory is detached all the same, the next payloads lie in other memory', async t => {
+t.test('if shared memory is detached nevertheless, the next payloads use other memory', async t => {
   const chunk = chunkOf(2000, [0, 100])
   const first = read(chunk, 0, 100)
   const isDetached = forceDetach(first)
@@ -108,7 +108,7 @@ t.test('where shared memory is detached all the same, the next payloads lie in o
   t.ok(read(chunk, 0, 100).equals(pattern(100)))
 })
 
-t.test('where a chunk is detached before it is read to its end, the connection fails', async t => {
+t.test('if a chunk is detached before it is read to its end, the connection fails', async t => {
   const gone = { code: 'WS_ERR_MEMORY_TRANSFERRED', closeCode: 1011, fault: 'local' }
   for (const [size, memory] of [
     [100, 2000],

@@ -44,7 +44,7 @@ function everywhere(opcode: Opcode, payload: Buffer, check: (frame: Frame, where
   }
 }
 
-t.test('binary payloads of every size are unmasked and copied from any place of any chunk', async t => {
+t.test('binary payloads of every size are unmasked and copied from any position of any chunk', async t => {
   const wrong: string[] = []
   for (const size of [...SIZES, SMALL_UP_TO, 3000]) {
     everywhere(Opcode.Binary, pattern(size), (frame, where) => {
@@ -55,7 +55,7 @@ t.test('binary payloads of every size are unmasked and copied from any place of 
   t.same(wrong, [])
 })
 
-t.test('text of every size, ASCII or not, is read from any place of any chunk', async t => {
+t.test('text of every size, ASCII or not, is read from any position of any chunk', async t => {
   const wrong: string[] = []
   for (const size of SIZES) {
     for (const text of [
@@ -71,7 +71,7 @@ t.test('text of every size, ASCII or not, is read from any place of any chunk', 
   t.same(wrong, [])
 })
 
-t.test('a byte over 127 is seen wherever it lies', async t => {
+t.test('a byte above 127 is detected at any position', async t => {
   for (let at = 0; at < 40; at++) {
     const bytes = Buffer.alloc(40, 'x')
     bytes[at] = 0xff
@@ -83,7 +83,7 @@ t.test('a byte over 127 is seen wherever it lies', async t => {
 })
 
 for (const around of [0, 5, 30, 300]) {
-  t.test(`UTF-8 is text, with ${around} bytes before and behind it`, async t => {
+  t.test(`UTF-8 is accepted, with ${around} bytes before and after it`, async t => {
     for (const hex of VALID) {
       const bytes = Buffer.concat([Buffer.alloc(around, 'x'), Buffer.from(hex, 'hex'), Buffer.alloc(around, 'y')])
       everywhere(Opcode.Text, bytes, (frame, where) => {
@@ -93,7 +93,7 @@ for (const around of [0, 5, 30, 300]) {
     t.pass(`${VALID.length} texts`)
   })
 
-  t.test(`what is not UTF-8 is no text, with ${around} bytes before it`, async t => {
+  t.test(`invalid UTF-8 is refused, with ${around} bytes before it`, async t => {
     for (const [says, hex] of INVALID) {
       const bytes = Buffer.concat([Buffer.alloc(around, 'x'), Buffer.from(hex, 'hex')])
       everywhere(Opcode.Text, bytes, (frame, where) => {
@@ -105,7 +105,7 @@ for (const around of [0, 5, 30, 300]) {
 }
 
 t.test(
-  'all sequences of two bytes, and all beginnings of three and four, are judged as the platform judges them',
+  'all sequences of two bytes, and all beginnings of three and four, are checked as the platform checks them',
   async t => {
     const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
     const platform = (bytes: Buffer): string | null => {
@@ -144,7 +144,7 @@ t.test('every character of Unicode is read', async t => {
   t.same(wrong, [])
 })
 
-t.test('A30: a payload lies in memory of 8 KiB at most, and of its own size from 1 KiB on', async t => {
+t.test('A30: a payload is in memory of at most 8 KiB, and of its own size from 1 KiB on', async t => {
   for (const size of [1, 100, 1023, 1024, 5000]) {
     for (let i = 0; i < 20; i++) {
       const { frame } = frameOf(Opcode.Binary, pattern(size), MASK, 3, 2 ** 16)
@@ -155,7 +155,7 @@ t.test('A30: a payload lies in memory of 8 KiB at most, and of its own size from
   t.pass()
 })
 
-t.test('payloads that follow one another do not overlap', async t => {
+t.test('consecutive payloads do not overlap', async t => {
   const taken = Array.from({ length: 200 }, (_, i) => {
     const payload = Buffer.alloc(1 + ((i * 37) % 1000), i)
     return { payload, bytes: smallBytes(new Frame(Opcode.Binary, payload)) }

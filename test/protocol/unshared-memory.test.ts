@@ -8,7 +8,7 @@ import type * as Small from '../../lib/protocol/small-payload.js'
 import * as runtime from '../../lib/runtime/node.js'
 import { pattern } from '../support/frames.js'
 
-t.test('each payload lies in memory of its own', async t => {
+t.test('each payload has its own memory', async t => {
   const node = { ...runtime, markAsShared: () => false }
   const mocks = byBothNames('../../lib/runtime/node', node)
   const small = await t.mockImport<typeof Small>('../../lib/protocol/small-payload.ts', mocks)

@@ -15,7 +15,7 @@ function seenAt(bytes: Buffer, ends: number[]): { wrong: number; checked: number
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1)
 
 for (const hex of VALID) {
-  t.test(`${hex || 'nothing'} is UTF-8, however it is cut`, async t => {
+  t.test(`${hex || 'nothing'} is UTF-8, however it is split`, async t => {
     const bytes = Buffer.from(hex, 'hex')
     t.same(seenAt(bytes, [bytes.length]), { wrong: 0, checked: bytes.length }, 'whole')
     t.same(seenAt(bytes, upTo(bytes.length)), { wrong: 0, checked: bytes.length }, 'byte by byte')
@@ -29,7 +29,7 @@ for (const hex of VALID) {
 }
 
 for (const [says, hex, shown] of INVALID.filter(([, hex, shown]) => !isTruncated(hex, shown))) {
-  t.test(`${says} (${hex}) is seen at byte ${shown}, however it is cut`, async t => {
+  t.test(`${says} (${hex}) is detected at byte ${shown}, however it is split`, async t => {
     const bytes = Buffer.from(hex, 'hex')
     t.equal(seenAt(bytes, [bytes.length]).wrong, bytes.length, 'whole')
     t.equal(seenAt(bytes, upTo(bytes.length)).wrong, shown, 'byte by byte')
@@ -41,7 +41,7 @@ for (const [says, hex, shown] of INVALID.filter(([, hex, shown]) => !isTruncated
 }
 
 for (const [says, hex] of INVALID.filter(([, hex, shown]) => isTruncated(hex, shown))) {
-  t.test(`${says} (${hex}) can still become right, and begins at 0`, async t => {
+  t.test(`${says} (${hex}) can still become valid, and begins at 0`, async t => {
     const bytes = Buffer.from(hex, 'hex')
     t.same(seenAt(bytes, upTo(bytes.length)), { wrong: 0, checked: 0 })
     const behind = Buffer.concat([Buffer.from('a\u20ac'), bytes])
@@ -49,7 +49,7 @@ for (const [says, hex] of INVALID.filter(([, hex, shown]) => isTruncated(hex, sh
   })
 }
 
-t.test('every pair of bytes is judged as a decoder of the platform judges it', async t => {
+t.test('every pair of bytes is checked as a decoder of the platform checks it', async t => {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   // a second opinion: the bytes can go on if some right ending makes them text
   const endings = ['', '80', 'bf', '8080', 'bfbf', '808080'].map(hex => Buffer.from(hex, 'hex'))
@@ -73,7 +73,7 @@ t.test('every pair of bytes is judged as a decoder of the platform judges it', a
 })
 
 for (const hex of VALID) {
-  t.test(`a reader gives ${hex || 'nothing'} in whole characters, however it is cut`, async t => {
+  t.test(`a reader returns ${hex || 'nothing'} in whole characters, however it is split`, async t => {
     const bytes = Buffer.from(hex, 'hex')
     const text = bytes.toString()
     for (let i = 0; i <= bytes.length; i++) {
@@ -92,7 +92,7 @@ for (const hex of VALID) {
 }
 
 for (const [says, hex, shown] of INVALID) {
-  t.test(`a reader refuses ${says} (${hex}) at its first wrong byte, or at the end`, async t => {
+  t.test(`a reader refuses ${says} (${hex}) at its first invalid byte, or at the end`, async t => {
     const bytes = Buffer.from(hex, 'hex')
     const wrong = { code: 'WS_ERR_INVALID_UTF8', closeCode: 1007 }
     for (const use of ['read', 'check'] as const) {
@@ -111,7 +111,7 @@ for (const [says, hex, shown] of INVALID) {
   })
 }
 
-t.test('a reader keeps a BOM, and no memory of a chunk', async t => {
+t.test('a reader keeps a BOM, and does not keep a chunk alive', async t => {
   t.equal(new Utf8Reader().read(Buffer.from('\ufeffa')), '\ufeffa')
   const reader = new Utf8Reader()
   const chunk = Buffer.concat([Buffer.from('abc'), Buffer.from('e282', 'hex')])

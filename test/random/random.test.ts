@@ -10,7 +10,7 @@ const SEEDS = Number(process.env['RANDOM_SEEDS'] ?? 1000)
 const TOLD = 10
 t.setTimeout(300_000)
 
-t.test('each side sees what it must, whatever the wire and the applications do', async t => {
+t.test('each side gets what it must, whatever the wire and the applications do', async t => {
   const before = process.getActiveResourcesInfo().sort()
   let failed = 0
   for (let seed = FROM; seed < FROM + SEEDS; seed++) {

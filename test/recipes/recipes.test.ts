@@ -87,7 +87,7 @@ if (!existsSync(BUILT)) {
     ['fastify', 'rooms/kitchen', {}]
   ]
   for (const [name, target, headers] of STALLED) {
-    t.test(`${name}: a client that does not read costs no more than 1 MiB`, async t => {
+    t.test(`${name}: a client that does not read takes at most 1 MiB`, async t => {
       const script = path('stalled.js')
       const { stdout } = await promisify(execFile)('env', [
         ...['-i', 'PORT=0', process.execPath, script],

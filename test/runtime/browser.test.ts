@@ -43,7 +43,7 @@ t.test('both runtimes have the same exports', async t => {
   t.same(Object.keys(browser).sort(), Object.keys(node).sort())
 })
 
-t.test('text becomes the bytes that it becomes on Node', async t => {
+t.test('text is converted to the same bytes as in Node', async t => {
   for (const [name, text] of Object.entries(TEXTS)) {
     for (const encoding of [undefined, 'utf8', 'utf-8', 'latin1', 'utf16le'] as const) {
       const expected = theirs.Buffer.from(text, encoding)
@@ -53,7 +53,7 @@ t.test('text becomes the bytes that it becomes on Node', async t => {
   }
 })
 
-t.test('bytes become the text that they become on Node', async t => {
+t.test('bytes are converted to the same text as in Node', async t => {
   const samples = {
     ...WRONG,
     ...Object.fromEntries(Object.entries(TEXTS).map(([name, text]) => [name, Buffer.from(text)]))
@@ -71,7 +71,7 @@ t.test('bytes become the text that they become on Node', async t => {
   }
 })
 
-t.test('text is written as Node writes it, and no further', async t => {
+t.test('text is written as in Node, and no further', async t => {
   for (const [name, text] of Object.entries({ ...TEXTS, 'high latin1': 'ÿ\u0100é' })) {
     for (const rest of [[], [3], [3, 6]]) {
       for (const method of ['latin1Write', 'utf8Write'] as const) {
@@ -84,7 +84,7 @@ t.test('text is written as Node writes it, and no further', async t => {
   }
 })
 
-t.test('Buffers are of one class, however they were made', async t => {
+t.test('all Buffers are of one class', async t => {
   const { Buffer } = ours
   const memory = Uint8Array.from([1, 2, 3, 4]).buffer
   const Species = (
@@ -137,7 +137,7 @@ t.test('random bytes fill bytes and words', async t => {
   t.ok(new Set(words).size > 2000)
 })
 
-t.test('ticks run in their order, with their arguments, and before what is for later', async t => {
+t.test('ticks run in order, with their arguments, and before setImmediate', async t => {
   const order: string[] = []
   const note = (...words: string[]): number => order.push(words.join(' '))
   await new Promise<void>(resolve => {
@@ -155,7 +155,7 @@ t.test('ticks run in their order, with their arguments, and before what is for l
   t.same(order, ['now', 'first', 'second with arguments', 'third', 'later'])
 })
 
-t.test('there is no module to load', async t => {
+t.test('there are no modules to load', async t => {
   t.equal(ours.loadOptional('tap'), null)
 })
 
@@ -169,7 +169,7 @@ t.test('memory cannot be marked as shared, and there are no contexts', async t =
   )
 })
 
-t.test('a warning goes to the console, and on Node to the process', async t => {
+t.test('a warning is printed on the console; in Node the process emits it', async t => {
   const { warn } = console
   const lines: string[] = []
   console.warn = (line: string) => lines.push(line)

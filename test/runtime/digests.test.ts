@@ -15,7 +15,7 @@ t.test('the examples of RFC 3174 §7.3 and RFC 1321 §A.5', async t => {
 })
 
 for (const [name, digest] of Object.entries(DIGESTS)) {
-  t.test(`${name} is Node's at every length around the edges of its blocks`, async t => {
+  t.test(`${name} equals Node's at every length around the edges of its blocks`, async t => {
     const wrong: number[] = []
     for (let size = 0; size <= 260; size++) {
       const bytes = bytesOf(size)
@@ -24,7 +24,7 @@ for (const [name, digest] of Object.entries(DIGESTS)) {
     t.same(wrong, [])
   })
 
-  t.test(`${name} leaves its input alone`, async t => {
+  t.test(`${name} does not change its input`, async t => {
     const bytes = bytesOf(100).subarray(3, 90)
     const copy = Uint8Array.from(bytes)
     digest(bytes)

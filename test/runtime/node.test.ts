@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import t from 'tap'
 import * as runtime from '../../lib/runtime/node.js'
 
-t.test("what stands for Node's own is Node's own", async t => {
+t.test("the exports of Node's own functions are Node's own", async t => {
   t.equal(runtime.Buffer, Buffer)
   t.equal(runtime.nextTick, process.nextTick)
   t.equal(runtime.setImmediate, setImmediate)
@@ -29,11 +29,14 @@ t.test('memory that is marked as shared is not detached by a transfer', async t 
   t.equal(bytes.length, 8)
 })
 
-t.test('a bound function runs where it was bound, and what is shared is made outside of all contexts', async t => {
-  const storage = new AsyncLocalStorage<string>()
-  const seen: unknown[] = []
-  const bound = storage.run('here', () => runtime.bindContext(() => seen.push(storage.getStore())))
-  storage.run('there', bound)
-  storage.run('there', () => runtime.outsideContexts(() => seen.push(storage.getStore())))
-  t.same(seen, ['here', undefined])
-})
+t.test(
+  'a bound function runs in the context where it was bound, and shared objects are made outside of all contexts',
+  async t => {
+    const storage = new AsyncLocalStorage<string>()
+    const seen: unknown[] = []
+    const bound = storage.run('here', () => runtime.bindContext(() => seen.push(storage.getStore())))
+    storage.run('there', bound)
+    storage.run('there', () => runtime.outsideContexts(() => seen.push(storage.getStore())))
+    t.same(seen, ['here', undefined])
+  }
+)

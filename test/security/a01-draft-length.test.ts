@@ -24,7 +24,7 @@ for (const version of VERSIONS) {
     ['leading zeros', 0x80, 'WS_ERR_INVALID_LENGTH']
   ]
   for (const [name, digit, code] of endless) {
-    t.test(`${version}: ${name} without end is not read to its end`, async t => {
+    t.test(`${version}: an endless ${name} is refused early`, async t => {
       const { ws, peer, errors } = await open(t, version)
       peer.write(Buffer.from([0x80]))
       const poured = await pour(peer, Buffer.alloc(1024, digit), MIB)
@@ -35,7 +35,7 @@ for (const version of VERSIONS) {
     })
   }
 
-  t.test(`${version}: nor is a length where frames have no limit`, async t => {
+  t.test(`${version}: also if frames have no limit`, async t => {
     const { ws, peer, errors } = await open(t, version, { maxFrameSize: Number.POSITIVE_INFINITY })
     peer.write(Buffer.from([0x80]))
     t.ok((await pour(peer, Buffer.alloc(1024, 0xff), MIB)) < MIB / 8)
@@ -44,7 +44,7 @@ for (const version of VERSIONS) {
     t.equal(errors.length, 1)
   })
 
-  t.test(`${version}: frames that are skipped count as well, and so does text without an end`, async t => {
+  t.test(`${version}: skipped frames count as well, and so does endless text`, async t => {
     for (const start of [measured(0x80, '', 1).subarray(0, 1), Buffer.from([0x00]), Buffer.from([0x01])]) {
       const { ws, peer, errors } = await open(t, version, { maxFrameSize: 10_000, maxMessageSize: 10_000 })
       // 0x80: as a skipped frame of 65535 bytes
@@ -56,7 +56,7 @@ for (const version of VERSIONS) {
     }
   })
 
-  t.test(`${version}: a length in bounds is skipped, and the text behind it arrives`, async t => {
+  t.test(`${version}: a length within bounds is skipped, and the text after it arrives`, async t => {
     const { ws, peer, got } = await open(t, version)
     peer.write(measured(0x80, 'x'.repeat(300)), ended('text'))
     peer.end()
@@ -65,7 +65,7 @@ for (const version of VERSIONS) {
   })
 }
 
-t.test('a parser that only adds up would read on for ever', async t => {
+t.test('a parser that only added digits would read for ever', async t => {
   let length = 0
   // no digit takes it over a limit that is checked behind the last one, and at the end it is no number
   for (let i = 0; i < MIB; i++) length = length * 128 + 0x7f

@@ -37,7 +37,7 @@ for (const way of WAYS) {
 }
 
 for (const way of WAYS) {
-  t.test(`${way}: the rest of the message does not keep the connection`, async t => {
+  t.test(`${way}: the rest of the message does not delay the end`, async t => {
     const closeTimeout = 8000
     const options = { maxMessageSize: MIB, extensions, closeTimeout }
     const met = await meet(t, way, options, { fields: OFFER, wire: 'tcp' })
@@ -49,7 +49,7 @@ for (const way of WAYS) {
   })
 }
 
-t.test('a process grows by the limit, and not by the message', { timeout: 120_000 }, async t => {
+t.test('a process grows by the limit, not by the message', { timeout: 120_000 }, async t => {
   const { size, limited, unlimited } = await inProcess<Record<string, number>>('a02')
   t.ok(size! < 200_000, `${size} bytes on the wire`)
   t.ok(unlimited! > 100 * MIB, `without a limit: ${unlimited} bytes`)

@@ -44,7 +44,7 @@ const ENDLESS: [name: string, start: (start: string) => string, more: string, co
 
 for (const [reader, begin] of Object.entries(READERS)) {
   for (const [name, startOf, more, code] of ENDLESS) {
-    t.test(`${reader}: ${name} without end is refused at the limit`, async t => {
+    t.test(`${reader}: an endless ${name} is refused at the limit`, async t => {
       const { peer, start, opened } = begin(t, {})
       peer.write(Buffer.from(startOf(start)))
       const failed = rejection(opened)
@@ -55,7 +55,7 @@ for (const [reader, begin] of Object.entries(READERS)) {
     })
   }
 
-  t.test(`${reader}: without limits it is read on and on`, async t => {
+  t.test(`${reader}: without limits it is read without end`, async t => {
     const none = Number.POSITIVE_INFINITY
     const { peer, start, opened } = begin(t, { maxHeaderSize: none, maxHeaders: none })
     peer.write(Buffer.from(start))
@@ -64,7 +64,7 @@ for (const [reader, begin] of Object.entries(READERS)) {
     t.notOk(peer.hasEnded)
   })
 
-  t.test(`${reader}: the number of fields and the size of a head are limits of their own`, async t => {
+  t.test(`${reader}: the number of fields and the size of a head have separate limits`, async t => {
     for (const [limits, fields] of [
       [{ maxHeaders: 5 }, 'A: b\r\n'.repeat(6)],
       [{ maxHeaderSize: 200 }, `A: ${'b'.repeat(200)}\r\n`]
@@ -76,7 +76,7 @@ for (const [reader, begin] of Object.entries(READERS)) {
   })
 }
 
-t.test('http2: a list of fields that is too long is refused by node:http2, and the session goes on', async t => {
+t.test('http2: node:http2 refuses a list of fields that is too long, and the session continues', async t => {
   const { client, next, ask } = await http2Server(t)
   const fields = Object.fromEntries(Array.from({ length: 2000 }, (_, i) => [`x-${i}`, 'b'.repeat(100)]))
   const stream = client.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/', ...fields })

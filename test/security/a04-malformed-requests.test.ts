@@ -95,7 +95,7 @@ async function answer(bytes: Buffer, options?: WebSocketOptions): Promise<{ stat
 const isAnswer = (status: number): boolean => status === 101 || (status >= 400 && status < 500)
 
 for (const options of [undefined, OPTIONS]) {
-  t.test(`a server on bytes answers, ${options === undefined ? 'without' : 'with'} a check of origins`, async t => {
+  t.test(`a server on raw bytes answers, ${options === undefined ? 'without' : 'with'} a check of origins`, async t => {
     const requests = [
       ...HOSTS.map(host => requestWith({ Host: host })),
       ...TARGETS.map(target => requestWith({}, `GET ${target} HTTP/1.1`)),
@@ -109,7 +109,7 @@ for (const options of [undefined, OPTIONS]) {
     }
   })
 
-  t.test('so does one whose request came from elsewhere', async t => {
+  t.test('so does one whose request was read by another parser', async t => {
     const usual = { host: 'a', upgrade: 'websocket', connection: 'upgrade' }
     const key = { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-version': '13' }
     const requests = [
@@ -127,7 +127,7 @@ for (const options of [undefined, OPTIONS]) {
   })
 }
 
-t.test('a request with any byte changed is answered, or waited for', async t => {
+t.test('a request with any byte changed is answered, or more bytes are awaited', async t => {
   const next = random(4)
   const whole = requestWith({ Origin: 'http://a.example' })
   for (let i = 0; i < 500; i++) {
@@ -142,7 +142,7 @@ t.test('a request with any byte changed is answered, or waited for', async t => 
   }
 })
 
-t.test('a client makes an error of an answer with any byte changed', async t => {
+t.test('on a client, a response with any byte changed is an error', async t => {
   const next = random(5)
   const whole = Buffer.from(
     'HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n'

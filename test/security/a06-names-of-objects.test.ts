@@ -17,7 +17,7 @@ const OFFER = [
 ].join(', ')
 
 for (const way of ['server', 'http2'] as const) {
-  t.test(`${way}: they are fields, offers and names that nobody knows`, async t => {
+  t.test(`${way}: they are unknown fields, offers and names`, async t => {
     const extensions = [permessageDeflate()]
     const fields = { ...FIELDS, 'Sec-WebSocket-Extensions': OFFER }
     // node:http2 has no place for __proto__ among what it sends
@@ -31,7 +31,7 @@ for (const way of ['server', 'http2'] as const) {
   })
 }
 
-t.test('server: a subprotocol may have such a name, and is chosen only where it is spoken', async t => {
+t.test('server: a subprotocol may have such a name, and is chosen only if it is supported', async t => {
   for (const [protocols, chosen] of [
     [['constructor'], 'constructor'],
     [['chat'], '']
@@ -41,7 +41,7 @@ t.test('server: a subprotocol may have such a name, and is chosen only where it 
   }
 })
 
-t.test('client: an answer with such fields opens, one with such an extension or parameter fails', async t => {
+t.test('client: a response with such fields opens, one with such an extension or parameter fails', async t => {
   const { ws, peer } = await greet(t, 'client')
   peer.write(answerHead(await peer.head(), FIELDS as never))
   t.equal(Object.getOwnPropertyDescriptor((await ws.opened).headers, '__proto__')?.value, 'polluted')
@@ -64,7 +64,7 @@ t.test('an extension may have such a name', async t => {
   }
 })
 
-t.test('options of such names are unknown ones', async t => {
+t.test('options with such names are unknown', async t => {
   for (const name of NAMES) {
     const options = JSON.parse(`{ "${name}": 1 }`)
     t.throws(() => WebSocketStream.server(options), { name: 'TypeError', message: `unknown option '${name}'` })
@@ -72,19 +72,19 @@ t.test('options of such names are unknown ones', async t => {
   }
 })
 
-t.test('http2: without such names the way is the same', async t => {
+t.test('http2: requests without such names pass as usual', async t => {
   const { ask } = await http2Server(t, { extensions: [permessageDeflate()] })
   t.equal((await ask({ 'sec-websocket-extensions': '__proto__' })).headers['sec-websocket-extensions'], undefined)
 })
 
 // a map that is an ordinary object is what these names are aimed at
-t.test('a plain object would know them all', async t => {
+t.test('a plain object would contain them all', async t => {
   const known: Record<string, unknown> = {}
   for (const name of NAMES) t.ok(known[name])
   t.match(String(requestWith({ constructor: 'a' })), /constructor: a/)
 })
 
-t.test('nothing of it has reached the prototype of all objects', async t => {
+t.test('the prototype of all objects is unchanged', async t => {
   t.same(Object.keys(Object.prototype), [])
   t.equal(({} as Record<string, unknown>)['polluted'], undefined)
 })

@@ -26,7 +26,7 @@ t.test('server: a request without any field is refused', async t => {
   t.equal((await peer.head()).status, 400)
 })
 
-t.test('server: so is what somebody else has made of a request', async t => {
+t.test('server: so is a request with missing fields from other code', async t => {
   const requests: unknown[] = [
     {},
     { headers: {} },
@@ -47,7 +47,7 @@ t.test('server: so is what somebody else has made of a request', async t => {
   for (const request of [null, undefined, 5]) t.throws(() => WebSocketStream.http(request as never), TypeError)
 })
 
-t.test('client: an answer without one of them, or with an empty one, fails', async t => {
+t.test('client: a response without one of them, or with an empty one, fails', async t => {
   for (const name of ['Upgrade', 'Connection', 'Sec-WebSocket-Accept']) {
     for (const value of [null, '']) {
       const { ws, peer } = await greet(t, 'client')

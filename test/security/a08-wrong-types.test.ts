@@ -43,7 +43,7 @@ const VIEWS: NodeJS.ArrayBufferView[] = [
 ]
 
 for (const way of WAYS) {
-  t.test(`${way}: what is no message is a TypeError, and nothing is sent`, async t => {
+  t.test(`${way}: a value that is not a message is a TypeError, and nothing is sent`, async t => {
     const { ws, peer } = await meet(t, way)
     const calls: ((wrong: never) => unknown)[] = [
       wrong => ws.text(wrong),

@@ -7,7 +7,7 @@ import { fate, inProcess, MIB, meet, WAYS } from './support.js'
 const UNLIMITED = { maxFrameSize: Number.POSITIVE_INFINITY, maxMessageSize: Number.POSITIVE_INFINITY }
 
 for (const way of WAYS) {
-  t.test(`${way}: it fails from the header, before a byte of payload`, async t => {
+  t.test(`${way}: it fails at the header, before any payload`, async t => {
     const cases = [
       [2 ** 62, 1009],
       [2 ** 63, 1002],
@@ -21,7 +21,7 @@ for (const way of WAYS) {
     }
   })
 
-  t.test(`${way}: what no number holds fails where there is no limit, too`, async t => {
+  t.test(`${way}: a length beyond 2^53-1 fails even without a limit`, async t => {
     for (const declared of [2 ** 53, 2 ** 62, 2 ** 63]) {
       const met = await meet(t, way, UNLIMITED)
       met.peer.send(BINARY, '', { declared })
@@ -30,7 +30,7 @@ for (const way of WAYS) {
   })
 }
 
-t.test('a frame that is only declared costs nothing, without a limit either', { timeout: 120_000 }, async t => {
+t.test('a length that is only announced takes no memory, even without a limit', { timeout: 120_000 }, async t => {
   const { declared, naive } = await inProcess<Record<string, number>>('a09')
   t.ok(naive! > 200 * MIB, `who makes room for 256 MiB grows by ${naive}`)
   t.ok(declared! < naive! / 16, `ours by ${declared}, for three frames of 1 GiB`)

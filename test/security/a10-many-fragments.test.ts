@@ -6,7 +6,7 @@ import { fate, inProcess, meet, pour, WAYS } from './support.js'
 
 for (const way of WAYS) {
   for (const payload of ['', 'a']) {
-    t.test(`${way}: fragments of ${payload.length} bytes have an end`, async t => {
+    t.test(`${way}: the number of fragments of ${payload.length} bytes is limited`, async t => {
       const met = await meet(t, way)
       const { peer } = met
       peer.send(TEXT, payload, { fin: false })
@@ -17,7 +17,7 @@ for (const way of WAYS) {
     })
   }
 
-  t.test(`${way}: as many as are allowed arrive, and one more does not`, async t => {
+  t.test(`${way}: the maximum number arrives, and one more does not`, async t => {
     for (const [count, code] of [
       [10, 1000],
       [11, 1008]

@@ -11,7 +11,7 @@ const PART = 'a'.repeat(600)
 
 for (const way of WAYS) {
   for (const opcode of [TEXT, BINARY]) {
-    t.test(`${way}: the sum is what counts, and is known from the header (opcode ${opcode})`, async t => {
+    t.test(`${way}: the sum counts, and is known from the header (opcode ${opcode})`, async t => {
       const met = await meet(t, way, { maxMessageSize: 1000 })
       met.peer.send(opcode, PART, { fin: false })
       met.peer.send(0, '', { declared: 600 })
@@ -45,7 +45,7 @@ for (const way of WAYS) {
     t.match(await fate(met), { said: 1009, code: 1009 })
   })
 
-  t.test(`${way}: it holds for messages that are read in pieces`, async t => {
+  t.test(`${way}: it applies to messages that are read in pieces`, async t => {
     const met = await meet(t, way, { maxMessageSize: 1000 }, { reads: false })
     const reading = (async () => {
       for await (const message of met.ws.streams) return await collect(message)

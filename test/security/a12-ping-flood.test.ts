@@ -16,7 +16,7 @@ async function untilPong(peer: RawPeer, payload: string): Promise<void> {
 }
 
 for (const way of WAYS) {
-  t.test(`${way}: no more are taken while their answers cannot leave`, async t => {
+  t.test(`${way}: no more are read while their answers cannot be sent`, async t => {
     const { ws, peer } = await meet(t, way)
     peer.stream.pause()
     const some = Buffer.concat(Array.from({ length: 500 }, () => peer.frame(PING, 'p'.repeat(125))))
@@ -36,7 +36,7 @@ for (const way of WAYS) {
     t.equal(ws.readyState, 'open')
   })
 
-  t.test(`${way}: a peer that reads may ping as much as it likes`, async t => {
+  t.test(`${way}: a peer that reads may ping as often as it likes`, async t => {
     const { ws, peer } = await meet(t, way)
     const some = Buffer.concat(Array.from({ length: 500 }, () => peer.frame(PING, 'p'.repeat(125))))
     const last = untilPong(peer, 'last')
@@ -47,7 +47,7 @@ for (const way of WAYS) {
   })
 }
 
-t.test('an application that answers without heeding the wire holds every answer', async t => {
+t.test('an application that answers without backpressure buffers every answer', async t => {
   const { ws, peer } = await meet(t, 'server')
   peer.stream.pause()
   ws.on('ping', payload => {

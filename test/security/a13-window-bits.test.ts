@@ -49,7 +49,7 @@ for (const way of ['server', 'http2'] as const) {
   })
 }
 
-t.test('client: an answer with one of them fails the handshake', async t => {
+t.test('client: a response with one of them fails the handshake', async t => {
   for (const params of [...WRONG, 'client_max_window_bits']) {
     const { ws, peer } = await greet(t, 'client', { extensions })
     const fields = { 'Sec-WebSocket-Extensions': `permessage-deflate; ${params}` }
@@ -58,7 +58,7 @@ t.test('client: an answer with one of them fails the handshake', async t => {
   }
 })
 
-t.test('the same parameters with right values are agreed on', async t => {
+t.test('the same parameters with valid values are accepted', async t => {
   for (const bits of [9, 12, 15]) {
     const fields = { 'Sec-WebSocket-Extensions': `permessage-deflate; server_max_window_bits=${bits}` }
     t.match((await meet(t, 'server', { extensions }, { fields })).ws.extensions, /server_max_window_bits=/)

@@ -71,7 +71,7 @@ async function asked(t: Test, way: 'server' | 'http2'): Promise<{ ws: WebSocketS
 }
 
 for (const way of ['server', 'http2'] as const) {
-  t.test(`${way}: an answer is not sent, and a right one still can be`, async t => {
+  t.test(`${way}: the response is not sent, and a valid one still can be`, async t => {
     const { ws, sent } = await asked(t, way)
     for (const bad of BAD) {
       t.throws(() => ws.setHeader('X-A', bad), TypeError)
@@ -90,7 +90,7 @@ for (const way of ['server', 'http2'] as const) {
   })
 }
 
-t.test('client: a field that is refused leaves the request as it was', async t => {
+t.test('client: a refused field does not change the request', async t => {
   const { ws, peer } = await greet(t, 'client', { headers: { 'X-A': 'a' } })
   t.throws(() => ws.setHeader('X-A', 'b\r\nX-B: c'), TypeError)
   const { headers } = await peer.head()

@@ -46,7 +46,7 @@ function withLines(head: Buffer, lines: string): Buffer {
 }
 
 for (const [name, lines] of IN_A_REQUEST) {
-  t.test(`server: ${name} gets 400 and an end, and what stands behind it is no request`, async t => {
+  t.test(`server: ${name} gets 400 and an end, and the bytes after it are not read as a request`, async t => {
     const { ws, peer } = await greet(t, 'server')
     let requests = 0
     ws.on('request', () => requests++)
@@ -70,7 +70,7 @@ for (const [name, lines] of IN_ANY_HEAD) {
   })
 }
 
-t.test('a request that somebody else has parsed is held to the same', async t => {
+t.test('a request that other code has parsed is checked as well', async t => {
   const right = { host: 'a', upgrade: 'websocket', connection: 'upgrade', 'sec-websocket-version': '13' }
   const headers = { ...right, 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' }
   const wrong: { headers: Record<string, string | string[]>; rawHeaders?: string[] }[] = [
@@ -93,7 +93,7 @@ t.test('http2: a request with a body is refused', async t => {
   t.not((await ask({ 'content-length': '5' }).catch(() => ({ status: 0 }))).status, 200)
 })
 
-t.test('the same heads without these lines are right', async t => {
+t.test('the same heads without these lines are valid', async t => {
   const server = await greet(t, 'server')
   server.peer.write(withLines(requestWith(), 'X-A: a\r\nContent-Length: 0\r\n'))
   t.equal((await server.peer.head()).status, 101)

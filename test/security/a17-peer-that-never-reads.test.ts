@@ -44,7 +44,7 @@ async function fill(send: () => boolean, most: number): Promise<{ sent: number; 
 for (const way of WAYS) {
   for (const [name, sending] of Object.entries(SENDS)) {
     for (const highWaterMark of [1024, 65536]) {
-      t.test(`${way}, ${name}: says false, and what is held stays near ${highWaterMark}`, async t => {
+      t.test(`${way}, ${name}: write returns false, and the buffer stays near ${highWaterMark}`, async t => {
         const { ws, peer } = await meet(t, way, { highWaterMark }, { reads: false })
         peer.stream.pause()
         const { sent, told } = await fill(sending(ws), 16 * MIB)
@@ -65,7 +65,7 @@ for (const way of WAYS) {
     t.ok(sent < MIB, `${sent} bytes were sent`)
   })
 
-  t.test(`${way}: without a mark nothing says so`, async t => {
+  t.test(`${way}: without a high-water mark it never returns false`, async t => {
     const { ws, peer } = await meet(t, way, { highWaterMark: Number.POSITIVE_INFINITY }, { reads: false })
     peer.stream.pause()
     const { sent, told } = await fill(SENDS['binary']!(ws), 4 * MIB)

@@ -57,7 +57,7 @@ for (const way of WAYS) {
     }
   }
 
-  t.test(`${way}: it is taken only by who says so, or trusts the authority`, async t => {
+  t.test(`${way}: it is accepted only with rejectUnauthorized: false, or with its authority`, async t => {
     for (const [certificate, tls] of [
       [SELF_SIGNED, { rejectUnauthorized: false }],
       [LOCALHOST, TRUST]
@@ -72,7 +72,7 @@ for (const way of WAYS) {
   })
 }
 
-t.test('a proxy with the certificate of another is refused before it hears a password', async t => {
+t.test('a proxy with the certificate of another is refused before it gets a password', async t => {
   const { port } = await server(t, LOCALHOST)
   const { port: proxyPort, requests } = await proxy(t, { tls: SELF_SIGNED })
   const ws = connect(`wss://localhost:${port}/`, { tls: TRUST, proxy: `https://u:p@localhost:${proxyPort}` })

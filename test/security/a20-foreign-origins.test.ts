@@ -63,7 +63,7 @@ const SERVERS: Record<string, (t: Test, options: WebSocketOptions) => Promise<As
 for (const [name, make] of Object.entries(SERVERS)) {
   const opened = name.endsWith('2') ? 200 : 101
 
-  t.test(`${name}: none of them gets in`, async t => {
+  t.test(`${name}: all of them are refused`, async t => {
     const checks: WebSocketOptions['origins'][] = [RIGHT, [RIGHT], origin => origin === RIGHT]
     for (const origins of checks) {
       const ask = await make(t, { origins })
@@ -72,20 +72,20 @@ for (const [name, make] of Object.entries(SERVERS)) {
     }
   })
 
-  t.test(`${name}: what is no yes is a no`, async t => {
+  t.test(`${name}: only true accepts`, async t => {
     for (const answer of [Promise.resolve(true), 1, 'true', undefined]) {
       const ask = await make(t, { origins: () => answer as never })
       t.equal(await ask(RIGHT), 403)
     }
   })
 
-  t.test(`${name}: an empty list lets nobody in, and without a list everybody is`, async t => {
+  t.test(`${name}: an empty list refuses all, and without a list all are accepted`, async t => {
     t.equal(await (await make(t, { origins: [] }))(RIGHT), 403)
     t.equal(await (await make(t, {}))('https://evil.example'), opened)
   })
 }
 
-t.test('two Origins are none, and the field of an older version does not stand in for it', async t => {
+t.test('a repeated Origin is refused, and the field of an older version does not replace it', async t => {
   const two = await greet(t, 'server', { origins: RIGHT })
   two.peer.write(requestWith({ Origin: RIGHT, origin: 'https://evil.example' }))
   t.equal((await two.peer.head()).status, 400)

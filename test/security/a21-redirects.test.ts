@@ -38,7 +38,7 @@ for (const secure of [false, true]) {
   const open = async (port: number, more: object) =>
     connect(`${scheme}://u:p@localhost:${port}/`, { ...options, ...more })
 
-  t.test(`${scheme}: it is not followed unless asked`, async t => {
+  t.test(`${scheme}: it is not followed by default`, async t => {
     const { port, heads } = await server(t, port => `${scheme}://localhost:${port}/there`, tls)
     const ws = await open(port, {})
     t.match(await rejection(ws.opened), { code: 'WS_ERR_UNEXPECTED_STATUS', status: 302 })
@@ -54,7 +54,7 @@ for (const secure of [false, true]) {
     ['http', port => `http://localhost:${port}/there`, undefined]
   ]
   for (const [name, location, theirTls] of others) {
-    t.test(`${scheme}: to ${name}, no credentials go along`, async t => {
+    t.test(`${scheme}: to ${name}, credentials are dropped`, async t => {
       const there = await server(t, () => '', theirTls)
       const here = await server(t, () => location(there.port), tls)
       const ws = await open(here.port, { maxRedirects: 1 })
@@ -69,7 +69,7 @@ for (const secure of [false, true]) {
     })
   }
 
-  t.test(`${scheme}: within the origin they do`, async t => {
+  t.test(`${scheme}: within the origin they are kept`, async t => {
     const { port, heads } = await server(t, () => '/there', tls)
     const ws = await open(port, { maxRedirects: 1 })
     await ws.opened
@@ -79,7 +79,7 @@ for (const secure of [false, true]) {
   })
 }
 
-t.test('to what is no WebSocket, none is followed', async t => {
+t.test('a redirect to anything but a WebSocket is not followed', async t => {
   for (const location of [
     'file:///etc/passwd',
     'ws+unix:///run/a.sock:/',

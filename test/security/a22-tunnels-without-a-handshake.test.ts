@@ -24,7 +24,7 @@ const ANSWERS: [name: string, head: string][] = [
 ]
 
 for (const [name, head] of ANSWERS) {
-  t.test(`client: ${name} opens nothing, and what follows is no message`, async t => {
+  t.test(`client: ${name} opens nothing, and the bytes after it are not messages`, async t => {
     const { ws, peer } = await greet(t, 'client')
     const got: unknown[] = []
     ws.on('message', message => got.push(message))
@@ -37,7 +37,7 @@ for (const [name, head] of ANSWERS) {
     t.same(got, [])
   })
 
-  t.test(`through a proxy, ${name} of what it leads to opens nothing`, async t => {
+  t.test(`through a proxy, ${name} from the target opens nothing`, async t => {
     let heard: Buffer = Buffer.alloc(0)
     const target = await serve(t, async peer => {
       await peer.head()
@@ -52,7 +52,7 @@ for (const [name, head] of ANSWERS) {
     t.equal(heard.length, 0)
   })
 
-  t.test(`relay: ${name} of the target opens no tunnel, in either direction`, async t => {
+  t.test(`relay: ${name} from the target opens no tunnel, in either direction`, async t => {
     const { ws, client, calls } = ask(t)
     // what a client smuggles behind its request
     client.write(client.frame(TEXT, 'early'), Buffer.from('GET /admin HTTP/1.1\r\nHost: a\r\n\r\n'))
@@ -69,7 +69,7 @@ for (const [name, head] of ANSWERS) {
   })
 }
 
-t.test('server: bytes behind a request that is refused are nobody’s', async t => {
+t.test('server: bytes after a refused request are dropped', async t => {
   const { ws, peer } = await greet(t, 'server')
   ws.on('request', () => ws.reject(403))
   const got: unknown[] = []
@@ -80,14 +80,14 @@ t.test('server: bytes behind a request that is refused are nobody’s', async t 
   t.same(got, [])
 })
 
-t.test('a right answer opens, and what follows it is a message', async t => {
+t.test('a valid response opens, and the bytes after it are messages', async t => {
   const { ws, peer } = await greet(t, 'client')
   const message = new Promise(resolve => ws.on('message', resolve))
   peer.write(answerHead(await peer.head()), FRAME)
   t.equal(await message, 'smuggled')
 })
 
-t.test('client: an answer that was there before the request proves nothing, and throws at nobody', async t => {
+t.test('client: a response that arrives before the request opens nothing, and nothing throws', async t => {
   const ws = WebSocketStream.client('ws://a.example/')
   let thrown: unknown
   try {

@@ -32,7 +32,7 @@ const WITH_DEFLATE: [name: string, send: (met: Met) => void][] = [
 
 for (const way of WAYS) {
   for (const [name, send] of WITH_DEFLATE) {
-    t.test(`${way}: RSV1 ${name} is 1002, where compression was agreed on and where not`, async t => {
+    t.test(`${way}: RSV1 ${name} fails with 1002, with compression and without`, async t => {
       for (const options of [{ extensions }, {}]) {
         const met = await meet(t, way, options, 'extensions' in options ? { fields } : {})
         send(met)
@@ -42,7 +42,7 @@ for (const way of WAYS) {
     })
   }
 
-  t.test(`${way}: any reserved bit on data is 1002 where nothing was agreed on`, async t => {
+  t.test(`${way}: without an extension, any reserved bit on data fails with 1002`, async t => {
     for (const rsv of [1, 2, 3, 4, 7]) {
       const met = await meet(t, way)
       met.peer.send(TEXT, 'a', { rsv })
@@ -50,7 +50,7 @@ for (const way of WAYS) {
     }
   })
 
-  t.test(`${way}: so are a frame masked to a client, and one not masked to a server`, async t => {
+  t.test(`${way}: so does a masked frame to a client, and an unmasked one to a server`, async t => {
     const isClient = way.endsWith('client')
     for (const opcode of [TEXT, BINARY, PING, CLOSE]) {
       const met = await meet(t, way)
@@ -61,7 +61,7 @@ for (const way of WAYS) {
     }
   })
 
-  t.test(`${way}: RSV1 where it belongs is right`, async t => {
+  t.test(`${way}: RSV1 on the first frame of a message is valid`, async t => {
     const met = await meet(t, way, { extensions }, { fields })
     met.peer.send(TEXT, COMPRESSED, { rsv: 4 })
     met.peer.send(PING)

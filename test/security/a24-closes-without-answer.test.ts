@@ -83,7 +83,7 @@ for (const way of WAYS) {
     }
   }
 
-  t.test(`${way}: without a limit it goes on waiting`, async t => {
+  t.test(`${way}: without a limit it waits for ever`, async t => {
     const { ws } = await meet(t, way, { closeTimeout: Number.POSITIVE_INFINITY })
     ws.close()
     t.equal(await within(closeTimeout * 3, ws.whenClosed()), undefined)

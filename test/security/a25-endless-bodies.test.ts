@@ -45,7 +45,7 @@ const ENDLESS: [name: string, fields: string, more: string][] = [
 
 for (const [asker, ask] of Object.entries(ASKERS)) {
   for (const [name, fields, more] of ENDLESS) {
-    t.test(`${asker}: a body ${name} is read to a limit`, async t => {
+    t.test(`${asker}: a body ${name} is read up to a limit`, async t => {
       const { peer, opened } = ask(t)
       await peer.head()
       const failed = rejection(opened)
@@ -58,7 +58,7 @@ for (const [asker, ask] of Object.entries(ASKERS)) {
     })
   }
 
-  t.test(`${asker}: a body within it is whole`, async t => {
+  t.test(`${asker}: a body within it is complete`, async t => {
     const { peer, opened } = ask(t)
     await peer.head()
     peer.write(Buffer.from(`HTTP/1.1 403 Forbidden\r\nContent-Length: 10000\r\n\r\n${'x'.repeat(10000)}`))
@@ -66,7 +66,7 @@ for (const [asker, ask] of Object.entries(ASKERS)) {
   })
 }
 
-t.test('http2: a body without end is read to the same limit', async t => {
+t.test('http2: an endless body is read up to the same limit', async t => {
   const server = makeServer('h2')
   if ('updateSettings' in server) server.updateSettings({ enableConnectProtocol: true })
   let sent = 0

@@ -57,14 +57,14 @@ function drip(t: Test, peer: RawPeer, text: string): void {
 }
 
 for (const [who, wait] of Object.entries(WAITING)) {
-  t.test(`${who}: it is over in time, whatever comes meanwhile`, async t => {
+  t.test(`${who}: it ends on time, whatever arrives meanwhile`, async t => {
     const { peer, text, opened } = wait(t, { handshakeTimeout })
     drip(t, peer, text)
     t.match(await within(handshakeTimeout * 50, rejection(opened)), { code: 'WS_ERR_HANDSHAKE_TIMEOUT' })
     if (who.startsWith('server')) t.equal((await peer.head()).status, 408)
   })
 
-  t.test(`${who}: without a limit it goes on waiting`, async t => {
+  t.test(`${who}: without a limit it waits for ever`, async t => {
     const { opened } = wait(t, { handshakeTimeout: Number.POSITIVE_INFINITY })
     t.equal(
       await within(
@@ -76,7 +76,7 @@ for (const [who, wait] of Object.entries(WAITING)) {
   })
 }
 
-t.test('an application that never answers gets 408 sent, on each kind of server', async t => {
+t.test('if the application never answers, the client gets 408, on each kind of server', async t => {
   const options: WebSocketOptions = { handshakeTimeout }
   const waits = (ws: WebSocketStream): WebSocketStream => ws.on('request', () => {})
 
@@ -92,7 +92,7 @@ t.test('an application that never answers gets 408 sent, on each kind of server'
   t.equal((await ask()).status, 408)
 })
 
-t.test('a wire that never was is given up as well', async t => {
+t.test('a connection that never gets a wire ends as well', async t => {
   const ws = connect('ws://a/', { handshakeTimeout, createConnection: () => new Promise<never>(() => {}) })
   t.match(await rejection(ws.opened), { code: 'WS_ERR_HANDSHAKE_TIMEOUT' })
   t.match(await ws.whenClosed(), { code: 1006 })

@@ -36,7 +36,7 @@ for (const way of WAYS) {
     })
   }
 
-  t.test(`${way}: without a listener, errors of the wire before, in and after the end`, async t => {
+  t.test(`${way}: without a listener, errors of the wire before, at and after the end`, async t => {
     const { ws, wire, closes } = await meet(t, way)
     ws.removeAllListeners('error')
     if (way !== 'http2 client') wire.destroy(new Error('broken'))
@@ -57,7 +57,7 @@ for (const way of WAYS) {
   })
 }
 
-t.test('an error that nobody listens for is thrown, and the data is one', async t => {
+t.test('an error without a listener is thrown, and malformed data is an error', async t => {
   t.throws(() => inflateRawSync(BROKEN, { finishFlush: constants.Z_SYNC_FLUSH }))
   t.throws(() => new EventEmitter().emit('error', new Error('late')), { message: 'late' })
 })

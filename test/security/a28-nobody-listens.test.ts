@@ -9,7 +9,7 @@ interface Result {
   control: string[]
 }
 
-t.test('each connection ends, and the process lives', { timeout: 60_000 }, async t => {
+t.test('without any listener each connection ends, and the process survives', { timeout: 60_000 }, async t => {
   const { ended, uncaught, control } = await inProcess<Result>('a28')
   t.same(uncaught, [])
   t.equal(ended.length, WAYS.length * 7)

@@ -32,7 +32,7 @@ function send({ peer }: Met, bytes: Buffer, parts: number): void {
 
 for (const way of WAYS) {
   for (const character of ['a', 'ä', '€', '😀']) {
-    t.test(`${way}: ${character}, and at the end what is wrong, whole and in fragments`, async t => {
+    t.test(`${way}: ${character}, and an invalid byte at the end, whole and in fragments`, async t => {
       for (const [name, end] of WRONG) {
         for (const parts of [1, 5]) {
           const met = await meet(t, way)
@@ -44,7 +44,7 @@ for (const way of WAYS) {
     })
   }
 
-  t.test(`${way}: the same out of compressed data`, async t => {
+  t.test(`${way}: the same in compressed data`, async t => {
     const fields = { 'Sec-WebSocket-Extensions': 'permessage-deflate' }
     const met = await meet(t, way, { extensions: [permessageDeflate()], closeTimeout: 500 }, { fields })
     const payload = deflateRawSync(textOf('ä', [0xff]), { finishFlush: 2 }).subarray(0, -4)
@@ -52,7 +52,7 @@ for (const way of WAYS) {
     t.match(await fate(met), { said: 1007, code: 1007 })
   })
 
-  t.test(`${way}: right to its end, it arrives`, async t => {
+  t.test(`${way}: valid to its end, it arrives`, async t => {
     for (const character of ['a', '€']) {
       const met = await meet(t, way)
       const bytes = textOf(character, [0xe2, 0x82, 0xac])

@@ -38,7 +38,7 @@ for (const way of WAYS) {
     }
   }
 
-  t.test(`${way}: one that calls back twice is heard once`, async t => {
+  t.test(`${way}: a second callback is ignored`, async t => {
     const extensions = [toy('toy', { incoming: twice, outgoing: twice })]
     const { ws, peer, got, errors } = await meet(t, way, { extensions }, { fields })
     for (const text of ['one', 'two', 'three']) {
@@ -53,7 +53,7 @@ for (const way of WAYS) {
     t.same(errors, [])
   })
 
-  t.test(`${way}: one that is now fast and now slow keeps order`, async t => {
+  t.test(`${way}: one that is sometimes fast and sometimes slow keeps the order`, async t => {
     const extensions = [reverse(unsteadily())]
     const { ws, peer, got } = await meet(t, way, { extensions }, { fields: { 'Sec-WebSocket-Extensions': 'reverse' } })
     const texts = Array.from({ length: 50 }, (_, i) => `${i}`.padStart(3, '0'))

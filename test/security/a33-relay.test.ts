@@ -67,7 +67,7 @@ for (const [name, options] of Object.entries(OPTIONS)) {
   })
 }
 
-t.test('a path that is passed on stays a path', async t => {
+t.test('a path that is passed on remains a path', async t => {
   for (const [asked, sent] of [
     ['//evil.test/a?b', '//evil.test/a?b'],
     ['http://evil.test/a?b', '/a?b'],
@@ -82,7 +82,7 @@ t.test('a path that is passed on stays a path', async t => {
   }
 })
 
-t.test('nor does a unix socket’s path come of it', async t => {
+t.test('nor does it change the path of a unix socket', async t => {
   const { calls } = ask(t, {
     options: { forwardPath: true },
     target: 'ws+unix:///run/app.sock:/base',

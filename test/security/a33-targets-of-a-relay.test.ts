@@ -46,7 +46,7 @@ for (const options of FORWARDING) {
   }
 }
 
-t.test('with a path of its own, the target keeps it', async t => {
+t.test("the target's own path is kept", async t => {
   for (const line of LINES) {
     const { client, calls } = ask(t, { line })
     const call = await Promise.race([calls.take(), client.head().then(() => null)])
@@ -54,12 +54,12 @@ t.test('with a path of its own, the target keeps it', async t => {
   }
 })
 
-t.test('a target that is chosen is checked as a configured one is', async t => {
+t.test('a target chosen by a function is checked like a configured one', async t => {
   const { client } = ask(t, { target: () => 'ftp://evil.example/' })
   t.equal((await client.head()).status, 500)
 })
 
-t.test('who resolves the request against the target is led astray, which a relay never does itself', async t => {
+t.test('resolving the request against the target would lead elsewhere, and a relay never does it', async t => {
   t.equal(new URL('//evil.example/', TARGET).host, 'evil.example')
   const { calls } = ask(t, { line: 'GET //evil.example/ HTTP/1.1', target: request => new URL(request.url!, TARGET) })
   t.equal((await calls.take())!.url.host, 'evil.example')

@@ -70,7 +70,7 @@ for (const wire of ['memory', 'tcp'] as const) {
   }
 }
 
-t.test('nothing is left of connections that were destroyed', { timeout: 120_000 }, async t => {
+t.test('nothing remains of connections that were destroyed', { timeout: 120_000 }, async t => {
   const { few, many, control } = await inProcess<Record<string, number>>('a34')
   t.ok(control! > 300 * 1024, `300 connections that are kept: ${control} bytes`)
   t.ok(many! - few! < control! / 4, `300 more that were destroyed: ${many! - few!} bytes`)

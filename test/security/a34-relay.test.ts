@@ -193,7 +193,7 @@ async function readToTheEnd(peer: RawPeer): Promise<WireFrame[] | 'cut'> {
   return frames
 }
 
-t.test('a side that goes while it is being dialled, or before', async t => {
+t.test('a side leaves while it is dialled, or before', async t => {
   const goings: [string, (asked: ReturnType<typeof ask>) => void][] = [
     ['the client is reset', ({ client }) => client.reset()],
     ['the client ends', ({ client }) => client.end()],
@@ -246,7 +246,7 @@ t.test('a transform or a hook that throws ends both with 1011', async t => {
   }
 })
 
-t.test('nothing was thrown', async t => {
+t.test('no exception was thrown', async t => {
   await settle()
   t.strictSame(troubles, [])
 })

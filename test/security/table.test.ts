@@ -17,7 +17,7 @@ t.test('the table names every attack once, in order', async t => {
   )
 })
 
-t.test('each has a promise, and a test of its own that says its name', async t => {
+t.test('each has a defence, and a test of its own that names it', async t => {
   for (const [, id = '', attack = '', promise = '', path = '', name = ''] of rows) {
     t.ok(attack.trim() && promise.trim(), id)
     t.ok(name.startsWith(`${id.toLowerCase()}-`), name)
@@ -26,7 +26,7 @@ t.test('each has a promise, and a test of its own that says its name', async t =
   }
 })
 
-t.test('each test of an attack is about one that the table names', async t => {
+t.test('each test of an attack is about one in the table', async t => {
   const files = readdirSync(new URL('test/security/', ROOT)).filter(file => /^a\d\d.*\.test\.ts$/.test(file))
   t.ok(files.length >= COUNT)
   for (const file of files) {
@@ -37,6 +37,6 @@ t.test('each test of an attack is about one that the table names', async t => {
   }
 })
 
-t.test('links lead somewhere', async t => {
+t.test('links point to existing files', async t => {
   for (const [, path = ''] of text.matchAll(/\]\(([^)#]+)\)/g)) t.ok(existsSync(new URL(path, ROOT)), path)
 })

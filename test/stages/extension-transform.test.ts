@@ -23,7 +23,7 @@ function linked(options?: ExtensionTransformOptions): {
   return { extension, taker, errors }
 }
 
-t.test('with nothing negotiated, batches without reserved bits pass as they are', async t => {
+t.test('without extensions, batches without reserved bits pass unchanged', async t => {
   const { extension, taker, errors } = linked()
   const batch = Object.values(Opcode).map(opcode => frame(opcode))
   t.ok(extension.receive(batch))
@@ -33,7 +33,7 @@ t.test('with nothing negotiated, batches without reserved bits pass as they are'
   t.same(errors, [])
 })
 
-t.test('with nothing negotiated, any reserved bit is refused (RFC 6455 §5.2)', async t => {
+t.test('without extensions, any reserved bit is refused (RFC 6455 §5.2)', async t => {
   for (const opcode of Object.values(Opcode)) {
     for (let rsv = 1; rsv < 8; rsv++) {
       const { extension, taker, errors } = linked()
@@ -65,7 +65,7 @@ t.test('A23: no bit may be set on a continuation or a control frame (RFC 7692 §
   }
 })
 
-t.test('the frames before a fault pass before its listener is told, and none after it', async t => {
+t.test('frames before an error pass before its listener is notified, and none after it', async t => {
   const { extension, taker, errors } = linked()
   taker.meanwhile = () => errors.push('frames')
   t.ok(extension.receive([frame(Opcode.Text), frame(Opcode.Ping), frame(Opcode.Text, 1), frame(Opcode.Binary)]))
@@ -73,7 +73,7 @@ t.test('the frames before a fault pass before its listener is told, and none aft
   t.same(taker.items.map(describeFrame), ['text 78', 'ping 78'])
 })
 
-test('on its own it is destroyed by a fault, behind what came before it', async t => {
+test('on its own it is destroyed by an error of the peer, after everything before it', async t => {
   const extension = new ExtensionTransform()
   const got: Frame[] = []
   extension.on('data', batch => got.push(...batch))
@@ -126,7 +126,7 @@ function coded(codec: ToyCodec): ReturnType<typeof linked> & { giver: Giver<Fram
 const says = (payload: string): Frame => new Frame(Opcode.Text, payload)
 const texts = (frames: readonly Frame[]): string[] => frames.map(({ payload }) => String(payload))
 
-t.test('data frames go through the codec, control frames past it, in order', async t => {
+t.test('data frames go through the codec, control frames bypass it, in order', async t => {
   const codec = new ToyCodec(({ payload }) => [says(`${payload}1`), says(`${payload}2`)])
   const { extension, taker } = coded(codec)
   t.equal(extension.receive([says('a'), frame(Opcode.Ping), says('b')]), true)
@@ -135,13 +135,13 @@ t.test('data frames go through the codec, control frames past it, in order', asy
   t.equal(extension.isIdle, true)
 })
 
-t.test('a frame of which nothing comes is no batch', async t => {
+t.test('a frame without output makes no batch', async t => {
   const { extension, taker } = coded(new ToyCodec(() => []))
   t.equal(extension.receive([says('a')]), true)
   t.same(taker.batches, [])
 })
 
-t.test('it tells how much it holds, and how many bytes became one', async t => {
+t.test('it reports how much it buffers, and its ratio', async t => {
   const codec = new ToyCodec(({ payload }) => [says(String(payload).slice(0, 2))], true)
   const { extension } = coded(codec)
   t.same([extension.size, extension.ratio], [0, 1])
@@ -152,7 +152,7 @@ t.test('it tells how much it holds, and how many bytes became one', async t => {
   t.same([extension.size, extension.ratio], [0, 2.5])
 })
 
-t.test('while the codec works elsewhere, what follows waits', async t => {
+t.test('while the codec works asynchronously, further frames wait', async t => {
   const codec = new ToyCodec(undefined, true)
   const { extension, taker, giver } = coded(codec)
   t.equal(extension.receive([says('a'), says('b'), frame(Opcode.Ping)]), false)
@@ -170,7 +170,7 @@ t.test('while the codec works elsewhere, what follows waits', async t => {
   t.equal(extension.isIdle, true)
 })
 
-t.test('however many wait for the codec, each of them costs the same', async t => {
+t.test('each frame takes constant time, however many wait for the codec', async t => {
   const codec = new ToyCodec(undefined, true)
   const { extension, taker } = coded(codec)
   const COUNT = 100_000
@@ -182,7 +182,7 @@ t.test('however many wait for the codec, each of them costs the same', async t =
   t.equal(taker.items.length, COUNT)
 })
 
-t.test('a listener downstream that throws does not keep what waits from going on', async t => {
+t.test('if a listener downstream throws, waiting frames still continue', async t => {
   const large = (): Frame => new Frame(Opcode.Binary, Buffer.alloc(70_000))
   const { extension, taker } = coded(new ToyCodec(() => [large(), large()]))
   taker.meanwhile = () => {
@@ -195,7 +195,7 @@ t.test('a listener downstream that throws does not keep what waits from going on
   t.equal(extension.isIdle, true)
 })
 
-t.test('frames that are too large are cut behind the codec', async t => {
+t.test('frames that are too large are split after the codec', async t => {
   const { extension, taker } = linked({
     rsv: 4,
     fragmentSize: 3,
@@ -206,7 +206,7 @@ t.test('frames that are too large are cut behind the codec', async t => {
   t.same([extension.size, extension.ratio], [0, 0.1])
 })
 
-t.test('downstream is given no more than it wants', async t => {
+t.test('downstream gets no more than it wants', async t => {
   const large = (): Frame => new Frame(Opcode.Binary, Buffer.alloc(40_000))
   const codec = new ToyCodec(() => [large(), large(), large(), large(), large()])
   const { extension, taker, giver } = coded(codec)
@@ -227,7 +227,7 @@ t.test('downstream is given no more than it wants', async t => {
   )
 })
 
-t.test('asked for more while it hands something over, it goes on', async t => {
+t.test('asked for more while it passes something on, it continues', async t => {
   const large = (): Frame => new Frame(Opcode.Binary, Buffer.alloc(70_000))
   const { extension, taker } = coded(new ToyCodec(() => [large(), large(), large()]))
   taker.wants = false
@@ -236,7 +236,7 @@ t.test('asked for more while it hands something over, it goes on', async t => {
   t.equal(taker.items.length, 3)
 })
 
-t.test('ready while nothing is wanted downstream, it waits for that', async t => {
+t.test('ready while downstream is full, it waits for that', async t => {
   const codec = new ToyCodec(undefined, true)
   const { extension, taker, giver } = coded(codec)
   taker.wants = false
@@ -252,7 +252,7 @@ t.test('ready while nothing is wanted downstream, it waits for that', async t =>
   t.equal(giver.asked, 2)
 })
 
-t.test('the end waits for what the codec works on', async t => {
+t.test('the end waits for the work of the codec', async t => {
   const codec = new ToyCodec(undefined, true)
   const { extension, taker } = coded(codec)
   extension.receive([says('a')])
@@ -268,14 +268,14 @@ t.test('the end waits for what the codec works on', async t => {
   t.equal(idle.taker.ends, 1)
 })
 
-t.test('an end that comes while a batch is handed over is passed on behind it', async t => {
+t.test('an end that arrives while a batch is passed on follows it', async t => {
   const { extension, taker } = coded(new ToyCodec())
   taker.meanwhile = () => extension.finish()
   extension.receive([says('a')])
   t.same([taker.items.length, taker.ends], [1, 1])
 })
 
-t.test('stopped, it drops what it holds, frees the codec, and says that it is idle', async t => {
+t.test('stopped, it drops its input, frees the codec, and is idle', async t => {
   const codec = new ToyCodec(undefined, true)
   const { extension, taker } = coded(codec)
   let told = 0
@@ -289,7 +289,7 @@ t.test('stopped, it drops what it holds, frees the codec, and says that it is id
   t.equal(taker.items.length, 0)
 })
 
-t.test('stopped while it hands something over, it stops at once', async t => {
+t.test('stopped while it passes something on, it stops at once', async t => {
   const large = (): Frame => new Frame(Opcode.Binary, Buffer.alloc(70_000))
   const { extension, taker } = coded(new ToyCodec(() => [large(), large()]))
   taker.meanwhile = () => extension.stop()
@@ -297,7 +297,7 @@ t.test('stopped while it hands something over, it stops at once', async t => {
   t.equal(taker.items.length, 1)
 })
 
-t.test('whoever waits for it to be idle is told once, behind what was handed on', async t => {
+t.test('idle callbacks run once, after everything was passed on', async t => {
   const codec = new ToyCodec(undefined, true)
   const { extension, taker } = coded(codec)
   let seen = -1
@@ -313,7 +313,7 @@ t.test('whoever waits for it to be idle is told once, behind what was handed on'
   t.same(order, ['first', 'second'])
 })
 
-t.test('a codec that refuses a frame ends it, behind what it had made', async t => {
+t.test('a codec that refuses a frame ends it, after its earlier output', async t => {
   const { extension, taker, errors } = coded(
     new ToyCodec(({ payload }) => {
       if (String(payload) === 'bad') throw new WebSocketError('WS_ERR_INVALID_COMPRESSED_DATA')
@@ -325,14 +325,14 @@ t.test('a codec that refuses a frame ends it, behind what it had made', async t 
   t.same(errors, ['WS_ERR_INVALID_COMPRESSED_DATA'])
 })
 
-t.test('a fault behind frames whose taker has ended it all is not told', async t => {
+t.test('an error after frames whose consumer has stopped everything is not reported', async t => {
   const { extension, taker, errors } = linked()
   taker.meanwhile = () => extension.stop()
   extension.receive([says('a'), frame(Opcode.Text, 4)])
   t.same(errors, [])
 })
 
-t.test('what is no fault of the protocol is thrown', async t => {
+t.test('an error that is not a protocol error is thrown', async t => {
   const { extension } = coded(
     new ToyCodec(() => {
       throw new RangeError('a mistake')
@@ -341,7 +341,7 @@ t.test('what is no fault of the protocol is thrown', async t => {
   t.throws(() => extension.receive([says('a')]), RangeError)
 })
 
-test('as a stream with a slow codec it keeps order, and its end', async t => {
+test('as a stream with a slow codec it keeps order, and ends', async t => {
   const codec = new ToyCodec(undefined, true)
   const push = codec.push.bind(codec)
   codec.push = each => {
@@ -360,7 +360,7 @@ test('as a stream with a slow codec it keeps order, and its end', async t => {
   t.equal(codec.closed, 1)
 })
 
-test('as a stream it takes nothing more while what it made waits to be read', async t => {
+test('as a stream it takes nothing more while its output waits to be read', async t => {
   const extension = new ExtensionTransform({ codec: new ToyCodec(() => Array.from({ length: 3000 }, () => says('x'))) })
   extension.write([says('a')])
   let told = false
@@ -375,7 +375,7 @@ test('as a stream it takes nothing more while what it made waits to be read', as
   t.equal(told, true)
 })
 
-test('as a stream with a codec that works when it is destroyed, it frees it', async t => {
+test('as a stream it frees a codec that works when it is destroyed', async t => {
   const codec = new ToyCodec(undefined, true)
   const extension = new ExtensionTransform({ codec })
   extension.write([says('a')])

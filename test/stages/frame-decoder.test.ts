@@ -119,7 +119,7 @@ for (const { opcode, frames, wrong } of MASK_CASES) {
 for (const [who, { role, masked }] of Object.entries(SIDES)) {
   const bytes = (...frames: WireFrame[]): Buffer => wire(masked, ...frames)
 
-  t.test(`${who} hands on all frames of a chunk as one batch`, async t => {
+  t.test(`${who} passes all frames of a chunk on as one batch`, async t => {
     const bench = new Bench({ role })
     t.ok(bench.decoder.receive([bytes(text('a'), text('b'), binary('c'))]))
     t.ok(bench.decoder.receive([bytes(text('d')), bytes(text('e'))]), 'and those of several chunks likewise')
@@ -127,20 +127,20 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     t.equal(bench.taker.batches.length, 2)
   })
 
-  t.test(`${who} acts on a control frame at once: behind the data before it, ahead of the data behind it`, async t => {
+  t.test(`${who} acts on a control frame at once: after the data before it, before the data after it`, async t => {
     const bench = new Bench({ role })
     bench.decoder.receive([bytes(ping('1'), text('a', false), ping('2'), pong('3'), text('b'), close(''))])
     t.same(bench.order, ['ping 31', 'text+ 61', 'ping 32', 'pong 33', 'text 62', 'close'])
   })
 
-  t.test(`${who} acts on a control frame at once though the frame behind it is not there`, async t => {
+  t.test(`${who} acts on a control frame at once, even if the next frame has not arrived`, async t => {
     const bench = new Bench({ role })
     const whole = bytes(text('a', false), ping('1'), binary(pattern(1000)))
     bench.decoder.receive([whole.subarray(0, whole.length - 999)])
     t.same(bench.order.slice(0, 2), ['text+ 61', 'ping 31'])
   })
 
-  t.test(`${who} tells of a fault behind all that came before it, and drops what comes after it`, async t => {
+  t.test(`${who} reports an error after everything before it, and drops everything after it`, async t => {
     const bench = new Bench({ role })
     const wrong = header(masked, { ...text(''), opcode: 3 })
     t.ok(bench.decoder.receive([Buffer.concat([bytes(text('a'), ping('1'), text('b')), wrong, bytes(text('c'))])]))
@@ -149,7 +149,7 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     t.match(bench.failure, { closeCode: 1002, fault: 'peer' })
   })
 
-  t.test(`${who} stops inside a chunk where the batch is full and no more is wanted, and goes on later`, async t => {
+  t.test(`${who} stops inside a chunk when downstream is full, and continues later`, async t => {
     const bench = new Bench({ role })
     const payloads = Array.from({ length: 3000 }, (_, i) => `${i}`)
     bench.taker.wants = false
@@ -171,7 +171,7 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     )
   })
 
-  t.test(`${who} stops behind a control frame that asks it to, and goes on later`, async t => {
+  t.test(`${who} stops after a control frame if the listener asks it to, and continues later`, async t => {
     const bench = new Bench({ role })
     bench.wants = false
     t.notOk(bench.decoder.receive([bytes(text('a'), ping('1'), text('b'), ping('2'), text('c'))]))
@@ -185,7 +185,7 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     t.equal(bench.giver.asked, 1)
   })
 
-  t.test(`${who} acts on a control frame behind data that filled what is downstream, and then stops`, async t => {
+  t.test(`${who} acts on a control frame after data that filled downstream, and then stops`, async t => {
     const bench = new Bench({ role })
     bench.taker.wants = false
     t.notOk(bench.decoder.receive([bytes(text('a'), ping('1'), text('b'))]))
@@ -194,7 +194,7 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     t.same(bench.order, ['text 61', 'ping 31', 'text 62'])
   })
 
-  t.test(`${who} drops the rest of a chunk where it is stopped in its midst`, async t => {
+  t.test(`${who} drops the rest of a chunk if it is stopped inside it`, async t => {
     const byControl = new Bench({ role })
     byControl.decoder.listener = {
       control() {
@@ -219,14 +219,14 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     t.same(byTaker.order, [], 'a control frame behind it is not acted on')
   })
 
-  t.test(`${who} that is stopped tells of no fault`, async t => {
+  t.test(`${who} reports no error once it is stopped`, async t => {
     const bench = new Bench({ role })
     bench.taker.meanwhile = () => bench.decoder.stop()
     t.ok(bench.decoder.receive([Buffer.concat([bytes(text('a')), Buffer.from([0xff, 0xff])])]))
     t.equal(bench.failure, undefined)
   })
 
-  t.test(`${who} passes the end on behind all that waits`, async t => {
+  t.test(`${who} passes the end on after everything that waits`, async t => {
     const ready = new Bench({ role })
     ready.decoder.receive([bytes(text('a'))])
     ready.decoder.finish()
@@ -251,7 +251,7 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     t.equal(stopped.taker.ends, 1)
   })
 
-  t.test(`${who} passes an end on that comes while it is at work, behind that work`, async t => {
+  t.test(`${who} passes on an end that arrives during its work after that work`, async t => {
     const bench = new Bench({ role })
     const ends: number[] = []
     bench.taker.meanwhile = () => {
@@ -264,7 +264,7 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     t.equal(bench.taker.ends, 1)
   })
 
-  t.test(`${who} takes bytes that come while it is at work`, async t => {
+  t.test(`${who} accepts bytes that arrive during its work`, async t => {
     const bench = new Bench({ role })
     const tell = bench.taker.meanwhile!
     bench.taker.meanwhile = () => {
@@ -275,7 +275,7 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     t.same(bench.order, ['text 61', 'ping 31', 'text 62,text 63'])
   })
 
-  t.test(`${who} asked to proceed while it is not blocked does nothing`, async t => {
+  t.test(`${who} does nothing if asked to proceed while it is not blocked`, async t => {
     const bench = new Bench({ role })
     bench.decoder.proceed()
     t.equal(bench.giver.asked, 0)
@@ -290,7 +290,7 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     }
   })
 
-  t.test(`A30: ${who} hands out no payload of a control frame that keeps its chunk alive`, async t => {
+  t.test(`A30: ${who} passes on no control payload that keeps its chunk alive`, async t => {
     for (const mask of [undefined, Buffer.alloc(4)]) {
       const frames = bytes({ ...ping('small'), ...(mask && { mask }) })
       const chunk = Buffer.from(new ArrayBuffer(2 ** 20), 0, frames.length)
@@ -308,7 +308,7 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     }
   })
 
-  t.test(`${who} holds a Close, where asked, until what is ahead of it has been taken and may be answered`, async t => {
+  t.test(`${who} holds a Close if asked, until the messages before it have been read and may be answered`, async t => {
     const bench = new Bench({ role })
     bench.holds = true
     bench.taker.wants = false
@@ -322,7 +322,7 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     t.same(bench.order, ['text 61', 'close'])
   })
 
-  t.test(`${who} lets go of a held Close when told to, once`, async t => {
+  t.test(`${who} releases a held Close once`, async t => {
     const bench = new Bench({ role })
     bench.holds = true
     bench.taker.wants = false
@@ -342,7 +342,7 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     t.same(frames.map(describeFrame), [text('a'), ping('1'), text('b'), close(''), pong('2')].map(describe))
   })
 
-  test(`${who}, on its own, is destroyed by a fault with the WebSocketError, behind what came before it`, async t => {
+  test(`${who}, on its own, is destroyed by an error of the peer with the WebSocketError, after everything before it`, async t => {
     const decoder = new FrameDecoder({ role })
     const got: Frame[] = []
     decoder.on('data', batch => got.push(...batch))
@@ -357,7 +357,7 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
   })
 }
 
-t.test('without options it is a server that takes frames of up to 2^26-1 bytes', async t => {
+t.test('by default it is a server that accepts frames of up to 2^26-1 bytes', async t => {
   const announced = (length: bigint): Buffer =>
     header(true, { opcode: BINARY, payload: Buffer.alloc(0), fin: true, rsv: 0, length })
   const bench = new Bench()
@@ -368,7 +368,7 @@ t.test('without options it is a server that takes frames of up to 2^26-1 bytes',
   t.match(other.failure, { code: 'WS_ERR_FRAME_TOO_LARGE', closeCode: 1009 })
 })
 
-t.test('what is thrown downstream is not taken for a fault of the peer', async t => {
+t.test('an exception downstream is not taken for an error of the peer', async t => {
   for (const frames of [[text('a')], [text('a'), ping('1')]]) {
     const bench = new Bench()
     bench.taker.meanwhile = () => {
@@ -379,7 +379,7 @@ t.test('what is thrown downstream is not taken for a fault of the peer', async t
   }
 })
 
-t.test('what is thrown downstream does not stop it for good, while bytes pile up', async t => {
+t.test('an exception downstream does not stop it for good, while bytes pile up', async t => {
   const bench = new Bench()
   const tell = bench.taker.meanwhile
   bench.taker.meanwhile = () => {
@@ -392,7 +392,7 @@ t.test('what is thrown downstream does not stop it for good, while bytes pile up
   t.same(bench.order, ['text 62'])
 })
 
-t.test('limits that are none are a RangeError or a TypeError at once', async t => {
+t.test('invalid limits are a RangeError or a TypeError at once', async t => {
   for (const wrong of [-1, Number.NaN]) t.throws(() => new FrameDecoder({ maxFrameSize: wrong }), RangeError)
   t.throws(() => new FrameDecoder({ maxFrameSize: '5' as unknown as number }), TypeError)
   t.throws(() => new FrameDecoder({ role: 'serving' as 'server' }), TypeError)

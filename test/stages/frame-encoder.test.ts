@@ -74,7 +74,7 @@ for (const role of ['server', 'client'] as const) {
     t.ok(readWire(Buffer.concat(bench.wire.items)).every(({ mask }) => (mask !== null) === (role === 'client')))
   })
 
-  t.test(`${who} holds frames over turns, and releases them as one write`, async t => {
+  t.test(`${who} holds frames over several turns, and writes them at once when released`, async t => {
     const bench = new Bench({ role })
     bench.encoder.hold()
     bench.encoder.receive([say('a')])
@@ -91,7 +91,7 @@ for (const role of ['server', 'client'] as const) {
     t.equal(bench.writes.length, 2, 'and then goes on as ever')
   })
 
-  t.test(`${who} that is held before its turn ends sends nothing at its end`, async t => {
+  t.test(`${who} that is held before its turn ends writes nothing at its end`, async t => {
     const bench = new Bench({ role })
     bench.encoder.receive([say('a')])
     bench.encoder.hold()
@@ -101,7 +101,7 @@ for (const role of ['server', 'client'] as const) {
     t.same(bench.writes, [['text 61']])
   })
 
-  t.test(`${who} on a blocked wire keeps what it is given, and wants no more from its high-water mark on`, async t => {
+  t.test(`${who} on a blocked wire buffers frames, and asks for no more from its high-water mark on`, async t => {
     const bench = new Bench({ role, highWaterMark: 1000 })
     bench.wire.wants = false
     bench.encoder.receive([say('a')])
@@ -129,7 +129,7 @@ for (const role of ['server', 'client'] as const) {
     t.same(bench.sent, ['text 61', describe(binary(pattern(500))), describe(binary(pattern(500))), 'text 62'])
   })
 
-  t.test(`${who} lets nothing out of a blocked stage, and all of it at once when it may`, async t => {
+  t.test(`${who} writes nothing while it is blocked, and everything at once afterwards`, async t => {
     const bench = new Bench({ role })
     bench.encoder.block()
     bench.encoder.receive([say('a'), say('b')])
@@ -152,7 +152,7 @@ for (const role of ['server', 'client'] as const) {
   })
 
   t.test(
-    `A12: ${who} keeps one Pong while the wire is blocked, the newest, and says that it did (RFC 6455 §5.5.3)`,
+    `A12: ${who} keeps one Pong while the wire is blocked, the newest, and reports that (RFC 6455 §5.5.3)`,
     async t => {
       const bench = new Bench({ role })
       bench.encoder.block()
@@ -170,7 +170,7 @@ for (const role of ['server', 'client'] as const) {
     }
   )
 
-  t.test(`A12: ${who} keeps one Pong behind a frame in parts as well`, async t => {
+  t.test(`A12: ${who} keeps one Pong after a frame in parts as well`, async t => {
     const bench = new Bench({ role })
     const payload = pattern(20)
     const part = (from: number, to: number): Frame =>
@@ -185,7 +185,7 @@ for (const role of ['server', 'client'] as const) {
     t.same(bench.sent, [binary(payload), pong('99')].map(describe))
   })
 
-  t.test(`${who} sends a Close behind all messages that wait, and nothing after it (RFC 6455 §5.5.1)`, async t => {
+  t.test(`${who} sends a Close after all waiting messages, and nothing after it (RFC 6455 §5.5.1)`, async t => {
     const bench = new Bench({ role })
     bench.encoder.receive([say('a')])
     bench.encoder.close(Buffer.from('03e8', 'hex'))
@@ -200,7 +200,7 @@ for (const role of ['server', 'client'] as const) {
     t.same(bench.sent, ['text 61', describe(close(Buffer.from('03e8', 'hex')))])
   })
 
-  t.test(`${who} sends a Close behind all that wait for a blocked wire`, async t => {
+  t.test(`${who} sends a Close after everything that waits for a blocked wire`, async t => {
     const bench = new Bench({ role })
     bench.encoder.block()
     bench.encoder.receive([say('a')])
@@ -212,7 +212,7 @@ for (const role of ['server', 'client'] as const) {
     t.same(bench.sent, ['pong 31', 'text 61', 'close'])
   })
 
-  t.test(`${who} sends neither a Close nor anything behind it inside a frame in parts`, async t => {
+  t.test(`${who} sends neither a Close nor anything after it inside a frame in parts`, async t => {
     const bench = new Bench({ role })
     const payload = pattern(20)
     const part = (from: number, to: number): Frame =>
@@ -226,7 +226,7 @@ for (const role of ['server', 'client'] as const) {
     t.same(bench.sent, [binary(payload), ping('1'), close()].map(describe))
   })
 
-  t.test(`${who} ends the wire behind all that waits, and sends nothing more`, async t => {
+  t.test(`${who} ends the wire after everything that waits, and sends nothing more`, async t => {
     const bench = new Bench({ role })
     bench.encoder.receive([say('a')])
     bench.encoder.finish()
@@ -247,7 +247,7 @@ for (const role of ['server', 'client'] as const) {
     t.same(bench.wire.batches, [])
   })
 
-  t.test(`${who} ends a blocked wire when it has taken all`, async t => {
+  t.test(`${who} ends a blocked wire when it has taken everything`, async t => {
     const bench = new Bench({ role })
     bench.encoder.block()
     bench.encoder.receive([say('a')])
@@ -258,7 +258,7 @@ for (const role of ['server', 'client'] as const) {
     t.equal(bench.wire.ends, 1)
   })
 
-  test(`${who}, as a stream, encodes batches of frames, and ends behind them`, async t => {
+  test(`${who}, as a stream, encodes batches of frames, and then ends`, async t => {
     const encoder = new FrameEncoder({ role })
     const source = sourceOf([[say('a'), say('b')], [say('c')], [new Frame(Opcode.Binary, pattern(70_000))]], true)
     const chunks = (await all(source.pipe(encoder))) as Buffer[]
@@ -266,7 +266,7 @@ for (const role of ['server', 'client'] as const) {
     t.same(readWire(Buffer.concat(chunks)).map(describe), expected.map(describe))
   })
 
-  test(`${who}, as a stream, leaves nothing behind where the reader is slow`, async t => {
+  test(`${who}, as a stream, loses nothing if the reader is slow`, async t => {
     for (const size of [10, 1000, 10_000, 50_000]) {
       const batches = Array.from({ length: 40 }, (_, i) => [new Frame(Opcode.Binary, pattern(size + i))])
       const taken = sink({ slow: true })
@@ -278,7 +278,7 @@ for (const role of ['server', 'client'] as const) {
     }
   })
 
-  test(`A17: ${who}, as a stream that nobody reads, takes no more than about its high-water mark`, async t => {
+  test(`A17: ${who}, as an unread stream, takes no more than about its high-water mark`, async t => {
     const encoder = new FrameEncoder({ role, highWaterMark: 65536 })
     let taken = 0
     while (taken < 1000 && encoder.write([new Frame(Opcode.Binary, pattern(10_000))])) taken++
@@ -295,7 +295,7 @@ function sizeOf(role: 'server' | 'client', frames: number): number {
   return wire(role === 'client', ...Array.from({ length: frames }, () => text('x'))).length
 }
 
-t.test('without options it is a server that keeps 64 KiB for a blocked wire', async t => {
+t.test('by default it is a server that buffers 64 KiB for a blocked wire', async t => {
   const bench = new Bench()
   bench.encoder.block()
   t.ok(bench.encoder.receive([new Frame(Opcode.Binary, pattern(65536 - 5))]))
@@ -314,13 +314,13 @@ t.test('it needs no listener', async t => {
   t.equal(taker.batches.length, 1)
 })
 
-t.test('options that are none are a RangeError or a TypeError at once', async t => {
+t.test('invalid options are a RangeError or a TypeError at once', async t => {
   for (const wrong of [-1, Number.NaN]) t.throws(() => new FrameEncoder({ highWaterMark: wrong }), RangeError)
   t.throws(() => new FrameEncoder({ highWaterMark: '5' as unknown as number }), TypeError)
   t.throws(() => new FrameEncoder({ role: 'serving' as 'server' }), TypeError)
 })
 
-t.test('without a wire, what was handed on counts as written', async t => {
+t.test('without a wire, data that was passed on counts as written', async t => {
   const bench = new Bench()
   let calls = 0
   bench.encoder.receive([new Frame(Opcode.Text, 'a')])

@@ -56,7 +56,7 @@ class Bench {
   }
 }
 
-t.test('without a reader it holds all that comes, and then wants no more, until it is opened', async t => {
+t.test('without a reader it buffers all input, and asks for no more until it is opened', async t => {
   const bench = new Bench()
   t.notOk(bench.stage.receive([bytes('a'), bytes('b')]))
   t.notOk(bench.stage.receive([bytes('c')]))
@@ -66,7 +66,7 @@ t.test('without a reader it holds all that comes, and then wants no more, until 
   t.equal(bench.giver.asked, 1)
 })
 
-t.test('with a limit it holds that many bytes before it wants no more, and all of them are copies', async t => {
+t.test('with a limit it buffers that many bytes before it asks for no more, all as copies', async t => {
   const bench = new Bench(null, 4)
   const memory = bytes('abc')
   t.ok(bench.stage.receive([memory]))
@@ -77,7 +77,7 @@ t.test('with a limit it holds that many bytes before it wants no more, and all o
   t.equal(bench.giver.asked, 1)
 })
 
-t.test('a reader that is full gets no more until it says so', async t => {
+t.test('a full reader gets no more until it asks for it', async t => {
   const reader = Object.assign(new Head(), { isFull: false })
   const bench = new Bench(reader)
   t.ok(bench.stage.receive([bytes('a')]))
@@ -93,7 +93,7 @@ t.test('a reader that is full gets no more until it says so', async t => {
   t.equal(reader.head, 'ab')
 })
 
-t.test('what is thrown when the head is whole is not taken for a fault of the peer', async t => {
+t.test('an exception after the head is not taken for an error of the peer', async t => {
   const reader = new Head()
   reader.done = () => {
     throw new HandshakeError('WS_ERR_REJECTED')
@@ -105,7 +105,7 @@ t.test('what is thrown when the head is whole is not taken for a fault of the pe
   t.equal(bench.passed, 'b')
 })
 
-t.test('a reader that comes behind the end of the wire hears of it', async t => {
+t.test('a reader that is set after the end of the wire gets the end', async t => {
   const bench = new Bench(null, 10)
   bench.stage.finish()
   const reader = new Head()
@@ -114,7 +114,7 @@ t.test('a reader that comes behind the end of the wire hears of it', async t => 
   t.same(bench.errors, ['WS_ERR_CONNECTION_LOST'])
 })
 
-t.test('an error that is not of the handshake is thrown on', async t => {
+t.test('an error that is not a HandshakeError is thrown', async t => {
   const reader = new Head()
   reader.receive = () => {
     throw new Error('oops')
@@ -122,7 +122,7 @@ t.test('an error that is not of the handshake is thrown on', async t => {
   t.throws(() => new Bench(reader).stage.receive([bytes('a')]), { message: 'oops' })
 })
 
-t.test('what is held can be taken away', async t => {
+t.test('buffered bytes can be taken out', async t => {
   const bench = new Bench(null, 10)
   bench.stage.keep(bytes('a'))
   bench.stage.receive([bytes('b')])
@@ -131,7 +131,7 @@ t.test('what is held can be taken away', async t => {
   t.equal(bench.passed, '')
 })
 
-t.test('opened, it has left: its neighbours are linked, and it holds neither', async t => {
+t.test('opened, it leaves the pipeline: its neighbours are linked, and it refers to neither', async t => {
   const bench = new Bench()
   bench.stage.open()
   t.equal(bench.giver.next, bench.taker)
@@ -147,7 +147,7 @@ t.test('opened, it has left: its neighbours are linked, and it holds neither', a
   t.equal(bench.taker.ends, 1)
 })
 
-t.test('the reader gets the head in whatever pieces it comes, and what stands behind it is kept', async t => {
+t.test('the reader gets the head in pieces of any size, and the bytes after it are kept', async t => {
   for (const pieces of [[bytes('the head.behind')], byteByByte(bytes('the head.behind'))]) {
     for (const atOnce of [true, false]) {
       const head = new Head()
@@ -162,7 +162,7 @@ t.test('the reader gets the head in whatever pieces it comes, and what stands be
   }
 })
 
-t.test('while the head comes more is wanted, and with the head whole no more until it is opened', async t => {
+t.test('while the head arrives it asks for more, and then for no more until it is opened', async t => {
   const bench = new Bench(new Head())
   t.ok(bench.stage.receive([bytes('the he')]))
   t.notOk(bench.stage.receive([bytes('ad.')]))
@@ -172,7 +172,7 @@ t.test('while the head comes more is wanted, and with the head whole no more unt
   t.equal(bench.giver.asked, 1)
 })
 
-t.test('it may be opened in the midst of the head: the rest goes through at once', async t => {
+t.test('it may be opened inside the head: the rest passes at once', async t => {
   const head = new Head()
   const bench = new Bench(head)
   head.done = () => bench.stage.open()
@@ -188,7 +188,7 @@ t.test('it may be opened in the midst of the head: the rest goes through at once
   t.equal(blocked.giver.asked, 0)
 })
 
-t.test('pieces of one batch behind the head follow it in order, though it is opened between them', async t => {
+t.test('pieces of one batch after the head follow it in order, even if it is opened between them', async t => {
   const head = new Head()
   const bench = new Bench(head)
   head.done = () => bench.stage.open()
@@ -196,7 +196,7 @@ t.test('pieces of one batch behind the head follow it in order, though it is ope
   t.equal(bench.passed, 'abc')
 })
 
-t.test('where what was kept fills what is downstream, no more is asked for', async t => {
+t.test('if the kept bytes fill downstream, it asks for no more', async t => {
   const bench = new Bench()
   bench.stage.receive([bytes('a')])
   bench.taker.wants = false
@@ -207,7 +207,7 @@ t.test('where what was kept fills what is downstream, no more is asked for', asy
   t.equal(bench.giver.asked, 1)
 })
 
-t.test('bytes that somebody else has read behind the head go first', async t => {
+t.test('bytes after a head that other code has read go first', async t => {
   const bench = new Bench()
   bench.stage.keep(bytes('a'))
   bench.stage.keep(Buffer.alloc(0))
@@ -217,7 +217,7 @@ t.test('bytes that somebody else has read behind the head go first', async t => 
   t.equal(bench.taker.batches.length, 1)
 })
 
-t.test('bytes of the handshake itself are held back by nothing', async t => {
+t.test('bytes of the handshake itself are not held back', async t => {
   const bench = new Bench()
   bench.stage.receive([bytes('a frame')])
   t.ok(bench.stage.send(bytes('the head ')))
@@ -228,7 +228,7 @@ t.test('bytes of the handshake itself are held back by nothing', async t => {
   t.equal(bench.passed, 'the head and more a frame')
 })
 
-t.test('a wrong head is told to the listener, and all input after it is dropped', async t => {
+t.test('an invalid head is reported to the listener, and all input after it is dropped', async t => {
   const bench = new Bench(new Head())
   t.ok(bench.stage.receive([bytes('the'), bytes('?'), bytes('head.x')]))
   t.same(bench.errors, ['WS_ERR_MALFORMED_HEAD'])
@@ -238,7 +238,7 @@ t.test('a wrong head is told to the listener, and all input after it is dropped'
   t.same(bench.errors, ['WS_ERR_MALFORMED_HEAD'])
 })
 
-t.test('what the reader throws that is no HandshakeError is thrown on', async t => {
+t.test('an exception of the reader that is not a HandshakeError is thrown', async t => {
   const head = new Head()
   head.done = () => {
     throw new RangeError('a fault of ours')
@@ -248,7 +248,7 @@ t.test('what the reader throws that is no HandshakeError is thrown on', async t 
   t.same(bench.errors, [])
 })
 
-t.test('discarded, it takes all and passes none, also in the midst of the head', async t => {
+t.test('discarded, it accepts and drops all input, even inside the head', async t => {
   const bench = new Bench()
   bench.stage.discard()
   t.ok(bench.stage.receive([bytes('a')]))
@@ -263,7 +263,7 @@ t.test('discarded, it takes all and passes none, also in the midst of the head',
   t.equal(other.giver.asked, 1, 'and asks for more to drop')
 })
 
-t.test('an end before the head is whole is for the reader to judge, and passed on', async t => {
+t.test('an end before the head is complete is checked by the reader, and passed on', async t => {
   const head = new Head()
   const bench = new Bench(head)
   bench.stage.receive([bytes('the he')])
@@ -273,7 +273,7 @@ t.test('an end before the head is whole is for the reader to judge, and passed o
   t.equal(bench.taker.ends, 1)
 })
 
-t.test('an end that the reader can live with waits until it is opened', async t => {
+t.test('an end that the reader accepts waits until it is opened', async t => {
   const head = new Head()
   head.atEnd = null
   const bench = new Bench(head)
@@ -284,7 +284,7 @@ t.test('an end that the reader can live with waits until it is opened', async t 
   t.equal(bench.taker.ends, 1)
 })
 
-t.test('an end behind the head waits behind what is kept', async t => {
+t.test('an end after the head waits for the kept bytes', async t => {
   const bench = new Bench(new Head())
   bench.stage.receive([bytes('the head.behind')])
   bench.stage.finish()
@@ -296,7 +296,7 @@ t.test('an end behind the head waits behind what is kept', async t => {
   t.equal(bench.taker.ends, 1)
 })
 
-t.test('an end after a second one, or after it was discarded, is passed on', async t => {
+t.test('an end after a second one, or after discard, is passed on', async t => {
   const twice = new Bench()
   twice.stage.finish()
   t.equal(twice.taker.ends, 0)
@@ -308,13 +308,13 @@ t.test('an end after a second one, or after it was discarded, is passed on', asy
   t.equal(discarded.taker.ends, 1)
 })
 
-t.test('asked to proceed while it is shut, it asks for nothing', async t => {
+t.test('asked to proceed while it is shut, it requests nothing', async t => {
   const bench = new Bench()
   bench.stage.proceed()
   t.equal(bench.giver.asked, 0)
 })
 
-t.test('linked on one side only it stays, and passes on', async t => {
+t.test('linked on one side only, it stays and passes bytes on', async t => {
   const [stage, taker] = [new HandshakeTransform(), new Taker<Buffer>()]
   link(stage, taker)
   stage.receive([bytes('a')])
@@ -340,7 +340,7 @@ const WAYS: Record<string, (stage: HandshakeTransform, source: NodeJS.ReadableSt
 for (const [how, put] of Object.entries(WAYS)) {
   const frames = [wire(true, text('a')), wire(true, text('b')), wire(true, text('c'))]
 
-  test(`${how}: held bytes come through once it is opened, and the end behind them`, async t => {
+  test(`${how}: buffered bytes pass once it is opened, and then the end`, async t => {
     for (const turns of [0, 1, 10]) {
       const stage = new HandshakeTransform()
       const got = all(put(stage, sourceOf(frames)))
@@ -352,7 +352,7 @@ for (const [how, put] of Object.entries(WAYS)) {
     }
   })
 
-  test(`${how}: bytes behind the head are not lost`, async t => {
+  test(`${how}: bytes after the head are not lost`, async t => {
     const head = new Head()
     const stage = new HandshakeTransform(head)
     head.done = () => setImmediate(() => stage.open())
@@ -364,7 +364,7 @@ for (const [how, put] of Object.entries(WAYS)) {
     t.same(whole, how.includes('decoder') ? ['a', 'b', 'c'] : [Buffer.concat(frames)])
   })
 
-  test(`${how}: an end without a byte comes through once it is opened`, async t => {
+  test(`${how}: an end without a byte passes once it is opened`, async t => {
     const stage = new HandshakeTransform()
     const got = all(put(stage, sourceOf([])))
     await nextTurn()
@@ -374,7 +374,7 @@ for (const [how, put] of Object.entries(WAYS)) {
   })
 }
 
-test('as a stream it does not take more than its buffer holds while it is shut', async t => {
+test('as a stream it takes no more than its buffer holds while it is shut', async t => {
   const stage = new HandshakeTransform()
   const source = new PassThrough({ highWaterMark: 1000 })
   source.pipe(stage)
@@ -387,7 +387,7 @@ test('as a stream it does not take more than its buffer holds while it is shut',
   stage.destroy()
 })
 
-test('on its own it is destroyed by a wrong head, with the HandshakeError', async t => {
+test('on its own it is destroyed by an invalid head, with the HandshakeError', async t => {
   const stage = new HandshakeTransform(new Head())
   const failed = event(stage, 'error')
   stage.write(bytes('the ?'))
@@ -395,7 +395,7 @@ test('on its own it is destroyed by a wrong head, with the HandshakeError', asyn
   t.ok(stage.destroyed)
 })
 
-test('on its own it is destroyed by an end before the head is whole', async t => {
+test('on its own it is destroyed by an end before the head is complete', async t => {
   const stage = new HandshakeTransform(new Head())
   stage.resume()
   const failed = event(stage, 'error')
@@ -403,7 +403,7 @@ test('on its own it is destroyed by an end before the head is whole', async t =>
   t.match(await failed, { code: 'WS_ERR_CONNECTION_LOST' })
 })
 
-test('outbound, the head goes ahead of frames that wait', async t => {
+test('outbound, the head is sent before frames that wait', async t => {
   const [encoder, stage, out] = [new FrameEncoder(), new HandshakeTransform(), sink()]
   encoder.pipe(stage).pipe(out)
   encoder.block()

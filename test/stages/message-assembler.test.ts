@@ -62,18 +62,21 @@ function linked(options?: MessageAssemblerOptions): {
   return { giver, assembler, taker }
 }
 
-t.test('all messages of a batch of frames are one batch, and a batch that ends none is none', async t => {
-  const { assembler, taker } = linked()
-  t.ok(assembler.receive([words('a'), words('b'), new Frame(Opcode.Binary, Buffer.from('c'), false)]))
-  t.ok(assembler.receive([new Frame(Opcode.Continuation, Buffer.from('d'), false)]))
-  t.ok(assembler.receive([new Frame(Opcode.Continuation, Buffer.from('e')), words('f')]))
-  t.same(taker.batches, [
-    ['a', 'b'],
-    [Buffer.from('cde'), 'f']
-  ])
-})
+t.test(
+  'all messages of a batch of frames are one batch, and a batch without the end of a message makes none',
+  async t => {
+    const { assembler, taker } = linked()
+    t.ok(assembler.receive([words('a'), words('b'), new Frame(Opcode.Binary, Buffer.from('c'), false)]))
+    t.ok(assembler.receive([new Frame(Opcode.Continuation, Buffer.from('d'), false)]))
+    t.ok(assembler.receive([new Frame(Opcode.Continuation, Buffer.from('e')), words('f')]))
+    t.same(taker.batches, [
+      ['a', 'b'],
+      [Buffer.from('cde'), 'f']
+    ])
+  }
+)
 
-t.test('control frames that reach it pass by', async t => {
+t.test('control frames are ignored', async t => {
   const { assembler, taker } = linked()
   const controls = [Opcode.Ping, Opcode.Pong, Opcode.Close].map(opcode => new Frame(opcode, Buffer.from('x')))
   t.ok(assembler.receive(controls))
@@ -85,7 +88,7 @@ t.test('control frames that reach it pass by', async t => {
   t.same(taker.items, ['ab'])
 })
 
-t.test('where no more is wanted it says so, unless it has handed on nothing', async t => {
+t.test('it reports a full downstream, unless it has passed nothing on', async t => {
   const { giver, assembler, taker } = linked()
   taker.wants = false
   t.ok(assembler.receive([new Frame(Opcode.Text, Buffer.from('a'), false)]))
@@ -94,7 +97,7 @@ t.test('where no more is wanted it says so, unless it has handed on nothing', as
   t.equal(giver.asked, 1)
 })
 
-t.test('the messages before a fault are handed on before its listener is told', async t => {
+t.test('messages before an error are passed on before its listener is notified', async t => {
   const { assembler, taker } = linked()
   const order: string[] = []
   taker.meanwhile = () => order.push('messages')
@@ -104,7 +107,7 @@ t.test('the messages before a fault are handed on before its listener is told', 
   t.same(taker.items, ['a'])
 })
 
-t.test('without options, messages may have 2^26-1 bytes and 2^17 fragments', async t => {
+t.test('by default, messages may have 2^26-1 bytes and 2^17 fragments', async t => {
   const fragment = (fin: boolean): Frame => new Frame(Opcode.Continuation, Buffer.alloc(0), fin)
   const errors: string[] = []
   const limited = (): MessageAssembler => {
@@ -124,7 +127,7 @@ t.test('without options, messages may have 2^26-1 bytes and 2^17 fragments', asy
   t.same(errors, ['WS_ERR_TOO_MANY_FRAGMENTS'])
 })
 
-test('on its own it is destroyed by a fault, with the WebSocketError, behind the messages before it', async t => {
+test('on its own it is destroyed by an error of the peer, with the WebSocketError, after the messages before it', async t => {
   const assembler = new MessageAssembler()
   const got: unknown[] = []
   assembler.on('data', batch => got.push(...batch))
@@ -138,7 +141,7 @@ test('on its own it is destroyed by a fault, with the WebSocketError, behind the
   t.ok(assembler.destroyed)
 })
 
-test('on its own behind a decoder, it takes nothing after a fault', async t => {
+test('on its own after a decoder, it takes nothing after an error', async t => {
   const [decoder, assembler] = [new FrameDecoder(), new MessageAssembler()]
   decoder.pipe(assembler)
   const got: unknown[] = []
@@ -151,7 +154,7 @@ test('on its own behind a decoder, it takes nothing after a fault', async t => {
   t.same(got, ['a'])
 })
 
-t.test('what is no fault of the peer is not taken for one', async t => {
+t.test("an error that is not the peer's is not reported as such", async t => {
   const { assembler } = linked()
   assembler.listener = { fail: () => t.fail('a fault of the peer') }
   const broken = words('a')
@@ -163,7 +166,7 @@ t.test('what is no fault of the peer is not taken for one', async t => {
   t.throws(() => assembler.receive([broken]), { message: 'a fault of ours' })
 })
 
-t.test('limits that are none are a RangeError or a TypeError at once', async t => {
+t.test('invalid limits are a RangeError or a TypeError at once', async t => {
   for (const name of ['maxMessageSize', 'maxFragments']) {
     for (const wrong of [-1, Number.NaN])
       t.throws(() => new MessageAssembler({ [name]: wrong }), RangeError, `${name}: ${wrong}`)
@@ -172,7 +175,7 @@ t.test('limits that are none are a RangeError or a TypeError at once', async t =
   }
 })
 
-test('messages outlive the batches they came in', async t => {
+test('messages outlive the batches they arrived in', async t => {
   const decoder = new FrameDecoder()
   const assembler = decoder.pipe(new MessageAssembler())
   const got: Message[] = []

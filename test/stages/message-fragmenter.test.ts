@@ -41,7 +41,7 @@ t.test('a message over fragmentSize is several frames, in one batch', async t =>
   )
 })
 
-t.test('fragments are handed on as far as there is room, and what waits stays in order', async t => {
+t.test('fragments are passed on while there is room, and waiting ones keep their order', async t => {
   const { fragmenter, taker, giver } = linked({ fragmentSize: 16_384 })
   taker.wants = false
   t.equal(fragmenter.receive([pattern(200_000)]), false)
@@ -60,7 +60,7 @@ t.test('fragments are handed on as far as there is room, and what waits stays in
   t.same([fragmenter.size, fragmenter.isIdle], [0, true])
 })
 
-t.test('frames that are to stay whole keep their place among those that are cut', async t => {
+t.test('frames that must stay whole keep their order among those that are split', async t => {
   const { fragmenter, taker } = linked({ fragmentSize: 2 })
   fragmenter.receive(['abc'])
   fragmenter.pass([new Frame(Opcode.Binary, 'whole')], false)
@@ -69,7 +69,7 @@ t.test('frames that are to stay whole keep their place among those that are cut'
   t.same(taker.items.map(describeFrame), ['text+ 6162', 'more 63', 'binary 77686f6c65', 'text 646566'])
 })
 
-t.test('stopped, it drops what waits', async t => {
+t.test('stopped, it drops waiting frames', async t => {
   const { fragmenter, taker } = linked({ fragmentSize: 16_384 })
   taker.wants = false
   fragmenter.receive([pattern(200_000)])
@@ -91,7 +91,7 @@ t.test('without fragmentSize nothing is split', async t => {
   }
 })
 
-t.test('whether more is wanted, the stage behind it says, and asks on', async t => {
+t.test('the next stage decides whether more is wanted', async t => {
   const { fragmenter, taker, giver } = linked()
   taker.wants = false
   t.notOk(fragmenter.receive(['a']))
@@ -100,7 +100,7 @@ t.test('whether more is wanted, the stage behind it says, and asks on', async t 
   t.ok(fragmenter.receive(['b']))
 })
 
-t.test('the end goes on behind the frames', async t => {
+t.test('the end follows the frames', async t => {
   const { fragmenter, taker } = linked()
   fragmenter.receive(['a'])
   t.equal(taker.ends, 0)
@@ -108,12 +108,12 @@ t.test('the end goes on behind the frames', async t => {
   t.equal(taker.ends, 1)
 })
 
-test('as a stream it takes messages, and brings batches of frames', async t => {
+test('as a stream it takes messages, and gives batches of frames', async t => {
   const frames = await all(sourceOf(['a', pattern(3)], true).pipe(new MessageFragmenter({ fragmentSize: 2 })))
   t.same((frames as Frame[]).map(describeFrame), ['text 61', 'binary+ 0108', 'more 0f'])
 })
 
-test('A08: what is no message fails the stream with a TypeError, and throws at nobody', async t => {
+test('A08: a value that is not a message fails the stream with a TypeError, and throws nowhere', async t => {
   for (const wrong of [5, {}, true]) {
     const fragmenter = new MessageFragmenter()
     const failed = event<Error>(fragmenter, 'error')
@@ -122,7 +122,7 @@ test('A08: what is no message fails the stream with a TypeError, and throws at n
   }
 })
 
-t.test('a fragmentSize that is none is a RangeError or a TypeError at once', async t => {
+t.test('an invalid fragmentSize is a RangeError or a TypeError at once', async t => {
   for (const fragmentSize of [0, -1, Number.NaN]) t.throws(() => new MessageFragmenter({ fragmentSize }), RangeError)
   for (const fragmentSize of ['5', null, {}]) {
     t.throws(() => new MessageFragmenter({ fragmentSize: fragmentSize as number }), TypeError)

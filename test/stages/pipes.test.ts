@@ -24,7 +24,7 @@ function pipeEvents(stage: NodeJS.EventEmitter, source: unknown): string[] {
   return events
 }
 
-test('an unpiped stage gets nothing more, and both ends are told', async t => {
+test('an unpiped stage gets nothing more, and both ends are notified', async t => {
   const [decoder, assembler] = [new FrameDecoder(), new MessageAssembler()]
   const events = pipeEvents(assembler, decoder)
   const got: unknown[] = []
@@ -50,7 +50,7 @@ test('an unpiped stage gets nothing more, and both ends are told', async t => {
   t.same(got, ['piped', 'nowhere', 'piped again'], 'what waited comes with the next pipe, as with any Readable')
 })
 
-test('unpipe() without a stage takes every pipe back', async t => {
+test('unpipe() without a stage removes every pipe', async t => {
   const [fragmenter, encoder] = [new MessageFragmenter(), new FrameEncoder()]
   const events = pipeEvents(encoder, fragmenter)
   fragmenter.pipe(encoder)
@@ -59,7 +59,7 @@ test('unpipe() without a stage takes every pipe back', async t => {
   t.same([fragmenter.next, encoder.prev], [null, null])
 })
 
-test("a subclass's own _transform does its work, whichever side of the pipe it is on", async t => {
+test("a subclass's own _transform is used, on either side of the pipe", async t => {
   let seen = 0
   class Counting extends FrameDecoder {
     override _transform(chunk: unknown, encoding: string, callback: TransformCallback): void {
@@ -104,7 +104,7 @@ test('a pipe that does not end its destination is an ordinary one', async t => {
   t.equal(assembler.writableEnded, false)
 })
 
-test('a second destination beside a linked one gets the same', async t => {
+test('a second destination besides a linked one gets the same', async t => {
   const [decoder, assembler] = [new FrameDecoder(), new MessageAssembler()]
   const messages: unknown[] = []
   assembler.on('data', batch => messages.push(...batch))
@@ -119,7 +119,7 @@ test('a second destination beside a linked one gets the same', async t => {
   t.equal(batches.length, 2)
 })
 
-test('one that was written to or read before is piped as any stream', async t => {
+test('a stage that was written to or read before is piped like any stream', async t => {
   const [decoder, assembler] = [new FrameDecoder(), new MessageAssembler()]
   decoder.write(wire(true, text('before')))
   await turns()
@@ -130,7 +130,7 @@ test('one that was written to or read before is piped as any stream', async t =>
   decoder.end(wire(true, text('behind'), close()))
 })
 
-test('an encoder without a wire calls back when it has handed on what it was given', async t => {
+test('an encoder without a wire calls back when it has passed its data on', async t => {
   const encoder = new FrameEncoder()
   const out: Buffer[] = []
   encoder.on('data', chunk => out.push(chunk))
@@ -145,7 +145,7 @@ test('an encoder without a wire calls back when it has handed on what it was giv
   t.equal(encoder.size, 0)
 })
 
-test('an encoder calls back when the wire has written all that came before', async t => {
+test('an encoder calls back when the wire has written everything before', async t => {
   const encoder = new FrameEncoder()
   const out: Buffer[] = []
   encoder.on('data', chunk => out.push(chunk))
@@ -174,7 +174,7 @@ test('an encoder calls back when the wire has written all that came before', asy
   t.same(called.slice(3), ['behind the second'])
 })
 
-test('an encoder that can write nothing any more says so at once', async t => {
+test('an encoder that can write nothing any more reports it at once', async t => {
   const encoder = new FrameEncoder()
   encoder.resume()
   encoder.close(Buffer.from([3, 232]))

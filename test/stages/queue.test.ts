@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Queue } from '../../lib/stages/queue.js'
 
-t.test('what goes in comes out in the same order', async t => {
+t.test('items come out in the order in which they went in', async t => {
   const queue = new Queue<number>()
   t.equal(queue.shift(), undefined)
   const out: number[] = []
@@ -27,7 +27,7 @@ t.test('what goes in comes out in the same order', async t => {
   t.equal(queue.shift(), undefined)
 })
 
-t.test('it does not keep alive what has been taken', async t => {
+t.test('it does not keep removed items alive', async t => {
   const queue = new Queue<object>()
   for (let i = 0; i < 3000; i++) queue.push({})
   for (let i = 0; i < 2900; i++) queue.shift()

@@ -88,7 +88,7 @@ const CARGO: Record<string, (string | Buffer)[]> = {
 for (const [how, put] of Object.entries(MIXTURES)) {
   for (const [what, messages] of Object.entries(CARGO)) {
     for (const slow of [false, true]) {
-      test(`${how}: ${what} and the end come through in order, to a ${slow ? 'slow' : 'quick'} reader`, async t => {
+      test(`${how}: ${what} and the end arrive in order, for a ${slow ? 'slow' : 'quick'} reader`, async t => {
         // empty binary messages are empty chunks, which object mode passes on as well
         const got = await all(put(newLoop(), sourceOf(messages, true)), slow)
         t.equal(got.length, messages.length)
@@ -138,7 +138,7 @@ test('a stage can be piped into any stream, and from any', async t => {
   )
 })
 
-test("a Transform of the user's own between two stages sees batches of frames, and may change them", async t => {
+test('a Transform of the user between two stages gets batches of frames, and may change them', async t => {
   const { decoder, assembler } = newLoop()
   const seen: number[] = []
   const shouting = passing()
@@ -154,7 +154,7 @@ test("a Transform of the user's own between two stages sees batches of frames, a
   t.same(seen, [2, 1])
 })
 
-test('a frame by itself is taken for a batch of one', async t => {
+test('a single frame counts as a batch of one', async t => {
   const assembler = new MessageAssembler()
   assembler.write(new Frame(Opcode.Text, Buffer.from('a')))
   assembler.write([new Frame(Opcode.Text, Buffer.from('b')), new Frame(Opcode.Text, Buffer.from('c'))])
@@ -162,13 +162,13 @@ test('a frame by itself is taken for a batch of one', async t => {
   t.same(await all(assembler), ['a', 'b', 'c'])
 })
 
-test('messages go through without having been bytes', async t => {
+test('messages pass without being converted to bytes', async t => {
   const messages = ['text', 'gr\u00fc\u00df', Buffer.from('bytes'), 'x'.repeat(2000), pattern(2000)]
   const fragmenter = new MessageFragmenter()
   t.same(await all(sourceOf(messages, true).pipe(fragmenter).pipe(new MessageAssembler())), messages)
 })
 
-test('a stage goes on however it is read: by events, by read(), by iteration', async t => {
+test('a stage continues however it is read: by events, by read(), by iteration', async t => {
   const chunks = Array.from({ length: 20 }, (_, i) => wire(true, text(`${i}`)))
   const expected = chunks.map((_, i) => `${i}`)
   const ways: Record<string, (stage: MessageAssembler) => Promise<unknown[]>> = {
@@ -209,13 +209,13 @@ test('pipe with end: false is an ordinary pipe, and does not end the destination
   t.notOk(assembler.writableEnded)
 })
 
-test('pipe with end: true is a link like any', async t => {
+test('pipe with end: true is a link as usual', async t => {
   const { decoder, assembler } = newLoop()
   decoder.pipe(assembler, { end: true })
   t.equal(decoder.next, assembler)
 })
 
-test('a stage that somebody reads keeps its ordinary ways', async t => {
+test('a stage that is read works as an ordinary stream', async t => {
   const readers: Record<string, (decoder: FrameDecoder) => void> = {
     "by 'data'": decoder => decoder.on('data', () => {}),
     "by 'readable'": decoder => decoder.on('readable', () => {}),
@@ -245,7 +245,7 @@ test('a stage that somebody reads keeps its ordinary ways', async t => {
 })
 
 for (const name of ['data', 'readable']) {
-  test(`somebody who listens for '${name}' on a linked stage gets what the other end gets, from then on`, async t => {
+  test(`a listener for '${name}' on a linked stage gets the same data as the other end, from then on`, async t => {
     const { decoder, assembler } = newLoop()
     decoder.pipe(assembler)
     const messages = all(assembler, true)
@@ -268,7 +268,7 @@ for (const name of ['data', 'readable']) {
   })
 }
 
-test('a stage that somebody writes to keeps its ordinary ways', async t => {
+test('a stage that is written to works as an ordinary stream', async t => {
   const busy = new MessageAssembler()
   busy.cork()
   busy.write(new Frame(Opcode.Text, Buffer.from('waiting')))
@@ -282,7 +282,7 @@ test('a stage that somebody writes to keeps its ordinary ways', async t => {
   t.equal(second.next, null, 'it has been ended')
 })
 
-test('a stage that has been built, and not used, links', async t => {
+test('a stage that has been built but not used is linked', async t => {
   const { decoder, assembler } = newLoop()
   for (const stage of [decoder, assembler]) {
     stage.on('error', () => {})
@@ -334,7 +334,7 @@ for (const [how, put] of Object.entries<(decoder: FrameDecoder, assembler: Messa
   linked: (decoder, assembler) => decoder.pipe(assembler),
   'piped through a Transform': (decoder, assembler) => decoder.pipe(passing()).pipe(assembler)
 })) {
-  test(`${how}: a source is stopped while nobody reads, and all comes in order later`, async t => {
+  test(`${how}: a source is stopped while nothing reads, and everything arrives in order later`, async t => {
     const { decoder, assembler } = newLoop()
     put(decoder, assembler)
     let given = 0
@@ -357,7 +357,7 @@ for (const [how, put] of Object.entries<(decoder: FrameDecoder, assembler: Messa
   })
 }
 
-test('the end waits behind what nobody has read yet', async t => {
+test('the end waits for unread data', async t => {
   const { decoder, assembler } = newLoop()
   decoder.pipe(assembler)
   decoder.end(wire(true, ...Array.from({ length: 5000 }, () => text('x'))))
@@ -367,7 +367,7 @@ test('the end waits behind what nobody has read yet', async t => {
   t.equal((await all(assembler, true)).length, 5000)
 })
 
-test('a half-linked stage finishes its writable side when what was written has gone', async t => {
+test('a half-linked stage finishes its writable side when the written data has left', async t => {
   const { decoder, assembler } = newLoop()
   decoder.pipe(assembler)
   const finish = event(decoder, 'finish')
@@ -377,7 +377,7 @@ test('a half-linked stage finishes its writable side when what was written has g
   t.same(await messages, ['a'])
 })
 
-test('links can be made and left by hand, and with what is no stage', async t => {
+test('links can be made and removed by hand, also with objects that are not stages', async t => {
   class Passing extends Stage<string, string> {
     receive(batch: readonly string[]): boolean {
       return this.hand(batch)
@@ -422,7 +422,7 @@ test('links can be made and left by hand, and with what is no stage', async t =>
   t.equal(taker.prev, null)
 })
 
-test('a stage that is destroyed does not go on', async t => {
+test('a stage that is destroyed does not continue', async t => {
   const { decoder, assembler } = newLoop()
   decoder.pipe(assembler)
   assembler.on('data', () => t.fail('a message after the end'))
@@ -441,7 +441,7 @@ test('pipeline() rejects with the error of a stage, and destroys the others', as
   for (const stream of [source, decoder, assembler, taker]) t.ok(stream.destroyed)
 })
 
-test('bytes may come through in any pieces', async t => {
+test('bytes may arrive in any pieces', async t => {
   const messages = Array.from({ length: 50 }, (_, i) => `message ${i}`)
   const bytes = wire(true, ...messages.map(message => text(message)))
   const chunks = cut(bytes, 1, 2, 3, 10, 11, 100, 101, 333)

@@ -6,7 +6,7 @@ import https from 'node:https'
 import t from 'tap'
 import { acceptWebSockets } from '../../lib/net/accept-web-sockets.js'
 
-t.test('the context has the type that verify gives it', async t => {
+t.test('the context has the type that verify returns', async t => {
   const server = http.createServer()
   const acceptor = acceptWebSockets(
     server,
@@ -31,7 +31,7 @@ t.test('the context has the type that verify gives it', async t => {
   t.equal(acceptor.size, 0)
 })
 
-t.test('every server of Node is one', async t => {
+t.test('every server of Node is accepted', async t => {
   const servers = [http.createServer(), https.createServer(), http2.createServer(), http2.createSecureServer()]
   for (const server of servers) {
     const acceptor = acceptWebSockets(server, { path: /^\//, maxMessageSize: 1000 }, async ws => {

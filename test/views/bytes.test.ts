@@ -32,7 +32,7 @@ for (const wire of WIRES) {
 }
 
 for (const setup of IN_MEMORY) {
-  t.test(`what is corked is one message, and what comes has no borders: ${nameOf(setup)}`, async t => {
+  t.test(`corked writes are one message, and received bytes have no borders: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const { bytes } = ws
     t.equal(ws.bytes, bytes)
@@ -56,7 +56,7 @@ for (const setup of IN_MEMORY) {
     t.equal((await got).toString(), 'one two three')
   })
 
-  t.test(`a text message is a fault: ${nameOf(setup)}`, async t => {
+  t.test(`a text message fails the connection: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const got = rejection(readAll(ws.bytes))
     peer.write(peer.frame(BINARY, 'bytes'), peer.frame(TEXT, 'text'))
@@ -68,7 +68,7 @@ for (const setup of IN_MEMORY) {
     t.ok((await late) instanceof Error)
   })
 
-  t.test(`a message that breaks a limit, in the middle: ${nameOf(setup)}`, async t => {
+  t.test(`a message exceeds a limit, in the middle: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { maxMessageSize: 10 })
     const got = rejection(readAll(ws.bytes))
     peer.send(BINARY, '12345', { fin: false })
@@ -79,7 +79,7 @@ for (const setup of IN_MEMORY) {
     t.match(await got, { code: 'WS_ERR_MESSAGE_TOO_LARGE' })
   })
 
-  t.test(`a Close that tells of a failure is no end: ${nameOf(setup)}`, async t => {
+  t.test(`a Close with an error code is not an end: ${nameOf(setup)}`, async t => {
     for (const [code, isEnd] of [
       [1000, true],
       [1011, false],
@@ -97,7 +97,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`a lost wire is no end either: ${nameOf(setup)}`, async t => {
+  t.test(`nor is a lost wire: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const got = rejection(readAll(ws.bytes))
     const failed = new Promise(resolve => {
@@ -116,7 +116,7 @@ for (const setup of IN_MEMORY) {
     t.match(readClose(await peer.nextFrame()), { code: 1011 })
   })
 
-  t.test(`writes wait for the wire, and are told of its end: ${nameOf(setup)}`, async t => {
+  t.test(`writes wait for the wire, and fail when it ends: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { highWaterMark: 20_000 })
     const { bytes } = ws
     peer.stream.pause()
@@ -145,7 +145,7 @@ for (const setup of IN_MEMORY) {
   })
 }
 
-t.test('a reader that stops stops the writer at the other side', async t => {
+t.test('a reader that stops stops the writer on the other side', async t => {
   const { client, server } = await ours(t)
   client.bytes.pause()
   let written = 0
@@ -158,7 +158,7 @@ t.test('a reader that stops stops the writer at the other side', async t => {
   await once(server.bytes, 'drain')
 })
 
-t.test('messages beside it are sent by themselves; only one view reads', async t => {
+t.test('other messages are sent separately; only one view can read', async t => {
   const { ws, peer } = await open(t, IN_MEMORY[0]!)
   ws.bytes.write('bytes')
   t.equal(ws.text('text'), true)
@@ -184,7 +184,7 @@ t.test('compressed, and before the handshake', async t => {
   t.equal((await received).toString(), text)
 })
 
-t.test('TLS inside of a WebSocket', async t => {
+t.test('TLS inside a WebSocket', async t => {
   const { server, client } = await ours(t)
   const inner = new TLSSocket(server.bytes as unknown as never, { isServer: true, ...LOCALHOST })
   inner.pipe(inner)
@@ -208,7 +208,7 @@ t.test("Node's pipeline from one connection to another", async t => {
   await relayed
 })
 
-t.test('null cannot be written, and the last chunk may be a string with its encoding', async t => {
+t.test('write(null) throws, and the last chunk may be a string with its encoding', async t => {
   const { client, server } = await ours(t)
   const received = readAll(server.bytes)
   t.throws(() => client.bytes.write(null as never), TypeError)

@@ -39,7 +39,7 @@ for (const setup of IN_MEMORY) {
   for (const kind of KINDS) {
     const name = `${kind}, ${nameOf(setup)}`
 
-    t.test(`what is written as a WHATWG stream is sent, and close() closes: ${name}`, { timeout: 8000 }, async t => {
+    t.test(`data written to a WHATWG stream is sent, and close() closes: ${name}`, { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       const { readable, writable } = toWeb(ws, kind)
       drain(readable)
@@ -55,7 +55,7 @@ for (const setup of IN_MEMORY) {
       t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
     })
 
-    t.test(`a blocked wire is felt by who writes: ${name}`, { timeout: 8000 }, async t => {
+    t.test(`a blocked wire applies backpressure to the writer: ${name}`, { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       peer.stream.pause()
       const { readable, writable } = toWeb(ws, kind)
@@ -85,7 +85,7 @@ for (const setup of IN_MEMORY) {
       await closing
     })
 
-    t.test(`what arrives is read, no faster than it is asked for: ${name}`, { timeout: 8000 }, async t => {
+    t.test(`messages are read no faster than they are requested: ${name}`, { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       const { readable, writable } = toWeb(ws, kind)
       const wire = peer.stream as PairEnd
@@ -115,7 +115,7 @@ for (const setup of IN_MEMORY) {
       t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
     })
 
-    t.test(`a broken connection is an error of both: ${name}`, { timeout: 8000 }, async t => {
+    t.test(`a broken connection is an error of both streams: ${name}`, { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       const { readable, writable } = toWeb(ws, kind)
       const [reader, writer] = [readable.getReader(), writable.getWriter()]

@@ -14,7 +14,7 @@ const CLIENT = { role: 'client', join: 'attach', wire: 'memory' } as const
 const SERVER = { role: 'server', join: 'attach', wire: 'memory' } as const
 const late = { name: 'TypeError', message: 'the handshake has been sent' }
 
-t.test('both sides add one, behind those of their options, and it works', async t => {
+t.test('both sides add an extension, after those of their options, and it works', async t => {
   const [near, far] = pair()
   const client = WebSocketStream.client('ws://a/', { extensions: [toy('x')] })
   const server = WebSocketStream.server()
@@ -49,7 +49,7 @@ t.test('after the handshake was sent it is a TypeError', async t => {
   t.throws(() => there.ws.addExtension(toy('x')), late)
 })
 
-t.test('what is none, or is there already, is a TypeError, and changes nothing', async t => {
+t.test('an invalid or duplicate extension is a TypeError, and changes nothing', async t => {
   for (const role of ['client', 'server'] as const) {
     const ws =
       role === 'client'
@@ -67,7 +67,7 @@ t.test('what is none, or is there already, is a TypeError, and changes nothing',
   opaque.destroy()
 })
 
-t.test('one connection gets it, and no other with the same options', async t => {
+t.test('only one connection gets it, not others with the same options', async t => {
   const options = { extensions: [toy('x')] }
   const one = WebSocketStream.client('ws://a/', options)
   one.addExtension(toy('y'))
@@ -78,7 +78,7 @@ t.test('one connection gets it, and no other with the same options', async t => 
   ws.destroy()
 })
 
-t.test('on HTTP/2, and over a redirect', async t => {
+t.test('on HTTP/2, and across a redirect', async t => {
   const server = http2.createServer()
   acceptWebSockets(server, { extensions: [toy('x')] }, ws => void ws.messages.resume())
   const ws = connect(`ws://127.0.0.1:${await listen(t, server)}/`, { http2: true })

@@ -23,7 +23,7 @@ function wire(t: TestLike) {
 }
 
 for (const order of ['attach, accept', 'accept, attach'] as const) {
-  t.test(`${order}: the 101 is written, and open is told, in this turn`, async t => {
+  t.test(`${order}: the 101 is written, and open is emitted, in this turn`, async t => {
     const { left, written, peer } = wire(t)
     const ws = WebSocketStream.http(parsedRequest(), wireFrame(TEXT, 'early', { masked: true }))
     const seen: string[] = []
@@ -50,7 +50,7 @@ for (const order of ['attach, accept', 'accept, attach'] as const) {
   })
 }
 
-t.test('open is not missed by who listens later in the turn, nor is a message', async t => {
+t.test('a listener added later in the turn does not miss open, nor a message', async t => {
   const { left, written } = wire(t)
   const ws = WebSocketStream.http(parsedRequest(), wireFrame(TEXT, 'early', { masked: true })).attach(left)
   t.equal(ws.accept(), true)
@@ -74,7 +74,7 @@ t.test('destroyed in that turn, it does not open', async t => {
   await ws.whenClosed()
 })
 
-t.test('without a word of the application the rest of the turn is waited for, so that it can listen', async t => {
+t.test('if the application does nothing, the rest of the turn is waited for, so that it can listen', async t => {
   const { left, written } = wire(t)
   const ws = WebSocketStream.http(parsedRequest()).attach(left)
   t.same(written, [])
@@ -84,7 +84,7 @@ t.test('without a word of the application the rest of the turn is waited for, so
   ws.destroy()
 })
 
-t.test('a piped wire has the 101 as soon as it reads', async t => {
+t.test('a piped wire gets the 101 as soon as it reads', async t => {
   const { left, peer } = wire(t)
   const ws = WebSocketStream.http(parsedRequest())
   left.pipe(ws).pipe(left)
@@ -140,7 +140,7 @@ t.test('accept is true if and only if a 101 is sent', async t => {
   }
 })
 
-t.test('a request that cannot be read is answered with 500', async t => {
+t.test('a request that cannot be read gets 500', async t => {
   const { left, written } = wire(t)
   const request = {
     ...parsedRequest(),
@@ -155,7 +155,7 @@ t.test('a request that cannot be read is answered with 500', async t => {
   ws.destroy()
 })
 
-t.test('what accept is given wrongly is thrown there, and the request can be answered still', async t => {
+t.test('accept throws for invalid options, and the request can still be answered', async t => {
   const { left, written } = wire(t)
   const ws = WebSocketStream.http(parsedRequest()).attach(left)
   t.throws(() => ws.accept({ protocol: 'a' }), TypeError)
@@ -166,7 +166,7 @@ t.test('what accept is given wrongly is thrown there, and the request can be ans
   ws.destroy()
 })
 
-t.test('on raw bytes too the answer is in the turn of the request', async t => {
+t.test('on raw bytes too, the response is sent in the turn of the request', async t => {
   const { ws, peer } = await rawServer(t, { wire: 'memory', join: 'attach' })
   ws.on('request', () => {
     t.equal(ws.accept(), true)
@@ -176,7 +176,7 @@ t.test('on raw bytes too the answer is in the turn of the request', async t => {
   t.equal((await peer.head()).status, 101)
 })
 
-t.test('status and headers are those of the answer that refused, on either side', async t => {
+t.test('status and headers are those of the response that refused, on either side', async t => {
   const [left, right] = pair()
   const server = WebSocketStream.server().attach(left)
   const client = WebSocketStream.client('ws://example.com/').attach(right)

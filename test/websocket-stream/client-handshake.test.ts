@@ -11,7 +11,7 @@ const CLIENTS = SETUPS.filter(({ role }) => role === 'client')
 const ATTACHED = { role: 'client', join: 'attach', wire: 'memory' } as const
 
 for (const setup of CLIENTS) {
-  t.test(`the request goes out as soon as there is a wire, and the answer opens: ${nameOf(setup)}`, async t => {
+  t.test(`the request is sent as soon as there is a wire, and the response opens: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await fresh(t, setup)
     t.same([ws.readyState, ws.url, ws.version, ws.status], ['connecting', 'ws://example.com/chat', '', 0])
     t.equal(ws.request, null)
@@ -40,7 +40,7 @@ for (const setup of CLIENTS) {
     t.throws(() => ws.setHeader('X-A', '1'), TypeError)
   })
 
-  t.test(`frames right behind the answer are read: ${nameOf(setup)}`, async t => {
+  t.test(`frames directly after the response are read: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await fresh(t, setup)
     const request = await peer.head()
     const first = once(ws, 'message')
@@ -48,7 +48,7 @@ for (const setup of CLIENTS) {
     t.same(await first, ['early'])
   })
 
-  t.test(`an answer other than 101 is an error with its body: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+  t.test(`a response other than 101 is an error with its body: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer, closes, socket } = await fresh(t, setup)
     const errors: Error[] = []
     ws.on('error', error => errors.push(error))
@@ -68,7 +68,7 @@ for (const setup of CLIENTS) {
     t.equal(socket.destroyed, true)
   })
 
-  t.test(`no answer in time is an error: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+  t.test(`no response in time is an error: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer, socket } = await fresh(t, setup, { handshakeTimeout: 20 })
     await peer.head()
     peer.write(Buffer.from('HTTP/1.1 101'))
@@ -170,7 +170,7 @@ t.test('a body without an end is cut', async t => {
   await ws.whenClosed()
 })
 
-t.test('what comes before the answer is skipped', async t => {
+t.test('interim responses are skipped', async t => {
   const { ws, peer } = await fresh(t, ATTACHED)
   const request = await peer.head()
   peer.write(Buffer.from('HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n'), answerHead(request))
@@ -199,7 +199,7 @@ t.test('the options and setHeader are in the request', async t => {
 })
 
 for (const version of [13, 8, 7] as const) {
-  t.test(`version ${version} is spoken`, async t => {
+  t.test(`version ${version} is supported`, async t => {
     const { ws, peer } = await fresh(t, ATTACHED, { version, origin: 'https://a.example' })
     const request = await peer.head()
     t.equal(request.headers['sec-websocket-version'], String(version))
@@ -223,7 +223,7 @@ for (const version of [13, 8, 7] as const) {
   })
 }
 
-t.test('a URL that is none is an error at once', async t => {
+t.test('an invalid URL throws at once', async t => {
   t.throws(() => WebSocketStream.client('ftp://example.com/'), SyntaxError)
   t.throws(() => WebSocketStream.client('nonsense'), SyntaxError)
   t.throws(() => WebSocketStream.client('ws://a/#b'), SyntaxError)
@@ -236,7 +236,7 @@ t.test('a URL that is none is an error at once', async t => {
   t.equal(ws.url, 'wss://a.example:444/b?c')
 })
 
-t.test('a signal that was aborted before changes nothing where the connection is over by then', async t => {
+t.test('a signal that is already aborted changes nothing if the connection has already ended', async t => {
   const ws = WebSocketStream.client('ws://a/', { signal: AbortSignal.abort() })
   let errors = 0
   ws.on('error', () => errors++)
@@ -259,7 +259,7 @@ t.test('a user in the URL is authorization in the request', async t => {
   })
 })
 
-t.test('a server that closes right behind its answer', async t => {
+t.test('a server that closes directly after its response', async t => {
   for (const setup of CLIENTS) {
     t.test(nameOf(setup), { timeout: 8000 }, async t => {
       const { ws, peer, closes } = await fresh(t, setup)

@@ -50,7 +50,7 @@ for (const setup of RAW_SETUPS) {
   })
 }
 
-t.test('behind more than is held, it is seen when that is read, and not opened for', async t => {
+t.test('after more than is buffered, it is noticed when that is read, and nothing is opened', async t => {
   const { ws, peer } = await rawServer(
     t,
     { wire: 'memory', join: 'attach' },
@@ -66,7 +66,7 @@ t.test('behind more than is held, it is seen when that is read, and not opened f
 })
 
 for (const kind of ['http', 'https'] as const) {
-  t.test(`an acceptor's verify that decides later is not followed: ${kind}`, async t => {
+  t.test(`if the verify of an acceptor decides later, its verdict is ignored: ${kind}`, async t => {
     const server = makeServer(kind)
     let decide: (verdict: boolean) => void = () => {}
     const verify = () => new Promise<boolean>(resolve => (decide = resolve))
@@ -84,7 +84,7 @@ for (const kind of ['http', 'https'] as const) {
   })
 }
 
-t.test('over HTTP/2: a reset, the end of the stream, and that of the session', async t => {
+t.test('over HTTP/2: a reset, the end of the stream, and the end of the session', async t => {
   for (const how of ['reset', 'end', 'session'] as const) {
     const server = makeServer('h2')
     let decide: (verdict: boolean) => void = () => {}

@@ -10,7 +10,7 @@ const SERVER = { role: 'server', join: 'attach', wire: 'memory' } as const
 
 for (const setup of IN_MEMORY) {
   t.test(`close(): ${nameOf(setup)}`, async t => {
-    t.test('sends code and reason, behind the messages that wait, once', async t => {
+    t.test('sends code and reason, after the messages that wait, once', async t => {
       const { ws, peer } = await open(t, setup)
       ws.text('one')
       ws.messages.write('two')
@@ -27,7 +27,7 @@ for (const setup of IN_MEMORY) {
     })
 
     for (const code of [1000, 1001, 1002, 1003, 1007, 1014, 3000, 4999]) {
-      t.test(`takes ${code}`, async t => {
+      t.test(`accepts ${code}`, async t => {
         const { ws, peer } = await open(t, setup)
         ws.close(code)
         t.same(await peer.answerClose(), { code, reason: '' })
@@ -35,7 +35,7 @@ for (const setup of IN_MEMORY) {
       })
     }
 
-    t.test('refuses what must not be sent, and sends nothing', async t => {
+    t.test('throws for codes that must not be sent, and sends nothing', async t => {
       const { ws, peer } = await open(t, setup)
       for (const code of [0, 999, 1004, 1005, 1006, 1015, 1016, 2000, 2999, 5000, 65536, -1, 1000.5, Number.NaN]) {
         t.throws(() => ws.close(code), RangeError, String(code))
@@ -48,13 +48,13 @@ for (const setup of IN_MEMORY) {
       t.equal(String((await peer.nextFrame())!.payload), 'still here')
     })
 
-    t.test('without arguments says 1000, and CloseCode has the names', async t => {
+    t.test('without arguments sends 1000, and CloseCode has the names', async t => {
       const { ws, peer } = await open(t, setup)
       ws.close()
       t.same(await peer.answerClose(), { code: CloseCode.Normal, reason: '' })
     })
 
-    t.test('goes out behind messages that wait for a blocked wire', async t => {
+    t.test('is sent after messages that wait for a blocked wire', async t => {
       const { ws, peer } = await open(t, setup, { highWaterMark: 10 })
       peer.stream.pause()
       const size = 50_000
@@ -72,7 +72,7 @@ for (const setup of IN_MEMORY) {
 }
 
 for (const setup of SETUPS) {
-  t.test(`a peer that never answers our Close is given up: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+  t.test(`a peer that never answers our Close is dropped: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     for (const reader of ['nobody', 'event', 'view'] as const) {
       const { ws, peer, closes, socket } = await open(t, setup, { closeTimeout: 20 })
       if (reader === 'event') ws.on('message', () => {})
@@ -87,7 +87,7 @@ for (const setup of SETUPS) {
     }
   })
 
-  t.test(`A24: a peer that stops reading is given up: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+  t.test(`A24: a peer that stops reading is dropped: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer, closes, socket } = await open(t, setup, { closeTimeout: 30 })
     peer.stream.pause()
     for (let i = 0; i < 200 && ws.messages.write(Buffer.alloc(65536)); i++) await settle(1)
@@ -101,7 +101,7 @@ for (const setup of SETUPS) {
   })
 
   t.test(
-    `A24: a peer that has closed and never ends the wire is given up: ${nameOf(setup)}`,
+    `A24: a peer that has closed and never ends the wire is dropped: ${nameOf(setup)}`,
     { timeout: 8000 },
     async t => {
       const { ws, peer, socket } = await open(t, setup, { closeTimeout: 20 })
@@ -112,31 +112,27 @@ for (const setup of SETUPS) {
     }
   )
 
-  t.test(
-    `a close that waits behind unread messages is bounded in time: ${nameOf(setup)}`,
-    { timeout: 8000 },
-    async t => {
-      const { ws, peer } = await open(t, setup, { closeTimeout: 30 })
-      const view = ws.messages
-      for (let i = 0; i < 10; i++) peer.text(String(i))
-      await settle(5)
-      ws.close()
-      t.equal((await peer.answerClose()).code, 1000)
-      t.match(await ws.whenClosed(), { initiator: 'local' })
-      const got: unknown[] = []
-      view.on('data', message => got.push(message))
-      view.on('error', () => {})
-      await settle()
-      t.ok(got.length > 0, 'and what had been taken from the wire can still be read')
-      t.same(
-        got,
-        got.map((_, i) => String(i))
-      )
-    }
-  )
+  t.test(`a close that waits for unread messages has a time limit: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+    const { ws, peer } = await open(t, setup, { closeTimeout: 30 })
+    const view = ws.messages
+    for (let i = 0; i < 10; i++) peer.text(String(i))
+    await settle(5)
+    ws.close()
+    t.equal((await peer.answerClose()).code, 1000)
+    t.match(await ws.whenClosed(), { initiator: 'local' })
+    const got: unknown[] = []
+    view.on('data', message => got.push(message))
+    view.on('error', () => {})
+    await settle()
+    t.ok(got.length > 0, 'and what had been taken from the wire can still be read')
+    t.same(
+      got,
+      got.map((_, i) => String(i))
+    )
+  })
 
   t.test(
-    `where nobody takes messages, our close does not wait for that: ${nameOf(setup)}`,
+    `if nothing reads messages, our close does not wait for that: ${nameOf(setup)}`,
     { timeout: 8000 },
     async t => {
       const { ws, peer } = await open(t, setup)
@@ -149,7 +145,7 @@ for (const setup of SETUPS) {
   )
 }
 
-t.test('Infinity lifts the time for closing', async t => {
+t.test('Infinity removes the time limit for closing', async t => {
   const { ws, peer } = await open(t, SERVER, { closeTimeout: Number.POSITIVE_INFINITY })
   ws.close()
   await settle()
@@ -159,7 +155,7 @@ t.test('Infinity lifts the time for closing', async t => {
 
 for (const setup of SETUPS) {
   t.test(`ping(): ${nameOf(setup)}`, async t => {
-    t.test('resolves with the time until the matching Pong, and earlier ones with it', async t => {
+    t.test('resolves with the time until the matching Pong, which settles earlier ones too', async t => {
       const { ws, peer } = await open(t, setup)
       const settled: string[] = []
       const pings = ['a', 'b', 'c'].map(async name => {
@@ -183,7 +179,7 @@ for (const setup of SETUPS) {
       t.type(await pings[2], 'number')
     })
 
-    t.test('has a payload of its own by default', async t => {
+    t.test('has a unique payload by default', async t => {
       const { ws, peer } = await open(t, setup)
       const first = ws.ping()
       const second = ws.ping()
@@ -196,25 +192,21 @@ for (const setup of SETUPS) {
       await second
     })
 
-    t.test(
-      'rejects when the connection ends, and where it is not open; never unhandled',
-      { timeout: 8000 },
-      async t => {
-        const { ws, peer } = await open(t, setup)
-        const pending = ws.ping()
-        void ws.ping()
-        ws.close()
-        t.match(await rejection(ws.ping()), { code: 'WS_ERR_NOT_OPEN' })
-        await peer.answerClose()
-        t.match(await rejection(pending), { code: 'WS_ERR_NOT_OPEN' })
-        await ws.whenClosed()
-        t.match(await rejection(ws.ping()), { code: 'WS_ERR_NOT_OPEN' })
-        t.equal(ws.pong(), false)
-      }
-    )
+    t.test('rejects when the connection ends, and if it is not open; never unhandled', { timeout: 8000 }, async t => {
+      const { ws, peer } = await open(t, setup)
+      const pending = ws.ping()
+      void ws.ping()
+      ws.close()
+      t.match(await rejection(ws.ping()), { code: 'WS_ERR_NOT_OPEN' })
+      await peer.answerClose()
+      t.match(await rejection(pending), { code: 'WS_ERR_NOT_OPEN' })
+      await ws.whenClosed()
+      t.match(await rejection(ws.ping()), { code: 'WS_ERR_NOT_OPEN' })
+      t.equal(ws.pong(), false)
+    })
   })
 
-  t.test(`a Ping is answered with its payload, and told: ${nameOf(setup)}`, async t => {
+  t.test(`a Ping is answered with its payload, and emitted: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const heard = once(ws, 'ping')
     peer.send(PING, 'hello')
@@ -253,7 +245,7 @@ function stayAlive(t: Test): void {
 }
 
 for (const setup of SETUPS) {
-  t.test(`keepalive ends a connection whose peer is dead: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+  t.test(`keepalive ends a connection with a dead peer: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
     const { ws, peer, closes, socket } = await open(t, setup, { keepalive: { interval: 20, timeout: 20 } })
     stayAlive(t)
     const errors: Error[] = []
@@ -266,7 +258,7 @@ for (const setup of SETUPS) {
     t.equal(socket.destroyed, true)
   })
 
-  t.test(`keepalive lets a peer live that answers: ${nameOf(setup)}`, async t => {
+  t.test(`keepalive keeps a peer that answers: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { keepalive: { interval: 10 } })
     stayAlive(t)
     for (let i = 0; i < 4; i++) {
@@ -277,7 +269,7 @@ for (const setup of SETUPS) {
     t.equal(ws.readyState, 'open')
   })
 
-  t.test(`keepalive leaves a peer alone whom we ourselves keep from writing: ${nameOf(setup)}`, async t => {
+  t.test(`keepalive keeps a peer that our backpressure stops from writing: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { keepalive: { interval: 5, timeout: 5 } })
     stayAlive(t)
     ws.messages.pause()
@@ -298,7 +290,7 @@ async function refused(t: Test, peer: RawPeer): Promise<void> {
 
 for (const setup of SETUPS) {
   t.test(`a signal: ${nameOf(setup)}`, async t => {
-    t.test('that is aborted already', { timeout: 8000 }, async t => {
+    t.test('that is already aborted', { timeout: 8000 }, async t => {
       const { ws, peer, closes } = await fresh(t, setup, { signal: AbortSignal.abort(new Error('why')) })
       const error = await rejection(ws.opened)
       t.match(error, { code: 'WS_ERR_ABORTED', name: 'HandshakeError', cause: { message: 'why' } })
@@ -309,7 +301,7 @@ for (const setup of SETUPS) {
       await peer.ended()
     })
 
-    t.test('that is aborted in the handshake', { timeout: 8000 }, async t => {
+    t.test('that is aborted during the handshake', { timeout: 8000 }, async t => {
       const control = new AbortController()
       const { ws, peer, closes, socket } = await fresh(t, setup, { signal: control.signal })
       const errors: Error[] = []
@@ -337,7 +329,7 @@ for (const setup of SETUPS) {
       t.match(await ws.whenClosed(), { code: 1000, wasClean: true, initiator: 'local' })
     })
 
-    t.test('that is aborted when all is over does nothing, and is not listened to any more', async t => {
+    t.test('that is aborted after the end does nothing, and has no listener left', async t => {
       const control = new AbortController()
       let listening = 0
       const { signal } = control
@@ -422,7 +414,7 @@ for (const setup of SETUPS) {
 }
 
 for (const setup of IN_MEMORY) {
-  t.test(`closed or destroyed by a ping listener, behind a message nobody takes: ${nameOf(setup)}`, async t => {
+  t.test(`closed or destroyed by a ping listener, after an unread message: ${nameOf(setup)}`, async t => {
     for (const how of ['close', 'destroy the view', 'read the view'] as const) {
       t.test(how, { timeout: 8000 }, async t => {
         const { ws, peer } = await open(t, setup)

@@ -17,7 +17,7 @@ function record(ws: WebSocketStream): (string | ClosingInfo)[] {
 }
 
 for (const setup of SETUPS) {
-  t.test(`${nameOf(setup)}: the peer's Close, ours as the answer, and the wire still there`, async t => {
+  t.test(`${nameOf(setup)}: on the peer's Close, with ours as the answer, before the wire has ended`, async t => {
     const { ws, peer } = await open(t, setup)
     const seen = record(ws)
     const closing = once(ws, 'closing')
@@ -33,7 +33,7 @@ for (const setup of SETUPS) {
     t.strictSame(seen, ['last', expected, 'close'], 'once')
   })
 
-  t.test(`${nameOf(setup)}: our Close, when the peer has answered it`, async t => {
+  t.test(`${nameOf(setup)}: on our Close, when the peer has answered it`, async t => {
     const { ws, peer } = await open(t, setup)
     const seen = record(ws)
     ws.close(3001, 'enough')
@@ -47,7 +47,7 @@ for (const setup of SETUPS) {
     await ws.whenClosed()
   })
 
-  t.test(`${nameOf(setup)}: a peer's fault, ahead of the error`, async t => {
+  t.test(`${nameOf(setup)}: on an error of the peer, before 'error'`, async t => {
     const { ws, peer } = await open(t, setup)
     const seen = record(ws)
     const closing = once(ws, 'closing')
@@ -61,7 +61,7 @@ for (const setup of SETUPS) {
     t.match(seen.slice(1), ['error', 'close'])
   })
 
-  t.test(`${nameOf(setup)}: a wire that is lost`, async t => {
+  t.test(`${nameOf(setup)}: on a lost wire`, async t => {
     const { ws, peer } = await open(t, setup)
     const seen = record(ws)
     const closing = once(ws, 'closing')
@@ -73,7 +73,7 @@ for (const setup of SETUPS) {
     t.match(seen.slice(1), ['error', 'close'])
   })
 
-  t.test(`${nameOf(setup)}: destroyed by the application`, async t => {
+  t.test(`${nameOf(setup)}: when destroyed by the application`, async t => {
     const { ws } = await open(t, setup)
     const seen = record(ws)
     ws.destroy()
@@ -81,7 +81,7 @@ for (const setup of SETUPS) {
     await ws.whenClosed()
   })
 
-  t.test(`${nameOf(setup)}: a handshake that fails`, async t => {
+  t.test(`${nameOf(setup)}: on a failed handshake`, async t => {
     const { ws, peer } = await fresh(t, setup)
     const seen = record(ws)
     const closing = once(ws, 'closing')
@@ -108,7 +108,7 @@ t.test('a Close waits for messages that are being inflated', async t => {
   t.same(seen, [size, 3000])
 })
 
-t.test('what a listener sends is not sent, and flush hands the answer to the wire', async t => {
+t.test('data that a listener sends is dropped, and flush writes the answer', async t => {
   const [left, right] = pair()
   const ws = WebSocketStream.http(parsedRequest()).attach(left)
   ws.accept()

@@ -16,18 +16,18 @@ for (const setup of SETUPS) {
     peer.send(CLOSE)
     peer.end()
     t.same(await closed, { code: 1005, reason: '', wasClean: true, initiator: 'local' })
-    t.throws(() => ws.close(null, 'why'), { name: 'TypeError', message: 'a Close without a code has no reason' })
+    t.throws(() => ws.close(null, 'why'), { name: 'TypeError', message: 'a Close without a code cannot have a reason' })
   })
 }
 
-t.test('the other side is told of it as 1005', async t => {
+t.test('the other side reports it as 1005', async t => {
   const { server, client } = await ours(t)
   client.close(null)
   t.match(await server.whenClosed(), { code: 1005, wasClean: true, initiator: 'peer' })
 })
 
 for (const setup of IN_MEMORY) {
-  t.test(`in order, pings and pongs go behind what was sent before: ${nameOf(setup)}`, async t => {
+  t.test(`in order, pings and pongs follow messages sent before: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { fragmentSize: 4 })
     ws.text('abcd')
     ws.ping('in order', { inOrder: true })
@@ -61,7 +61,7 @@ for (const setup of IN_MEMORY) {
     await drained
   })
 
-  t.test(`without autoPong, the application answers: ${nameOf(setup)}`, async t => {
+  t.test(`without autoPong, the application must answer: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { autoPong: false })
     peer.send(PING, 'one')
     const [payload] = (await once(ws, 'ping')) as [Buffer]
@@ -72,7 +72,7 @@ for (const setup of IN_MEMORY) {
     t.match(await peer.nextFrame(), { opcode: PONG, payload: Buffer.from('one') })
   })
 
-  t.test(`the ping event comes when its Pong is on the way: ${nameOf(setup)}`, async t => {
+  t.test(`the ping event is emitted when its Pong is being sent: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     ws.on('ping', () => ws.pong('mine'))
     peer.send(PING, 'theirs')
@@ -81,7 +81,7 @@ for (const setup of IN_MEMORY) {
   })
 }
 
-t.test('behind messages that are being compressed', async t => {
+t.test('after messages that are being compressed', async t => {
   const { server, client } = await ours(t, { extensions: [permessageDeflate()] })
   const seen: string[] = []
   server.on('message', message => seen.push(`${message.length}`))
@@ -111,7 +111,7 @@ t.test('the drafts have no pings, in order or not', async t => {
   ws.destroy()
 })
 
-t.test('a Close with a code is read as before', async t => {
+t.test('a Close with a code is read as usual', async t => {
   const { ws, peer } = await open(t, IN_MEMORY[0]!)
   ws.close(4000, 'done')
   t.same(readClose(await peer.nextFrame()), { code: 4000, reason: 'done' })

@@ -64,7 +64,7 @@ for (const setup of IN_MEMORY) {
     t.same(await fragment(peer), [BINARY, true, ''])
   })
 
-  t.test(`characters may be cut anywhere: ${name}`, async t => {
+  t.test(`characters may be split anywhere: ${name}`, async t => {
     const { ws, peer } = await open(t, setup)
     const bytes = Buffer.from('a\u20ac\u{1f600}')
     const byBytes = ws.createMessage('text')
@@ -116,7 +116,7 @@ for (const setup of IN_MEMORY) {
     t.equal(await message(peer), 'nothing of it had gone')
   })
 
-  t.test(`other messages wait behind it, in order: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`other messages wait for it, in order: ${name}`, { timeout: 8000 }, async t => {
     for (const touched of [false, true]) {
       const { ws, peer } = await open(t, setup)
       if (touched) t.ok(ws.messages)
@@ -146,7 +146,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`messages that were written to a blocked wire before go first: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`messages written before to a blocked wire are sent first: ${name}`, { timeout: 8000 }, async t => {
     for (const times of [1, 2]) {
       const { ws, peer } = await open(t, setup, { highWaterMark: 10 })
       peer.stream.pause()
@@ -203,7 +203,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`destroyed before its first piece has gone, it goes out of the queue: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`destroyed before its first piece was sent, it leaves the queue: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     ws.createMessage('text').destroy()
     ws.text('1')
@@ -224,7 +224,7 @@ for (const setup of IN_MEMORY) {
     t.equal(ws.readyState, 'open')
   })
 
-  t.test(`destroyed after its end, it harms nobody: ${name}`, async t => {
+  t.test(`destroyed after its end, it affects nothing: ${name}`, async t => {
     const { ws, peer } = await open(t, setup)
     const writer = ws.createMessage('text')
     writer.end('1')
@@ -236,7 +236,7 @@ for (const setup of IN_MEMORY) {
   })
 
   t.test(
-    `on a connection that is over, its write is an error, and nobody crashes: ${name}`,
+    `on a connection that has ended, its write is an error, and nothing crashes: ${name}`,
     { timeout: 8000 },
     async t => {
       const { ws, peer } = await open(t, setup)
@@ -259,7 +259,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`a blocked wire makes its write say false, and drain comes: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`on a blocked wire its write returns false, and drain is emitted: ${name}`, { timeout: 8000 }, async t => {
     const highWaterMark = 16384
     const { ws, peer } = await open(t, setup, { highWaterMark })
     peer.stream.pause()
@@ -316,7 +316,7 @@ for (const setup of IN_MEMORY) {
     t.equal(await message(peer), 'then')
   })
 
-  t.test(`after messages.end() there is no other message: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`after messages.end() no other message can be created: ${name}`, { timeout: 8000 }, async t => {
     for (const blocked of [false, true]) {
       const { ws, peer } = await open(t, setup, { highWaterMark: 10 })
       peer.stream.pause()
@@ -335,7 +335,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`what is no piece is a TypeError, and ends what had begun: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`an invalid piece is a TypeError, and fails a message that has begun: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     for (const wrong of [5, {}, true, new ArrayBuffer(2)]) {
       const writer = ws.createMessage('binary')
@@ -353,7 +353,7 @@ for (const setup of IN_MEMORY) {
     t.equal((await peer.answerClose()).code, 1011)
   })
 
-  t.test(`in a message that another side cut, a Close ends all: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`a Close inside an unfinished message ends everything: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const writer = ws.createMessage('text')
     await written(writer, 'half')
@@ -366,7 +366,7 @@ for (const setup of IN_MEMORY) {
     t.match(await ws.whenClosed(), { code: 3001, wasClean: true })
   })
 
-  t.test(`compress: false is told to what compresses: ${name}`, async t => {
+  t.test(`compress: false is passed to extensions: ${name}`, async t => {
     const { ws } = await open(t, setup)
     for (const wrong of ['no', 0]) t.throws(() => ws.createMessage('text', { compress: wrong as never }), TypeError)
     for (const wrong of ['Text', undefined, 1]) t.throws(() => ws.createMessage(wrong as never), TypeError)
@@ -377,7 +377,7 @@ for (const setup of IN_MEMORY) {
   })
 }
 
-t.test('bufferedAmount counts what waits in a message in pieces, and behind it', async t => {
+t.test('bufferedAmount counts data that waits in a message in pieces, and after it', async t => {
   const { ws, peer } = await open(t, { role: 'server', join: 'attach', wire: 'memory' })
   const writer = ws.createMessage('text')
   const behind = ws.createMessage('text')

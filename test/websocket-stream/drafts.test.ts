@@ -124,7 +124,7 @@ for (const version of VERSIONS) {
     }
   }
 
-  t.test(`${version}: is not spoken unless it is allowed`, async t => {
+  t.test(`${version}: is not supported unless it is allowed`, async t => {
     for (const options of [{ allowDrafts: false }, { allowDrafts: undefined }]) {
       const { ws, peer } = serve(t, options)
       peer.write(HEAD_OF[version]())
@@ -135,14 +135,14 @@ for (const version of VERSIONS) {
     }
   })
 
-  t.test(`${version}: a request with a field of the newer versions is refused as one of those`, async t => {
+  t.test(`${version}: a request with a field of the newer versions is refused as one of them`, async t => {
     const { ws, peer } = serve(t)
     peer.write(HEAD_OF[version]({ 'Sec-WebSocket-Version': '14' }))
     t.equal((await peer.head()).status, 426)
     t.equal((await failureOf(ws)).code, 'WS_ERR_UNSUPPORTED_VERSION')
   })
 
-  t.test(`${version}: bytes may come one by one`, async t => {
+  t.test(`${version}: bytes may arrive one by one`, async t => {
     const { ws, peer, messages } = serve(t)
     const all = Buffer.concat([HEAD_OF[version](), BODY_OF[version], ended('a€'), measured(0x80, 'x'), ended('b')])
     for (const byte of byteByByte(Buffer.concat([all, CLOSE_OF[version]]))) peer.write(byte)
@@ -180,7 +180,7 @@ for (const version of VERSIONS) {
     await peer.ended()
   })
 
-  t.test(`${version}: what was written before the handshake is sent after it`, async t => {
+  t.test(`${version}: data written before the handshake is sent after it`, async t => {
     const { ws, peer } = serve(t, { fragmentSize: 2 })
     ws.messages.write('early')
     t.ok(ws.text('birds'))
@@ -229,7 +229,7 @@ for (const version of VERSIONS) {
     t.same(await take(peer, 3), ended('lo').subarray(1))
   })
 
-  t.test(`${version}: inside a message in pieces, the end of the wire stands for our close`, async t => {
+  t.test(`${version}: inside a message in pieces, the end of the wire replaces our close`, async t => {
     const { ws, peer } = await open(t, version)
     ws.createMessage('text').write('Hel')
     t.same(await take(peer, 4), Buffer.from('\0Hel'))
@@ -240,7 +240,7 @@ for (const version of VERSIONS) {
     t.match(await ws.whenClosed(), { code: 1005, wasClean: true, initiator: 'local' })
   })
 
-  t.test(`${version}: a long text can be read piece by piece`, async t => {
+  t.test(`${version}: a long text can be read in pieces`, async t => {
     const [ours, theirs] = pair()
     t.teardown(() => ours.destroy())
     const ws = WebSocketStream.server({ allowDrafts: true }).attach(ours)
@@ -266,14 +266,14 @@ for (const version of VERSIONS) {
     t.same(messages, ['late'])
   })
 
-  t.test(`${version}: a peer that does not answer our close is given up`, async t => {
+  t.test(`${version}: a peer that does not answer our close is dropped`, async t => {
     const { ws, peer } = await open(t, version, { closeTimeout: 20 })
     ws.close()
     await peer.ended()
     t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'local' })
   })
 
-  t.test(`${version}: an end of the wire inside a text is none of a connection`, async t => {
+  t.test(`${version}: the end of the wire inside a text is not a close`, async t => {
     const { ws, peer, messages } = await open(t, version)
     peer.write(ended('whole'), Buffer.from('\0hal'))
     peer.end()
@@ -281,7 +281,7 @@ for (const version of VERSIONS) {
     t.same(messages, ['whole'])
   })
 
-  t.test(`${version}: text comes in parts of any number, within the limit`, async t => {
+  t.test(`${version}: text arrives in any number of parts, within the limit`, async t => {
     const { peer, messages, ws } = await open(t, version, { maxMessageSize: 3000 })
     peer.write(Buffer.from([0x00]))
     for (let i = 0; i < 1000; i++) peer.write(Buffer.from('€'))
@@ -325,7 +325,7 @@ for (const version of VERSIONS) {
   }
 }
 
-t.test('allowDrafts leaves the newer versions as they are', async t => {
+t.test('allowDrafts does not affect the newer versions', async t => {
   const { ws, peer } = serve(t)
   peer.write(requestHead())
   t.equal((await peer.head()).status, 101)
@@ -354,7 +354,7 @@ for (const mode of MODES) {
     t.same(messages, ['first'])
   })
 
-  t.test(`hixie-76: the body may come in two with the head, ${mode}`, async t => {
+  t.test(`hixie-76: the body may arrive in two pieces with the head, ${mode}`, async t => {
     const [before, after] = [BODY.subarray(0, 5), BODY.subarray(5)]
     const { ws, peer } = mode === 'raw' ? serve(t) : serveParsed(t, 'hixie-76', before)
     if (mode === 'raw') peer.write(request76(), before)
@@ -364,7 +364,7 @@ for (const mode of MODES) {
     await ws.opened
   })
 
-  t.test(`hixie-76: the wire may end before the body is there, ${mode}`, async t => {
+  t.test(`hixie-76: the wire may end before the body has arrived, ${mode}`, async t => {
     const before = BODY.subarray(0, 5)
     const { ws, peer } = mode === 'raw' ? serve(t) : serveParsed(t, 'hixie-76', before)
     if (mode === 'raw') peer.write(request76(), before)
@@ -377,7 +377,7 @@ for (const mode of MODES) {
 }
 
 for (const mode of MODES) {
-  t.test(`hixie-76: a client that leaves before it is answered is not answered, ${mode}`, async t => {
+  t.test(`hixie-76: a client that leaves before the answer gets none, ${mode}`, async t => {
     const { ws, peer } = mode === 'raw' ? serve(t) : serveParsed(t, 'hixie-76', Buffer.alloc(0))
     ws.on('request', () => {})
     if (mode === 'raw') peer.write(request76(), BODY.subarray(0, 5))
@@ -391,26 +391,29 @@ for (const mode of MODES) {
 }
 
 for (const when of ['before', 'behind'] as const) {
-  t.test(`hixie-76: Node 26 gives a body that is counted by the request, here ${when} the upgrade`, async t => {
-    const body = Object.assign(new Readable({ read() {} }), { complete: when === 'before' })
-    if (when === 'before') body.push(BODY)
-    const { ws, peer, messages } = serveParsed(t, 'hixie-76', Buffer.alloc(0), {}, body)
-    t.equal((await peer.head()).status, 101)
-    if (when === 'behind') {
-      await new Promise(setImmediate)
-      t.equal(peer.input.length, 0)
-      body.push(BODY.subarray(0, 3))
-      body.push(BODY.subarray(3))
+  t.test(
+    `hixie-76: Node 26 gives a body with Content-Length through the request, here ${when} the upgrade`,
+    async t => {
+      const body = Object.assign(new Readable({ read() {} }), { complete: when === 'before' })
+      if (when === 'before') body.push(BODY)
+      const { ws, peer, messages } = serveParsed(t, 'hixie-76', Buffer.alloc(0), {}, body)
+      t.equal((await peer.head()).status, 101)
+      if (when === 'behind') {
+        await new Promise(setImmediate)
+        t.equal(peer.input.length, 0)
+        body.push(BODY.subarray(0, 3))
+        body.push(BODY.subarray(3))
+      }
+      t.same(await take(peer, 16), ANSWER)
+      await ws.opened
+      peer.write(ended('first'))
+      while (messages.length === 0) await new Promise(setImmediate)
+      t.same(messages, ['first'])
     }
-    t.same(await take(peer, 16), ANSWER)
-    await ws.opened
-    peer.write(ended('first'))
-    while (messages.length === 0) await new Promise(setImmediate)
-    t.same(messages, ['first'])
-  })
+  )
 }
 
-t.test('A26: hixie-76: a body that never comes ends at handshakeTimeout, with nothing more said', async t => {
+t.test('A26: hixie-76: a body that never arrives ends at handshakeTimeout, with nothing more sent', async t => {
   const { ws, peer } = serve(t, { handshakeTimeout: 30 })
   peer.write(request76(), BODY.subarray(0, 7))
   await peer.head()
@@ -420,7 +423,7 @@ t.test('A26: hixie-76: a body that never comes ends at handshakeTimeout, with no
   await ws.whenClosed()
 })
 
-t.test('hixie-76: a wire that breaks before the body is there is a connection lost', async t => {
+t.test('hixie-76: a wire that breaks before the body has arrived is a lost connection', async t => {
   const { ws, peer } = serve(t)
   peer.write(request76())
   await peer.head()
@@ -429,7 +432,7 @@ t.test('hixie-76: a wire that breaks before the body is there is a connection lo
   t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
 })
 
-t.test('A07: hixie-76: keys that are missing or make no number are refused', async t => {
+t.test('A07: hixie-76: missing and invalid keys are refused', async t => {
   const wrong = [{ 'Sec-WebSocket-Key1': null }, { 'Sec-WebSocket-Key2': null }, { 'Sec-WebSocket-Key1': 'abc' }]
   for (const changes of wrong) {
     const { ws, peer } = serve(t)
@@ -442,14 +445,14 @@ t.test('A07: hixie-76: keys that are missing or make no number are refused', asy
   }
 })
 
-t.test('hixie-76: a Close does not cut a text in pieces that is on its way', async t => {
+t.test('hixie-76: a Close does not interrupt a text in pieces that is being sent', async t => {
   const { ws, peer } = await open(t, 'hixie-76', { fragmentSize: 10 })
   ws.text('x'.repeat(95))
   ws.close()
   t.same(await take(peer, 99), Buffer.concat([ended('x'.repeat(95)), CLOSE_76]))
 })
 
-t.test('hixie-76: fields that the handshake writes are not for the application', async t => {
+t.test('hixie-76: the application cannot set fields of the handshake', async t => {
   for (const name of ['Sec-WebSocket-Location', 'WebSocket-Location', 'WebSocket-Origin', 'WebSocket-Protocol']) {
     t.throws(() => serve(t).ws.setHeader(name, 'x'), TypeError, name)
   }

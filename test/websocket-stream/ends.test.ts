@@ -242,7 +242,7 @@ matrix(
 )
 
 matrix(
-  'both Close frames exchanged, and the wire not ended',
+  'both Close frames exchanged, and the wire still open',
   async (t, setup) => {
     const side = await open(t, setup)
     side.peer.close(3001)
@@ -261,7 +261,7 @@ function strictEqual(found: unknown, wanted: unknown): void {
 }
 
 t.test('a connection without a wire', async t => {
-  t.test('is over at once when it is destroyed', async t => {
+  t.test('ends at once when it is destroyed', async t => {
     for (const role of ['server', 'http', 'client'] as const) {
       const ws = make(role)
       let closes = 0

@@ -73,7 +73,7 @@ async function nextMessage(ws: WebSocketStream): Promise<unknown> {
 }
 
 for (const role of ROLES) {
-  t.test(`what an extension makes of messages is on the wire, with its bit: ${role}`, async t => {
+  t.test(`the output of an extension is on the wire, with its reserved bit: ${role}`, async t => {
     const { ws, peer, head } = await agreed(t, role, 'reverse', { extensions: [reverse()] })
     t.equal(head.headers['sec-websocket-extensions'], 'reverse')
     t.equal(ws.extensions, 'reverse')
@@ -92,7 +92,7 @@ for (const role of ROLES) {
     t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
   })
 
-  t.test(`what was written before the handshake goes through it too: ${role}`, async t => {
+  t.test(`messages written before the handshake go through it too: ${role}`, async t => {
     const options = { extensions: [reverse()], fragmentSize: 200_000 }
     const { ws, peer } = await agreed(t, role, 'reverse', options, ws => {
       ws.text('abc')
@@ -109,7 +109,7 @@ for (const role of ROLES) {
     t.equal(ws.bufferedAmount, 0)
   })
 
-  t.test(`fragments are gathered for it, and one frame comes of them: ${role}`, async t => {
+  t.test(`it gets fragments as a whole message, which is sent as one frame: ${role}`, async t => {
     const { ws, peer } = await agreed(t, role, 'reverse', { extensions: [reverse()] })
     peer.send(TEXT, 'edc', { fin: false, rsv: 2 })
     peer.send(PING)
@@ -124,7 +124,7 @@ for (const role of ROLES) {
     t.match(await peer.nextFrame(), { opcode: TEXT, fin: true, rsv: 2, payload: Buffer.from('cba') })
   })
 
-  t.test(`A23: bits that were not negotiated, or stand in the wrong place, are 1002: ${role}`, async t => {
+  t.test(`A23: bits that were not negotiated, or are in the wrong place, fail with 1002: ${role}`, async t => {
     const wrong: [opcode: number, rsv: number, before?: number][] = [
       [TEXT, 4],
       [TEXT, 1],
@@ -143,7 +143,7 @@ for (const role of ROLES) {
     }
   })
 
-  t.test(`its limits hold around it: ${role}`, async t => {
+  t.test(`limits apply before and after it: ${role}`, async t => {
     const grow: Process = (message, callback) => callback(null, { ...message, data: Buffer.alloc(message.data[0]!) })
     const cases: [what: string, code: number, (peer: Side['peer']) => void][] = [
       ['a message that grows beyond maxMessageSize', 1009, peer => peer.send(BINARY, Buffer.from([101]))],
@@ -226,7 +226,7 @@ for (const role of ROLES) {
     })
   }
 
-  t.test(`A32: one that calls back twice is heard once, and the connection lives: ${role}`, async t => {
+  t.test(`A32: a second callback is ignored, and the connection continues: ${role}`, async t => {
     const twice: Process = (message, callback) => {
       callback(null, message)
       callback(null, { ...message, data: Buffer.from('again') })
@@ -276,7 +276,7 @@ for (const role of ROLES) {
     }
   })
 
-  t.test(`A32: one that fails after the peer has broken a rule changes nothing: ${role}`, async t => {
+  t.test(`A32: a failure after the peer has broken a rule changes nothing: ${role}`, async t => {
     let fail = (): void => {}
     const slow = toy('slow', {
       outgoing: (_message, callback) => {
@@ -296,7 +296,7 @@ for (const role of ROLES) {
     t.match(errors, [{ code: 'WS_ERR_UNEXPECTED_RSV' }])
   })
 
-  t.test(`A32: one whose close() throws harms nobody: ${role}`, async t => {
+  t.test(`A32: an exception of close() has no effect: ${role}`, async t => {
     const extension = toy('rude', {
       close() {
         throw new Error('oops')
@@ -344,7 +344,7 @@ for (const role of ROLES) {
     }
   })
 
-  t.test(`messages written before a close go out before it, however slow the extension: ${role}`, async t => {
+  t.test(`messages written before a close are sent before it, however slow the extension: ${role}`, async t => {
     const { ws, peer } = await agreed(t, role, 'reverse', { extensions: [reverse(turnsLater(5))] })
     for (let i = 0; i < 5; i++) ws.text(`<${i}`)
     ws.close(3000, 'done')
@@ -354,7 +354,7 @@ for (const role of ROLES) {
     t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
   })
 
-  t.test(`and so do those in front of messages.end(): ${role}`, async t => {
+  t.test(`and so are those before messages.end(): ${role}`, async t => {
     const { ws, peer } = await agreed(t, role, 'reverse', { extensions: [reverse(turnsLater(5))] })
     for (let i = 0; i < 20; i++) ws.messages.write(`<${i % 10}`)
     ws.messages.end()
@@ -363,7 +363,7 @@ for (const role of ROLES) {
     t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
   })
 
-  t.test(`a Close behind messages that are being processed is acted on after them: ${role}`, async t => {
+  t.test(`a Close after messages that are being processed waits for them: ${role}`, async t => {
     const { ws, peer } = await agreed(t, role, 'reverse', { extensions: [reverse(turnsLater(5))] })
     const happened: unknown[] = []
     ws.on('message', message => happened.push(message))
@@ -407,7 +407,7 @@ for (const role of ROLES) {
     t.equal(String((await peer.nextFrame())!.payload), 'fed')
   })
 
-  t.test(`two offers, of which one is agreed on: ${role}`, async t => {
+  t.test(`one of two offers is accepted: ${role}`, async t => {
     const extensions = [reverse(), invert()]
     const { ws, peer, head } = await agreed(t, role, 'invert', { extensions })
     t.equal(head.headers['sec-websocket-extensions'], role === 'server' ? 'invert' : 'reverse, invert')
@@ -419,7 +419,7 @@ for (const role of ROLES) {
     t.equal(readClose(await peer.nextFrame()).code, 1002, 'the bit of the other is not allowed')
   })
 
-  t.test(`with nothing agreed on, there is no trace of any: ${role}`, async t => {
+  t.test(`without negotiated extensions, messages are unchanged: ${role}`, async t => {
     const extension = toy('picky', { rsv: 4, accept: () => false })
     const side = await fresh(t, memory(role), { extensions: [extension] })
     if (role === 'server') side.peer.write(requestHead({ [EXTENSIONS]: 'picky; a=1, other' }))
@@ -435,7 +435,7 @@ for (const role of ROLES) {
     t.equal(readClose(await side.peer.nextFrame()).code, 1002)
   })
 
-  t.test(`extensions that fail in the handshake fail it, and nothing else: ${role}`, async t => {
+  t.test(`an extension that fails in the handshake fails it, and nothing else: ${role}`, async t => {
     const oops = (): never => {
       throw new Error('oops')
     }
@@ -468,7 +468,7 @@ for (const role of ROLES) {
     }
   })
 
-  t.test(`who passes frames on agrees to extensions without knowing them: ${role}`, async t => {
+  t.test(`an application that passes frames on can accept unknown extensions: ${role}`, async t => {
     const options: WebSocketOptions = role === 'client' ? { extensions: 'foo; as=is, bar' } : {}
     const { ws, peer, head } = await agreed(t, role, role === 'client' ? 'bar; x' : 'foo; as=is', options, ws => {
       if (role === 'server') ws.on('request', () => ws.accept({ extensions: 'foo; as=is' }))
@@ -485,7 +485,7 @@ for (const role of ROLES) {
     }
   })
 
-  t.test(`and with nothing agreed on, no bit is allowed: ${role}`, async t => {
+  t.test(`and without negotiated ones no bit is allowed: ${role}`, async t => {
     const options: WebSocketOptions = role === 'client' ? { extensions: 'foo; as=is' } : {}
     const { ws, peer } = await fresh(t, memory(role), options)
     ws.on('request', () => ws.accept({ extensions: '' }))
@@ -521,7 +521,7 @@ t.test('an extension on both sides, fast or slow, keeps order and content', asyn
   }
 })
 
-t.test('two extensions work in the order of the answer, and back in the other', async t => {
+t.test('two extensions are applied in the order of the response, and reversed in the other direction', async t => {
   const { server, client } = await ours(t, { extensions: [doubling('ab'), doubling('cde')] })
   t.equal(client.extensions, 'ab, cde')
   server.text('x')
@@ -534,7 +534,7 @@ t.test('two extensions work in the order of the answer, and back in the other', 
   t.equal(String((await peer.nextFrame())!.payload), 'cdeabx')
 })
 
-t.test('of two that want the same bit, one is agreed on (RFC 6455 §9.1)', async t => {
+t.test('of two that use the same bit, one is accepted (RFC 6455 §9.1)', async t => {
   const { ws, head } = await agreed(t, 'server', 'second, first', {
     extensions: [toy('first', { rsv: 4 }), toy('second', { rsv: 4 })]
   })
@@ -548,7 +548,7 @@ t.test('of two that want the same bit, one is agreed on (RFC 6455 §9.1)', async
   await t.rejects(client.opened, { code: 'WS_ERR_BAD_RESPONSE', status: 101 })
 })
 
-t.test('A06: names that objects have anyway are plain unknown names', async t => {
+t.test('A06: names of object properties are ordinary unknown names', async t => {
   const names = ['__proto__', 'constructor', 'hasOwnProperty', 'toString', 'valueOf']
   for (const name of names) {
     for (const offer of [`${name}`, `${name}; a=1`, `a; ${name}`, `a; ${name}=1`, `a; ${name}="x"; ${name}`]) {
@@ -571,7 +571,7 @@ t.test('A06: names that objects have anyway are plain unknown names', async t =>
   }
 })
 
-t.test('A05: a header that takes long to parse is refused before the parser of the package has it', async t => {
+t.test('A05: a header that takes long to parse is refused before the package parses it', async t => {
   const wrong = [
     `a; b="${'\\'.repeat(65000)}`,
     `a; b="${'\\"'.repeat(32000)}`,
@@ -604,26 +604,29 @@ t.test('A05: a header that takes long to parse is refused before the parser of t
   }
 })
 
-t.test('a large message of before the handshake is compressed over a socket too, unless it is not to be', async t => {
-  for (const compress of [true, false]) {
-    const [near, far] = await tcpPair(t, true)
-    const extensions = [permessageDeflate()]
-    const server = WebSocketStream.server({ extensions })
-    const client = WebSocketStream.client('ws://localhost/', { extensions })
-    const data = 'to be compressed '.repeat(60_000)
-    client.attach(far)
-    client.text(data, { compress })
-    server.attach(near)
-    const [message] = await once(server, 'message')
-    t.equal(message === data, true)
-    if (compress) t.ok(client.stats.bytesSent < 100_000, `${client.stats.bytesSent} bytes`)
-    else t.ok(client.stats.bytesSent > data.length, `${client.stats.bytesSent} bytes`)
-    client.close()
-    await Promise.all([client.whenClosed(), server.whenClosed()])
+t.test(
+  'a large message written before the handshake is compressed over a socket too, unless that is turned off',
+  async t => {
+    for (const compress of [true, false]) {
+      const [near, far] = await tcpPair(t, true)
+      const extensions = [permessageDeflate()]
+      const server = WebSocketStream.server({ extensions })
+      const client = WebSocketStream.client('ws://localhost/', { extensions })
+      const data = 'to be compressed '.repeat(60_000)
+      client.attach(far)
+      client.text(data, { compress })
+      server.attach(near)
+      const [message] = await once(server, 'message')
+      t.equal(message === data, true)
+      if (compress) t.ok(client.stats.bytesSent < 100_000, `${client.stats.bytesSent} bytes`)
+      else t.ok(client.stats.bytesSent > data.length, `${client.stats.bytesSent} bytes`)
+      client.close()
+      await Promise.all([client.whenClosed(), server.whenClosed()])
+    }
   }
-})
+)
 
-t.test('closeInfo of a connection whose extension failed says who began', async t => {
+t.test('closeInfo of a connection whose extension failed has the initiator', async t => {
   const bad = toy('bad', { incoming: (_message, callback) => callback(new Error('oops')) })
   const { server, client } = await ours(t, { extensions: [bad] }, { extensions: [toy('bad')] })
   const closes: CloseInfo[] = await (async () => {
@@ -638,7 +641,7 @@ t.test('closeInfo of a connection whose extension failed says who began', async 
 })
 
 t.test(
-  'an extension that fails when the application accepts later fails that handshake, and throws at nobody',
+  'an extension that fails when the application accepts later fails that handshake, and throws nowhere',
   async t => {
     const oops = (): never => {
       throw new Error('oops')

@@ -147,7 +147,7 @@ for (const setup of SETUPS) {
     t.match(await ws.whenClosed(), { code: 1002, reason: /opcode/ }, 'this side is told all the same')
   })
 
-  t.test(`a fault reaches whoever iterates, behind what came before: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+  t.test(`iterating throws the error, after earlier messages: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     peer.write(peer.frame(TEXT, 'one'), peer.frame(TEXT, 'two'), peer.frame(3))
     const { got, error } = await collect(ws.messages)
@@ -157,27 +157,35 @@ for (const setup of SETUPS) {
     t.match(await ws.whenClosed(), { code: 1002 })
   })
 
-  t.test(`A28: without any listener a fault harms nobody: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
-    const { ws, peer, closes } = await open(t, setup)
-    peer.write(peer.frame(3))
-    t.equal(readClose(await peer.nextFrame()).code, 1002)
-    await peer.ended()
-    peer.end()
-    t.match(await ws.whenClosed(), { code: 1002, wasClean: false })
-    await settle()
-    t.equal(closes.length, 1)
-  })
+  t.test(
+    `A28: without any listener an error of the peer has no other effect: ${nameOf(setup)}`,
+    { timeout: 8000 },
+    async t => {
+      const { ws, peer, closes } = await open(t, setup)
+      peer.write(peer.frame(3))
+      t.equal(readClose(await peer.nextFrame()).code, 1002)
+      await peer.ended()
+      peer.end()
+      t.match(await ws.whenClosed(), { code: 1002, wasClean: false })
+      await settle()
+      t.equal(closes.length, 1)
+    }
+  )
 
-  t.test(`a fault behind our own Close sends no second one: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
-    const { ws, peer } = await open(t, setup)
-    ws.close(3000)
-    t.equal(readClose(await peer.nextFrame()).code, 3000)
-    peer.write(peer.frame(3), peer.frame(CLOSE))
-    await peer.ended()
-    t.same(await peer.allFrames(), [])
-    peer.end()
-    t.match(await ws.whenClosed(), { code: 1002, wasClean: false, initiator: 'local' })
-  })
+  t.test(
+    `an error of the peer after our own Close sends no second one: ${nameOf(setup)}`,
+    { timeout: 8000 },
+    async t => {
+      const { ws, peer } = await open(t, setup)
+      ws.close(3000)
+      t.equal(readClose(await peer.nextFrame()).code, 3000)
+      peer.write(peer.frame(3), peer.frame(CLOSE))
+      await peer.ended()
+      t.same(await peer.allFrames(), [])
+      peer.end()
+      t.match(await ws.whenClosed(), { code: 1002, wasClean: false, initiator: 'local' })
+    }
+  )
 
   t.test(`A29: messages that had arrived before a reset are delivered: ${nameOf(setup)}`, async t => {
     const { ws, peer, closes } = await open(t, setup)
@@ -196,7 +204,7 @@ for (const setup of SETUPS) {
     t.equal(closes.length, 1)
   })
 
-  t.test(`A29: and when nobody had read them yet, they still are: ${nameOf(setup)}`, async t => {
+  t.test(`A29: also if they were not read yet: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     peer.write(peer.frame(TEXT, 'one'), peer.frame(TEXT, 'two'), peer.frame(TEXT, 'three'))
     await settle(10)
@@ -208,7 +216,7 @@ for (const setup of SETUPS) {
     t.match(error, { code: 'WS_ERR_CONNECTION_LOST' })
   })
 
-  t.test(`A29: also when a message of ours still waits for the wire: ${nameOf(setup)}`, async t => {
+  t.test(`A29: also if a message of ours still waits for the wire: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { highWaterMark: 1000 })
     peer.stream.pause()
     ws.messages.on('error', () => {})
@@ -240,7 +248,7 @@ class Contrary extends Duplex {
 }
 
 for (const join of ['attach', 'pipe'] as const) {
-  t.test(`A27: an error of the wire that comes when all is over is swallowed: ${join}`, async t => {
+  t.test(`A27: an error of the wire after the end is ignored: ${join}`, async t => {
     const wire = new Contrary(new Error('late'))
     const ws = WebSocketStream.server()
     if (join === 'attach') ws.attach(wire)
@@ -310,7 +318,7 @@ t.test('two different streams for the two directions', async t => {
     t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
     void [inner, outer]
   })
-  t.test('the incoming one breaks with an error', { timeout: 8000 }, async t => {
+  t.test('the incoming one fails with an error', { timeout: 8000 }, async t => {
     const { ws, inner, outer } = await wires()
     inner.destroy(new Error('broken'))
     t.match(await ws.whenClosed(), { code: 1006, initiator: 'peer' })
@@ -321,14 +329,14 @@ t.test('two different streams for the two directions', async t => {
     inner.destroy()
     t.match(await ws.whenClosed(), { code: 1006 })
   })
-  t.test('the outgoing one breaks with an error', { timeout: 8000 }, async t => {
+  t.test('the outgoing one fails with an error', { timeout: 8000 }, async t => {
     const { ws, outer } = await wires()
     outer.destroy(new Error('broken'))
     t.match(await ws.whenClosed(), { code: 1006, initiator: 'peer' })
   })
 })
 
-t.test('A28: in a process of its own, without any listener, the process lives', async t => {
+t.test('A28: in its own process, without any listener, the process survives', async t => {
   const script = fileURLToPath(new URL('faulty-peer.ts', import.meta.url))
   const child: ChildProcess = fork(script, [], { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] })
   t.teardown(() => child.kill('SIGKILL'))

@@ -52,7 +52,7 @@ function inflate(frames: WireFrame[]): Buffer {
 for (const setup of SETUPS) {
   const name = nameOf(setup)
 
-  t.test(`frames are no larger, whatever compression makes of a message: ${name}`, async t => {
+  t.test(`frames are no larger, whatever the compression: ${name}`, async t => {
     const extensions = [permessageDeflate({ contextTakeover: false, threshold: 0 })]
     const options = { fragmentSize: SIZE, extensions }
     const { ws, peer } = await agreed(t, setup, 'permessage-deflate', options)
@@ -73,7 +73,7 @@ for (const setup of SETUPS) {
     }
   })
 
-  t.test(`the messages of an extension that knows whole ones are cut as well: ${name}`, async t => {
+  t.test(`messages of an extension for whole messages are split as well: ${name}`, async t => {
     const options = { fragmentSize: SIZE, extensions: [reverse()] }
     const { ws, peer } = await agreed(t, setup, 'reverse', options)
     ws.binary(noise(5500))
@@ -98,7 +98,7 @@ for (const compress of [false, true]) {
     }
     const read = (frames: WireFrame[]): Buffer => (compress ? inflate(frames) : together(frames))
 
-    t.test(`a Ping and a Pong get between the fragments of a large message: ${name}`, async t => {
+    t.test(`a Ping and a Pong are sent between the fragments of a large message: ${name}`, async t => {
       const { ws, peer } = await start(t)
       // a peer that does not read yet
       peer.stream.pause()
@@ -122,7 +122,7 @@ for (const compress of [false, true]) {
       t.ok(read(frames).equals(large))
     })
 
-    t.test(`what waits counts as buffered, and a Close waits for all of it: ${name}`, async t => {
+    t.test(`waiting fragments count as buffered, and a Close waits for them: ${name}`, async t => {
       const { ws, peer } = await start(t)
       peer.stream.pause()
       ws.binary(large)
@@ -158,7 +158,7 @@ for (const compress of [false, true]) {
   }
 }
 
-t.test('frames that are written as they are stay whole, behind what was cut', async t => {
+t.test('frames written to the frames view stay whole, after the fragments', async t => {
   const { ws, peer } = await open(t, { role: 'server', join: 'attach', wire: 'memory' }, { fragmentSize: SIZE })
   peer.stream.pause()
   ws.binary(noise(100_000))

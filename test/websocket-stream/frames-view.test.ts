@@ -55,36 +55,40 @@ const part = (opcode: Opcode, text: string, length: number, offset: number, firs
 for (const setup of IN_MEMORY) {
   const name = nameOf(setup)
 
-  t.test(`frames come as they are, control frames before they are acted on: ${name}`, { timeout: 8000 }, async t => {
-    const { ws, peer } = await bare(t, setup)
-    const sent: [number, string, boolean, number][] = [
-      [TEXT, 'one', true, 0],
-      [BINARY, 'tw', false, 7],
-      [PING, 'ping', true, 0],
-      [CONTINUATION, '', false, 0],
-      [PONG, 'pong', true, 0],
-      [CONTINUATION, 'o', true, 0],
-      [TEXT, '', true, 3],
-      [TEXT, '\xff', true, 0]
-    ]
-    for (const [opcode, payload, fin, rsv] of sent) peer.send(opcode, Buffer.from(payload, 'latin1'), { fin, rsv })
-    for (const [opcode, payload, fin, rsv] of sent) {
-      const frame = await nextFrame(ws)
-      t.type(frame, Frame)
-      t.same([frame.opcode, frame.payload.toString('latin1'), frame.fin, frame.rsv], [opcode, payload, fin, rsv])
-      t.equal(frame.first && frame.complete, true)
+  t.test(
+    `frames are unchanged, and control frames are given before they are acted on: ${name}`,
+    { timeout: 8000 },
+    async t => {
+      const { ws, peer } = await bare(t, setup)
+      const sent: [number, string, boolean, number][] = [
+        [TEXT, 'one', true, 0],
+        [BINARY, 'tw', false, 7],
+        [PING, 'ping', true, 0],
+        [CONTINUATION, '', false, 0],
+        [PONG, 'pong', true, 0],
+        [CONTINUATION, 'o', true, 0],
+        [TEXT, '', true, 3],
+        [TEXT, '\xff', true, 0]
+      ]
+      for (const [opcode, payload, fin, rsv] of sent) peer.send(opcode, Buffer.from(payload, 'latin1'), { fin, rsv })
+      for (const [opcode, payload, fin, rsv] of sent) {
+        const frame = await nextFrame(ws)
+        t.type(frame, Frame)
+        t.same([frame.opcode, frame.payload.toString('latin1'), frame.fin, frame.rsv], [opcode, payload, fin, rsv])
+        t.equal(frame.first && frame.complete, true)
+      }
+      t.same(await read(peer), [PONG, true, 0, 'ping'], 'the ping was answered')
+      peer.close(3000, 'enough')
+      const close = await nextFrame(ws)
+      t.same([close.opcode, close.payload], [CLOSE, closeBody(3000, 'enough')])
+      t.same(readClose(await peer.nextFrame()), { code: 3000, reason: 'enough' })
+      peer.end()
+      t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
+      t.equal(ws.frames.read(), null)
     }
-    t.same(await read(peer), [PONG, true, 0, 'ping'], 'the ping was answered')
-    peer.close(3000, 'enough')
-    const close = await nextFrame(ws)
-    t.same([close.opcode, close.payload], [CLOSE, closeBody(3000, 'enough')])
-    t.same(readClose(await peer.nextFrame()), { code: 3000, reason: 'enough' })
-    peer.end()
-    t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
-    t.equal(ws.frames.read(), null)
-  })
+  )
 
-  t.test(`large frames come in parts, and none is held whole: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`large frames are given in parts, and none is buffered whole: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await bare(t, setup)
     const bytes = Buffer.alloc(300_000, 'abcdefg')
     const wire = peer.frame(BINARY, bytes, { fin: false, rsv: 2 })
@@ -110,7 +114,7 @@ for (const setup of IN_MEMORY) {
     t.ok(Buffer.concat(parts.map(each => each.payload)).equals(bytes))
   })
 
-  t.test(`who does not read keeps the peer waiting: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`a reader that stops applies backpressure to the peer: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await bare(t, setup)
     t.ok(ws.frames)
     let sent = 0
@@ -127,7 +131,7 @@ for (const setup of IN_MEMORY) {
     while (received <= sent) await settle()
   })
 
-  t.test(`what is written goes out as it is: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`written frames are sent unchanged: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await bare(t, setup)
     const view = ws.frames
     const items: [Frame | FrameFields, unknown[]][] = [
@@ -146,7 +150,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`a mask is made anew, if there is one at all: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`frames get a new mask, if they have one: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await bare(t, setup)
     const masks = new Set<number>()
     for (let i = 0; i < 8; i++) {
@@ -159,7 +163,7 @@ for (const setup of IN_MEMORY) {
     t.equal(masks.size, setup.role === 'client' ? 8 : 1)
   })
 
-  t.test(`a frame may be written in parts, and nothing comes between them: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`a frame may be written in parts, and nothing is sent between them: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await bare(t, setup)
     const view = ws.frames
     view.write(part(Opcode.Text, 'ab', 6, 0))
@@ -179,7 +183,7 @@ for (const setup of IN_MEMORY) {
     t.same(await read(peer), [BINARY, true, 0, 'ab'], 'the first part may be empty')
   })
 
-  t.test(`fragmentSize is for messages, and not for frames: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`fragmentSize applies to messages, not to frames: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await bare(t, setup, 2)
     ws.frames.write({ opcode: Opcode.Text, payload: 'abcdef', rsv: 4 })
     t.same(await read(peer), [TEXT, true, 4, 'abcdef'])
@@ -192,7 +196,7 @@ for (const setup of IN_MEMORY) {
   })
 
   t.test(
-    `other messages wait for a fragmented one to end, and it waits for them: ${name}`,
+    `other messages wait for the end of a fragmented one, and it waits for them: ${name}`,
     { timeout: 8000 },
     async t => {
       const { ws, peer } = await bare(t, setup)
@@ -235,7 +239,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`a blocked wire makes write say false, and drain comes: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`on a blocked wire write returns false, and drain is emitted: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await bare(t, setup)
     const view = ws.frames
     peer.stream.pause()
@@ -289,7 +293,7 @@ for (const setup of IN_MEMORY) {
     ['a frame between two parts', part(Opcode.Text, 'a', 2, 0), { opcode: 0 }]
   ]
 
-  t.test(`what breaks a rule is a TypeError, and destroys the view: ${name}`, { timeout: 60_000 }, async t => {
+  t.test(`a frame that breaks a rule is a TypeError, and destroys the view: ${name}`, { timeout: 60_000 }, async t => {
     for (const [what, ...items] of broken) {
       const { ws, peer } = await bare(t, setup)
       const last = items.pop()
@@ -307,14 +311,14 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`bits that nothing negotiated are refused: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`bits that were not negotiated are refused: ${name}`, { timeout: 8000 }, async t => {
     for (let rsv = 1; rsv < 8; rsv++) {
       const { ws } = await open(t, setup)
       t.type(await new Promise(resolve => ws.frames.write({ opcode: Opcode.Text, rsv }, resolve)), TypeError)
     }
   })
 
-  t.test(`a Close frame begins the closing handshake: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`a Close frame starts the closing handshake: ${name}`, { timeout: 8000 }, async t => {
     for (const payload of [closeBody(3000, 'bye'), Buffer.alloc(0)]) {
       const { ws, peer } = await bare(t, setup)
       ws.frames.write({ opcode: Opcode.Text, payload: 'last' })
@@ -340,7 +344,7 @@ for (const setup of IN_MEMORY) {
     t.match(await ws.whenClosed(), { code: 1000, initiator: 'local' })
   })
 
-  t.test(`a frame that waits when the connection is over is an error: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`a frame that waits when the connection ends is an error: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await bare(t, setup)
     ws.createMessage('text').write('half')
     const outcome = new Promise(resolve => ws.frames.write({ opcode: Opcode.Text, payload: 'waits' }, resolve))
@@ -350,7 +354,7 @@ for (const setup of IN_MEMORY) {
     t.match(await outcome, { code: /^WS_ERR_(NOT_OPEN|CONNECTION_LOST)$/ })
   })
 
-  t.test(`a rule that the peer breaks is seen behind what came before: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`a rule that the peer breaks is reported after earlier frames: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await bare(t, setup)
     peer.write(peer.frame(TEXT, 'fine'), wireFrame(3, '', { masked: setup.role !== 'client' }))
     t.equal(String((await nextFrame(ws)).payload), 'fine')
@@ -359,7 +363,7 @@ for (const setup of IN_MEMORY) {
   })
 }
 
-t.test('frames of one connection written to another make a relay', { timeout: 8000 }, async t => {
+t.test('writing the frames of one connection to another makes a relay', { timeout: 8000 }, async t => {
   const front = await ours(t)
   const back = await ours(t)
   // whichever side is closed first refuses what the other still writes: an ordered end is the relay's affair, not that of a view

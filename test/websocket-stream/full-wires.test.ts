@@ -17,7 +17,7 @@ async function fill(ws: WebSocketStream): Promise<void> {
 }
 
 for (const setup of IN_MEMORY) {
-  t.test(`'drain' comes from a view that is touched when the wire is full already: ${nameOf(setup)}`, async t => {
+  t.test(`a view opened when the wire is already full emits 'drain': ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     peer.stream.pause()
     await fill(ws)
@@ -30,39 +30,36 @@ for (const setup of IN_MEMORY) {
     for (let text = ''; text !== 'goes on'; ) text = (await peer.nextFrame())!.payload.toString()
   })
 
-  t.test(
-    `control frames of the frames view are held back by a full wire, and go on with it: ${nameOf(setup)}`,
-    async t => {
-      const { ws, peer } = await open(t, setup)
-      const { frames } = ws
-      frames.resume()
-      peer.stream.pause()
-      while (frames.write({ opcode: 2, payload: Buffer.alloc(65_536) })) await settle(1)
-      const drained = once(frames, 'drain')
-      const called: string[] = []
-      for (const payload of ['a', 'b', 'c']) {
-        t.equal(
-          frames.write({ opcode: PING, payload }, () => called.push(payload)),
-          false
-        )
-      }
-      await settle()
-      t.same(called, [])
-      peer.stream.resume()
-      const pings: string[] = []
-      while (pings.length < 3) {
-        const frame = (await peer.nextFrame())!
-        if (frame.opcode === PING) pings.push(frame.payload.toString())
-      }
-      t.same(pings, ['a', 'b', 'c'])
-      await drained
-      await settle()
-      t.same(called, ['a', 'b', 'c'])
+  t.test(`control frames of the frames view wait for a full wire, and continue with it: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    const { frames } = ws
+    frames.resume()
+    peer.stream.pause()
+    while (frames.write({ opcode: 2, payload: Buffer.alloc(65_536) })) await settle(1)
+    const drained = once(frames, 'drain')
+    const called: string[] = []
+    for (const payload of ['a', 'b', 'c']) {
+      t.equal(
+        frames.write({ opcode: PING, payload }, () => called.push(payload)),
+        false
+      )
     }
-  )
+    await settle()
+    t.same(called, [])
+    peer.stream.resume()
+    const pings: string[] = []
+    while (pings.length < 3) {
+      const frame = (await peer.nextFrame())!
+      if (frame.opcode === PING) pings.push(frame.payload.toString())
+    }
+    t.same(pings, ['a', 'b', 'c'])
+    await drained
+    await settle()
+    t.same(called, ['a', 'b', 'c'])
+  })
 
   t.test(
-    `several wait for a full wire, each until its own is written: ${nameOf(setup)}`,
+    `several callers wait for a full wire, each until its own data is written: ${nameOf(setup)}`,
     { timeout: 60_000 },
     async t => {
       const { ws, peer } = await open(t, setup)
@@ -82,7 +79,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`what waits behind a message in pieces is refused when the connection ends: ${nameOf(setup)}`, async t => {
+  t.test(`messages that wait for one in pieces fail when the connection ends: ${nameOf(setup)}`, async t => {
     const { ws } = await open(t, setup)
     const writer = ws.createMessage('text')
     writer.write('begun')
@@ -97,30 +94,26 @@ for (const setup of IN_MEMORY) {
     t.equal(ws.bufferedAmount >= 0, true)
   })
 
-  t.test(
-    `a close waits for messages in pieces that have been ended: ${nameOf(setup)}`,
-    { timeout: 60_000 },
-    async t => {
-      const { ws, peer } = await open(t, setup)
-      peer.stream.pause()
-      for (const number of [1, 2, 3]) ws.createMessage('binary').end(Buffer.alloc(MIB, number))
-      const closed = ws.close(4000)
-      await settle(10)
-      peer.stream.resume()
-      const seen: number[] = []
-      let frame = await peer.nextFrame()
-      for (; frame?.opcode !== CLOSE; frame = await peer.nextFrame()) {
-        if (frame!.payload.length > 0) seen.push(frame!.payload[0]!)
-      }
-      t.same(seen, [1, 2, 3])
-      peer.send(CLOSE, frame.payload)
-      peer.end()
-      t.match(await closed, { code: 4000, wasClean: true })
+  t.test(`a close waits for messages in pieces that have ended: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
+    const { ws, peer } = await open(t, setup)
+    peer.stream.pause()
+    for (const number of [1, 2, 3]) ws.createMessage('binary').end(Buffer.alloc(MIB, number))
+    const closed = ws.close(4000)
+    await settle(10)
+    peer.stream.resume()
+    const seen: number[] = []
+    let frame = await peer.nextFrame()
+    for (; frame?.opcode !== CLOSE; frame = await peer.nextFrame()) {
+      if (frame!.payload.length > 0) seen.push(frame!.payload[0]!)
     }
-  )
+    t.same(seen, [1, 2, 3])
+    peer.send(CLOSE, frame.payload)
+    peer.end()
+    t.match(await closed, { code: 4000, wasClean: true })
+  })
 
   t.test(
-    `what was read from the wire is delivered though the stream of the wire is destroyed: ${nameOf(setup)}`,
+    `data read from the wire is delivered even if the stream of the wire is destroyed: ${nameOf(setup)}`,
     async t => {
       const { ws, peer, socket } = await open(t, setup)
       const got: unknown[] = []
@@ -146,7 +139,7 @@ for (const setup of IN_MEMORY) {
 }
 
 for (const setup of SETUPS) {
-  t.test(`a prepared message goes out by itself, or with others: ${nameOf(setup)}`, async t => {
+  t.test(`a prepared message is written by itself, or with others: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const prepared = prepareMessage(Buffer.alloc(1000, 7))
     ws.send(prepared)
@@ -159,7 +152,7 @@ for (const setup of SETUPS) {
 }
 
 for (const role of ['server', 'client'] as const) {
-  t.test(`bytes that are written into an attached connection are a mistake, and it goes on: ${role}`, async t => {
+  t.test(`bytes written to an attached connection are reported as a mistake, and it continues: ${role}`, async t => {
     const { ws, peer } = await open(t, { role, join: 'attach', wire: 'memory' })
     t.equal(ws.write('not a message'), false)
     await settle()
@@ -173,7 +166,7 @@ for (const role of ['server', 'client'] as const) {
     t.equal((await peer.nextFrame())?.payload.toString(), 'goes on')
   })
 
-  t.test(`a peer that pings and reads nothing is read on in time: ${role}`, { timeout: 60_000 }, async t => {
+  t.test(`a peer that pings without reading is read after a while: ${role}`, { timeout: 60_000 }, async t => {
     const { ws, peer } = await open(t, { role, join: 'attach', wire: 'memory' })
     let pings = 0
     ws.on('message', () => {})
@@ -215,7 +208,7 @@ for (const role of ['server', 'client'] as const) {
 
 for (const setup of IN_MEMORY) {
   t.test(
-    `a control frame on a wire that is full makes write say false, though data would still be taken: ${nameOf(setup)}`,
+    `for a control frame on a full wire write returns false, even if there is room for data: ${nameOf(setup)}`,
     async t => {
       const { ws, peer } = await open(t, setup)
       const { frames } = ws
@@ -237,7 +230,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`drained() behind the end of a view says how that ended: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
+  t.test(`drained() after the end of a view tells how that ended: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
     for (const way of ['written', 'destroyed'] as const) {
       const { ws, peer } = await open(t, setup)
       ws.messages.resume()
@@ -259,7 +252,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`a connection may end while Pings wait for their answers to leave: ${nameOf(setup)}`, async t => {
+  t.test(`a connection may end while Pings wait for their answers to be sent: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     ws.on('message', () => {})
     peer.stream.pause()

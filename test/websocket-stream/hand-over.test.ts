@@ -24,7 +24,7 @@ const page = (server: http.Server | https.Server) =>
   server.on('request', (request, response) => void echo(request, response))
 
 for (const setup of RAW_SETUPS) {
-  t.test(`node:http sees the request byte for byte, and what follows: ${nameOfRaw(setup)}`, async t => {
+  t.test(`node:http gets the request byte for byte, and the bytes after it: ${nameOfRaw(setup)}`, async t => {
     const bytes = ask('POST /a?b HTTP/1.1', ['x-Odd:  case  ', 'Content-Length: 11'], 'hello world')
     const next = ask('GET /next HTTP/1.1', ['Connection: close'])
     for (const at of [bytes.length + next.length, bytes.length, bytes.length - 5, 20]) {
@@ -53,7 +53,7 @@ for (const setup of RAW_SETUPS) {
     }
   })
 
-  t.test(`handed over later, with bytes that have come since: ${nameOfRaw(setup)}`, async t => {
+  t.test(`handed over later, with bytes that have arrived since: ${nameOfRaw(setup)}`, async t => {
     const { ws, peer } = await rawServer(t, setup, { highWaterMark: 1000 })
     const server = page(http.createServer())
     const asked = once(ws, 'request')
@@ -87,7 +87,7 @@ for (const setup of RAW_SETUPS) {
   })
 }
 
-t.test('a socket of TLS goes to a server of https as what is decrypted already', async t => {
+t.test('an https server gets a TLS socket as already decrypted', async t => {
   for (const join of ['attach', 'pipe'] as const) {
     const { ws, peer } = await rawServer(t, { wire: 'tls', join })
     ws.on('request', () => ws.handOver(page(https.createServer(LOCALHOST))))
@@ -98,7 +98,7 @@ t.test('a socket of TLS goes to a server of https as what is decrypted already',
   }
 })
 
-t.test('a server that throws is the application, and the connection is over all the same', async t => {
+t.test("a server that throws is the application's, and the connection has ended nevertheless", async t => {
   const { ws, peer } = await rawServer(t, MEMORY)
   const server = http.createServer()
   server.removeAllListeners('connection')
@@ -112,9 +112,9 @@ t.test('a server that throws is the application, and the connection is over all 
   t.match(await ws.whenClosed(), { code: 1006 })
 })
 
-t.test('what cannot be handed over says so, and can be answered still', async t => {
+t.test('a handover that is not possible throws, and the request can still be answered', async t => {
   const server = http.createServer()
-  t.test('what is no server', async t => {
+  t.test('an invalid server', async t => {
     const { ws, peer } = await rawServer(t, MEMORY)
     t.equal(ws.handOver(server), false, 'before there is a request')
     const asked = once(ws, 'request')
@@ -126,7 +126,7 @@ t.test('what cannot be handed over says so, and can be answered still', async t 
     t.equal((await peer.head()).status, 404)
   })
 
-  t.test('a request whose body is read', async t => {
+  t.test('a request whose body is being read', async t => {
     const { ws, peer } = await rawServer(t, MEMORY)
     const asked = once(ws, 'request') as Promise<[UpgradeRequest]>
     peer.write(ask('POST / HTTP/1.1', ['Content-Length: 2'], 'ab'))
@@ -137,7 +137,7 @@ t.test('what cannot be handed over says so, and can be answered still', async t 
     t.equal((await peer.head()).status, 404)
   })
 
-  t.test('two streams that are one wire', async t => {
+  t.test('a wire of two streams', async t => {
     const [left, right] = pair()
     const out = new PassThrough()
     const ws = WebSocketStream.server()

@@ -31,7 +31,7 @@ for (const setup of RAW_SETUPS) {
 
     for (const listener of [throws, throwsOurs]) {
       t.test(
-        `an open listener that throws surfaces, and the connection goes on: ${name}, ${listener.name}`,
+        `an exception of an open listener surfaces, and the connection continues: ${name}, ${listener.name}`,
         async t => {
           const errors = uncaught(t)
           const { ws, peer } = await serve(t)
@@ -54,25 +54,28 @@ for (const setup of RAW_SETUPS) {
         }
       )
 
-      t.test(`a request listener that throws surfaces, and its client gets 500: ${name}, ${listener.name}`, async t => {
-        const errors = uncaught(t)
-        const { ws, peer } = await serve(t)
-        const told: HandshakeError[] = []
-        ws.on('error', error => told.push(error as HandshakeError))
-        ws.on('request', listener)
-        if (!parsed) peer.write(requestHead(), peer.frame(TEXT, 'early'))
-        t.equal((await peer.head()).status, 500)
-        await peer.rest()
-        peer.end()
-        t.match(await rejection(ws.opened), { code: 'WS_ERR_REJECTED', status: 500 })
-        t.match(await ws.whenClosed(), { code: 1006, initiator: 'local' })
-        await settle()
-        t.match(errors, [{ message: /the application/ }])
-        t.match(told, [{ status: 500, cause: errors[0], message: /: a request listener threw$/ }])
-      })
+      t.test(
+        `an exception of a request listener surfaces, and the client gets 500: ${name}, ${listener.name}`,
+        async t => {
+          const errors = uncaught(t)
+          const { ws, peer } = await serve(t)
+          const told: HandshakeError[] = []
+          ws.on('error', error => told.push(error as HandshakeError))
+          ws.on('request', listener)
+          if (!parsed) peer.write(requestHead(), peer.frame(TEXT, 'early'))
+          t.equal((await peer.head()).status, 500)
+          await peer.rest()
+          peer.end()
+          t.match(await rejection(ws.opened), { code: 'WS_ERR_REJECTED', status: 500 })
+          t.match(await ws.whenClosed(), { code: 1006, initiator: 'local' })
+          await settle()
+          t.match(errors, [{ message: /the application/ }])
+          t.match(told, [{ status: 500, cause: errors[0], message: /: a request listener threw$/ }])
+        }
+      )
     }
 
-    t.test(`one that has answered before it throws is no matter to its client: ${name}`, async t => {
+    t.test(`an exception after the answer does not affect the client: ${name}`, async t => {
       const errors = uncaught(t)
       const { ws, peer } = await serve(t)
       ws.on('request', () => {
@@ -108,7 +111,7 @@ t.test('over HTTP/2 it is the same', async t => {
   }
 })
 
-t.test('an exception that the application catches where it accepts leaves the connection as it should be', async t => {
+t.test('an exception that the application catches around accept() does not affect the connection', async t => {
   const { ws, peer } = await rawServer(t, { wire: 'memory', join: 'attach' })
   ws.on('open', throws)
   const asked = once(ws, 'request')
@@ -120,7 +123,7 @@ t.test('an exception that the application catches where it accepts leaves the co
   ws.destroy()
 })
 
-t.test('destroyed by whoever saw the exception, it does not go on', async t => {
+t.test('destroyed by the application that caught the exception, it does not continue', async t => {
   const { ws, peer } = await rawServer(t, { wire: 'memory', join: 'attach' })
   ws.on('open', throws)
   ws.on('message', () => t.fail('a message'))
@@ -132,7 +135,7 @@ t.test('destroyed by whoever saw the exception, it does not go on', async t => {
   t.match(await ws.whenClosed(), { code: 1006 })
 })
 
-t.test('a function among the options that throws is answered with 500, and told by error', async t => {
+t.test('if a function among the options throws, the client gets 500, and error is emitted', async t => {
   const errors = uncaught(t)
   for (const [name, options] of [
     ['protocols', { protocols: throws }],
@@ -154,7 +157,7 @@ t.test('a function among the options that throws is answered with 500, and told 
   t.same(errors, [])
 })
 
-t.test('over the wire of node:http nothing is swallowed either', async t => {
+t.test('over the wire of node:http no exception is swallowed either', async t => {
   const errors = uncaught(t)
   const server = makeServer('http')
   let open: WebSocketStream | undefined

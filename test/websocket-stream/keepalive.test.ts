@@ -107,7 +107,7 @@ for (const setup of IN_MEMORY) {
   })
 
   t.test(
-    `a message that is sent before a close is not cut by closeTimeout while the wire takes it: ${nameOf(setup)}`,
+    `closeTimeout does not cut off a message sent before a close while the wire takes it: ${nameOf(setup)}`,
     { timeout: 60_000 },
     async t => {
       const { ws, peer } = await slow(t, setup, { closeTimeout: 400 })
@@ -124,7 +124,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`a wire that takes nothing is given up by either: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
+  t.test(`either timeout ends a wire that takes nothing: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
     for (const way of ['keepalive', 'close'] as const) {
       const { ws, left } = await slow(t, setup, { keepalive: { interval: 30, timeout: 30 }, closeTimeout: 60 })
       const errors: unknown[] = []
@@ -142,7 +142,7 @@ for (const setup of IN_MEMORY) {
 
 for (const setup of SETUPS) {
   t.test(
-    `a server that only pushes is told by keepalive of a peer that is silent: ${nameOf(setup)}`,
+    `keepalive reports a silent peer to a server that only sends: ${nameOf(setup)}`,
     { timeout: 8000 },
     async t => {
       for (const way of ['nothing is touched', 'the view is there for writing'] as const) {
@@ -155,7 +155,7 @@ for (const setup of SETUPS) {
     }
   )
 
-  t.test(`and a peer that answers stays: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+  t.test(`and keeps a peer that answers: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup, { keepalive: { interval: 10, timeout: 1000 } })
     peer.text('hello')
     for (let i = 0; i < 5; i++) {
@@ -168,7 +168,7 @@ for (const setup of SETUPS) {
 }
 
 for (const role of ['server', 'client'] as const) {
-  t.test(`the timers of an open connection keep no process: ${role}`, { timeout: 60_000 }, async t => {
+  t.test(`the timers of an open connection do not keep the process alive: ${role}`, { timeout: 60_000 }, async t => {
     const child = startChild(t, fileURLToPath(new URL('unref-process.ts', import.meta.url)), [role])
     const exited = once(child.process, 'exit')
     t.same(await child.hear('open'), [role])

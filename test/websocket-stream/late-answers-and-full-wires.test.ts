@@ -23,7 +23,7 @@ function streamOf(end: PairEnd): { stream: never; heads: Record<string, unknown>
   return { stream: Object.assign(end, { respond, headersSent: false }) as never, heads }
 }
 
-t.test('a server makes no offer of extensions', async t => {
+t.test('a server cannot make an offer of extensions', async t => {
   const options = { extensions: 'foo' }
   t.throws(() => WebSocketStream.server(options), TypeError)
   t.throws(() => WebSocketStream.http({ method: 'GET', url: '/', headers: {} }, undefined, options), TypeError)
@@ -31,7 +31,7 @@ t.test('a server makes no offer of extensions', async t => {
   t.throws(() => WebSocketStream.http2(streamOf(pair()[0]).stream, null as never), TypeError)
 })
 
-t.test('over HTTP/2 too an answer that is given late may be wrong, or fail', async t => {
+t.test('over HTTP/2 too, a late answer may be invalid, or fail', async t => {
   const oops = (): never => {
     throw new Error('oops')
   }
@@ -48,7 +48,7 @@ t.test('over HTTP/2 too an answer that is given late may be wrong, or fail', asy
   ws.destroy()
 })
 
-t.test('what a slow extension holds is counted', async t => {
+t.test('data buffered by a slow extension is counted', async t => {
   const slow = { extensions: [reverse(turnsLater(5))] }
   const { server, client } = await ours(t, slow, slow)
   server.on('message', () => {})
@@ -59,7 +59,7 @@ t.test('what a slow extension holds is counted', async t => {
 })
 
 for (const setup of IN_MEMORY) {
-  t.test(`control frames that an application writes wait for a wire that is full: ${nameOf(setup)}`, async t => {
+  t.test(`control frames that an application writes wait for a full wire: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     t.ok(ws.frames)
     peer.stream.pause()
@@ -72,7 +72,7 @@ for (const setup of IN_MEMORY) {
     ws.destroy()
   })
 
-  t.test(`a message in pieces can be given up while the wire is full: ${nameOf(setup)}`, async t => {
+  t.test(`a message in pieces can be destroyed while the wire is full: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { closeTimeout: 50 })
     peer.stream.pause()
     const message = ws.createMessage('binary')

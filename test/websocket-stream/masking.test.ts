@@ -9,7 +9,7 @@ import { IN_MEMORY, nameOf, open, ours, SETUPS } from './sides.js'
 const SIZES = [0, 1, 125, 126, 5000, 70_000]
 
 for (const setup of SETUPS) {
-  t.test(`${nameOf(setup)}: requireMasking false takes both, in turns`, async t => {
+  t.test(`${nameOf(setup)}: requireMasking false accepts both, alternating`, async t => {
     const { ws, peer } = await open(t, setup, { requireMasking: false })
     const got: Buffer[] = []
     ws.on('message', message => got.push(Buffer.from(message)))
@@ -26,7 +26,7 @@ for (const setup of SETUPS) {
     t.strictSame(got, sent)
   })
 
-  t.test(`${nameOf(setup)}: masking turned round`, async t => {
+  t.test(`${nameOf(setup)}: masking reversed`, async t => {
     const isClient = setup.role === 'client'
     const { ws, peer } = await open(t, setup, { masking: !isClient })
     for (const size of SIZES) {
@@ -41,7 +41,7 @@ for (const setup of SETUPS) {
 }
 
 for (const setup of IN_MEMORY) {
-  t.test(`${nameOf(setup)}: without the option both are refused as always`, async t => {
+  t.test(`${nameOf(setup)}: without the option both are refused as usual`, async t => {
     const { ws, peer } = await open(t, setup, { requireMasking: true })
     const error = once(ws, 'error')
     peer.send(TEXT, 'x', { masked: setup.role === 'client' })
@@ -51,7 +51,7 @@ for (const setup of IN_MEMORY) {
   })
 }
 
-t.test('two sides that mask nothing understand each other, compressed or not', async t => {
+t.test('two sides that do not mask work together, compressed or not', async t => {
   for (const extensions of [[], [permessageDeflate({ threshold: 0 })]]) {
     const { server, client } = await ours(t, { masking: false, requireMasking: false, extensions })
     server.on('message', message => server.text(String(message)))

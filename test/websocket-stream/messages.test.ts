@@ -11,7 +11,7 @@ const SERVER = { role: 'server', join: 'attach', wire: 'memory' } as const
 const CLIENT = { role: 'client', join: 'attach', wire: 'memory' } as const
 
 for (const setup of SETUPS) {
-  t.test(`text and binary go out, and come in: ${nameOf(setup)}`, async t => {
+  t.test(`text and binary messages in both directions: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const masked = setup.role === 'client'
     t.equal(ws.text('grüß'), true)
@@ -38,7 +38,7 @@ for (const setup of SETUPS) {
 }
 
 for (const setup of [SERVER, CLIENT]) {
-  t.test(`needsDrain and drained() say when the wire has room: ${nameOf(setup)}`, async t => {
+  t.test(`needsDrain and drained() tell when the wire has room: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     t.equal(ws.needsDrain, false)
     await ws.drained()
@@ -106,7 +106,7 @@ for (const setup of [SERVER, CLIENT]) {
     )
   })
 
-  t.test(`A08: what is no message is a TypeError, and nothing is sent: ${setup.role}`, async t => {
+  t.test(`A08: a value that is not a message is a TypeError, and nothing is sent: ${setup.role}`, async t => {
     const { ws, peer } = await open(t, setup)
     for (const wrong of [5, null, undefined, {}, [1], true, 1n, new Date()]) {
       t.throws(() => ws.text(wrong as string), TypeError)
@@ -121,7 +121,7 @@ for (const setup of [SERVER, CLIENT]) {
     t.match(await peer.nextFrame(), { payload: Buffer.from('right') })
   })
 
-  t.test(`A08: what is no message, written to the view, is an error of the view: ${setup.role}`, async t => {
+  t.test(`A08: a value that is not a message, written to the view, is an error of the view: ${setup.role}`, async t => {
     const { ws, peer } = await open(t, setup)
     const failed = once(ws.messages, 'error')
     const told = new Promise(resolve => ws.messages.write(5 as never, resolve))
@@ -133,21 +133,24 @@ for (const setup of [SERVER, CLIENT]) {
 }
 
 for (const setup of SETUPS) {
-  t.test(`messages written before the handshake are held, and sent after it in order: ${nameOf(setup)}`, async t => {
-    const { ws, peer } = await fresh(t, setup)
-    t.equal(ws.text('one'), true)
-    t.equal(ws.messages.write('two'), true)
-    t.equal(ws.binary(Buffer.from('three')), true)
-    t.equal(ws.bufferedAmount > 0, true)
-    await settle()
-    const head = await shake(peer, setup.role)
-    t.ok(head)
-    for (const text of ['one', 'two', 'three']) t.equal(String((await peer.nextFrame())!.payload), text)
-    await settle()
-    t.equal(ws.bufferedAmount, 0)
-  })
+  t.test(
+    `messages written before the handshake are buffered, and sent after it in order: ${nameOf(setup)}`,
+    async t => {
+      const { ws, peer } = await fresh(t, setup)
+      t.equal(ws.text('one'), true)
+      t.equal(ws.messages.write('two'), true)
+      t.equal(ws.binary(Buffer.from('three')), true)
+      t.equal(ws.bufferedAmount > 0, true)
+      await settle()
+      const head = await shake(peer, setup.role)
+      t.ok(head)
+      for (const text of ['one', 'two', 'three']) t.equal(String((await peer.nextFrame())!.payload), text)
+      await settle()
+      t.equal(ws.bufferedAmount, 0)
+    }
+  )
 
-  t.test(`a close before the handshake goes out behind the messages of before: ${nameOf(setup)}`, async t => {
+  t.test(`a close before the handshake is sent after the earlier messages: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await fresh(t, setup)
     ws.text('one')
     ws.close(3000, 'bye')
@@ -173,7 +176,7 @@ t.test('an end of the view before the handshake is a close after it', async t =>
 })
 
 for (const setup of IN_MEMORY) {
-  t.test(`messages wait until somebody takes them: ${nameOf(setup)}`, async t => {
+  t.test(`messages wait until they are read: ${nameOf(setup)}`, async t => {
     t.test('by an event', async t => {
       const { ws, peer } = await open(t, setup)
       for (const text of ['one', 'two', 'three']) peer.text(text)
@@ -200,7 +203,7 @@ for (const setup of IN_MEMORY) {
       t.same(got, ['one', 'two'])
     })
 
-    t.test('by a view that is touched late', async t => {
+    t.test('by a view that is opened late', async t => {
       const { ws, peer } = await open(t, setup)
       for (const text of ['one', 'two', 'three']) peer.text(text)
       await settle()
@@ -212,7 +215,7 @@ for (const setup of IN_MEMORY) {
       t.same(await all, { got: ['one', 'two', 'three'], error: null })
     })
 
-    t.test('by a view that is touched when all is over', async t => {
+    t.test('by a view that is opened after the end', async t => {
       const { ws, peer } = await open(t, setup)
       peer.write(peer.frame(TEXT, 'one'), peer.frame(CLOSE))
       readClose(await peer.nextFrame())
@@ -221,7 +224,7 @@ for (const setup of IN_MEMORY) {
       t.same(await collect(ws.messages), { got: ['one'], error: null })
     })
 
-    t.test('by a view that is touched when all is over, and was not clean', async t => {
+    t.test('by a view that is opened after an end that was not clean', async t => {
       const { ws, peer } = await open(t, setup)
       peer.write(peer.frame(TEXT, 'one'), peer.frame(3))
       readClose(await peer.nextFrame())
@@ -230,7 +233,7 @@ for (const setup of IN_MEMORY) {
       t.match(await collect(ws.messages), { got: ['one'], error: { code: 'WS_ERR_INVALID_OPCODE' } })
     })
 
-    t.test('a view that is touched when there was nothing', async t => {
+    t.test('a view that is opened when there was nothing', async t => {
       const { ws, peer } = await open(t, setup)
       peer.reset()
       await ws.whenClosed()
@@ -238,7 +241,7 @@ for (const setup of IN_MEMORY) {
     })
   })
 
-  t.test(`view and event see the same messages: ${nameOf(setup)}`, async t => {
+  t.test(`view and event give the same messages: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     t.equal(ws.messages, ws.messages)
     const heard: unknown[] = []
@@ -276,7 +279,7 @@ for (const setup of IN_MEMORY) {
     await settle()
   })
 
-  t.test(`what arrives behind our Close and ahead of theirs is delivered: ${nameOf(setup)}`, async t => {
+  t.test(`messages that arrive after our Close and before theirs are delivered: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const got: unknown[] = []
     ws.on('message', message => got.push(message))
@@ -299,7 +302,7 @@ for (const setup of IN_MEMORY) {
   })
 }
 
-t.test('fragmentSize splits what is sent', async t => {
+t.test('fragmentSize splits sent messages', async t => {
   for (const setup of [SERVER, CLIENT]) {
     const { ws, peer } = await open(t, setup, { fragmentSize: 4 })
     ws.text('0123456789')
@@ -311,7 +314,7 @@ t.test('fragmentSize splits what is sent', async t => {
   }
 })
 
-t.test('large messages cross, whatever the chunks', async t => {
+t.test('large messages arrive, whatever the chunks', async t => {
   for (const size of [125, 126, 65535, 65536, 300_000]) {
     const { server, client } = await ours(t)
     const data = Buffer.alloc(size, 'abc')
@@ -323,7 +326,7 @@ t.test('large messages cross, whatever the chunks', async t => {
   }
 })
 
-t.test('messages of one turn leave in one write', async t => {
+t.test('messages of one turn are sent in one write', async t => {
   const { ws, socket, peer } = await open(t, SERVER)
   let writes = 0
   const { write } = socket
@@ -336,7 +339,7 @@ t.test('messages of one turn leave in one write', async t => {
   t.equal(writes, 1)
 })
 
-t.test('a stream that is written by hand', async t => {
+t.test('a stream that is written without a pipe', async t => {
   const ws = WebSocketStream.server()
   const opened = once(ws, 'open')
   ws.write(requestHead())
@@ -361,7 +364,7 @@ t.test('a connection has one wire', async t => {
   await ws.whenClosed()
 })
 
-t.test('a peer of another kind may be ended by hand', async t => {
+t.test('another stream piped in may be ended without a pipe', async t => {
   const [left, right] = pair()
   const peer = new RawPeer(right, 'client')
   const ws = WebSocketStream.server()

@@ -12,7 +12,7 @@ const MEMORY = { wire: 'memory', join: 'attach' } as const
 const GET = ask('GET /health HTTP/1.1')
 
 for (const setup of RAW_SETUPS) {
-  t.test(`a request that asks for no WebSocket is answered by the application: ${nameOfRaw(setup)}`, async t => {
+  t.test(`the application answers a request that is not for a WebSocket: ${nameOfRaw(setup)}`, async t => {
     const { ws, peer, closes, errors } = await rawServer(t, setup)
     const asked = once(ws, 'request') as Promise<[UpgradeRequest]>
     peer.write(GET)
@@ -57,7 +57,7 @@ for (const setup of RAW_SETUPS) {
     })
   }
 
-  t.test(`a body that is not read waits on the wire: ${nameOfRaw(setup)}`, async t => {
+  t.test(`an unread body waits on the wire: ${nameOfRaw(setup)}`, async t => {
     const { ws, peer, socket } = await rawServer(t, setup, { highWaterMark: 16384 })
     const size = 2 ** 24
     const asked = once(ws, 'request') as Promise<[UpgradeRequest]>
@@ -82,7 +82,7 @@ for (const setup of RAW_SETUPS) {
   })
 
   t.test(
-    `a client that leaves in the midst of its body fails it, and ends the connection: ${nameOfRaw(setup)}`,
+    `a client that leaves in the middle of its body fails it, and ends the connection: ${nameOfRaw(setup)}`,
     async t => {
       const { ws, peer } = await rawServer(t, setup)
       const asked = once(ws, 'request') as Promise<[UpgradeRequest]>
@@ -99,7 +99,7 @@ for (const setup of RAW_SETUPS) {
   )
 }
 
-t.test('each form of request of HTTP/1 that is well-formed reaches the application', async t => {
+t.test('every form of a well-formed HTTP/1 request reaches the application', async t => {
   for (const [line, fields, url] of [
     ['OPTIONS * HTTP/1.1', [], '*'],
     ['CONNECT example.com:443 HTTP/1.1', [], 'example.com:443'],
@@ -126,7 +126,7 @@ t.test('each form of request of HTTP/1 that is well-formed reaches the applicati
   t.equal((await peer.head()).status, 200, 'HTTP/1.0 needs no Host')
 })
 
-t.test('what is not well-formed does not reach it', async t => {
+t.test('a malformed request does not', async t => {
   for (const [line, fields, status, body = ''] of [
     ['OPTIONS /a\x7f HTTP/1.1', [], 400],
     ['GET * HTTP/1.1', [], 400],
@@ -153,7 +153,7 @@ t.test('what is not well-formed does not reach it', async t => {
   t.equal((await peer.head()).status, 400)
 })
 
-t.test('chunks that are malformed are answered with 400, and fail the body', async t => {
+t.test('malformed chunks get 400, and fail the body', async t => {
   const { ws, peer } = await rawServer(t, MEMORY)
   const asked = once(ws, 'request') as Promise<[UpgradeRequest]>
   peer.write(ask('POST / HTTP/1.1', ['Transfer-Encoding: chunked'], '1\r\nab\r\n'))
@@ -162,7 +162,7 @@ t.test('chunks that are malformed are answered with 400, and fail the body', asy
   t.equal((await peer.head()).status, 400)
 })
 
-t.test('without a listener it is refused as what it is not', async t => {
+t.test('without a listener it is refused as not a WebSocket request', async t => {
   for (const [line, fields, status] of [
     ['GET / HTTP/1.1', [], 426],
     ['GET / HTTP/1.1', ['Upgrade: websocket'], 400],
@@ -179,7 +179,7 @@ t.test('without a listener it is refused as what it is not', async t => {
   }
 })
 
-t.test('accepted, it is refused as what it is not, and that is said', async t => {
+t.test('accepted, it is refused as not a WebSocket request, and accept says so', async t => {
   const { ws, peer } = await rawServer(t, MEMORY)
   ws.on('request', () => t.equal(ws.accept(), false))
   peer.write(GET)
@@ -187,7 +187,7 @@ t.test('accepted, it is refused as what it is not, and that is said', async t =>
   t.match(await rejection(ws.opened), { code: 'WS_ERR_UPGRADE_REQUIRED' })
 })
 
-t.test('not answered, it is answered with 408 in the end, and its body fails', async t => {
+t.test('if not answered, it gets 408 in the end, and its body fails', async t => {
   const { ws, peer } = await rawServer(t, MEMORY, { handshakeTimeout: 20 })
   const asked = once(ws, 'request') as Promise<[UpgradeRequest]>
   peer.write(ask('POST / HTTP/1.1', ['Content-Length: 10'], 'half'))
@@ -196,26 +196,23 @@ t.test('not answered, it is answered with 408 in the end, and its body fails', a
   t.equal((await peer.head()).status, 408)
 })
 
-t.test(
-  'a request for a WebSocket that is broken is refused without a question, and one that is right has no body',
-  async t => {
-    const broken = await rawServer(t, MEMORY)
-    broken.ws.on('request', () => t.fail('asked'))
-    broken.peer.write(requestHead({ 'Sec-WebSocket-Key': 'short' }))
-    t.equal((await broken.peer.head()).status, 400)
-    const { ws, peer } = await rawServer(t, MEMORY)
-    const asked = once(ws, 'request') as Promise<[UpgradeRequest]>
-    peer.write(requestHead())
-    const [request] = await asked
-    t.equal(isWebSocket(request), true)
-    t.equal(request.body, request.body)
-    t.equal(await text(request.body!), '')
-    t.equal(ws.accept(), true)
-    t.equal((await peer.head()).status, 101)
-  }
-)
+t.test('an invalid WebSocket request is refused without asking, and a valid one has no body', async t => {
+  const broken = await rawServer(t, MEMORY)
+  broken.ws.on('request', () => t.fail('asked'))
+  broken.peer.write(requestHead({ 'Sec-WebSocket-Key': 'short' }))
+  t.equal((await broken.peer.head()).status, 400)
+  const { ws, peer } = await rawServer(t, MEMORY)
+  const asked = once(ws, 'request') as Promise<[UpgradeRequest]>
+  peer.write(requestHead())
+  const [request] = await asked
+  t.equal(isWebSocket(request), true)
+  t.equal(request.body, request.body)
+  t.equal(await text(request.body!), '')
+  t.equal(ws.accept(), true)
+  t.equal((await peer.head()).status, 101)
+})
 
-t.test('HEAD gets no body, and a CONNECT no answer that would open a tunnel', async t => {
+t.test('a HEAD gets no body, and a CONNECT no response that would open a tunnel', async t => {
   const { ws, peer } = await rawServer(t, MEMORY)
   ws.on('request', () => ws.reject(200, { body: 'alive' }))
   peer.write(ask('HEAD / HTTP/1.1'))
@@ -249,7 +246,7 @@ t.test('a client that expects a 100 gets it when its body is read, and not befor
   t.equal((await peer.head()).status, 200)
 })
 
-t.test('a body ends when the request is answered, or the connection given up', async t => {
+t.test('a body ends when the request is answered, or the connection destroyed', async t => {
   for (const end of ['reject', 'destroy'] as const) {
     const { ws, peer } = await rawServer(t, MEMORY, { closeTimeout: 50 })
     const asked = once(ws, 'request') as Promise<[UpgradeRequest]>
@@ -276,7 +273,7 @@ t.test('a body ends when the request is answered, or the connection given up', a
   t.match(await rejection(text(request.body!)), { code: 'ERR_STREAM_PREMATURE_CLOSE' })
 })
 
-t.test('a relay refuses it, as the library does', async t => {
+t.test('a relay refuses it, like the library', async t => {
   const { ws, peer } = await rawServer(t, MEMORY)
   const { opened } = relay(ws, 'ws://127.0.0.1:1/')
   peer.write(GET)
@@ -284,7 +281,7 @@ t.test('a relay refuses it, as the library does', async t => {
   t.match(await rejection(opened), { code: 'WS_ERR_UPGRADE_REQUIRED' })
 })
 
-t.test('what was decided before the request came is said behind what is wrong with it', async t => {
+t.test('errors in a request take precedence over decisions made before it arrived', async t => {
   for (const decide of [(ws: WebSocketStream) => ws.reject(404), (ws: WebSocketStream) => ws.accept()]) {
     const { ws, peer } = await rawServer(t, MEMORY)
     t.equal(decide(ws), true)

@@ -6,7 +6,7 @@ import { WebSocketStream } from '../../lib/index.js'
 import { tcpPair } from './sides.js'
 
 for (const from of ['server', 'client'] as const) {
-  t.test(`many readers of every speed get what a ${from} sent to them`, async t => {
+  t.test(`many readers of every speed get what a ${from} sent them`, async t => {
     const COUNT = 8
     const MESSAGES = 300
     const results = await Promise.all(

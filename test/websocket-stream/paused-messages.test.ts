@@ -6,7 +6,7 @@ import { CLOSE, PONG } from '../support/raw-peer.js'
 import { nameOf, open, SETUPS, settle } from './sides.js'
 
 for (const setup of SETUPS) {
-  t.test(`listeners get nothing until they go on: ${nameOf(setup)}`, async t => {
+  t.test(`listeners get nothing until it is resumed: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const got: unknown[] = []
     ws.on('message', message => got.push(message))
@@ -24,7 +24,7 @@ for (const setup of SETUPS) {
     t.equal(ws.messagesArePaused, false)
   })
 
-  t.test(`a listener that pauses gets no other one of the same chunk: ${nameOf(setup)}`, async t => {
+  t.test(`a listener that pauses gets no further message of the same chunk: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const got: unknown[] = []
     ws.on('message', message => {
@@ -42,7 +42,7 @@ for (const setup of SETUPS) {
 }
 
 for (const setup of SETUPS.filter(({ wire }) => wire === 'tcp')) {
-  t.test(`the peer is slowed down: ${nameOf(setup)}`, async t => {
+  t.test(`backpressure slows down the peer: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     let count = 0
     ws.on('message', () => count++)
@@ -59,7 +59,7 @@ for (const setup of SETUPS.filter(({ wire }) => wire === 'tcp')) {
   })
 }
 
-t.test('a Close behind what waits is answered when that has been taken', async t => {
+t.test('a Close after waiting messages is answered when they have been read', async t => {
   const { ws, peer } = await open(t, { role: 'server', join: 'attach', wire: 'memory' })
   const got: unknown[] = []
   ws.on('message', message => got.push(message))
@@ -87,7 +87,7 @@ t.test('a view that reads waits as well', async t => {
   t.same(got, ['hello'])
 })
 
-t.test('before anything listens, and never beside another view', async t => {
+t.test('before there are listeners, and never with another view', async t => {
   const { ws, peer } = await open(t, { role: 'server', join: 'attach', wire: 'memory' })
   ws.resumeMessages()
   ws.pauseMessages()

@@ -8,7 +8,7 @@ import { CLOSE, closeBody, PING, PONG, RawPeer, readClose, TEXT } from '../suppo
 import { fresh, make, nameOf, open, rejection, SETUPS, settle, shake } from './sides.js'
 
 for (const setup of SETUPS) {
-  t.test(`pings and pongs of before the handshake wait for it: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+  t.test(`pings and pongs sent before the handshake wait for it: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await fresh(t, setup)
     ws.text('hello')
     const buffer = Buffer.from('early')
@@ -32,7 +32,7 @@ for (const setup of SETUPS) {
   })
 
   t.test(
-    `behind a close of before the handshake they are refused, ahead of it they go out: ${nameOf(setup)}`,
+    `after a close requested before the handshake they are refused, before it they are sent: ${nameOf(setup)}`,
     async t => {
       const { ws, peer } = await fresh(t, setup)
       const answered = ws.ping('ahead')
@@ -47,7 +47,7 @@ for (const setup of SETUPS) {
     }
   )
 
-  t.test(`a ping whose handshake fails is rejected: ${nameOf(setup)}`, async t => {
+  t.test(`a ping is rejected if the handshake fails: ${nameOf(setup)}`, async t => {
     const { ws, socket } = await fresh(t, setup)
     ws.on('error', () => {})
     const ping = ws.ping()
@@ -56,7 +56,7 @@ for (const setup of SETUPS) {
     await ws.whenClosed()
   })
 
-  t.test(`a ping listener that closes: the Pong goes ahead of the Close: ${nameOf(setup)}`, async t => {
+  t.test(`if a ping listener closes, the Pong is sent before the Close: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     ws.on('message', () => {})
     ws.once('ping', () => ws.close(4000))
@@ -65,7 +65,7 @@ for (const setup of SETUPS) {
     t.match(readClose(await peer.nextFrame()), { code: 4000 })
   })
 
-  t.test(`the memory of a payload may be used again at once: ${nameOf(setup)}`, async t => {
+  t.test(`the memory of a payload may be reused at once: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const buffer = Buffer.from('abc')
     const answered = ws.ping(buffer)
@@ -90,53 +90,46 @@ for (const setup of SETUPS) {
     t.match(readClose(await peer.nextFrame()), { code: 4000 })
   })
 
-  t.test(
-    `a listener that changes a payload changes neither the Pong nor what is waited for: ${nameOf(setup)}`,
-    async t => {
-      const { ws, peer } = await open(t, setup)
-      ws.on('message', () => {})
-      ws.on('ping', payload => payload.fill(0))
-      ws.on('pong', payload => payload.fill(0))
-      peer.write(peer.frame(PING, 'abc'), peer.frame(PING, 'abd'))
-      t.match(await peer.nextFrame(), { opcode: PONG, payload: Buffer.from('abc') })
-      t.match(await peer.nextFrame(), { opcode: PONG, payload: Buffer.from('abd') })
-      const answered = ws.ping('abc')
-      await peer.nextFrame()
-      peer.send(PONG, 'abc')
-      t.ok((await answered) >= 0)
-    }
-  )
+  t.test(`a listener that changes a payload affects neither the Pong nor the matching: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    ws.on('message', () => {})
+    ws.on('ping', payload => payload.fill(0))
+    ws.on('pong', payload => payload.fill(0))
+    peer.write(peer.frame(PING, 'abc'), peer.frame(PING, 'abd'))
+    t.match(await peer.nextFrame(), { opcode: PONG, payload: Buffer.from('abc') })
+    t.match(await peer.nextFrame(), { opcode: PONG, payload: Buffer.from('abd') })
+    const answered = ws.ping('abc')
+    await peer.nextFrame()
+    peer.send(PONG, 'abc')
+    t.ok((await answered) >= 0)
+  })
 }
 
 for (const join of ['attach', 'pipe'] as const) {
-  t.test(
-    `a ping of before the handshake is dropped where the version has none: ${join}`,
-    { timeout: 8000 },
-    async t => {
-      const [left, right] = pair()
-      const ws = WebSocketStream.server({ allowDrafts: true })
-      t.teardown(() => ws.destroy())
-      const rejected = rejection(ws.ping('early'))
-      ws.pong('early')
-      if (join === 'attach') ws.attach(left)
-      else left.pipe(ws).pipe(left)
-      const peer = new RawPeer(right, 'client')
-      peer.write(
-        Buffer.from(
-          'GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nOrigin: http://localhost\r\n\r\n'
-        )
+  t.test(`a ping sent before the handshake is dropped if the version has none: ${join}`, { timeout: 8000 }, async t => {
+    const [left, right] = pair()
+    const ws = WebSocketStream.server({ allowDrafts: true })
+    t.teardown(() => ws.destroy())
+    const rejected = rejection(ws.ping('early'))
+    ws.pong('early')
+    if (join === 'attach') ws.attach(left)
+    else left.pipe(ws).pipe(left)
+    const peer = new RawPeer(right, 'client')
+    peer.write(
+      Buffer.from(
+        'GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nOrigin: http://localhost\r\n\r\n'
       )
-      await peer.head()
-      t.match(await rejected, { code: 'WS_ERR_NOT_OPEN' })
-      t.match(await rejection(ws.ping()), { code: 'WS_ERR_NOT_OPEN' })
-      t.equal(ws.pong(), false)
-      ws.text('hello')
-      t.equal((await peer.take(7)).toString('latin1'), '\x00hello\xff')
-    }
-  )
+    )
+    await peer.head()
+    t.match(await rejected, { code: 'WS_ERR_NOT_OPEN' })
+    t.match(await rejection(ws.ping()), { code: 'WS_ERR_NOT_OPEN' })
+    t.equal(ws.pong(), false)
+    ws.text('hello')
+    t.equal((await peer.take(7)).toString('latin1'), '\x00hello\xff')
+  })
 }
 
-t.test('1025 pings wait at most, and the oldest is told so', async t => {
+t.test('of 1025 waiting pings, the oldest is rejected', async t => {
   const { ws, peer } = await open(t, { role: 'server', join: 'attach', wire: 'memory' })
   const first = rejection(ws.ping('first'))
   for (let i = 0; i < 1024; i++) void ws.ping(`${i}`)
@@ -146,7 +139,7 @@ t.test('1025 pings wait at most, and the oldest is told so', async t => {
   await once(ws, 'pong')
 })
 
-t.test('a ping in the open event goes out behind those of before it', async t => {
+t.test('a ping in the open event is sent after those before it', async t => {
   const [left, right] = pair()
   const ws = make('client')
   t.teardown(() => ws.destroy())

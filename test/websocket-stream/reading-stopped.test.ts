@@ -30,56 +30,56 @@ for (const setup of SETUPS) {
   for (const error of [undefined, new Error('it broke')]) {
     const how = error === undefined ? 'is destroyed' : 'breaks'
     if (setup.wire !== 'memory') continue
-    t.test(`what waits in a wire that ${how} is read to its end: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
-      const { ws, peer, socket } = await open(t, setup)
-      ws.on('error', () => {})
-      socket.on('error', () => {})
-      const reader = ws.messages[Symbol.asyncIterator]()
-      socket.push(peer.frame(TEXT, 'first'))
-      t.match(await reader.next(), { value: 'first' })
-      for (let i = 0; i < 40; i++) socket.push(peer.frame(BINARY, Buffer.alloc(10_000, i)))
-      socket.push(peer.frame(CLOSE, closeBody(4000, 'gone')))
-      await settle()
-      t.ok(socket.readableLength > 10_000, 'the application is behind')
-      socket.destroy(error)
-      await settle()
-      const got: unknown[] = []
-      for (let item = await reader.next(); item.done !== true; item = await reader.next()) got.push(item.value[0])
-      t.same(got, [...Array(40).keys()])
-      t.match(await ws.whenClosed(), { code: 4000, reason: 'gone', initiator: 'peer' })
-    })
+    t.test(
+      `data that waits in a wire that ${how} is read to its end: ${nameOf(setup)}`,
+      { timeout: 60_000 },
+      async t => {
+        const { ws, peer, socket } = await open(t, setup)
+        ws.on('error', () => {})
+        socket.on('error', () => {})
+        const reader = ws.messages[Symbol.asyncIterator]()
+        socket.push(peer.frame(TEXT, 'first'))
+        t.match(await reader.next(), { value: 'first' })
+        for (let i = 0; i < 40; i++) socket.push(peer.frame(BINARY, Buffer.alloc(10_000, i)))
+        socket.push(peer.frame(CLOSE, closeBody(4000, 'gone')))
+        await settle()
+        t.ok(socket.readableLength > 10_000, 'the application is behind')
+        socket.destroy(error)
+        await settle()
+        const got: unknown[] = []
+        for (let item = await reader.next(); item.done !== true; item = await reader.next()) got.push(item.value[0])
+        t.same(got, [...Array(40).keys()])
+        t.match(await ws.whenClosed(), { code: 4000, reason: 'gone', initiator: 'peer' })
+      }
+    )
   }
 
-  t.test(
-    `the answer to a close is seen behind messages that nobody reads: ${nameOf(setup)}`,
-    { timeout: 60_000 },
-    async t => {
-      const { ws, peer } = await open(t, setup, { closeTimeout: 300 })
-      const errors: unknown[] = []
-      ws.on('error', error => errors.push(error))
-      const got: unknown[] = []
-      ws.messages.on('data', message => got.push(message))
-      peer.text('read')
-      while (got.length === 0) await settle(1)
-      ws.messages.pause()
-      let size = 0
-      while (size < 400_000) {
-        const frame = peer.frame(BINARY, Buffer.alloc(10_000))
-        peer.write(frame)
-        size += frame.length
-        await settle(1)
-      }
-      ws.close(4000, 'enough')
-      const answered = peer.answerClose()
-      t.same(await ws.whenClosed(), { code: 4000, reason: 'enough', wasClean: true, initiator: 'local' })
-      t.same(await answered, { code: 4000, reason: 'enough' })
-      t.same(errors, [])
-      t.same(got, ['read'])
+  t.test(`the answer to a close is noticed after unread messages: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
+    const { ws, peer } = await open(t, setup, { closeTimeout: 300 })
+    const errors: unknown[] = []
+    ws.on('error', error => errors.push(error))
+    const got: unknown[] = []
+    ws.messages.on('data', message => got.push(message))
+    peer.text('read')
+    while (got.length === 0) await settle(1)
+    ws.messages.pause()
+    let size = 0
+    while (size < 400_000) {
+      const frame = peer.frame(BINARY, Buffer.alloc(10_000))
+      peer.write(frame)
+      size += frame.length
+      await settle(1)
     }
-  )
+    ws.close(4000, 'enough')
+    const answered = peer.answerClose()
+    t.same(await ws.whenClosed(), { code: 4000, reason: 'enough', wasClean: true, initiator: 'local' })
+    t.same(await answered, { code: 4000, reason: 'enough' })
+    t.same(errors, [])
+    t.same(got, ['read'])
+  })
 
   t.test(
-    `a peer that goes is noticed though nobody reads what it said: ${nameOf(setup)}`,
+    `a peer that leaves is noticed although its messages are unread: ${nameOf(setup)}`,
     { timeout: 60_000 },
     async t => {
       for (const way of ['nothing is touched', 'the view is there for writing', 'discardMessages()'] as const) {
@@ -97,7 +97,7 @@ for (const setup of SETUPS) {
   )
 
   t.test(
-    `a peer that closes is answered though nobody reads what it said: ${nameOf(setup)}`,
+    `a peer that closes is answered although its messages are unread: ${nameOf(setup)}`,
     { timeout: 60_000 },
     async t => {
       for (const way of ['nothing is touched', 'the view is there for writing', 'discardMessages()'] as const) {
@@ -114,7 +114,7 @@ for (const setup of SETUPS) {
   )
 
   t.test(
-    `discardMessages() drops what waits and what comes, and Pings are answered: ${nameOf(setup)}`,
+    `discardMessages() drops waiting and further messages, and Pings are answered: ${nameOf(setup)}`,
     { timeout: 60_000 },
     async t => {
       const { ws, peer } = await open(t, setup, { highWaterMark: 1000 })
@@ -136,7 +136,7 @@ for (const setup of SETUPS) {
     }
   )
 
-  t.test(`discardMessages() checks messages as always: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
+  t.test(`discardMessages() checks messages as usual: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
     const { ws, peer } = await open(t, setup)
     ws.discardMessages()
     ws.on('error', () => {})
@@ -147,7 +147,7 @@ for (const setup of SETUPS) {
   })
 }
 
-t.test('discardMessages() is refused where something else reads', async t => {
+t.test('discardMessages() throws if another view reads', async t => {
   const { server, client } = await ours(t)
   server.streams.resume()
   client.frames.resume()
@@ -155,7 +155,7 @@ t.test('discardMessages() is refused where something else reads', async t => {
   t.throws(() => client.discardMessages(), TypeError)
 })
 
-t.test('messages that were discarded do not come back with a listener', async t => {
+t.test('discarded messages do not come back with a listener', async t => {
   const { server, client } = await ours(t)
   server.discardMessages()
   client.text('dropped')
@@ -169,25 +169,22 @@ t.test('messages that were discarded do not come back with a listener', async t 
   t.same(await collect(server.messages), { got: [], error: null })
 })
 
-t.test(
-  'a view that writes and does not read holds no more than highWaterMark, and goes on when it is read',
-  async t => {
-    const { server, client } = await ours(t, { highWaterMark: 10_000 })
-    server.messages.write('for writing only')
-    let sent = 0
-    while (!client.needsDrain && sent < 10_000_000) {
-      client.binary(Buffer.alloc(5000, sent))
-      sent += 5000
-      await settle(1)
-    }
-    t.ok(sent < 10_000_000, `the sender is told to wait after ${sent} bytes`)
-    let got = 0
-    server.messages.on('data', message => {
-      got += message.length
-    })
-    client.messages.resume()
-    client.close()
-    await once(server.messages, 'end')
-    t.equal(got, sent)
+t.test('a view that writes and does not read buffers at most highWaterMark, and continues when it is read', async t => {
+  const { server, client } = await ours(t, { highWaterMark: 10_000 })
+  server.messages.write('for writing only')
+  let sent = 0
+  while (!client.needsDrain && sent < 10_000_000) {
+    client.binary(Buffer.alloc(5000, sent))
+    sent += 5000
+    await settle(1)
   }
-)
+  t.ok(sent < 10_000_000, `the sender is told to wait after ${sent} bytes`)
+  let got = 0
+  server.messages.on('data', message => {
+    got += message.length
+  })
+  client.messages.resume()
+  client.close()
+  await once(server.messages, 'end')
+  t.equal(got, sent)
+})

@@ -18,7 +18,7 @@ async function fill(ws: WebSocketStream): Promise<void> {
 }
 
 for (const setup of SETUPS) {
-  t.test(`send() takes text, bytes, a Blob and what is prepared, and keeps their order: ${nameOf(setup)}`, async t => {
+  t.test(`send() takes text, bytes, a Blob and prepared messages, and keeps their order: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const bytes = Uint8Array.of(1, 2, 3)
     const right = [
@@ -60,7 +60,7 @@ for (const setup of SETUPS) {
     ])
   })
 
-  t.test(`send() says false when nothing more can be sent: ${nameOf(setup)}`, async t => {
+  t.test(`send() returns false when nothing more can be sent: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     ws.close()
     for (const data of ['text', Buffer.from('x'), new Blob(['x']), prepareMessage('x')]) t.equal(ws.send(data), false)
@@ -70,7 +70,7 @@ for (const setup of SETUPS) {
   })
 }
 
-t.test('what is no message is a TypeError of send(), and nothing is sent', async t => {
+t.test('for a value that is not a message send() throws a TypeError, and nothing is sent', async t => {
   const { ws, peer } = await open(t, SETUPS[0]!)
   for (const wrong of [5, null, undefined, {}, true, new Date(), ['1'], [256]]) {
     t.throws(() => ws.send(wrong as never), TypeError)
@@ -81,7 +81,7 @@ t.test('what is no message is a TypeError of send(), and nothing is sent', async
   t.equal((await peer.nextFrame())?.payload.toString(), 'right')
 })
 
-t.test('a Blob that cannot be read closes the connection, since what it is has been begun', async t => {
+t.test('a Blob that cannot be read closes the connection, since its message has begun', async t => {
   const { ws, peer } = await open(t, SETUPS[0]!)
   const blob = new Blob(['x'])
   blob.arrayBuffer = () => Promise.reject(new Error('the file is gone'))
@@ -107,25 +107,29 @@ for (const setup of IN_MEMORY) {
 }
 
 for (const setup of SETUPS) {
-  t.test(`the callback of a write means that all of it was written: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
-    const { ws, peer } = await open(t, setup)
-    const size = 8 * MIB
-    peer.stream.pause()
-    let isCalled = false
-    ws.messages.write('x'.repeat(size), () => {
-      isCalled = true
-      ws.destroy()
-    })
-    await settle(50)
-    t.equal(isCalled, false)
-    peer.stream.resume()
-    const head = setup.role === 'client' ? 14 : 10
-    t.equal((await peer.take(size + head)).length, size + head)
-    await ws.whenClosed()
-    t.equal(isCalled, true)
-  })
+  t.test(
+    `the callback of a write means that everything was written: ${nameOf(setup)}`,
+    { timeout: 60_000 },
+    async t => {
+      const { ws, peer } = await open(t, setup)
+      const size = 8 * MIB
+      peer.stream.pause()
+      let isCalled = false
+      ws.messages.write('x'.repeat(size), () => {
+        isCalled = true
+        ws.destroy()
+      })
+      await settle(50)
+      t.equal(isCalled, false)
+      peer.stream.resume()
+      const head = setup.role === 'client' ? 14 : 10
+      t.equal((await peer.take(size + head)).length, size + head)
+      await ws.whenClosed()
+      t.equal(isCalled, true)
+    }
+  )
 
-  t.test(`the callback of a write frees the buffer: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
+  t.test(`after the callback of a write its buffer may be reused: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const [size, count] = [65_536, 60]
     peer.stream.pause()
@@ -145,33 +149,30 @@ for (const setup of SETUPS) {
     await sending
   })
 
-  t.test(
-    `callbacks come in order, each once, with an error when the connection ends first: ${nameOf(setup)}`,
-    async t => {
-      const { ws, peer } = await open(t, setup)
-      const called: string[] = []
-      const note = (name: string) => (error?: Error | null) => void called.push(error ? `${name} failed` : name)
-      const sent = new Promise(resolve => {
-        ws.messages.write('a', note('a'))
-        ws.messages.write(Buffer.from('b'), note('b'))
-        ws.text('no callback')
-        ws.messages.write('c', 'utf8', note('c'))
-        ws.messages.write('d', resolve)
-      })
-      await sent
-      t.same(called, ['a', 'b', 'c'])
-      peer.stream.pause()
-      for (let i = 0; i < 3; i++) ws.messages.write(Buffer.alloc(8 * MIB), note(`large ${i}`))
-      await settle(10)
-      t.same(called.length, 3)
-      ws.destroy()
-      await ws.whenClosed()
-      await settle()
-      t.same(called.slice(3).sort(), ['large 0 failed', 'large 1 failed', 'large 2 failed'])
-    }
-  )
+  t.test(`callbacks run in order, each once, with an error if the connection ends first: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    const called: string[] = []
+    const note = (name: string) => (error?: Error | null) => void called.push(error ? `${name} failed` : name)
+    const sent = new Promise(resolve => {
+      ws.messages.write('a', note('a'))
+      ws.messages.write(Buffer.from('b'), note('b'))
+      ws.text('no callback')
+      ws.messages.write('c', 'utf8', note('c'))
+      ws.messages.write('d', resolve)
+    })
+    await sent
+    t.same(called, ['a', 'b', 'c'])
+    peer.stream.pause()
+    for (let i = 0; i < 3; i++) ws.messages.write(Buffer.alloc(8 * MIB), note(`large ${i}`))
+    await settle(10)
+    t.same(called.length, 3)
+    ws.destroy()
+    await ws.whenClosed()
+    await settle()
+    t.same(called.slice(3).sort(), ['large 0 failed', 'large 1 failed', 'large 2 failed'])
+  })
 
-  t.test(`a wrong message is told to its callback, to the view and to ws: ${nameOf(setup)}`, async t => {
+  t.test(`an invalid message is reported to its callback, the view and ws: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const told: string[] = []
     ws.on('error', error => told.push(`ws: ${error.name}`))
@@ -207,7 +208,7 @@ for (const setup of SETUPS) {
 }
 
 for (const setup of IN_MEMORY) {
-  t.test(`needsDrain and drained() know what waits in the view: ${nameOf(setup)}`, async t => {
+  t.test(`needsDrain and drained() consider what waits in the view: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     ws.messages.resume()
     peer.stream.pause()
@@ -254,7 +255,7 @@ for (const setup of IN_MEMORY) {
     await ws.whenClosed()
   })
 
-  t.test(`bufferedAmount is right wherever something waits: ${nameOf(setup)}`, async t => {
+  t.test(`bufferedAmount is right wherever data waits: ${nameOf(setup)}`, async t => {
     const { ws, peer, socket } = await open(t, setup)
     const head = setup.role === 'client' ? 6 : 2
     await settle()
@@ -281,7 +282,7 @@ for (const setup of IN_MEMORY) {
     t.equal(ws.bufferedAmount, 0)
   })
 
-  t.test(`bufferedAmount counts what waits behind a message in pieces: ${nameOf(setup)}`, async t => {
+  t.test(`bufferedAmount counts messages that wait for one in pieces: ${nameOf(setup)}`, async t => {
     const { ws } = await open(t, setup)
     const writer = ws.createMessage('text')
     writer.write('begun')
@@ -299,7 +300,7 @@ for (const setup of IN_MEMORY) {
     await ws.drained()
   })
 
-  t.test(`a look at bufferedAmount costs the same, however much waits: ${nameOf(setup)}`, async t => {
+  t.test(`reading bufferedAmount takes constant time, however much waits: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     peer.stream.pause()
     await fill(ws)
@@ -317,7 +318,7 @@ for (const setup of IN_MEMORY) {
     t.ok(many < 30 * (few + 50), `20 looks take ${few} µs with 100 messages, ${many} µs with 60,000`)
   })
 
-  t.test(`so does a look while messages wait behind one in pieces: ${nameOf(setup)}`, async t => {
+  t.test(`also while messages wait for one in pieces: ${nameOf(setup)}`, async t => {
     const { ws } = await open(t, setup)
     ws.createMessage('text').write('begun')
     await settle()
@@ -337,7 +338,7 @@ for (const setup of IN_MEMORY) {
 
 for (const setup of SETUPS) {
   t.test(
-    `nothing is called back as written that a full wire still holds: ${nameOf(setup)}`,
+    `no callback reports data as written that a full wire still buffers: ${nameOf(setup)}`,
     { timeout: 60_000 },
     async t => {
       for (const size of [30_000, 100_000, 1_000_000]) {
@@ -375,7 +376,7 @@ for (const setup of SETUPS) {
   )
 }
 
-t.test('bufferedAmount counts what is being compressed', async t => {
+t.test('bufferedAmount counts messages that are being compressed', async t => {
   const { server, client } = await ours(t, { extensions: [permessageDeflate()] })
   client.messages.resume()
   server.binary(Buffer.alloc(MIB, 'abc'))

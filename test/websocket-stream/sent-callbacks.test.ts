@@ -42,7 +42,7 @@ for (const setup of SETUPS) {
 }
 
 for (const setup of IN_MEMORY) {
-  t.test(`behind the end each is told that it cannot be sent: ${nameOf(setup)}`, async t => {
+  t.test(`after the end each gets an error: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     ws.close()
     await peer.answerClose()
@@ -53,7 +53,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`what the wire never takes is told with the end: ${nameOf(setup)}`, async t => {
+  t.test(`data that the wire never takes fails at the end: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     peer.stream.pause()
     const failed = new Promise(resolve => {
@@ -65,7 +65,7 @@ for (const setup of IN_MEMORY) {
     t.match(await failed, { code: 'WS_ERR_NOT_OPEN' })
   })
 
-  t.test(`through a view it is the same: ${nameOf(setup)}`, async t => {
+  t.test(`the same through a view: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     ws.messages.resume()
     const sent = new Promise(resolve => ws.text('view', resolve))
@@ -75,7 +75,7 @@ for (const setup of IN_MEMORY) {
   })
 }
 
-t.test('what has been called back arrives, though the connection is destroyed in the callback', async t => {
+t.test('data whose callback has run arrives, even if the connection is destroyed in the callback', async t => {
   const [left, right] = await tcpPair(t, true)
   const client = WebSocketStream.client('ws://localhost/').attach(left)
   const server = WebSocketStream.server().attach(right)
@@ -86,7 +86,7 @@ t.test('what has been called back arrives, though the connection is destroyed in
   t.match(await server.whenClosed(), { code: 1006 })
 })
 
-t.test('compressed messages call back in order, and with the end where they are given up', async t => {
+t.test('compressed messages call back in order, and fail at the end if they are dropped', async t => {
   const { server, client } = await ours(t, { extensions: [permessageDeflate()] })
   server.discardMessages()
   const told: number[] = []
@@ -98,7 +98,7 @@ t.test('compressed messages call back in order, and with the end where they are 
   t.match(await failed, { code: 'WS_ERR_NOT_OPEN' })
 })
 
-t.test('before the handshake it waits, and fails with it', async t => {
+t.test('before the handshake they wait, and fail with it', async t => {
   const [socket] = pair()
   const ws = WebSocketStream.client('ws://localhost/').attach(socket)
   const failed = new Promise(resolve => t.equal(ws.text('early', resolve), true))
@@ -107,7 +107,7 @@ t.test('before the handshake it waits, and fails with it', async t => {
 })
 
 for (const role of ['server', 'client'] as const) {
-  t.test(`what cannot be sent any more says why: ${role}`, async t => {
+  t.test(`the error of unsent data says why: ${role}`, async t => {
     const setup = { role, join: 'attach', wire: 'memory' } as const
     const why = async (end: (side: Awaited<ReturnType<typeof open>>) => unknown): Promise<Error> => {
       const side = await open(t, setup)
@@ -132,7 +132,7 @@ for (const role of ['server', 'client'] as const) {
     })
     t.match(await why(({ peer }) => peer.close(4000)), { message: `${text}: the peer closed it with 4000` })
     t.match(await why(({ peer }) => peer.reset()), {
-      message: `${text}: the wire ended without a closing handshake`,
+      message: `${text}: the connection ended without a closing handshake`,
       cause: { code: 'WS_ERR_CONNECTION_LOST' }
     })
     const closed = await why(async ({ ws, peer }) => {

@@ -24,7 +24,7 @@ const SERVERS = SETUPS.filter(({ role }) => role === 'server')
 const ATTACHED = { role: 'server', join: 'attach', wire: 'memory' } as const
 
 for (const setup of SERVERS) {
-  t.test(`a right request is accepted without being asked for: ${nameOf(setup)}`, async t => {
+  t.test(`a valid request is accepted without a listener: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await fresh(t, setup)
     t.equal(ws.readyState, 'connecting')
     t.same([ws.version, ws.protocol, ws.extensions, ws.url, ws.status, ws.request], ['', '', '', '', 0, null])
@@ -57,7 +57,7 @@ for (const setup of SERVERS) {
 }
 
 for (const setup of SERVERS) {
-  t.test(`fields whose names are digits are like others: ${nameOf(setup)}`, async t => {
+  t.test(`fields whose names are digits are ordinary: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await fresh(t, setup, { headers: { 'X-A': 'b', 1: 'one', 0: 'none' } })
     peer.write(requestHead({ 7: 'seven' }))
     const { headers } = await peer.head()
@@ -77,7 +77,7 @@ for (const [version, origin] of [
   ['8', 'Sec-WebSocket-Origin'],
   ['7', 'Sec-WebSocket-Origin']
 ] as const) {
-  t.test(`version ${version} opens, and its origin is looked for in ${origin}`, async t => {
+  t.test(`version ${version} opens, and its origin is taken from ${origin}`, async t => {
     const { ws, peer } = await fresh(t, ATTACHED, { origins: ['https://a.example'] })
     peer.write(requestHead({ 'Sec-WebSocket-Version': version, [origin]: 'https://a.example' }))
     t.equal((await peer.head()).status, 101)
@@ -189,7 +189,7 @@ const REFUSED: readonly Refused[] = [
 ]
 
 for (const { name, request, status, code, options, fields } of REFUSED) {
-  t.test(`${name} is answered with ${status}, and the wire is ended`, async t => {
+  t.test(`${name} gets ${status}, and the wire is ended`, async t => {
     for (const setup of SERVERS) {
       t.test(nameOf(setup), { timeout: 8000 }, async t => {
         const { ws, peer, closes } = await fresh(t, setup, options)
@@ -215,7 +215,7 @@ for (const { name, request, status, code, options, fields } of REFUSED) {
   })
 }
 
-t.test('a refusal behind which nobody reads or listens ends as well', async t => {
+t.test('a refusal ends the connection even if nothing reads or listens', async t => {
   const { ws, peer } = await fresh(t, ATTACHED, { closeTimeout: 20 })
   peer.write(requestHead({ Upgrade: null }))
   t.equal((await peer.head()).status, 400)
@@ -225,7 +225,7 @@ t.test('a refusal behind which nobody reads or listens ends as well', async t =>
 })
 
 for (const setup of SERVERS) {
-  t.test(`a request that does not come in time is answered with 408: ${nameOf(setup)}`, async t => {
+  t.test(`a request that does not arrive in time gets 408: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await fresh(t, setup, { handshakeTimeout: 20 })
     peer.write(requestHead().subarray(0, 30))
     const head = await peer.head()
@@ -238,7 +238,7 @@ for (const setup of SERVERS) {
   })
 }
 
-t.test('a request that the application does not answer in time is answered with 408', async t => {
+t.test('a request that the application does not answer in time gets 408', async t => {
   for (const setup of IN_MEMORY) {
     if (setup.role === 'client') continue
     const { ws, peer } = await fresh(t, setup, { handshakeTimeout: 20 })
@@ -253,7 +253,7 @@ t.test('a request that the application does not answer in time is answered with 
   }
 })
 
-t.test('Infinity lifts the time for the handshake', async t => {
+t.test('Infinity removes the time limit for the handshake', async t => {
   const { ws, peer } = await fresh(t, ATTACHED, { handshakeTimeout: Number.POSITIVE_INFINITY })
   await settle()
   peer.write(requestHead())
@@ -261,7 +261,7 @@ t.test('Infinity lifts the time for the handshake', async t => {
 })
 
 for (const setup of SERVERS) {
-  t.test(`the application answers, where it listens: ${nameOf(setup)}`, async t => {
+  t.test(`the application answers if it listens: ${nameOf(setup)}`, async t => {
     t.test('at once', async t => {
       const { ws, peer } = await fresh(t, setup)
       ws.on('request', request => {
@@ -291,7 +291,7 @@ for (const setup of SERVERS) {
       t.same(await once(ws, 'message'), ['early'])
     })
 
-    t.test('before the request is there, with yes', async t => {
+    t.test('before the request has arrived, by accepting', async t => {
       const { ws, peer } = await fresh(t, setup)
       ws.setHeader('X-A', '1')
       ws.setHeader('X-B', ['2', '3'])
@@ -300,7 +300,7 @@ for (const setup of SERVERS) {
       t.match(await peer.head(), { status: 101, headers: { 'x-a': '1', 'x-c': '4' } })
     })
 
-    t.test('before the request is there, with no', async t => {
+    t.test('before the request has arrived, by rejecting', async t => {
       const { ws, peer } = await fresh(t, setup)
       t.equal(ws.reject(404), true)
       peer.write(requestHead())
@@ -310,7 +310,7 @@ for (const setup of SERVERS) {
       await ws.whenClosed()
     })
 
-    t.test('with no, a body and fields', { timeout: 8000 }, async t => {
+    t.test('by rejecting with a body and header fields', { timeout: 8000 }, async t => {
       const { ws, peer } = await fresh(t, setup)
       ws.on('request', () => {
         t.equal(ws.reject(401, { headers: { 'WWW-Authenticate': 'Basic' }, body: 'who are you?' }), true)
@@ -333,7 +333,7 @@ for (const setup of SERVERS) {
       t.equal(ws.readyState, 'closed')
     })
 
-    t.test('with no, later', { timeout: 8000 }, async t => {
+    t.test('by rejecting later', { timeout: 8000 }, async t => {
       const { ws, peer } = await fresh(t, setup)
       const asked = once(ws, 'request')
       peer.write(requestHead(), peer.frame(TEXT, 'early'))
@@ -348,7 +348,7 @@ for (const setup of SERVERS) {
   })
 }
 
-t.test('what cannot be sent in an answer is an error at once', async t => {
+t.test('values that cannot be sent throw at once', async t => {
   const { ws, peer } = await fresh(t, ATTACHED)
   const { ws: client } = await fresh(t, { ...ATTACHED, role: 'client' })
   t.throws(() => ws.setHeader('X-A', 'a\r\nb'), TypeError)
@@ -370,7 +370,7 @@ t.test('what cannot be sent in an answer is an error at once', async t => {
   t.equal((await peer.head()).status, 101)
 })
 
-t.test('an accept of before that does not fit the request is answered with 500', async t => {
+t.test('an earlier accept() that does not fit the request gets 500', async t => {
   const { ws, peer } = await fresh(t, ATTACHED)
   ws.accept({ protocol: 'not offered' })
   peer.write(requestHead({ 'Sec-WebSocket-Protocol': 'a' }))
@@ -397,7 +397,7 @@ t.test('a subprotocol is chosen among those offered', async t => {
   t.equal(await chosen({ protocols: ['a'] }, ''), '')
 })
 
-t.test('frames right behind the request head are read, in whatever pieces they come', async t => {
+t.test('frames directly after the request head are read, in pieces of any size', async t => {
   const bytes = Buffer.concat([requestHead(), wireFrame(TEXT, 'one', { masked: true })])
   for (const at of [bytes.length, bytes.length - 1, bytes.length - 9, bytes.length - 8]) {
     const { ws, peer } = await fresh(t, ATTACHED)
@@ -409,7 +409,7 @@ t.test('frames right behind the request head are read, in whatever pieces they c
   }
 })
 
-t.test('frames behind the request head that break a rule are faults', async t => {
+t.test('frames after the request head that break a rule are errors', async t => {
   const { ws, peer } = await fresh(t, ATTACHED)
   peer.write(requestHead(), wireFrame(TEXT, 'not masked'))
   t.equal((await peer.head()).status, 101)
@@ -418,14 +418,14 @@ t.test('frames behind the request head that break a rule are faults', async t =>
   t.match(await ws.whenClosed(), { code: 1002, wasClean: false })
 })
 
-t.test('with a request that is parsed already', async t => {
+t.test('with a request that has already been parsed', async t => {
   const wires = () => {
     const [left, right] = pair()
     t.teardown(() => left.destroy())
     return { left, peer: new RawPeer(right, 'client') }
   }
 
-  t.test('nothing is answered before it is piped, and all that is read is behind the head', async t => {
+  t.test('nothing is answered before it is piped, and only bytes after the head are read', async t => {
     const { left, peer } = wires()
     const request = parsedRequest()
     const ws = WebSocketStream.http(request, wireFrame(TEXT, 'early', { masked: true }))
@@ -448,7 +448,7 @@ t.test('with a request that is parsed already', async t => {
     }
   })
 
-  t.test('a head that ends within a frame', async t => {
+  t.test('a head that ends inside a frame', async t => {
     const { left, peer } = wires()
     const frame = wireFrame(TEXT, 'early', { masked: true })
     const ws = WebSocketStream.http(parsedRequest(), frame.subarray(0, 5)).attach(left)
@@ -472,7 +472,7 @@ t.test('with a request that is parsed already', async t => {
     }
   })
 
-  t.test('a wrong request is refused, and never asked about', async t => {
+  t.test("an invalid request is refused without a 'request' event", async t => {
     const { left, peer } = wires()
     const ws = WebSocketStream.http(parsedRequest({ 'Sec-WebSocket-Version': '12' })).attach(left)
     ws.on('request', () => t.fail('asked about it'))
@@ -494,7 +494,7 @@ t.test('with a request that is parsed already', async t => {
     await ws.whenClosed()
   })
 
-  t.test('its time runs out as well', async t => {
+  t.test('its timeout applies as well', async t => {
     const { left, peer } = wires()
     const ws = WebSocketStream.http(parsedRequest(), undefined, { handshakeTimeout: 10 })
     ws.on('request', () => {})
@@ -505,7 +505,7 @@ t.test('with a request that is parsed already', async t => {
     await ws.whenClosed()
   })
 
-  t.test('its time runs out without any wire', async t => {
+  t.test('its timeout applies even without a wire', async t => {
     const ws = WebSocketStream.http(parsedRequest(), undefined, { handshakeTimeout: 10, closeTimeout: 10 })
     t.match(await rejection(ws.opened), { code: 'WS_ERR_HANDSHAKE_TIMEOUT' })
     t.match(await ws.whenClosed(), { code: 1006 })
@@ -533,7 +533,7 @@ t.test('with a request that is parsed already', async t => {
     })
   }
 
-  t.test('something that is no request at all is refused', async t => {
+  t.test('an object that is not a request is refused', async t => {
     for (const request of [{}, { method: 'GET', url: '/', headers: null }]) {
       const { left, peer } = wires()
       WebSocketStream.http(request as unknown as UpgradeRequest).attach(left)

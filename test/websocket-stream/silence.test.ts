@@ -32,7 +32,7 @@ async function unused(t: Test): Promise<number> {
   return port
 }
 
-t.test('a client that nobody watches warns once, without the query of its URL', async t => {
+t.test('a client that fails unnoticed warns once, without the query of its URL', async t => {
   const warnings = warningsOf(t)
   const port = await unused(t)
   const ws = connect(`ws://user:secret@127.0.0.1:${port}/chat?token=secret`)
@@ -68,11 +68,11 @@ t.test('so does one that is refused, and one whose wire the application attached
   await told()
   t.match(warnings, [
     { code: 'WS_NOT_OPENED', message: /unexpected server response: 401/ },
-    { code: 'WS_NOT_OPENED', message: /no connection to ws:\/\/a\/: wrong answer/ }
+    { code: 'WS_NOT_OPENED', message: /no connection to ws:\/\/a\/: invalid handshake response/ }
   ])
 })
 
-t.test('who listens for errors, reads, or asks for `opened`, is not warned as well', async t => {
+t.test('there is no warning if the application listens for errors, reads, or uses `opened`', async t => {
   const warnings = warningsOf(t)
   const port = await unused(t)
   const watched: ((ws: WebSocketStream) => unknown)[] = [
@@ -102,10 +102,13 @@ t.test('who listens for errors, reads, or asks for `opened`, is not warned as we
   control.abort()
   await closed(aborted)
   await told()
-  t.same(warnings, [])
+  t.same(
+    warnings.filter(({ code }) => code === 'WS_NOT_OPENED'),
+    []
+  )
 })
 
-t.test('a server does not warn, nor does what was open', async t => {
+t.test('a server does not warn, nor does a connection that was open', async t => {
   const warnings = warningsOf(t)
   const { ws, peer } = await fresh(t, { role: 'server', join: 'attach', wire: 'memory' })
   peer.write(Buffer.from('nonsense\r\n'))

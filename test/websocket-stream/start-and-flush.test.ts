@@ -21,7 +21,7 @@ function wire(t: TestLike) {
 }
 
 for (const join of ['attach', 'pipe'] as const) {
-  t.test(`${join}: a client that starts has sent its request when start returns`, async t => {
+  t.test(`${join}: the request has been sent when start returns`, async t => {
     const { left, right, written } = wire(t)
     const ws = make('client')
     t.equal(ws.start(), false, 'there is no wire')
@@ -41,7 +41,7 @@ for (const join of ['attach', 'pipe'] as const) {
   })
 }
 
-t.test('a client whose extension fails sends nothing, and start says so', async t => {
+t.test('if an extension fails, a client sends nothing, and start returns false', async t => {
   const { left, written } = wire(t)
   const oops = (): never => {
     throw new Error('oops')
@@ -69,7 +69,7 @@ t.test('on a server start accepts', async t => {
 })
 
 for (const setup of IN_MEMORY) {
-  t.test(`${nameOf(setup)}: frames of one turn leave together, and at once with flush`, async t => {
+  t.test(`${nameOf(setup)}: frames of one turn are written together, and at once with flush`, async t => {
     const { ws, socket, peer } = await open(t, setup)
     const sizes: number[] = []
     const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
@@ -105,7 +105,7 @@ for (const setup of IN_MEMORY) {
 }
 
 for (const setup of SETUPS) {
-  t.test(`${nameOf(setup)}: flush is false while the wire is full`, async t => {
+  t.test(`${nameOf(setup)}: flush returns false while the wire is full`, async t => {
     const { ws, peer } = await open(t, setup)
     peer.stream.pause()
     while (ws.flush()) ws.binary(Buffer.alloc(65536))

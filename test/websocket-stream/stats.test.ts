@@ -31,7 +31,7 @@ for (const setup of SETUPS) {
   })
 }
 
-t.test('time is added up while something is blocked', async t => {
+t.test('blocked time is added up', async t => {
   const time = new BlockedTime()
   t.equal(time.milliseconds, 0)
   time.stop()

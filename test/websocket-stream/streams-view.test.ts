@@ -91,7 +91,7 @@ for (const setup of IN_MEMORY) {
     t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
   })
 
-  t.test(`a message begins with its first bytes, inside an unfinished frame too: ${name}`, async t => {
+  t.test(`a message begins with its first bytes, even inside an unfinished frame: ${name}`, async t => {
     const { ws, peer } = await open(t, setup)
     const frame = peer.frame(BINARY, Buffer.alloc(5000, 'x'))
     peer.write(frame.subarray(0, 20))
@@ -104,7 +104,7 @@ for (const setup of IN_MEMORY) {
     t.equal(((await whole(stream)) as Buffer).length, 5000 - first.length)
   })
 
-  t.test(`text comes as strings in which no character is cut: ${name}`, async t => {
+  t.test(`text arrives as strings that split no character: ${name}`, async t => {
     const { ws, peer } = await open(t, setup)
     const text = 'a\u00e9\u20ac\u{1f600}z'
     const frame = peer.frame(TEXT, text)
@@ -126,7 +126,7 @@ for (const setup of IN_MEMORY) {
     t.ok(pieces.every(piece => !/^[\udc00-\udfff]|[\ud800-\udbff]$/.test(piece)))
   })
 
-  t.test(`text that is not UTF-8 fails at the first wrong byte: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`text that is not UTF-8 fails at the first invalid byte: ${name}`, { timeout: 8000 }, async t => {
     for (const [bytes, rest] of [
       [Buffer.from('ok \xff', 'latin1'), true],
       [Buffer.from('ok \xe2\x82', 'latin1'), false],
@@ -150,7 +150,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`limits hold, before the message is there: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`limits apply before the message is complete: ${name}`, { timeout: 8000 }, async t => {
     const cases: [string, number, (peer: RawPeer) => void][] = [
       ['WS_ERR_MESSAGE_TOO_LARGE', 1009, peer => peer.write(peer.frame(BINARY, 'x', { declared: 200 }))],
       [
@@ -182,7 +182,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`who does not read a message keeps the socket waiting, in bytes: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`an unread message applies backpressure to the socket, in bytes: ${name}`, { timeout: 8000 }, async t => {
     const highWaterMark = 20_000
     const { ws, peer } = await open(t, setup, { highWaterMark, maxMessageSize: Number.POSITIVE_INFINITY })
     const wire = peer.stream as PairEnd
@@ -207,7 +207,7 @@ for (const setup of IN_MEMORY) {
     t.equal(received, size)
   })
 
-  t.test(`messages that nobody wants are skipped, however they are left: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`unwanted messages are skipped, however they are left: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup, { highWaterMark: 1000 })
     const size = 200_000
     const got: string[] = []
@@ -244,7 +244,7 @@ for (const setup of IN_MEMORY) {
     t.equal(readClose(await peer.nextFrame()).code, 1000)
   })
 
-  t.test(`a stream that is skipped says so: ${name}`, async t => {
+  t.test(`a skipped stream gets an error: ${name}`, async t => {
     const { ws, peer } = await open(t, setup)
     peer.text('one')
     const first = await nextStream(ws)
@@ -257,7 +257,7 @@ for (const setup of IN_MEMORY) {
   })
 
   t.test(
-    `to who listens for 'data', a message may begin to be read until the next turn: ${name}`,
+    `a 'data' listener may start to read a message until the next turn: ${name}`,
     {
       timeout: 3000
     },
@@ -291,7 +291,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`who listens for 'data' and for none of the messages is not held up: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`a 'data' listener that reads no message is not blocked: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup, { highWaterMark: 1000 })
     let count = 0
     ws.streams.on('data', () => count++)
@@ -307,25 +307,29 @@ for (const setup of IN_MEMORY) {
     t.equal(count, 20)
   })
 
-  t.test(`an end inside a message is an error on it, behind what had arrived: ${name}`, { timeout: 8000 }, async t => {
-    for (const how of ['end', 'reset', 'close', 'destroy'] as const) {
-      const { ws, peer } = await open(t, setup)
-      peer.send(TEXT, 'half of ', { fin: false })
-      peer.write(peer.frame(CONTINUATION, 'it').subarray(0, -1))
-      const stream = await nextStream(ws)
-      await settle()
-      if (how === 'end') peer.end()
-      else if (how === 'reset') peer.reset()
-      else if (how === 'close') ws.destroy()
-      else ws.destroy()
-      await settle()
-      const { got, error } = await collect(stream)
-      t.equal(got.join(''), 'half of i', how)
-      const code = how === 'end' || how === 'reset' ? 'WS_ERR_CONNECTION_LOST' : 'WS_ERR_DESTROYED'
-      t.match(error, { code })
-      t.match(await collect(ws.streams), { got: [], error: { code } })
+  t.test(
+    `an end inside a message is an error of it, after the data that had arrived: ${name}`,
+    { timeout: 8000 },
+    async t => {
+      for (const how of ['end', 'reset', 'close', 'destroy'] as const) {
+        const { ws, peer } = await open(t, setup)
+        peer.send(TEXT, 'half of ', { fin: false })
+        peer.write(peer.frame(CONTINUATION, 'it').subarray(0, -1))
+        const stream = await nextStream(ws)
+        await settle()
+        if (how === 'end') peer.end()
+        else if (how === 'reset') peer.reset()
+        else if (how === 'close') ws.destroy()
+        else ws.destroy()
+        await settle()
+        const { got, error } = await collect(stream)
+        t.equal(got.join(''), 'half of i', how)
+        const code = how === 'end' || how === 'reset' ? 'WS_ERR_CONNECTION_LOST' : 'WS_ERR_DESTROYED'
+        t.match(error, { code })
+        t.match(await collect(ws.streams), { got: [], error: { code } })
+      }
     }
-  })
+  )
 
   t.test(`a Close inside a message is clean, but not for the message: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
@@ -338,7 +342,7 @@ for (const setup of IN_MEMORY) {
     t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
   })
 
-  t.test(`what had arrived is read after the end: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`data that had arrived is read after the end: ${name}`, { timeout: 8000 }, async t => {
     for (const how of ['end', 'close'] as const) {
       const { ws, peer } = await open(t, setup)
       t.ok(ws.streams)
@@ -373,7 +377,7 @@ for (const setup of IN_MEMORY) {
     t.match(await within(500, failure(left!)), { code: 'WS_ERR_INCOMPLETE_MESSAGE' })
   })
 
-  t.test(`a Readable becomes a message, a fragment for each chunk: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`a Readable is sent as a message, a fragment for each chunk: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const { Readable } = streams
     const text = new Readable({ encoding: 'utf8', read() {} })
@@ -467,7 +471,7 @@ for (const setup of IN_MEMORY) {
     }
   })
 
-  t.test(`whole messages and Readables go out in the order of writing: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`whole messages and Readables are sent in the order of writing: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const slow = new PassThrough()
     const view = ws.streams
@@ -523,7 +527,7 @@ for (const setup of IN_MEMORY) {
   })
 
   t.test(
-    `a Readable that fails ends the connection with 1011, and the process lives: ${name}`,
+    `a Readable that fails ends the connection with 1011, and the process survives: ${name}`,
     { timeout: 8000 },
     async t => {
       for (const when of ['before', 'queued', 'begun'] as const) {
@@ -553,7 +557,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`a source that is text and is not, ends it with 1007: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`a text source with invalid UTF-8 ends the connection with 1007: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const source = Object.assign(new PassThrough(), { kind: 'text' })
     const outcome = new Promise<unknown>(resolve => ws.streams.write(source, resolve))
@@ -565,7 +569,7 @@ for (const setup of IN_MEMORY) {
     t.equal(source.destroyed, true)
   })
 
-  t.test(`what is no message is a TypeError: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`a value that is not a message is a TypeError: ${name}`, { timeout: 8000 }, async t => {
     for (const wrong of [5, {}, [], true]) {
       const { ws, peer } = await open(t, setup)
       const outcome = new Promise(resolve => ws.streams.write(wrong as never, resolve))
@@ -578,7 +582,7 @@ for (const setup of IN_MEMORY) {
     t.equal((await peer.answerClose()).code, 1011)
   })
 
-  t.test(`a source is let go where it cannot be sent any more: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`a source that can no longer be sent is released: ${name}`, { timeout: 8000 }, async t => {
     for (const how of ['reset', 'destroy', 'close'] as const) {
       const { ws, peer } = await open(t, setup, { closeTimeout: 100 })
       const [first, second] = [new PassThrough(), new PassThrough()]
@@ -635,7 +639,7 @@ for (const setup of IN_MEMORY) {
     )
   })
 
-  t.test(`with an extension, messages stream as it lets them: ${name}`, { timeout: 8000 }, async t => {
+  t.test(`with an extension, messages stream if it supports that: ${name}`, { timeout: 8000 }, async t => {
     const { server, client } = await ours(t, { extensions: [reverse(turnsLater(2))] })
     const ws = setup.role === 'client' ? client : server
     const other = ws === client ? server : client
@@ -648,7 +652,7 @@ for (const setup of IN_MEMORY) {
   })
 }
 
-t.test('pipeline(one.streams, other.streams) passes messages on, and the end of them', { timeout: 8000 }, async t => {
+t.test('pipeline(one.streams, other.streams) passes messages on, and the end', { timeout: 8000 }, async t => {
   const front = await ours(t)
   const back = await ours(t)
   const done = runPipeline(front.server.streams, back.client.streams)
@@ -670,7 +674,7 @@ t.test('pipeline(one.streams, other.streams) passes messages on, and the end of 
     t.match(await ws.whenClosed(), { wasClean: true })
 })
 
-t.test('the view has one end: a writer on a closed connection is told', async t => {
+t.test('a writer on a closed connection gets the error', async t => {
   const { server, client } = await ours(t, { closeTimeout: 50 })
   client.close()
   await server.whenClosed()
@@ -701,7 +705,7 @@ t.test('a Readable that can no longer be sent fails, and messages still arrive',
   t.same(arrived, ['sent before the Close came'])
 })
 
-t.test('end() does not wait for a Readable behind a message that is not ended', async t => {
+t.test('end() does not wait for a Readable after a message that has not ended', async t => {
   const { server, client } = await ours(t, { closeTimeout: Number.POSITIVE_INFINITY })
   client.on('message', () => {})
   server.createMessage('text').write('never ended')

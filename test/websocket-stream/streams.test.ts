@@ -46,7 +46,7 @@ async function piped(t: TestLike, { pipeline, ...setup }: (typeof PIPED)[number]
   return { ws, socket, peer, closes, outcome }
 }
 
-t.test('closed is a boolean, as of any stream', async t => {
+t.test('closed is a boolean, as in any stream', async t => {
   for (const setup of IN_MEMORY) {
     const { ws, peer } = await open(t, setup)
     t.equal(ws.closed, false)
@@ -80,7 +80,7 @@ for (const setup of PIPED) {
       t.match(await ws.whenClosed(), { code: 3001, wasClean: true })
     })
 
-    t.test('calls back with an error where the socket was reset', { timeout: 8000 }, async t => {
+    t.test('calls back with an error if the socket was reset', { timeout: 8000 }, async t => {
       const { ws, peer, closes, outcome } = await piped(t, setup)
       peer.reset()
       t.ok(await outcome)
@@ -89,7 +89,7 @@ for (const setup of PIPED) {
       t.equal(closes.length, 1)
     })
 
-    t.test('calls back with an error where the application destroys it', { timeout: 8000 }, async t => {
+    t.test('calls back with an error if the application destroys it', { timeout: 8000 }, async t => {
       const { ws, socket, closes, outcome } = await piped(t, setup)
       ws.destroy(new Error('enough'))
       t.ok(await outcome)
@@ -99,7 +99,7 @@ for (const setup of PIPED) {
       t.equal(socket.destroyed, true)
     })
 
-    t.test('ends where the peer breaks a rule', { timeout: 8000 }, async t => {
+    t.test('ends if the peer breaks a rule', { timeout: 8000 }, async t => {
       const { ws, peer, closes, outcome } = await piped(t, setup)
       peer.send(3)
       t.equal(readClose(await peer.nextFrame()).code, 1002)
@@ -147,7 +147,7 @@ t.test('finished(ws) of an attached one', async t => {
 
 for (const setup of SETUPS) {
   t.test(`for await over messages: ${nameOf(setup)}`, async t => {
-    t.test('ends after a clean close, with all that came before', { timeout: 8000 }, async t => {
+    t.test('ends after a clean close, with all earlier messages', { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       const all = collect(ws.messages)
       for (let i = 0; i < 50; i++) peer.text(String(i))
@@ -161,7 +161,7 @@ for (const setup of SETUPS) {
       t.equal(ws.messages.destroyed, true)
     })
 
-    t.test('throws after an end without a close, behind all that came before', { timeout: 8000 }, async t => {
+    t.test('throws after an end without a close, after all earlier messages', { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       const all = collect(ws.messages)
       peer.write(...Array.from({ length: 50 }, (_, i) => peer.frame(TEXT, String(i))))
@@ -183,7 +183,7 @@ for (const setup of SETUPS) {
       t.match(error, { code: 'WS_ERR_DESTROYED' })
     })
 
-    t.test('left early, it closes', { timeout: 8000 }, async t => {
+    t.test('closes if it is left early', { timeout: 8000 }, async t => {
       const { ws, peer } = await open(t, setup)
       peer.text('one')
       peer.text('two')
@@ -246,17 +246,13 @@ for (const setup of SETUPS) {
 }
 
 for (const setup of IN_MEMORY) {
-  t.test(
-    `pipeline(ws.messages, sink) fails where the connection does: ${nameOf(setup)}`,
-    { timeout: 8000 },
-    async t => {
-      const { ws, peer } = await open(t, setup)
-      const done = rejection(runPipeline(ws.messages, new PassThrough({ objectMode: true }).resume()))
-      peer.text('one')
-      peer.reset()
-      t.match(await done, { code: 'WS_ERR_CONNECTION_LOST' })
-    }
-  )
+  t.test(`pipeline(ws.messages, sink) fails if the connection fails: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+    const { ws, peer } = await open(t, setup)
+    const done = rejection(runPipeline(ws.messages, new PassThrough({ objectMode: true }).resume()))
+    peer.text('one')
+    peer.reset()
+    t.match(await done, { code: 'WS_ERR_CONNECTION_LOST' })
+  })
 
   t.test(`a pipeline whose sink fails closes the connection: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
@@ -301,7 +297,7 @@ for (const setup of IN_MEMORY) {
   })
 
   t.test(
-    `messages and a Close in one chunk, to one that answers each: ${nameOf(setup)}`,
+    `messages and a Close in one chunk, to an application that answers each: ${nameOf(setup)}`,
     { timeout: 8000 },
     async t => {
       const { ws, peer } = await open(t, setup)
@@ -325,7 +321,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`a write behind the end of the view is an error of the view: ${nameOf(setup)}`, async t => {
+  t.test(`a write after the end of the view is an error of the view: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     ws.messages.end('last')
     t.equal(ws.text('late'), false)
@@ -335,7 +331,7 @@ for (const setup of IN_MEMORY) {
   })
 }
 
-t.test('two of ours, each echoing the other, close cleanly', async t => {
+t.test('two connections of ours, each echoing the other, close cleanly', async t => {
   const { server, client } = await ours(t)
   server.messages.pipe(server.messages)
   const got = collect(client.messages)
@@ -345,7 +341,7 @@ t.test('two of ours, each echoing the other, close cleanly', async t => {
   t.same(await server.whenClosed(), { code: 1000, reason: '', wasClean: true, initiator: 'peer' })
 })
 
-t.test('a header and a large payload behind it leave a pipe as one write', async t => {
+t.test('a header and the large payload after it are written by a pipe in one write', async t => {
   const ws = WebSocketStream.server()
   t.teardown(() => ws.destroy())
   const writes: number[][] = []
@@ -372,7 +368,7 @@ t.test('a header and a large payload behind it leave a pipe as one write', async
   t.same(writes, [[102], [20_004]])
 })
 
-t.test('the stream of the wire is a Node stream like others', async t => {
+t.test('the stream of the wire is a Node stream like any other', async t => {
   const ws = WebSocketStream.server()
   t.ok(ws.writable)
   t.ok(ws.readable)

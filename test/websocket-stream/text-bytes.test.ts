@@ -9,7 +9,7 @@ import { IN_MEMORY, nameOf, open, ours } from './sides.js'
 const TEXTS = ['', 'hello', 'grüße €', 'x'.repeat(1023), 'ü'.repeat(600), 'z'.repeat(5000), '€'.repeat(40_000)]
 
 for (const setup of IN_MEMORY) {
-  t.test(`text arrives as its bytes, and is told from binary: ${nameOf(setup)}`, async t => {
+  t.test(`text arrives as bytes, distinguishable from binary: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { textAs: 'bytes' })
     const got: unknown[] = []
     ws.on('message', (message, kind) => got.push([message, kind]))
@@ -22,7 +22,7 @@ for (const setup of IN_MEMORY) {
     t.ok(got.every(([message]: any) => Buffer.isBuffer(message)))
   })
 
-  t.test(`it is joined of fragments, and of parts of frames: ${nameOf(setup)}`, async t => {
+  t.test(`it is joined from fragments, and from parts of frames: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { textAs: 'bytes' })
     const bytes = Buffer.from('€'.repeat(30_000))
     const message = once(ws, 'message')

@@ -23,7 +23,7 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 for (const setup of SETUPS) {
-  t.test(`message: those that come later are delivered: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+  t.test(`message: later messages are delivered: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const uncaught = catching(t)
     const got: unknown[] = []
@@ -43,7 +43,7 @@ for (const setup of SETUPS) {
   })
 
   t.test(
-    `message: those behind it in the chunk need nothing else to come: ${nameOf(setup)}`,
+    `message: later ones of the same chunk do not wait for further input: ${nameOf(setup)}`,
     { timeout: 8000 },
     async t => {
       const { ws, peer } = await open(t, setup)
@@ -62,7 +62,7 @@ for (const setup of SETUPS) {
     }
   )
 
-  t.test(`open: messages come and go behind it: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+  t.test(`open: messages are sent and received afterwards: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await fresh(t, setup)
     const uncaught = catching(t)
     ws.on('open', () => {
@@ -82,7 +82,7 @@ for (const setup of SETUPS) {
     t.same(got, ['hello'])
   })
 
-  t.test(`open: a close of before goes out all the same: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+  t.test(`open: an earlier close is sent nevertheless: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await fresh(t, setup)
     const uncaught = catching(t)
     ws.on('open', () => {
@@ -96,7 +96,7 @@ for (const setup of SETUPS) {
     t.same(uncaught.errors, [boom])
   })
 
-  t.test(`error: the end is told to all that wait for it: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+  t.test(`error: everything that waits for the end is notified: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer, closes } = await open(t, setup)
     const uncaught = catching(t)
     ws.on('message', () => {})
@@ -113,21 +113,25 @@ for (const setup of SETUPS) {
     t.equal(ws.closed, true)
   })
 
-  t.test(`error of a peer's fault: the Close that names it goes out: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
-    const { ws, peer, closes } = await open(t, setup)
-    const uncaught = catching(t)
-    ws.on('error', () => {
-      throw boom
-    })
-    peer.send(3, 'no such opcode')
-    t.equal((await peer.answerClose()).code, 1002)
-    await ws.whenClosed()
-    await until(() => closes.length === 1)
-    uncaught.stop()
-    t.same(uncaught.errors, [boom])
-  })
+  t.test(
+    `error after the peer broke a rule: the Close that names it is sent: ${nameOf(setup)}`,
+    { timeout: 8000 },
+    async t => {
+      const { ws, peer, closes } = await open(t, setup)
+      const uncaught = catching(t)
+      ws.on('error', () => {
+        throw boom
+      })
+      peer.send(3, 'no such opcode')
+      t.equal((await peer.answerClose()).code, 1002)
+      await ws.whenClosed()
+      await until(() => closes.length === 1)
+      uncaught.stop()
+      t.same(uncaught.errors, [boom])
+    }
+  )
 
-  t.test(`a callback of a write: the callbacks behind it come: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+  t.test(`a callback of a write: later callbacks run: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const uncaught = catching(t)
     const called: string[] = []
@@ -147,7 +151,7 @@ for (const setup of SETUPS) {
     t.equal((await peer.nextFrame())?.payload.toString(), 'goes on')
   })
 
-  t.test(`a callback of a write that fails: so do the others: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+  t.test(`a callback of a write that fails: the others run: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer, closes } = await open(t, setup)
     peer.stream.pause()
     const called: string[] = []
@@ -166,7 +170,7 @@ for (const setup of SETUPS) {
     t.same(uncaught.errors, [boom])
   })
 
-  t.test(`data of the view: the flow goes on: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+  t.test(`data of the view: the flow continues: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const uncaught = catching(t)
     const got: unknown[] = []
@@ -183,7 +187,7 @@ for (const setup of SETUPS) {
   })
 }
 
-t.test('an acceptor forgets a connection whose error listener throws', { timeout: 8000 }, async t => {
+t.test('an acceptor removes a connection whose error listener throws', { timeout: 8000 }, async t => {
   const server = createServer()
   const acceptor = acceptWebSockets(server, {}, ws => {
     ws.on('message', () => {})
@@ -208,7 +212,7 @@ t.test('an acceptor forgets a connection whose error listener throws', { timeout
   t.same(uncaught.errors, [boom])
 })
 
-t.test('message, where text comes as bytes: those that come later are delivered', async t => {
+t.test('message, with text as bytes: later messages are delivered', async t => {
   const { ws, peer } = await open(t, SETUPS[0]!, { textAs: 'bytes' })
   const uncaught = catching(t)
   const got: string[] = []

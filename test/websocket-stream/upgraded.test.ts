@@ -33,7 +33,7 @@ async function answering(t: TestLike, answer: (accept: string) => (string | Buff
 
 const UPGRADE = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
 
-t.test('through an agent, with subprotocol, extension, and fields of both', async t => {
+t.test('through an agent, with subprotocol, extension, and header fields of both', async t => {
   const server = createServer()
   const seen: IncomingMessage[] = []
   acceptWebSockets(server, { protocols: ['chat'], extensions: [permessageDeflate()] }, (ws, request) => {
@@ -68,7 +68,7 @@ t.test('through an agent, with subprotocol, extension, and fields of both', asyn
 })
 
 for (const join of ['attach', 'pipe'] as const) {
-  t.test(`frames behind the answer are delivered, and open comes in the same turn, by ${join}`, async t => {
+  t.test(`frames after the response are delivered, and open is emitted in the same turn, by ${join}`, async t => {
     const port = await answering(t, accept => [
       Buffer.concat([Buffer.from(`${UPGRADE}Sec-WebSocket-Accept: ${accept}\r\n\r\n`), wireFrame(1, 'hello')])
     ])
@@ -88,7 +88,7 @@ for (const join of ['attach', 'pipe'] as const) {
   })
 }
 
-t.test('a wrong answer fails with the reason, and the socket is given up', async t => {
+t.test('an invalid response fails with the reason, and the socket is destroyed', async t => {
   const port = await answering(t, () => [`${UPGRADE}Sec-WebSocket-Accept: wrong\r\n\r\n`])
   const ws = WebSocketStream.client('ws://a.example/')
   const sent = request({ port, host: '127.0.0.1', headers: ws.requestHeaders() }).end()
@@ -100,7 +100,7 @@ t.test('a wrong answer fails with the reason, and the socket is given up', async
   t.equal(socket.destroyed, true)
 })
 
-t.test('an answer of another status ends it at once', async t => {
+t.test('a response with another status ends it at once', async t => {
   const server = createServer((_request, response) => response.writeHead(401, { 'x-why': 'not you' }).end('no'))
   const port = await listening(t, server)
   const ws = WebSocketStream.client('ws://a.example/')
@@ -115,7 +115,7 @@ t.test('an answer of another status ends it at once', async t => {
   t.match(await ws.whenClosed(), { code: 1006 })
 })
 
-t.test('an extension that was not offered is wrong', async t => {
+t.test('an extension that was not offered is invalid', async t => {
   const ws = WebSocketStream.client('ws://a.example/', { extensions: [permessageDeflate()] })
   const accept = acceptFor(ws.requestHeaders()['sec-websocket-key']!)
   const headers = {
@@ -131,7 +131,7 @@ t.test('an extension that was not offered is wrong', async t => {
   t.equal(socket.destroyed, true)
 })
 
-t.test('a client that was given up while the answer came destroys the socket', async t => {
+t.test('a client that was destroyed before the response arrived destroys the socket', async t => {
   const port = await answering(t, accept => [`${UPGRADE}Sec-WebSocket-Accept: ${accept}\r\n\r\n`])
   const ws = WebSocketStream.client('ws://a.example/')
   const sent = request({ port, host: '127.0.0.1', headers: ws.requestHeaders() }).end()
@@ -143,7 +143,7 @@ t.test('a client that was given up while the answer came destroys the socket', a
   t.equal(socket.destroyed, true)
 })
 
-t.test('the answer may also come by the wire, to a request that went out another way', async t => {
+t.test('the response may also arrive on the wire, to a request that was sent another way', async t => {
   const port = await answering(t, accept => [
     `${UPGRADE}Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
     wireFrame(1, 'by the wire')
@@ -164,7 +164,7 @@ t.test('handshakeTimeout covers the request', async t => {
   t.match(await ws.whenClosed(), { code: 1006 })
 })
 
-t.test('what has no request to send says so', async t => {
+t.test('calls without a request to send throw', async t => {
   const message = 'only a client of WebSocketStream.client() has a request to send'
   const server = WebSocketStream.server()
   t.throws(() => server.requestHeaders(), { message })
@@ -174,11 +174,11 @@ t.test('what has no request to send says so', async t => {
   t.throws(() => dialled.requestHeaders(), { message })
   dialled.destroy()
   const ws = WebSocketStream.client('ws://a.example/')
-  t.throws(() => ws.upgraded({ statusCode: 101, headers: {} }), { message: 'no request waits for this answer' })
+  t.throws(() => ws.upgraded({ statusCode: 101, headers: {} }), { message: 'no request is waiting for a response' })
   ws.destroy()
 })
 
-t.test('an answer that comes when the connection was given up changes nothing', async t => {
+t.test('a response after the connection was destroyed changes nothing', async t => {
   const ws = WebSocketStream.client('ws://a.example/')
   ws.requestHeaders()
   ws.destroy()

@@ -9,7 +9,7 @@ import { toy } from '../extensions/toys.js'
 import { BINARY, CLOSE, closeBody, requestHead, TEXT } from '../support/raw-peer.js'
 import { IN_MEMORY, joinTo, nameOf, open, settle, tcpPair } from './sides.js'
 
-t.test('the size of what waits is that of its bytes, and 0 for what says it itself', async t => {
+t.test('the size of a waiting item is its bytes, and 0 if the item counts them itself', async t => {
   t.equal(queuedSize('ab'), 2)
   t.equal(queuedSize(Buffer.alloc(3)), 3)
   for (const item of [undefined, null, { pipe() {} }, { begin() {} }]) t.equal(queuedSize(item), 0)
@@ -18,7 +18,7 @@ t.test('the size of what waits is that of its bytes, and 0 for what says it itse
 for (const setup of IN_MEMORY) {
   const name = nameOf(setup)
 
-  t.test(`thousands of messages wait behind one in pieces, and come in order: ${name}`, async t => {
+  t.test(`thousands of messages wait for one in pieces, and arrive in order: ${name}`, async t => {
     const { ws, peer } = await open(t, setup)
     const writer = ws.createMessage('text')
     for (let i = 0; i < 3000; i++) t.equal(ws.text(String(i)), true)
@@ -41,7 +41,7 @@ for (const setup of IN_MEMORY) {
     t.equal(ws.bufferedAmount, 0)
   })
 
-  t.test(`drained() waits for a socket that has taken some of it and is not full: ${setup.join}`, async t => {
+  t.test(`drained() waits for a socket that has taken some of the data and is not full: ${setup.join}`, async t => {
     const [near, far] = await tcpPair(t, false)
     const [ws, peer] = [WebSocketStream.server(), WebSocketStream.client('ws://localhost/')]
     joinTo(ws, near, setup.join)
@@ -68,7 +68,7 @@ for (const setup of IN_MEMORY) {
     t.equal(ws.bufferedAmount, 0)
   })
 
-  t.test(`what waits behind a message in pieces makes needsDrain true from highWaterMark on: ${name}`, async t => {
+  t.test(`messages that wait for one in pieces make needsDrain true from highWaterMark on: ${name}`, async t => {
     const { ws } = await open(t, setup, { highWaterMark: 1000 })
     ws.createMessage('text').write('open')
     ws.binary(Buffer.alloc(1001))
@@ -77,7 +77,7 @@ for (const setup of IN_MEMORY) {
     await ws.whenClosed()
   })
 
-  t.test(`frames that wait are counted, and fail when the view is destroyed: ${name}`, async t => {
+  t.test(`waiting frames are counted, and fail when the view is destroyed: ${name}`, async t => {
     const { ws } = await open(t, setup)
     ws.createMessage('text').write('half')
     await settle()
@@ -104,7 +104,7 @@ for (const setup of IN_MEMORY) {
     ws.destroy()
   })
 
-  t.test(`nothing is taken behind the end of the view, though what was written still waits: ${name}`, async t => {
+  t.test(`nothing is accepted after the end of the view, even if earlier messages still wait: ${name}`, async t => {
     const { ws, peer } = await open(t, setup, { highWaterMark: 1000 })
     peer.stream.pause()
     while (ws.messages.writableLength < 2) {
@@ -117,7 +117,7 @@ for (const setup of IN_MEMORY) {
     await ws.whenClosed()
   })
 
-  t.test(`null cannot be written, and changes nothing: ${name}`, async t => {
+  t.test(`write(null) throws, and changes nothing: ${name}`, async t => {
     const { ws, peer } = await open(t, setup)
     t.throws(() => ws.messages.write(null as never), { code: 'ERR_STREAM_NULL_VALUES' })
     t.throws(() => ws.messages.write(null as never, () => {}), { code: 'ERR_STREAM_NULL_VALUES' })
@@ -125,14 +125,14 @@ for (const setup of IN_MEMORY) {
     t.equal(String((await peer.nextFrame())?.payload), 'right')
   })
 
-  t.test(`handlers as of a browser's WebSocket are refused: ${name}`, async t => {
+  t.test(`handlers like those of a browser's WebSocket throw: ${name}`, async t => {
     const { ws } = await open(t, setup)
     for (const event of ['open', 'message', 'error', 'close']) {
       t.throws(() => Object.assign(ws, { [`on${event}`]: () => {} }), { message: new RegExp(`ws.on\\('${event}'`) })
     }
   })
 
-  t.test(`streams that nothing reads do not hide the peer's Close: ${name}`, { timeout: 60_000 }, async t => {
+  t.test(`unread streams do not hide the peer's Close: ${name}`, { timeout: 60_000 }, async t => {
     const { ws, peer } = await open(t, setup, { closeTimeout: 200, highWaterMark: 1000 })
     t.ok(ws.streams)
     for (let i = 0; i < 10; i++) peer.send(BINARY, Buffer.alloc(1000))
@@ -143,7 +143,7 @@ for (const setup of IN_MEMORY) {
   })
 }
 
-t.test('a message that waits and that nothing reads is warned of after 10 s, once', async t => {
+t.test('a message that waits unread for 10 s causes a warning, once', async t => {
   const { setTimeout: real } = globalThis
   const late: (() => void)[] = []
   const fake = (run: () => void, delay: number, ...rest: unknown[]): unknown => {
@@ -171,7 +171,7 @@ t.test('a message that waits and that nothing reads is warned of after 10 s, onc
   t.equal(warned.length, 1)
 })
 
-t.test('bytes that came before attach are read as they are', async t => {
+t.test('bytes that arrived before attach are not modified', async t => {
   const wire = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
   wire.push(requestHead())
   await once(wire, 'readable')
@@ -180,7 +180,7 @@ t.test('bytes that came before attach are read as they are', async t => {
   ws.destroy()
 })
 
-t.test('a destination that says drain without need is not asked for more', async t => {
+t.test('a destination that emits drain without need is not asked for more', async t => {
   const ws = WebSocketStream.server()
   const sink = new PassThrough()
   ws.pipe(sink)
@@ -210,7 +210,7 @@ t.test('a stage can be unpiped from an ordinary stream', async t => {
   t.equal((await left)[0], decoder)
 })
 
-t.test('a fragmenter by itself waits for its reader', async t => {
+t.test('a fragmenter used on its own waits for its reader', async t => {
   for (const options of [{}, { fragmentSize: 1 }]) {
     const fragmenter = new MessageFragmenter(options)
     for (let i = 0; i < 4; i++) fragmenter.write('ab')

@@ -15,7 +15,7 @@ t.test('a request must be an object', async t => {
   for (const wrong of [null, undefined, 'GET /']) t.throws(() => WebSocketStream.http(wrong as never), TypeError)
 })
 
-t.test('a wire that is gone before the handshake begins is no handshake', async t => {
+t.test('a wire that has closed before the handshake starts', async t => {
   const wire = new PassThrough()
   wire.destroy()
   const ws = WebSocketStream.http(parsedRequest()).attach(wire)
@@ -24,7 +24,7 @@ t.test('a wire that is gone before the handshake begins is no handshake', async 
 })
 
 t.test(
-  'the request stays the object that was given, and the answer is what was sent, as long as the connection lives',
+  'the request stays the given object, and the response what was sent, as long as the connection lives',
   async t => {
     const fields = { '1': 'one', 'set-cookie': ['a=1', 'b=2'], 'x-who': 'me', ...JSON.parse('{"__proto__":"p"}') }
     for (const rawHeaders of [undefined, [], Object.entries(requestFields()).flat()]) {
@@ -55,7 +55,7 @@ t.test(
   }
 )
 
-t.test('closed before the handshake, behind messages that wait, a connection still sends them', async t => {
+t.test('closed before the handshake, after messages that wait, a connection still sends them', async t => {
   const [left, right] = pair()
   const ws = WebSocketStream.http(parsedRequest(), undefined, { highWaterMark: 10 })
   for (let i = 0; i < 5; i++) ws.messages.write(`message ${i}`)
@@ -76,7 +76,7 @@ t.test('closed before the handshake, behind messages that wait, a connection sti
 
 for (const setup of IN_MEMORY) {
   t.test(
-    `a Close behind messages that are read slowly waits for them, and no longer than closeTimeout: ${nameOf(setup)}`,
+    `a Close after messages that are read slowly waits for them, at most closeTimeout: ${nameOf(setup)}`,
     async t => {
       const { ws, peer } = await open(t, setup, { closeTimeout: 50 })
       const got: unknown[] = []
@@ -99,7 +99,7 @@ for (const setup of IN_MEMORY) {
     }
   )
 
-  t.test(`a writer on a lost connection hears of it, unread messages or not: ${nameOf(setup)}`, async t => {
+  t.test(`a writer on a lost connection gets an error, unread messages or not: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { closeTimeout: 30 })
     const view = ws.messages
     peer.write(peer.frame(TEXT, 'a'), peer.frame(TEXT, 'b'), peer.frame(TEXT, 'c'))
@@ -113,7 +113,7 @@ for (const setup of IN_MEMORY) {
     t.equal(view.destroyed, true)
   })
 
-  t.test(`with closeTimeout lifted, a writer waits for the reader: ${nameOf(setup)}`, async t => {
+  t.test(`with an infinite closeTimeout, a writer waits for the reader: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { closeTimeout: Number.POSITIVE_INFINITY })
     const view = ws.messages
     peer.write(peer.frame(TEXT, 'a'), peer.frame(TEXT, 'b'), peer.frame(TEXT, 'c'))
@@ -139,7 +139,7 @@ for (const setup of IN_MEMORY) {
 }
 
 for (const setup of IN_MEMORY) {
-  t.test(`a write after a clean end, all of it read, is refused at once: ${nameOf(setup)}`, async t => {
+  t.test(`a write after a clean end, with everything read, fails at once: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const view = ws.messages
     const ended = once(view.resume(), 'end')
@@ -150,7 +150,7 @@ for (const setup of IN_MEMORY) {
     t.match(await ws.whenClosed(), { code: 1005, wasClean: true })
   })
 
-  t.test(`what waits in a view that is destroyed is refused: ${nameOf(setup)}`, async t => {
+  t.test(`writes that wait in a view that is destroyed fail: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { highWaterMark: 10 })
     peer.stream.pause()
     while (ws.messages.write(Buffer.alloc(100_000))) await settle(1)

@@ -17,7 +17,7 @@ const nameOf = ({ role, join }: (typeof SIDES)[number]): string => `${role}, ${j
 const other = (role: 'server' | 'client'): 'server' | 'client' => (role === 'client' ? 'server' : 'client')
 
 for (const side of SIDES) {
-  t.test(`a chunk that a wire in memory brings twice is read twice, and stays as it is: ${nameOf(side)}`, async t => {
+  t.test(`a chunk that a wire in memory gives twice is read twice, and is not modified: ${nameOf(side)}`, async t => {
     const { ws, socket } = await open(t, side)
     const got: unknown[] = []
     ws.on('message', message => got.push(message))
@@ -35,7 +35,7 @@ for (const side of SIDES) {
 }
 
 for (const { role, join } of SIDES) {
-  t.test(`a socket that was paused is read: ${role}, ${join}`, { timeout: 60_000 }, async t => {
+  t.test(`a paused socket is read: ${role}, ${join}`, { timeout: 60_000 }, async t => {
     const server = createServer({ pauseOnConnect: role === 'server' })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -66,7 +66,7 @@ for (const { role, join } of SIDES) {
     t.same(await got, ['hello'])
   })
 
-  t.test(`a stream in memory that was paused is read: ${role}, ${join}`, async t => {
+  t.test(`a paused stream in memory is read: ${role}, ${join}`, async t => {
     const [left, right] = pair()
     const peer = new RawPeer(right, other(role))
     const ws = make(role)
@@ -208,7 +208,7 @@ t.test('the stream of the wire of an attached connection cannot be read as a str
   t.equal(ws.readyState, 'open')
 })
 
-t.test('a program that carries the bytes itself may iterate over them', async t => {
+t.test('a program that transports the bytes itself may iterate over them', async t => {
   const ws = WebSocketStream.server()
   t.teardown(() => ws.destroy())
   const bytes: Buffer[] = []

@@ -134,7 +134,7 @@ for (const role of ROLES) {
     }
   })
 
-  t.test(`paused, a piped connection writes nothing; resumed, all of it in order: ${role}`, async t => {
+  t.test(`paused, a piped connection writes nothing; resumed, everything in order: ${role}`, async t => {
     const { ws, peer, socket } = await open(t, piped(role))
     await settle()
     ws.pause()
@@ -162,7 +162,7 @@ for (const role of ROLES) {
     t.equal(ws.bufferedAmount, 0)
   })
 
-  t.test(`a piped connection that is paused ends its destination when it is resumed: ${role}`, async t => {
+  t.test(`a paused piped connection ends its destination when it is resumed: ${role}`, async t => {
     const { ws, peer, socket } = await open(t, piped(role))
     ws.messages.on('error', () => {}).resume()
     await settle()
@@ -194,7 +194,7 @@ for (const role of ROLES) {
     t.equal((await peer.nextFrame())?.payload.toString(), 'behind')
   })
 
-  t.test(`unpiped, it holds what it has, and piped again, it sends it: ${role}`, async t => {
+  t.test(`unpiped, it buffers its output, and piped again, it sends it: ${role}`, async t => {
     const { ws, peer, socket } = await open(t, piped(role))
     await settle()
     const events: unknown[] = []
@@ -222,7 +222,7 @@ for (const role of ROLES) {
     t.match(await ws.whenClosed(), { code: 4000, wasClean: true })
   })
 
-  t.test(`unpiped from all, and piped to another stream, it goes on there: ${role}`, async t => {
+  t.test(`unpiped from all, and piped to another stream, it continues there: ${role}`, async t => {
     const { ws, socket } = await open(t, piped(role))
     await settle()
     ws.unpipe()
@@ -234,7 +234,7 @@ for (const role of ROLES) {
     t.equal(socket.writableLength, 0)
   })
 
-  t.test(`a 'data' listener beside a pipe sees what the pipe gives: ${role}`, async t => {
+  t.test(`a 'data' listener besides a pipe gets the same chunks: ${role}`, async t => {
     const { ws, peer } = await open(t, piped(role))
     await settle()
     const seen: Buffer[] = []
@@ -251,7 +251,7 @@ for (const role of ROLES) {
     t.match(await ws.whenClosed(), { code: 4000, wasClean: true })
   })
 
-  t.test(`a 'data' listener that comes while the connection is paused loses nothing: ${role}`, async t => {
+  t.test(`a 'data' listener added while the connection is paused loses nothing: ${role}`, async t => {
     const { ws, peer } = await open(t, piped(role))
     await settle()
     ws.pause()
@@ -265,7 +265,7 @@ for (const role of ROLES) {
     t.equal(Buffer.concat(seen).length, role === 'client' ? 10 : 6)
   })
 
-  t.test(`a reader by 'readable' before the pipe makes it an ordinary one: ${role}`, async t => {
+  t.test(`a 'readable' listener before the pipe makes it an ordinary one: ${role}`, async t => {
     const { ws, left, peer } = await sourceOnly(t, role)
     const seen: Buffer[] = []
     ws.on('data', chunk => seen.push(chunk))
@@ -300,7 +300,7 @@ for (const role of ROLES) {
     t.match(await ws.whenClosed(), { code: 4000 })
   })
 
-  t.test(`an ordinary Transform may stand on either side of the connection: ${role}`, async t => {
+  t.test(`an ordinary Transform may be piped on either side of the connection: ${role}`, async t => {
     const [left, right] = pair()
     const flip = () =>
       new Transform({
@@ -331,7 +331,7 @@ for (const role of ROLES) {
     t.match(await ws.whenClosed(), { code: 4000, wasClean: true })
   })
 
-  t.test(`a source may leave, and another take its place: ${role}`, async t => {
+  t.test(`a source may be replaced by another: ${role}`, async t => {
     const { ws, peer, socket } = await open(t, piped(role))
     const got: unknown[] = []
     ws.on('message', message => got.push(message))
@@ -366,7 +366,7 @@ for (const role of ROLES) {
     }
   })
 
-  t.test(`a socket that is piped to by way of a reader is an ordinary pipe, and works: ${role}`, async t => {
+  t.test(`piping to a socket after reading is an ordinary pipe, and works: ${role}`, async t => {
     const [near, far] = await tcpPair(t, role === 'client')
     const ws = make(role)
     t.teardown(() => ws.destroy())
@@ -383,7 +383,7 @@ for (const role of ROLES) {
   })
 
   t.test(
-    `a socket that is piped after it was read, or unpiped and piped again: its chunks are read as they are: ${role}`,
+    `a socket piped after it was read, or unpiped and piped again: its chunks are not modified: ${role}`,
     async t => {
       const [near, far] = await tcpPair(t, role === 'client')
       const ws = make(role)
@@ -412,7 +412,7 @@ for (const role of ROLES) {
   )
 }
 
-t.test('the process keeps its standard output: a pipe never ends it', async t => {
+t.test('a pipe never ends the standard output of the process', async t => {
   const { stdout } = process
   let ended = 0
   const sink = new Sink()
@@ -433,7 +433,7 @@ t.test('the process keeps its standard output: a pipe never ends it', async t =>
   t.equal(ended, 0)
 })
 
-t.test('bytes that are written by hand tell of backpressure', async t => {
+t.test('bytes written without a pipe get backpressure', async t => {
   const ws = WebSocketStream.server({ highWaterMark: 1000 })
   t.teardown(() => ws.destroy())
   ws.messages.pause()

@@ -122,7 +122,7 @@ export class DriverProxy extends Stream {
       this.statusCode = status
       this.headers = headers
     }
-    this.emit('error', new Error(`no way to ${this.client.url} through the proxy: ${cause.message}`, { cause }))
+    this.emit('error', new Error(`cannot reach ${this.client.url} through the proxy: ${cause.message}`, { cause }))
     this.end()
   }
 

@@ -3,12 +3,12 @@
 import zlib from 'node:zlib'
 import { type ErrorDetails, HandshakeError, WebSocketError } from '../../index.js'
 
-type Told = readonly [code: string, text: string]
+type CodeAndText = readonly [code: string, text: string]
 
 const frame = (text: string): string => `Invalid WebSocket frame: ${text}`
 
 /** The errors of `ws` for mistakes of the peer. */
-const FAULTS: Record<string, (details: ErrorDetails) => Told> = {
+const FAULTS: Record<string, (details: ErrorDetails) => CodeAndText> = {
   WS_ERR_UNEXPECTED_RSV: ({ rsv = 0 }) =>
     (rsv & 3) !== 0
       ? ['WS_ERR_UNEXPECTED_RSV_2_3', frame('RSV2 and RSV3 must be clear')]
@@ -36,15 +36,15 @@ const FAULTS: Record<string, (details: ErrorDetails) => Told> = {
   WS_ERR_INVALID_COMPRESSED_DATA: ({ zlib = 'Z_DATA_ERROR' }) => [zlib, '']
 }
 
-function invalidOpcode({ opcode }: ErrorDetails): Told {
+function invalidOpcode({ opcode }: ErrorDetails): CodeAndText {
   return ['WS_ERR_INVALID_OPCODE', frame(`invalid opcode ${opcode}`)]
 }
 
-function invalidLength(length: number | undefined): Told {
+function invalidLength(length: number | undefined): CodeAndText {
   return ['WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH', frame(`invalid payload length ${length}`)]
 }
 
-function tooLarge(): Told {
+function tooLarge(): CodeAndText {
   return ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'Max payload size exceeded']
 }
 

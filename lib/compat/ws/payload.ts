@@ -70,7 +70,7 @@ function copyOf(bytes: Uint8Array): Uint8Array {
 /** The payload of a Ping or Pong. @throws RangeError if it is too long */
 export function toControl(data: unknown): Uint8Array {
   const payload = toPayload(data)
-  if (payload instanceof Blob) throw new TypeError('a ping or pong carries no Blob')
+  if (payload instanceof Blob) throw new TypeError('the payload of a ping or pong must not be a Blob')
   const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
   if (bytes.length > 125) throw new RangeError('The data size must not be greater than 125 bytes')
   return bytes

@@ -18,7 +18,7 @@ function settled({ log, close, ...rest }: Outcome): unknown {
   return { log, close: hasFailed && close === 1003 ? 1002 : close, ...rest }
 }
 
-t.test('what the application sees and what the peer gets is the same', async t => {
+t.test("the application and the peer get the same as with npm's driver", async t => {
   let different = 0
   for (let seed = FROM; seed < FROM + SEEDS; seed++) {
     const [wanted, found] = [converse(theirs, seed), converse(ours as unknown as AnyPackage, seed)].map(o => settled(o))

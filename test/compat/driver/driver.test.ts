@@ -16,7 +16,7 @@ import { settle } from '../../websocket-stream/sides.js'
 import { answerTo, client, http, KINDS, open, parsed, server } from './seen.js'
 
 for (const kind of KINDS) {
-  t.test(`${kind}: what a listener throws comes out of the call, and nothing is lost`, async t => {
+  t.test(`${kind}: the call throws what a listener throws, and nothing is lost`, async t => {
     const errors = uncaught(t)
     const { driver, frame, events, take } = open(kind)
     let count = 0
@@ -51,28 +51,31 @@ for (const kind of KINDS) {
     t.same(errors, [])
   })
 
-  t.test(`${kind}: several that throw in one call: the first comes out, the others surface`, async t => {
-    const errors = uncaught(t)
-    const { driver, frame } = open(kind)
-    driver.on('ping', () => {
-      throw new Error('ping')
-    })
-    driver.ping('a', () => {
-      throw new Error('callback')
-    })
-    driver.on('pong', () => {
-      throw new Error('pong')
-    })
-    t.throws(() => frame(PONG, 'a'), { message: 'callback' })
-    await settle()
-    t.match(errors, [{ message: 'pong' }])
-    driver.io.on('data', () => {
-      throw new Error('data')
-    })
-    t.throws(() => driver.text('x'), { message: 'data' })
-  })
+  t.test(
+    `${kind}: if several listeners throw in one call, it throws the first exception, and the others surface`,
+    async t => {
+      const errors = uncaught(t)
+      const { driver, frame } = open(kind)
+      driver.on('ping', () => {
+        throw new Error('ping')
+      })
+      driver.ping('a', () => {
+        throw new Error('callback')
+      })
+      driver.on('pong', () => {
+        throw new Error('pong')
+      })
+      t.throws(() => frame(PONG, 'a'), { message: 'callback' })
+      await settle()
+      t.match(errors, [{ message: 'pong' }])
+      driver.io.on('data', () => {
+        throw new Error('data')
+      })
+      t.throws(() => driver.text('x'), { message: 'data' })
+    }
+  )
 
-  t.test(`${kind}: a listener of a later turn surfaces`, async t => {
+  t.test(`${kind}: an exception of a listener in a later turn surfaces`, async t => {
     const errors = uncaught(t)
     const { driver, frame } = open(kind)
     driver.io.pause()
@@ -87,29 +90,32 @@ for (const kind of KINDS) {
     void frame
   })
 
-  t.test(`${kind}: frames that answer one chunk leave together, and a Close before close is told`, async t => {
-    const { driver, frame, sent, frames } = open(kind)
-    driver.on('message', ({ data }) => driver.text(String(data)))
-    driver.on('close', () => t.equal(sent.length, 1, 'the answer is out'))
-    const bytes: Buffer[] = []
-    const io = driver.io
-    const write = io.write.bind(io)
-    io.write = chunk => {
-      bytes.push(Buffer.from(chunk as Buffer))
-      return true
+  t.test(
+    `${kind}: frames that answer one chunk are written together, and a Close before 'close' is emitted`,
+    async t => {
+      const { driver, frame, sent, frames } = open(kind)
+      driver.on('message', ({ data }) => driver.text(String(data)))
+      driver.on('close', () => t.equal(sent.length, 1, 'the answer is out'))
+      const bytes: Buffer[] = []
+      const io = driver.io
+      const write = io.write.bind(io)
+      io.write = chunk => {
+        bytes.push(Buffer.from(chunk as Buffer))
+        return true
+      }
+      for (const text of ['a', 'b', 'c']) frame(TEXT, text)
+      io.write = write
+      io.write(Buffer.concat(bytes))
+      t.equal(sent.length, 1)
+      t.same(
+        frames().map(({ payload }) => String(payload)),
+        ['a', 'b', 'c']
+      )
+      frame(CLOSE, closeBody(1000))
     }
-    for (const text of ['a', 'b', 'c']) frame(TEXT, text)
-    io.write = write
-    io.write(Buffer.concat(bytes))
-    t.equal(sent.length, 1)
-    t.same(
-      frames().map(({ payload }) => String(payload)),
-      ['a', 'b', 'c']
-    )
-    frame(CLOSE, closeBody(1000))
-  })
+  )
 
-  t.test(`${kind}: io that is paused holds what is sent`, async t => {
+  t.test(`${kind}: a paused io buffers output`, async t => {
     const { driver, sent, frame } = open(kind)
     const drains: string[] = []
     driver.io.on('drain', () => drains.push('io'))
@@ -130,7 +136,7 @@ for (const kind of KINDS) {
     t.equal(driver.messages.write(Buffer.from('last')), true)
   })
 
-  t.test(`${kind}: messages that are paused ask for no more input`, async t => {
+  t.test(`${kind}: paused messages apply backpressure`, async t => {
     const { driver, frame, events } = open(kind)
     driver.messages.pause()
     t.equal(frame(TEXT, 'a'), false)
@@ -141,7 +147,7 @@ for (const kind of KINDS) {
     t.equal(frame(TEXT, 'b'), true)
   })
 
-  t.test(`${kind}: the end of the wire ends messages, and is no close`, async t => {
+  t.test(`${kind}: the end of the wire ends messages, and does not emit 'close'`, async t => {
     const { driver, events, frame } = open(kind)
     const ended = once(driver.messages, 'end')
     driver.io.end(Buffer.alloc(0))
@@ -156,7 +162,7 @@ for (const kind of KINDS) {
     t.equal(driver.text('late'), false)
   })
 
-  t.test(`${kind}: the wire that ends while a message is inflated`, async t => {
+  t.test(`${kind}: the wire ends while a message is inflated`, async t => {
     const { driver, events, frame } = openWith(kind)
     frame(BINARY, deflated(randomBytes(200_000)), { rsv: 4 })
     frame(CLOSE, closeBody(3000, 'bye'))
@@ -251,7 +257,7 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await settle(1)
 }
 
-t.test('two drivers on each other, in one turn', async t => {
+t.test('two drivers connected to each other, in one turn', async t => {
   const [left, right] = [server(), client()]
   left.driver.on('connect', () => left.driver.start())
   left.driver.io.on('data', (chunk: Buffer) => right.driver.io.write(chunk))
@@ -265,7 +271,7 @@ t.test('two drivers on each other, in one turn', async t => {
   t.same(right.events.at(-1), ['close', 3000, 'done'])
 })
 
-t.test('both streams go into pipes', async t => {
+t.test('both streams can be piped', async t => {
   const { driver, take, frame } = open('server')
   const [there, back] = [new PassThrough({ objectMode: true }), new PassThrough({ objectMode: true })]
   there.pipe(driver.messages as unknown as NodeJS.WritableStream)
@@ -285,7 +291,7 @@ t.test('both streams go into pipes', async t => {
   t.equal(take(), '')
 })
 
-t.test('what comes before start is held', async t => {
+t.test('bytes that arrive before start are buffered', async t => {
   const { driver, events } = http()
   t.equal(driver.io.write(''), true)
   const early = wireFrame(BINARY, Buffer.alloc(40_000), { masked: true })
@@ -307,7 +313,7 @@ t.test('what comes before start is held', async t => {
   t.same([gone.events, gone.take()], [[], ''])
 })
 
-t.test("an answer that a client's driver does not take", async t => {
+t.test("a response that a client's driver does not accept", async t => {
   const { driver, events } = client()
   driver.start()
   driver.io.write('nonsense\r\n\r\n')
@@ -330,7 +336,7 @@ t.test("an answer that a client's driver does not take", async t => {
   ])
 })
 
-t.test('a request that a server cannot read', async t => {
+t.test('a request that a server cannot parse', async t => {
   const { driver, events, take } = server()
   driver.io.write('nonsense\r\n\r\n')
   t.match(events, [
@@ -408,7 +414,7 @@ t.test('options', async t => {
   t.match(plain.frames(), [{ masked: false }])
 })
 
-t.test('the URL of a request, and whether it came by TLS', async t => {
+t.test('the URL of a request, and whether it arrived over TLS', async t => {
   t.equal(driver.http(parsed()).url, 'ws://example.com/chat')
   const secure = [
     { connection: { authorized: false } },
@@ -427,7 +433,7 @@ t.test('the URL of a request, and whether it came by TLS', async t => {
   t.equal(there.env, there)
 })
 
-t.test('credentials of a URL are the authorization, whatever else is said', async t => {
+t.test('credentials in a URL take precedence over other authorization', async t => {
   const { driver, take } = client({}, 'ws://a:b@example.com/')
   driver.setHeader('Authorization', 'other')
   driver.setHeader('Host', 'other')

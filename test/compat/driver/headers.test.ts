@@ -3,7 +3,7 @@
 import t from 'tap'
 import { Headers } from '../../../lib/compat/driver/index.js'
 
-t.test('the first value of a name stays, but for those that may be repeated', async t => {
+t.test('the first value of a name is kept, except for fields that may be repeated', async t => {
   const headers = new Headers()
   headers.set('X-A', ' b ')
   headers.set('x-a', 'c')
@@ -17,7 +17,7 @@ t.test('the first value of a name stays, but for those that may be repeated', as
   t.equal(String(headers), '')
 })
 
-t.test('nothing can end the line', async t => {
+t.test('a value cannot end the line', async t => {
   const headers = new Headers()
   for (const wrong of ['a\r\nb', 'a\nb', 'a\0b']) {
     t.throws(() => headers.set('X-A', wrong), TypeError)

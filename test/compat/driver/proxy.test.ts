@@ -16,7 +16,7 @@ function proxied(url?: string) {
   return { ...seen, proxy, said }
 }
 
-t.test('the port is that of the scheme, unless the URL has one', async t => {
+t.test('the port is the default of the scheme, unless the URL has one', async t => {
   for (const [url, authority] of [
     ['ws://a/', 'a:80'],
     ['wss://a/', 'a:443'],
@@ -32,7 +32,7 @@ t.test('the port is that of the scheme, unless the URL has one', async t => {
   }
 })
 
-t.test('own fields go with it, the authorization among them', async t => {
+t.test('header fields can be added to the request, including authorization', async t => {
   const { proxy, said } = proxied()
   proxy.setHeader('Host', 'other')
   proxy.setHeader('Proxy-Authorization', 'Bearer a')
@@ -42,7 +42,7 @@ t.test('own fields go with it, the authorization among them', async t => {
   t.notMatch(said[0], 'other')
 })
 
-t.test("what comes through the tunnel behind the answer is the driver's", async t => {
+t.test('bytes from the tunnel after the response are passed to the driver', async t => {
   const { proxy, driver, events, take } = proxied()
   proxy.start()
   let request = ''
@@ -61,7 +61,7 @@ t.test("what comes through the tunnel behind the answer is the driver's", async 
   t.match(early.events, [['error'], ['close', 1002]])
 })
 
-t.test('the answer may come in pieces, by write and by end', async t => {
+t.test('the response may arrive in pieces, through write and end', async t => {
   const { proxy, said } = proxied()
   proxy.start()
   said.splice(0)
@@ -73,18 +73,18 @@ t.test('the answer may come in pieces, by write and by end', async t => {
   t.same(said, ['drain', 'connect', 'close', 'end'])
 })
 
-t.test('the socket that ends without an answer', async t => {
+t.test('the socket ends without a response', async t => {
   const { proxy, said } = proxied()
   proxy.end(() => {})
   await settle()
   t.same(said, ['close', 'end'])
 })
 
-t.test('an answer that is none', async t => {
+t.test('an invalid response', async t => {
   const { proxy, said } = proxied()
   proxy.write('nonsense\r\n\r\n')
   await settle()
-  t.match(said, [/^no way to ws:\/\/example\.com\/chat through the proxy: /, 'close', 'end'])
+  t.match(said, [/^cannot reach ws:\/\/example\.com\/chat through the proxy: /, 'close', 'end'])
   t.equal(proxy.statusCode, undefined)
   const ended = proxied()
   ended.proxy.write('nonsense\r\n\r\n')

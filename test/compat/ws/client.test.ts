@@ -49,7 +49,7 @@ async function failure(client: WebSocket): Promise<{ message: string; code: numb
   return { message: error.message, code: await closed }
 }
 
-t.test('addresses and subprotocols that are none are a SyntaxError, other options what ws makes of them', async t => {
+t.test('invalid addresses and subprotocols are a SyntaxError; other options behave as in ws', async t => {
   const cases: [string | URL, string][] = [
     ['nonsense', 'Invalid URL: nonsense'],
     ['ftp://a.example', `The URL's protocol must be one of "ws:", "wss:", "http:", "https:", or "ws+unix:"`],
@@ -107,7 +107,7 @@ t.test('the request: fields, subprotocols, origin, authorization, version 8', as
   old.terminate()
 })
 
-t.test('an agent, a connection of its own, and finishRequest', async t => {
+t.test('an agent, createConnection, and finishRequest', async t => {
   const { wss, url } = await serve(t)
   const agent = new Agent()
   const options: ClientOptions[] = [
@@ -169,7 +169,7 @@ t.test('TLS, IPv6 and unix sockets', async t => {
   await failure(six)
 })
 
-t.test('answers that are wrong, in the words of ws', async t => {
+t.test('invalid responses, with the messages of ws', async t => {
   const upgrade = ['Upgrade: websocket', 'Connection: Upgrade']
   const right = (accept: string) => [...upgrade, `Sec-WebSocket-Accept: ${accept}`]
   const cases: [(accept: string) => string[], string, string[]?, ClientOptions?][] = [
@@ -200,7 +200,7 @@ t.test('answers that are wrong, in the words of ws', async t => {
   }
 })
 
-t.test('frames behind the answer come after open', async t => {
+t.test('frames after the response are emitted after open', async t => {
   const url = await answering(
     t,
     accept => ['Upgrade: websocket', 'Connection: Upgrade', `Sec-WebSocket-Accept: ${accept}`],
@@ -221,7 +221,7 @@ t.test('frames behind the answer come after open', async t => {
   client.terminate()
 })
 
-t.test('a refusal is an error, or the application looks at it', async t => {
+t.test('a refusal is an error, or passed to the application', async t => {
   const server = createServer((_request, response) => response.writeHead(401).end('no'))
   const url = `ws://127.0.0.1:${await listening(t, server)}/`
   t.same(await failure(new WebSocket(url)), { message: 'Unexpected server response: 401', code: 1006 })
@@ -236,7 +236,7 @@ t.test('a refusal is an error, or the application looks at it', async t => {
   t.equal(request.destroyed, true)
 })
 
-t.test('a listener of upgrade may give it up', async t => {
+t.test('a listener of upgrade may terminate the WebSocket', async t => {
   const { url } = await serve(t)
   const client = new WebSocket(url)
   client.on('upgrade', () => client.terminate())
@@ -253,7 +253,7 @@ t.test('a server that does not answer in time', async t => {
   t.same(await failure(client), { message: 'Opening handshake has timed out', code: 1006 })
 })
 
-t.test('redirects: followed where asked, so many, and not to nonsense', async t => {
+t.test('redirects: followed on request, up to a limit, and not to invalid URLs', async t => {
   const { wss, url } = await serve(t)
   const seen: IncomingMessage[] = []
   wss.on('connection', (_socket, request) => seen.push(request))
@@ -303,7 +303,7 @@ t.test('redirects: followed where asked, so many, and not to nonsense', async t 
   }
 })
 
-t.test('redirects: credentials of the address go to the same host, and not from wss to ws', async t => {
+t.test('redirects: credentials of the address are sent to the same host only, and not from wss to ws', async t => {
   const seen: IncomingMessage[] = []
   const server = createServer()
   server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
@@ -332,7 +332,7 @@ t.test('redirects: credentials of the address go to the same host, and not from 
   t.equal((await failure(down)).code, 1006)
 })
 
-t.test('compression: what a client asks for', async t => {
+t.test('compression: the offer of a client', async t => {
   const { wss, url } = await serve(t, { perMessageDeflate: { zlibDeflateOptions: { windowBits: 9 } } })
   const offers: unknown[] = []
   wss.on('connection', (_socket, { headers }) => offers.push(headers['sec-websocket-extensions']))

@@ -27,7 +27,7 @@ t.test('writes are messages, messages are chunks, and the end closes', async t =
   t.equal(client.readyState, 3)
 })
 
-t.test('before it is open writes and the end wait', async t => {
+t.test('writes and the end wait until it is open', async t => {
   const { url, wss } = await serve(t)
   const got: string[] = []
   wss.on('connection', socket => socket.on('message', data => got.push(String(data))))
@@ -42,7 +42,7 @@ t.test('before it is open writes and the end wait', async t => {
   await once(empty, 'close')
 })
 
-t.test('a reader that is slow pauses the connection', async t => {
+t.test('a slow reader pauses the connection', async t => {
   const { client, server } = await open(t)
   const duplex = createWebSocketStream(client, { readableHighWaterMark: 10 })
   const payload = Buffer.alloc(65536)
@@ -55,7 +55,7 @@ t.test('a reader that is slow pauses the connection', async t => {
   await once(duplex, 'close')
 })
 
-t.test('destroyed, paused or not, it terminates the connection', async t => {
+t.test('destroying the stream terminates the connection, paused or not', async t => {
   for (const isPaused of [false, true]) {
     const { client, server } = await open(t)
     const duplex = createWebSocketStream(client)
@@ -68,7 +68,7 @@ t.test('destroyed, paused or not, it terminates the connection', async t => {
   }
 })
 
-t.test('an error of the connection is one of the stream; its end is an end', async t => {
+t.test('an error of the connection is an error of the stream; its end is an end', async t => {
   const { client, server } = await open(t)
   const duplex = createWebSocketStream(server)
   const failed = once(duplex, 'error')
@@ -89,7 +89,7 @@ t.test('an error of the connection is one of the stream; its end is an end', asy
   await once(late, 'close')
 })
 
-t.test('before it is open, giving it up is its error', async t => {
+t.test('an abort before it is open is an error of the stream', async t => {
   const { url } = await serve(t)
   const duplex = createWebSocketStream(new WebSocket(url))
   const failed = once(duplex, 'error')
@@ -112,7 +112,7 @@ t.test("Node's pipeline through both sides", async t => {
 })
 
 t.test(
-  'messages behind the end of a stream that was destroyed are dropped, and a half that ends waits for the other',
+  'messages after the end of a destroyed stream are dropped, and a half that has ended waits for the other',
   async t => {
     const { client, server } = await open(t)
     const duplex = createWebSocketStream(client)
@@ -135,7 +135,7 @@ t.test(
   }
 )
 
-t.test('a stream that ended its own side first closes when the rest has been read', async t => {
+t.test('a stream that ended its own side first closes when everything has been read', async t => {
   const { client, server } = await open(t)
   const duplex = createWebSocketStream(client, { allowHalfOpen: true })
   server.send('waits')

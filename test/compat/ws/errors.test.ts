@@ -7,14 +7,14 @@ import { coreOptions, SharedCoreOptions } from '../../../lib/compat/ws/options.j
 import { refuse } from '../../../lib/compat/ws/server-request.js'
 import { HandshakeError, WebSocketError } from '../../../lib/index.js'
 
-t.test('an error that ws has no name for is told as it is, and a lost wire not at all', async t => {
+t.test('an error that ws does not know is emitted unchanged, and a lost wire emits none', async t => {
   const own = new WebSocketError('WS_ERR_EXTENSION')
   t.equal(errorOf(own), own)
   t.equal(errorOf(new WebSocketError('WS_ERR_CONNECTION_LOST')), null)
   t.equal(errorOf(new HandshakeError('WS_ERR_ABORTED'))?.message, new HandshakeError('WS_ERR_ABORTED').message)
 })
 
-t.test('0 lifts maxPayload and maxFragments', async t => {
+t.test('0 removes the limits maxPayload and maxFragments', async t => {
   t.match(coreOptions({ maxPayload: 0, maxFragments: 0 }), {
     maxMessageSize: Number.POSITIVE_INFINITY,
     maxFrameSize: Number.POSITIVE_INFINITY,
@@ -23,7 +23,7 @@ t.test('0 lifts maxPayload and maxFragments', async t => {
   t.match(coreOptions({ maxPayload: 5, maxFragments: 6 }), { maxMessageSize: 5, maxFrameSize: 5, maxFragments: 6 })
 })
 
-t.test('a status without a name is refused with', async t => {
+t.test('a refusal with a status without a name', async t => {
   const socket = new PassThrough()
   refuse(socket, 599)
   t.match(String(socket.read()), /^HTTP\/1.1 599 \r\n/)

@@ -18,7 +18,7 @@ async function ask(t: TestLike, port: number, changes: Record<string, string | n
   return { peer, head }
 }
 
-t.test('exactly one of port, server and noServer', async t => {
+t.test('exactly one of port, server and noServer must be given', async t => {
   const message = 'One and only one of the "port", "server", or "noServer" options must be specified'
   const server = createServer()
   for (const options of [undefined, {}, { port: 0, server }, { port: 0, noServer: true }, { server, noServer: true }]) {
@@ -28,7 +28,7 @@ t.test('exactly one of port, server and noServer', async t => {
   t.throws(() => new WebSocketServer({ noServer: true }).address(), { message: /noServer/ })
 })
 
-t.test('what is not an upgrade is answered with 426', async t => {
+t.test('a request that is not an upgrade gets 426', async t => {
   const { wss } = await serve(t)
   const request = http.get({ port: portOf(wss), host: '127.0.0.1', agent: false })
   const [response] = (await once(request, 'response')) as [IncomingMessage]
@@ -36,7 +36,7 @@ t.test('what is not an upgrade is answered with 426', async t => {
   response.resume()
 })
 
-t.test('requests that break a rule are refused in the words of ws, or left to wsClientError', async t => {
+t.test('invalid requests are refused with the messages of ws, or passed to wsClientError', async t => {
   const { wss } = await serve(t, { path: '/chat', perMessageDeflate: true })
   const port = portOf(wss)
   const cases: [number, string, Record<string, string | null>, string?][] = [
@@ -74,7 +74,7 @@ t.test('requests that break a rule are refused in the words of ws, or left to ws
   t.match(head.headers['sec-websocket-extensions'], /^permessage-deflate/)
 })
 
-t.test('verifyClient, at once or later', async t => {
+t.test('verifyClient, synchronous or not', async t => {
   let info: { origin: string; secure: boolean } | undefined
   const { wss } = await serve(t, {
     verifyClient: (given: { origin: string; secure: boolean; req: IncomingMessage }) => {
@@ -106,7 +106,7 @@ t.test('verifyClient, at once or later', async t => {
 })
 
 t.test(
-  'subprotocols: the first, the one chosen, or none; one that was not offered is sent where the program says so',
+  'subprotocols: the first, the chosen one, or none; one that was not offered is sent if the program says so',
   async t => {
     const choose = async (handleProtocols?: (names: Set<string>) => string | false) => {
       const { wss } = await serve(t, { handleProtocols })
@@ -121,7 +121,7 @@ t.test(
   }
 )
 
-t.test('headers: lines can be added to the answer', async t => {
+t.test('headers: lines can be added to the response', async t => {
   const { wss } = await serve(t)
   const seen: string[][] = []
   wss.on('headers', (headers, request) => {
@@ -143,7 +143,7 @@ t.test('headers: lines can be added to the answer', async t => {
   t.equal(head.headers['sec-websocket-protocol'], 'mine')
 })
 
-t.test('noServer: handleUpgrade calls back in its turn, and frames behind the request come later', async t => {
+t.test('noServer: handleUpgrade calls back synchronously, and frames after the request arrive later', async t => {
   const wss = new WebSocketServer({ noServer: true, clientTracking: false })
   const server = createServer()
   const order: string[] = []
@@ -175,7 +175,7 @@ t.test('noServer: handleUpgrade calls back in its turn, and frames behind the re
   await closed
 })
 
-t.test('a client that has left is not upgraded, and its errors crash nothing', async t => {
+t.test('a client that has left is not upgraded, and its errors do not crash the process', async t => {
   const wss = new WebSocketServer({ noServer: true })
   const server = createServer()
   server.on('upgrade', (request, socket: Duplex, head) => {
@@ -230,7 +230,7 @@ t.test('a server of the application, and a class of its own', async t => {
   server.close()
 })
 
-t.test('close: the server that it made, and again', async t => {
+t.test('close: a server that was made for port, and a second call', async t => {
   const { wss, client } = await open(t)
   t.equal((wss as unknown as { _state: number })._state, 0)
   client.terminate()
@@ -285,7 +285,7 @@ t.test('the callback of the constructor, backlog, and compression with options',
   peer.stream.destroy()
 })
 
-t.test('a request that a program has made by hand, and a client that has done its handshake by hand', async t => {
+t.test('a request made by the program itself, and a client whose handshake it did itself', async t => {
   const [near, far] = pair()
   const wss = new WebSocketServer({ noServer: true })
   const headers = {

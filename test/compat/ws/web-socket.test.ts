@@ -31,7 +31,7 @@ t.test('the default export is the class, with the others as its properties', asy
   t.same([WebSocket.CONNECTING, WebSocket.OPEN, WebSocket.CLOSING, WebSocket.CLOSED], [0, 1, 2, 3])
 })
 
-t.test('messages of every form, there and back', async t => {
+t.test('messages of every form in both directions', async t => {
   const { client, server } = await open(t)
   server.on('message', (data, isBinary) => server.send(data as Buffer, { binary: isBinary }))
   const got: [RawData, boolean][] = []
@@ -80,7 +80,7 @@ t.test('the options of send: binary, compress, and fragments', async t => {
   ])
 })
 
-t.test('callbacks come when the wire has written, and terminate does not cut what they told', async t => {
+t.test('callbacks run when the wire has written, and terminate does not drop data they reported', async t => {
   const { client, server } = await open(t)
   const message = once(server, 'message')
   const closed = closing(client)
@@ -96,7 +96,7 @@ t.test('callbacks come when the wire has written, and terminate does not cut wha
   t.equal(client.bufferedAmount, 9)
 })
 
-t.test('before it is open nothing can be sent, and closing gives it up', async t => {
+t.test('before it is open nothing can be sent, and closing aborts it', async t => {
   const { url } = await serve(t)
   for (const end of ['close', 'terminate'] as const) {
     const client = new WebSocket(url)
@@ -120,7 +120,7 @@ t.test('before it is open nothing can be sent, and closing gives it up', async t
   }
 })
 
-t.test('pings keep their place, and call back when they are sent', async t => {
+t.test('pings keep their order, and call back when they have been sent', async t => {
   const { client, server } = await open(t)
   const seen: string[] = []
   server.on('message', data => void seen.push(String(data)))
@@ -148,14 +148,14 @@ t.test('pings keep their place, and call back when they are sent', async t => {
   t.ok((await cut) instanceof Error)
 })
 
-t.test('without autoPong the application answers', async t => {
+t.test('without autoPong the application must answer', async t => {
   const { client, server } = await open(t, { autoPong: false })
   server.on('ping', data => server.pong(`not ${data}`))
   client.ping('yet')
   t.equal(String((await once(client, 'pong'))[0]), 'not yet')
 })
 
-t.test('close: codes and reasons, both ways', async t => {
+t.test('close: codes and reasons in both directions', async t => {
   for (const [code, data, told] of [
     [undefined, undefined, [1005, '']],
     [1000, undefined, [1000, '']],
@@ -181,7 +181,7 @@ t.test('close: codes and reasons, both ways', async t => {
   t.throws(() => client.close(1000, 'x'.repeat(124)), { message: 'The message must not be greater than 123 bytes' })
 })
 
-t.test('a peer that leaves without a word is a close of 1006, and no error', async t => {
+t.test('a peer that leaves without a Close causes close with 1006, and no error', async t => {
   const { client, server } = await open(t)
   client.on('error', () => t.fail('no error'))
   const closed = once(client, 'close')
@@ -215,7 +215,7 @@ t.test('binaryType: forms of binary messages, and of text', async t => {
   }
 })
 
-t.test('pause keeps messages and pings; resume lets them go on', async t => {
+t.test('pause stops messages and pings; resume continues', async t => {
   const { client, server } = await open(t)
   const got: string[] = []
   client.on('message', data => got.push(String(data)))
@@ -240,7 +240,7 @@ t.test('pause keeps messages and pings; resume lets them go on', async t => {
   t.equal(client.isPaused, true)
 })
 
-t.test('faults of the peer are told in the words of ws, and close with 1006', async t => {
+t.test('errors of the peer have the messages of ws, and close with 1006', async t => {
   const faults: [Buffer, string, string][] = [
     [Buffer.from([0xc1, 0x80, 0, 0, 0, 0]), 'WS_ERR_UNEXPECTED_RSV_1', 'Invalid WebSocket frame: RSV1 must be clear'],
     [
@@ -312,7 +312,7 @@ t.test('faults of the peer are told in the words of ws, and close with 1006', as
   t.match(await failed, [{ code: 'WS_ERR_UNEXPECTED_MASK' }])
 })
 
-t.test('compressed data that is none has the name that zlib has for it', async t => {
+t.test('malformed compressed data has the error code of zlib', async t => {
   const { client, server } = await open(t, { perMessageDeflate: true })
   const failed = once(server, 'error')
   ;(client as unknown as { _socket: { write(bytes: Buffer): void } })._socket.write(
@@ -378,7 +378,7 @@ t.test('an error is an event with the error in it', async t => {
   t.equal(error.message, message)
 })
 
-t.test('close follows where an error listener throws', async t => {
+t.test('close follows even if an error listener throws', async t => {
   const { Uncaught } = await import('../../matrix/exceptions/uncaught.js')
   const { client, server } = await open(t)
   const uncaught = new Uncaught()
@@ -396,7 +396,7 @@ t.test('close follows where an error listener throws', async t => {
   t.match(uncaught.errors, [{ message: 'the application' }])
 })
 
-t.test('a buffer may be filled again as soon as send has returned', async t => {
+t.test('a buffer may be reused as soon as send has returned', async t => {
   const { client, server } = await open(t)
   for (const [from, to] of [
     [client, server],
@@ -442,7 +442,7 @@ t.test('a buffer may be filled again as soon as send has returned', async t => {
   )
 })
 
-t.test('close leaves in its own turn, behind what was sent: a program may exit', async t => {
+t.test('close is written synchronously, after everything sent before: a program may exit', async t => {
   const { client } = await open(t)
   const written: number[] = []
   const wire = wireOf(client)
@@ -457,7 +457,7 @@ t.test('close leaves in its own turn, behind what was sent: a program may exit',
   await closing(client)
 })
 
-t.test('what was sent leaves before terminate, and before what a program does to the wire', async t => {
+t.test('data sent before is written before terminate, and before the program uses the wire itself', async t => {
   const endings: ((ws: WebSocket) => void)[] = [
     ws => ws.terminate(),
     ws => wireOf(ws).end(),
@@ -476,7 +476,7 @@ t.test('what was sent leaves before terminate, and before what a program does to
   }
 })
 
-t.test('a callback says what its message waited for when the connection ended, before close', async t => {
+t.test('a callback says what its message waited for when the connection ended, and runs before close', async t => {
   const cases: [ClientOptions, (client: WebSocket, sent: (error?: Error) => void) => void, string | null][] = [
     [{}, (client, sent) => client.send(new Blob(['a']), sent), 'the blob was being read'],
     [{}, (client, sent) => [client.send(new Blob(['a'])), client.send('b', sent)], 'the blob was being read'],
@@ -497,7 +497,7 @@ t.test('a callback says what its message waited for when the connection ended, b
   }
 })
 
-t.test('a Blob that was read does not leave its name on what fails behind it', async t => {
+t.test('an error after a Blob was read does not blame the Blob', async t => {
   const { client } = await open(t, {}, { perMessageDeflate: false })
   await new Promise(resolve => client.send(new Blob(['a']), resolve))
   await new Promise(resolve => client.send(new Blob(['b']), { fin: false }, resolve))
@@ -522,7 +522,7 @@ t.test('a Blob that cannot be read ends the connection', async t => {
   }
 })
 
-t.test('an event target gets text as a string and bytes as a Buffer, and a close that was clean', async t => {
+t.test('an event target gets text as a string and bytes as a Buffer, and a clean close', async t => {
   const { client, server } = await open(t)
   const got: unknown[] = []
   client.addEventListener('message', ({ data }) => got.push(data))
@@ -536,7 +536,7 @@ t.test('an event target gets text as a string and bytes as a Buffer, and a close
   t.same(got, ['text', Buffer.from('bytes')])
 })
 
-t.test('a close that was not clean is told as that, whether or not the connection was ever open', async t => {
+t.test('an unclean close is reported as such, whether or not the connection was ever open', async t => {
   const { client, server, url } = await open(t)
   const wasClean = (ws: WebSocket) => new Promise(resolve => ws.addEventListener('close', e => resolve(e.wasClean)))
   const cut = wasClean(client)
@@ -549,7 +549,7 @@ t.test('a close that was not clean is told as that, whether or not the connectio
   t.equal(await given, false)
 })
 
-t.test('the properties and methods of a program, and of its class, are its own', async t => {
+t.test('the properties and methods of a program, and of its subclass, are kept', async t => {
   class Player extends WebSocket {
     sender = 'me'
     phase = 'lobby'

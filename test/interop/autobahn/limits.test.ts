@@ -199,7 +199,7 @@ for (const role of ROLES) {
     })
   }
 
-  t.test(`13, our ${role}: what cannot be agreed on`, async t => {
+  t.test(`13, our ${role}: parameters that cannot be agreed on`, async t => {
     const { peer, head, ws } = await echo(t, role, role === 'server' ? 'permessage-deflate; unknown' : undefined, {
       extensions: [permessageDeflate()]
     })

@@ -47,35 +47,31 @@ t.test('the server echoes, compressed and plain', { skip: !isBuilt, timeout: 30_
   }
 })
 
-t.test(
-  'the client goes through all cases, and has the reports written',
-  { skip: !isBuilt, timeout: 30_000 },
-  async t => {
-    const asked: string[] = []
-    const got: Message[][] = []
-    const server = createServer().on('upgrade', (request, socket, head) => {
-      const ws = WebSocketStream.http(request, head, { extensions: [permessageDeflate()] }).attach(socket)
-      asked.push(request.url!)
-      if (request.url === '/getCaseCount') ws.text('3')
-      if (!request.url!.startsWith('/runCase')) ws.close(1000)
-      // a case may end in a fault, or without a closing handshake
-      else if (request.url!.includes('case=2')) ws.on('open', () => socket.write(Buffer.from([0xf0, 0])))
-      else void echoes(ws).then(messages => got.push(messages))
-    })
-    const client = start(t, 'client.js', `ws://127.0.0.1:${await listenOnLoopback(t, server)}`)
-    client.child.stdout!.resume()
-    t.equal(await client.ended, 0)
-    const agent = 'agent=websocket-duplex'
-    t.strictSame(asked, [
-      '/getCaseCount',
-      ...[1, 2, 3].map(number => `/runCase?case=${number}&${agent}`),
-      `/updateReports?${agent}`
-    ])
-    t.strictSame(got, [MESSAGES, MESSAGES])
-  }
-)
+t.test('the client runs all cases, and writes the reports', { skip: !isBuilt, timeout: 30_000 }, async t => {
+  const asked: string[] = []
+  const got: Message[][] = []
+  const server = createServer().on('upgrade', (request, socket, head) => {
+    const ws = WebSocketStream.http(request, head, { extensions: [permessageDeflate()] }).attach(socket)
+    asked.push(request.url!)
+    if (request.url === '/getCaseCount') ws.text('3')
+    if (!request.url!.startsWith('/runCase')) ws.close(1000)
+    // a case may end in a fault, or without a closing handshake
+    else if (request.url!.includes('case=2')) ws.on('open', () => socket.write(Buffer.from([0xf0, 0])))
+    else void echoes(ws).then(messages => got.push(messages))
+  })
+  const client = start(t, 'client.js', `ws://127.0.0.1:${await listenOnLoopback(t, server)}`)
+  client.child.stdout!.resume()
+  t.equal(await client.ended, 0)
+  const agent = 'agent=websocket-duplex'
+  t.strictSame(asked, [
+    '/getCaseCount',
+    ...[1, 2, 3].map(number => `/runCase?case=${number}&${agent}`),
+    `/updateReports?${agent}`
+  ])
+  t.strictSame(got, [MESSAGES, MESSAGES])
+})
 
-t.test('a report without a fault is right', async t => {
+t.test('a report without a failure passes', async t => {
   const report = (behavior: string, behaviorClose = 'OK') =>
     summaryOf(
       JSON.stringify({ us: { '1.1.1': { behavior: 'OK', behaviorClose: 'OK' }, '7.9.1': { behavior, behaviorClose } } })

@@ -91,7 +91,7 @@ export const DIFFERENCES: Readonly<Record<string, readonly Difference[]>> = {
     {
       check: 'deflate',
       role: 'server',
-      sign: /the wire ended without a closing handshake/,
+      sign: /the connection ended without a closing handshake/,
       words:
         'compresses and inflates, until an empty message comes behind others that were compressed: an assertion of its own ends its process.'
     },

@@ -32,7 +32,7 @@ for (const peer of peers) {
   })
 }
 
-t.test('the table has a sign for each check, and words for each that is not passed', async t => {
+t.test('the table has a sign for each check, and an explanation for each that fails', async t => {
   const peer: Peer = {
     name: 'toy',
     roles: ['server', 'client'],
@@ -54,7 +54,7 @@ t.test('the table has a sign for each check, and words for each that is not pass
   t.match(shortTable(rows), /\| toy \| 1\.0 \| 8 of 9 \| 8 of 9 \|$/)
 })
 
-t.test('what stands between the markers is replaced, and nothing else', async t => {
+t.test('only the text between the markers is replaced', async t => {
   const document = 'above\n<!-- matrix -->\nold\n<!-- /matrix -->\nbelow\n'
   t.equal(putBetween(document, 'matrix', 'new'), 'above\n<!-- matrix -->\nnew\n<!-- /matrix -->\nbelow\n')
   t.throws(() => putBetween(document, 'other', 'new'), /no <!-- other -->/)

@@ -75,7 +75,7 @@ async function twice(t: Test, role: Role, way: WayToReceive, join: Wire['join'],
 for (const objectMode of [false, true]) {
   for (const join of JOINS) {
     t.test(
-      `in memory${objectMode ? ' with objects' : ''}, ${join}: a chunk that comes twice is read twice`,
+      `in memory${objectMode ? ' with objects' : ''}, ${join}: a chunk that arrives twice is read twice`,
       async t => {
         for (const role of ROLES) {
           for (const way of WAYS) {
@@ -102,7 +102,7 @@ const BESIDE: Record<string, (socket: Duplex, see: (chunk: Buffer) => void, join
 
 for (const join of JOINS) {
   for (const [name, listen] of Object.entries(BESIDE)) {
-    t.test(`TCP, ${join}: ${name} sees the bytes of the wire`, { timeout: 60_000 }, async t => {
+    t.test(`TCP, ${join}: ${name} sees the bytes of the wire unchanged`, { timeout: 60_000 }, async t => {
       const [near, far] = await tcpPair(t, false)
       const ws = WebSocketStream.server()
       const peer = new RawPeer(far, 'client')
@@ -136,7 +136,7 @@ for (const join of JOINS) {
 }
 
 for (const join of JOINS) {
-  t.test(`what comes with a request stays the application's, ${join}`, { timeout: 60_000 }, async t => {
+  t.test(`bytes that arrive with a request are not modified, ${join}`, { timeout: 60_000 }, async t => {
     const [near, far] = MemoryEnd.pair()
     const peer = new RawPeer(far, 'client')
     const head = peer.frame(BINARY, payloadOf(1, 1024))

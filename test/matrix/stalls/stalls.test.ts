@@ -45,7 +45,7 @@ function survived(t: Test, [fates]: unknown[], counts: Counts): void {
 for (const role of ROLES) {
   const other = role === 'server' ? 'client' : 'server'
 
-  t.test(`a ${role} that stalls gives nobody up whose answer has arrived`, { timeout: 60_000 }, async t => {
+  t.test(`a ${role} that stalls does not drop a peer whose answer has arrived`, { timeout: 60_000 }, async t => {
     const counts = { keepalive: 80, close: 60, handshake: 60 }
     await start(counts, { server: role === 'server', client: role === 'client' })
     await meetAll(sides.server, counts, role === 'server' ? 0 : counts.handshake)
@@ -57,7 +57,7 @@ for (const role of ROLES) {
     survived(t, await sides[role].hear('fates'), counts)
   })
 
-  t.test(`a ${role} stalls, and then its ${other}: neither gives the other up`, { timeout: 60_000 }, async t => {
+  t.test(`a ${role} stalls, and then its ${other}: neither drops the other`, { timeout: 60_000 }, async t => {
     const counts = { keepalive: 200, close: 0, handshake: 0 }
     await start(counts, { server: true, client: true })
     await meetAll(sides.server, counts, 0)
