@@ -5,6 +5,7 @@ import { checkNumber, checkOptions, checkTime, unknownOption } from './checks.js
 import type { Headers } from './errors.js'
 import type { Extension } from './extensions/extension.js'
 import { checkField, checkToken, fieldLines } from './handshake/fields.js'
+import { checkListedOrigin } from './handshake/origin-list.js'
 
 /** A request to open a WebSocket: from an `upgrade` listener of `node:http`, or parsed by this library. */
 export interface UpgradeRequest {
@@ -70,7 +71,11 @@ export interface WebSocketOptions {
   headers?: HeaderFields | undefined
   /** Client: the `Origin` field (`Sec-WebSocket-Origin` in versions 7 and 8). */
   origin?: string | undefined
-  /** Server: origins that may connect, compared exactly, or a function; other origins get 403. Default: no check. */
+  /**
+   * Server: the origins that may connect, each `scheme://host[:port]` in lower case as browsers send it, or `'null'`, compared exactly; or a
+   * function. Other origins get 403, and so do requests without an `Origin`, which programs other than browsers send: for those, give a
+   * function that accepts `undefined`. Default: no check.
+   */
   origins?: string | readonly string[] | OriginCheck | undefined
   /**
    * Extensions in the form of `websocket-extensions`. Client: also an offer as text, for an application that passes frames on unchanged;
@@ -270,7 +275,10 @@ function readProtocols(value: unknown): readonly string[] | ProtocolChooser {
 }
 
 function readOrigins(value: unknown): readonly string[] | OriginCheck {
-  return typeof value === 'function' ? (value as OriginCheck) : readStrings(value, 'origins')
+  if (typeof value === 'function') return value as OriginCheck
+  const list = readStrings(value, 'origins')
+  for (const origin of list) checkListedOrigin(origin)
+  return list
 }
 
 function readStrings(value: unknown, name: string): readonly string[] {

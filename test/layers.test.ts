@@ -34,7 +34,10 @@ const LAYERS: Record<string, Layer> = {
   surfacing: { knows: ['runtime/node'] },
   streams: { knows: ['surfacing'], uses: ['readable-stream', 'node:events'] },
   protocol: { knows: ['runtime/node', 'errors'] },
-  options: { knows: ['checks', 'errors', 'handshake/fields'], types: ['handshake', 'extensions'] },
+  options: {
+    knows: ['checks', 'errors', 'handshake/fields', 'handshake/origin-list'],
+    types: ['handshake', 'extensions']
+  },
   handshake: { knows: ['runtime/node', 'errors', 'options', 'protocol'] },
   extensions: {
     knows: ['runtime/node', 'runtime/builtin', 'checks', 'errors', 'options', 'protocol'],

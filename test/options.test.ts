@@ -182,6 +182,49 @@ t.test('origins', async t => {
   for (const wrong of [5, null, {}, [5], true]) t.throws(() => read({ origins: wrong }), TypeError)
 })
 
+t.test('origins take what browsers send', async t => {
+  for (const origin of [
+    'https://www.example',
+    'http://localhost:3000',
+    'http://[::1]:8080',
+    'https://xn--bcher-kva.example',
+    'null',
+    'file://',
+    'chrome-extension://abcdefghijklmnop',
+    'capacitor://localhost'
+  ]) {
+    t.same(read({ origins: [origin] })['origins'], [origin])
+  }
+})
+
+t.test('an origin that no browser sends is a TypeError, which says what browsers send', async t => {
+  const rule = "an origin in origins is scheme://host[:port] as a browser sends it, in lower case, or 'null'"
+  for (const [given, meant] of Object.entries({
+    'http://x/': 'http://x',
+    'https://x/chat?a=1#b': 'https://x',
+    'HTTPS://Www.Example': 'https://www.example',
+    'https://Www.example': 'https://www.example',
+    'http://x:80': 'http://x',
+    'https://bücher.example': 'https://xn--bcher-kva.example',
+    'wss://x:1': 'https://x:1',
+    'ws://x': 'http://x',
+    'localhost:3000': 'http://localhost:3000',
+    'www.example': 'http://www.example'
+  })) {
+    const told = { name: 'TypeError', message: `${rule}, not '${given}'; did you mean '${meant}'?` }
+    t.throws(() => read({ origins: [given] }), told)
+    t.throws(() => read({ origins: given }), told)
+    t.same(read({ origins: [meant] })['origins'], [meant], 'which is taken')
+  }
+  for (const given of ['*', 'https://*', 'https://*.example']) {
+    const hint = 'for any origin, or a pattern, give a function: origins: origin => true'
+    t.throws(() => read({ origins: ['http://a', given] }), { message: `${rule}, not '${given}'; ${hint}` })
+  }
+  for (const given of ['', 'http://', 'app://host/path', 'http://a b']) {
+    t.throws(() => read({ origins: given }), { name: 'TypeError', message: `${rule}, not '${given}'` })
+  }
+})
+
 t.test('options are read for each connection, frozen or not, since their content may have changed', async t => {
   let reads = 0
   const headers = { Authorization: 'old' }

@@ -18,6 +18,8 @@ export interface CallSettings {
 
 export class Call {
   hasFailed = false
+  /** What was left undone, although the connection was closed in order. */
+  unfinished: string | null = null
   private isEnding = false
   private error: Error | null = null
 
@@ -65,12 +67,36 @@ export class Call {
     this.hangUp()
   }
 
+  /** Whether the connection has failed, and reports how. */
+  get hasError(): boolean {
+    return this.error !== null
+  }
+
+  /** Whether this side closes, or answers a Close of the server. */
+  get isHungUp(): boolean {
+    return this.isEnding
+  }
+
+  /**
+   * What is missing if the connection has ended with this code after all of stdin was sent: a server that has taken everything answers our
+   * Close with its code, with 1000, or without a code.
+   */
+  untaken(code: number): string | null {
+    return isNormal(code) || code === this.settings.close.code ? null : 'the server may not have taken all of stdin'
+  }
+
   /** Waits for the end, and reports how the connection ended if that is of interest. */
   async exitCode(isTold: boolean): Promise<ExitCode> {
     const { ws, notes } = this
     const info = await ws.whenClosed()
-    if (!info.wasClean) notes.fail(this.error === null ? 'the connection was given up' : describeError(this.error))
-    else if (isTold || (info.code !== 1000 && info.code !== 1005)) notes.say(`closed: ${describeClose(info)}`)
-    return info.wasClean && !this.hasFailed ? ExitCode.Ok : ExitCode.Failed
+    const closed = `closed: ${describeClose(info)}`
+    if (this.unfinished !== null && info.code !== 1006) notes.fail(`${closed}; ${this.unfinished}`)
+    else if (!info.wasClean) notes.fail(this.error === null ? 'the connection was given up' : describeError(this.error))
+    else if (isTold || !isNormal(info.code)) notes.say(closed)
+    return info.wasClean && !this.hasFailed && this.unfinished === null ? ExitCode.Ok : ExitCode.Failed
   }
+}
+
+function isNormal(code: number): boolean {
+  return code === 1000 || code === 1005
 }

@@ -29,7 +29,9 @@ const OPTIONS = {
     'listen there, or on the unix socket PATH, and open a WebSocket for each connection: bytes in both directions',
     readEndpoint
   ),
-  binary: flag('binary messages in both directions: as bytes instead of hexadecimal digits'),
+  binary: flag(
+    'binary messages in both directions: as bytes instead of hexadecimal digits, and with --message without a line end'
+  ),
   ...CLIENT_OPTIONS,
   ping: optionalNumber('SECONDS', 'send a Ping every second, or at this interval, and show the round trip time', 1, {
     least: 0.01,

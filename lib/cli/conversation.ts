@@ -59,6 +59,9 @@ class Conversation {
     } catch {
       // the connection has ended, and reports how
     }
+    const { once } = this.settings
+    // the user may end it before that
+    if (once !== undefined && !this.call.isHungUp) this.call.unfinished = `${this.received} of ${once} messages came`
     this.prompt.end()
     notes.above = null
     io.stdin.destroy()

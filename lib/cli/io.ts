@@ -40,8 +40,12 @@ export class BrokenOutput extends Error {}
  * Writes a chunk, unless the stream is no longer writable; if it is full, returns a promise that resolves when it has room or is no longer
  * writable.
  */
-export function put(stream: Writable, chunk: unknown): Promise<void> | undefined {
-  return !stream.writable || stream.write(chunk) ? undefined : drained(stream)
+export function put(
+  stream: Writable,
+  chunk: unknown,
+  done?: (error?: Error | null) => void
+): Promise<void> | undefined {
+  return !stream.writable || stream.write(chunk, done) ? undefined : drained(stream)
 }
 
 function drained(stream: Writable): Promise<void> {

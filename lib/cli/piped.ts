@@ -1,6 +1,6 @@
 // A call without a terminal: sends stdin as messages, and writes received messages to stdout, with backpressure in both directions.
 
-import type { MessageStream } from '../index.js'
+import type { CloseInfo, MessageStream } from '../index.js'
 import type { Call } from './call.js'
 import { BrokenOutput, put, whenStill } from './io.js'
 import { lengthOf, linesOf, recordsOf, sizedRecordsOf } from './lines.js'
@@ -75,6 +75,7 @@ class Piped {
   private pieces = 0
   private isOver = false
   private isDone = false
+  private input: 'open' | 'sent' | 'cut' = 'open'
 
   constructor(
     private readonly call: Call,
@@ -87,12 +88,43 @@ class Piped {
     const { ws, io } = this.call
     const received = this.receive()
     const sent = this.send().catch(error => this.isOver || this.call.fail(error.message))
-    await Promise.all([ws.whenClosed(), received])
+    const [info] = await Promise.all([ws.whenClosed(), received])
     this.isOver = true
-    // stdin is no longer needed
-    if (!this.keepsInput || this.isDone) io.stdin.destroy()
+    if (!this.keepsInput || this.isDone) {
+      const isAsked = this.isClosedByServer(info) && !io.signal.aborted && !this.call.hasFailed
+      if (isAsked) this.call.unfinished = await this.unfinished(info.code)
+      // no longer needed
+      io.stdin.destroy()
+    }
     await sent
     return this.isDone || io.signal.aborted || this.call.hasFailed
+  }
+
+  /** Also where our Close could not be sent any more, as behind a large message that the server does not read. */
+  private isClosedByServer({ wasClean, code }: CloseInfo): boolean {
+    return wasClean || (!this.call.hasError && code !== 1006)
+  }
+
+  /** What was left undone when the connection ended with this code; null if nothing. */
+  private async unfinished(code: number): Promise<string | null> {
+    const { once, receiveOnly, wait } = this.settings
+    const { received } = this.progress
+    if (once !== undefined) return this.hasEnough ? null : `${received} of ${once} messages came`
+    if (receiveOnly) return null
+    const isSent = this.input === 'sent' || (this.input === 'open' && (await this.isInputAtRest(code)))
+    if (!isSent) return 'stdin was not all sent'
+    return wait || this.input === 'open' ? null : this.call.untaken(code)
+  }
+
+  /**
+   * Whether stdin has ended meanwhile, or has had nothing to send for some time, as at a terminal, and the server closed without complaint.
+   */
+  private async isInputAtRest(code: number): Promise<boolean> {
+    if (this.settings.unit === 'whole') return false
+    const pause = new Promise<null>(resolve => setTimeout(resolve, REST, null))
+    const hasMore = await Promise.race([this.progress.hasMore(), pause]).catch(() => false)
+    if (hasMore === false) this.input = 'sent'
+    return hasMore === false || (hasMore === null && ORDERLY.has(code))
   }
 
   // Sending
@@ -101,6 +133,10 @@ class Piped {
     const { unit, receiveOnly } = this.settings
     const isSent = receiveOnly || (unit === 'whole' ? await this.sendWhole() : await this.sendItems(unit))
     if (isSent) this.inputEnded()
+  }
+
+  private readonly written = (error?: Error | null): void => {
+    if (error) this.input = 'cut'
   }
 
   /** False if the connection accepts no more messages. */
@@ -116,7 +152,7 @@ class Piped {
       if (hasMore === false) return true
       if (hasMore === null || !streams.writable) return false
       const item = progress.take()
-      const full = put(streams, isBinary ? item : item.toString())
+      const full = put(streams, isBinary ? item : item.toString(), this.written)
       if (full !== undefined) await full
     }
   }
@@ -144,6 +180,7 @@ class Piped {
   private inputEnded(): void {
     const { call } = this
     const { wait, once, patience, receiveOnly } = this.settings
+    if (this.input === 'open') this.input = 'sent'
     if (!wait && !receiveOnly && once === undefined) {
       this.isDone = true
       call.hangUp()
@@ -201,7 +238,8 @@ class Piped {
     }
     // an empty message counts as progress too
     this.pieces++
-    if (isLine) await put(stdout, ENDS[unit])
+    // a file that comes back as one message must not grow
+    if (isLine && !(unit === 'whole' && binary)) await put(stdout, ENDS[unit])
   }
 
   /** Buffers the message, since its length comes first. */
@@ -216,6 +254,12 @@ class Piped {
     await put(this.call.io.stdout, Buffer.concat([lengthOf(bytes), bytes]))
   }
 }
+
+/** Time in ms after which a stdin that gives nothing counts as at rest when the server has closed. */
+const REST = 250
+
+/** The codes of a server that has nothing to complain of: normal, going away, none. */
+const ORDERLY: ReadonlySet<number> = new Set([1000, 1001, 1005])
 
 async function* inBatches(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer[]> {
   for await (const chunk of chunks) yield [chunk]

@@ -35,6 +35,11 @@ export async function carryBytes(call: Call, wait: boolean): Promise<void> {
   // after the end of stdin, the peer may still send
   io.stdin.pipe(bytes, { end: !wait })
   bytes.on('error', () => {})
+  // read from stdin and not sent when the server closes
+  let left = 0
+  ws.once('closing', () => {
+    left = bytes.writableLength
+  })
   try {
     for await (const chunk of bytes.iterator({ destroyOnReturn: false })) await put(io.stdout, chunk)
   } catch (error) {
@@ -43,6 +48,7 @@ export async function carryBytes(call: Call, wait: boolean): Promise<void> {
     if (code === 'WS_ERR_BYTES_CUT') call.fail(message)
   }
   await ws.whenClosed()
+  if (left + io.stdin.readableLength > 0 && !io.signal.aborted) call.unfinished = 'stdin was not all sent'
   io.stdin.destroy()
 }
 

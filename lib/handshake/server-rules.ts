@@ -22,7 +22,7 @@ export function readField(request: UpgradeRequest, name: string): string | undef
   refuse('WS_ERR_BAD_REQUEST', 400, name)
 }
 
-/** Refuses a page of an origin that is not allowed (RFC 6455 §10.2). */
+/** Refuses a page of an origin that is not allowed, and a list of origins any request without one (RFC 6455 §10.2). */
 export function checkOrigin(origin: string | undefined, request: UpgradeRequest, { origins }: Settings): void {
   if (origins === undefined) return
   const allowed =
@@ -30,7 +30,9 @@ export function checkOrigin(origin: string | undefined, request: UpgradeRequest,
       ? call('origins', () => origins(origin, request))
       : origin !== undefined && origins.includes(origin)
   // anything but true refuses, such as a promise
-  if (allowed !== true) refuse('WS_ERR_FORBIDDEN_ORIGIN', 403)
+  if (allowed === true) return
+  const isMissing = origin === undefined && typeof origins !== 'function'
+  refuse('WS_ERR_FORBIDDEN_ORIGIN', 403, isMissing ? 'the request has no Origin, and origins is set' : undefined)
 }
 
 /** Calls a function of the options. @throws HandshakeError with 500 if it throws */

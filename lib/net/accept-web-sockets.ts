@@ -11,9 +11,9 @@ import { enter, type WebServer } from './request-router.js'
  * Several acceptors on one server are asked in the order in which they were made; the first with a matching `path` takes the request. If
  * none matches, other listeners for 'upgrade' (on HTTP/2: 'stream' or 'connect') get the request, for example those of a development
  * server; if there are none, the response is 404. Such listeners must in turn ignore the acceptor's requests: give each a path of its own,
- * use the `noServer` mode of `ws`, and `destroyUpgrade: false` of engine.io. Ordinary requests are unaffected, and so are requests that
- * offer an upgrade to another protocol (`Upgrade: h2c`): without another listener for 'upgrade', the server's 'request' listeners answer
- * them (RFC 9110 §7.8).
+ * use the `noServer` mode of `ws`, and `destroyUpgrade: false` of engine.io. The server's 'request' listeners answer ordinary requests, and
+ * without another listener for 'upgrade' also those that offer an upgrade to another protocol (`Upgrade: h2c`; RFC 9110 §7.8). A server
+ * that has no 'request' listener when an ordinary request arrives answers it with 426, on HTTP/2 with 404, until the acceptor is closed.
  *
  * A peer that breaks the protocol never causes an exception. If `verify` throws, the request is answered with 500; if `handler` throws, the
  * connection is closed with 1011. Both exceptions are emitted as `error`, which throws if it has no listener. The end of a connection while

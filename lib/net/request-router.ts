@@ -1,5 +1,5 @@
 // Listens to a server and passes each WebSocket request to the acceptor that takes it: one router for each server, for all its acceptors.
-// Leaves other requests to other listeners.
+// Leaves other requests to other listeners, and answers them if there are none.
 
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
@@ -13,10 +13,12 @@ import { WebSocketStream } from '../websocket-stream.js'
 import type { Acceptor } from './acceptor.js'
 import type { AcceptorRequest } from './acceptor-options.js'
 import { serveWithoutUpgrade } from './ordinary-request.js'
+import { answerUnserved, answerUnservedStream } from './unserved-request.js'
 
 /** The parts of a server that an acceptor uses: those of `node:http`, `node:https` and `node:http2` have them. */
 export interface WebServer {
   on(event: string, listener: (...args: any[]) => void): unknown
+  prependListener(event: string, listener: (...args: any[]) => void): unknown
   off(event: string, listener: (...args: any[]) => void): unknown
   listenerCount(event: string): number
 }
@@ -53,14 +55,18 @@ class RequestRouter {
 
   constructor(private readonly server: WebServer) {
     this.keepOrdinaryRequests(server)
-    const upgrade: Listener = ['upgrade', (request, socket, head) => this.upgrade(request, socket, head)]
+    const http1: Listener[] = [
+      ['upgrade', (request, socket, head) => this.upgrade(request, socket, head)],
+      ['request', (request, response) => this.hasRequestListeners || answerUnserved(request, response)]
+    ]
     if (!isHttp2(server)) {
-      this.listeners = [upgrade]
+      this.listeners = http1
       return
     }
-    // with `allowHTTP1` an HTTP/2 server emits 'upgrade' too
+    // with `allowHTTP1` an HTTP/2 server emits 'upgrade' too. Without it no listener for 'request' is added: it would make Node create a
+    // request and a response for every stream.
     this.listeners = [
-      upgrade,
+      ...http1.slice(0, 'headersTimeout' in server ? 2 : 1),
       ['stream', (stream, headers) => this.stream(stream, headers)],
       ['connect', (request, answer) => this.connect(request, answer)]
     ]
@@ -69,9 +75,15 @@ class RequestRouter {
   }
 
   add(entry: Entry): () => void {
-    if (this.entries.length === 0) for (const [event, listener] of this.listeners) this.server.on(event, listener)
+    if (this.entries.length === 0) for (const each of this.listeners) this.listen(each)
     this.entries = [...this.entries, entry]
     return () => this.remove(entry)
+  }
+
+  private listen([event, listener]: Listener): void {
+    // before a listener of `once`, which is removed when it is called and would not be counted
+    if (event === 'request') this.server.prependListener(event, listener)
+    else this.server.on(event, listener)
   }
 
   private remove(entry: Entry): void {
@@ -89,9 +101,13 @@ class RequestRouter {
 
   /** Whether an upgrade is to another protocol, which the application's 'request' listeners may ignore (RFC 9110 §7.8). */
   private isOrdinary(request: IncomingMessage): boolean {
-    const { server } = this
     if (hasToken(request.headers.upgrade!, 'websocket')) return false
-    return server.listenerCount('upgrade') === 1 && server.listenerCount('request') > 0
+    return this.server.listenerCount('upgrade') === 1 && this.hasRequestListeners
+  }
+
+  /** Whether the application listens for 'request', besides this router. */
+  private get hasRequestListeners(): boolean {
+    return this.server.listenerCount('request') > this.listeners.filter(([event]) => event === 'request').length
   }
 
   private upgrade(request: IncomingMessage, socket: NodeDuplex, head: Buffer): void {
@@ -106,7 +122,10 @@ class RequestRouter {
 
   private stream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     const protocol = extendedProtocol(headers)
-    if (protocol === undefined) return
+    if (protocol === undefined) {
+      if (this.server.listenerCount('stream') === 1) answerUnservedStream(stream, headers)
+      return
+    }
     const request = new Http2Request(headers, stream) as AcceptorRequest
     const entry = protocol === 'websocket' ? this.find(request) : null
     if (entry === null && this.hasOtherStreamListeners) return

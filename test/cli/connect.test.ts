@@ -32,6 +32,8 @@ async function echoUrl(t: TestLike): Promise<string> {
   return `ws://127.0.0.1:${port}/`
 }
 
+const CLOSED = 'websocket-duplex: closed:'
+
 t.test('each line is sent as a message, each message printed as a line', async t => {
   const got: unknown[] = []
   const url = await meeting(t, ws => {
@@ -78,6 +80,70 @@ t.test('--message sends all of stdin as one message', async t => {
   await finish(t, ['connect', '--message', '--binary', url], { input: Buffer.alloc(200_000, 7) })
   await finish(t, ['connect', '--message', url])
   t.strictSame(got, ['one\ntwo\n', Buffer.alloc(200_000, 7), ''])
+})
+
+t.test('--message --binary gives a file back as it is', async t => {
+  const url = await echoUrl(t)
+  t.equal((await finish(t, ['connect', '--message', '--binary', url], { input: 'ab' })).out, 'ab')
+  t.equal((await finish(t, ['connect', '--message', '--binary', url], { input: 'ab\n' })).out, 'ab\n')
+  t.equal((await finish(t, ['connect', '--message', url], { input: 'ab' })).out, 'ab\n')
+})
+
+t.test('a server that closes before stdin was sent makes it a failure', async t => {
+  const large = await meeting(t, ws => ws.on('message', () => {}), { maxMessageSize: 100 })
+  const told = `${CLOSED} 1009 (message too big) 'a message is larger than maxMessageSize: `
+  const big = { input: Buffer.alloc(30_000_000) }
+  t.match(await finish(t, ['connect', large, '--message', '--binary'], big), {
+    code: 1,
+    out: /^$/,
+    err: /^websocket-duplex: closed: 1009 .* stdin was not all sent\n$/
+  })
+  const small = { input: Buffer.alloc(200) }
+  const untaken = `${told}at least 200 bytes, where the limit is 100'; the server may not have taken all of stdin\n`
+  t.match(await finish(t, ['connect', large, '--message', '--binary'], small), { code: 1, err: untaken })
+  t.match(await finish(t, ['connect', large, '-x', 'y'.repeat(200)]), { code: 1, err: untaken })
+  t.match(await finish(t, ['connect', large, '--stream'], big), { code: 1, err: told })
+})
+
+t.test('a server that closes before --bytes has sent stdin makes it a failure', async t => {
+  const url = await meeting(t, ws => {
+    ws.bytes.once('data', () => ws.close()).on('error', () => {})
+  })
+  t.match(await finish(t, ['connect', url, '--bytes'], { input: Buffer.alloc(30_000_000) }), {
+    code: 1,
+    out: /^$/,
+    err: `${CLOSED} 1000 (normal); stdin was not all sent\n`
+  })
+})
+
+t.test('a server that closes before --once is met makes it a failure', async t => {
+  const url = await meeting(t, ws => {
+    ws.text('one')
+    ws.close(1008, 'no')
+  })
+  const err = (came: string) => `${CLOSED} 1008 (policy violation) 'no'; ${came} messages came\n`
+  const wanted = { code: 1, out: 'one\n', err: err('1 of 2') }
+  t.strictSame(await finish(t, ['connect', url, '-x', 'hi', '--once', '2']), wanted)
+  t.strictSame(await finish(t, ['connect', url, '--wait', '--once', '2']), wanted)
+  t.match(await finish(t, ['connect', url, '-x', 'hi', '--once']), { code: 0, out: 'one\n' })
+})
+
+t.test('a server that closes is no failure where there was nothing left to do', async t => {
+  const url = await meeting(t, ws => ws.close(4000))
+  t.match(await finish(t, ['connect', url, '--wait'], { input: '' }), { code: 0, err: 'closed: 4000\n' })
+  t.match(await finish(t, ['connect', url, '-U'], { input: null }), { code: 0, err: 'closed: 4000\n' })
+  const normal = await meeting(t, ws => ws.close())
+  t.match(await finish(t, ['connect', normal], { input: null }), { code: 0, err: /^$/ }, 'stdin is at rest')
+  t.match(await finish(t, ['connect', normal, '--close', '4001'], { input: '' }), { code: 0, err: /^$/ })
+})
+
+t.test('a stdin that ends just after the server has closed had nothing more to send', async t => {
+  const gone = new Inbox<null>()
+  const url = await meeting(t, ws => ws.once('close', () => gone.put(null)).close())
+  const running = start(t, ['connect', url], { input: null })
+  await gone.take()
+  running.stdin.end()
+  t.equal(await running.code, 0)
 })
 
 t.test('--message with bytes that are not text fails', async t => {
@@ -151,8 +217,8 @@ t.test('a server that does not answer in time', async t => {
 t.test('the exit code tells whether the connection was closed cleanly', async t => {
   const closing = await meeting(t, ws => ws.close(1011, 'oh no'))
   t.match(await finish(t, ['connect', closing], { input: null }), {
-    code: 0,
-    err: "closed: 1011 (internal error) 'oh no'\n"
+    code: 1,
+    err: "websocket-duplex: closed: 1011 (internal error) 'oh no'; stdin was not all sent\n"
   })
   const dropping = await meeting(t, ws => ws.on('open', () => setImmediate(() => ws.destroy())))
   t.match(await finish(t, ['connect', dropping], { input: null }), {
@@ -375,7 +441,11 @@ t.test('when the server leaves, sending ends', async t => {
     const timer = setInterval(() => running.stdin.writable && running.stdin.write(Buffer.alloc(100_000)), 5)
     const code = await running.code
     clearInterval(timer)
-    t.match({ code, err: running.stderr.text }, { code: 0, err: 'closed: 1001 (going away)\n' }, unit)
+    t.match(
+      { code, err: running.stderr.text },
+      { code: 1, err: `${CLOSED} 1001 (going away); stdin was not all sent\n` },
+      unit
+    )
   }
 })
 

@@ -48,6 +48,17 @@ t.test('lines are sent as messages, and received messages are printed above the 
   t.match(stderr.text, /\nclosed: 1000 \(normal\)\n$/)
 })
 
+t.test('a server that closes before --once is met makes it a failure, a user who does so not', async t => {
+  const one = await talk(t, ['--once', '2'])
+  one.ws.text('hi')
+  one.ws.close(1008)
+  t.equal(await one.code, 1)
+  t.match(one.stderr.text, 'websocket-duplex: closed: 1008 (policy violation); 1 of 2 messages came\n')
+  const other = await talk(t, ['--once', '2'])
+  other.stdin.write('\x04')
+  t.equal(await other.code, 0)
+})
+
 t.test('the line being typed is kept, even if it is longer than the screen is wide', async t => {
   const { stdin, ws, stdout, told, type } = await talk(t)
   stdout.stream.columns = 20

@@ -38,7 +38,7 @@ t.test('A02: inflating stops at the limit, and takes no more memory than that', 
 t.test('without a limit it takes the memory that the reader keeps', { timeout: 60_000 }, async t => {
   const dropped = JSON.parse(await run('drop')) as Result
   t.equal(dropped.inflated, 256 * MIB)
-  t.ok(dropped.grown < 64 * MIB, `${dropped.grown} bytes where each piece is dropped`)
+  t.ok(dropped.grown < 128 * MIB, `${dropped.grown} bytes where each piece is dropped`)
   const kept = JSON.parse(await run('keep')) as Result
   t.equal(kept.inflated, 256 * MIB)
   t.ok(kept.grown > 200 * MIB, `${kept.grown} bytes where all are kept`)

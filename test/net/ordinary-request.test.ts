@@ -1,14 +1,24 @@
 // Requests that offer an upgrade which nobody wants, as `curl --http2` and Java's client do: the application serves them like all others.
 
-import { EventEmitter } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { OutgoingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
 import { acceptWebSockets } from '../../lib/index.js'
 import { serveWithoutUpgrade } from '../../lib/net/ordinary-request.js'
 import { type RawPeer, requestHead } from '../support/raw-peer.js'
-import { dialHttp1, isSecure, listen, makeServer, type ServerKind, type TestServer } from './web-servers.js'
+import {
+  connectStream,
+  dialHttp1,
+  isSecure,
+  listen,
+  makeServer,
+  type ServerKind,
+  session,
+  type TestServer
+} from './web-servers.js'
 
 const OFFER = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n'
 const head = (first: string, fields = OFFER): string => `${first} HTTP/1.1\r\nHost: localhost\r\n${fields}\r\n`
@@ -141,3 +151,56 @@ t.test('a request is served again on a server without shouldUpgradeCallback', as
     t.strictSame(await answer(peer), { status: 200, text: 'GET /behind ' })
   }
 })
+
+for (const kind of KINDS) {
+  t.test(`while nothing on ${kind} listens for requests, they are told that this is a WebSocket server`, async t => {
+    const server = makeServer(kind)
+    const acceptor = acceptWebSockets(server, {}, () => {})
+    const peer = await dial(t, server, kind)
+    peer.write(Buffer.from(head('GET /', '')))
+    const { status, headers } = await peer.head()
+    t.equal(status, 426)
+    t.match(headers, { upgrade: 'websocket', connection: /upgrade|keep-alive/i })
+    t.match((await peer.take(Number(headers['content-length']))).toString(), 'only accepts WebSockets')
+    // a listener that is added later takes over, one of once too
+    server.once('request', echo as never)
+    peer.write(Buffer.from(head('GET /once', '')))
+    t.match(await answer(peer), { status: 200, text: 'GET /once ' })
+    peer.write(Buffer.from(head('GET /', '')))
+    t.equal((await answer(peer)).status, 426)
+    server.on('request', echo as never)
+    peer.write(Buffer.from(head('GET /', '')))
+    t.equal((await answer(peer)).status, 200)
+    server.off('request', echo as never)
+    await acceptor.close()
+    t.equal(server.listenerCount('request'), 0, 'and nothing of it stays')
+  })
+}
+
+t.test('a listener that removed itself when it answered is not answered over', async t => {
+  const server = makeServer('http')
+  acceptWebSockets(server, {}, () => {})
+  server.prependOnceListener('request', (_request: unknown, response: ServerResponse) => response.end('once'))
+  const peer = await dial(t, server, 'http')
+  peer.write(Buffer.from(head('GET /', '')))
+  t.strictSame(await answer(peer), { status: 200, text: 'once' })
+})
+
+for (const kind of ['h2c', 'h2', 'h2+h1'] as const) {
+  t.test(`while nothing on ${kind} listens, streams are answered as well`, async t => {
+    const server = makeServer(kind)
+    const acceptor = acceptWebSockets(server, {}, () => {})
+    const client = await session(t, await listen(t, server), isSecure(kind))
+    const ask = async (headers: OutgoingHttpHeaders): Promise<number> => {
+      const [answer] = await once(client.request(headers, { endStream: true }).resume(), 'response')
+      return answer[':status']
+    }
+    t.equal(await ask({ ':path': '/' }), 404)
+    t.equal(await ask({ ':method': 'CONNECT', ':authority': 'localhost:1' }), 405)
+    t.equal((await connectStream(client)).status, 200, 'and WebSockets are accepted')
+    server.on('request', (_request: unknown, response: ServerResponse) => response.end())
+    t.equal(await ask({ ':path': '/' }), 200)
+    acceptor.detach()
+    t.equal(await ask({ ':path': '/' }), 200)
+  })
+}
