@@ -41,23 +41,40 @@ export function checkOptions<T extends object>(options: T): T {
   return options
 }
 
-/** Options of other libraries, and their names here. */
+/** Options of other libraries, and what to write here: the name of an option, and possibly its value or the name in it. */
 const ELSEWHERE = new Map([
   ['agent', 'createConnection'],
+  ['auth', 'verify'],
+  ['authenticate', 'verify'],
   ['ca', 'tls.ca'],
   ['cert', 'tls.cert'],
   ['delay', 'initialDelay'],
+  ['family', 'socket.family'],
   ['followRedirects', 'maxRedirects'],
+  ['fragmentationThreshold', 'fragmentSize'],
+  ['handleProtocols', 'protocols: (offered, request) => choice'],
+  ['heartbeat', 'keepalive: { interval, timeout }'],
+  ['heartbeatInterval', 'keepalive: { interval }'],
+  ['keepaliveInterval', 'keepalive: { interval }'],
   ['key', 'tls.key'],
+  ['localAddress', 'socket.localAddress'],
+  ['lookup', 'socket.lookup'],
   ['maxLength', 'maxMessageSize'],
   ['maxPayload', 'maxMessageSize'],
+  ['maxPayloadLength', 'maxMessageSize'],
+  ['maxReceivedFrameSize', 'maxFrameSize'],
+  ['maxReceivedMessageSize', 'maxMessageSize'],
   ['maxReconnectionDelay', 'maxDelay'],
   ['maxRetries', 'maxAttempts'],
   ['maxTimeout', 'maxDelay'],
   ['minDelay', 'initialDelay'],
   ['minReconnectionDelay', 'initialDelay'],
   ['minTimeout', 'initialDelay'],
-  ['perMessageDeflate', 'extensions'],
+  ['passphrase', 'tls.passphrase'],
+  ['perMessageDeflate', 'extensions: [permessageDeflate()]'],
+  ['pfx', 'tls.pfx'],
+  ['pingInterval', 'keepalive: { interval }'],
+  ['pingTimeout', 'keepalive: { timeout }'],
   ['protocolVersion', 'version'],
   ['reconnectionAttempts', 'maxAttempts'],
   ['reconnectionDelay', 'initialDelay'],
@@ -66,16 +83,29 @@ const ELSEWHERE = new Map([
   ['rejectUnauthorized', 'tls.rejectUnauthorized'],
   ['retries', 'maxAttempts'],
   ['subprotocols', 'protocols'],
-  ['timeout', 'handshakeTimeout']
+  ['timeout', 'handshakeTimeout'],
+  ['verifyClient', 'verify']
+])
+
+/** Options of other clients whose place here is the URL. */
+const IN_THE_URL = new Map([
+  ['auth', 'put the user and the password into the URL'],
+  ['socketPath', 'use a URL like ws+unix:///path/to.sock:/target']
 ])
 
 /** The error for an unknown option. */
 export function unknownOption(name: string, known: readonly string[], prefix = ''): TypeError {
+  return new TypeError(`unknown option '${prefix}${name}'${hintFor(name, known, prefix)}`)
+}
+
+function hintFor(name: string, known: readonly string[], prefix: string): string {
   const elsewhere = ELSEWHERE.get(name)
-  const isKnown = elsewhere !== undefined && known.includes(elsewhere.split('.', 1)[0]!)
+  const isKnown = elsewhere !== undefined && known.includes(/^\w+/.exec(elsewhere)![0])
+  // only a client that dials takes such a URL
+  const place = known.includes('createConnection') ? IN_THE_URL.get(name) : undefined
+  if (!isKnown && place !== undefined) return `; ${place}`
   const meant = isKnown ? elsewhere : nearest(name, known)
-  const hint = meant === undefined ? '' : `; did you mean '${prefix}${meant}'?`
-  return new TypeError(`unknown option '${prefix}${name}'${hint}`)
+  return meant === undefined ? '' : `; did you mean '${prefix}${meant}'?`
 }
 
 /** The most similar known name; undefined if at least a third of the letters differ. */

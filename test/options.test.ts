@@ -74,7 +74,12 @@ t.test('an unknown name that is similar to an option, or an option of another li
     maxMesageSize: 'maxMessageSize',
     maxPayload: 'maxMessageSize',
     maxLength: 'maxMessageSize',
-    perMessageDeflate: 'extensions',
+    perMessageDeflate: 'extensions: [permessageDeflate()]',
+    handleProtocols: 'protocols: (offered, request) => choice',
+    pingInterval: 'keepalive: { interval }',
+    pingTimeout: 'keepalive: { timeout }',
+    heartbeat: 'keepalive: { interval, timeout }',
+    heartbeatInterval: 'keepalive: { interval }',
     timeout: 'handshakeTimeout'
   })) {
     const message = `unknown option '${given}'; did you mean '${meant}'?`

@@ -27,8 +27,11 @@ const SCHEMES: ReadonlyMap<string, string> = new Map([
 export function readUrl(given: string | URL): Target {
   const url = parse(given)
   const scheme = SCHEMES.get(url.protocol)
-  if (scheme === undefined)
-    throw new SyntaxError(`the scheme of a WebSocket URL must be ws or wss, not ${url.protocol}`)
+  if (scheme === undefined) {
+    throw new SyntaxError(
+      `the scheme of a WebSocket URL must be ws or wss, not ${url.protocol}${schemeFor(String(given))}`
+    )
+  }
   // RFC 6455 §3: not even an empty one
   if (url.href.includes('#')) throw new SyntaxError('a WebSocket URL must not have a fragment')
   const authorization = basic(url)
@@ -58,8 +61,14 @@ function parse(given: unknown): URL {
   try {
     return new URL(given)
   } catch (cause) {
-    throw new SyntaxError(`not a URL: ${JSON.stringify(given)}`, { cause })
+    throw new SyntaxError(`not a URL: ${JSON.stringify(given)}${schemeFor(given)}`, { cause })
   }
+}
+
+/** A hint for a host, or a host and a port, without a scheme: `localhost:8080` parses as a URL of the scheme `localhost:`. */
+function schemeFor(given: string): string {
+  const isHost = /^([\w-]+(\.[\w-]+)*|\[[\da-f:.]+\])(:\d+)?([/?].*)?$/i.test(given)
+  return isHost && URL.canParse(`ws://${given}`) ? `; did you mean ws://${given} ?` : ''
 }
 
 /** RFC 7617 §2 */

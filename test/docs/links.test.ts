@@ -1,5 +1,5 @@
 // Links in all documents that are written by hand: relative ones lead to a file that is there, and to a heading where they name one.
-// Those of README.md lead to files of the package, so that they hold wherever it is shown.
+// Those of documents that are packed lead to files of the package, so that they hold where there is no repository.
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
@@ -61,15 +61,26 @@ t.test('every guide is in the index', async t => {
   )
 })
 
-t.test('the links of the README point to files in the package', async t => {
-  const { files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
-  const isPacked = (path: string): boolean =>
-    path === 'LICENSE' || files.some((name: string) => path === name || new RegExp(patternOf(name)).test(path))
-  const targets = linksIn('README.md').filter(link => !/^([a-z]+:|#)/.test(link))
-  t.same(
-    targets.filter(link => !isPacked(link.split('#', 1)[0]!)),
-    []
-  )
+const { files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { files: string[] }
+// npm packs these always
+const PACKED = [...files.map(name => new RegExp(patternOf(name))), /^(LICENSE|README\.md|package\.json)$/]
+
+function isPacked(path: string): boolean {
+  return PACKED.some(pattern => pattern.test(path))
+}
+
+t.test('documents of the package link only to what the package holds', async t => {
+  const packed = documents().filter(isPacked)
+  t.ok(['README.md', 'SECURITY.md', 'docs/servers.md'].every(file => packed.includes(file)))
+  for (const file of packed) {
+    const paths = linksIn(file).flatMap(link => (/^([a-z]+:|#)/.test(link) ? [] : [link.split('#', 1)[0]!]))
+    const targets = paths.map(path => relative(ROOT, join(ROOT, dirname(file), path)))
+    t.same(
+      targets.filter(target => !isPacked(target)),
+      [],
+      file
+    )
+  }
 })
 
 /** A name in `files` of package.json, with its stars, as a regular expression. */

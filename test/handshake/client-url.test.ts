@@ -83,3 +83,14 @@ t.test('A14: control characters in a URL are a TypeError, though new URL() would
     t.throws(() => readUrl(url as string), { name: 'TypeError', message: /must be/ })
   }
 })
+
+t.test('a host without a scheme is told what its URL may be', async t => {
+  for (const given of ['localhost:8080', 'localhost', '127.0.0.1:8080/chat?a=1', '[::1]:80', 'www.example/chat']) {
+    const message = new RegExp(`; did you mean ws://${given.replace(/[[\]?.]/g, '\\$&')} \\?$`)
+    t.throws(() => readUrl(given), { name: 'SyntaxError', message })
+  }
+  t.throws(() => readUrl(new URL('localhost:8080')), /did you mean ws:\/\/localhost:8080 \?$/)
+  for (const given of ['', 'ftp://x', 'mailto:a@b.example', 'a:99999', '/chat', ':80']) {
+    t.throws(() => readUrl(given), /^(?!.*did you mean)/, given)
+  }
+})

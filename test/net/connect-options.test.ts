@@ -1,6 +1,8 @@
 // The options of connect, and what is wrong with them.
 
+import { createServer } from 'node:http'
 import t from 'tap'
+import { acceptWebSockets, connect, WebSocketStream } from '../../lib/index.js'
 import { type ConnectOptions, readConnectOptions } from '../../lib/net/connect-options.js'
 
 const read = (options: unknown) => () => readConnectOptions(options as ConnectOptions)
@@ -153,4 +155,26 @@ t.test('createConnection cannot be combined', async t => {
   for (const other of [{ proxy: 'http://a' }, { socket: {} }, { tls: {} }, { proxyTls: {} }]) {
     t.throws(read({ createConnection() {}, ...other }), TypeError)
   }
+})
+
+t.test('options of other clients and servers are told what takes their place', async t => {
+  const client = {
+    agent: "did you mean 'createConnection'?",
+    followRedirects: "did you mean 'maxRedirects'?",
+    rejectUnauthorized: "did you mean 'tls.rejectUnauthorized'?",
+    ca: "did you mean 'tls.ca'?",
+    family: "did you mean 'socket.family'?",
+    localAddress: "did you mean 'socket.localAddress'?",
+    socketPath: 'use a URL like ws+unix:///path/to.sock:/target',
+    auth: 'put the user and the password into the URL'
+  }
+  for (const [name, hint] of Object.entries(client)) {
+    const message = `unknown option '${name}'; ${hint}`
+    t.throws(() => connect('ws://127.0.0.1:1', { [name]: 'x' }), { name: 'TypeError', message })
+  }
+  for (const name of ['verifyClient', 'authenticate', 'auth']) {
+    const message = `unknown option '${name}'; did you mean 'verify'?`
+    t.throws(() => acceptWebSockets(createServer(), { [name]: true } as never, () => {}), { message })
+  }
+  t.throws(() => WebSocketStream.server({ auth: 'x' } as never), { message: "unknown option 'auth'" })
 })

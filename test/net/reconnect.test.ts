@@ -616,7 +616,7 @@ t.test('invalid arguments throw at once, and name the right option', async t => 
     [{ initalDelay: 1 }, /unknown option 'initalDelay'; did you mean 'initialDelay'\?/],
     [{ maxRetries: 1 }, /did you mean 'maxAttempts'\?/],
     [{ minDelay: 1 }, /did you mean 'initialDelay'\?/],
-    [{ perMessageDeflate: true }, /did you mean 'extensions'\?/],
+    [{ perMessageDeflate: true }, /did you mean 'extensions: \[permessageDeflate\(\)\]'\?/],
     [{ initialDelay: '1' }, /initialDelay must be a number of milliseconds/],
     [{ maxDelay: -1 }, /maxDelay must not be negative/],
     [{ factor: 0.5 }, /factor must be a number of at least 1, not 0.5/],

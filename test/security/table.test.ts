@@ -7,7 +7,7 @@ const ROOT = new URL('../../', import.meta.url)
 const COUNT = 34
 
 const text = readFileSync(new URL('SECURITY.md', ROOT), 'utf8')
-const rows = [...text.matchAll(/^\| (A\d\d) \|([^|]+)\|([^|]+)\| \[([^\]]+)\]\(([^)]+)\) \|$/gm)]
+const rows = [...text.matchAll(/^\| (A\d\d) \|([^|]+)\|([^|]+)\| `(test\/security\/([^`]+)\.test\.ts)` \|$/gm)]
 
 t.test('the table names every attack once, in order', async t => {
   const ids = Array.from({ length: COUNT }, (_, i) => `A${String(i + 1).padStart(2, '0')}`)
@@ -18,9 +18,8 @@ t.test('the table names every attack once, in order', async t => {
 })
 
 t.test('each has a defence, and a test of its own that names it', async t => {
-  for (const [, id = '', attack = '', promise = '', name = '', path = ''] of rows) {
+  for (const [, id = '', attack = '', promise = '', path = '', name = ''] of rows) {
     t.ok(attack.trim() && promise.trim(), id)
-    t.equal(path, `test/security/${name}.test.ts`)
     t.ok(name.startsWith(`${id.toLowerCase()}-`), name)
     t.ok(existsSync(new URL(path, ROOT)), path)
     t.match(readFileSync(new URL(path, ROOT), 'utf8'), new RegExp(`^// ${id}: `), `${path} begins with its attack`)
