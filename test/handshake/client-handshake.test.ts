@@ -86,7 +86,7 @@ t.test('A14: values that would break the head are a TypeError', async t => {
   t.throws(() => side.setHeader('Sec-WebSocket-Key', 'a'), TypeError)
   for (const offer of ['a\r\nb', 'a;', ' ', 'a ', '\x00']) t.throws(() => side.request(offer), TypeError)
   t.throws(() => client({ protocols: ['a\r\nb'] }), TypeError)
-  t.throws(() => client({ protocols: () => 'a' }), { name: 'TypeError', message: /a string or an array/ })
+  t.throws(() => client({ protocols: () => 'a' }), { name: 'TypeError', message: /must be a string or an array/ })
 })
 
 t.test('a valid response opens the connection, in pieces of any size', async t => {
