@@ -25,8 +25,8 @@ const questions = [
   'driver'
 ]
 
-/** What takes two minutes by itself: by its name, or with --full. */
-const LONG = ['compression', 'scale']
+/** What would make the short form longer than five minutes: by its name, or with --full. */
+const LONG = ['compression', 'driver', 'growth', 'relay', 'scale', 'tls']
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

@@ -253,7 +253,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     // data waiting in the stages is dropped
     pipeline.stopOutbound()
     // these callbacks run before 'close', which is emitted last
-    nextTick(() => pipeline.encoder.failWaiters(connection.notOpen()))
+    nextTick(() => pipeline.encoder.failWaiters(() => connection.notOpen()))
     const isSilent = connection.role === 'client' && handshake !== null && !this.hasReader
     // connectionOver() runs the callbacks of messages and Blobs that could not be sent, before 'close'
     lifecycle.closeInfo = info

@@ -134,10 +134,12 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     this.sealed = this.drops = true
   }
 
-  /** Nothing can be written any more: all callbacks get the error. @internal */
-  failWaiters(error: Error): void {
+  /** Nothing can be written any more: all callbacks get this error, which is made only if there are any. @internal */
+  failWaiters(makeError: () => Error): void {
     const { waiters, outstanding } = this
+    if (waiters === null && outstanding === null) return
     this.waiters = this.outstanding = null
+    const error = makeError()
     // a failed handshake drops the frames it held
     if (outstanding !== null) callEach(outstanding, error)
     if (waiters !== null) callEach(waiters, error)
