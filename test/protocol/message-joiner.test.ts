@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer'
 import t from 'tap'
 import type { MessageLimits } from '../../lib/protocol/fragment-rules.js'
 import { Frame } from '../../lib/protocol/frame.js'
@@ -68,7 +69,10 @@ t.test('a message larger than a Buffer or a string fails with 1009, whatever the
   const NONE = { maxMessageSize: Number.POSITIVE_INFINITY, maxFragments: Number.POSITIVE_INFINITY }
   const tooLarge = { code: 'WS_ERR_MESSAGE_TOO_LARGE', closeCode: 1009 }
   const real = new MessageJoiner(NONE)
-  t.throws(() => real.add(new Frame(Opcode.Binary, '').asPart(0, Number.MAX_SAFE_INTEGER)), tooLarge, 'as announced')
+  // from Node 22 on a Buffer may be as long as any number says
+  if (constants.MAX_LENGTH < Number.MAX_SAFE_INTEGER) {
+    t.throws(() => real.add(new Frame(Opcode.Binary, '').asPart(0, Number.MAX_SAFE_INTEGER)), tooLarge, 'as announced')
+  }
   const capacity = { bytes: 100, characters: 20 }
   const sent = (opcode: Opcode, ...pieces: string[]) => {
     const joiner = new MessageJoiner(NONE, capacity)
