@@ -117,7 +117,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
 }
 
 /** The number of letters to insert, remove or change (Levenshtein distance). */
-function distance(one: string, other: string): number {
+export function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, i) => i)
   for (let i = 1; i <= one.length; i++) {
     const next = [i]

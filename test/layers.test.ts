@@ -184,7 +184,7 @@ const LAYERS: Record<string, Layer> = {
   },
   // knows the library as everybody else does, but that a command's output goes ahead of the answer to a Close
   cli: {
-    knows: ['index', 'endpoint'],
+    knows: ['index', 'endpoint', 'checks'],
     uses: [
       'node:util',
       'node:diagnostics_channel',

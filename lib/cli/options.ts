@@ -1,6 +1,7 @@
 // Parses the arguments of a command by its table of options, and formats its help. Knows no command.
 
 import { parseArgs } from 'node:util'
+import { distance } from '../checks.js'
 import { type ExitCode, type Io, UsageError } from './io.js'
 
 /** One option; `T` is the type of its parsed value. */
@@ -173,20 +174,6 @@ export function nearest(given: string, names: readonly string[]): string | undef
   const best = distances.sort((a, b) => a.distance - b.distance)[0]
   const allowed = Math.max(1, Math.floor(given.length / 3))
   return best !== undefined && given.length > 1 && best.distance <= allowed ? best.name : undefined
-}
-
-/** The number of letters to insert, remove or change (Levenshtein distance). */
-function distance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= one.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= other.length; j++) {
-      const changed = row[j - 1]! + (one[i - 1] === other[j - 1] ? 0 : 1)
-      next.push(Math.min(changed, row[j]! + 1, next[j - 1]! + 1))
-    }
-    row = next
-  }
-  return row[other.length]!
 }
 
 // Help
