@@ -9,8 +9,8 @@ export function checkNumber(value: unknown, name: string, least: number): number
   return value
 }
 
-/** setTimeout fires at once for a delay that does not fit into 31 bits. */
-const LONGEST_TIME = 2 ** 31 - 1
+/** Maximum delay of a timer in ms: setTimeout fires at once for one that does not fit into 31 bits. */
+export const LONGEST_TIME = 2 ** 31 - 1
 
 /** @throws TypeError if it is not a number; RangeError if it is not a valid time for a timer */
 export function checkTime(value: unknown, name: string): number {

@@ -31,6 +31,8 @@ const LAYERS: Record<string, Layer> = {
   checks: { knows: [] },
   'abort-signals': { knows: ['runtime/node'] },
   deferred: { knows: [] },
+  'is-promise': { knows: [] },
+  'http2-codes': { knows: [] },
   surfacing: { knows: ['runtime/node'] },
   streams: { knows: ['surfacing'], uses: ['readable-stream', 'node:events'] },
   protocol: { knows: ['runtime/node', 'errors'] },
@@ -50,7 +52,7 @@ const LAYERS: Record<string, Layer> = {
     types: ['extensions']
   },
   views: {
-    knows: ['runtime/node', 'surfacing', 'errors', 'streams', 'protocol', 'stages'],
+    knows: ['runtime/node', 'surfacing', 'errors', 'is-promise', 'streams', 'protocol', 'stages'],
     types: ['options', 'outbound']
   },
   'patient-timer': { knows: ['runtime/node'] },
@@ -76,12 +78,13 @@ const LAYERS: Record<string, Layer> = {
       'handshake',
       'extensions',
       'hand-over',
+      'http2-codes',
       'received-request',
       'refusal-grace'
     ],
     types: ['stages']
   },
-  wires: { knows: ['runtime/node', 'errors', 'stages', 'streams'] },
+  wires: { knows: ['runtime/node', 'errors', 'http2-codes', 'stages', 'streams'] },
   emitting: { knows: ['surfacing', 'streams'], uses: ['node:events'] },
   lifecycle: {
     knows: ['runtime/node', 'deferred', 'diagnostics', 'emitting', 'protocol'],
@@ -135,6 +138,8 @@ const LAYERS: Record<string, Layer> = {
       'event-hints',
       'checks',
       'deferred',
+      'is-promise',
+      'http2-codes',
       'errors',
       'streams',
       'options',
@@ -182,7 +187,7 @@ const LAYERS: Record<string, Layer> = {
       ]
     ]
   },
-  // knows the library as everybody else does, but that a command's output goes ahead of the answer to a Close
+  // knows the public library, and an internal method that sends a command's output ahead of the answer to a Close
   cli: {
     knows: ['index', 'endpoint', 'checks'],
     uses: [

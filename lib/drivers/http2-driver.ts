@@ -7,6 +7,7 @@ import type { Extension } from '../extensions/extension.js'
 import { type Http2Headers, Http2Request, http2Refusal } from '../handshake/http2-fields.js'
 import { Http2ClientHandshake, type Http2Established, Http2ServerHandshake } from '../handshake/http2-handshake.js'
 import type { AcceptOptions, RefusalOptions } from '../handshake/server-handshake.js'
+import { CANCEL } from '../http2-codes.js'
 import type { Settings } from '../options.js'
 import type { Buffer } from '../runtime/node.js'
 import {
@@ -34,9 +35,6 @@ export interface ServerStream {
   respond(head: Http2Headers): void
   close(code: number): void
 }
-
-/** RFC 9113 §7 */
-const CANCEL = 8
 
 /** The part of a `ClientHttp2Stream` that the client driver uses. */
 export interface ClientStream {

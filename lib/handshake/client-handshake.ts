@@ -11,7 +11,7 @@ import { FIELD_VALUE } from './fields.js'
 import type { ResponseHead } from './head-parser.js'
 import { countLines, type Field, replaceFields, setField, writeHead } from './header-fields.js'
 import { type ExtensionItem, hasToken, readExtensionList } from './header-lists.js'
-import { ResponseBody } from './response-body.js'
+import { MAX_BODY, ResponseBody } from './response-body.js'
 import type { HybiVersion } from './server-handshake.js'
 
 export interface Established {
@@ -29,8 +29,6 @@ export interface Established {
 
 const NO_ANSWER =
   'the server closed the connection without a response, as a server does that expects wss:// and gets ws://'
-/** Maximum bytes kept of the body of a response other than 101. */
-const MAX_BODY = 65536
 
 export class ClientHandshake {
   readonly #settings: Settings

@@ -6,7 +6,7 @@ import { AnswerParser } from './answer-parser.js'
 import { FIELD_VALUE } from './fields.js'
 import type { HeadLimits, ResponseHead } from './head-parser.js'
 import { type Field, replaceFields, writeHead } from './header-fields.js'
-import { ResponseBody } from './response-body.js'
+import { MAX_BODY, ResponseBody } from './response-body.js'
 
 /** A host and a port. */
 export interface Authority {
@@ -32,9 +32,6 @@ export interface Connected {
   /** The bytes after the response: the first from the tunnel. */
   readonly rest: Buffer
 }
-
-/** Maximum bytes kept of the body of a refusal. */
-const MAX_BODY = 65536
 
 // RFC 3986 §3.2.2: a name or address
 const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z\-._~!$&'()*+,;=%]+)$/

@@ -11,6 +11,7 @@ import { type Field, newHeaders, replaceFields, setField } from './header-fields
 import { type ExtensionItem, listTokens, readExtensionList } from './header-lists.js'
 import { type Http2Headers, type Http2Request, pseudo, toHttp2 } from './http2-fields.js'
 import { requestUrl } from './request-target.js'
+import { MAX_BODY } from './response-body.js'
 import type { AcceptOptions } from './server-handshake.js'
 import { checkOrigin, chooseProtocol, readField } from './server-rules.js'
 
@@ -34,9 +35,6 @@ export interface Http2Established extends Http2Agreement {
   /** The extensions that the server chose, normalized; '' for none. */
   extensions: string
 }
-
-/** Maximum bytes kept of the body of a response other than 200. */
-const MAX_BODY = 65536
 
 export class Http2ServerHandshake {
   readonly version = 'rfc8441'
