@@ -22,6 +22,18 @@ export function checkTime(value: unknown, name: string): number {
   return value
 }
 
+/** @throws TypeError if it is not a boolean */
+export function checkBoolean(value: unknown, name: string): boolean {
+  if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false`)
+  return value
+}
+
+/** @throws TypeError if it is not a function */
+export function checkFunction<T>(value: T, name: string): T {
+  if (typeof value !== 'function') throw new TypeError(`${name} must be a function`)
+  return value
+}
+
 /** @throws TypeError if it is not a role */
 export function checkRole(value: unknown): 'server' | 'client' {
   if (value !== 'server' && value !== 'client') throw new TypeError("role must be 'server' or 'client'")

@@ -1,6 +1,6 @@
 // Reads the options of `reconnect`: those of each connection, and those for the delay before the next.
 
-import { checkNumber, checkOptions, checkTime, LONGEST_TIME, unknownOption } from '../checks.js'
+import { checkFunction, checkNumber, checkOptions, checkTime, LONGEST_TIME, unknownOption } from '../checks.js'
 import { type HeaderFields, type Keepalive, readOptions } from '../options.js'
 import { CONNECT_OPTION_NAMES, type ConnectOptions, readConnectOptions } from './connect-options.js'
 
@@ -110,11 +110,6 @@ export function delayAfter(attempt: number, asked: number, settings: ReconnectSe
 function checkFactor(value: unknown): number {
   if (typeof value !== 'number') throw new TypeError('factor must be a number')
   if (!(value >= 1)) throw new RangeError(`factor must be a number of at least 1, not ${value}`)
-  return value
-}
-
-function checkFunction<T>(value: T, name: string): T {
-  if (typeof value !== 'function') throw new TypeError(`${name} must be a function`)
   return value
 }
 
