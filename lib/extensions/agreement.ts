@@ -65,7 +65,14 @@ export class Offer {
     try {
       this.negotiation.activate(extensions)
     } catch (cause) {
-      throw new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: 'Sec-WebSocket-Extensions', status, headers, cause })
+      const details = { field: 'sec-websocket-extensions' }
+      throw new HandshakeError('WS_ERR_BAD_RESPONSE', {
+        detail: 'Sec-WebSocket-Extensions',
+        status,
+        headers,
+        cause,
+        details
+      })
     }
     return this.negotiation.negotiated()
   }

@@ -2,11 +2,11 @@
 // nothing of what goes through the tunnel.
 
 import { HandshakeError, type Headers } from '../errors.js'
-import { AnswerParser } from './answer-parser.js'
 import { FIELD_VALUE } from './fields.js'
 import type { HeadLimits, ResponseHead } from './head-parser.js'
 import { type Field, replaceFields, writeHead } from './header-fields.js'
 import { MAX_BODY, ResponseBody } from './response-body.js'
+import { ResponseParser } from './response-parser.js'
 
 /** A host and a port. */
 export interface Authority {
@@ -66,7 +66,7 @@ function checkAuthority(target: unknown): Authority {
 
 export class ConnectHandshake {
   readonly #request: ConnectRequest
-  readonly #parser: AnswerParser
+  readonly #parser: ResponseParser
   #refusal: { head: ResponseHead; body: ResponseBody } | undefined
 
   /** @throws TypeError if `authorization` cannot be sent */
@@ -74,7 +74,7 @@ export class ConnectHandshake {
     if (!FIELD_VALUE.test(request.authorization))
       throw new TypeError('authorization contains characters that cannot be sent')
     this.#request = request
-    this.#parser = new AnswerParser(request)
+    this.#parser = new ResponseParser(request)
   }
 
   /** Makes the request (RFC 9110 §9.3.6). */

@@ -153,6 +153,22 @@ t.test('an invalid response is an error that contains it', async t => {
   }
 })
 
+t.test('the error names the field that is wrong, and an extension that was not offered', async t => {
+  const cases: [Record<string, string | string[] | null>, object][] = [
+    [{ Upgrade: null }, { field: 'upgrade' }],
+    [{ Connection: 'close' }, { field: 'connection' }],
+    [{ 'Sec-WebSocket-Accept': null }, { field: 'sec-websocket-accept' }],
+    [{ 'Sec-WebSocket-Protocol': 'c' }, { field: 'sec-websocket-protocol' }],
+    [{ 'Sec-WebSocket-Protocol': ['a', 'a'] }, { field: 'sec-websocket-protocol' }],
+    [{ 'Sec-WebSocket-Extensions': 'x;' }, { field: 'sec-websocket-extensions' }],
+    [{ 'Sec-WebSocket-Extensions': 'x, w' }, { field: 'sec-websocket-extensions', extension: 'w' }]
+  ]
+  for (const [changes, details] of cases) {
+    const { side, answer } = pair(changes, { protocols: ['a', 'b'] }, OFFER)
+    t.same(caught(() => side.receive(answer)).details, details)
+  }
+})
+
 t.test('a second accept value is an error, even an equal one', async t => {
   const { side, answer } = pair()
   const line = lines(answer).find(text => text.startsWith('Sec-WebSocket-Accept'))
