@@ -216,7 +216,7 @@ export class WebSocketStream extends MessagingStream {
       rawHeaders = Object.entries(headers).flat() as string[],
       httpVersion = '1.1'
     } = response
-    this.clientDriver.answered({ status: statusCode, statusText: '', headers, rawHeaders, httpVersion })
+    this.clientDriver.takeResponse({ status: statusCode, statusText: '', headers, rawHeaders, httpVersion })
     if (head !== undefined && head.length > 0 && !this.closed) {
       this[kEndpoint].handshake!.keepHead(Buffer.from(head.buffer, head.byteOffset, head.byteLength))
     }
@@ -263,7 +263,7 @@ export class WebSocketStream extends MessagingStream {
    * @throws TypeError if the client did not offer the subprotocol, or a header field cannot be sent
    */
   accept(options?: AcceptOptions): boolean {
-    return this[kEndpoint].driver?.accept(options) ?? false
+    return this[kEndpoint].driver?.accept?.(options) ?? false
   }
 
   /**
@@ -273,7 +273,7 @@ export class WebSocketStream extends MessagingStream {
    * @throws RangeError, TypeError if the response cannot be sent
    */
   reject(status: number, options?: RefusalOptions): boolean {
-    return this[kEndpoint].driver?.reject(status, options) ?? false
+    return this[kEndpoint].driver?.reject?.(status, options) ?? false
   }
 
   /**
@@ -285,7 +285,7 @@ export class WebSocketStream extends MessagingStream {
    * @throws TypeError if this is not a server on raw bytes, the body has been read, or the streams piped in and out differ
    */
   handOver(server: ConnectionServer): boolean {
-    return this[kEndpoint].driver?.handOver(server) ?? false
+    return this[kEndpoint].driver?.handOver?.(server) ?? false
   }
 
   /**

@@ -78,7 +78,7 @@ export class Http2ServerHandshake {
   }
 
   /**
-   * Makes the answer that opens the connection.
+   * Makes the response that opens the connection.
    * @throws TypeError if the client did not offer the subprotocol, or a header field cannot be sent
    */
   accept(options: AcceptOptions = {}): Http2Accepted {
@@ -200,7 +200,7 @@ export class Http2ClientHandshake extends ClientRequest {
    * Takes the header fields of the response; null if the status is not 200: then its body follows.
    * @throws HandshakeError if the response is invalid
    */
-  answer(head: Http2Headers): Http2Established | null {
+  take(head: Http2Headers): Http2Established | null {
     const status = Number(head[':status'])
     const headers = newHeaders()
     for (const [name, value] of Object.entries(head)) {

@@ -193,18 +193,18 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   }
 
   private follow(verdict: Verdict<Context>, ws: WebSocketStream, request: AcceptorRequest): void {
-    const answer: unknown = verdict
-    if (answer === true) {
+    const given: unknown = verdict
+    if (given === true) {
       this.accept(ws, request, undefined as Context, {})
-    } else if (answer === false) {
+    } else if (given === false) {
       ws.reject(403)
-    } else if (isObject(answer) && 'status' in answer) {
-      const { status, ...options } = answer as unknown as RefusalAnswer
+    } else if (isObject(given) && 'status' in given) {
+      const { status, ...options } = given as unknown as RefusalAnswer
       // probably a mistake, although HTTP/1.1 could send it
       if (status < 300) throw new RangeError('the status of a refusal by verify must be from 300 to 599')
       ws.reject(status, options)
-    } else if (isObject(answer) && 'context' in answer) {
-      const { context, protocol, headers } = answer as unknown as Acceptance<Context>
+    } else if (isObject(given) && 'context' in given) {
+      const { context, protocol, headers } = given as unknown as Acceptance<Context>
       this.accept(ws, request, context, { protocol, headers })
     } else {
       throw new TypeError('verify must return true, false, { status } or { context }')

@@ -196,15 +196,15 @@ export class ProxyTunnel extends TunnelEnd {
       this.inside.deliver(chunk, callback)
       return
     }
-    let answer: Connected | null
+    let response: Connected | null
     try {
-      answer = this.handshake.receive(chunk)
+      response = this.handshake.receive(chunk)
     } catch (error) {
       callback(error as HandshakeError)
       return
     }
-    if (answer !== null) {
-      this.open(answer, callback)
+    if (response !== null) {
+      this.open(response, callback)
       return
     }
     this.expectBody()

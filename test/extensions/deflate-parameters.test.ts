@@ -4,8 +4,8 @@ import t from 'tap'
 import Extensions from 'websocket-extensions'
 import {
   type Agreement,
-  acceptAnswer,
   acceptOffer,
+  acceptResponse,
   makeOffer,
   type Wishes
 } from '../../lib/extensions/deflate-parameters.js'
@@ -167,7 +167,7 @@ t.test("a server's response is an upper limit: a client compresses with the smal
     [15, undefined, 15]
   ] as const) {
     const params: ExtensionParams = answered === undefined ? {} : { client_max_window_bits: answered }
-    const agreement = acceptAnswer({ ...WISHES, windowBits: offered }, params)
+    const agreement = acceptResponse({ ...WISHES, windowBits: offered }, params)
     t.match(agreement, { windowBits: used, peerWindowBits: 15 }, `${offered} offered, ${answered} answered`)
   }
 })
@@ -185,7 +185,7 @@ t.test('parameters that a parser never makes are refused too', async t => {
   const all = [odd, { server_max_window_bits: [9, 9] }, { client_max_window_bits: Number.NaN }, { foo: true }]
   for (const params of all as ExtensionParams[]) {
     t.equal(acceptOffer(WISHES, params), null)
-    t.equal(acceptAnswer(WISHES, params), null)
+    t.equal(acceptResponse(WISHES, params), null)
   }
 })
 
@@ -198,7 +198,7 @@ t.test('both sides agree on the same parameters, whatever they want', async t =>
           const server = { windowBits, peerWindowBits, contextTakeover, peerContextTakeover }
           for (const wishes of [WISHES, { ...WISHES, peerWindowBits: 10 }, { ...WISHES, peerContextTakeover: false }]) {
             const accepted = acceptOffer(server, makeOffer(wishes))!
-            const client = acceptAnswer(wishes, accepted.answer) as Agreement
+            const client = acceptResponse(wishes, accepted.response) as Agreement
             t.equal(client.contextTakeover, accepted.agreement.peerContextTakeover)
             t.equal(client.peerContextTakeover, accepted.agreement.contextTakeover)
             // who reads has room for what the other may refer to

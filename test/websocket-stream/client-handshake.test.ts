@@ -1,6 +1,7 @@
 // The opening handshake of a client: what it sends, and what it makes of the answers.
 
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import t from 'tap'
 import { WebSocketStream } from '../../lib/index.js'
 import { pair } from '../support/pair.js'
@@ -244,6 +245,15 @@ t.test('a signal that is already aborted changes nothing if the connection has a
   t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'local' })
   await new Promise(setImmediate)
   t.equal(errors, 0)
+})
+
+t.test('a client answers no request: accept, reject and handOver return false', async t => {
+  const ws = WebSocketStream.client('ws://a/')
+  t.equal(ws.accept(), false)
+  t.equal(ws.reject(404), false)
+  t.equal(ws.handOver(createServer()), false)
+  ws.destroy()
+  await ws.whenClosed()
 })
 
 t.test('a user in the URL is authorization in the request', async t => {
