@@ -22,16 +22,16 @@ export class ByteUnwrapper extends Stage<Frame, Buffer> {
 
   receive(frames: Batch<Frame>): boolean {
     const pieces: Buffer[] = []
-    let fault: WebSocketError | null = null
+    let failure: WebSocketError | null = null
     try {
       for (const frame of frames) this.unwrap(frame, pieces)
     } catch (error) {
       /* c8 ignore next - nothing else is thrown, and an error of ours must not be reported as the peer's */
       if (!(error instanceof WebSocketError)) throw error
-      fault = error
+      failure = error
     }
     const more = pieces.length === 0 || this.hand(pieces)
-    if (fault !== null) this.listener!.fail(fault)
+    if (failure !== null) this.listener!.fail(failure)
     return more
   }
 

@@ -86,7 +86,7 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     try {
       rest = reader.receive(chunk)
     } catch (error) {
-      this.fault(error)
+      this.fail(error)
       return
     }
     if (rest === null) return
@@ -188,11 +188,11 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     try {
       reader.end()
     } catch (error) {
-      this.fault(error)
+      this.fail(error)
     }
   }
 
-  private fault(error: unknown): void {
+  private fail(error: unknown): void {
     if (!(error instanceof HandshakeError)) throw error
     this.discard()
     if (this.listener !== null) this.listener.fail(error)

@@ -281,8 +281,8 @@ t.test('a client', async t => {
   t.test('accepts a valid 200', async t => {
     const handshake = client({ protocols: ['a', 'b'] })
     handshake.request('permessage-deflate, x-y')
-    const answer = { ':status': 200, 'sec-websocket-protocol': 'b', 'sec-websocket-extensions': 'x-y; a="b"' }
-    t.match(handshake.take(answer), {
+    const head = { ':status': 200, 'sec-websocket-protocol': 'b', 'sec-websocket-extensions': 'x-y; a="b"' }
+    t.match(handshake.take(head), {
       status: 200,
       protocol: 'b',
       extensions: 'x-y; a=b',
