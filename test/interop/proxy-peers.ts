@@ -25,7 +25,7 @@ export interface ProxyPeer {
   ready: RegExp
   user: string
   password: string
-  /** The status that answers a wrong password. */
+  /** The status of the response to a wrong password. */
   wrong: 401 | 407
 }
 
@@ -161,10 +161,10 @@ async function converse(t: Test, ws: WebSocketStream): Promise<void> {
 /** What the proxy answered instead. */
 async function refusal(t: Test, ws: WebSocketStream): Promise<HandshakeError> {
   const error = (await rejection(ws.opened)) as unknown as HandshakeError
-  const answer = (error.cause ?? error) as HandshakeError
-  t.match(answer, { name: 'HandshakeError', code: 'WS_ERR_PROXY' })
+  const refusal = (error.cause ?? error) as HandshakeError
+  t.match(refusal, { name: 'HandshakeError', code: 'WS_ERR_PROXY' })
   await ws.whenClosed()
-  return answer
+  return refusal
 }
 
 /** Writes a file of a proxy's into its folder, and gives its path. */

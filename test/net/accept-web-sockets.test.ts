@@ -28,7 +28,7 @@ import {
 
 type Over = 'http/1.1' | 'http/2'
 
-/** What a client sees of the answer to its request. */
+/** What a client sees of the response to its request. */
 interface Answer {
   peer: RawPeer
   status: number
@@ -457,7 +457,7 @@ for (const way of ONE_OF_EACH) {
         await ws.ping()
       })
       acceptor.on('error', error => t.fail(error.message))
-      // over HTTP/2 the reset may overtake the answer
+      // over HTTP/2 the reset may overtake the response
       ask().catch(() => {})
       t.match(await (await next()).ws.whenClosed(), { code: 1006, initiator: 'local' })
     })
@@ -531,10 +531,10 @@ for (const way of ONE_OF_EACH) {
         return new Promise<boolean>(() => {})
       }
       const { acceptor, ask } = await accept(t, way, { verify })
-      const answer = ask()
+      const response = ask()
       await asked.take()
       const ended = acceptor.close()
-      const { status, peer } = await answer
+      const { status, peer } = await response
       t.equal(status, 503)
       peer.end()
       await ended

@@ -79,17 +79,17 @@ for (const scheme of ['ws', 'wss']) {
   })
 
   t.test(`${scheme}: an invalid response of the proxy is an error`, async t => {
-    const answers: [name: string, answer: string, expected: object][] = [
+    const responses: [name: string, response: string, expected: object][] = [
       ['A03: an endless head', `HTTP/1.1 200 OK\r\nA: ${'b'.repeat(20000)}`, { code: 'WS_ERR_HEAD_TOO_LARGE' }],
       ['A03: endless lines', `HTTP/1.1 200 OK\r\n${'A: b\r\n'.repeat(101)}`, { code: 'WS_ERR_HEAD_TOO_LARGE' }],
       ['A25: an endless body', `HTTP/1.1 403 No\r\n\r\n${'x'.repeat(70000)}`, { status: 403 }],
       ['no HTTP', 'SSH-2.0-x\r\n', { code: 'WS_ERR_MALFORMED_HEAD' }],
       ['A22: another protocol', 'HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\n\r\n', { code: 'WS_ERR_BAD_RESPONSE' }]
     ]
-    for (const [name, answer, expected] of answers) {
+    for (const [name, response, expected] of responses) {
       const port = await serve(t, async (peer, socket) => {
         await peer.head()
-        socket.write(answer)
+        socket.write(response)
       })
       const error = await proxyError(connect(`${scheme}://a.example/`, { proxy: `http://127.0.0.1:${port}` }))
       t.match(error, expected, name)

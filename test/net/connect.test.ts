@@ -450,10 +450,13 @@ t.test('a wire that arrives too late is destroyed', async t => {
 })
 
 t.test('A22: a server that does not upgrade opens nothing', async t => {
-  for (const answer of ['HTTP/1.1 200 OK\r\n\r\n\x81\x01a', 'HTTP/1.1 426 No\r\nContent-Length: 0\r\n\r\n\x81\x01a']) {
+  for (const response of [
+    'HTTP/1.1 200 OK\r\n\r\n\x81\x01a',
+    'HTTP/1.1 426 No\r\nContent-Length: 0\r\n\r\n\x81\x01a'
+  ]) {
     const port = await serve(t, async (peer, socket) => {
       await peer.head()
-      socket.end(Buffer.from(answer, 'latin1'))
+      socket.end(Buffer.from(response, 'latin1'))
     })
     const ws = connect(`ws://127.0.0.1:${port}/`)
     const messages: unknown[] = []

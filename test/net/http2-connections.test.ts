@@ -132,8 +132,8 @@ for (const join of ['attach', 'pipe'] as const) {
     })
 
     t.test('is refused with a status and a body', async t => {
-      const answer = { headers: { 'X-Why': 'because' }, body: 'no room' }
-      const { open } = await serve(t, join, {}, ws => ws.on('request', () => ws.reject(404, answer)))
+      const refusal = { headers: { 'X-Why': 'because' }, body: 'no room' }
+      const { open } = await serve(t, join, {}, ws => ws.on('request', () => ws.reject(404, refusal)))
       const { ws, peer, status, headers } = await open()
       t.equal(status, 404)
       t.match(headers, { 'x-why': 'because', 'content-length': '7' })

@@ -144,7 +144,7 @@ for (const setup of SETUPS) {
     t.same([tunnel.destroyed, tunnel.target.destroyed, tunnel.status], [true, true, 0])
   })
 
-  t.test(`a reset before the answer is an error with its cause: ${nameOf(setup)}`, async t => {
+  t.test(`a reset before the response is an error with its cause: ${nameOf(setup)}`, async t => {
     const { tunnel, proxy } = await fresh(t, setup)
     const inside = errorsOf(tunnel.target)
     await proxy.head()
@@ -256,15 +256,15 @@ t.test('data that arrived before the socket closed can still be read, and later 
   await closed(tunnel)
 })
 
-t.test('an end before the answer is an error', async t => {
-  for (const [answer, expected] of [
+t.test('an end before the response is an error', async t => {
+  for (const [response, expected] of [
     ['', { code: 'WS_ERR_BAD_RESPONSE', status: 0 }],
     ['HTTP/1.1 200 OK\r\n', { code: 'WS_ERR_BAD_RESPONSE', status: 0 }],
     ['HTTP/1.1 503 No\r\n\r\nbusy', { code: 'WS_ERR_PROXY', status: 503, body: Buffer.from('busy') }]
   ] as const) {
     const { tunnel, proxy } = await fresh(t, PLAIN)
     await proxy.head()
-    proxy.stream.end(answer)
+    proxy.stream.end(response)
     t.match(await rejection(tunnel.opened), expected)
     await closed(tunnel.target)
   }
@@ -394,11 +394,11 @@ t.test('a WebSocket works through a tunnel', async t => {
 })
 
 t.test('A22: a proxy that acts as the server does not open a WebSocket', async t => {
-  for (const answer of ['', 'HTTP/1.1 200 OK\r\n\r\n', `${requestHead()}`]) {
+  for (const bytes of ['', 'HTTP/1.1 200 OK\r\n\r\n', `${requestHead()}`]) {
     const { tunnel, proxy } = await fresh(t, PLAIN)
     const ws = WebSocketStream.client('ws://a.example:443/').attach(tunnel.target)
     await proxy.head()
-    proxy.write(OPEN, Buffer.from(answer))
+    proxy.write(OPEN, Buffer.from(bytes))
     proxy.end()
     t.match(await rejection(ws.opened), { name: 'HandshakeError' })
     t.match(await ws.whenClosed(), { code: 1006 })

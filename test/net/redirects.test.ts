@@ -20,14 +20,14 @@ class FakeCaller implements DialClient {
   closeInfo: object | undefined
   readonly wires: Duplex[] = []
   readonly calls: [url: string, dropped: readonly string[]][] = []
-  refuse: (answer: HandshakeError) => boolean = () => false
+  refuse: (refusal: HandshakeError) => boolean = () => false
 
   attach(wire: Duplex): void {
     wire.on('error', () => {})
     this.wires.push(wire)
   }
 
-  whenRefused(ask: (answer: HandshakeError) => boolean): void {
+  whenRefused(ask: (refusal: HandshakeError) => boolean): void {
     this.refuse = ask
   }
 

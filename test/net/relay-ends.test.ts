@@ -76,7 +76,7 @@ for (const [form, options] of Object.entries(FORMS)) {
       const asked = (await from.nextFrame())!
       t.match(asked, { opcode: PING })
       t.equal((await from.nextFrame())!.opcode, PING)
-      // its answer is not for the other side
+      // its response is not for the other side
       from.write(from.frame(PONG, asked.payload), from.frame(PONG, 'unasked'), from.frame(TEXT, 'last'))
       to.stream.resume()
       const opcodes: number[] = []

@@ -60,7 +60,7 @@ t.test('if both sides agree on the same, frames are passed', async t => {
     const fields = extensions === '' ? {} : { 'Sec-WebSocket-Extensions': extensions }
     const { relay } = await open(t, {
       request: fields,
-      answer: fields,
+      response: fields,
       server: { extensions: own },
       options: { connect: { extensions: own } }
     })

@@ -20,8 +20,8 @@ export interface RelaySetup {
   /** Fields of the client's request. */
   request?: FieldChanges
   line?: string
-  /** Fields of the target's answer. */
-  answer?: FieldChanges
+  /** Fields of the target's response. */
+  response?: FieldChanges
 }
 
 export interface Relayed {
@@ -74,7 +74,7 @@ export async function open(t: TestLike, setup: RelaySetup = {}): Promise<Relayed
   const { relay, ws, client, near, calls } = ask(t, setup)
   const call = (await calls.take())!
   const asked = await call.peer.head()
-  call.peer.write(answerHead(asked, setup.answer))
+  call.peer.write(answerHead(asked, setup.response))
   const answered = await client.head()
   await relay.opened
   return { relay, ws, client, target: call.peer, wires: { client: near, target: call.wire }, asked, answered }

@@ -32,7 +32,7 @@ for (const way of WAYS) {
   t.test(`frames ${way} pass as they are`, async t => {
     const both = await open(t, {
       request: { 'Sec-WebSocket-Extensions': 'x-shout; loud=9, permessage-deflate' },
-      answer: { 'Sec-WebSocket-Extensions': 'x-shout; loud=9' }
+      response: { 'Sec-WebSocket-Extensions': 'x-shout; loud=9' }
     })
     const [from, to] = along(both, way)
     from.write(

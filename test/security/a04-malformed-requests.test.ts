@@ -1,4 +1,4 @@
-// A04: a malformed Host, Origin or target. Each gets an answer; nothing is thrown out of write, nor later.
+// A04: a malformed Host, Origin or target. Each gets a response; nothing is thrown out of write, nor later.
 
 import { once } from 'node:events'
 import t from 'tap'
@@ -81,8 +81,8 @@ const ORIGINS = [
 /** The options under which a request is looked at most closely. */
 const OPTIONS: WebSocketOptions = { origins: ['http://a.example'], protocols: ['chat'] }
 
-/** What a server on bytes answers to what is written to it. */
-async function answer(bytes: Buffer, options?: WebSocketOptions): Promise<{ status: number; url: string }> {
+/** The response of a server on raw bytes to these bytes. */
+async function responseTo(bytes: Buffer, options?: WebSocketOptions): Promise<{ status: number; url: string }> {
   const ws = WebSocketStream.server(options)
   ws.write(bytes)
   const [chunk] = await once(ws, 'data')
@@ -102,7 +102,7 @@ for (const options of [undefined, OPTIONS]) {
       ...ORIGINS.map(origin => requestWith({ Origin: origin }))
     ]
     for (const request of requests) {
-      const { status, url } = await answer(request, options)
+      const { status, url } = await responseTo(request, options)
       t.ok(isAnswer(status), `${status} for ${JSON.stringify(String(request).slice(0, 120))}`)
       // what is accepted has a URL that is one
       if (status === 101) t.doesNotThrow(() => new URL(url))

@@ -1,4 +1,4 @@
-// A15: heads that two parsers would read in two ways. A request gets 400 and the connection ends; an answer is an error.
+// A15: heads that two parsers would read in two ways. A request gets 400 and the connection ends; a response is an error.
 
 import { once } from 'node:events'
 import t from 'tap'
@@ -55,7 +55,7 @@ for (const [name, lines] of IN_A_REQUEST) {
     t.equal(head.status, 400)
     t.equal(head.headers['connection'], 'close')
     const body = await peer.rest()
-    t.equal(body.length, Number(head.headers['content-length'] ?? 0), 'one answer, and nothing behind it')
+    t.equal(body.length, Number(head.headers['content-length'] ?? 0), 'one response, and nothing after it')
     t.equal(requests, 0)
     peer.end()
     t.match(await ws.whenClosed(), { code: 1006, wasClean: false })

@@ -73,8 +73,8 @@ for (const [name, make] of Object.entries(SERVERS)) {
   })
 
   t.test(`${name}: only true accepts`, async t => {
-    for (const answer of [Promise.resolve(true), 1, 'true', undefined]) {
-      const ask = await make(t, { origins: () => answer as never })
+    for (const value of [Promise.resolve(true), 1, 'true', undefined]) {
+      const ask = await make(t, { origins: () => value as never })
       t.equal(await ask(RIGHT), 403)
     }
   })

@@ -1,4 +1,4 @@
-// A22: an answer that opens nothing, followed by bytes: nothing is tunnelled before a handshake that was verified, at either end.
+// A22: a response that opens nothing, followed by bytes: nothing is tunnelled before a handshake that was verified, at either end.
 
 import t from 'tap'
 import { connect, WebSocketStream } from '../../lib/index.js'
@@ -59,10 +59,10 @@ for (const [name, head] of ANSWERS) {
     const { peer } = (await calls.take())!
     await peer.head()
     await settle()
-    t.equal(peer.input.length, 0, 'nothing is sent on before an answer')
+    t.equal(peer.input.length, 0, 'nothing is sent on before a response')
     peer.write(Buffer.from(head), FRAME)
-    const answer = await client.head()
-    t.ok(answer.status >= 200 && answer.status !== 101, `${answer.status}`)
+    const response = await client.head()
+    t.ok(response.status >= 200 && response.status !== 101, `${response.status}`)
     t.notMatch(String(await client.rest()), /smuggled/)
     t.equal(String(await peer.rest()), '')
     t.not(ws.readyState, 'open')

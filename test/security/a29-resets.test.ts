@@ -33,9 +33,9 @@ const EARLY: Record<'server' | 'client', [name: string, state: State][]> = {
   ],
   client: [
     ['before a byte', () => {}],
-    ['before the answer', async ({ peer }) => void (await peer.head())],
+    ['before the response', async ({ peer }) => void (await peer.head())],
     [
-      'in the answer',
+      'in the response',
       async ({ peer }) => {
         peer.write(answerHead(await peer.head()).subarray(0, 60))
         await settle()

@@ -335,7 +335,7 @@ t.test('allowDrafts does not affect the newer versions', async t => {
 })
 
 for (const mode of MODES) {
-  t.test(`hixie-76: a proxy that waits for the head of the answer gets it, ${mode}`, async t => {
+  t.test(`hixie-76: a proxy that waits for the head of the response gets it, ${mode}`, async t => {
     const { ws, peer, messages } = mode === 'raw' ? serve(t) : serveParsed(t, 'hixie-76', Buffer.alloc(0))
     if (mode === 'raw') peer.write(request76())
     t.equal((await peer.head()).status, 101)
@@ -377,7 +377,7 @@ for (const mode of MODES) {
 }
 
 for (const mode of MODES) {
-  t.test(`hixie-76: a client that leaves before the answer gets none, ${mode}`, async t => {
+  t.test(`hixie-76: a client that leaves before the response gets none, ${mode}`, async t => {
     const { ws, peer } = mode === 'raw' ? serve(t) : serveParsed(t, 'hixie-76', Buffer.alloc(0))
     ws.on('request', () => {})
     if (mode === 'raw') peer.write(request76(), BODY.subarray(0, 5))
@@ -417,7 +417,7 @@ t.test('A26: hixie-76: a body that never arrives ends at handshakeTimeout, with 
   const { ws, peer } = serve(t, { handshakeTimeout: 30 })
   peer.write(request76(), BODY.subarray(0, 7))
   await peer.head()
-  t.same(await peer.rest(), Buffer.alloc(0), 'no second answer behind the first')
+  t.same(await peer.rest(), Buffer.alloc(0), 'no second response after the first')
   t.match(await failureOf(ws), { code: 'WS_ERR_HANDSHAKE_TIMEOUT' })
   peer.end()
   await ws.whenClosed()

@@ -441,7 +441,7 @@ for (const role of ROLES) {
     }
     const kinds: [string, Extension][] = [
       ['the making of a session', { ...toy('bad'), createClientSession: oops, createServerSession: oops }],
-      ['the offer, or the answer', toy('bad', { offer: oops, response: oops })],
+      ['the offer, or the response', toy('bad', { offer: oops, response: oops })],
       [
         'what is no session',
         { ...toy('bad'), createClientSession: () => 5 as never, createServerSession: () => 5 as never }
@@ -451,14 +451,14 @@ for (const role of ROLES) {
     if (role === 'server')
       kinds.push(['a parameter that cannot be sent', toy('bad', { response: () => ({ 'a\r\nb': true }) })])
     if (role === 'client')
-      kinds.push(['the answer', toy('bad', { activate: oops })], ['no', toy('bad', { activate: () => false })])
+      kinds.push(['the response', toy('bad', { activate: oops })], ['no', toy('bad', { activate: () => false })])
     for (const [what, extension] of kinds) {
       const { ws, peer, closes } = await fresh(t, memory(role), { extensions: [extension] })
       if (role === 'server') {
         peer.write(requestHead({ [EXTENSIONS]: 'bad' }))
         t.equal((await peer.head()).status, 500, what)
         peer.end()
-      } else if (what === 'the answer' || what === 'no') {
+      } else if (what === 'the response' || what === 'no') {
         peer.write(answerHead(await peer.head(), { [EXTENSIONS]: 'bad' }))
       }
       const code = role === 'server' ? 'WS_ERR_REJECTED' : /^WS_ERR_(EXTENSION|BAD_RESPONSE)$/

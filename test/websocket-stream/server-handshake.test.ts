@@ -511,7 +511,7 @@ t.test('with a request that has already been parsed', async t => {
     t.match(await ws.whenClosed(), { code: 1006 })
   })
 
-  for (const when of ['before it is asked', 'while it is asked', 'before its answer'] as const) {
+  for (const when of ['before it is asked', 'while it is asked', 'before its response'] as const) {
     t.test(`destroyed ${when}, it is not opened`, async t => {
       const { left, peer } = wires()
       const ws = WebSocketStream.http(parsedRequest())

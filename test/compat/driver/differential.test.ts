@@ -12,7 +12,7 @@ const SEEDS = Number(process.env['DRIVER_SEEDS'] ?? 3000)
 /** Differences that are shown one by one. */
 const TOLD = 5
 
-/** Where a fault ends the conversation, each answers with a code of its own. */
+/** If an error ends the conversation, each side sends its own close code. */
 function settled({ log, close, ...rest }: Outcome): unknown {
   const hasFailed = log.some(entry => Array.isArray(entry) && entry[0] === 'error')
   return { log, close: hasFailed && close === 1003 ? 1002 : close, ...rest }

@@ -83,7 +83,7 @@ export const server = (options?: DriverOptions) => watch(driver.server(options))
 export const client = (options?: DriverOptions, url = 'ws://example.com/chat') =>
   watch(driver.client(url, options), true)
 
-/** The right answer to a request. */
+/** The right response to a request. */
 export function answerTo(request: string, fields = ''): string {
   const key = /Sec-WebSocket-Key: (\S+)/.exec(request)?.[1] ?? ''
   return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptFor(key)}\r\n${fields}\r\n`
