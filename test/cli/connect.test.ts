@@ -1,4 +1,4 @@
-// `connect` between pipes: what of stdin becomes which messages, what of messages is written, and how it ends.
+// `connect` between pipes: how stdin becomes messages, how messages are written, and how it ends.
 
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
@@ -12,7 +12,7 @@ import { Inbox } from '../support/inbox.js'
 import { answerHead, CLOSE, closeBody, readClose, TEXT } from '../support/raw-peer.js'
 import { finish, makeIo, start, type TestLike } from './support.js'
 
-/** A server of ours that does with each connection what `meet` does. */
+/** A server of this library that calls `meet` with each connection. */
 async function meeting(
   t: TestLike,
   meet: (ws: WebSocketStream) => unknown,
@@ -241,7 +241,7 @@ t.test('--close sets the code and the reason', async t => {
 
 t.test('the end of stdin closes the connection; with --wait the server does', async t => {
   const url = await meeting(t, ws => {
-    // an answer comes where the client has not closed behind its message
+    // an answer arrives, since the client does not close right after its message
     const answer = (): void => {
       ws.text('late')
       ws.close()

@@ -1,4 +1,4 @@
-// The files of a folder over HTTP: what is in it, and nothing else.
+// The files of a folder over HTTP: what is in the folder, and nothing else.
 
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -34,7 +34,7 @@ interface Answer {
   body: string
 }
 
-/** Sends a target as it is, which clients would put in order. */
+/** Sends the target unchanged; HTTP clients would normalise it. */
 function ask(port: number, target: string, method = 'GET'): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')

@@ -1,4 +1,4 @@
-// How things look.
+// The format of the output on a terminal.
 
 import { PassThrough } from 'node:stream'
 import t from 'tap'

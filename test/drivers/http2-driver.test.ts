@@ -1,5 +1,5 @@
-// Both openings on HTTP/2, with a session and a pipeline that only write down what they are asked: what is said in which order, and
-// what happens where either side is gone. With real ones: test/net/http2-connections.test.ts.
+// Both sides of the handshake on HTTP/2, with a session and a pipeline that only record calls: what is sent in which order, and
+// what happens if either side is gone. With real ones: test/net/http2-connections.test.ts.
 
 import t from 'tap'
 import type { HandshakeDriver } from '../../lib/drivers/handshake-driver.js'
@@ -47,7 +47,7 @@ class Owner implements Http2DriverOwner {
   info: OpenInfo | null = null
   negotiated: Negotiated | null = null
   error: HandshakeError | null = null
-  /** What the application does with a request. */
+  /** The application's reaction to a request. */
   onRequest: (() => void) | null = null
 
   isJoined = true

@@ -1,4 +1,4 @@
-// RFC 7692 §7.1, through the parser of websocket-extensions, as it is used.
+// RFC 7692 §7.1, through the parser of websocket-extensions, as in production.
 
 import t from 'tap'
 import Extensions from 'websocket-extensions'
@@ -46,15 +46,15 @@ const RESPONSES: [options: PermessageDeflateOptions, offer: string, response: st
   [{}, `${P}; client_no_context_takeover`, `${P}; client_no_context_takeover`],
   [{ contextTakeover: false }, P, `${P}; server_no_context_takeover`],
   [{ peerContextTakeover: false }, P, `${P}; client_no_context_takeover`],
-  // in order: the first that can be met
+  // in order: the first acceptable one
   [{}, `${P}; server_max_window_bits=8, ${P}; server_max_window_bits=10`, `${P}; server_max_window_bits=10`],
   [{}, `${P}; foo, other, ${P}`, P],
   [{}, 'other; server_no_context_takeover', null],
-  // what zlib's compressor cannot do
+  // values that zlib's compressor does not support
   [{}, `${P}; server_max_window_bits=8`, null]
 ]
 
-/** What is wrong in an offer, and in a response, whatever was asked for (A06, A13). */
+/** What is invalid in an offer and in a response, whatever was requested (A06, A13). */
 const WRONG = [
   'foo',
   'foo=1',
@@ -89,7 +89,7 @@ t.test('A06, A13: a server declines an offer with an invalid parameter, and take
     try {
       response = respond({}, `${P}; ${wrong}`)
     } catch (error) {
-      // the container has a grammar of its own
+      // the container has its own grammar
       t.match(error, { name: 'SyntaxError' }, wrong)
       continue
     }
@@ -111,7 +111,7 @@ t.test('a client offers its own parameters', async t => {
   for (const [options, offer] of OFFERS) t.equal(container(options).generateOffer(), offer)
 })
 
-/** Whether a client takes a response. */
+/** Whether a client accepts a response. */
 function activates(options: PermessageDeflateOptions, response: string): boolean {
   const extensions = container(options)
   extensions.generateOffer()
@@ -201,7 +201,7 @@ t.test('both sides agree on the same parameters, whatever they want', async t =>
             const client = acceptResponse(wishes, accepted.response) as Agreement
             t.equal(client.contextTakeover, accepted.agreement.peerContextTakeover)
             t.equal(client.peerContextTakeover, accepted.agreement.contextTakeover)
-            // who reads has room for what the other may refer to
+            // a reader has the window that the other side may refer to
             t.ok(client.peerWindowBits >= accepted.agreement.windowBits)
             t.ok(accepted.agreement.peerWindowBits >= client.windowBits)
           }

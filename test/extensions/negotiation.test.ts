@@ -1,4 +1,4 @@
-// Offers of extensions and responses to them, by the container of websocket-extensions: what is agreed on, and what the codecs are then.
+// Offers of extensions and responses to them, through the container of websocket-extensions: the agreement, and the resulting codecs.
 
 import t from 'tap'
 import type { FrameCodec, StreamingSession } from '../../lib/extensions/extension.js'
@@ -10,7 +10,7 @@ const LIMITS: NegotiationLimits = { maxMessageSize: 100, maxFragments: 4, closeT
 
 const negotiation = (...extensions: Extension[]): Negotiation => new Negotiation(extensions, LIMITS)
 
-/** What both sides have after a handshake. */
+/** Both sides after a handshake. */
 function both(client: Extension[], server: Extension[]): { response: string; sides: (Negotiated | null)[] } {
   const [asking, responding] = [negotiation(...client), negotiation(...server)]
   const response = responding.respond(asking.offer())

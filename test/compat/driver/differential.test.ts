@@ -1,5 +1,5 @@
-// The same bytes and the same calls for npm's websocket-driver and for what takes its place: 3,000 random conversations as server, as client
-// and in both drafts, in which the application must see the same and the peer must get the same. DRIVER_SEEDS and DRIVER_FROM choose others.
+// The same bytes and the same calls for npm's websocket-driver and for the replacement: 3,000 random conversations as server, as client
+// and in both drafts. The application must see the same, and the peer must get the same. DRIVER_SEEDS and DRIVER_FROM select others.
 
 import { createRequire } from 'node:module'
 import t from 'tap'
@@ -9,7 +9,7 @@ import { type AnyPackage, converse, type Outcome } from './conversation.js'
 const theirs = createRequire(import.meta.url)('websocket-driver') as AnyPackage
 const FROM = Number(process.env['DRIVER_FROM'] ?? 0)
 const SEEDS = Number(process.env['DRIVER_SEEDS'] ?? 3000)
-/** Differences that are shown one by one. */
+/** Number of differences that are shown in full. */
 const TOLD = 5
 
 /** If an error ends the conversation, each side sends its own close code. */

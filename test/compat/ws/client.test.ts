@@ -24,7 +24,7 @@ async function listening(t: TestLike, server: Server, host = '127.0.0.1'): Promi
   return (server.address() as AddressInfo).port
 }
 
-/** A server that answers each upgrade with these lines, given what the key asks for. */
+/** A server that answers each upgrade with these lines, made from the accept value. */
 async function answering(
   t: TestLike,
   respond: (accept: string) => string[],
@@ -42,7 +42,7 @@ async function answering(
   return `ws://127.0.0.1:${await listening(t, server)}/`
 }
 
-/** The error, and the close behind it. */
+/** The error, and the `close` after it. */
 async function failure(client: WebSocket): Promise<{ message: string; code: number }> {
   const closed = new Promise<number>(resolve => client.on('close', resolve))
   const [error] = (await once(client, 'error')) as [Error]

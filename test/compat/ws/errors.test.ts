@@ -1,4 +1,4 @@
-// What programs written for `ws` are told: errors of the core that `ws` has no name for, options that lift a limit, refusals.
+// What programs written for `ws` see: errors of the core that `ws` does not have, options that lift a limit, refusals.
 
 import { PassThrough } from 'node:stream'
 import t from 'tap'

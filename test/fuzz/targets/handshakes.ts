@@ -1,4 +1,4 @@
-// Both sides of the handshake, on heads of any kind: a response or a refusal, and nothing that was not offered.
+// Both sides of the handshake, on any head: it is accepted or refused, and the response contains only what was offered.
 
 import { HandshakeError } from '../../../lib/errors.js'
 import { acceptValue } from '../../../lib/handshake/accept-key.js'
@@ -49,7 +49,7 @@ export const serverHandshake: Target = {
   }
 }
 
-/** Stands in an input for the accept value, which is another for each handshake. */
+/** Placeholder in an input for the accept value, which differs in each handshake. */
 const ACCEPT = Buffer.from('@ACCEPT@')
 const CLIENT = readOptions({ protocols: ['chat', 'superchat'] })
 
@@ -77,12 +77,12 @@ function establish(flags: number, bytes: Buffer, cut: number | null): Reading {
       established = handshake.receive(chunk)
       if (established !== null) behind.push(established.rest)
     }
-    // a body that has no end but the wire's
+    // a body that ends with the wire
     if (established === null && (flags & 2) !== 0) handshake.end()
   } catch (error) {
     demand(error instanceof HandshakeError, `not a HandshakeError: ${error}`)
     demand(error.body.length <= 65536, 'a body over the limit')
-    // its bytes may hold the accept value
+    // it may contain the accept value
     const said = `${error.code} ${error.status} ${error.body.length}`
     return { established: null, rest: Buffer.alloc(0), error: said }
   }
