@@ -12,7 +12,7 @@ const TRAILERS = {
   'and blanks behind it': ' \t '
 }
 
-/** The head in `text`, which the last of the chunks must complete, and what was behind it. */
+/** The head in `text`, which the last chunk must complete, and the bytes after it. */
 function read<T extends RequestHead | ResponseHead>(parser: HeadParser<T>, chunks: Buffer[]): [T, Buffer] {
   for (const [i, chunk] of chunks.entries()) {
     const head = parser.parse(chunk)

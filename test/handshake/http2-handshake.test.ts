@@ -1,4 +1,4 @@
-// The opening handshake on HTTP/2 (RFC 8441), both sides, as header fields that never see a stream.
+// The opening handshake on HTTP/2 (RFC 8441), both sides, as header fields, without a stream.
 
 import t, { type Test } from 'tap'
 import { HandshakeError } from '../../lib/errors.js'
@@ -15,7 +15,7 @@ const REQUEST: Http2Headers = {
   'sec-websocket-version': '13'
 }
 
-/** A right request, with these fields in place of others; undefined leaves one out. */
+/** A valid request with changed fields; undefined removes one. */
 const changed = (changes: Http2Headers): Http2Headers =>
   Object.fromEntries(Object.entries({ ...REQUEST, ...changes }).filter(([, value]) => value !== undefined))
 
