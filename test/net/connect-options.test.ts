@@ -1,4 +1,4 @@
-// The options of connect, and what is wrong with them.
+// The options of connect, and the errors for invalid ones.
 
 import { createServer } from 'node:http'
 import t from 'tap'

@@ -1,4 +1,4 @@
-// Requests that offer an upgrade which nobody wants, as `curl --http2` and Java's client do: the application serves them like all others.
+// Requests that offer an upgrade which the server does not want, as `curl --http2` and Java's client send: the application serves them like all others.
 
 import { EventEmitter, once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
@@ -23,7 +23,7 @@ import {
 const OFFER = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n'
 const head = (first: string, fields = OFFER): string => `${first} HTTP/1.1\r\nHost: localhost\r\n${fields}\r\n`
 
-/** Answers with what it was asked, and the body. */
+/** Responds with the method, the path and the body of the request. */
 function echo(request: IncomingMessage, response: ServerResponse): void {
   const chunks: Buffer[] = []
   request.on('data', chunk => chunks.push(chunk))
@@ -162,7 +162,7 @@ for (const kind of KINDS) {
     t.equal(status, 426)
     t.match(headers, { upgrade: 'websocket', connection: /upgrade|keep-alive/i })
     t.match((await peer.take(Number(headers['content-length']))).toString(), 'only accepts WebSockets')
-    // a listener that is added later takes over, one of once too
+    // a listener that is added later takes over, also one added with once
     server.once('request', echo as never)
     peer.write(Buffer.from(head('GET /once', '')))
     t.match(await readResponse(peer), { status: 200, text: 'GET /once ' })

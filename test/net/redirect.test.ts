@@ -1,4 +1,4 @@
-// What becomes of a redirect: where it leads, and what stays behind.
+// The target of a redirect, and what is not sent there.
 
 import t from 'tap'
 import { HandshakeError, type Headers } from '../../lib/errors.js'

@@ -1,4 +1,4 @@
-// What a relay makes of two handshakes: what the target is asked for, what the client is told, and what becomes of either when the other fails.
+// How a relay joins two handshakes: the request for the target, the response for the client, and what happens to each when the other fails.
 
 import { PassThrough } from 'node:stream'
 import t from 'tap'

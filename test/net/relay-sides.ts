@@ -36,7 +36,7 @@ export interface Relayed {
 
 export const TARGET = 'ws://target.test/there?a=b'
 
-/** A relay that has been asked, and has not dialled. */
+/** A relay that has got the request, and has not dialled. */
 export function ask(
   t: TestLike,
   setup: RelaySetup = {}
@@ -61,7 +61,7 @@ export function ask(
   return { relay: joined, ws, client, near, calls }
 }
 
-/** What a relay has dialled. */
+/** The dialled connection of a relay. */
 export interface Call {
   url: URL
   options: ConnectOptions
@@ -69,7 +69,7 @@ export interface Call {
   peer: RawPeer
 }
 
-/** Both connections open. */
+/** Both connections, open. */
 export async function open(t: TestLike, setup: RelaySetup = {}): Promise<Relayed & { asked: Head; answered: Head }> {
   const { relay, ws, client, near, calls } = ask(t, setup)
   const call = (await calls.take())!

@@ -1,4 +1,4 @@
-// A04: a malformed Host, Origin or target. Each gets a response; nothing is thrown out of write, nor later.
+// A04: a malformed Host, Origin or target. Each gets a response; nothing is thrown, neither by write nor later.
 
 import { once } from 'node:events'
 import t from 'tap'
@@ -78,7 +78,7 @@ const ORIGINS = [
   'http://a:b:c'
 ]
 
-/** The options under which a request is looked at most closely. */
+/** The options under which a request is checked most strictly. */
 const OPTIONS: WebSocketOptions = { origins: ['http://a.example'], protocols: ['chat'] }
 
 /** The response of a server on raw bytes to these bytes. */
@@ -104,7 +104,7 @@ for (const options of [undefined, OPTIONS]) {
     for (const request of requests) {
       const { status, url } = await responseTo(request, options)
       t.ok(isAnswer(status), `${status} for ${JSON.stringify(String(request).slice(0, 120))}`)
-      // what is accepted has a URL that is one
+      // an accepted request has a valid URL
       if (status === 101) t.doesNotThrow(() => new URL(url))
     }
   })
@@ -184,7 +184,7 @@ t.test('http2: a server answers, or node:http2 resets the stream', async t => {
         stream.on('response', headers => resolve(Number(headers[':status'])))
         stream.on('error', () => resolve(400)).on('close', () => resolve(400))
       } catch {
-        // node's client does not send it
+        // Node's client refuses to send it
         resolve(400)
       }
     })

@@ -1,4 +1,4 @@
-// A22: a response that opens nothing, followed by bytes: nothing is tunnelled before a handshake that was verified, at either end.
+// A22: a response that opens nothing, followed by bytes: nothing is tunnelled before a verified handshake, at either end.
 
 import t from 'tap'
 import { connect, WebSocketStream } from '../../lib/index.js'
@@ -54,7 +54,7 @@ for (const [name, head] of ANSWERS) {
 
   t.test(`relay: ${name} from the target opens no tunnel, in either direction`, async t => {
     const { ws, client, calls } = ask(t)
-    // what a client smuggles behind its request
+    // bytes that a client smuggles in after its request
     client.write(client.frame(TEXT, 'early'), Buffer.from('GET /admin HTTP/1.1\r\nHost: a\r\n\r\n'))
     const { peer } = (await calls.take())!
     await peer.head()

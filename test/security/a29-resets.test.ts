@@ -17,7 +17,7 @@ interface Side {
 
 type State = (side: Side) => void | Promise<void>
 
-/** Before the handshake is done; a server's half of it and a client's. */
+/** Before the handshake is done: halves of a server's and of a client's. */
 const EARLY: Record<'server' | 'client', [name: string, state: State][]> = {
   server: [
     ['before a byte', () => {}],
@@ -151,7 +151,7 @@ for (const [name, state, expected] of OPEN) {
       await state({ ws, peer, closes, wire })
       await settle(20)
       const stream = peer.stream as Duplex & { close(code: number): void; session: { destroy(): void } }
-      // RFC 8441 §5: CANCEL is what a reset is on TCP
+      // RFC 8441 §5: CANCEL corresponds to a reset on TCP
       if (how === 'the stream') stream.close(8)
       else stream.session.destroy()
       t.match(await ws.whenClosed(), { code: 1006, wasClean: false })

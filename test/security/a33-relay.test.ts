@@ -1,4 +1,4 @@
-// A33: a request whose target or Host names another machine, at the relay: what is dialled is the configured target, whatever it says.
+// A33: a request whose target or Host names another host, at the relay: it dials the configured target in any case.
 
 import t from 'tap'
 import type { RelayOptions } from '../../lib/net/relay.js'

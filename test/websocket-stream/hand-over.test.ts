@@ -1,4 +1,4 @@
-// A connection on raw bytes that is handed over to a server of node:http, with all the bytes that have come.
+// A connection on raw bytes that is handed over to a server of node:http, with all the bytes received so far.
 
 import { once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
@@ -15,7 +15,7 @@ import { fresh, rejection, settle } from './sides.js'
 
 const MEMORY = { wire: 'memory', join: 'attach' } as const
 
-/** Answers with what it was asked. */
+/** Responds with the method, the path, the header fields and the body of the request. */
 async function echo(request: IncomingMessage, response: ServerResponse): Promise<void> {
   response.end(`${request.method} ${request.url} ${JSON.stringify(request.rawHeaders)} ${await text(request)}`)
 }

@@ -184,7 +184,7 @@ t.test('a response after the connection was destroyed changes nothing', async t 
   ws.destroy()
   const info = await ws.whenClosed()
   ws.upgraded({ statusCode: 403, headers: {} })
-  // nor does giving it up once more
+  // and neither does destroying it again
   ws[kEndpoint].abandon(new WebSocketError('WS_ERR_DESTROYED'))
   await settle()
   t.same(ws.closeInfo, info)
