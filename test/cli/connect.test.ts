@@ -82,7 +82,7 @@ t.test('--message sends all of stdin as one message', async t => {
   t.strictSame(got, ['one\ntwo\n', Buffer.alloc(200_000, 7), ''])
 })
 
-t.test('--message --binary gives a file back as it is', async t => {
+t.test('--message --binary returns a file unchanged', async t => {
   const url = await echoUrl(t)
   t.equal((await finish(t, ['connect', '--message', '--binary', url], { input: 'ab' })).out, 'ab')
   t.equal((await finish(t, ['connect', '--message', '--binary', url], { input: 'ab\n' })).out, 'ab\n')
@@ -128,7 +128,7 @@ t.test('a server that closes before --once is met makes it a failure', async t =
   t.match(await finish(t, ['connect', url, '-x', 'hi', '--once']), { code: 0, out: 'one\n' })
 })
 
-t.test('a server that closes is no failure where there was nothing left to do', async t => {
+t.test('a server that closes is no failure if there was nothing left to do', async t => {
   const url = await meeting(t, ws => ws.close(4000))
   t.match(await finish(t, ['connect', url, '--wait'], { input: '' }), { code: 0, err: 'closed: 4000\n' })
   t.match(await finish(t, ['connect', url, '-U'], { input: null }), { code: 0, err: 'closed: 4000\n' })

@@ -48,7 +48,7 @@ t.test('lines are sent as messages, and received messages are printed above the 
   t.match(stderr.text, /\nclosed: 1000 \(normal\)\n$/)
 })
 
-t.test('a server that closes before --once is met makes it a failure, a user who does so not', async t => {
+t.test('it is a failure if the server closes before --once is met, but not if the user does', async t => {
   const one = await talk(t, ['--once', '2'])
   one.ws.text('hi')
   one.ws.close(1008)

@@ -157,7 +157,7 @@ t.test('createConnection cannot be combined', async t => {
   }
 })
 
-t.test('options of other clients and servers are told what takes their place', async t => {
+t.test('the error for an option of another library names ours', async t => {
   const client = {
     agent: "did you mean 'createConnection'?",
     followRedirects: "did you mean 'maxRedirects'?",
