@@ -1,7 +1,8 @@
 // Emits the events of a connection in order, each once (open, error, closing, close), and holds the promises of opening and closing. Knows
 // no stage and no wire.
 
-import type { CloseInfo, Role } from './connection.js'
+import type { CloseInfo } from './closing-facts.js'
+import type { Role } from './connection.js'
 import { Deferred } from './deferred.js'
 import { channels, type FrameEvent } from './diagnostics.js'
 import { type Emitter, emitEvent, emitMessageBytes, emitOrThrow, hasErrorListeners, hasListeners } from './emitting.js'
