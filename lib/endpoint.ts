@@ -106,9 +106,10 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     return this.handshake?.request ?? this.acceptedRequest
   }
 
-  /** Drops the request of an open connection, for a user that shows no request. */
-  forgetRequest(): void {
+  /** Drops the request of an open connection and the fields of the response, for a user that shows neither. */
+  forgetHeads(): void {
     this.acceptedRequest = null
+    this.lifecycle.forgetFields()
   }
 
   /** Bytes taken from the application and not yet written to the wire. */

@@ -25,6 +25,8 @@ interface RareState {
   isClosingEmitted?: true
 }
 
+const NO_FIELDS: Headers = Object.freeze({})
+
 export class Lifecycle {
   /** What the handshake agreed on; null until then. */
   info: OpenInfo | null = null
@@ -93,6 +95,11 @@ export class Lifecycle {
     this.info = info
     if (channels.open.hasSubscribers) channels.open.publish({ stream: this.emitter, info })
     this.rare?.opened?.resolve(info)
+  }
+
+  /** Drops the fields of the response. */
+  forgetFields(): void {
+    if (this.info !== null) this.info = { ...this.info, headers: NO_FIELDS }
   }
 
   /** The handshake failed. The first error is kept. */

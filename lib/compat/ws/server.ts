@@ -319,7 +319,7 @@ export class WebSocketServer<
     const client = new Class(null, undefined, this.options)
     client[kAdopt](core, socket)
     // the program has it from 'connection', and decides how long it stays
-    core[kEndpoint].forgetRequest()
+    core[kEndpoint].forgetHeads()
     if (this.clients !== undefined) {
       this.clients.add(client)
       client.on('close', () => this[kForget](client))
