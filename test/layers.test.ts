@@ -172,10 +172,9 @@ const LAYERS: Record<string, Layer> = {
   index: { knows: ['browser', 'extensions', 'net'] },
   // the interfaces of other packages, made with the public one
   compat: {
-    knows: ['index', 'options'],
+    knows: ['index', 'options', 'handshake/accept-key', 'handshake/fields'],
     uses: [
       ...[
-        'node:crypto',
         'node:events',
         'node:http',
         'node:https',

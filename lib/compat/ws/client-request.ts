@@ -6,12 +6,12 @@ import net from 'node:net'
 import querystring from 'node:querystring'
 import type { Duplex } from 'node:stream'
 import tls from 'node:tls'
+import { TOKEN } from '../../handshake/fields.js'
 import { WebSocketStream } from '../../index.js'
 import { kAdopt, kFail, kFailing } from './internals.js'
 import { type ClientOptions, coreOptions, deflate } from './options.js'
 import type { WebSocket } from './web-socket.js'
 
-const TOKEN = /^[!#$%&'*+\-.0-9A-Z^_`|a-z~]+$/
 const SCHEMES: Record<string, string> = { 'http:': 'ws:', 'https:': 'wss:' }
 /** Header fields not to send to another host, or without TLS. */
 const SECRETS: ReadonlySet<string> = new Set(['authorization', 'cookie'])

@@ -6,6 +6,8 @@ import http, { type Server as HttpServer, type IncomingMessage, type OutgoingHtt
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { kEndpoint } from '../../endpoint.js'
+import { acceptValue } from '../../handshake/accept-key.js'
+import { TOKEN } from '../../handshake/fields.js'
 import { WebSocketStream } from '../../index.js'
 import type { Emitter, ServerEvents } from './events.js'
 import {
@@ -24,15 +26,7 @@ import {
   kWaitsForClients
 } from './internals.js'
 import { type ServerOptions, SharedCoreOptions, type VerifyClientCallbackAsync, type VerifyInfo } from './options.js'
-import {
-  acceptValue,
-  checkRequest,
-  forCore,
-  type RequestFault,
-  readProtocols,
-  refuse,
-  TOKEN
-} from './server-request.js'
+import { checkRequest, forCore, type RequestFault, readProtocols, refuse } from './server-request.js'
 import { WebSocket } from './web-socket.js'
 
 type Accepted<Socket, Request> = (client: Socket, request: Request) => void
