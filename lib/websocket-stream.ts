@@ -170,12 +170,12 @@ export class WebSocketStream extends MessagingStream {
 
   /** The status of the handshake response, also of one in which the server or a proxy refused; 0 until it is known. */
   get status(): number {
-    return this[kEndpoint].lifecycle.answer?.status ?? 0
+    return this[kEndpoint].lifecycle.response?.status ?? 0
   }
 
   /** The header fields of the handshake response, also of one that refused; empty until they are known. */
   get headers(): Headers {
-    return this[kEndpoint].lifecycle.answer?.headers ?? {}
+    return this[kEndpoint].lifecycle.response?.headers ?? {}
   }
 
   /** Counters of this connection up to now. */

@@ -7,11 +7,11 @@ import type { Frame } from '../protocol/frame.js'
 import { Opcode } from '../protocol/opcode.js'
 import { readBinary } from '../protocol/received-bytes.js'
 import type { Buffer } from '../runtime/node.js'
-import { type Batch, type FaultListener, Stage } from './stage.js'
+import { type Batch, type ErrorListener, Stage } from './stage.js'
 
 /** Extracts the bytes of binary messages (RFC 6455 §5.6). Used on its own, it is destroyed if the peer breaks a rule. */
 export class ByteUnwrapper extends Stage<Frame, Buffer> {
-  listener: FaultListener | null = null
+  listener: ErrorListener | null = null
 
   private readonly rules: FragmentRules
 

@@ -3,7 +3,7 @@
 
 import { HandshakeError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
-import { type Batch, type FaultListener, Stage } from './stage.js'
+import { type Batch, type ErrorListener, Stage } from './stage.js'
 
 /** The reading half of a handshake. */
 export interface HandshakeReader {
@@ -26,7 +26,7 @@ export interface HandshakeReader {
 /** Holds back one direction of the wire until the handshake is done (RFC 6455 §4). */
 export class HandshakeTransform extends Stage<Buffer, Buffer> {
   /** @internal */
-  listener: FaultListener | null = null
+  listener: ErrorListener | null = null
 
   private reader: HandshakeReader | null
   private state: 'shut' | 'open' | 'dropped' = 'shut'

@@ -6,7 +6,7 @@ import { TOKEN } from '../../handshake/fields.js'
 import type { UpgradeRequest } from '../../index.js'
 
 /** A rule that a request breaks. */
-export interface RequestFault {
+export interface RequestError {
   readonly status: number
   readonly message: string
   readonly headers?: OutgoingHttpHeaders
@@ -17,7 +17,7 @@ const ITEM =
   /^[!#$%&'*+\-.0-9A-Z^_`|a-z~]+(?:[ \t]*;[ \t]*[!#$%&'*+\-.0-9A-Z^_`|a-z~]+(?:=(?:[!#$%&'*+\-.0-9A-Z^_`|a-z~]+|"[^"]*"))?)*$/
 
 /** The first rule that a request breaks (RFC 6455 §4.2.1); null if it breaks none. */
-export function checkRequest({ method, headers }: IncomingMessage, hasExtensions: boolean): RequestFault | null {
+export function checkRequest({ method, headers }: IncomingMessage, hasExtensions: boolean): RequestError | null {
   if (method !== 'GET') return { status: 405, message: 'Invalid HTTP method' }
   if (headers.upgrade?.toLowerCase() !== 'websocket') return { status: 400, message: 'Invalid Upgrade header' }
   if (!KEY.test(headers['sec-websocket-key'] ?? '')) {

@@ -26,7 +26,7 @@ import {
   kWaitsForClients
 } from './internals.js'
 import { type ServerOptions, SharedCoreOptions, type VerifyClientCallbackAsync, type VerifyInfo } from './options.js'
-import { checkRequest, forCore, type RequestFault, readProtocols, refuse } from './server-request.js'
+import { checkRequest, forCore, type RequestError, readProtocols, refuse } from './server-request.js'
 import { WebSocket } from './web-socket.js'
 
 type Accepted<Socket, Request> = (client: Socket, request: Request) => void
@@ -191,9 +191,9 @@ export class WebSocketServer<
     callback: Accepted<InstanceType<Socket>, InstanceType<Request>>
   ): void {
     socket.on('error', destroy)
-    const fault = checkRequest(request, Boolean(this.options.perMessageDeflate))
-    if (fault !== null) {
-      this[kRefuseWrong](fault, request, socket)
+    const error = checkRequest(request, Boolean(this.options.perMessageDeflate))
+    if (error !== null) {
+      this[kRefuseWrong](error, request, socket)
       return
     }
     if (!this.shouldHandle(request)) {
@@ -208,7 +208,7 @@ export class WebSocketServer<
     this[kVerify](request, socket, () => this[kComplete](request, socket, upgradeHead, protocols, callback))
   }
 
-  private [kRefuseWrong]({ status, message, headers }: RequestFault, request: IncomingMessage, socket: Duplex): void {
+  private [kRefuseWrong]({ status, message, headers }: RequestError, request: IncomingMessage, socket: Duplex): void {
     if (this.listenerCount('wsClientError') > 0) this.emit('wsClientError', new Error(message), socket, request)
     else refuse(socket, status, message, headers)
   }
