@@ -1,6 +1,6 @@
 // Rounds, medians, children, tables: what every question needs and none decides for itself.
 
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { cpus } from 'node:os'
@@ -99,9 +99,27 @@ const binaries = {
     const placed = at('./node_modules/bun/bin/bun.exe')
     return existsSync(placed) ? placed : require.resolve(`@oven/bun-${platform}/bin/bun`)
   },
-  deno: () => require.resolve(`@deno/${platform}-glibc/deno`)
+  deno: () => require.resolve(`@deno/${platform}-glibc/deno`),
+  hypercorn: () => findPython('hypercorn')
 }
-const runtimeArgs = { node: [], bun: ['run'], deno: ['run', '-A', '--no-config', '--no-lock', '--no-check'] }
+const runtimeArgs = {
+  node: [],
+  bun: ['run'],
+  deno: ['run', '-A', '--no-config', '--no-lock', '--no-check'],
+  hypercorn: ['-B']
+}
+
+/** A Python that can import `module`: the first on PATH, else Debian's own, which alone sees Debian's packages. */
+export function findPython(module) {
+  return ['python3', '/usr/bin/python3'].find(python => {
+    try {
+      execFileSync(python, ['-c', `import ${module}`], { stdio: 'ignore' })
+      return true
+    } catch {
+      return false
+    }
+  })
+}
 
 /** A child running one of our files: by Node, unless `runtime` says otherwise. */
 export function child(name, file, args = [], { runtime = 'node', flags = [], profile } = {}) {

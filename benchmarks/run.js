@@ -12,6 +12,7 @@ const questions = [
   'encode',
   'echo',
   'tls',
+  'http2',
   'clients',
   'handshakes',
   'imports',
@@ -26,7 +27,7 @@ const questions = [
 ]
 
 /** What would make the short form longer than five minutes: by its name, or with --full. */
-const LONG = ['compression', 'driver', 'growth', 'relay', 'scale', 'tls']
+const LONG = ['compression', 'driver', 'growth', 'http2', 'relay', 'scale', 'tls']
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
