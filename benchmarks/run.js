@@ -23,11 +23,12 @@ const questions = [
   'relay',
   'broadcast',
   'scale',
+  'processes',
   'driver'
 ]
 
 /** What would make the short form longer than five minutes: by its name, or with --full. */
-const LONG = ['compression', 'driver', 'growth', 'http2', 'relay', 'scale', 'tls']
+const LONG = ['compression', 'driver', 'growth', 'http2', 'processes', 'relay', 'scale', 'tls']
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

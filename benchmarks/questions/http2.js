@@ -16,8 +16,8 @@ const ASKED = {
   'ours: event, HTTP/2': http2,
   'ours: messages, pipes, HTTP/2': http2,
   'ours: event, HTTP/2, TLS': { ...http2, ...secure },
-  'ours: event, attach': {},
-  'ours: event, attach, TLS': secure,
+  'ours: event, HTTP/1.1': {},
+  'ours: event, HTTP/1.1, TLS': secure,
   'bare stream, HTTP/2': { ...http2, raw: true },
   [FOREIGN]: http2
 }
@@ -54,7 +54,7 @@ export async function* run({ full, pick, wanted, profile }) {
     turn(server, load, { kind: 'binary', ...request, ...ASKED[server.name] }, ms, request.window === 1)
   for (const request of CASES) {
     const { size, count, window } = request
-    const name = `${label(size)} binary, ${count} stream${count > 1 ? 's' : ''} of a session, ${window} in flight`
+    const name = `${label(size)} binary, ${count} connection${count > 1 ? 's' : ''} on one session, ${window} in flight`
     if (!wanted(name)) continue
     const taken = await rounds(servers, full ? 7 : 3, sample(request, full ? 1000 : 400), sample(request, 250))
     const common = { question: 'http2', name, reference: 'bare stream, HTTP/2' }

@@ -124,7 +124,8 @@ class Connection {
       this.socket.removeAllListeners('error').on('error', () => {})
       this.socket.on('close', resolve)
       this.socket.write(CLOSE)
-      setTimeout(() => this.socket.destroy(), 1000).unref()
+      // hypercorn leaves streams open behind its Close
+      setTimeout(() => this.socket.destroy(), this.run.session ? 100 : 1000).unref()
       if (this.run.raw) this.socket.end()
       // The server's close frame comes as bytes to `read`; it ends the connection, and so do we.
       this.received = Number.NEGATIVE_INFINITY
