@@ -11,6 +11,9 @@ const require = createRequire(import.meta.url)
 export const at = path => fileURLToPath(new URL(path, here))
 export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
 
+/** The questions that would make the short form longer than five minutes: by name, or with --full. */
+export const LONG = ['compression', 'driver', 'growth', 'http2', 'processes', 'relay', 'scale', 'tls']
+
 // ---- children ---------------------------------------------------------------------------------------------------
 
 const children = new Set()
