@@ -79,7 +79,7 @@ export async function* run({ full, pick, wanted, profile }) {
     const { size, count, window, kind } = request
     const name = `${label(size)} ${kind}, ${count} connection${count > 1 ? 's' : ''}, ${window} in flight`
     if (!wanted(name)) continue
-    const times = count === 1 && window === 1
+    const times = window === 1
     const taken = await rounds(servers, full ? 7 : 3, server => turn(server, load, request, full ? 1000 : 250, times))
     const { rate, cpu } = bars(request)
     const mine = bars => (bars ? Object.fromEntries(ours.map(name => [name, bars])) : {})
