@@ -1,7 +1,7 @@
 // Rounds, medians, children, tables: what every question needs and none decides for itself.
 
 import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -261,6 +261,15 @@ export function show(result) {
   })
   const widths = [2, 30, 8, 15, 6, 11, 10]
   return [`${result.name}: ${result.measure}`, ...cells.map(row => line(row, widths).trimEnd())].join('\n')
+}
+
+/** Puts `text` between the two comments that `name` stands in, in a file of Markdown. */
+export function put(file, text, name) {
+  const begin = `<!-- ${name}:begin -->`
+  const end = `<!-- ${name}:end -->`
+  const [before, rest] = readFileSync(at(file), 'utf8').split(begin)
+  if (rest === undefined || !rest.includes(end)) throw new Error(`${file} has no ${begin} … ${end}`)
+  writeFileSync(at(file), `${before}${begin}\n${text}\n${end}${rest.split(end)[1]}`)
 }
 
 // ---- what ran where ---------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 // The plot is a logarithmic ladder of ratios: as many times as good as ws to the right of the line, worse to the left.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { at, LONG, short } from './harness.js'
+import { at, LONG, put, short } from './harness.js'
 
 const file = process.argv[2] ?? at('./results/latest.json')
 if (!existsSync(file)) {
@@ -206,15 +206,6 @@ function summary() {
   return [about, '', ...lines].join('\n')
 }
 
-const BEGIN = '<!-- bench:begin -->'
-const END = '<!-- bench:end -->'
-
-function put(file, text) {
-  const [before, rest] = readFileSync(at(file), 'utf8').split(BEGIN)
-  if (rest === undefined || !rest.includes(END)) throw new Error(`${file} has no ${BEGIN} … ${END}`)
-  writeFileSync(at(file), `${before}${BEGIN}\n${text}\n${END}${rest.split(END)[1]}`)
-}
-
-put('./README.md', table())
-put('../README.md', summary())
+put('./README.md', table(), 'bench')
+put('../README.md', summary(), 'bench')
 writeFileSync(at('./results/ratios.svg'), plot())
