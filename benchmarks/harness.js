@@ -40,6 +40,10 @@ export class Child {
     children.add(this)
   }
 
+  get pid() {
+    return this.#process.pid
+  }
+
   ask(request, timeout = 120_000) {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`${this.name}: no answer to ${request.do}`)), timeout)

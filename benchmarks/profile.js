@@ -1,7 +1,7 @@
 // node benchmarks/profile.js FILE.cpuprofile [COUNT]: where the time of a --profile run went, the functions that took most of it
 // themselves first.
 // node benchmarks/profile.js --by part FILE.cpuprofile ...: the share of each part of the server.
-// node benchmarks/profile.js --by part [--case TEXT] [--write]: the same of the echo's cases, which are run for it, a minute and a half;
+// node benchmarks/profile.js --by part [--case TEXT] [--write]: the same of the echo's cases, which are run for it, two minutes;
 // --write puts the table into benchmarks/README.md.
 
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util'
 import { child, label, put, short, sleep } from './harness.js'
 import { PARTS, shares } from './parts.js'
 import { startAll } from './servers/index.js'
+import { canSeeSystemCalls, watchSystemCalls } from './system-calls.js'
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -52,42 +53,64 @@ const CASES = [
   { size: 65536, count: 50, window: 1 },
   { size: 2 ** 20, count: 1, window: 8 }
 ]
-/** For how long each is warmed, and then profiled. */
+/** For how many milliseconds each is warmed, measured, and profiled, which itself costs CPU. */
 const WARM = 500
+const MEASURED = 1000
 const PROFILED = 1500
 
-/** One server's turn at one case, profiled once it is warm. */
-async function turn(server, load, request, file) {
-  await load.ask({ do: 'open', port: server.port, ...request })
-  await load.ask({ do: 'go' })
-  await sleep(WARM)
-  await server.ask({ do: 'profile' })
-  const [usage, mark] = await Promise.all([server.ask({ do: 'usage' }), load.ask({ do: 'mark' })])
-  await sleep(PROFILED)
-  const [usageAfter, markAfter] = await Promise.all([server.ask({ do: 'usage' }), load.ask({ do: 'mark' })])
-  await server.ask({ do: 'profiled', file })
-  await load.ask({ do: 'finish' })
+/** What one server uses for each message. */
+async function measure(server, load) {
+  const look = () => Promise.all([server.ask({ do: 'usage' }), load.ask({ do: 'mark' })])
+  const [usage, mark] = await look()
+  await sleep(MEASURED)
+  const [usageAfter, markAfter] = await look()
   const cpu = usageAfter.cpu - usage.cpu
-  const others = usageAfter.others === undefined ? Number.NaN : (usageAfter.others - usage.others) / cpu
   return {
     micros: cpu / (markAfter.messages - mark.messages),
-    system: (usageAfter.system - usage.system) / cpu,
-    others,
-    parts: shares(read(file))
+    others: usageAfter.others === undefined ? Number.NaN : (usageAfter.others - usage.others) / cpu,
+    system: (usageAfter.system - usage.system) / cpu
   }
 }
 
-const HEAD = ['case', 'server', 'µs of CPU', 'in the kernel', 'other threads', ...Object.keys(PARTS)]
-const percent = share => (Number.isNaN(share) ? '' : `${Math.round(100 * share)}`)
+/** One server's turn at one case: warmed, measured, profiled. */
+async function turn(server, load, request, folder, hasPerf) {
+  const file = join(folder, 'one.cpuprofile')
+  await load.ask({ do: 'open', port: server.port, ...request })
+  await load.ask({ do: 'go' })
+  await sleep(WARM)
+  const used = await measure(server, load)
+  const calls = hasPerf ? await watchSystemCalls(server.pid, MEASURED, join(folder, 'perf.data')) : {}
+  await server.ask({ do: 'profile' })
+  await sleep(PROFILED)
+  await server.ask({ do: 'profiled', file })
+  await load.ask({ do: 'finish' })
+  return { ...used, calls, parts: shares(read(file)) }
+}
 
-/** The case, the server and what it used; then the parts, which are shares of the main thread, and come to 100. */
-function line(name, server, { micros, system, others, parts }) {
-  const cells = [name, server, short(micros), percent(system), percent(others), ...Object.values(parts).map(percent)]
-  return `| ${cells.join(' | ')} |`
+const HEAD = [
+  'case',
+  'server',
+  'µs of CPU',
+  'other threads',
+  'in the kernel',
+  'write(2)',
+  'read(2)',
+  ...Object.keys(PARTS)
+]
+const percent = (share = Number.NaN) => (Number.isNaN(share) ? '' : `${Math.round(100 * share)}`)
+
+/**
+ * The case, the server, and its CPU for a message; what of that is not the main thread's, the kernel's, and of two system calls; then the
+ * parts, which are shares of the main thread, and come to 100.
+ */
+function line(name, server, { micros, system, others, calls, parts }) {
+  const ofProcess = [others, system, calls.write, calls.read].map(percent)
+  return `| ${[name, server, short(micros), ...ofProcess, ...Object.values(parts).map(percent)].join(' | ')} |`
 }
 
 async function tableOfCases() {
   const folder = mkdtempSync(join(tmpdir(), 'profile-'))
+  const hasPerf = canSeeSystemCalls()
   const load = child('load', './workers/load.js')
   const servers = await startAll(SERVERS)
   const lines = [`| ${HEAD.join(' | ')} |`, `|---|---|${'--:|'.repeat(HEAD.length - 2)}`]
@@ -96,7 +119,7 @@ async function tableOfCases() {
     const name = `${label(size)} ${kind}, ${count} × ${window}`
     if (options.case && !name.includes(options.case)) continue
     for (const server of servers) {
-      const found = await turn(server, load, { ...request, kind }, join(folder, 'one.cpuprofile'))
+      const found = await turn(server, load, { ...request, kind }, folder, hasPerf)
       const [, shown] = /^(?:ours: )?(.*)$/.exec(server.name)
       lines.push(line(server === servers[0] || lines.length === 2 ? name : '', shown, found))
       console.error(lines.at(-1))
