@@ -9,18 +9,11 @@ export function cpuTime() {
   return user + system
 }
 
-/** The inspector, while a profile is taken. */
-let session
-
 const common = {
   /** What the process has used so far: CPU in microseconds, memory in bytes. */
   usage() {
     const { rss, heapUsed, external } = process.memoryUsage()
-    const { system } = process.cpuUsage()
-    // Node has the figure of one thread from 23.9 on
-    const thread = process.threadCpuUsage?.()
-    const others = thread === undefined ? undefined : cpuTime() - thread.user - thread.system
-    return { cpu: cpuTime(), system, others, rss, heapUsed, external }
+    return { cpu: cpuTime(), rss, heapUsed, external }
   },
 
   /** As `usage`, after everything that can be collected has been: needs --expose-gc. */
@@ -30,26 +23,6 @@ const common = {
       await new Promise(resolve => setTimeout(resolve, 50))
     }
     return common.usage()
-  },
-
-  /** Starts a profile of the CPU, of Node only: a sample each 200 µs. */
-  async profile() {
-    const { Session } = await import('node:inspector/promises')
-    session = new Session()
-    session.connect()
-    await session.post('Profiler.enable')
-    await session.post('Profiler.setSamplingInterval', { interval: 200 })
-    await session.post('Profiler.start')
-    return {}
-  },
-
-  /** Ends it: the profile goes into `file`. */
-  async profiled({ file }) {
-    const { profile } = await session.post('Profiler.stop')
-    session.disconnect()
-    const { writeFileSync } = await import('node:fs')
-    writeFileSync(file, JSON.stringify(profile))
-    return {}
   },
 
   quit() {

@@ -1,17 +1,15 @@
 // node benchmarks/profile.js FILE.cpuprofile [COUNT]: where the time of a --profile run went, the functions that took most of it
 // themselves first.
 // node benchmarks/profile.js --by part FILE.cpuprofile ...: the share of each part of the server.
-// node benchmarks/profile.js --by part [--case TEXT] [--write]: the same of the echo's cases, which are run for it, two minutes;
-// --write puts the table into benchmarks/README.md.
+// node benchmarks/profile.js --by part [--case TEXT] [--write]: the same, by Linux's perf, of the echo's cases, which are run for it: a
+// minute and a half. --write puts the table into benchmarks/README.md.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { child, label, put, short, sleep } from './harness.js'
-import { PARTS, shares } from './parts.js'
+import { PARTS, sharesOfProfile, sharesOfStacks } from './parts.js'
+import { FLAGS, forget, hasPerf, sampleStacks } from './perf.js'
 import { startAll } from './servers/index.js'
-import { canSeeSystemCalls, watchSystemCalls } from './system-calls.js'
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -53,80 +51,44 @@ const CASES = [
   { size: 65536, count: 50, window: 1 },
   { size: 2 ** 20, count: 1, window: 8 }
 ]
-/** For how many milliseconds each is warmed, measured, and profiled, which itself costs CPU. */
-const WARM = 500
-const MEASURED = 1000
-const PROFILED = 1500
+/** For how many milliseconds each is warmed, and then sampled. */
+const WARM = 700
+const SAMPLED = 1500
 
-/** What one server uses for each message. */
-async function measure(server, load) {
+/** One server's turn at one case: warmed, then sampled while its messages are counted. */
+async function turn(server, load, request) {
   const look = () => Promise.all([server.ask({ do: 'usage' }), load.ask({ do: 'mark' })])
-  const [usage, mark] = await look()
-  await sleep(MEASURED)
-  const [usageAfter, markAfter] = await look()
-  const cpu = usageAfter.cpu - usage.cpu
-  return {
-    micros: cpu / (markAfter.messages - mark.messages),
-    others: usageAfter.others === undefined ? Number.NaN : (usageAfter.others - usage.others) / cpu,
-    system: (usageAfter.system - usage.system) / cpu
-  }
-}
-
-/** One server's turn at one case: warmed, measured, profiled. */
-async function turn(server, load, request, folder, hasPerf) {
-  const file = join(folder, 'one.cpuprofile')
   await load.ask({ do: 'open', port: server.port, ...request })
   await load.ask({ do: 'go' })
   await sleep(WARM)
-  const used = await measure(server, load)
-  const calls = hasPerf ? await watchSystemCalls(server.pid, MEASURED, join(folder, 'perf.data')) : {}
-  await server.ask({ do: 'profile' })
-  await sleep(PROFILED)
-  await server.ask({ do: 'profiled', file })
+  const [usage, mark] = await look()
+  const sampled = sampleStacks(server.pid, SAMPLED)
+  await sleep(SAMPLED)
+  const [usageAfter, markAfter] = await look()
   await load.ask({ do: 'finish' })
-  return { ...used, calls, parts: shares(read(file)) }
+  const micros = (usageAfter.cpu - usage.cpu) / (markAfter.messages - mark.messages)
+  return { micros, parts: sharesOfStacks(await sampled) }
 }
 
-const HEAD = [
-  'case',
-  'server',
-  'µs of CPU',
-  'other threads',
-  'in the kernel',
-  'write(2)',
-  'read(2)',
-  ...Object.keys(PARTS)
-]
-const percent = (share = Number.NaN) => (Number.isNaN(share) ? '' : `${Math.round(100 * share)}`)
-
-/**
- * The case, the server, and its CPU for a message; what of that is not the main thread's, the kernel's, and of two system calls; then the
- * parts, which are shares of the main thread, and come to 100.
- */
-function line(name, server, { micros, system, others, calls, parts }) {
-  const ofProcess = [others, system, calls.write, calls.read].map(percent)
-  return `| ${[name, server, short(micros), ...ofProcess, ...Object.values(parts).map(percent)].join(' | ')} |`
-}
+const HEAD = ['case', 'server', 'µs of CPU', ...Object.keys(PARTS)]
 
 async function tableOfCases() {
-  const folder = mkdtempSync(join(tmpdir(), 'profile-'))
-  const hasPerf = canSeeSystemCalls()
+  if (!hasPerf()) throw new Error('perf is not here, or may not look at processes: apt-get install linux-perf, as root')
   const load = child('load', './workers/load.js')
-  const servers = await startAll(SERVERS)
+  const servers = await startAll(SERVERS, { flags: FLAGS })
   const lines = [`| ${HEAD.join(' | ')} |`, `|---|---|${'--:|'.repeat(HEAD.length - 2)}`]
   for (const request of CASES) {
     const { size, count, window, kind = 'binary' } = request
-    const name = `${label(size)} ${kind}, ${count} × ${window}`
+    const name = `${label(size)} ${kind}, ${count} connection${count > 1 ? 's' : ''}, ${window} in flight`
     if (options.case && !name.includes(options.case)) continue
     for (const server of servers) {
-      const found = await turn(server, load, { ...request, kind }, folder, hasPerf)
-      const [, shown] = /^(?:ours: )?(.*)$/.exec(server.name)
-      lines.push(line(server === servers[0] || lines.length === 2 ? name : '', shown, found))
-      console.error(lines.at(-1))
+      const { micros, parts } = await turn(server, load, { ...request, kind })
+      const cells = [server === servers[0] ? name : '', server.name.replace('ours: ', ''), short(micros)]
+      lines.push(`| ${[...cells, ...Object.values(parts).map(share => Math.round(100 * share))].join(' | ')} |`)
     }
   }
   for (const each of [...servers, load]) await each.stop()
-  rmSync(folder, { recursive: true })
+  for (const { pid } of servers) forget(pid)
   return lines.join('\n')
 }
 
@@ -134,7 +96,7 @@ if (options.by === undefined) printFunctions(positionals)
 else if (positionals.length) {
   for (const file of positionals) {
     console.log(file)
-    for (const [part, share] of Object.entries(shares(read(file)))) {
+    for (const [part, share] of Object.entries(sharesOfProfile(read(file)))) {
       console.log(`${(100 * share).toFixed(1).padStart(5)} %  ${part.padEnd(16)} ${PARTS[part]}`)
     }
   }
