@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 
 /** A process that `perf` is to see the JavaScript of is started with this. */
-export const FLAGS = ['--perf-basic-prof', '--no-logfile-per-isolate', '--logfile=/dev/null']
+export const FLAGS = ['--perf-basic-prof', '--no-logfile-per-isolate', '--logfile=/tmp/perf-%p.log']
 
 /** Whether `perf` is here, and may look at other processes. */
 export function hasPerf() {
@@ -40,7 +40,7 @@ export async function sampleStacks(pid, ms) {
     })
 }
 
-/** Removes what such a process leaves behind: the names of its functions, where perf looks for them. */
+/** Removes what such a process leaves behind: the names of its functions, where perf looks for them, and a log. */
 export function forget(pid) {
-  rmSync(`/tmp/perf-${pid}.map`, { force: true })
+  for (const ending of ['map', 'log']) rmSync(`/tmp/perf-${pid}.${ending}`, { force: true })
 }
