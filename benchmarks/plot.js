@@ -1,9 +1,10 @@
 // node benchmarks/plot.js [FILE]: results/latest.json, and the files of the questions that are not in the short form, as a plot,
-// results/ratios.svg, as tables in benchmarks/README.md, and as six rows in the README of the project.
+// results/ratios.svg, as tables in benchmarks/README.md, one of them of the bars that were not reached, as six rows
+// in the README of the project, and as a table in docs/scaling.md.
 // The plot is a logarithmic ladder of ratios: as many times as good as ws to the right of the line, worse to the left.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { at, LONG, put, short } from './harness.js'
+import { at, barText, LONG, put, short } from './harness.js'
 
 const file = process.argv[2] ?? at('./results/latest.json')
 if (!existsSync(file)) {
@@ -168,6 +169,37 @@ function tableRows({ name, measure, figures, reference }) {
   })
 }
 
+/** The bars beside ws that were not reached, by CPU where there are both: each case with the ratios of the contestants that have the bar. */
+function missed() {
+  const lines = ['| case | measure | target | ratio to ws |', '|---|---|--:|---|']
+  for (const { question, name, measure, reference, figures } of results) {
+    if (['decode', 'encode'].includes(question) || measure === 'messages/s') continue
+    const judged = Object.entries(figures).flatMap(([contestant, { ratio, bars = [] }]) =>
+      bars.filter(({ of }) => of === reference).map(bar => ({ contestant, ratio, bar }))
+    )
+    if (judged.every(({ bar }) => bar.met)) continue
+    const ratios = judged.map(({ contestant, ratio }) => `${contestant.replace('ours: ', '')} ${ratio.toFixed(2)}`)
+    const bars = [...new Set(judged.map(({ bar }) => barText(bar)))]
+    lines.push(`| ${[`${question}: ${name}`, measure, bars.join(', '), ratios.join('; ')].join(' | ')} |`)
+  }
+  return `${circumstances(latest)}\n\n${lines.join('\n')}`
+}
+
+/** For docs/scaling.md: what each way to serve one port comes to, a line for each case of a library. */
+function processes() {
+  const { results, ...run } = others.processes
+  const names = [...new Set(results.map(({ name }) => name))]
+  const ways = [...new Set(Object.keys(results[0].figures).map(contestant => contestant.split(': ')[1]))]
+  const lines = [`| | | ${ways.join(' | ')} |`, `|---|---|${'--:|'.repeat(ways.length)}`]
+  for (const name of names) {
+    for (const { measure, figures } of results.filter(row => row.name === name)) {
+      const cells = Object.values(figures).map(({ median }) => short(median))
+      lines.push(`| ${[measure === 'messages/s' ? name : '', measure, ...cells].join(' | ')} |`)
+    }
+  }
+  return `${circumstances(run, latest)}\n\n${lines.join('\n')}`
+}
+
 /** What the front page shows: some of what is ahead of ws, and some of what is behind. */
 const SUMMARY = [
   ['read messages of 125 bytes of ASCII, in process', 'decode', '125 B ascii, masked, as a server reads'],
@@ -207,5 +239,7 @@ function summary() {
 }
 
 put('./README.md', table(), 'bench')
+put('./README.md', missed(), 'missed')
+if (others.processes) put('../docs/scaling.md', processes(), 'processes')
 put('../README.md', summary(), 'bench')
 writeFileSync(at('./results/ratios.svg'), plot())
