@@ -2,7 +2,8 @@
 
 import type { ServerHttp2Stream } from 'node:http2'
 import type { Duplex as NodeDuplex } from 'node:stream'
-import type { CloseInfo, Role } from './connection.js'
+import type { CloseInfo } from './closing-facts.js'
+import type { Role } from './connection.js'
 import type { ReadyState } from './connection-phase.js'
 import { type HandshakeDriver, SENT } from './drivers/handshake-driver.js'
 import { Http1ClientDriver, Http1ServerDriver } from './drivers/http1-driver.js'

@@ -4,7 +4,7 @@
 import type { ReadableStream, WritableStream, WritableStreamDefaultController } from 'node:stream/web'
 import { follow, unfollow } from '../abort-signals.js'
 import { checkOptions } from '../checks.js'
-import type { CloseInfo } from '../connection.js'
+import type { CloseInfo } from '../closing-facts.js'
 import { Deferred } from '../deferred.js'
 import { kEndpoint } from '../endpoint.js'
 import { checkSignal } from '../options.js'

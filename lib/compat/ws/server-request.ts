@@ -68,8 +68,7 @@ export function forCore(request: IncomingMessage, offered: Set<string>, protocol
   const { method, url, headers, socket } = request
   const { host = 'localhost', 'sec-websocket-version': version } = headers
   const isOffered = protocol === '' || offered.has(protocol)
-  // a copy of what is needed, since the core keeps it as long as the connection lasts
-  if (typeof version === 'string' && headers.host !== undefined && isOffered) return { method, url, socket, headers }
+  if (typeof version === 'string' && headers.host !== undefined && isOffered) return request
   const fields: UpgradeRequest['headers'] = { ...headers, host, 'sec-websocket-version': String(version) }
   if (!isOffered) fields['sec-websocket-protocol'] = protocol
   return { method, url, socket, headers: fields }

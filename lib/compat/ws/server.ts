@@ -5,6 +5,7 @@ import { EventEmitter } from 'node:events'
 import http, { type Server as HttpServer, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { kEndpoint } from '../../endpoint.js'
 import { WebSocketStream } from '../../index.js'
 import type { Emitter, ServerEvents } from './events.js'
 import {
@@ -317,6 +318,8 @@ export class WebSocketServer<
     ) => InstanceType<Socket>
     const client = new Class(null, undefined, this.options)
     client[kAdopt](core, socket)
+    // the program has it from 'connection', and decides how long it stays
+    core[kEndpoint].forgetHeads()
     if (this.clients !== undefined) {
       this.clients.add(client)
       client.on('close', () => this[kForget](client))
