@@ -44,17 +44,24 @@ const LIBRARY = [
 
 const bundles = new Map()
 
+function textOf(url) {
+  try {
+    return readFileSync(fileURLToPath(url), 'utf8')
+  } catch (cause) {
+    throw new Error(`cannot read ${fileURLToPath(url)}: a profile of an earlier build?`, { cause })
+  }
+}
+
 /** The file of lib/ that a line of a bundle, counted from nought, came from; undefined for a file that is no bundle. */
 function origin(url, line) {
   if (!bundles.has(url)) {
-    const marks = []
-    readFileSync(fileURLToPath(url), 'utf8')
+    const marks = textOf(url)
       .split('\n')
-      .forEach((text, at) => {
-        const name = /^\/\/ (lib\/\S+)$/.exec(text)?.[1]
-        if (name) marks.push({ at, name })
-      })
-    bundles.set(url, marks)
+      .map((text, at) => ({ at, name: /^\/\/ (lib\/\S+)$/.exec(text)?.[1] }))
+    bundles.set(
+      url,
+      marks.filter(({ name }) => name !== undefined)
+    )
   }
   return bundles.get(url).findLast(({ at }) => at <= line)?.name
 }

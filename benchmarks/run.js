@@ -90,7 +90,7 @@ const missed = results.flatMap(result =>
   Object.entries(result.figures).flatMap(([contestant, figure]) =>
     (figure.bars ?? [])
       .filter(bar => !bar.met)
-      .map(bar => `${result.question}: ${result.name}: ${contestant} ${barText(bar)}`)
+      .map(bar => `${result.question}: ${result.name}: ${result.measure}: ${contestant} ${barText(bar)}`)
   )
 )
 const judged = results.flatMap(({ figures }) => Object.values(figures)).flatMap(({ bars }) => bars ?? []).length
