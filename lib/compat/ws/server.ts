@@ -4,8 +4,8 @@
 import { EventEmitter } from 'node:events'
 import http, { type Server as HttpServer, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Duplex } from 'node:stream'
-import { WebSocketStream } from '../../index.js'
+import { Duplex } from 'node:stream'
+import { type HandshakeError, WebSocketStream } from '../../index.js'
 import type { Emitter, ServerEvents } from './events.js'
 import {
   kAddedFields,
@@ -15,6 +15,7 @@ import {
   kConnected,
   kForget,
   kListen,
+  kRefuseMore,
   kRefuseWrong,
   kState,
   kSubscriptions,
@@ -275,9 +276,21 @@ export class WebSocketServer<
       this[kCoreOptions].of(this.options)
     )
     for (const [key, { name, values }] of added) if (!OWN.has(key)) core.setHeader(name, values)
-    core.accept({ protocol })
+    if (!core.accept({ protocol })) {
+      this[kRefuseMore](core, request, socket)
+      return
+    }
     socket.off('error', destroy)
     this[kConnected](core, socket, request, callback)
+  }
+
+  /** The core refuses what `ws` takes, such as a malformed Host. It says why as soon as it has a wire: one that leads nowhere. */
+  private [kRefuseMore](core: WebSocketStream, request: IncomingMessage, socket: Duplex): void {
+    const nowhere = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
+    core.attach(nowhere).opened.catch(({ status, message }: HandshakeError) => {
+      core.destroy()
+      this[kRefuseWrong]({ status, message }, request, socket)
+    })
   }
 
   /** The header fields that `headers` listeners add to the response, by lower-case name. */
