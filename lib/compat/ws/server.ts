@@ -311,7 +311,8 @@ export class WebSocketServer<
       const name = line.slice(0, colon).trim()
       const key = name.toLowerCase()
       const field = added.get(key) ?? { name, values: [] }
-      field.values.push(line.slice(colon + 1).trim())
+      // `ws` writes the lines as UTF-8, whose bytes are the characters of the core's values
+      field.values.push(Buffer.from(line.slice(colon + 1).trim()).toString('latin1'))
       added.set(key, field)
     }
     return added

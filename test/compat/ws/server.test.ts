@@ -149,6 +149,7 @@ t.test('headers: lines can be added to the response', async t => {
   wss.on('headers', (headers, request) => {
     seen.push([...headers, request.url!])
     headers.push('Set-Cookie: a=b', 'Set-Cookie: c=d', 'X-Two: 1\r\nX-Three: 2', 'Sec-WebSocket-Protocol: mine')
+    headers.push('X-Name: Zoë 😀')
   })
   const { head } = await ask(t, portOf(wss), { 'Sec-WebSocket-Protocol': 'chat' })
   t.same(seen, [
@@ -163,6 +164,7 @@ t.test('headers: lines can be added to the response', async t => {
   ])
   t.match(head.text, /Set-Cookie: a=b\r\nSet-Cookie: c=d\r\nX-Two: 1\r\nX-Three: 2\r\n/)
   t.equal(head.headers['sec-websocket-protocol'], 'mine')
+  t.equal(Buffer.from(head.headers['x-name']!, 'latin1').toString(), 'Zoë 😀', 'as UTF-8')
 })
 
 t.test('noServer: handleUpgrade calls back synchronously, and frames after the request arrive later', async t => {
