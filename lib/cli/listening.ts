@@ -3,7 +3,8 @@
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { OriginCheck } from '../index.js'
+import { type OriginCheck, WebSocketStream } from '../index.js'
+import { checked } from './client-options.js'
 import { Failure, whenAborted } from './io.js'
 import { list, type Option, text } from './options.js'
 
@@ -65,8 +66,10 @@ export class Listening {
   /**
    * Accepts requests without an origin, which do not come from a browser, our own pages, and the listed origins. `Host` does not prove that
    * a page is ours: any name can resolve to this address.
+   * @throws UsageError if no browser sends such an origin
    */
   originCheck(listed: readonly string[]): OriginCheck {
+    checked(() => WebSocketStream.server({ origins: listed.filter(origin => origin !== '*') }).destroy())
     const names = [this.host, ...(isLoopback(this.host) ? ['localhost', '127.0.0.1', '::1'] : [])]
     return origin => {
       if (origin === undefined || listed.includes('*') || listed.includes(origin)) return true

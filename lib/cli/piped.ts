@@ -203,7 +203,9 @@ class Piped {
     const { call } = this
     try {
       for await (const message of call.ws.streams) {
-        if (this.hasEnough || this.isUnread || this.settings.sendOnly) continue
+        // drops everything that still comes, which is cheaper than to skip it message by message
+        if (this.isUnread) break
+        if (this.hasEnough || this.settings.sendOnly) continue
         await this.show(message)
         this.progress.received++
         if (!this.hasEnough) continue

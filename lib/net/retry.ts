@@ -6,9 +6,11 @@ import { CloseCode } from '../protocol/close-code.js'
 /** Refusals that may be temporary (RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4). */
 const PASSING_STATUSES: readonly number[] = [408, 425, 429]
 
-/** The server does not speak WebSocket, or not with this client. */
+/**
+ * The server does not speak WebSocket, or not with this client. An invalid response is final by its status; a connection that is closed
+ * without a response is not, since a server that restarts does so, and a proxy whose server is down.
+ */
 const FINAL_ERRORS: readonly string[] = [
-  'WS_ERR_BAD_RESPONSE',
   'WS_ERR_MALFORMED_HEAD',
   'WS_ERR_MALFORMED_BODY',
   'WS_ERR_HTTP_VERSION',

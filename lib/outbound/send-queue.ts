@@ -141,9 +141,18 @@ export class SendQueue implements Sender<Message> {
 
   private run(): boolean {
     while (this.current === null && !this.blocked && !this.held && this.at < this.queue.length) this.send(this.shift())
+    this.callWaiting()
     if (this.settled.length > 0 && this.isSettled) this.settle()
     if (this.stuck !== null && this.isStuck) this.stuck()
     return this.current === null && !this.blocked && !this.held
+  }
+
+  /** The application may wait for what it has written before it ends its message: those callbacks do not wait for the end. */
+  private callWaiting(): void {
+    while (this.isStuck && this.at < this.queue.length && this.queue[this.at]!.item === null) {
+      const { written } = this.shift()
+      this.current!.whenTaken(() => this.whenSent(written!))
+    }
   }
 
   private settle(): void {

@@ -70,6 +70,11 @@ export class FramesView extends View<any, Frame> {
   /** @internal */
   readonly isByHand = true
 
+  /** What was written has been passed on, since this is its turn. @internal */
+  whenTaken(callback: () => void): void {
+    callback()
+  }
+
   /** @internal */
   begin(): void {
     this.hasTurn = true

@@ -47,6 +47,8 @@ export class MessageWriter extends Writable {
   // a write or end that waits for this message's turn, and its callback
   private held: (() => void) | null = null
   private callback: Callback | null = null
+  // those who wait until nothing waits here
+  private takers: (() => void)[] = []
 
   /** @internal */
   constructor(
@@ -89,6 +91,18 @@ export class MessageWriter extends Writable {
   proceed(): void {}
 
   /** @internal */
+  whenTaken(callback: () => void): void {
+    if (this.writableLength === 0) callback()
+    else this.takers.push(callback)
+  }
+
+  private taken(): void {
+    const { takers } = this
+    this.takers = []
+    for (const callback of takers) callback()
+  }
+
+  /** @internal */
   connectionOver(): void {
     this.destroy(this.owner.notOpen())
   }
@@ -108,14 +122,21 @@ export class MessageWriter extends Writable {
   override _write(chunk: string | Buffer, encoding: BufferEncoding, callback: Callback): void {
     this.whenReady(callback, () => {
       this.sendChunk(chunk, encoding)
-      this.owner.whenSent(callback)
+      this.whenSent(callback)
     })
   }
 
   override _writev(chunks: { chunk: string | Buffer; encoding: BufferEncoding }[], callback: Callback): void {
     this.whenReady(callback, () => {
       for (const { chunk, encoding } of chunks) this.sendChunk(chunk, encoding)
-      this.owner.whenSent(callback)
+      this.whenSent(callback)
+    })
+  }
+
+  private whenSent(callback: Callback): void {
+    this.owner.whenSent(error => {
+      callback(error)
+      if (this.writableLength === 0) this.taken()
     })
   }
 
@@ -142,6 +163,7 @@ export class MessageWriter extends Writable {
     this.held = null
     if (state === 'begun') this.owner.messageBroken(error)
     if (state !== 'done') this.owner.sendQueue.done(this)
+    this.taken()
     const { callback: waiting } = this
     this.callback = null
     if (waiting !== null) nextTick(waiting, error ?? new WebSocketError('WS_ERR_NOT_OPEN'))

@@ -14,6 +14,8 @@ export interface PiecewiseMessage {
   begin(): void
   /** The wire takes more of it. */
   proceed(): void
+  /** Calls back when what was written to it so far has been written to the wire, or will not be. */
+  whenTaken(callback: () => void): void
   /** Nothing can be sent any more. */
   connectionOver(): void
 }

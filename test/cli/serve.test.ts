@@ -128,6 +128,14 @@ t.test('--origin allows the listed origins, and a star all of them', async t => 
   t.equal(await statusOf(some.url, { origin: 'http://three.example' }), 403)
   const all = await serve(t, '--origin', '*')
   t.equal(await statusOf(all.url, { origin: 'http://three.example' }), 101)
+  for (const command of [
+    ['serve', '--port', '0'],
+    ['relay', '0', 'ws://localhost/']
+  ]) {
+    const { code, err } = await finish(t, [...command, '--origin', '*', '--origin', 'http://one.example/'])
+    t.equal(code, 2)
+    t.match(err, /not 'http:\/\/one\.example\/'; did you mean 'http:\/\/one\.example'\?/)
+  }
 })
 
 t.test('on an address that is not loopback, its own origin is that address', async t => {

@@ -417,6 +417,20 @@ t.test('pauses grow, are random, and have a maximum', async t => {
   t.same(longest({}, 5000)[0], 5000)
 })
 
+t.test('a server that closes without a response, or in the middle of one, is tried again', async t => {
+  const end: Talk = peer => peer.end()
+  const cut: Talk = peer => {
+    peer.write(Buffer.from('HTTP/1.1 101 Swi'))
+    peer.end()
+  }
+  const { url, heads } = await script(t, end, cut, leave(1001), end)
+  const { options, notes } = noting(4)
+  t.equal(await all(reconnect(url, options)), 1)
+  t.equal(heads.length, 4)
+  const lost = { error: { name: 'HandshakeError', code: 'WS_ERR_BAD_RESPONSE' } }
+  t.match(notes, [lost, lost, { error: { closeCode: 1001 } }, lost])
+})
+
 t.test('temporary errors are not final', async t => {
   const tls = (code: string): Error =>
     new HandshakeError('WS_ERR_CONNECTION_LOST', { cause: Object.assign(new Error(code), { code }) })

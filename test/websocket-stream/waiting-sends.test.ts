@@ -41,6 +41,47 @@ for (const setup of IN_MEMORY) {
     t.equal(ws.bufferedAmount, 0)
   })
 
+  t.test(`drained() waits for what was written of a message, not for its end: ${name}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    const writer = ws.createMessage('binary')
+    await ws.drained()
+    for (const piece of ['one', 'two', 'three']) {
+      writer.write(Buffer.from(piece))
+      await ws.drained()
+      t.equal(ws.bufferedAmount, 0)
+      t.equal((await peer.nextFrame())?.payload.toString(), piece)
+    }
+    ws.text('behind it')
+    let isDrained = false
+    const drained = ws.drained().then(() => (isDrained = true))
+    await settle()
+    t.equal(isDrained, false, 'a message behind it waits for its end')
+    writer.end()
+    await drained
+  })
+
+  t.test(`drained() waits for the pieces that wait in the message: ${name}`, async t => {
+    const { ws, peer, socket } = await open(t, setup, { highWaterMark: 100 })
+    const writer = ws.createMessage('binary')
+    const isTaken: boolean[] = []
+    for (let i = 0; i < 3; i++) writer.write(Buffer.alloc(1000, i), () => (isTaken[i] = true))
+    await ws.drained()
+    t.same(isTaken, [true, true, true])
+    for (let size = 0; size < 3000; ) size += (await peer.nextFrame())!.payload.length
+    writer.write('more')
+    const drained = ws.drained()
+    writer.destroy()
+    await drained
+    socket.destroy()
+  })
+
+  t.test(`drained() of a frames view waits for what was written of a message: ${name}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    ws.frames.write({ opcode: TEXT, payload: 'ab', fin: false })
+    await ws.drained()
+    t.match(await peer.nextFrame(), { fin: false, payload: Buffer.from('ab') })
+  })
+
   t.test(`drained() waits for a socket that has taken some of the data and is not full: ${setup.join}`, async t => {
     const [near, far] = await tcpPair(t, false)
     const [ws, peer] = [WebSocketStream.server(), WebSocketStream.client('ws://localhost/')]
@@ -223,4 +264,19 @@ t.test('a fragmenter used on its own waits for its reader', async t => {
     await once(fragmenter, 'end')
     t.equal(frames, 'fragmentSize' in options ? 8 : 4)
   }
+})
+
+t.test('drained() before a connection is open waits for what was written of a message, not for its end', async t => {
+  const [near, far] = await tcpPair(t, true)
+  const [ws, peer] = [WebSocketStream.client('ws://localhost/'), WebSocketStream.server()]
+  t.teardown(() => {
+    ws.destroy()
+    peer.destroy()
+  })
+  ws.createMessage('text').write('before')
+  const drained = ws.drained()
+  ws.attach(near)
+  peer.attach(far)
+  await drained
+  t.equal(ws.readyState, 'open')
 })

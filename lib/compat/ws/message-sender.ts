@@ -31,6 +31,11 @@ export class MessageSender {
     private readonly unreadable: (error: Error) => void
   ) {}
 
+  /** Whether a message has begun whose last fragment has not been sent. */
+  get isOpen(): boolean {
+    return this.writer !== null
+  }
+
   send(payload: string | Uint8Array | Blob, options: SendOptions, callback?: Sent): void {
     const { binary = typeof payload !== 'string', compress = true, fin = true } = options
     const isBlob = payload instanceof Blob

@@ -23,8 +23,9 @@ export function checkRequest({ method, headers }: IncomingMessage, hasExtensions
   if (!KEY.test(headers['sec-websocket-key'] ?? '')) {
     return { status: 400, message: 'Missing or invalid Sec-WebSocket-Key header' }
   }
-  const version = Number(headers['sec-websocket-version'])
-  if (version !== 13 && version !== 8) {
+  // a request made by the program itself may have a number
+  const version = String(headers['sec-websocket-version'])
+  if (version !== '13' && version !== '8') {
     const supported = { 'Sec-WebSocket-Version': '13, 8' }
     return { status: 400, message: 'Missing or invalid Sec-WebSocket-Version header', headers: supported }
   }

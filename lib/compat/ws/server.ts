@@ -4,11 +4,11 @@
 import { EventEmitter } from 'node:events'
 import http, { type Server as HttpServer, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Duplex } from 'node:stream'
+import { Duplex } from 'node:stream'
 import { kEndpoint } from '../../endpoint.js'
 import { acceptValue } from '../../handshake/accept-key.js'
 import { TOKEN } from '../../handshake/fields.js'
-import { WebSocketStream } from '../../index.js'
+import { type HandshakeError, WebSocketStream } from '../../index.js'
 import type { Emitter, ServerEvents } from './events.js'
 import {
   kAddedFields,
@@ -18,6 +18,7 @@ import {
   kConnected,
   kForget,
   kListen,
+  kRefuseMore,
   kRefuseWrong,
   kState,
   kSubscriptions,
@@ -270,9 +271,21 @@ export class WebSocketServer<
       this[kCoreOptions].of(this.options)
     )
     for (const [key, { name, values }] of added) if (!OWN.has(key)) core.setHeader(name, values)
-    core.accept({ protocol })
+    if (!core.accept({ protocol })) {
+      this[kRefuseMore](core, request, socket)
+      return
+    }
     socket.off('error', destroy)
     this[kConnected](core, socket, request, callback)
+  }
+
+  /** The core refuses what `ws` takes, such as a malformed Host. It says why as soon as it has a wire: one that leads nowhere. */
+  private [kRefuseMore](core: WebSocketStream, request: IncomingMessage, socket: Duplex): void {
+    const nowhere = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
+    core.attach(nowhere).opened.catch(({ status, message }: HandshakeError) => {
+      core.destroy()
+      this[kRefuseWrong]({ status, message }, request, socket)
+    })
   }
 
   /** The header fields that `headers` listeners add to the response, by lower-case name. */
@@ -293,7 +306,8 @@ export class WebSocketServer<
       const name = line.slice(0, colon).trim()
       const key = name.toLowerCase()
       const field = added.get(key) ?? { name, values: [] }
-      field.values.push(line.slice(colon + 1).trim())
+      // `ws` writes the lines as UTF-8, whose bytes are the characters of the core's values
+      field.values.push(Buffer.from(line.slice(colon + 1).trim()).toString('latin1'))
       added.set(key, field)
     }
     return added

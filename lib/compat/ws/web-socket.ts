@@ -286,7 +286,13 @@ export class WebSocket extends SocketEmitter {
     if (!this[kCanSend](given, callback)) return
     const payload = toControl(given)
     const core = this[kCore]!
-    void core[kind](payload, IN_ORDER)
+    if (this[kSender]?.isOpen) {
+      // between two fragments (RFC 6455 §5.4): the end of the message may be far off
+      core.flush()
+      void core[kind](payload)
+    } else {
+      void core[kind](payload, IN_ORDER)
+    }
     if (callback !== undefined)
       core.drained().then(
         () => process.nextTick(callback),

@@ -74,6 +74,28 @@ t.test('invalid requests are refused with the messages of ws, or passed to wsCli
   t.match(head.headers['sec-websocket-extensions'], /^permessage-deflate/)
 })
 
+t.test('what the core refuses is refused before it is a connection, or passed to wsClientError', async t => {
+  const { wss } = await serve(t)
+  wss.on('connection', () => t.fail('it is no connection'))
+  const cases: [string, Record<string, string | null>, string?][] = [
+    ['malformed WebSocket handshake: Host', { Host: 'a b' }],
+    ['malformed WebSocket handshake: Host', { Host: '' }],
+    ['malformed WebSocket handshake: the target', {}, 'GET /a?b#c HTTP/1.1'],
+    ['malformed WebSocket handshake: the request has a body', { 'Content-Length': '3' }],
+    ['malformed WebSocket handshake: Sec-WebSocket-Extensions', { 'Sec-WebSocket-Extensions': 'a;;b' }],
+    ['Missing or invalid Sec-WebSocket-Version header', { 'Sec-WebSocket-Version': '0xd' }],
+    ['Missing or invalid Sec-WebSocket-Version header', { 'Sec-WebSocket-Version': '13.0' }]
+  ]
+  for (const [message, changes, line] of cases) {
+    const { peer, head } = await ask(t, portOf(wss), changes, line)
+    t.equal(head.status, 400, message)
+    t.equal((await peer.rest()).toString(), message)
+  }
+  t.equal(wss.clients.size, 0)
+  wss.on('wsClientError', (error, socket) => socket.end(`HTTP/1.1 418 ${error.message.replace(/.*: /, '')}\r\n\r\n`))
+  t.equal((await ask(t, portOf(wss), { Host: 'a b' })).head.status, 418)
+})
+
 t.test('verifyClient, synchronous or not', async t => {
   let info: { origin: string; secure: boolean } | undefined
   const { wss } = await serve(t, {
@@ -127,6 +149,7 @@ t.test('headers: lines can be added to the response', async t => {
   wss.on('headers', (headers, request) => {
     seen.push([...headers, request.url!])
     headers.push('Set-Cookie: a=b', 'Set-Cookie: c=d', 'X-Two: 1\r\nX-Three: 2', 'Sec-WebSocket-Protocol: mine')
+    headers.push('X-Name: Zoë 😀')
   })
   const { head } = await ask(t, portOf(wss), { 'Sec-WebSocket-Protocol': 'chat' })
   t.same(seen, [
@@ -141,6 +164,7 @@ t.test('headers: lines can be added to the response', async t => {
   ])
   t.match(head.text, /Set-Cookie: a=b\r\nSet-Cookie: c=d\r\nX-Two: 1\r\nX-Three: 2\r\n/)
   t.equal(head.headers['sec-websocket-protocol'], 'mine')
+  t.equal(Buffer.from(head.headers['x-name']!, 'latin1').toString(), 'Zoë 😀', 'as UTF-8')
 })
 
 t.test('noServer: handleUpgrade calls back synchronously, and frames after the request arrive later', async t => {

@@ -148,6 +148,24 @@ t.test('pings keep their order, and call back when they have been sent', async t
   t.ok((await cut) instanceof Error)
 })
 
+t.test('pings and pongs pass between the fragments of a message that has not ended, and call back', async t => {
+  const { client, server } = await open(t, { perMessageDeflate: { threshold: 0 } })
+  const seen: string[] = []
+  server.on('message', data => void seen.push(String(data)))
+  server.on('ping', data => seen.push(`ping ${data}`))
+  server.on('pong', data => seen.push(`pong ${data}`))
+  client.send('one ', { fin: false })
+  const sent = new Promise<unknown>(resolve => client.ping('a', undefined, resolve))
+  client.pong('b')
+  t.equal(String((await once(client, 'pong'))[0]), 'a')
+  t.notOk(await sent)
+  t.same(seen, ['ping a', 'pong b'])
+  client.send('message', { fin: true })
+  client.ping('c')
+  await once(server, 'ping')
+  t.same(seen, ['ping a', 'pong b', 'one message', 'ping c'])
+})
+
 t.test('without autoPong the application must answer', async t => {
   const { client, server } = await open(t, { autoPong: false })
   server.on('ping', data => server.pong(`not ${data}`))
