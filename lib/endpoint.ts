@@ -148,7 +148,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
   /** Restarts `handshakeTimeout` for a server whose response depends on another server. On timeout it answers 504 (RFC 9110 §15.6.5). */
   awaitGateway(): void {
     const late = new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 504 })
-    this.connection.expectHandshake(() => this.handshake?.driver.fault(late))
+    this.connection.expectHandshake(() => this.handshake?.driver.fail(late))
   }
 
   private obey(signal: AbortSignal): void {
@@ -164,7 +164,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     if (handshake === null) this.sender.close(NORMAL)
     else if (this.connection.role === 'client') this.abandon(new HandshakeError('WS_ERR_ABORTED', { cause }))
     // without a wire the server cannot answer yet: see `join`
-    else if (this.isJoined) handshake.driver.fault(new HandshakeError('WS_ERR_ABORTED', { status: 503, cause }))
+    else if (this.isJoined) handshake.driver.fail(new HandshakeError('WS_ERR_ABORTED', { status: 503, cause }))
   }
 
   // The wire
@@ -220,7 +220,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     const { driver } = this
     this.connection.inputEnded()
     this.pipeline.wire!.next!.finish()
-    if (driver !== null && driver === this.driver) driver.peerLeft()
+    if (driver !== null && driver === this.driver) driver.peerLeft?.()
   }
 
   wireLost(cause?: unknown): void {

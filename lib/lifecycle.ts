@@ -64,7 +64,7 @@ export class Lifecycle {
   }
 
   /** Status and header fields of the handshake response, also of one that refused; null until it is known. */
-  get answer(): { readonly status: number; readonly headers: Headers } | null {
+  get response(): { readonly status: number; readonly headers: Headers } | null {
     return this.info ?? this.rare?.openError ?? null
   }
 

@@ -6,7 +6,7 @@ import type { Settings } from '../options.js'
 import type { Frame } from '../protocol/frame.js'
 import type { ReceivedMessage } from '../protocol/message-joiner.js'
 import { type Buffer, nextTick, warn } from '../runtime/node.js'
-import { type Batch, type FaultListener, link, type Receiver, type Sender } from '../stages/stage.js'
+import { type Batch, type ErrorListener, link, type Receiver, type Sender } from '../stages/stage.js'
 import { type BytesOwner, BytesView } from '../views/bytes-view.js'
 import { type FramesOwner, FramesView } from '../views/frames-view.js'
 import { MessagesView } from '../views/messages-view.js'
@@ -34,8 +34,8 @@ export interface MessageReceiverOwner extends DeliveryOwner {
 
 /** The methods of a Pipeline that link stages between its decoder and the delivery. */
 interface InboundPipeline {
-  deliverMessages(delivery: Receiver<ReceivedMessage>, listener: FaultListener): Receiver<Frame>
-  deliverBytes(delivery: Receiver<Buffer>, listener: FaultListener): Receiver<Frame>
+  deliverMessages(delivery: Receiver<ReceivedMessage>, listener: ErrorListener): Receiver<Frame>
+  deliverBytes(delivery: Receiver<Buffer>, listener: ErrorListener): Receiver<Frame>
   deliverFrames(entrance: Receiver<Frame>): Receiver<Frame>
   /** Delivers frames as they are on the wire, without decompression. */
   bypassExtensions(queue: { hold(): void; release(): void }): void

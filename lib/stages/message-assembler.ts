@@ -7,7 +7,7 @@ import type { MessageLimits } from '../protocol/fragment-rules.js'
 import type { Frame } from '../protocol/frame.js'
 import { MessageJoiner, type ReceivedMessage, readWhole } from '../protocol/message-joiner.js'
 import { isControl } from '../protocol/opcode.js'
-import { type Batch, type FaultListener, Stage } from './stage.js'
+import { type Batch, type ErrorListener, Stage } from './stage.js'
 
 /** The options of a MessageAssembler. */
 export interface MessageAssemblerOptions {
@@ -22,7 +22,7 @@ export interface MessageAssemblerOptions {
 /** Joins fragments into messages (RFC 6455 §5.4, §5.6). Used on its own, it is destroyed if the peer breaks a rule. */
 export class MessageAssembler extends Stage<Frame, ReceivedMessage> {
   /** @internal */
-  listener: FaultListener | null = null
+  listener: ErrorListener | null = null
 
   // a message of which some parts have arrived
   private joiner: MessageJoiner<ReceivedMessage> | null = null

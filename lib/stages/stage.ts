@@ -26,7 +26,7 @@ export interface Sender<T> {
 }
 
 /** Is notified when the peer breaks a rule. Otherwise the stream would be destroyed, and no Close frame could be sent. */
-export interface FaultListener {
+export interface ErrorListener {
   fail(error: WebSocketError): void
 }
 

@@ -1,4 +1,4 @@
-// Keepalive and the time for closing, where bytes flow, where they do not, and where nothing but them keeps the process.
+// Keepalive and closeTimeout while data flows, while it does not, and when only they could keep the process alive.
 
 import { once } from 'node:events'
 import { Duplex } from 'node:stream'
@@ -22,7 +22,7 @@ import {
 
 const MIB = 2 ** 20
 
-/** An end of a wire that is given a piece at a time, and takes `delay` ms for each of 64 KiB, or nothing at all. */
+/** An end of a wire that reads piece by piece, and takes `delay` ms for each 64 KiB, or reads nothing at all. */
 class SlowEnd extends Duplex {
   other!: SlowEnd
   delay = 0
@@ -61,7 +61,7 @@ class SlowEnd extends Duplex {
   }
 }
 
-/** Resolves when the peer has so many bytes, or its wire has ended. */
+/** Resolves when the peer has received this many bytes, or its wire has ended. */
 function counted(peer: RawPeer, bytes: number): Promise<number> {
   const { stream } = peer
   stream.removeAllListeners('data')
@@ -102,7 +102,7 @@ t.test('a wire that takes bytes is alive, however late the Pong', { timeout: 60_
     left.delay = 8
     const began = performance.now()
     ws.binary(Buffer.alloc(16 * MIB))
-    // no Pong comes: its Ping waits behind the message
+    // no Pong arrives: its Ping waits behind the message
     t.ok((await counted(peer, 16 * MIB)) >= 16 * MIB, name)
     t.ok(performance.now() - began > 1550, `${name}: it took longer than both together`)
     t.same(errors, [], name)

@@ -6,6 +6,8 @@ import http, { type Server as HttpServer, type IncomingMessage, type OutgoingHtt
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { kEndpoint } from '../../endpoint.js'
+import { acceptValue } from '../../handshake/accept-key.js'
+import { TOKEN } from '../../handshake/fields.js'
 import { WebSocketStream } from '../../index.js'
 import type { Emitter, ServerEvents } from './events.js'
 import {
@@ -24,15 +26,7 @@ import {
   kWaitsForClients
 } from './internals.js'
 import { type ServerOptions, SharedCoreOptions, type VerifyClientCallbackAsync, type VerifyInfo } from './options.js'
-import {
-  acceptValue,
-  checkRequest,
-  forCore,
-  type RequestFault,
-  readProtocols,
-  refuse,
-  TOKEN
-} from './server-request.js'
+import { checkRequest, forCore, type RequestError, readProtocols, refuse } from './server-request.js'
 import { WebSocket } from './web-socket.js'
 
 type Accepted<Socket, Request> = (client: Socket, request: Request) => void
@@ -197,9 +191,9 @@ export class WebSocketServer<
     callback: Accepted<InstanceType<Socket>, InstanceType<Request>>
   ): void {
     socket.on('error', destroy)
-    const fault = checkRequest(request, Boolean(this.options.perMessageDeflate))
-    if (fault !== null) {
-      this[kRefuseWrong](fault, request, socket)
+    const error = checkRequest(request, Boolean(this.options.perMessageDeflate))
+    if (error !== null) {
+      this[kRefuseWrong](error, request, socket)
       return
     }
     if (!this.shouldHandle(request)) {
@@ -214,7 +208,7 @@ export class WebSocketServer<
     this[kVerify](request, socket, () => this[kComplete](request, socket, upgradeHead, protocols, callback))
   }
 
-  private [kRefuseWrong]({ status, message, headers }: RequestFault, request: IncomingMessage, socket: Duplex): void {
+  private [kRefuseWrong]({ status, message, headers }: RequestError, request: IncomingMessage, socket: Duplex): void {
     if (this.listenerCount('wsClientError') > 0) this.emit('wsClientError', new Error(message), socket, request)
     else refuse(socket, status, message, headers)
   }

@@ -4,6 +4,7 @@
 import { EventEmitter } from 'node:events'
 import type { ClientRequest, ClientRequestArgs } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { acceptValue } from '../../handshake/accept-key.js'
 import { type CloseInfo, WebSocketStream } from '../../index.js'
 import { prepareListeners } from '../../streams.js'
 import { addAttributes, NAMES } from './attributes.js'
@@ -49,7 +50,6 @@ import {
   toControl,
   toPayload
 } from './payload.js'
-import { acceptValue } from './server-request.js'
 
 const CONNECTING = 0
 const OPEN = 1
