@@ -2,7 +2,7 @@
 // (benchmarks/questions/decode.js: 2.5 times as fast as ws instead of 1.3 times).
 
 import { WebSocketError } from '../errors.js'
-import { Buffer, isUtf8, markAsShared } from '../runtime/node.js'
+import { Buffer, decodesUtf8Fast, isUtf8, markAsShared } from '../runtime/node.js'
 import type { Frame } from './frame.js'
 
 /** Payloads below this size always use this file. */
@@ -11,6 +11,8 @@ export const SMALL_UP_TO = 1024
 const VIEW_FROM = 1024
 const VIEW_UP_TO = 2 ** 20
 const SLAB_SIZE = 8192
+/** From this size on, the engine decodes text that is not ASCII (benchmarks/questions/decode.js, mixed). */
+const DECODED_BY_ENGINE_FROM = decodesUtf8Fast ? 48 : SMALL_UP_TO
 
 // Node's own Buffer class; its constructor makes a view without the checks of Buffer.from
 const NodeBuffer = (
@@ -106,7 +108,15 @@ export function copyBytes(bytes: Uint8Array): Buffer {
 export function smallText(frame: Frame): string | null {
   const { size } = frame
   if ((unmask(frame, scratch, 0) & 0x80808080) === 0) return scratch.bytes.latin1Slice(0, size)
-  return decodeUtf8(scratch.bytes, size)
+  /* c8 ignore next - which of them depends on the version of Node */
+  return size < DECODED_BY_ENGINE_FROM ? decodeByLoop(scratch.bytes, size) : decodeByEngine(scratch.bytes, size)
+}
+
+/** The first bytes as a string; null if they are not UTF-8. */
+export function decodeByEngine(bytes: Buffer, size: number): string | null {
+  const text = bytes.utf8Slice(0, size)
+  // in place of invalid bytes comes U+FFFD, which valid text may contain too
+  return text.includes('\ufffd') && !isUtf8(bytes.subarray(0, size)) ? null : text
 }
 
 /** Writes the payload to `target` at `at`; returns all its bytes ORed together, in the four bytes of a word. */
@@ -170,10 +180,10 @@ function take(data: Uint8Array): boolean {
 }
 
 /**
- * RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. Faster than a call for short text (benchmarks/questions/decode.js,
- * mixed). Overwrites three bytes after the text: NUL sentinels replace bounds checks.
+ * The same by RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. Faster than a call for short text
+ * (benchmarks/questions/decode.js, mixed). Overwrites three bytes after the text: NUL sentinels replace bounds checks.
  */
-function decodeUtf8(bytes: Buffer, size: number): string | null {
+function decodeByLoop(bytes: Buffer, size: number): string | null {
   bytes[size] = bytes[size + 1] = bytes[size + 2] = 0
   let at = 0
   let length = 0

@@ -37,6 +37,8 @@ Object.assign(BrowserBuffer, {
   }
 })
 
+export const decodesUtf8Fast = false
+
 export const Buffer = BrowserBuffer as unknown as BufferConstructor
 
 /** The limit of the package for a Buffer, and of V8 for a string. */

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Frame } from '../../lib/protocol/frame.js'
 import { Opcode } from '../../lib/protocol/opcode.js'
-import { SMALL_UP_TO, smallBytes, smallText } from '../../lib/protocol/small-payload.js'
+import { decodeByEngine, SMALL_UP_TO, smallBytes, smallText } from '../../lib/protocol/small-payload.js'
 import { bytesOf, MASK, pattern } from '../support/frames.js'
 import { INVALID, VALID } from './utf8-cases.js'
 
@@ -91,6 +91,19 @@ for (const around of [0, 5, 30, 300]) {
       })
     }
     t.pass(`${VALID.length} texts`)
+  })
+
+  t.test(`the engine decodes the same, with ${around} bytes before and after it`, async t => {
+    for (const hex of [...VALID, 'efbfbd', 'f09f9880efbfbdc3bc']) {
+      const bytes = Buffer.concat([Buffer.alloc(around, 'x'), Buffer.from(hex, 'hex'), Buffer.alloc(around, 'y')])
+      const more = Buffer.concat([bytes, Buffer.from([0xff])])
+      t.equal(decodeByEngine(more, bytes.length), smallText(new Frame(Opcode.Text, bytes)))
+      t.equal(decodeByEngine(more, more.length), null)
+    }
+    for (const [says, hex] of INVALID) {
+      const bytes = Buffer.concat([Buffer.alloc(around, 'x'), Buffer.from(hex, 'hex')])
+      t.equal(decodeByEngine(bytes, bytes.length), null, says)
+    }
   })
 
   t.test(`invalid UTF-8 is refused, with ${around} bytes before it`, async t => {
