@@ -22,10 +22,7 @@ const LAYERS: Record<string, Layer> = {
   // functions that Node and browsers implement differently
   runtime: {
     knows: [],
-    uses: [
-      ...['node:async_hooks', 'node:buffer', 'node:crypto', 'node:module', 'node:process', 'node:timers'],
-      ...['buffer/index.js', 'process/browser.js']
-    ]
+    uses: [...['node:async_hooks', 'node:buffer'], ...['buffer/index.js', 'process/browser.js']]
   },
   errors: { knows: ['runtime/node'] },
   checks: { knows: [] },
@@ -189,9 +186,9 @@ const LAYERS: Record<string, Layer> = {
     ]
   },
   index: { knows: ['browser', 'extensions', 'net'] },
-  // the interfaces of other packages, made with the public one; two internals save memory of idle connections
+  // the interfaces of other packages, made with the public one, and internal functions that save memory
   compat: {
-    knows: ['index', 'options', 'handshake/accept-key', 'handshake/fields', 'endpoint', 'streams'],
+    knows: ['index', 'options', 'endpoint', 'streams', 'handshake/accept-key', 'handshake/fields'],
     uses: [
       ...[
         'node:events',
