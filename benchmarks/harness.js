@@ -1,7 +1,7 @@
 // Rounds, medians, children, tables: what every question needs and none decides for itself.
 
-import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,9 @@ const here = new URL('.', import.meta.url)
 const require = createRequire(import.meta.url)
 export const at = path => fileURLToPath(new URL(path, here))
 export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
+
+/** The questions that would make the short form longer than five minutes: by name, or with --full. */
+export const LONG = ['compression', 'driver', 'growth', 'http2', 'processes', 'relay', 'scale', 'tls']
 
 // ---- children ---------------------------------------------------------------------------------------------------
 
@@ -35,6 +38,10 @@ export class Child {
     this.#process.once('error', error => this.#fail(error))
     this.#process.once('exit', (code, signal) => this.#fail(new Error(`${name} ended with ${signal ?? code}`)))
     children.add(this)
+  }
+
+  get pid() {
+    return this.#process.pid
   }
 
   ask(request, timeout = 120_000) {
@@ -99,9 +106,27 @@ const binaries = {
     const placed = at('./node_modules/bun/bin/bun.exe')
     return existsSync(placed) ? placed : require.resolve(`@oven/bun-${platform}/bin/bun`)
   },
-  deno: () => require.resolve(`@deno/${platform}-glibc/deno`)
+  deno: () => require.resolve(`@deno/${platform}-glibc/deno`),
+  hypercorn: () => findPython('hypercorn')
 }
-const runtimeArgs = { node: [], bun: ['run'], deno: ['run', '-A', '--no-config', '--no-lock', '--no-check'] }
+const runtimeArgs = {
+  node: [],
+  bun: ['run'],
+  deno: ['run', '-A', '--no-config', '--no-lock', '--no-check'],
+  hypercorn: ['-B']
+}
+
+/** A Python that can import `module`: the first on PATH, else Debian's own, which alone sees Debian's packages. */
+export function findPython(module) {
+  return ['python3', '/usr/bin/python3'].find(python => {
+    try {
+      execFileSync(python, ['-c', `import ${module}`], { stdio: 'ignore' })
+      return true
+    } catch {
+      return false
+    }
+  })
+}
 
 /** A child running one of our files: by Node, unless `runtime` says otherwise. */
 export function child(name, file, args = [], { runtime = 'node', flags = [], profile } = {}) {
@@ -240,6 +265,15 @@ export function show(result) {
   })
   const widths = [2, 30, 8, 15, 6, 11, 10]
   return [`${result.name}: ${result.measure}`, ...cells.map(row => line(row, widths).trimEnd())].join('\n')
+}
+
+/** Puts `text` between the two comments that `name` stands in, in a file of Markdown. */
+export function put(file, text, name) {
+  const begin = `<!-- ${name}:begin -->`
+  const end = `<!-- ${name}:end -->`
+  const [before, rest] = readFileSync(at(file), 'utf8').split(begin)
+  if (rest === undefined || !rest.includes(end)) throw new Error(`${file} has no ${begin} … ${end}`)
+  writeFileSync(at(file), `${before}${begin}\n${text}\n${end}${rest.split(end)[1]}`)
 }
 
 // ---- what ran where ---------------------------------------------------------------------------------------------

@@ -1,17 +1,30 @@
-// node benchmarks/plot.js [FILE]: results/latest.json as a plot, results/ratios.svg, as a table in benchmarks/README.md, and as
-// six rows in the README of the project.
+// node benchmarks/plot.js [FILE]: results/latest.json, and the files of the questions that are not in the short form, as a plot,
+// results/ratios.svg, as tables in benchmarks/README.md, one of them of the bars that were not reached, as six rows
+// in the README of the project, and as a table in docs/scaling.md.
 // The plot is a logarithmic ladder of ratios: as many times as good as ws to the right of the line, worse to the left.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { at, short } from './harness.js'
+import { at, barText, LONG, put, short } from './harness.js'
 
 const file = process.argv[2] ?? at('./results/latest.json')
 if (!existsSync(file)) {
   console.error('nothing to plot yet: run `npm run bench` first')
   process.exit(1)
 }
-const { date, cpus, model, versions, full, results } = JSON.parse(readFileSync(file, 'utf8'))
+const latest = JSON.parse(readFileSync(file, 'utf8'))
+const { date, cpus, model, versions } = latest
+/** The runs of the questions that are not in the short form, by question: each may be of another day and another Node. */
+const others = Object.fromEntries(
+  LONG.map(name => [name, at(`./results/${name}.json`)])
+    .filter(([, file]) => existsSync(file))
+    .map(([name, file]) => [name, JSON.parse(readFileSync(file, 'utf8'))])
+)
+const results = [
+  ...latest.results.filter(({ question }) => !(question in others)),
+  ...Object.values(others).flatMap(({ results }) => results)
+]
 
+/** What the plot shows. */
 const titles = {
   decode: 'Decoding in process, messages per CPU second',
   encode: 'Encoding in process, messages per CPU second',
@@ -21,6 +34,19 @@ const titles = {
   idle: 'Idle connections: less is better, and to the left',
   compression: 'Compressed echo, and memory of its connections',
   growth: 'Growth'
+}
+/** What only the tables show. */
+const tableTitles = {
+  ...titles,
+  tls: 'Echo over TLS',
+  http2: 'Echo over HTTP/2',
+  processes: 'One port, two processes',
+  scale: 'From 100 to as many connections as a process may have',
+  broadcast: 'The same to many',
+  relay: 'A relay',
+  driver: 'In the place of websocket-driver',
+  imports: 'Importing the package',
+  stages: 'One stage more'
 }
 
 const escaped = text =>
@@ -102,39 +128,76 @@ ${[...ticks, ...parts].join('\n')}
 
 // ---- the table --------------------------------------------------------------------------------------------------
 
+/** When, how and with what a run was made: all of it, or what is not as in `other`. */
+function circumstances({ date, full, cpus, model, versions }, other) {
+  const list = Object.entries(versions)
+    .filter(([name, version]) => name === 'node' || other?.versions[name] !== version)
+    .map(([name, version]) => `${name} ${version}`)
+  const machine = other?.cpus === cpus && other.model === model ? '' : `, ${cpus} CPUs (${model})`
+  return `${date}, ${full ? 'full' : 'quick'} run${machine}; ${list.join(', ')}.`
+}
+
 function table() {
   const lines = []
-  for (const [question, title] of Object.entries({ ...titles, stages: 'One stage more' })) {
+  for (const [question, title] of Object.entries(tableTitles)) {
     const rows = results.filter(row => row.question === question)
     if (!rows.length) continue
-    lines.push(
-      `### ${title}`,
-      '',
-      '| case | measure | contestant | median | spread | ratio |',
-      '|---|---|---|--:|--:|--:|'
-    )
-    for (const { name, measure, figures, reference } of rows) {
-      Object.entries(figures).forEach(([contestant, figure], i) => {
-        const { median, low, high, ratio, bars = [] } = figure
-        const more = bars
-          .filter(({ of }) => of !== reference)
-          .map(({ of }) => `${figure[`ratio to ${of}`].toFixed(2)} of ${of}`)
-        const cells = [
-          i ? '' : name,
-          i ? '' : measure,
-          contestant,
-          short(median),
-          `${short(low)}–${short(high)}`,
-          [ratio === undefined ? '' : ratio.toFixed(2), ...more].join(', ')
-        ]
-        lines.push(`| ${cells.join(' | ')} |`)
-      })
-    }
+    lines.push(`### ${title}`, '')
+    if (question in others) lines.push(circumstances(others[question], latest), '')
+    lines.push('| case | measure | contestant | median | spread | ratio |', '|---|---|---|--:|--:|--:|')
+    for (const row of rows) lines.push(...tableRows(row))
     lines.push('')
   }
-  const list = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
-  const about = `${date}, ${full ? 'full' : 'quick'} run, ${cpus} CPUs (${model}); ${list.join(', ')}.`
-  return `${about}\n\n![Ratios to ws](results/ratios.svg)\n\n${lines.join('\n')}`
+  return `${circumstances(latest)}\n\n![Ratios to ws](results/ratios.svg)\n\n${lines.join('\n')}`
+}
+
+function tableRows({ name, measure, figures, reference }) {
+  return Object.entries(figures).map(([contestant, figure], i) => {
+    const { median, low, high, ratio, bars = [] } = figure
+    const more = bars
+      .filter(({ of }) => of !== reference)
+      .map(({ of }) => `${figure[`ratio to ${of}`].toFixed(2)} of ${of}`)
+    const cells = [
+      i ? '' : name,
+      i ? '' : measure,
+      contestant,
+      short(median),
+      `${short(low)}–${short(high)}`,
+      [ratio === undefined ? '' : ratio.toFixed(2), ...more].join(', ')
+    ]
+    return `| ${cells.join(' | ')} |`
+  })
+}
+
+/** The bars beside ws that were not reached, by CPU where there are both: each case with the ratios of the contestants that have the bar. */
+function missed() {
+  const lines = ['| case | measure | target | ratio to ws |', '|---|---|--:|---|']
+  for (const { question, name, measure, reference, figures } of results) {
+    if (['decode', 'encode'].includes(question) || measure === 'messages/s') continue
+    const judged = Object.entries(figures).flatMap(([contestant, { ratio, bars = [] }]) =>
+      bars.filter(({ of }) => of === reference).map(bar => ({ contestant, ratio, bar }))
+    )
+    if (judged.every(({ bar }) => bar.met)) continue
+    const ratios = judged.map(({ contestant, ratio }) => `${contestant.replace('ours: ', '')} ${ratio.toFixed(2)}`)
+    const bars = [...new Set(judged.map(({ bar }) => barText(bar)))]
+    lines.push(`| ${[`${question}: ${name}`, measure, bars.join(', '), ratios.join('; ')].join(' | ')} |`)
+  }
+  return `${circumstances(latest)}\n\n${lines.join('\n')}`
+}
+
+/** For docs/scaling.md: what each way to serve one port comes to, a line for each case of a library. */
+function processes() {
+  const { results, ...run } = others.processes
+  const names = [...new Set(results.map(({ name }) => name))]
+  const ways = [...new Set(Object.keys(results[0].figures).map(contestant => contestant.split(': ')[1]))]
+  const lines = [`| | | ${ways.join(' | ')} |`, `|---|---|${'--:|'.repeat(ways.length)}`]
+  for (const name of names) {
+    for (const { measure, figures } of results.filter(row => row.name === name)) {
+      const cells = Object.values(figures).map(({ median }) => short(median))
+      lines.push(`| ${[measure === 'messages/s' ? name : '', measure, ...cells].join(' | ')} |`)
+    }
+  }
+  return `${circumstances(run, latest)}\n\n${lines.join('\n')}`
 }
 
 /** What the front page shows: some of what is ahead of ws, and some of what is behind. */
@@ -175,15 +238,8 @@ function summary() {
   return [about, '', ...lines].join('\n')
 }
 
-const BEGIN = '<!-- bench:begin -->'
-const END = '<!-- bench:end -->'
-
-function put(file, text) {
-  const [before, rest] = readFileSync(at(file), 'utf8').split(BEGIN)
-  if (rest === undefined || !rest.includes(END)) throw new Error(`${file} has no ${BEGIN} … ${END}`)
-  writeFileSync(at(file), `${before}${BEGIN}\n${text}\n${END}${rest.split(END)[1]}`)
-}
-
-put('./README.md', table())
-put('../README.md', summary())
+put('./README.md', table(), 'bench')
+put('./README.md', missed(), 'missed')
+if (others.processes) put('../docs/scaling.md', processes(), 'processes')
+put('../README.md', summary(), 'bench')
 writeFileSync(at('./results/ratios.svg'), plot())

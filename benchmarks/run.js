@@ -1,17 +1,19 @@
 // node benchmarks/run.js [question ...] [--full] [--check] [--case TEXT] [--only NAME,NAME] [--profile FOLDER] [--out FILE]
-// Runs the questions, prints each figure beside ws's and the bar it is to reach, and writes results/latest.json.
+// Runs the questions, prints each figure beside ws's and the bar it is to reach, and writes results/latest.json, and a file of its own for
+// each question that is not in the short form.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { at, barText, circumstances, failures, show } from './harness.js'
+import { at, barText, circumstances, failures, LONG, show } from './harness.js'
 
 const questions = [
   'decode',
   'encode',
   'echo',
   'tls',
+  'http2',
   'clients',
   'handshakes',
   'imports',
@@ -22,11 +24,9 @@ const questions = [
   'relay',
   'broadcast',
   'scale',
+  'processes',
   'driver'
 ]
-
-/** What would make the short form longer than five minutes: by its name, or with --full. */
-const LONG = ['compression', 'driver', 'growth', 'relay', 'scale', 'tls']
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -58,6 +58,7 @@ function pickFrom({ contestants, quick = contestants, checked = true }) {
 
 const began = Date.now()
 const results = []
+const givenUp = []
 const profile = options.profile ? resolve(options.profile) : undefined
 const about = circumstances()
 const versions = Object.entries(about.versions).map(pair => pair.join(' '))
@@ -68,6 +69,7 @@ for (const name of questions.filter(name => asked.includes(name))) {
   const question = await import(`./questions/${name}.js`)
   const pick = pickFrom(question)
   if (!pick.length) continue
+  Object.assign(about.versions, question.versions?.())
   console.log(`\n# ${question.title} (${name})\n`)
   const started = Date.now()
   const wanted = text => !options.case || text.includes(options.case)
@@ -78,6 +80,7 @@ for (const name of questions.filter(name => asked.includes(name))) {
     }
   } catch (error) {
     failures.push(`${name} was given up`)
+    givenUp.push(name)
     console.error(error.stack)
   }
   console.log(`(${((Date.now() - started) / 1000).toFixed(0)} s)`)
@@ -87,7 +90,7 @@ const missed = results.flatMap(result =>
   Object.entries(result.figures).flatMap(([contestant, figure]) =>
     (figure.bars ?? [])
       .filter(bar => !bar.met)
-      .map(bar => `${result.question}: ${result.name}: ${contestant} ${barText(bar)}`)
+      .map(bar => `${result.question}: ${result.name}: ${result.measure}: ${contestant} ${barText(bar)}`)
   )
 )
 const judged = results.flatMap(({ figures }) => Object.values(figures)).flatMap(({ bars }) => bars ?? []).length
@@ -96,12 +99,27 @@ if (judged)
     `\n${judged - missed.length} of ${judged} bars reached.${missed.map(text => `\n  missed  ${text}`).join('')}`
   )
 
-// A run of everything is what the README shows; a part of it, or a check, goes beside it and disturbs nothing.
+function write(file, results) {
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, `${JSON.stringify({ ...about, full: options.full, results }, null, 2)}\n`)
+}
+
+// Whole questions are what the README shows; a part of one, or a check, goes beside them and disturbs nothing.
 const whole =
-  !positionals.length && !process.env.BENCH_SUBJECT && !['check', 'case', 'only', 'profile'].some(name => options[name])
-const out = options.out ? resolve(options.out) : at(whole ? './results/latest.json' : './results/part.json')
-mkdirSync(dirname(out), { recursive: true })
-writeFileSync(out, `${JSON.stringify({ ...about, full: options.full, results }, null, 2)}\n`)
+  !options.out && !process.env.BENCH_SUBJECT && !['check', 'case', 'only', 'profile'].some(name => options[name])
+const isLong = ({ question }) => LONG.includes(question)
+if (whole && !positionals.length) {
+  write(
+    at('./results/latest.json'),
+    results.filter(result => !isLong(result))
+  )
+} else write(options.out ? resolve(options.out) : at('./results/part.json'), results)
+for (const name of whole ? LONG.filter(name => asked.includes(name) && !givenUp.includes(name)) : []) {
+  write(
+    at(`./results/${name}.json`),
+    results.filter(({ question }) => question === name)
+  )
+}
 console.log(`\n${((Date.now() - began) / 1000).toFixed(0)} s in all`)
 for (const failure of failures) console.error(`FAILED ${failure}`)
 process.exit(failures.length ? 1 : 0)

@@ -1,7 +1,8 @@
 // The public API in a browser: everything but dialling, listening, and Node's compression. Bundlers for browsers use this file as the
 // package (see package.json).
 
-export type { CloseInfo, ClosingInfo, Role } from './connection.js'
+export type { CloseInfo } from './closing-facts.js'
+export type { ClosingInfo, Role } from './connection.js'
 export type { ReadyState } from './connection-phase.js'
 export {
   type ErrorCode,

@@ -9,8 +9,8 @@ export function checkNumber(value: unknown, name: string, least: number): number
   return value
 }
 
-/** setTimeout fires at once for a delay that does not fit into 31 bits. */
-const LONGEST_TIME = 2 ** 31 - 1
+/** Maximum delay of a timer in ms: setTimeout fires at once for one that does not fit into 31 bits. */
+export const LONGEST_TIME = 2 ** 31 - 1
 
 /** @throws TypeError if it is not a number; RangeError if it is not a valid time for a timer */
 export function checkTime(value: unknown, name: string): number {
@@ -19,6 +19,18 @@ export function checkTime(value: unknown, name: string): number {
   if (value > LONGEST_TIME && value !== Number.POSITIVE_INFINITY) {
     throw new RangeError(`${name} must be at most ${LONGEST_TIME} ms, or Infinity, not ${value}`)
   }
+  return value
+}
+
+/** @throws TypeError if it is not a boolean */
+export function checkBoolean(value: unknown, name: string): boolean {
+  if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false`)
+  return value
+}
+
+/** @throws TypeError if it is not a function */
+export function checkFunction<T>(value: T, name: string): T {
+  if (typeof value !== 'function') throw new TypeError(`${name} must be a function`)
   return value
 }
 

@@ -1,12 +1,13 @@
 // The state of one connection and its closing handshake (RFC 6455 §7): it records what has happened, and tables say what follows. It gets
 // control frames and the ends of the wire; it knows no bytes and no streams.
 
+import { type CloseInfo, type ClosingFacts, closeReason, howItEnded, NOTHING_YET } from './closing-facts.js'
 import { after, PHASES, type Phase, type ReadyState, type Step } from './connection-phase.js'
 import { HandshakeError, WebSocketError } from './errors.js'
 import type { Settings } from './options.js'
 import { PatientTimer } from './patient-timer.js'
 import { Pings, type PingsOwner } from './pings.js'
-import { type CloseBody, CloseCode, isSendable, readCloseBody, writeCloseBody } from './protocol/close-code.js'
+import { CloseCode, isSendable, readCloseBody, writeCloseBody } from './protocol/close-code.js'
 import { isDraft } from './protocol/draft-parser.js'
 import type { Frame } from './protocol/frame.js'
 import { Opcode } from './protocol/opcode.js'
@@ -14,18 +15,6 @@ import type { Buffer } from './runtime/node.js'
 
 /** Which side of a connection this is (RFC 6455 §1.3). */
 export type Role = 'server' | 'client'
-/** How a connection ended (RFC 6455 §7.1). */
-export interface CloseInfo {
-  /** The code of the peer's Close: 1005 if it had none, 1006 if none came; or the code with which this side failed the connection. */
-  readonly code: number
-  /** The reason that belongs to the code. */
-  readonly reason: string
-  /** Whether both Close frames were exchanged and neither side broke the protocol. */
-  readonly wasClean: boolean
-  /** The side that started to end the connection. */
-  readonly initiator: 'local' | 'peer'
-}
-
 /** How a connection will end, before its wire has ended. */
 export interface ClosingInfo extends Omit<CloseInfo, 'wasClean'> {
   /** The error that `error` will report; null if there is none. */
@@ -61,55 +50,65 @@ export interface ConnectionOwner extends PingsOwner {
 }
 
 export class Connection {
-  /** The Pings and Pongs of both sides. */
-  readonly pings: Pings
   /** Why the connection does not end cleanly; null while nothing is wrong. */
   failure: WebSocketError | null = null
   /** Whether only `close` answers the peer's Close, because the application decides. */
   relaysClose = false
 
   private phase: Phase = PHASES.connecting
+  private facts: Readonly<ClosingFacts> = NOTHING_YET
   // for the handshake, later for the closing handshake
-  private readonly timer = new PatientTimer()
-  // what has happened so far
-  private closeSent = false
-  private closeReceived: CloseBody | null = null
-  private initiator: 'local' | 'peer' | null = null
-  private wireEnded = false
-  // ended by this side before all data was written
-  private isCut = false
-  // requested before the connection was open
-  private queuedClose: Buffer | null = null
-  private closesSoon = false
+  private timer: PatientTimer | null = null
   // drafts without RFC 6455 framing have no Pings
   private hasPings = true
+  private usedPings: Pings | null = null
 
   constructor(
     readonly role: Role,
     private readonly settings: Settings,
     private readonly owner: ConnectionOwner
-  ) {
-    this.pings = new Pings(owner)
+  ) {}
+
+  /** The Pings and Pongs of both sides; created with the first of them. */
+  get pings(): Pings {
+    this.usedPings ??= new Pings(this.owner, this.phase !== PHASES.connecting)
+    return this.usedPings
   }
 
   /** Calls `late` unless the handshake is done within `handshakeTimeout`. */
   expectHandshake(late: () => void): void {
-    this.timer.start(this.settings.handshakeTimeout, late)
+    this.startTimer(this.settings.handshakeTimeout, late)
+  }
+
+  private startTimer(delay: number, late: () => void): void {
+    this.timer ??= new PatientTimer()
+    this.timer.start(delay, late)
+  }
+
+  private stopTimer(): void {
+    this.timer?.stop()
+    this.timer = null
   }
 
   /** The handshake is done. */
   opened(version: string): void {
     this.step('handshake done')
-    this.timer.stop()
+    this.stopTimer()
     this.hasPings = !isDraft(version)
-    if (this.hasPings) this.pings.opened(this.settings.keepalive)
-    else this.pings.areRefused()
+    if (!this.hasPings) this.usedPings?.areRefused()
+    else if (this.settings.keepalive !== undefined) this.pings.opened(this.settings.keepalive)
+    else this.usedPings?.opened()
+  }
+
+  private record(facts: Partial<ClosingFacts>): void {
+    this.facts = { ...this.facts, ...facts }
   }
 
   /** The handshake is done and the 'open' listeners have run: a close requested earlier may now be sent. */
   ready(): void {
-    if (this.queuedClose !== null && this.phase === PHASES.open) this.startClose(this.queuedClose)
-    else if (this.closesSoon) this.closeSoon()
+    const { queuedClose, closesSoon } = this.facts
+    if (queuedClose !== null && this.phase === PHASES.open) this.startClose(queuedClose)
+    else if (closesSoon) this.closeSoon()
   }
 
   private step(step: Step): void {
@@ -122,37 +121,28 @@ export class Connection {
 
   /** Whether messages can be sent now, or will be after the handshake. */
   get takesMessages(): boolean {
-    return this.phase === PHASES.connecting ? this.queuedClose === null : this.phase.isSending
+    return this.phase === PHASES.connecting ? this.facts.queuedClose === null : this.phase.isSending
   }
 
   /** Whether Pings and Pongs can be sent now, or will be after the handshake. */
   get takesPings(): boolean {
-    if (this.phase === PHASES.connecting) return this.queuedClose === null
+    if (this.phase === PHASES.connecting) return this.facts.queuedClose === null
     return this.phase === PHASES.open && this.hasPings
   }
 
   // the peer has sent its Close, or this side no longer reads
   private get inputIsOver(): boolean {
-    return this.closeReceived !== null || this.failure !== null
+    return this.facts.closeReceived !== null || this.failure !== null
   }
 
   /** How the connection ended. */
   get closeInfo(): CloseInfo {
-    const { failure } = this
-    const initiator = this.initiator!
-    if (failure instanceof HandshakeError) return { code: CloseCode.Abnormal, reason: '', wasClean: false, initiator }
-    if (failure !== null) {
-      const reason = failure.closeCode === CloseCode.Abnormal ? '' : closeReason(failure)
-      return { code: failure.closeCode, reason, wasClean: false, initiator }
-    }
-    // Without a failure the peer's Close has arrived; ours may be left to the application, or may not have been written.
-    const { code, reason } = this.closeReceived!
-    return { code, reason, wasClean: this.closeSent && !this.isCut && this.owner.closeHasLeft(), initiator }
+    return howItEnded(this.facts, this.failure, this.owner)
   }
 
   /** The code of the peer's Close; 1005 if it had none, or has not arrived. */
   get peerCloseCode(): number {
-    return this.closeReceived?.code ?? CloseCode.NoStatus
+    return this.facts.closeReceived?.code ?? CloseCode.NoStatus
   }
 
   /**
@@ -160,9 +150,10 @@ export class Connection {
    * @param cause - used if the connection itself knows no reason
    */
   notOpen(cause?: unknown): WebSocketError {
-    const { failure, closeReceived } = this
+    const { failure } = this
+    const { closeReceived, initiator } = this.facts
     if (failure !== null) return new WebSocketError('WS_ERR_NOT_OPEN', { detail: failure.message, cause: failure })
-    if (closeReceived === null || this.initiator === 'local') return new WebSocketError('WS_ERR_NOT_OPEN', { cause })
+    if (closeReceived === null || initiator === 'local') return new WebSocketError('WS_ERR_NOT_OPEN', { cause })
     const detail = `the peer closed it with ${closeReceived.code} ${closeReceived.reason}`.trimEnd()
     return new WebSocketError('WS_ERR_NOT_OPEN', { detail })
   }
@@ -171,7 +162,7 @@ export class Connection {
 
   /** Starts the closing handshake (RFC 6455 §7.1.2), or answers the peer's Close; a second call does nothing. */
   close(body: Buffer): void {
-    if (this.phase === PHASES.connecting) this.queuedClose ??= body
+    if (this.phase === PHASES.connecting) this.record({ queuedClose: this.facts.queuedClose ?? body })
     else if (this.phase === PHASES.open || this.phase === PHASES.ending) this.startClose(body)
     else if (this.phase === PHASES.closeReceived) {
       this.sendClose(body)
@@ -181,20 +172,20 @@ export class Connection {
 
   /** Announces a `close` that follows when the queued messages are sent, at most `closeTimeout` after the wire last took some of them. */
   closeSoon(): void {
-    this.closesSoon = true
+    this.record({ closesSoon: true })
     if (this.phase !== PHASES.open) return
-    this.initiator = 'local'
+    this.record({ initiator: 'local' })
     this.beginClosing('close asked for')
   }
 
   private startClose(body: Buffer): void {
-    this.initiator = 'local'
+    this.record({ initiator: 'local' })
     if (!this.sendClose(body)) this.owner.endWire()
   }
 
   /** False if this version has no Close frame: the end of the wire replaces it. */
   private sendClose(body: Buffer): boolean {
-    this.closeSent = true
+    this.record({ closeSent: true })
     this.beginClosing('close sent')
     return this.owner.sendClose(body)
   }
@@ -217,20 +208,20 @@ export class Connection {
   /** Holds a Close until the application has read the messages before it, for at most `closeTimeout`. */
   holdsClose(): boolean {
     if (this.phase !== PHASES.open || !this.owner.isRead()) return false
-    this.timer.start(this.settings.closeTimeout, () => this.owner.releaseClose())
+    this.startTimer(this.settings.closeTimeout, () => this.owner.releaseClose())
     return true
   }
 
   // RFC 6455 §5.5.1
   private receiveClose(payload: Buffer): void {
     try {
-      this.closeReceived = readCloseBody(payload)
+      this.record({ closeReceived: readCloseBody(payload) })
     } catch (error) {
       this.fail(error as WebSocketError)
       return
     }
     this.owner.stopReading()
-    this.initiator ??= 'peer'
+    this.startedBy('peer')
     this.beginClosing('close received')
     if (!this.relaysClose && this.phase === PHASES.closeReceived) this.sendClose(payload)
     this.owner.messagesEnded()
@@ -239,7 +230,7 @@ export class Connection {
 
   // RFC 6455 §7.1.1: the server ends the wire first, and the client waits for that
   private endIfFirst(): void {
-    if (this.role === 'server' || this.wireEnded) this.endWire()
+    if (this.role === 'server' || this.facts.wireEnded) this.endWire()
   }
 
   private endWire(): void {
@@ -253,11 +244,11 @@ export class Connection {
       return
     }
     this.failure = error
-    this.initiator ??= 'local'
+    this.startedBy('local')
     this.owner.stopReading()
     this.beginClosing('failed')
-    if (!this.closeSent && !(error instanceof HandshakeError) && isSendable(error.closeCode)) {
-      this.closeSent = true
+    if (!this.facts.closeSent && !(error instanceof HandshakeError) && isSendable(error.closeCode)) {
+      this.record({ closeSent: true })
       const reason = this.settings.faultReasons ? closeReason(error) : ''
       this.owner.sendClose(writeCloseBody(error.closeCode, reason))
     }
@@ -272,25 +263,29 @@ export class Connection {
   inputDelivered(): void {
     if (this.phase === PHASES.closed) return
     if (!this.inputIsOver) this.lose(new WebSocketError('WS_ERR_CONNECTION_LOST'))
-    if (this.wireEnded) this.endWire()
+    if (this.facts.wireEnded) this.endWire()
   }
 
   /** The peer ended the wire; data it sent before may still be on its way to the application. */
   inputEnded(): void {
-    this.wireEnded = true
+    this.record({ wireEnded: true })
     if (this.phase === PHASES.connecting) this.endedByPeer()
     if (this.inputIsOver && this.phase !== PHASES.closed) this.endWire()
   }
 
   /** A redirect starts again on a new wire. */
   reopened(): void {
-    this.wireEnded = false
-    this.initiator = null
+    this.record({ wireEnded: false, initiator: null })
   }
 
   /** If the connection ends now, the peer is its initiator. */
   endedByPeer(): void {
-    this.initiator ??= 'peer'
+    this.startedBy('peer')
+  }
+
+  // the first one counts
+  private startedBy(initiator: 'local' | 'peer'): void {
+    if (this.facts.initiator === null) this.record({ initiator })
   }
 
   /** The wire closed, with or without an error. */
@@ -303,19 +298,20 @@ export class Connection {
   /** Ends the connection without a Close frame. */
   abandon(error: WebSocketError): void {
     if (this.phase === PHASES.closed) return
-    this.initiator ??= 'local'
+    this.startedBy('local')
     this.step('no answer')
     // destroying a stream drops the data that waits in it
-    this.isCut = !this.owner.hasSentAll()
+    const isCut = !this.owner.hasSentAll()
+    this.record({ isCut })
     if (!this.inputIsOver) this.lose(error)
-    else if (this.failure === null && this.isCut) this.owner.notifyError(error)
+    else if (this.failure === null && isCut) this.owner.notifyError(error)
     this.owner.dropWire()
   }
 
   // 1006: no Close frame came (RFC 6455 §7.1.5)
   private lose(error: WebSocketError): void {
     this.failure = error
-    this.initiator ??= 'peer'
+    this.startedBy('peer')
     this.beginClosing('failed')
     if (error.code !== 'WS_ERR_DESTROYED') this.owner.notifyError(error)
     this.owner.messagesEnded()
@@ -325,34 +321,34 @@ export class Connection {
   over(): CloseInfo {
     const info = this.closeInfo
     this.step('over')
-    this.timer.stop()
-    this.pings.over()
+    this.stopTimer()
+    this.usedPings?.over()
     return info
   }
 
   /** Bytes arrived on the wire. */
   heard(): void {
-    this.pings.heard()
+    this.usedPings?.heard()
   }
 
   /** A wire that was full has taken some data. */
   progressed(): void {
-    this.pings.heard()
+    this.usedPings?.heard()
     // a wire that is being destroyed may report progress late
     if (this.phase === PHASES.closed) return
     // while the wire still takes messages queued before a Close, that Close is not late
     const isWaiting = this.phase === PHASES.ending || this.phase === PHASES.closeReceived
-    if (isWaiting || (this.closeSent && !this.owner.hasSentAll())) this.expectClose()
+    if (isWaiting || (this.facts.closeSent && !this.owner.hasSentAll())) this.expectClose()
   }
 
   /** The wire takes bytes again. */
   drained(): void {
-    this.pings.drained()
+    this.usedPings?.drained()
   }
 
   /** The peer has not answered a keepalive Ping in time. */
   peerIsSilent(): void {
-    this.initiator = 'local'
+    this.record({ initiator: 'local' })
     this.abandon(new WebSocketError('WS_ERR_KEEPALIVE_TIMEOUT'))
   }
 
@@ -365,26 +361,21 @@ export class Connection {
   }
 
   private expectClose(): void {
-    this.pings.stopKeepalive()
+    this.usedPings?.stopKeepalive()
     const half = this.settings.closeTimeout / 2
-    this.timer.start(half, () => {
+    this.startTimer(half, () => {
       // the peer's Close may follow messages that the application does not read
-      if (this.closeSent && !this.owner.isRead()) this.owner.dropUnread()
-      this.timer.start(half, () => this.closeIsLate())
+      if (this.facts.closeSent && !this.owner.isRead()) this.owner.dropUnread()
+      this.startTimer(half, () => this.closeIsLate())
     })
   }
 
   private closeIsLate(): void {
-    if (this.closeSent) this.owner.dropUnread()
-    this.timer.start(0, () => this.giveUpClosing())
+    if (this.facts.closeSent) this.owner.dropUnread()
+    this.startTimer(0, () => this.giveUpClosing())
   }
 
   private giveUpClosing(): void {
     this.abandon(new WebSocketError('WS_ERR_CLOSE_TIMEOUT'))
   }
-}
-
-/** The text of an error, cut to the 123 bytes a Close frame has room for (RFC 6455 §5.5). Our texts are ASCII. */
-function closeReason(error: WebSocketError): string {
-  return error.message.slice(0, 123)
 }

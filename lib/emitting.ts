@@ -1,6 +1,6 @@
 // Emits the events of a WebSocketStream. Exceptions of listeners surface as uncaught exceptions, except during the handshake.
 
-import { EventEmitter } from './streams.js'
+import { EventEmitter, ignore } from './streams.js'
 import { surface } from './surfacing.js'
 
 /** A WebSocketStream, as an emitter. */
@@ -43,6 +43,3 @@ export function hasListeners(emitter: Emitter, event: string): boolean {
 export function hasErrorListeners(emitter: Emitter): boolean {
   return emitter.listeners('error').some(listener => listener !== ignore && listener.name !== 'onerror')
 }
-
-/** An error listener for when the application has none. */
-export function ignore(): void {}

@@ -2,7 +2,8 @@
 // handshake, and the Lifecycle that emits the events in order.
 
 import { follow, unfollow } from './abort-signals.js'
-import { type CloseInfo, Connection, type ConnectionOwner, type Role } from './connection.js'
+import type { CloseInfo } from './closing-facts.js'
+import { Connection, type ConnectionOwner, type Role } from './connection.js'
 import type { HandshakeDriver } from './drivers/handshake-driver.js'
 import type { Http2DriverOwner } from './drivers/http2-driver.js'
 import type { Emitter } from './emitting.js'
@@ -42,7 +43,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
   readonly receiver = new MessageReceiver(this)
   /** Sends what the application sends. */
   readonly sender: MessageSender
-  private readonly closeSender: CloseSender
+  private usedCloseSender: CloseSender | null = null
   /** Null once the connection is open. */
   handshake: HandshakePhase | null
   /** Server: the request, kept after the handshake. */
@@ -63,7 +64,6 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     this.handshake = handshake
     this.pipeline = new Pipeline(role, settings, handshake.stages, this.receiver)
     this.sender = new MessageSender(settings, this.pipeline, this.connection, this.receiver, this.lifecycle)
-    this.closeSender = new CloseSender(this.pipeline)
     const { decoder, encoder } = this.pipeline
     decoder.listener = this.connection
     encoder.listener = this
@@ -106,6 +106,12 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     return this.handshake?.request ?? this.acceptedRequest
   }
 
+  /** Drops the request of an open connection and the fields of the response, for a user that shows neither. */
+  forgetHeads(): void {
+    this.acceptedRequest = null
+    this.lifecycle.forgetFields()
+  }
+
   /** Bytes taken from the application and not yet written to the wire. */
   get bufferedAmount(): number {
     return this.pipeline.bufferedAmount + this.sender.size
@@ -142,7 +148,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
   /** Restarts `handshakeTimeout` for a server whose response depends on another server. On timeout it answers 504 (RFC 9110 §15.6.5). */
   awaitGateway(): void {
     const late = new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 504 })
-    this.connection.expectHandshake(() => this.handshake?.driver.fault(late))
+    this.connection.expectHandshake(() => this.handshake?.driver.fail(late))
   }
 
   private obey(signal: AbortSignal): void {
@@ -158,7 +164,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     if (handshake === null) this.sender.close(NORMAL)
     else if (this.connection.role === 'client') this.abandon(new HandshakeError('WS_ERR_ABORTED', { cause }))
     // without a wire the server cannot answer yet: see `join`
-    else if (this.isJoined) handshake.driver.fault(new HandshakeError('WS_ERR_ABORTED', { status: 503, cause }))
+    else if (this.isJoined) handshake.driver.fail(new HandshakeError('WS_ERR_ABORTED', { status: 503, cause }))
   }
 
   // The wire
@@ -214,7 +220,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     const { driver } = this
     this.connection.inputEnded()
     this.pipeline.wire!.next!.finish()
-    if (driver !== null && driver === this.driver) driver.peerLeft()
+    if (driver !== null && driver === this.driver) driver.peerLeft?.()
   }
 
   wireLost(cause?: unknown): void {
@@ -305,6 +311,12 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
   }
 
   // Called by the Connection
+
+  // an idle connection needs none
+  private get closeSender(): CloseSender {
+    this.usedCloseSender ??= new CloseSender(this.pipeline)
+    return this.usedCloseSender
+  }
 
   sendControl(opcode: Opcode, payload: Buffer, isAnswer = false): boolean {
     return this.pipeline.encoder.control(opcode, payload, isAnswer)

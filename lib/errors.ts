@@ -84,6 +84,12 @@ export interface ErrorDetails {
   readonly closeCode?: number
   /** zlib's name for the error in compressed data: `'Z_DATA_ERROR'`, `'Z_BUF_ERROR'`. */
   readonly zlib?: string
+  /** zlib's own message, such as `'invalid distance too far back'`. */
+  readonly zlibMessage?: string
+  /** The header field of the response that is wrong, in lower case: `'sec-websocket-accept'`. */
+  readonly field?: string
+  /** The extension that the server chose although it was not offered. */
+  readonly extension?: string
 }
 
 const NO_DETAILS: ErrorDetails = Object.freeze({})
@@ -117,7 +123,7 @@ export class WebSocketError extends Error {
   readonly closeCode: number
   /** Which side broke the rules: this side or the peer. */
   readonly fault: 'local' | 'peer'
-  /** The opcode, reserved bits, length, close code or zlib's name of the error; empty if there are none. */
+  /** The opcode, length, close code, header field or other value that broke the rule; empty if the code says it all. */
   readonly details: ErrorDetails
 
   constructor(code: ErrorCode, options: WebSocketErrorOptions = {}) {

@@ -1,6 +1,7 @@
 // The events of a WebSocketStream, and EventEmitter's methods typed with them.
 
-import type { CloseInfo, ClosingInfo } from './connection.js'
+import type { CloseInfo } from './closing-facts.js'
+import type { ClosingInfo } from './connection.js'
 import type { OpenInfo } from './handshake/open-info.js'
 import type { UpgradeRequest } from './options.js'
 import type { Message } from './protocol/message-joiner.js'

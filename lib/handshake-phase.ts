@@ -39,7 +39,7 @@ export class HandshakePhase implements Http2DriverOwner {
   /** Server: the request, as it was given. */
   request: UpgradeRequest | null
   /** Called with a response that refuses a client, before the application sees it; returns true if another handshake follows. */
-  whenRefused: ((answer: HandshakeError) => boolean) | null = null
+  whenRefused: ((refusal: HandshakeError) => boolean) | null = null
   /** Whether 'request' was emitted for a valid request. */
   isOffered = false
   // `early`: in the turn in which the application may still add listeners
@@ -56,8 +56,8 @@ export class HandshakePhase implements Http2DriverOwner {
 
   private makeStages(): HandshakeStages {
     const { driver } = this
-    const inbound = new HandshakeTransform(driver.request === null ? driver : null, this.owner.highWaterMark)
-    inbound.listener = { fail: error => driver.fault(error as HandshakeError) }
+    const inbound = new HandshakeTransform(driver.reader, this.owner.highWaterMark)
+    inbound.listener = { fail: error => driver.fail(error as HandshakeError) }
     return { inbound, outbound: new HandshakeTransform() }
   }
 
@@ -193,7 +193,7 @@ export class HandshakePhase implements Http2DriverOwner {
   wireLost(cause: unknown): void {
     this.owner.connection.endedByPeer()
     // an error from a proxy is reported unchanged
-    this.driver.fault(cause instanceof HandshakeError ? cause : notConnected(cause))
+    this.driver.fail(cause instanceof HandshakeError ? cause : notConnected(cause))
   }
 
   /** The application ends the connection. */

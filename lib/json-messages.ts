@@ -1,6 +1,6 @@
 // Makes a Duplex of JSON values from a connection. The application validates the values, and decides what happens to invalid ones.
 
-import { checkOptions, unknownOption } from './checks.js'
+import { checkFunction, checkOptions, unknownOption } from './checks.js'
 import { kEndpoint } from './endpoint.js'
 import type { WebSocketError } from './errors.js'
 import { surfacing } from './surfacing.js'
@@ -48,8 +48,8 @@ export function jsonMessages<In = any, Out = unknown>(
     if (!NAMES.includes(name)) throw unknownOption(name, NAMES)
   }
   const { validate = null, onInvalid } = options
-  if (validate !== null && typeof validate !== 'function') throw new TypeError('validate must be a function')
-  if (onInvalid !== undefined && typeof onInvalid !== 'function') throw new TypeError('onInvalid must be a function')
+  if (validate !== null) checkFunction(validate, 'validate')
+  if (onInvalid !== undefined) checkFunction(onInvalid, 'onInvalid')
   if (served.has(ws)) throw new TypeError('jsonMessages(ws) was called before: keep what it returned')
   const { messages } = ws
   served.add(ws)

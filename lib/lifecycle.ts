@@ -1,7 +1,8 @@
 // Emits the events of a connection in order, each once (open, error, closing, close), and holds the promises of opening and closing. Knows
 // no stage and no wire.
 
-import type { CloseInfo, Role } from './connection.js'
+import type { CloseInfo } from './closing-facts.js'
+import type { Role } from './connection.js'
 import { Deferred } from './deferred.js'
 import { channels, type FrameEvent } from './diagnostics.js'
 import { type Emitter, emitEvent, emitMessageBytes, emitOrThrow, hasErrorListeners, hasListeners } from './emitting.js'
@@ -23,6 +24,8 @@ interface RareState {
   isErrorEmitted?: boolean
   isClosingEmitted?: true
 }
+
+const NO_FIELDS: Headers = Object.freeze({})
 
 export class Lifecycle {
   /** What the handshake agreed on; null until then. */
@@ -61,7 +64,7 @@ export class Lifecycle {
   }
 
   /** Status and header fields of the handshake response, also of one that refused; null until it is known. */
-  get answer(): { readonly status: number; readonly headers: Headers } | null {
+  get response(): { readonly status: number; readonly headers: Headers } | null {
     return this.info ?? this.rare?.openError ?? null
   }
 
@@ -92,6 +95,11 @@ export class Lifecycle {
     this.info = info
     if (channels.open.hasSubscribers) channels.open.publish({ stream: this.emitter, info })
     this.rare?.opened?.resolve(info)
+  }
+
+  /** Drops the fields of the response. */
+  forgetFields(): void {
+    if (this.info !== null) this.info = { ...this.info, headers: NO_FIELDS }
   }
 
   /** The handshake failed. The first error is kept. */

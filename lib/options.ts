@@ -1,7 +1,7 @@
 // Reads the options of a connection into checked settings. An unknown name, a wrong type or an invalid number throws at once.
 
 import type { Readable as NodeReadable } from 'node:stream'
-import { checkNumber, checkOptions, checkTime, unknownOption } from './checks.js'
+import { checkBoolean, checkNumber, checkOptions, checkTime, unknownOption } from './checks.js'
 import type { Headers } from './errors.js'
 import type { Extension } from './extensions/extension.js'
 import { checkField, checkToken, fieldLines } from './handshake/fields.js'
@@ -193,9 +193,9 @@ const READERS: { readonly [K in keyof Settings]: Reader } = {
   origin: readFieldValue,
   origins: readOrigins,
   extensions: readExtensions,
-  allowDrafts: readBoolean,
-  requireMasking: readBoolean,
-  masking: readBoolean,
+  allowDrafts: checkBoolean,
+  requireMasking: checkBoolean,
+  masking: checkBoolean,
   version: readVersion,
   maxMessageSize: value => checkNumber(value, 'maxMessageSize', 0),
   maxFrameSize: value => checkNumber(value, 'maxFrameSize', 0),
@@ -205,8 +205,8 @@ const READERS: { readonly [K in keyof Settings]: Reader } = {
   handshakeTimeout: value => checkTime(value, 'handshakeTimeout'),
   closeTimeout: value => checkTime(value, 'closeTimeout'),
   keepalive: readKeepalive,
-  autoPong: readBoolean,
-  faultReasons: readBoolean,
+  autoPong: checkBoolean,
+  faultReasons: checkBoolean,
   textAs: readTextForm,
   fragmentSize: value => checkNumber(value, 'fragmentSize', 1),
   // a stream does not accept Infinity
@@ -247,11 +247,6 @@ function readEach(options: WebSocketOptions): Settings {
   }
   // without options, all connections share one object
   return (settings as unknown as Settings | undefined) ?? DEFAULTS
-}
-
-function readBoolean(value: unknown, name: string): boolean {
-  if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false`)
-  return value
 }
 
 function readTextForm(value: unknown): string {

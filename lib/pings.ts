@@ -37,17 +37,19 @@ export class Pings implements KeepaliveOwner {
 
   private keepalive: Keepalive | null = null
   private pending: PendingPings | null = null
-  private isOpen = false
   // sent when the connection opens
   private early: { opcode: Opcode; payload: Buffer }[] | null = null
   // runs while input waits for the wire to take a Pong
   private patience: NodeJS.Timeout | null = null
   private left = 0
 
-  constructor(private readonly owner: PingsOwner) {}
+  constructor(
+    private readonly owner: PingsOwner,
+    private isOpen: boolean
+  ) {}
 
   /** The connection is open: sends what waited, before anything that an 'open' listener sends. */
-  opened(keepalive: { readonly interval: number; readonly timeout: number } | undefined): void {
+  opened(keepalive?: { readonly interval: number; readonly timeout: number }): void {
     const { early } = this
     this.isOpen = true
     this.early = null

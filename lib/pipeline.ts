@@ -13,7 +13,7 @@ import { FrameEncoder, type Written } from './stages/frame-encoder.js'
 import type { HandshakeTransform } from './stages/handshake-transform.js'
 import { MessageAssembler } from './stages/message-assembler.js'
 import { MessageFragmenter } from './stages/message-fragmenter.js'
-import { type FaultListener, link, type Receiver } from './stages/stage.js'
+import { type ErrorListener, link, type Receiver } from './stages/stage.js'
 import type { ConnectionStats } from './stats.js'
 import type { Wire } from './wires/wire.js'
 
@@ -89,7 +89,7 @@ export class Pipeline {
    * @param listener - notified if the peer's data cannot be decoded
    * @param takesInbound - whether the application already reads; otherwise `deliverFrames` links the inbound one later
    */
-  extend({ rsv, incoming, outgoing }: Negotiated, listener: FaultListener, takesInbound: boolean): void {
+  extend({ rsv, incoming, outgoing }: Negotiated, listener: ErrorListener, takesInbound: boolean): void {
     const inbound = new ExtensionTransform({ rsv, codec: incoming })
     const { fragmentSize } = this.settings
     const outbound = new ExtensionTransform({ rsv, codec: outgoing, fragmentSize })
@@ -118,7 +118,7 @@ export class Pipeline {
    * Builds the end of the inbound chain for whole messages: (ExtensionTransform →) MessageAssembler → `delivery`.
    * @returns the stage that takes frames from the decoder
    */
-  deliverMessages(delivery: Receiver<ReceivedMessage>, listener: FaultListener): Receiver<Frame> {
+  deliverMessages(delivery: Receiver<ReceivedMessage>, listener: ErrorListener): Receiver<Frame> {
     const assembler = new MessageAssembler({}, this.settings)
     assembler.listener = listener
     link(assembler, delivery)
@@ -126,7 +126,7 @@ export class Pipeline {
   }
 
   /** The same for the bytes of binary messages: (ExtensionTransform →) ByteUnwrapper → `delivery`. */
-  deliverBytes(delivery: Receiver<Buffer>, listener: FaultListener): Receiver<Frame> {
+  deliverBytes(delivery: Receiver<Buffer>, listener: ErrorListener): Receiver<Frame> {
     const unwrapper = new ByteUnwrapper(this.settings)
     unwrapper.listener = listener
     link(unwrapper, delivery)

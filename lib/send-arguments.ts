@@ -51,12 +51,14 @@ export function bytesOf(numbers: readonly number[]): Uint8Array {
   return Uint8Array.from(numbers)
 }
 
-let pings = 0
+/** Counts Pings, to tell apart those that wait for a Pong. Process-wide: a connection needs other numbers only than its own earlier ones. */
+const pings = { next: 0 }
 
+/** The payload of a Ping for which the application gave none. */
 export function nextPing(): Buffer {
   const payload = Buffer.allocUnsafe(4)
-  payload.writeUInt32BE(pings)
-  pings = (pings + 1) >>> 0
+  payload.writeUInt32BE(pings.next)
+  pings.next = (pings.next + 1) >>> 0
   return payload
 }
 

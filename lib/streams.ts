@@ -99,6 +99,14 @@ export function emitSurfacing(stream: NodeEmitter, event: string | symbol, args:
   }
 }
 
+/** The chunks of a stream, which is not destroyed at the end: its other direction may still be used. */
+export function each<T>(stream: node.Readable & AsyncIterable<T>): AsyncIterable<T> {
+  return stream.iterator({ destroyOnReturn: false })
+}
+
+/** A listener for errors that are reported elsewhere. */
+export function ignore(): void {}
+
 /** Makes a stream emit 'drain' when it has room, although its own count says that it has room now. */
 export function askForDrain(stream: object): void {
   ;(stream as { _writableState: { needDrain: boolean } })._writableState.needDrain = true

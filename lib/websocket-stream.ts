@@ -2,7 +2,8 @@
 
 import type { ServerHttp2Stream } from 'node:http2'
 import type { Duplex as NodeDuplex } from 'node:stream'
-import type { CloseInfo, Role } from './connection.js'
+import type { CloseInfo } from './closing-facts.js'
+import type { Role } from './connection.js'
 import type { ReadyState } from './connection-phase.js'
 import { type HandshakeDriver, SENT } from './drivers/handshake-driver.js'
 import { Http1ClientDriver, Http1ServerDriver } from './drivers/http1-driver.js'
@@ -169,12 +170,12 @@ export class WebSocketStream extends MessagingStream {
 
   /** The status of the handshake response, also of one in which the server or a proxy refused; 0 until it is known. */
   get status(): number {
-    return this[kEndpoint].lifecycle.answer?.status ?? 0
+    return this[kEndpoint].lifecycle.response?.status ?? 0
   }
 
   /** The header fields of the handshake response, also of one that refused; empty until they are known. */
   get headers(): Headers {
-    return this[kEndpoint].lifecycle.answer?.headers ?? {}
+    return this[kEndpoint].lifecycle.response?.headers ?? {}
   }
 
   /** Counters of this connection up to now. */
@@ -216,7 +217,7 @@ export class WebSocketStream extends MessagingStream {
       rawHeaders = Object.entries(headers).flat() as string[],
       httpVersion = '1.1'
     } = response
-    this.clientDriver.answered({ status: statusCode, statusText: '', headers, rawHeaders, httpVersion })
+    this.clientDriver.takeResponse({ status: statusCode, statusText: '', headers, rawHeaders, httpVersion })
     if (head !== undefined && head.length > 0 && !this.closed) {
       this[kEndpoint].handshake!.keepHead(Buffer.from(head.buffer, head.byteOffset, head.byteLength))
     }
@@ -263,7 +264,7 @@ export class WebSocketStream extends MessagingStream {
    * @throws TypeError if the client did not offer the subprotocol, or a header field cannot be sent
    */
   accept(options?: AcceptOptions): boolean {
-    return this[kEndpoint].driver?.accept(options) ?? false
+    return this[kEndpoint].driver?.accept?.(options) ?? false
   }
 
   /**
@@ -273,7 +274,7 @@ export class WebSocketStream extends MessagingStream {
    * @throws RangeError, TypeError if the response cannot be sent
    */
   reject(status: number, options?: RefusalOptions): boolean {
-    return this[kEndpoint].driver?.reject(status, options) ?? false
+    return this[kEndpoint].driver?.reject?.(status, options) ?? false
   }
 
   /**
@@ -285,7 +286,7 @@ export class WebSocketStream extends MessagingStream {
    * @throws TypeError if this is not a server on raw bytes, the body has been read, or the streams piped in and out differ
    */
   handOver(server: ConnectionServer): boolean {
-    return this[kEndpoint].driver?.handOver(server) ?? false
+    return this[kEndpoint].driver?.handOver?.(server) ?? false
   }
 
   /**

@@ -2,13 +2,12 @@
 // meaning.
 
 import type { DuplexOptions } from 'node:stream'
-import { ignore } from './emitting.js'
 import { type Endpoint, kEndpoint, kOver } from './endpoint.js'
 import { WebSocketError } from './errors.js'
 import { hintEvent } from './event-hints.js'
 import { type AllEvents, EVENTS, type Listener } from './events.js'
 import { nextTick, warn } from './runtime/node.js'
-import { askForDrain, Duplex, EventEmitter, lazy, prepareListeners } from './streams.js'
+import { askForDrain, Duplex, EventEmitter, ignore, lazy, prepareListeners } from './streams.js'
 import { surfacing } from './surfacing.js'
 import type { TypedDuplex } from './typed-duplex.js'
 import { type PipedStream, PipedWire } from './wires/piped-wire.js'

@@ -2,7 +2,7 @@
 // an import slower (benchmarks/questions/imports.js). What the entries share is in chunks, so that their classes are the same.
 
 import { execFileSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -52,3 +52,14 @@ await build({
     }
   ]
 })
+
+// Makes comments ASCII, as esbuild does with strings: a single other character makes V8 keep the whole file at two bytes a character
+// (benchmarks/questions/imports.js).
+const ASCII = { '\u00a7': 'section ', '\u2026': '...', '\u2190': '<-', '\u2192': '->' }
+for (const name of readdirSync(join(ROOT, 'dist'), { recursive: true })) {
+  if (!name.endsWith('.js')) continue
+  const path = join(ROOT, 'dist', name)
+  const code = readFileSync(path, 'utf8')
+  const ascii = code.replace(/[\u0080-\uffff]/g, character => ASCII[character] ?? '?')
+  if (ascii !== code) writeFileSync(path, ascii)
+}

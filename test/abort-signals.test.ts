@@ -1,4 +1,4 @@
-// Many connections on one AbortSignal: one listener, none that is left behind, and each of them told.
+// Many connections on one AbortSignal: the signal has one listener, it is removed again, and every connection is ended.
 
 import { getEventListeners } from 'node:events'
 import http from 'node:http'

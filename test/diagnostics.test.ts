@@ -1,4 +1,4 @@
-// What observers are told, and the trace that NODE_DEBUG asks for.
+// What subscribers of the diagnostics channels get, and the trace of NODE_DEBUG.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
@@ -24,7 +24,7 @@ function listen(t: { teardown(fn: () => void): void }): [string, Event][] {
   return told
 }
 
-// the trace is looked at in a test of its own
+// another test checks the trace
 const lines: string[] = []
 console.error = (line: string): void => void lines.push(line)
 

@@ -1,4 +1,4 @@
-// The numbers that belong to an error, for programs that tell them in their own words.
+// The details of an error, for programs that report it in their own words.
 
 import { once } from 'node:events'
 import t from 'tap'

@@ -1,4 +1,4 @@
-// The table of errors: stable names, whose fault, and the code of the Close frame that names them.
+// The table of errors: stable names, whose fault each is, and the code of the Close frame.
 
 import t from 'tap'
 import { type ErrorCode, HandshakeError, WebSocketError } from '../lib/index.js'

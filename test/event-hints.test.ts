@@ -1,4 +1,4 @@
-// Listeners for events that do not exist: a warning once for each name, if the name resembles one that does.
+// Listeners for events that do not exist: a warning, once for each name, if the name resembles a real one.
 
 import type { EventEmitter } from 'node:events'
 import http from 'node:http'

@@ -1,4 +1,4 @@
-// Messages as JSON: what is read and written, what is wrong on either side, and that nothing piles up.
+// Messages as JSON: valid and invalid values in both directions, and that nothing piles up.
 
 import { once } from 'node:events'
 import { Readable, Transform } from 'node:stream'
@@ -24,7 +24,7 @@ function readChat(value: unknown): Chat {
 
 const text = async (peer: RawPeer): Promise<string> => (await peer.nextFrame())!.payload.toString()
 
-/** What `error` events of a connection said. */
+/** The texts of the `error` events of a connection. */
 function errorsOf(ws: WebSocketStream): Error[] {
   const errors: Error[] = []
   ws.on('error', error => errors.push(error))

@@ -1,4 +1,4 @@
-// When a silent peer is pinged, and when it is given up, with a clock that the test moves.
+// When a silent peer is pinged, and when it is given up, with a clock that the test advances.
 
 import t from 'tap'
 import { Keepalive } from '../lib/keepalive.js'
@@ -98,7 +98,7 @@ t.test('after a blocked event loop, data that has arrived counts first', async t
   await clock.pass(500)
   t.same(pings, [500])
   clock.stall(2000)
-  // the Pong lay in the socket
+  // the Pong was waiting in the socket
   keepalive.heard()
   await clock.pass(0)
   t.equal(owner.silent, 0)

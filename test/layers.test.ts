@@ -1,5 +1,5 @@
-// Imports run one way (the README draws it). Each layer is a folder of lib, or a file at its top; the table says what it may
-// know. Whatever is not in the table may not be there.
+// Imports run one way (the README draws it). Each layer is a folder of lib, or a file at its top; the table lists what it may
+// import. Anything else is an error.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
@@ -11,15 +11,15 @@ import ts from 'typescript'
 interface Layer {
   /** Layers that it may import from, besides itself. */
   knows: readonly string[]
-  /** Layers, or files of them, of which it may know the types. */
+  /** Layers, or files of them, from which it may import types. */
   types?: readonly string[]
   /** Modules from outside that it may import. */
   uses?: readonly string[]
 }
 
-/** From the bottom up: nobody knows a layer below it in this table, but for types and single files. */
+/** From the bottom up: no layer imports one below it in this table, except types and single files. */
 const LAYERS: Record<string, Layer> = {
-  // what Node and a browser have each in their own way
+  // functions that Node and browsers implement differently
   runtime: {
     knows: [],
     uses: [
@@ -31,6 +31,8 @@ const LAYERS: Record<string, Layer> = {
   checks: { knows: [] },
   'abort-signals': { knows: ['runtime/node'] },
   deferred: { knows: [] },
+  'is-promise': { knows: [] },
+  'http2-codes': { knows: [] },
   surfacing: { knows: ['runtime/node'] },
   streams: { knows: ['surfacing'], uses: ['readable-stream', 'node:events'] },
   protocol: { knows: ['runtime/node', 'errors'] },
@@ -50,7 +52,7 @@ const LAYERS: Record<string, Layer> = {
     types: ['extensions']
   },
   views: {
-    knows: ['runtime/node', 'surfacing', 'errors', 'streams', 'protocol', 'stages'],
+    knows: ['runtime/node', 'surfacing', 'errors', 'is-promise', 'streams', 'protocol', 'stages'],
     types: ['options', 'outbound']
   },
   'patient-timer': { knows: ['runtime/node'] },
@@ -76,12 +78,13 @@ const LAYERS: Record<string, Layer> = {
       'handshake',
       'extensions',
       'hand-over',
+      'http2-codes',
       'received-request',
       'refusal-grace'
     ],
     types: ['stages']
   },
-  wires: { knows: ['runtime/node', 'errors', 'stages', 'streams'] },
+  wires: { knows: ['runtime/node', 'errors', 'http2-codes', 'stages', 'streams'] },
   emitting: { knows: ['surfacing', 'streams'], uses: ['node:events'] },
   lifecycle: {
     knows: ['runtime/node', 'deferred', 'diagnostics', 'emitting', 'protocol'],
@@ -135,6 +138,8 @@ const LAYERS: Record<string, Layer> = {
       'event-hints',
       'checks',
       'deferred',
+      'is-promise',
+      'http2-codes',
       'errors',
       'streams',
       'options',
@@ -159,18 +164,17 @@ const LAYERS: Record<string, Layer> = {
       'node:stream/web'
     ]
   },
-  // what is public, from wherever it comes: everywhere, and on Node
+  // everything public, from any layer: in every environment, and on Node
   browser: {
     knows: ['errors', 'options', 'protocol', 'handshake', 'stages', 'views', 'websocket-stream', 'json-messages'],
     types: ['send-arguments', 'connection', 'connection-phase', 'events', 'extensions', 'hand-over', 'stats']
   },
   index: { knows: ['browser', 'extensions', 'net'] },
-  // the interfaces of other packages over the public one
+  // the interfaces of other packages, made with the public one
   compat: {
-    knows: ['index', 'options'],
+    knows: ['index', 'options', 'handshake/accept-key', 'handshake/fields'],
     uses: [
       ...[
-        'node:crypto',
         'node:events',
         'node:http',
         'node:https',
@@ -182,7 +186,7 @@ const LAYERS: Record<string, Layer> = {
       ]
     ]
   },
-  // knows the library as everybody else does, but that a command's output goes ahead of the answer to a Close
+  // knows the public library, and an internal method that sends a command's output ahead of the answer to a Close
   cli: {
     knows: ['index', 'endpoint', 'checks'],
     uses: [
@@ -211,7 +215,7 @@ const LAYERS: Record<string, Layer> = {
   }
 }
 
-/** The only layers that have to do with streams; the others may not know even the types. */
+/** The only layers that deal with streams; the others may not import even the types. */
 const STREAMING = [
   'streams',
   'stages',
@@ -231,14 +235,14 @@ const STREAMING = [
   'received-request'
 ]
 
-/** Layers in which a value of node:stream, or readable-stream itself, has no place: lib/streams.ts has them. */
+/** Modules that no layer may import as values, except lib/streams.ts, which exports readable-stream. */
 const STREAM_MODULES = ['node:stream', 'stream', 'node:stream/promises', 'readable-stream']
 
 interface Import {
   /** A path in lib without its extension, or the name of a module. */
   from: string
   isLocal: boolean
-  /** Whether nothing of it is left when the types are gone. */
+  /** Whether nothing of it remains when the types are removed. */
   typeOnly: boolean
 }
 
@@ -303,7 +307,7 @@ function violations(files: Files): string[] {
   return found
 }
 
-/** Circles of imports that are left when the types are gone. */
+/** Cycles of imports that remain when the types are removed. */
 function circles(files: Files): string[] {
   const found: string[] = []
   const done = new Set<string>()
@@ -319,12 +323,12 @@ function circles(files: Files): string[] {
   return found
 }
 
-/** Layers that are Node's, or know it. */
+/** Layers that belong to Node, or may use it. */
 const NODES_OWN = ['runtime', 'net', 'compat', 'cli']
 
 const isNodes = (from: string): boolean => from.startsWith('node:') || isBuiltin(from)
 
-/** Names that runtime has, where a file has them as globals: a browser would not find them. */
+/** Names that runtime exports, if a file uses them as globals: a browser would not have them. */
 function globalsOf(file: string, source: string): string[] {
   const found = new Set<string>()
   const imported = new Set<string>()
@@ -348,7 +352,7 @@ function isValue(node: ts.Identifier): boolean {
   return !isMember && !ts.isTypeReferenceNode(parent) && !ts.isImportSpecifier(parent)
 }
 
-/** All that a bundler for browsers finds from a file on, as package.json says: files of lib, and modules from outside. */
+/** Everything that a bundler for browsers reaches from a file, according to package.json: files of lib, and external modules. */
 function bundleOf(entry: string): { local: Set<string>; modules: Set<string> } {
   const local = new Set<string>()
   const modules = new Set<string>()

@@ -1,4 +1,4 @@
-// What may stand in the options, what each means when it is left out, and what is refused at once.
+// The options, their defaults, and the values that are refused at once.
 
 import t from 'tap'
 import { ProxyTunnel, type WebSocketOptions, WebSocketStream } from '../lib/index.js'
@@ -87,7 +87,7 @@ t.test('an unknown name that is similar to an option, or an option of another li
   }
   const message = "unknown option 'keepalive.intervall'; did you mean 'keepalive.interval'?"
   t.throws(() => read({ keepalive: { intervall: 5 } }), { name: 'TypeError', message })
-  // of no use here: a server has no certificate of its own
+  // an option for TLS, which a stream does not use
   t.throws(() => read({ rejectUnauthorized: false }), { message: "unknown option 'rejectUnauthorized'" })
 })
 
@@ -129,7 +129,7 @@ t.test('numbers', async t => {
     for (const wrong of ['5', null, true, [], {}, 5n]) t.throws(() => read({ [name]: wrong }), TypeError, name)
     for (const wrong of [Number.NaN, -1, Number.NEGATIVE_INFINITY])
       t.throws(() => read({ [name]: wrong }), RangeError, name)
-    // a stream wants a whole number
+    // a stream needs a whole number
     const most = name === 'highWaterMark' ? Number.MAX_SAFE_INTEGER : Number.POSITIVE_INFINITY
     t.equal(read({ [name]: Number.POSITIVE_INFINITY })[name], most, `${name}: Infinity lifts it`)
     t.equal(read({ [name]: 7 })[name], 7, name)

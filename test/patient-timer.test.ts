@@ -1,4 +1,4 @@
-// A timer that judges fairly: what has arrived is read first, and time in which this process could not read does not count.
+// A fair timer: before it fires, data that has arrived is read, and time in which this process was blocked does not count.
 
 import t from 'tap'
 import { PatientTimer } from '../lib/patient-timer.js'

@@ -1,4 +1,4 @@
-// The pings that wait for their Pong: which ones a Pong settles, in which order, and how many may wait.
+// Pings that wait for their Pong: which of them a Pong settles, in which order, and how many may wait.
 
 import t from 'tap'
 import { PendingPings } from '../lib/pending-pings.js'
@@ -6,7 +6,7 @@ import { best } from './handshake/feed.js'
 
 const bytes = (text: string): Buffer => Buffer.from(text)
 
-/** Pings by name, and what became of each, in order. */
+/** Pings by name, and the result of each, in order. */
 class Bench {
   readonly pings = new PendingPings()
   readonly settled: string[] = []
@@ -94,7 +94,7 @@ t.test('a Pong takes constant time, however many pings wait', async t => {
   const few = strays(1)
   const many = strays(1024)
   t.ok(many < 10 * few, `5000 Pongs take ${few} µs with one ping, ${many} µs with 1024`)
-  // one for which the oldest is given up
+  // one more, for which the oldest is given up
   bench.add('last')
   t.same(await bench.pong('last'), ['last'])
 })

@@ -5,7 +5,7 @@ import { held } from './protocol/memory.js'
 const LazyDuplex = lazy(Duplex)
 const LazyTransform = lazy(Transform)
 
-/** Brings what it is given, in upper case. */
+/** Returns its input in upper case. */
 class Shouting extends LazyTransform {
   builds = 0
 
@@ -101,7 +101,7 @@ t.test('either side may be used first', async t => {
 })
 
 t.test('inspecting a prototype builds nothing, and breaks no stream', async t => {
-  // a class of its own, so that a spoilt prototype spoils no other test
+  // a separate class, so that changing its prototype affects no other test
   class Looked extends LazyDuplex {
     override streamOptions(): object {
       return {}

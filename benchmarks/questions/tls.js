@@ -1,4 +1,4 @@
-// The echo of echo.js over TLS: how many messages a second, and how much of the server's CPU for a million.
+// The echo of echo.js over TLS: how many messages a second, how much of the server's CPU for a million, and how long one alone takes.
 
 import { child, column, label, rounds, row } from '../harness.js'
 import { startAll } from '../servers/index.js'
@@ -22,15 +22,15 @@ export async function* run({ full, pick, wanted, profile }) {
     const name = `${label(size)} binary over TLS, ${count} connection${count > 1 ? 's' : ''}, ${window} in flight`
     if (!wanted(name)) continue
     const request = { size, count, window, kind: 'binary', secure: true }
-    const taken = await rounds(servers, full ? 7 : 3, server => turn(server, load, request, full ? 1000 : 400, false))
+    const times = window === 1
+    const taken = await rounds(servers, full ? 7 : 3, server => turn(server, load, request, full ? 1000 : 400, times))
     const common = { question: 'tls', name, reference: 'ws, TLS' }
-    yield row({ ...common, measure: 'messages/s', better: 'more', samples: column(taken, 'rate') })
-    yield row({
-      ...common,
-      measure: 'server CPU seconds per million messages',
-      better: 'less',
-      samples: column(taken, 'cpu')
-    })
+    const measure = (measure, better, key) => row({ ...common, measure, better, samples: column(taken, key) })
+    yield measure('messages/s', 'more', 'rate')
+    yield measure('server CPU seconds per million messages', 'less', 'cpu')
+    if (!times) continue
+    yield measure('p50, ms', 'less', 'p50')
+    yield measure('p99, ms', 'less', 'p99')
   }
   for (const each of [...servers, load]) await each.stop()
 }

@@ -5,7 +5,7 @@
 import net from 'node:net'
 import { control } from '../control.js'
 import subject from '../subject.js'
-import { makeServer } from './make-server.js'
+import { listening, makeServer } from './make-server.js'
 
 const [view, joined, parsed = 'http'] = process.argv.slice(2)
 const { WebSocketStream } = subject
@@ -42,6 +42,4 @@ const server =
       )
     : net.createServer({ noDelay: true }, socket => serve(WebSocketStream.server(options), socket))
 
-control({
-  listen: () => new Promise(resolve => server.listen(0, '127.0.0.1', 4096, () => resolve(server.address().port)))
-})
+control(listening(server))

@@ -1,7 +1,7 @@
 // With 'ours', by what stands in its place. Echo by ws at its best: bufferutil installed, no compression; text is a string, as for everybody else.
 
 import { control } from '../control.js'
-import { makeServer } from './make-server.js'
+import { listening, makeServer } from './make-server.js'
 
 const isOurs = process.argv.includes('ours')
 const { WebSocketServer } = await import(isOurs ? '../ws-subject.js' : 'ws')
@@ -18,6 +18,4 @@ sockets.on('connection', ws => {
   ws.on('message', echo)
 })
 
-control({
-  listen: () => new Promise(resolve => server.listen(0, '127.0.0.1', 4096, () => resolve(server.address().port)))
-})
+control(listening(server))

@@ -1,10 +1,11 @@
-// The other side of a server under test: sockets and nothing else. Frames are built beforehand, answers are counted by
-// their length, and the first and the last window of every connection is compared byte by byte.
+// The other side of a server under test: sockets, or streams of one HTTP/2 session, and nothing else. Frames are built beforehand, answers
+// are counted by their length, and the first and the last window of every connection is compared byte by byte.
 
 import net from 'node:net'
 import tls from 'node:tls'
 import { control } from '../control.js'
 import { acceptFor, closeFrame, frameSize, frames, KEY, opcodeOf, payloads, upgradeRequest } from '../wire.js'
+import { closeSession, openSession, openStream } from './http2-dial.js'
 
 const REQUEST = upgradeRequest()
 const ACCEPT = acceptFor(KEY)
@@ -61,12 +62,11 @@ class Connection {
   }
 
   async open(port) {
-    this.socket = await dial(
-      port,
-      (buffer, length) => this.read(buffer, length),
-      this.run.size >= 65536 ? 2 ** 20 : 65536,
-      this.run.secure
-    )
+    const { session, size, secure } = this.run
+    const read = (buffer, length) => this.read(buffer, length)
+    this.socket = session
+      ? await openStream(session, read)
+      : await dial(port, read, size >= 65536 ? 2 ** 20 : 65536, secure)
   }
 
   /** Sends the whole window, and keeps what comes back to compare it. */
@@ -124,7 +124,9 @@ class Connection {
       this.socket.removeAllListeners('error').on('error', () => {})
       this.socket.on('close', resolve)
       this.socket.write(CLOSE)
-      setTimeout(() => this.socket.destroy(), 1000).unref()
+      // hypercorn leaves streams open behind its Close
+      setTimeout(() => this.socket.destroy(), this.run.session ? 100 : 1000).unref()
+      if (this.run.raw) this.socket.end()
       // The server's close frame comes as bytes to `read`; it ends the connection, and so do we.
       this.received = Number.NEGATIVE_INFINITY
       this.socket.on('end', () => this.socket.end())
@@ -148,19 +150,22 @@ async function many(count, make) {
 control({
   /**
    * Opens `count` connections with `window` messages in flight on each and checks a window of answers. `whole` sends the
-   * next window when the last is answered; else each answer makes room for one message more.
+   * next window when the last is answered; else each answer makes room for one message more. `http2` makes them streams of
+   * one session; `raw` expects the very bytes that were sent, mask and all.
    */
-  async open({ port, count, window, kind, size, whole = false, secure = false }) {
+  async open({ port, count, window, kind, size, whole = false, secure = false, http2 = false, raw = false }) {
     const list = payloads(kind, size, window)
     run = {
       window,
       size,
       whole,
       secure,
+      raw,
+      session: http2 ? await openSession(port, secure) : undefined,
       questions: frames(list, opcodeOf(kind), true),
-      answers: frames(list, opcodeOf(kind), false),
+      answers: frames(list, opcodeOf(kind), raw),
       questionSize: frameSize(size, true),
-      answerSize: frameSize(size, false),
+      answerSize: frameSize(size, raw),
       messages: 0,
       going: false
     }
@@ -201,6 +206,7 @@ control({
     }
     await Promise.all(connections.map(each => each.close()))
     connections = []
+    if (run.session) await closeSession(run.session)
     const place = q => times[Math.min(times.length - 1, Math.floor(times.length * q))]
     return times.length ? { p50: place(0.5), p99: place(0.99) } : {}
   },

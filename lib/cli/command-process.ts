@@ -56,7 +56,7 @@ class ConnectedProcess {
     const { words, shell, env, groups } = settings
     const [program, ...args] = words
     this.child = spawn(program!, args, { shell, env, detached: groups })
-    this.child.stdin.on('error', ignore)
+    this.child.stdin.on('error', () => {})
     this.child.stderr.on('data', settings.complain)
     this.child.once('exit', () => this.signal('SIGTERM'))
     this.child.once('error', error => {
@@ -121,7 +121,7 @@ class ConnectedProcess {
     const { stdin } = this.child
     try {
       if (this.settings.stream) await this.streamTo(stdin)
-      else for await (const message of each(this.ws.messages)) await put(stdin, toLine(message))
+      else for await (const message of this.ws.messages.iterator(STAY_OPEN)) await put(stdin, toLine(message))
     } catch {
       // the connection has ended, and reports how
     }
@@ -129,7 +129,7 @@ class ConnectedProcess {
   }
 
   private async streamTo(stdin: NodeJS.WritableStream): Promise<void> {
-    for await (const message of each(this.ws.streams)) {
+    for await (const message of this.ws.streams.iterator(STAY_OPEN)) {
       for await (const piece of message) await put(stdin as never, piece)
     }
   }
@@ -165,13 +165,9 @@ function reasonOf(text: string): string {
   return text.slice(0, read)
 }
 
-/** Iterates over a view without destroying it at the end, since the other direction is still used. */
-function each<T>(view: AsyncIterable<T> & { iterator(options: object): AsyncIterable<T> }): AsyncIterable<T> {
-  return view.iterator({ destroyOnReturn: false })
-}
+/** The command may still write when the peer has closed. */
+const STAY_OPEN = { destroyOnReturn: false }
 
 function toLine(message: string | Buffer): string | Buffer {
   return typeof message === 'string' ? `${message}\n` : Buffer.concat([message, Buffer.from('\n')])
 }
-
-function ignore(): void {}

@@ -24,7 +24,7 @@ const TYPES: { readonly [extension: string]: string } = {
 }
 
 /** The response to a request: a file, or a status without one. */
-type Answer = { path: string; size: number } | { status: number; headers?: Record<string, string> }
+type Found = { path: string; size: number } | { status: number; headers?: Record<string, string> }
 
 export class StaticFiles {
   private constructor(private readonly root: string) {}
@@ -39,18 +39,18 @@ export class StaticFiles {
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method } = request
     const isKnown = method === 'GET' || method === 'HEAD'
-    const answer = isKnown ? await this.find(request.url!) : { status: 405, headers: { Allow: 'GET, HEAD' } }
-    if ('status' in answer) {
-      const text = `${STATUS_CODES[answer.status]}\n`
+    const found = isKnown ? await this.find(request.url!) : { status: 405, headers: { Allow: 'GET, HEAD' } }
+    if ('status' in found) {
+      const text = `${STATUS_CODES[found.status]}\n`
       const fields = { 'Content-Type': TYPES['.txt'], 'Content-Length': text.length }
-      response.writeHead(answer.status, { ...fields, ...answer.headers })
+      response.writeHead(found.status, { ...fields, ...found.headers })
       response.end(text)
     } else {
-      send(answer, method === 'HEAD', response)
+      send(found, method === 'HEAD', response)
     }
   }
 
-  private async find(target: string): Promise<Answer> {
+  private async find(target: string): Promise<Found> {
     const names = namesOf(target)
     if (names === null) return { status: 404 }
     try {

@@ -1,4 +1,4 @@
-// The course of the opening handshake: who sends first, who decides, what is answered. This file has what HTTP/1.1 and HTTP/2 share; the
+// The course of the opening handshake: who sends first, who decides, what the response is. This file has what HTTP/1.1 and HTTP/2 share; the
 // codecs in handshake/ read and write the bytes and header fields.
 
 import { HandshakeError } from '../errors.js'
@@ -23,7 +23,7 @@ export interface HandshakeDriverOwner {
   readonly isJoined: boolean
   /** Starts the handshake at once, not at the end of this turn. */
   begin(): void
-  /** Shows a request to the application; false if it leaves the answer to the library. */
+  /** Shows a request to the application; false if it leaves the response to the library. */
   offer(request: UpgradeRequest): boolean
   /** Writes this side's head. */
   sendHead(bytes: Buffer): void
@@ -46,7 +46,9 @@ export interface HandshakeDriverOwner {
 }
 
 /** The opening handshake of one side. */
-export interface HandshakeDriver extends HandshakeReader {
+export interface HandshakeDriver {
+  /** Reads the peer's head from the wire; null if the head arrives separately. */
+  readonly reader: HandshakeReader | null
   readonly request: UpgradeRequest | null
   /** The URL that a client dials; '' for a server. */
   readonly url: string
@@ -59,15 +61,18 @@ export interface HandshakeDriver extends HandshakeReader {
   setHeader(name: string, value: string | readonly string[]): void
   /** @throws TypeError if it is not an extension, one of its name exists, or the handshake has been sent */
   addExtension(extension: Extension): void
-  accept(options?: AcceptOptions): boolean
-  reject(status: number, options?: RefusalOptions): boolean
-  handOver(server: ConnectionServer): boolean
+  /** Server only. */
+  accept?(options?: AcceptOptions): boolean
+  /** Server only. */
+  reject?(status: number, options?: RefusalOptions): boolean
+  /** Server only. */
+  handOver?(server: ConnectionServer): boolean
   /** The peer's head broke a rule or did not arrive. */
-  fault(error: HandshakeError): void
+  fail(error: HandshakeError): void
   /** `handshakeTimeout` has passed. */
   late(): void
-  /** The peer has ended its side of the wire, after all its data. */
-  peerLeft(): void
+  /** Server only: the client has ended its side of the wire, after all its data. A server that does so has failed already, in `reader.end`. */
+  peerLeft?(): void
   /** The connection was ended by this side: nothing more is sent, and the application is not asked. */
   abort(): void
 }
@@ -95,8 +100,8 @@ export class RefusalWatch {
   check(): void {
     if (!this.handshake.isRefused || this.grace !== undefined) return
     if (this.owner.followsRedirects) {
-      const answer = this.handshake.refused()!
-      if (answer.status < 400 && answer.headers['location'] !== undefined) throw answer
+      const refusal = this.handshake.refused()!
+      if (refusal.status < 400 && refusal.headers['location'] !== undefined) throw refusal
     }
     this.grace = startGrace(this.late)
   }
@@ -117,6 +122,7 @@ export interface ServerCodec {
 /** A server's handshake: the application decides before the request arrives, when it is asked, or later. */
 export abstract class ServerDriver<Codec extends ServerCodec> implements HandshakeDriver {
   readonly url = ''
+  abstract readonly reader: HandshakeReader | null
   abstract readonly request: UpgradeRequest | null
   protected done = false
   private handshake: Codec | null = null
@@ -136,8 +142,6 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
   }
 
   abstract begin(): void
-  abstract receive(chunk: Buffer): Buffer | null
-  abstract complete(): void
   abstract handOver(server: ConnectionServer): boolean
 
   /** Whether the application is asked about the request before it is checked, because it asks for something other than a WebSocket. */
@@ -152,19 +156,15 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
   /** @throws RangeError, TypeError if it cannot be sent */
   protected abstract refusal(status: number, options?: RefusalOptions): ReadyRefusal
   /** Answers according to the error; returns what was sent. */
-  protected abstract answerFault(error: HandshakeError): Pick<Refusal, 'headers' | 'body'>
+  protected abstract respondTo(error: HandshakeError): Pick<Refusal, 'headers' | 'body'>
 
   /** Whether the head of the response has been sent. */
-  protected get isAnswered(): boolean {
+  protected get hasResponded(): boolean {
     return this.done
   }
 
   get isDecided(): boolean {
     return this.decision !== null
-  }
-
-  end(): never {
-    throw new HandshakeError('WS_ERR_CONNECTION_LOST')
   }
 
   setHeader(name: string, value: string | readonly string[]): void {
@@ -177,12 +177,12 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
   }
 
   addExtension(extension: Extension): void {
-    if (this.isAnswered) throw new TypeError(SENT)
+    if (this.hasResponded) throw new TypeError(SENT)
     this.settings = withExtension(this.settings, extension)
   }
 
   accept(options?: AcceptOptions): boolean {
-    if (this.isAnswered || this.isDecided) return false
+    if (this.hasResponded || this.isDecided) return false
     if (this.request === null) {
       this.decision = () => this.acceptLate(options)
       return true
@@ -195,7 +195,7 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
     } catch (error) {
       // otherwise the application passed invalid options, and gets the exception
       if (!(error instanceof HandshakeError)) throw error
-      this.carryOut(() => this.fault(error))
+      this.carryOut(() => this.fail(error))
       return false
     }
     this.carryOut(open)
@@ -203,31 +203,31 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
   }
 
   reject(status: number, options?: RefusalOptions): boolean {
-    const answer = this.refusal(status, options)
-    if (this.isAnswered || this.isDecided) return false
+    const response = this.refusal(status, options)
+    if (this.hasResponded || this.isDecided) return false
     this.carryOut(() => {
-      answer.send()
-      this.fail(new HandshakeError('WS_ERR_REJECTED', { ...answer, detail: String(status) }))
+      response.send()
+      this.finish(new HandshakeError('WS_ERR_REJECTED', { ...response, detail: String(status) }))
     })
     return true
   }
 
-  fault(error: HandshakeError): void {
+  fail(error: HandshakeError): void {
     if (this.done) return
-    if (!this.isAnswered && error.status !== 0) {
-      const { headers, body } = this.answerFault(error)
+    if (!this.hasResponded && error.status !== 0) {
+      const { headers, body } = this.respondTo(error)
       // the error reports what was sent
       Object.assign(error, { headers, body })
     }
-    this.fail(error)
+    this.finish(error)
   }
 
   late(): void {
-    this.fault(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 408 }))
+    this.fail(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 408 }))
   }
 
   peerLeft(): void {
-    this.fault(new HandshakeError('WS_ERR_CONNECTION_LOST', { detail: 'the client left before it was answered' }))
+    this.fail(new HandshakeError('WS_ERR_CONNECTION_LOST', { detail: 'the client left before it was answered' }))
   }
 
   abort(): void {
@@ -245,12 +245,12 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
     else if (!this.ask()) this.acceptLate()
   }
 
-  /** Emits 'request'; false if there is no listener. If a listener throws, the client gets an answer and the exception surfaces. */
+  /** Emits 'request'; false if there is no listener. If a listener throws, the client gets a response and the exception surfaces. */
   private ask(): boolean {
     try {
       return this.owner.offer(this.request!)
     } catch (cause) {
-      if (!this.isAnswered) this.fault(failed('a request listener threw', cause))
+      if (!this.hasResponded) this.fail(failed('a request listener threw', cause))
       throw cause
     }
   }
@@ -278,7 +278,7 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
     } catch (error) {
       this.wrong = error instanceof HandshakeError ? error : failed('the request cannot be read', error)
     }
-    if (this.isAsked) this.fault(this.wrong!)
+    if (this.isAsked) this.fail(this.wrong!)
     else if (this.owner.isJoined) this.owner.begin()
     return null
   }
@@ -289,7 +289,7 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
     try {
       open = this.agree(this.handshake!, options)
     } catch (error) {
-      this.fault(
+      this.fail(
         error instanceof HandshakeError ? error : failed('the options of accept() do not fit the request', error)
       )
       return
@@ -297,7 +297,7 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
     open()
   }
 
-  protected fail(error: HandshakeError): void {
+  protected finish(error: HandshakeError): void {
     this.done = true
     this.owner.handshakeFailed(error)
   }

@@ -1,7 +1,7 @@
 // The opening handshake in HTTP/1.1, of a server and a client, including the drafts' variants.
 
 import { HandshakeError, type Headers } from '../errors.js'
-import { answerOffer, Offer } from '../extensions/agreement.js'
+import { Offer, respondToOffer } from '../extensions/agreement.js'
 import type { Extension } from '../extensions/extension.js'
 import type { Negotiated } from '../extensions/negotiation.js'
 import { type ConnectionServer, checkServer as checkConnectionServer } from '../hand-over.js'
@@ -34,7 +34,10 @@ import {
   ServerDriver
 } from './handshake-driver.js'
 
-export class Http1ServerDriver extends ServerDriver<ServerHandshake | DraftHandshake> implements BodySource {
+export class Http1ServerDriver
+  extends ServerDriver<ServerHandshake | DraftHandshake>
+  implements HandshakeReader, BodySource
+{
   request: UpgradeRequest | null
   private readonly parser: HeadParser<RequestHead> | null
   // the bytes of the request's head; kept as long as the request can be handed over
@@ -47,6 +50,11 @@ export class Http1ServerDriver extends ServerDriver<ServerHandshake | DraftHands
     this.request = request
     this.parser = request === null ? new HeadParser(REQUEST, settings) : null
     this.head = request === null ? new ByteStore() : null
+  }
+
+  /** Null if the application has read the request. */
+  get reader(): HandshakeReader | null {
+    return this.parser === null ? null : this
   }
 
   begin(): void {
@@ -67,6 +75,10 @@ export class Http1ServerDriver extends ServerDriver<ServerHandshake | DraftHands
     this.examine()
   }
 
+  end(): never {
+    throw new HandshakeError('WS_ERR_CONNECTION_LOST')
+  }
+
   /** A well-formed request for something other than a WebSocket goes to the application. */
   private readOther(head: RequestHead): ReceivedRequest {
     checkRequest(head)
@@ -77,7 +89,7 @@ export class Http1ServerDriver extends ServerDriver<ServerHandshake | DraftHands
     return this.parser !== null && !isWebSocket(this.request!)
   }
 
-  protected override get isAnswered(): boolean {
+  protected override get hasResponded(): boolean {
     return this.done || this.awaitsBody
   }
 
@@ -88,17 +100,17 @@ export class Http1ServerDriver extends ServerDriver<ServerHandshake | DraftHands
   }
 
   protected refusal(status: number, options?: RefusalOptions): ReadyRefusal {
-    const answer = refusal(status, options)
+    const response = refusal(status, options)
     const { request } = this
     // RFC 9110 §9.3.6: a 2xx would accept the CONNECT
     if (request?.method === 'CONNECT' && status < 300) throw new RangeError('a CONNECT is refused with 300 to 599')
-    return { ...answer, send: () => this.send(answer) }
+    return { ...response, send: () => this.send(response) }
   }
 
-  protected answerFault(error: HandshakeError): Refusal {
-    const answer = refusalFor(error)
-    this.send(answer)
-    return answer
+  protected respondTo(error: HandshakeError): Refusal {
+    const response = refusalFor(error)
+    this.send(response)
+    return response
   }
 
   private send({ head, bytes }: Refusal): void {
@@ -110,7 +122,7 @@ export class Http1ServerDriver extends ServerDriver<ServerHandshake | DraftHands
     checkConnectionServer(server)
     const { head, request } = this
     if (this.parser === null) throw new TypeError('only a connection of WebSocketStream.server() can be handed over')
-    if (this.isAnswered || request === null) return false
+    if (this.hasResponded || request === null) return false
     if (request instanceof ReceivedRequest && request.bodyIsRead) {
       throw new TypeError('a request whose body has been read cannot be handed over')
     }
@@ -137,8 +149,8 @@ export class Http1ServerDriver extends ServerDriver<ServerHandshake | DraftHands
     this.forget()
   }
 
-  protected override fail(error: HandshakeError): void {
-    super.fail(error)
+  protected override finish(error: HandshakeError): void {
+    super.finish(error)
     this.forget(error.fault === 'peer' ? error : undefined)
   }
 
@@ -153,7 +165,7 @@ export class Http1ServerDriver extends ServerDriver<ServerHandshake | DraftHands
       const accepted = handshake.accept(options)
       return () => this.openDraft(handshake, accepted)
     }
-    const { extensions, negotiated } = answerOffer(handshake.offeredExtensions, options?.extensions, this.settings)
+    const { extensions, negotiated } = respondToOffer(handshake.offeredExtensions, options?.extensions, this.settings)
     const { bytes, headers, protocol, version, url } = handshake.accept({ ...options, extensions })
     return () => {
       this.done = true
@@ -224,14 +236,14 @@ class BodyReader implements HandshakeReader {
   }
 }
 
-export class Http1ClientDriver implements HandshakeDriver {
+export class Http1ClientDriver implements HandshakeDriver, HandshakeReader {
   readonly request = null
   private readonly handshake: ClientHandshake
   private readonly refusal: RefusalWatch
   private offer: Offer | null = null
   private established: Established | null = null
   // a response that another parser has read
-  private answer: ResponseHead | null = null
+  private response: ResponseHead | null = null
   private done = false
 
   constructor(
@@ -241,6 +253,10 @@ export class Http1ClientDriver implements HandshakeDriver {
   ) {
     this.handshake = new ClientHandshake(url, settings)
     this.refusal = new RefusalWatch(this.handshake, owner, () => this.late())
+  }
+
+  get reader(): HandshakeReader {
+    return this
   }
 
   get url(): string {
@@ -268,19 +284,19 @@ export class Http1ClientDriver implements HandshakeDriver {
   }
 
   /** Takes the response to that request; one that refuses ends the connection. @throws TypeError if no response is expected */
-  answered(answer: ResponseHead): void {
-    if (this.offer === null || this.answer !== null) throw new TypeError('no request is waiting for a response')
-    this.answer = answer
+  takeResponse(response: ResponseHead): void {
+    if (this.offer === null || this.response !== null) throw new TypeError('no request is waiting for a response')
+    this.response = response
     // a refusal needs no wire
-    if (answer.status !== 101) this.take(answer)
+    if (response.status !== 101) this.establish(response)
   }
 
-  private take(answer: ResponseHead): void {
+  private establish(response: ResponseHead): void {
     if (this.done) return
     try {
-      this.established = this.handshake.take(answer)
+      this.established = this.handshake.take(response)
     } catch (error) {
-      this.fault(error as HandshakeError)
+      this.fail(error as HandshakeError)
       return
     }
     this.complete()
@@ -288,7 +304,7 @@ export class Http1ClientDriver implements HandshakeDriver {
 
   begin(): void {
     if (this.done) return
-    if (this.answer !== null) this.take(this.answer)
+    if (this.response !== null) this.establish(this.response)
     // otherwise the application sent the request, and the response arrives on this wire
     else if (this.offer === null) this.sendRequest()
   }
@@ -300,7 +316,7 @@ export class Http1ClientDriver implements HandshakeDriver {
       request = this.handshake.request(this.offer.text)
     } catch (cause) {
       // an extension failed, or offers something that cannot be sent
-      this.fault(cause instanceof HandshakeError ? cause : new HandshakeError('WS_ERR_EXTENSION', { cause }))
+      this.fail(cause instanceof HandshakeError ? cause : new HandshakeError('WS_ERR_EXTENSION', { cause }))
       return
     }
     this.owner.sendHead(request)
@@ -324,7 +340,7 @@ export class Http1ClientDriver implements HandshakeDriver {
     try {
       negotiated = this.offer!.agree(extensions, status, headers)
     } catch (error) {
-      this.fault(error as HandshakeError)
+      this.fail(error as HandshakeError)
       return
     }
     this.done = true
@@ -340,7 +356,7 @@ export class Http1ClientDriver implements HandshakeDriver {
   }
 
   get isDecided(): boolean {
-    return this.answer !== null
+    return this.response !== null
   }
 
   addExtension(extension: Extension): void {
@@ -348,22 +364,7 @@ export class Http1ClientDriver implements HandshakeDriver {
     this.settings = withExtension(this.settings, extension)
   }
 
-  accept(): boolean {
-    return false
-  }
-
-  handOver(): boolean {
-    return false
-  }
-
-  /** Nothing to do: an incomplete response has already failed in `end`. */
-  peerLeft(): void {}
-
-  reject(): boolean {
-    return false
-  }
-
-  fault(error: HandshakeError): void {
+  fail(error: HandshakeError): void {
     if (this.done) return
     this.done = true
     this.refusal.stop()
@@ -372,7 +373,7 @@ export class Http1ClientDriver implements HandshakeDriver {
   }
 
   late(): void {
-    this.fault(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT'))
+    this.fail(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT'))
   }
 
   abort(): void {

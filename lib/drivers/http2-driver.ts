@@ -2,13 +2,15 @@
 // of a refusal goes through the pipeline as bytes.
 
 import { HandshakeError, type Headers } from '../errors.js'
-import { answerOffer, Offer } from '../extensions/agreement.js'
+import { Offer, respondToOffer } from '../extensions/agreement.js'
 import type { Extension } from '../extensions/extension.js'
 import { type Http2Headers, Http2Request, http2Refusal } from '../handshake/http2-fields.js'
 import { Http2ClientHandshake, type Http2Established, Http2ServerHandshake } from '../handshake/http2-handshake.js'
 import type { AcceptOptions, RefusalOptions } from '../handshake/server-handshake.js'
+import { CANCEL } from '../http2-codes.js'
 import type { Settings } from '../options.js'
 import type { Buffer } from '../runtime/node.js'
+import type { HandshakeReader } from '../stages/handshake-transform.js'
 import {
   type HandshakeDriver,
   type HandshakeDriverOwner,
@@ -35,9 +37,6 @@ export interface ServerStream {
   close(code: number): void
 }
 
-/** RFC 9113 §7 */
-const CANCEL = 8
-
 /** The part of a `ClientHttp2Stream` that the client driver uses. */
 export interface ClientStream {
   once(event: 'response', listener: (head: Http2Headers) => void): unknown
@@ -49,6 +48,7 @@ export interface ClientSession<S extends ClientStream> {
 }
 
 export class Http2ServerDriver extends ServerDriver<Http2ServerHandshake> {
+  readonly reader = null
   readonly request: Http2Request
 
   constructor(
@@ -65,13 +65,6 @@ export class Http2ServerDriver extends ServerDriver<Http2ServerHandshake> {
     this.examine()
   }
 
-  /** The head arrives separately: all bytes come after it. */
-  receive(chunk: Buffer): Buffer {
-    return chunk
-  }
-
-  complete(): void {}
-
   protected read(): Http2ServerHandshake {
     return new Http2ServerHandshake(this.head, this.request, this.settings)
   }
@@ -81,19 +74,19 @@ export class Http2ServerDriver extends ServerDriver<Http2ServerHandshake> {
   }
 
   protected refusal(status: number, options?: RefusalOptions): ReadyRefusal {
-    const answer = http2Refusal(status, options)
-    return { ...answer, send: () => this.answer(answer.head, answer.body) }
+    const response = http2Refusal(status, options)
+    return { ...response, send: () => this.respond(response.head, response.body) }
   }
 
-  protected answerFault(error: HandshakeError): { headers: Headers; body: Buffer } {
+  protected respondTo(error: HandshakeError): { headers: Headers; body: Buffer } {
     const { head, headers, body } = http2Refusal(error.status, { body: error.message })
-    this.answer({ ...error.headers, ...head }, body)
+    this.respond({ ...error.headers, ...head }, body)
     return { headers: { ...error.headers, ...headers }, body }
   }
 
   override peerLeft(): void {
-    // without an answer node:http2 would send a 200 when the stream ends
-    if (!this.isAnswered) this.stream.close(CANCEL)
+    // without a response node:http2 would send a 200 when the stream ends
+    if (!this.hasResponded) this.stream.close(CANCEL)
     super.peerLeft()
   }
 
@@ -102,11 +95,11 @@ export class Http2ServerDriver extends ServerDriver<Http2ServerHandshake> {
   }
 
   protected agree(handshake: Http2ServerHandshake, options: AcceptOptions | undefined): () => void {
-    const { extensions, negotiated } = answerOffer(handshake.offeredExtensions, options?.extensions, this.settings)
+    const { extensions, negotiated } = respondToOffer(handshake.offeredExtensions, options?.extensions, this.settings)
     const { head, headers, protocol, version, url } = handshake.accept({ ...options, extensions })
     return () => {
-      if (!this.answer(head)) {
-        this.fail(new HandshakeError('WS_ERR_CONNECTION_LOST'))
+      if (!this.respond(head)) {
+        this.finish(new HandshakeError('WS_ERR_CONNECTION_LOST'))
         return
       }
       this.done = true
@@ -114,8 +107,8 @@ export class Http2ServerDriver extends ServerDriver<Http2ServerHandshake> {
     }
   }
 
-  /** False if the client has gone, or the application has answered on the stream itself. */
-  private answer(head: Http2Headers, body?: Buffer): boolean {
+  /** False if the client has gone, or the application has responded on the stream itself. */
+  private respond(head: Http2Headers, body?: Buffer): boolean {
     const { closed, destroyed, headersSent } = this.stream
     if (closed || destroyed || headersSent) return false
     this.stream.respond(head)
@@ -125,7 +118,7 @@ export class Http2ServerDriver extends ServerDriver<Http2ServerHandshake> {
 }
 
 /** A client that learns only during the handshake whether its wire is an HTTP/2 stream or speaks HTTP/1.1. */
-export class Http2ClientDriver implements HandshakeDriver {
+export class Http2ClientDriver implements HandshakeDriver, HandshakeReader {
   readonly request = null
   private readonly handshake: Http2ClientHandshake
   private readonly refusal: RefusalWatch
@@ -145,6 +138,10 @@ export class Http2ClientDriver implements HandshakeDriver {
   ) {
     this.handshake = new Http2ClientHandshake(url, settings)
     this.refusal = new RefusalWatch(this.handshake, owner, () => this.late())
+  }
+
+  get reader(): HandshakeReader {
+    return this
   }
 
   get url(): string {
@@ -176,7 +173,7 @@ export class Http2ClientDriver implements HandshakeDriver {
     this.over = 'http2'
     stream.once('response', head => {
       this.head = head
-      if (this.hasBegun) this.answer(head)
+      if (this.hasBegun) this.takeResponse(head)
     })
     return stream
   }
@@ -190,7 +187,7 @@ export class Http2ClientDriver implements HandshakeDriver {
   begin(): void {
     this.hasBegun = true
     if (this.over === 'http1') this.http1.begin()
-    else if (this.head !== null) this.answer(this.head)
+    else if (this.head !== null) this.takeResponse(this.head)
   }
 
   /** In HTTP/2 the bytes after a response may be seen before it; if it refuses, they are its body. */
@@ -224,24 +221,9 @@ export class Http2ClientDriver implements HandshakeDriver {
     this.http1.addExtension(extension)
   }
 
-  accept(): boolean {
-    return false
-  }
-
-  handOver(): boolean {
-    return false
-  }
-
-  /** Nothing to do: an incomplete response has already failed in `end`. */
-  peerLeft(): void {}
-
-  reject(): boolean {
-    return false
-  }
-
-  fault(error: HandshakeError): void {
+  fail(error: HandshakeError): void {
     if (this.over === 'http1') {
-      this.http1.fault(error)
+      this.http1.fail(error)
     } else if (!this.done) {
       this.done = true
       this.refusal.stop()
@@ -251,7 +233,7 @@ export class Http2ClientDriver implements HandshakeDriver {
 
   late(): void {
     if (this.over === 'http1') this.http1.late()
-    else this.fault(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT'))
+    else this.fail(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT'))
   }
 
   abort(): void {
@@ -260,12 +242,12 @@ export class Http2ClientDriver implements HandshakeDriver {
     this.http1.abort()
   }
 
-  private answer(head: Http2Headers): void {
+  private takeResponse(head: Http2Headers): void {
     if (this.done) return
     const early = this.early!
     this.early = null
     try {
-      const established = this.handshake.answer(head)
+      const established = this.handshake.take(head)
       if (established !== null) {
         this.open(established, early)
         return
@@ -274,7 +256,7 @@ export class Http2ClientDriver implements HandshakeDriver {
       this.refusal.check()
     } catch (error) {
       if (!(error instanceof HandshakeError)) throw error
-      this.fault(error)
+      this.fail(error)
     }
   }
 

@@ -7,7 +7,7 @@ import type { Extension } from './extension.js'
 import { type Negotiated, Negotiation } from './negotiation.js'
 
 /** The response to an offer, and the resulting codecs. */
-export interface Answered {
+export interface OfferResponse {
   readonly extensions: string
   readonly negotiated: Negotiated | null
 }
@@ -17,7 +17,7 @@ export interface Answered {
  * @param given - the application's own response, if two other parties have agreed on it
  * @throws HandshakeError if an extension fails
  */
-export function answerOffer(offer: string, given: string | undefined, settings: Settings): Answered {
+export function respondToOffer(offer: string, given: string | undefined, settings: Settings): OfferResponse {
   if (given !== undefined) return { extensions: given, negotiated: opaque(given) }
   if (offer === '' || settings.extensions.length === 0) return { extensions: '', negotiated: null }
   const negotiation = new Negotiation(settings.extensions as readonly Extension[], settings)
@@ -65,7 +65,14 @@ export class Offer {
     try {
       this.negotiation.activate(extensions)
     } catch (cause) {
-      throw new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: 'Sec-WebSocket-Extensions', status, headers, cause })
+      const details = { field: 'sec-websocket-extensions' }
+      throw new HandshakeError('WS_ERR_BAD_RESPONSE', {
+        detail: 'Sec-WebSocket-Extensions',
+        status,
+        headers,
+        cause,
+        details
+      })
     }
     return this.negotiation.negotiated()
   }

@@ -43,7 +43,7 @@ export function makeOffer(wishes: Wishes): ExtensionParams {
 export function acceptOffer(
   wishes: Wishes,
   params: ExtensionParams
-): { answer: ExtensionParams; agreement: Agreement } | null {
+): { response: ExtensionParams; agreement: Agreement } | null {
   const offer = readParameters(params)
   if (offer === null) return null
   const { serverMaxWindowBits, clientMaxWindowBits } = offer
@@ -54,24 +54,24 @@ export function acceptOffer(
     contextTakeover: wishes.contextTakeover && !offer.serverNoContextTakeover,
     peerContextTakeover: wishes.peerContextTakeover && !offer.clientNoContextTakeover
   }
-  const answer: ExtensionParams = {}
-  if (!agreement.contextTakeover) answer['server_no_context_takeover'] = true // §7.1.1.1
-  if (!agreement.peerContextTakeover) answer['client_no_context_takeover'] = true // §7.1.1.2
-  if (serverMaxWindowBits > 0) answer['server_max_window_bits'] = agreement.windowBits // §7.1.2.1
+  const response: ExtensionParams = {}
+  if (!agreement.contextTakeover) response['server_no_context_takeover'] = true // §7.1.1.1
+  if (!agreement.peerContextTakeover) response['client_no_context_takeover'] = true // §7.1.1.2
+  if (serverMaxWindowBits > 0) response['server_max_window_bits'] = agreement.windowBits // §7.1.2.1
   // §7.1.2.2: a server may send it only if the client offered it
   if (clientMaxWindowBits === true || clientMaxWindowBits > 0) {
     const most = clientMaxWindowBits === true ? LARGEST : clientMaxWindowBits
     agreement.peerWindowBits = Math.min(wishes.peerWindowBits, most)
-    if (agreement.peerWindowBits < LARGEST) answer['client_max_window_bits'] = agreement.peerWindowBits
+    if (agreement.peerWindowBits < LARGEST) response['client_max_window_bits'] = agreement.peerWindowBits
   }
-  return { answer, agreement }
+  return { response, agreement }
 }
 
 /** The result for a client of the server's response to `makeOffer(wishes)`; null if the response is invalid. */
-export function acceptAnswer(wishes: Wishes, params: ExtensionParams): Agreement | null {
-  const answer = readParameters(params)
-  if (answer === null) return null
-  const { serverNoContextTakeover, serverMaxWindowBits, clientMaxWindowBits } = answer
+export function acceptResponse(wishes: Wishes, params: ExtensionParams): Agreement | null {
+  const response = readParameters(params)
+  if (response === null) return null
+  const { serverNoContextTakeover, serverMaxWindowBits, clientMaxWindowBits } = response
   if (clientMaxWindowBits === true) return null // §7.1.2.2
   if (!wishes.peerContextTakeover && !serverNoContextTakeover) return null // §7.1.1.1
   // §7.1.2.1: a server may limit itself unasked, and must if the client asked it to
@@ -81,7 +81,7 @@ export function acceptAnswer(wishes: Wishes, params: ExtensionParams): Agreement
     // §7.1.2.2: the response is an upper limit; a smaller window is allowed
     windowBits: Math.min(wishes.windowBits, clientMaxWindowBits || LARGEST),
     peerWindowBits,
-    contextTakeover: wishes.contextTakeover && !answer.clientNoContextTakeover,
+    contextTakeover: wishes.contextTakeover && !response.clientNoContextTakeover,
     peerContextTakeover: !serverNoContextTakeover
   }
 }

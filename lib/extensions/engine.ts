@@ -56,14 +56,14 @@ export interface Engine {
 }
 
 /** zlib's description of a failure. */
-export interface EngineFault {
-  readonly detail: string
+export interface ZlibFailure {
+  readonly message: string
   /** zlib's name for it: `'Z_DATA_ERROR'`. */
   readonly name: string
 }
 
 /** The error of a failure: the peer's fault if its data cannot be inflated, ours if compression fails. */
-export function engineFailure({ does }: EngineKind, { detail, name }: EngineFault): WebSocketError {
+export function engineError({ does }: EngineKind, { message, name }: ZlibFailure): WebSocketError {
   const code = does === 'inflate' ? 'WS_ERR_INVALID_COMPRESSED_DATA' : 'WS_ERR_EXTENSION'
-  return new WebSocketError(code, { detail, details: { zlib: name } })
+  return new WebSocketError(code, { detail: message, details: { zlib: name, zlibMessage: message } })
 }

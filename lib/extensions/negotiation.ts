@@ -59,9 +59,9 @@ export class Negotiation {
    * Takes a server's response.
    * @throws Error if it contains something that was not offered or is unacceptable
    */
-  activate(answer: string): void {
+  activate(response: string): void {
     this.active = []
-    this.container.activate(answer)
+    this.container.activate(response)
   }
 
   /** A server's response to an offer; '' for none. */

@@ -1,7 +1,7 @@
 // The extension permessage-deflate (RFC 7692): creates sessions that compress and inflate, in the form of websocket-extensions, with a
 // streaming interface.
 
-import { type Agreement, acceptAnswer, acceptOffer, makeOffer, type Wishes } from './deflate-parameters.js'
+import { type Agreement, acceptOffer, acceptResponse, makeOffer, type Wishes } from './deflate-parameters.js'
 import type { EngineKind } from './engine.js'
 import type {
   ClientExtensionSession,
@@ -127,7 +127,7 @@ class PermessageDeflate implements Extension {
     for (const offer of offers) {
       const accepted = acceptOffer(wishes, offer)
       if (accepted !== null)
-        return new ServerSession(this.agree(accepted.agreement), accepted.answer, options.maxLength)
+        return new ServerSession(this.agree(accepted.agreement), accepted.response, options.maxLength)
     }
     return null
   }
@@ -209,14 +209,14 @@ abstract class Session implements ExtensionSession, StreamingSession {
 class ServerSession extends Session implements ServerExtensionSession {
   constructor(
     shared: SharedSettings,
-    private readonly answer: ExtensionParams,
+    private readonly response: ExtensionParams,
     maxLength: number | undefined
   ) {
     super(shared, maxLength)
   }
 
   generateResponse(): ExtensionParams {
-    return this.answer
+    return this.response
   }
 }
 
@@ -234,7 +234,7 @@ class ClientSession extends Session implements ClientExtensionSession {
   }
 
   activate(params: ExtensionParams): boolean {
-    const agreement = acceptAnswer(this.wishes, params)
+    const agreement = acceptResponse(this.wishes, params)
     if (agreement === null) return false
     this.shared = this.extension.agree(agreement)
     return true

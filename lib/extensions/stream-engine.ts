@@ -7,11 +7,11 @@ import { Buffer, nextTick, outsideContexts } from '../runtime/node.js'
 import {
   BLOCK_HEADER,
   type Engine,
-  type EngineFault,
   type EngineKind,
-  engineFailure,
+  engineError,
   type PoolUser,
-  SYNC_FLUSH
+  SYNC_FLUSH,
+  type ZlibFailure
 } from './engine.js'
 import { type Job, jobs } from './zlib-jobs.js'
 
@@ -26,7 +26,7 @@ export class StreamEngine implements Engine, Job {
   // created for the first work, and again after each reset
   private stream: ZlibStream | null = null
   private dictionary: Buffer | undefined = undefined
-  private fault: EngineFault | null = null
+  private failure: ZlibFailure | null = null
   private closed = false
   // whether a final block ended the stream
   private isOver = false
@@ -44,7 +44,7 @@ export class StreamEngine implements Engine, Job {
   constructor(readonly kind: EngineKind) {}
 
   get isBroken(): boolean {
-    return this.fault !== null
+    return this.failure !== null
   }
 
   runInPool(input: Uint8Array, output: Uint8Array, room: number, concurrency: number, user: PoolUser): void {
@@ -111,7 +111,7 @@ export class StreamEngine implements Engine, Job {
   }
 
   private failed({ message, code }: NodeJS.ErrnoException): void {
-    this.fault = { detail: message, name: code! }
+    this.failure = { message, name: code! }
     this.advance()
   }
 
@@ -127,14 +127,14 @@ export class StreamEngine implements Engine, Job {
       this.produced += piece.length
     }
     const isAllTaken = this.writes === 0 && stream.readableLength === 0
-    if (this.produced < this.room && !isAllTaken && !this.isOver && this.fault === null) return
+    if (this.produced < this.room && !isAllTaken && !this.isOver && this.failure === null) return
     this.state = 'done'
     nextTick(finish, this)
   }
 
   /** @internal */
   finishPool(): void {
-    const { user, fault, stream } = this
+    const { user, failure, stream } = this
     // closed meanwhile
     if (user === null) return
     this.user = this.input = this.output = null
@@ -142,7 +142,7 @@ export class StreamEngine implements Engine, Job {
     this.consumed = stream!.bytesWritten - this.told
     this.told += this.consumed
     jobs.leave()
-    user.poolDone(fault === null ? null : engineFailure(this.kind, fault))
+    user.poolDone(failure === null ? null : engineError(this.kind, failure))
   }
 
   restore(block: Buffer, size: number): void {

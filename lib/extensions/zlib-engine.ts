@@ -10,7 +10,7 @@ import type { DeflateRaw } from 'node:zlib'
 import type { WebSocketError } from '../errors.js'
 import { builtin } from '../runtime/builtin.js'
 import { Buffer, nextTick, setImmediate } from '../runtime/node.js'
-import { type Engine, type EngineFault, type EngineKind, engineFailure, type PoolUser, SYNC_FLUSH } from './engine.js'
+import { type Engine, type EngineKind, engineError, type PoolUser, SYNC_FLUSH, type ZlibFailure } from './engine.js'
 import { type Job, type JobQueue, jobs } from './zlib-jobs.js'
 
 interface Handle {
@@ -63,7 +63,7 @@ export class ZlibEngine implements Engine, Job {
   private readonly stream: ZlibStream
   private readonly handle: Handle
   private readonly left: Uint32Array
-  private fault: EngineFault | null = null
+  private failure: ZlibFailure | null = null
   private closed = false
   // the work in the thread pool
   private user: PoolUser | null = null
@@ -92,7 +92,7 @@ export class ZlibEngine implements Engine, Job {
 
   /** Whether it has failed and can no longer be used. */
   get isBroken(): boolean {
-    return this.fault !== null
+    return this.failure !== null
   }
 
   /**
@@ -101,7 +101,7 @@ export class ZlibEngine implements Engine, Job {
    */
   run(input: Uint8Array, start: number, size: number, output: Uint8Array, at: number, room: number): void {
     this.handle.writeSync(SYNC_FLUSH, input, start, size, output, at, room)
-    if (this.fault !== null) throw this.failure()
+    if (this.failure !== null) throw this.error()
     this.consumed = size - this.left[1]!
     this.produced = room - this.left[0]!
   }
@@ -156,7 +156,7 @@ export class ZlibEngine implements Engine, Job {
 
   /** @internal */
   failed(message: string, name: string): void {
-    this.fault = { detail: message, name }
+    this.failure = { message, name }
     if (this.user !== null) nextTick(finish, this)
   }
 
@@ -170,11 +170,11 @@ export class ZlibEngine implements Engine, Job {
     this.stream._outBuffer = NOTHING
     this.consumed = input!.length - this.left[1]!
     this.produced = this.room - this.left[0]!
-    user.poolDone(this.fault === null ? null : this.failure())
+    user.poolDone(this.failure === null ? null : this.error())
   }
 
-  private failure(): WebSocketError {
-    return engineFailure(this.kind, this.fault!)
+  private error(): WebSocketError {
+    return engineError(this.kind, this.failure!)
   }
 
   restore(block: Buffer, size: number): void {

@@ -7,7 +7,11 @@ export const PIECE = 65536
 /** Minimum free bytes where a piece begins, so that a message of usual size is in one piece. */
 const LEAST = 16384
 
-/** A slab that is filled piece by piece and replaced when it is full; nothing in it is copied or overwritten. */
+/**
+ * A slab that is filled piece by piece and replaced when it is full; nothing in it is copied or overwritten. Process-wide, so that small
+ * messages of many connections fill one slab. A run of zlib is synchronous and calls nothing of the application; `used` grows only after
+ * it has succeeded, so what a failed run wrote is overwritten.
+ */
 export const slab = { bytes: Buffer.alloc(0), used: 0 }
 
 /** Makes room for a piece; returns the number of free bytes after `slab.used`. */
@@ -19,15 +23,14 @@ export function slabRoom(): number {
   return PIECE
 }
 
-/** Memory for temporary input and output. */
+/** Memory for the input or output of one run, after which it has no content. Process-wide for the same reason. */
 export const scratch = Buffer.allocUnsafeSlow(PIECE)
 
-/**
- * Size of a pool for small copies: Node's own pool has grown from 8 to 64 KiB, and a frame that waits for a slow peer would keep it alive.
- */
+/** Node's own pool for small copies has grown from 8 to 64 KiB, and a frame that waits for a slow peer would keep it alive. */
 const KEPT_SIZE = 8192
-let kept = Buffer.alloc(0)
-let keptUsed = 0
+
+/** A pool for small copies. Process-wide, as Node's own; each copy has its place to itself. */
+const kept = { bytes: Buffer.alloc(0), used: 0 }
 
 /** A copy of `bytes[start, start + size)` that keeps little more than its own size alive, however long it waits. */
 export function keep(bytes: Buffer, start: number, size: number): Buffer {
@@ -36,12 +39,12 @@ export function keep(bytes: Buffer, start: number, size: number): Buffer {
     bytes.copy(copy, 0, start, start + size)
     return copy
   }
-  if (keptUsed + size > kept.length) {
-    kept = Buffer.allocUnsafeSlow(KEPT_SIZE)
-    keptUsed = 0
+  if (kept.used + size > kept.bytes.length) {
+    kept.bytes = Buffer.allocUnsafeSlow(KEPT_SIZE)
+    kept.used = 0
   }
-  const at = keptUsed
-  keptUsed += size
-  bytes.copy(kept, at, start, start + size)
-  return kept.subarray(at, keptUsed)
+  const at = kept.used
+  kept.used = at + size
+  bytes.copy(kept.bytes, at, start, start + size)
+  return kept.bytes.subarray(at, at + size)
 }

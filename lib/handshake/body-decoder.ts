@@ -3,6 +3,7 @@
 
 import { HandshakeError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
+import { CHUNK_SIZE } from './fields.js'
 import type { RequestHead } from './head-parser.js'
 import { countLines } from './header-fields.js'
 
@@ -31,8 +32,6 @@ function refuse(status: number, detail: string): never {
   throw new HandshakeError('WS_ERR_BAD_REQUEST', { status, detail })
 }
 
-// RFC 9112 §7.1: a size of at most 8 hexadecimal digits; extensions are ignored
-const CHUNK_SIZE = /^([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/
 const TRAILER = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*$/
 const MAX_LINE = 1024
 /** Maximum bytes of chunk extensions and trailers together, all of which are ignored. */

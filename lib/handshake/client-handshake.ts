@@ -1,17 +1,16 @@
 // The client's side of the handshake: makes the request for a URL, and reads the response: what was agreed, or an error that contains the
 // response (RFC 6455 §4.1). Knows no extensions but their names.
 
-import { type ErrorCode, HandshakeError, type HandshakeErrorOptions, type Headers } from '../errors.js'
+import { HandshakeError, type Headers } from '../errors.js'
 import type { Settings } from '../options.js'
 import { Buffer } from '../runtime/node.js'
 import { acceptValue, freshKey } from './accept-key.js'
-import { AnswerParser } from './answer-parser.js'
-import { readUrl, type Target, withTarget } from './client-url.js'
-import { FIELD_VALUE } from './fields.js'
+import { ClientRequest, fieldOf, invalidResponse } from './client-request.js'
 import type { ResponseHead } from './head-parser.js'
-import { countLines, type Field, replaceFields, setField, writeHead } from './header-fields.js'
-import { type ExtensionItem, hasToken, readExtensionList } from './header-lists.js'
-import { ResponseBody } from './response-body.js'
+import { countLines, type Field, replaceFields, writeHead } from './header-fields.js'
+import { hasToken } from './header-lists.js'
+import { MAX_BODY, ResponseBody } from './response-body.js'
+import { ResponseParser } from './response-parser.js'
 import type { HybiVersion } from './server-handshake.js'
 
 export interface Established {
@@ -27,59 +26,17 @@ export interface Established {
   rest: Buffer
 }
 
-const NO_ANSWER =
+const NO_RESPONSE =
   'the server closed the connection without a response, as a server does that expects wss:// and gets ws://'
-/** Maximum bytes kept of the body of a response other than 101. */
-const MAX_BODY = 65536
 
-export class ClientHandshake {
-  readonly #settings: Settings
-  #target: Target
-  readonly #protocols: readonly string[]
-  readonly #parser: AnswerParser
-  #fields: readonly Field[]
+export class ClientHandshake extends ClientRequest {
+  readonly #parser: ResponseParser
   #accept = ''
-  #offered: readonly ExtensionItem[] = []
   #refusal: { head: ResponseHead; body: ResponseBody } | undefined
 
-  /**
-   * @throws SyntaxError if the URL is not a WebSocket URL
-   * @throws TypeError if the URL contains control characters, or an option is for servers only
-   */
   constructor(url: string | URL, settings: Settings) {
-    if (typeof settings.protocols === 'function')
-      throw new TypeError('on a client, protocols must be a string or an array of strings')
-    this.#settings = settings
-    this.#protocols = settings.protocols
-    this.#target = readUrl(url)
-    this.#fields = settings.headers
-    this.#parser = new AnswerParser(settings)
-  }
-
-  /** `ws:` or `wss:`, without user name and password. */
-  get url(): string {
-    return this.#target.url
-  }
-
-  /**
-   * Requests this path and query, byte for byte, instead of the URL's.
-   * @throws TypeError if they are not allowed in a request
-   */
-  askFor(path: string): void {
-    this.#target = withTarget(this.#target, path)
-  }
-
-  /**
-   * Sets a header field of the request, replacing an earlier one of the same name; an array makes several lines.
-   * @throws TypeError if it cannot be sent, or the handshake sets it itself
-   */
-  setHeader(name: string, value: string | readonly string[]): void {
-    this.#fields = setField(this.#fields, name, value)
-  }
-
-  /** The application's header fields, including those of setHeader. */
-  get fields(): readonly Field[] {
-    return this.#fields
+    super(url, settings)
+    this.#parser = new ResponseParser(settings)
   }
 
   /**
@@ -87,17 +44,15 @@ export class ClientHandshake {
    * @throws TypeError if the offer of extensions is malformed
    */
   request(extensionOffer = ''): Buffer {
-    return writeHead(`GET ${this.#target.path} HTTP/1.1`, this.requestFields(extensionOffer))
+    return writeHead(`GET ${this.target.path} HTTP/1.1`, this.requestFields(extensionOffer))
   }
 
   /** The header fields of the request, with a fresh key. @throws TypeError if the offer of extensions is malformed */
   requestFields(extensionOffer: string): readonly Field[] {
-    const { origin, version } = this.#settings
-    const { host, authorization } = this.#target
-    const offered = extensionOffer === '' ? [] : readExtensionList(extensionOffer)
-    if (offered === null || !FIELD_VALUE.test(extensionOffer)) throw new TypeError('malformed offer of extensions')
+    const { origin, version } = this.settings
+    const { host, authorization } = this.target
+    this.offer(extensionOffer)
     const key = freshKey()
-    this.#offered = offered
     this.#accept = acceptValue(key)
     const fields: Field[] = [
       ['Host', host],
@@ -106,11 +61,11 @@ export class ClientHandshake {
       ['Sec-WebSocket-Key', key],
       ['Sec-WebSocket-Version', String(version)]
     ]
-    if (this.#protocols.length > 0) fields.push(['Sec-WebSocket-Protocol', this.#protocols.join(', ')])
+    if (this.protocols.length > 0) fields.push(['Sec-WebSocket-Protocol', this.protocols.join(', ')])
     if (extensionOffer !== '') fields.push(['Sec-WebSocket-Extensions', extensionOffer])
     if (origin !== undefined) fields.push([version === 13 ? 'Origin' : 'Sec-WebSocket-Origin', origin])
     if (authorization !== '') fields.push(['Authorization', authorization])
-    return replaceFields(fields, this.#fields)
+    return replaceFields(fields, this.fields)
   }
 
   /**
@@ -159,7 +114,7 @@ export class ClientHandshake {
    * @throws HandshakeError always, with what has arrived
    */
   end(): never {
-    throw this.refused() ?? new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: NO_ANSWER })
+    throw this.refused() ?? new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: NO_RESPONSE })
   }
 
   #takeBody(chunk: Buffer): null {
@@ -170,53 +125,28 @@ export class ClientHandshake {
   /** The checks that RFC 6455 §4.1 requires of a client. */
   #establish(head: ResponseHead, rest: Buffer): Established {
     const { status, headers, httpVersion } = head
-    if (httpVersion === '1.0') fail('WS_ERR_HTTP_VERSION', { status, headers })
-    if (text(head, 'upgrade').toLowerCase() !== 'websocket') wrong(head, 'Upgrade is not websocket')
-    if (!hasToken(text(head, 'connection'), 'upgrade')) wrong(head, 'Connection does not contain upgrade')
-    if (text(head, 'sec-websocket-accept') !== this.#accept) wrong(head, 'Sec-WebSocket-Accept does not fit the key')
+    if (httpVersion === '1.0') throw new HandshakeError('WS_ERR_HTTP_VERSION', { status, headers })
+    if (fieldOf(head, 'upgrade')?.toLowerCase() !== 'websocket') {
+      invalidResponse(head, 'upgrade', 'Upgrade is not websocket')
+    }
+    if (!hasToken(fieldOf(head, 'connection') ?? '', 'upgrade')) {
+      invalidResponse(head, 'connection', 'Connection does not contain upgrade')
+    }
+    if (fieldOf(head, 'sec-websocket-accept') !== this.#accept) {
+      invalidResponse(head, 'sec-websocket-accept', 'Sec-WebSocket-Accept does not fit the key')
+    }
+    // RFC 6455 §11.3.4
+    if (countLines(head.rawHeaders, 'sec-websocket-protocol') > 1) {
+      invalidResponse(head, 'sec-websocket-protocol', 'Sec-WebSocket-Protocol is repeated')
+    }
     return {
       status: 101,
       headers,
-      protocol: this.#readProtocol(head),
-      extensions: this.#readExtensions(head),
-      version: `hybi-${this.#settings.version}`,
+      protocol: this.readProtocol(head),
+      extensions: this.readExtensions(head),
+      version: `hybi-${this.settings.version}`,
       url: this.url,
       rest
     }
   }
-
-  #readProtocol(head: ResponseHead): string {
-    const lines = countLines(head.rawHeaders, 'sec-websocket-protocol')
-    if (lines === 0) return ''
-    // RFC 6455 §11.3.4
-    if (lines > 1) wrong(head, 'Sec-WebSocket-Protocol is repeated')
-    const protocol = text(head, 'sec-websocket-protocol')
-    if (!this.#protocols.includes(protocol)) wrong(head, 'a subprotocol that was not offered')
-    return protocol
-  }
-
-  /** RFC 6455 §9.1 */
-  #readExtensions(head: ResponseHead): string {
-    if (head.headers['sec-websocket-extensions'] === undefined) return ''
-    const items = readExtensionList(text(head, 'sec-websocket-extensions'))
-    if (items === null) wrong(head, 'malformed Sec-WebSocket-Extensions')
-    for (const { name, poisoned } of items) {
-      if (!this.#offered.some(item => item.name === name)) wrong(head, 'an extension that was not offered')
-      if (poisoned) wrong(head, 'an unknown parameter of an extension')
-    }
-    return items.map(item => item.text).join(', ')
-  }
-}
-
-/** The value of a field; '' if there is none. Its lines have been joined: RFC 6455, erratum 3433. */
-function text(head: ResponseHead, name: string): string {
-  return (head.headers[name] as string | undefined) ?? ''
-}
-
-function wrong({ status, headers }: ResponseHead, detail: string): never {
-  fail('WS_ERR_BAD_RESPONSE', { status, headers, detail })
-}
-
-function fail(code: ErrorCode, options: HandshakeErrorOptions): never {
-  throw new HandshakeError(code, options)
 }

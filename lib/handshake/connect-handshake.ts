@@ -2,11 +2,11 @@
 // nothing of what goes through the tunnel.
 
 import { HandshakeError, type Headers } from '../errors.js'
-import { AnswerParser } from './answer-parser.js'
 import { FIELD_VALUE } from './fields.js'
 import type { HeadLimits, ResponseHead } from './head-parser.js'
 import { type Field, replaceFields, writeHead } from './header-fields.js'
-import { ResponseBody } from './response-body.js'
+import { MAX_BODY, ResponseBody } from './response-body.js'
+import { ResponseParser } from './response-parser.js'
 
 /** A host and a port. */
 export interface Authority {
@@ -32,9 +32,6 @@ export interface Connected {
   /** The bytes after the response: the first from the tunnel. */
   readonly rest: Buffer
 }
-
-/** Maximum bytes kept of the body of a refusal. */
-const MAX_BODY = 65536
 
 // RFC 3986 §3.2.2: a name or address
 const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z\-._~!$&'()*+,;=%]+)$/
@@ -69,7 +66,7 @@ function checkAuthority(target: unknown): Authority {
 
 export class ConnectHandshake {
   readonly #request: ConnectRequest
-  readonly #parser: AnswerParser
+  readonly #parser: ResponseParser
   #refusal: { head: ResponseHead; body: ResponseBody } | undefined
 
   /** @throws TypeError if `authorization` cannot be sent */
@@ -77,7 +74,7 @@ export class ConnectHandshake {
     if (!FIELD_VALUE.test(request.authorization))
       throw new TypeError('authorization contains characters that cannot be sent')
     this.#request = request
-    this.#parser = new AnswerParser(request)
+    this.#parser = new ResponseParser(request)
   }
 
   /** Makes the request (RFC 9110 §9.3.6). */

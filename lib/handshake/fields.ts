@@ -4,6 +4,8 @@
 export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** RFC 9110 §5.5, without surrounding white space: visible characters, obs-text, and blanks between them */
 export const FIELD_VALUE = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/
+/** RFC 9112 §7.1: the line before a chunk, with a size of at most 8 hexadecimal digits; extensions are ignored */
+export const CHUNK_SIZE = /^([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/
 
 // The handshake sets these itself: RFC 6455 §4.1, §4.2.2, and RFC 9112 §6 for the framing of a body
 const RESERVED = new Set([

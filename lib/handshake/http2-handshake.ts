@@ -1,16 +1,17 @@
 // The opening handshake in HTTP/2 (RFC 8441), from and to header fields of a stream, or an error with the status that refuses. Knows
 // neither streams nor sessions. It needs no key: `:protocol` already proves that the server knows WebSockets.
 
-import { type ErrorCode, HandshakeError, type HandshakeErrorOptions, type Headers } from '../errors.js'
+import { HandshakeError, type Headers } from '../errors.js'
 import { readHeaders, type Settings } from '../options.js'
 import { Buffer } from '../runtime/node.js'
 import { ByteStore } from './byte-store.js'
-import { readUrl, type Target, withTarget } from './client-url.js'
+import { ClientRequest } from './client-request.js'
 import { FIELD_VALUE } from './fields.js'
 import { type Field, newHeaders, replaceFields, setField } from './header-fields.js'
-import { type ExtensionItem, listTokens, readExtensionList } from './header-lists.js'
+import { listTokens, readExtensionList } from './header-lists.js'
 import { type Http2Headers, type Http2Request, pseudo, toHttp2 } from './http2-fields.js'
 import { requestUrl } from './request-target.js'
+import { MAX_BODY } from './response-body.js'
 import type { AcceptOptions } from './server-handshake.js'
 import { checkOrigin, chooseProtocol, readField } from './server-rules.js'
 
@@ -34,9 +35,6 @@ export interface Http2Established extends Http2Agreement {
   /** The extensions that the server chose, normalized; '' for none. */
   extensions: string
 }
-
-/** Maximum bytes kept of the body of a response other than 200. */
-const MAX_BODY = 65536
 
 export class Http2ServerHandshake {
   readonly version = 'rfc8441'
@@ -80,7 +78,7 @@ export class Http2ServerHandshake {
   }
 
   /**
-   * Makes the answer that opens the connection.
+   * Makes the response that opens the connection.
    * @throws TypeError if the client did not offer the subprotocol, or a header field cannot be sent
    */
   accept(options: AcceptOptions = {}): Http2Accepted {
@@ -166,69 +164,28 @@ function bad(detail: string): never {
   throw new HandshakeError('WS_ERR_BAD_REQUEST', { status: 400, detail })
 }
 
-export class Http2ClientHandshake {
-  readonly #settings: Settings
-  #target: Target
-  readonly #protocols: readonly string[]
+/** `Host` becomes `:authority`, and header fields that HTTP/2 does not allow are left out. */
+export class Http2ClientHandshake extends ClientRequest {
   readonly #body = new ByteStore()
-  #fields: readonly Field[]
-  #offered: readonly ExtensionItem[] = []
   #refusal: { status: number; headers: Headers } | undefined
-
-  /**
-   * @throws SyntaxError if the URL is not a WebSocket URL
-   * @throws TypeError if the URL contains control characters, or an option is for servers only
-   */
-  constructor(url: string | URL, settings: Settings) {
-    if (typeof settings.protocols === 'function')
-      throw new TypeError('on a client, protocols must be a string or an array of strings')
-    this.#settings = settings
-    this.#protocols = settings.protocols
-    this.#target = readUrl(url)
-    this.#fields = settings.headers
-  }
-
-  /** `ws:` or `wss:`, without user name and password. */
-  get url(): string {
-    return this.#target.url
-  }
-
-  /**
-   * Requests this path and query, byte for byte, instead of the URL's.
-   * @throws TypeError if they are not allowed in a request
-   */
-  askFor(path: string): void {
-    this.#target = withTarget(this.#target, path)
-  }
-
-  /**
-   * Sets a header field of the request, replacing an earlier one of the same name; an array makes several lines. `Host` becomes
-   * `:authority`, and fields that HTTP/2 does not allow are left out.
-   * @throws TypeError if it cannot be sent, or the handshake sets it itself
-   */
-  setHeader(name: string, value: string | readonly string[]): void {
-    this.#fields = setField(this.#fields, name, value)
-  }
 
   /**
    * The request (RFC 8441 §5).
    * @throws TypeError if the offer of extensions is malformed
    */
   request(extensionOffer = ''): Http2Headers {
-    const { origin } = this.#settings
-    const { host, path, authorization, url } = this.#target
-    const offered = extensionOffer === '' ? [] : readExtensionList(extensionOffer)
-    if (offered === null || !FIELD_VALUE.test(extensionOffer)) throw new TypeError('malformed offer of extensions')
-    this.#offered = offered
+    const { origin } = this.settings
+    const { host, path, authorization, url } = this.target
+    this.offer(extensionOffer)
     const own: Field[] = [
       ['host', host],
       ['sec-websocket-version', '13']
     ]
-    if (this.#protocols.length > 0) own.push(['sec-websocket-protocol', this.#protocols.join(', ')])
+    if (this.protocols.length > 0) own.push(['sec-websocket-protocol', this.protocols.join(', ')])
     if (extensionOffer !== '') own.push(['sec-websocket-extensions', extensionOffer])
     if (origin !== undefined) own.push(['origin', origin])
     if (authorization !== '') own.push(['authorization', authorization])
-    const { host: authority, ...fields } = toHttp2(replaceFields(own, this.#fields))
+    const { host: authority, ...fields } = toHttp2(replaceFields(own, this.fields))
     return {
       ':method': 'CONNECT',
       ':protocol': 'websocket',
@@ -243,7 +200,7 @@ export class Http2ClientHandshake {
    * Takes the header fields of the response; null if the status is not 200: then its body follows.
    * @throws HandshakeError if the response is invalid
    */
-  answer(head: Http2Headers): Http2Established | null {
+  take(head: Http2Headers): Http2Established | null {
     const status = Number(head[':status'])
     const headers = newHeaders()
     for (const [name, value] of Object.entries(head)) {
@@ -254,8 +211,10 @@ export class Http2ClientHandshake {
       this.#refusal = { status, headers }
       return null
     }
-    const protocol = this.#readProtocol(headers)
-    return { status, headers, protocol, extensions: this.#readExtensions(headers), version: 'rfc8441', url: this.url }
+    // node:http2 joins two lines of Sec-WebSocket-Protocol, which are then not a subprotocol that was offered
+    const protocol = this.readProtocol({ status, headers })
+    const extensions = this.readExtensions({ status, headers })
+    return { status, headers, protocol, extensions, version: 'rfc8441', url: this.url }
   }
 
   /**
@@ -291,39 +250,4 @@ export class Http2ClientHandshake {
     const detail = 'the server ended the stream without a response'
     throw this.refused() ?? new HandshakeError('WS_ERR_BAD_RESPONSE', { detail })
   }
-
-  /** RFC 6455 §4.1: at most one, which the client offered. node:http2 joins two lines, which is then not a token. */
-  #readProtocol(headers: Headers): string {
-    const protocol = text(headers, 'sec-websocket-protocol')
-    if (protocol !== undefined && !this.#protocols.includes(protocol)) {
-      wrong(headers, 'a subprotocol that was not offered')
-    }
-    return protocol ?? ''
-  }
-
-  /** RFC 6455 §9.1 */
-  #readExtensions(headers: Headers): string {
-    const value = text(headers, 'sec-websocket-extensions')
-    if (value === undefined) return ''
-    const items = readExtensionList(value)
-    if (items === null) wrong(headers, 'malformed Sec-WebSocket-Extensions')
-    for (const { name, poisoned } of items) {
-      if (!this.#offered.some(item => item.name === name)) wrong(headers, 'an extension that was not offered')
-      if (poisoned) wrong(headers, 'an unknown parameter of an extension')
-    }
-    return items.map(item => item.text).join(', ')
-  }
-}
-
-function text(headers: Headers, name: string): string | undefined {
-  const value = headers[name]
-  return Array.isArray(value) ? value.join(', ') : value
-}
-
-function wrong(headers: Headers, detail: string): never {
-  fail('WS_ERR_BAD_RESPONSE', { status: 200, headers, detail })
-}
-
-function fail(code: ErrorCode, options: HandshakeErrorOptions): never {
-  throw new HandshakeError(code, options)
 }

@@ -88,14 +88,17 @@ export function requestUrl(request: UpgradeRequest, secure: boolean): string {
   return `${scheme}://${authority}${rooted}`
 }
 
-// most requests to a server have the same Host (benchmarks/questions/handshakes.js)
-let lastHost = 'localhost'
+/**
+ * The Host of the last valid request: most requests to a server have the same (benchmarks/questions/handshakes.js). Process-wide, since
+ * whether a Host is valid depends on nothing else.
+ */
+const last = { host: 'localhost' }
 
 /** A Host that passes here also passes `new URL()`, so handlers can rely on it. */
 function isHost(host: string): boolean {
-  if (host === lastHost) return true
+  if (host === last.host) return true
   if (!HOST.test(host) || !URL.canParse(`ws://${host}/`)) return false
-  lastHost = host
+  last.host = host
   return true
 }
 

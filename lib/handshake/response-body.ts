@@ -2,6 +2,7 @@
 
 import { Buffer } from '../runtime/node.js'
 import { ByteStore } from './byte-store.js'
+import { CHUNK_SIZE } from './fields.js'
 import type { ResponseHead } from './head-parser.js'
 import { countLines } from './header-fields.js'
 import { listTokens } from './header-lists.js'
@@ -9,8 +10,8 @@ import { listTokens } from './header-lists.js'
 /** How the end of the body is found; 'none' also if that is ambiguous. */
 type Framing = 'none' | 'length' | 'chunked' | 'until-end'
 
-// RFC 9112 §7.1: a size of at most 8 hexadecimal digits; extensions are ignored
-const CHUNK_SIZE = /^([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?\r$/
+/** Maximum bytes kept of the body of a response that refuses the handshake. */
+export const MAX_BODY = 65536
 const MAX_CHUNK_LINE = 1024
 // A chunk of one byte has five bytes of framing; stop reading if there are more than this many for each byte kept
 const MAX_OVERHEAD = 8
@@ -85,7 +86,7 @@ export class ResponseBody {
   }
 
   #readSize(): 'data' | 'nothing' {
-    const size = CHUNK_SIZE.exec(this.#line)
+    const size = this.#line.endsWith('\r') ? CHUNK_SIZE.exec(this.#line.slice(0, -1)) : null
     // Do not wait for the trailers after the last chunk: the connection has no further use
     if (size === null) return 'nothing'
     this.#left = Number.parseInt(size[1]!, 16)

@@ -59,7 +59,7 @@ export function isWebSocket(request: UpgradeRequest): boolean {
 }
 
 /** The first fields of every 101 response (RFC 6455 §4.2.2). */
-function answerFields(key: string): Field[] {
+function responseFields(key: string): Field[] {
   return [
     ['Upgrade', 'websocket'],
     ['Connection', 'Upgrade'],
@@ -118,7 +118,7 @@ export class ServerHandshake {
    */
   accept(options: AcceptOptions = {}): Accepted {
     const protocol = chooseProtocol(this.offeredProtocols, options.protocol, this.#request, this.#settings)
-    const fields = answerFields(this.#key)
+    const fields = responseFields(this.#key)
     if (protocol !== '') fields.push(['Sec-WebSocket-Protocol', protocol])
     if (options.extensions) {
       if (!FIELD_VALUE.test(options.extensions)) throw new TypeError('invalid value of Sec-WebSocket-Extensions')

@@ -6,7 +6,7 @@ import type { Settings } from '../options.js'
 import type { Frame } from '../protocol/frame.js'
 import type { ReceivedMessage } from '../protocol/message-joiner.js'
 import { type Buffer, nextTick, warn } from '../runtime/node.js'
-import { type Batch, type FaultListener, link, type Receiver, type Sender } from '../stages/stage.js'
+import { type Batch, type ErrorListener, link, type Receiver, type Sender } from '../stages/stage.js'
 import { type BytesOwner, BytesView } from '../views/bytes-view.js'
 import { type FramesOwner, FramesView } from '../views/frames-view.js'
 import { MessagesView } from '../views/messages-view.js'
@@ -34,8 +34,8 @@ export interface MessageReceiverOwner extends DeliveryOwner {
 
 /** The methods of a Pipeline that link stages between its decoder and the delivery. */
 interface InboundPipeline {
-  deliverMessages(delivery: Receiver<ReceivedMessage>, listener: FaultListener): Receiver<Frame>
-  deliverBytes(delivery: Receiver<Buffer>, listener: FaultListener): Receiver<Frame>
+  deliverMessages(delivery: Receiver<ReceivedMessage>, listener: ErrorListener): Receiver<Frame>
+  deliverBytes(delivery: Receiver<Buffer>, listener: ErrorListener): Receiver<Frame>
   deliverFrames(entrance: Receiver<Frame>): Receiver<Frame>
   /** Delivers frames as they are on the wire, without decompression. */
   bypassExtensions(queue: { hold(): void; release(): void }): void
@@ -65,26 +65,20 @@ export class MessageReceiver implements Receiver<Frame> {
 
   private sink: Sink | null = null
   private messages: Delivery<ReceivedMessage> | null = null
-
-  private held: Frame[] | null = null
-  private heldSize = 0
+  private held: HeldFrames | null = null
   private discarding = false
   private outcome: Error | null | undefined = undefined
-  private warning: NodeJS.Timeout | null = null
 
   constructor(private readonly owner: MessageReceiverOwner) {}
 
   receive(frames: Batch<Frame>): boolean {
     if (this.discarding) return true
-    if (this.held === null) this.held = []
-    for (const frame of frames) {
-      this.held.push(frame)
-      this.heldSize += frame.size
-    }
-    if (frames.some(endsMessage)) this.warning ??= warnOfUnread()
+    this.held ??= new HeldFrames()
+    const { held } = this
+    held.add(frames)
     // Accept input although the application does not read yet, so that a Close or the end of the wire is noticed: half of what other
     // buffers hold.
-    return this.held.length < HELD_FRAMES && this.heldSize < this.owner.settings.highWaterMark / 2
+    return held.frames.length < HELD_FRAMES && held.size < this.owner.settings.highWaterMark / 2
   }
 
   finish(): void {
@@ -146,7 +140,7 @@ export class MessageReceiver implements Receiver<Frame> {
   /** Drops all messages, waiting and new. */
   discard(): void {
     this.discarding = true
-    this.stopWarning()
+    this.held?.stopWarning()
     this.held = null
     if (this.sink === null) this.prev!.proceed()
     else this.sink.discard()
@@ -154,18 +148,13 @@ export class MessageReceiver implements Receiver<Frame> {
 
   /** No more messages arrive. */
   complete(outcome: Error | null): void {
-    this.stopWarning()
+    this.held?.stopWarning()
     if (this.outcome === undefined) this.outcome = outcome
     if (this.held === null) this.completeSink(outcome)
   }
 
   private completeSink(outcome: Error | null): void {
     this.sink?.complete(this.endsQuietly && this.kind === 'messages' ? null : outcome)
-  }
-
-  private stopWarning(): void {
-    if (this.warning !== null) clearTimeout(this.warning)
-    this.warning = null
   }
 
   private taken(): TypeError {
@@ -176,7 +165,7 @@ export class MessageReceiver implements Receiver<Frame> {
     if (this.kind === kind) return
     if (this.kind !== null) throw this.taken()
     this.kind = kind
-    this.stopWarning()
+    this.held?.stopWarning()
     let entrance: Receiver<Frame>
     if (kind === 'messages') entrance = this.makeMessages()
     else if (kind === 'streams') entrance = this.makeStreams()
@@ -208,7 +197,7 @@ export class MessageReceiver implements Receiver<Frame> {
     if (held !== null) {
       this.prev = null
       link(prev!, entrance)
-      more = entrance.receive(held)
+      more = entrance.receive(held.frames)
     }
     this.endIfOver()
     if (more) prev!.proceed()
@@ -254,6 +243,26 @@ export class MessageReceiver implements Receiver<Frame> {
     delivery.attach(view)
     this.attach(view)
     return delivery
+  }
+}
+
+/** Frames that arrived before the application has chosen how to read. */
+class HeldFrames {
+  readonly frames: Frame[] = []
+  size = 0
+  private warning: NodeJS.Timeout | null = null
+
+  add(frames: Batch<Frame>): void {
+    for (const frame of frames) {
+      this.frames.push(frame)
+      this.size += frame.size
+    }
+    if (frames.some(endsMessage)) this.warning ??= warnOfUnread()
+  }
+
+  stopWarning(): void {
+    if (this.warning !== null) clearTimeout(this.warning)
+    this.warning = null
   }
 }
 

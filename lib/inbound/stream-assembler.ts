@@ -7,7 +7,7 @@ import type { Frame } from '../protocol/frame.js'
 import { Opcode } from '../protocol/opcode.js'
 import { readBinary } from '../protocol/received-bytes.js'
 import type { Buffer } from '../runtime/node.js'
-import type { Batch, FaultListener, Receiver, Sender } from '../stages/stage.js'
+import type { Batch, ErrorListener, Receiver, Sender } from '../stages/stage.js'
 import { MessageStream, type MessageStreamOwner } from '../views/message-stream.js'
 
 /** Receives the streams of messages. */
@@ -17,7 +17,7 @@ export interface StreamConsumer {
   endMessages(error: Error | null): void
 }
 
-export interface StreamAssemblerOwner extends FaultListener {
+export interface StreamAssemblerOwner extends ErrorListener {
   /** All input has been delivered. */
   inputDelivered(): void
 }
@@ -37,7 +37,7 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
   private entered: Frame | null = null
   private isLast = false
   // the rule that the peer broke
-  private fault: WebSocketError | null = null
+  private failure: WebSocketError | null = null
   private dropsNew = false
 
   constructor(
@@ -113,13 +113,13 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
   private run(): boolean {
     this.state = 'running'
     let more = true
-    while (more && this.queue !== null && this.fault === null && this.isRunning()) more = this.take(this.queue)
+    while (more && this.queue !== null && this.failure === null && this.isRunning()) more = this.take(this.queue)
     if (this.isRunning()) this.state = more ? 'idle' : 'blocked'
-    const { fault } = this
-    if (fault !== null) {
-      this.fault = null
+    const { failure } = this
+    if (failure !== null) {
+      this.failure = null
       this.discard()
-      this.owner.fail(fault)
+      this.owner.fail(failure)
     }
     if (this.queue === null && this.outcome !== undefined) this.end(this.outcome)
     return this.state !== 'blocked'
@@ -156,7 +156,7 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
     try {
       this.isLast = this.rules.add(frame)
     } catch (error) {
-      this.fault = asFault(error)
+      this.failure = asWebSocketError(error)
       return false
     }
     this.entered = frame
@@ -169,7 +169,7 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
     try {
       return stream.decode(readBinary(frame), this.isLast)
     } catch (error) {
-      this.fault = asFault(error)
+      this.failure = asWebSocketError(error)
       return null
     }
   }
@@ -184,7 +184,7 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
 }
 
 /** @throws an error that the peer did not cause */
-function asFault(error: unknown): WebSocketError {
+function asWebSocketError(error: unknown): WebSocketError {
   /* c8 ignore next - an error of ours must not be reported as the peer's */
   if (!(error instanceof WebSocketError)) throw error
   return error

@@ -1,5 +1,6 @@
 // Accepts WebSockets on a node:http, node:https or node:http2 server, and passes each to a handler.
 
+import { checkFunction } from '../checks.js'
 import { Acceptor } from './acceptor.js'
 import { type AcceptorOptions, type ConnectionHandler, readAcceptorOptions } from './acceptor-options.js'
 import { enter, type WebServer } from './request-router.js'
@@ -31,7 +32,7 @@ export function acceptWebSockets<Context = undefined>(
   if (typeof server?.on !== 'function' || typeof server.listenerCount !== 'function') {
     throw new TypeError('server must be one of node:http, node:https or node:http2')
   }
-  if (typeof handler !== 'function') throw new TypeError('handler must be a function')
+  checkFunction(handler, 'handler')
   const { settings, stream } = readAcceptorOptions(options ?? {})
   return new Acceptor(settings, handler, acceptor => enter(server, acceptor, stream))
 }

@@ -1,7 +1,7 @@
 // Reads the options of an acceptor, and defines the types of its functions.
 
 import type { Socket } from 'node:net'
-import { checkNumber, checkOptions, unknownOption } from '../checks.js'
+import { checkFunction, checkNumber, checkOptions, unknownOption } from '../checks.js'
 import type { RefusalOptions } from '../handshake/server-handshake.js'
 import {
   type HeaderFields,
@@ -97,7 +97,7 @@ export function readAcceptorOptions<Context>(options: AcceptorOptions<Context>):
     throw new TypeError('path must be a string, a RegExp or a function')
   }
   if (typeof path === 'string' && !path.startsWith('/')) throw new TypeError("path must begin with '/'")
-  if (typeof verify !== 'function') throw new TypeError('verify must be a function')
+  checkFunction(verify, 'verify')
   const settings = {
     path,
     verify: verify as AcceptorSettings<Context>['verify'],

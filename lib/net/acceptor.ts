@@ -2,10 +2,11 @@
 // and how they are closed. The RequestRouter listens to the server.
 
 import { EventEmitter } from 'node:events'
-import { checkNumber } from '../checks.js'
+import { checkNumber, LONGEST_TIME } from '../checks.js'
 import { HandshakeError, WebSocketError } from '../errors.js'
 import { hintEvent } from '../event-hints.js'
 import type { AcceptOptions } from '../handshake/server-handshake.js'
+import { isPromise } from '../is-promise.js'
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import type { Sendable } from '../protocol/message-splitter.js'
 import type { PreparedMessage } from '../protocol/prepared-message.js'
@@ -192,18 +193,18 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   }
 
   private follow(verdict: Verdict<Context>, ws: WebSocketStream, request: AcceptorRequest): void {
-    const answer: unknown = verdict
-    if (answer === true) {
+    const given: unknown = verdict
+    if (given === true) {
       this.accept(ws, request, undefined as Context, {})
-    } else if (answer === false) {
+    } else if (given === false) {
       ws.reject(403)
-    } else if (isObject(answer) && 'status' in answer) {
-      const { status, ...options } = answer as unknown as RefusalAnswer
+    } else if (isObject(given) && 'status' in given) {
+      const { status, ...options } = given as unknown as RefusalAnswer
       // probably a mistake, although HTTP/1.1 could send it
       if (status < 300) throw new RangeError('the status of a refusal by verify must be from 300 to 599')
       ws.reject(status, options)
-    } else if (isObject(answer) && 'context' in answer) {
-      const { context, protocol, headers } = answer as unknown as Acceptance<Context>
+    } else if (isObject(given) && 'context' in given) {
+      const { context, protocol, headers } = given as unknown as Acceptance<Context>
       this.accept(ws, request, context, { protocol, headers })
     } else {
       throw new TypeError('verify must return true, false, { status } or { context }')
@@ -265,9 +266,6 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   }
 }
 
-// setTimeout fires at once for a delay that does not fit into 31 bits
-const LONGEST_TIME = 2 ** 31 - 1
-
 /** The path of a request's target without its query (RFC 9112 §3.2). */
 function pathOf({ url = '' }: AcceptorRequest): string {
   if (url.startsWith('/')) return url.split('?', 1)[0]!
@@ -276,10 +274,6 @@ function pathOf({ url = '' }: AcceptorRequest): string {
 
 function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null
-}
-
-function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
 }
 
 /** Whether an error reports how a connection ended, or that it had ended. */

@@ -1,6 +1,6 @@
 // Sends one message, framed once, to all connections that keep up. Buffers nothing for the others.
 
-import { checkNumber, checkOptions, unknownOption } from '../checks.js'
+import { checkFunction, checkNumber, checkOptions, unknownOption } from '../checks.js'
 import { CloseCode } from '../protocol/close-code.js'
 import type { Sendable } from '../protocol/message-splitter.js'
 import { prepareMessage } from '../protocol/prepare-message.js'
@@ -97,7 +97,7 @@ function readBroadcastOptions(options: BroadcastOptions): BroadcastSettings {
     if (!NAMES.includes(name)) throw unknownOption(name, NAMES)
   }
   const { except, filter = all, whenBehind = 'close', limit } = options
-  if (typeof filter !== 'function') throw new TypeError('filter must be a function')
+  checkFunction(filter, 'filter')
   if (!POLICIES.includes(whenBehind)) throw new TypeError(`whenBehind must be one of: ${POLICIES.join(', ')}`)
   if (limit !== undefined) checkNumber(limit, 'limit', 0)
   return { isExcepted: readExcept(except), filter, whenBehind, limit }

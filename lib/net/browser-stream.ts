@@ -4,7 +4,7 @@
 import type { ReadableStream, WritableStream, WritableStreamDefaultController } from 'node:stream/web'
 import { follow, unfollow } from '../abort-signals.js'
 import { checkOptions } from '../checks.js'
-import type { CloseInfo } from '../connection.js'
+import type { CloseInfo } from '../closing-facts.js'
 import { Deferred } from '../deferred.js'
 import { kEndpoint } from '../endpoint.js'
 import { checkSignal } from '../options.js'
@@ -12,7 +12,7 @@ import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import type { Message } from '../protocol/message-joiner.js'
 import { toBytes } from '../protocol/message-splitter.js'
 import { builtin } from '../runtime/builtin.js'
-import type { NodeReadable } from '../streams.js'
+import { each } from '../streams.js'
 import { WebSocketStream } from '../websocket-stream.js'
 import { connect } from './connect.js'
 import type { ConnectOptions } from './connect-options.js'
@@ -224,11 +224,6 @@ function codeOf({ closeCode, reason = '' }: BrowserCloseInfo): number | null {
   }
   if (Buffer.byteLength(reason) > 123) throw new DOMException('reason must be at most 123 bytes', 'SyntaxError')
   return closeCode ?? (reason === '' ? null : CloseCode.Normal)
-}
-
-/** Iterates over a view without destroying it at the end, since the other direction may still be used. */
-function each<T>(view: NodeReadable): AsyncIterable<T> {
-  return view.iterator({ destroyOnReturn: false })
 }
 
 /** A plain Uint8Array: browsers have no Buffer. */

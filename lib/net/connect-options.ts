@@ -2,7 +2,7 @@
 
 import type { LookupFunction } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
-import { checkNumber, checkOptions, unknownOption } from '../checks.js'
+import { checkBoolean, checkFunction, checkNumber, checkOptions, unknownOption } from '../checks.js'
 import { OPTION_NAMES, type WebSocketOptions } from '../options.js'
 import type { NodeDuplex } from '../streams.js'
 import { type ProxyServer, readProxy } from './proxy.js'
@@ -115,7 +115,7 @@ const READERS: { readonly [K in keyof typeof DEFAULTS]: (value: unknown, name: s
   proxyTls: readTls,
   socket: readSocket,
   proxy: value => (value === 'environment' ? value : readProxy(value as string)),
-  createConnection: readFunction,
+  createConnection: checkFunction,
   maxRedirects: value => checkNumber(value, 'maxRedirects', 0),
   http2: readHttp2
 }
@@ -171,9 +171,9 @@ function readTls(value: unknown, name: string): ConnectionOptions {
     if (NOT_OF_TLS.has(key)) throw new TypeError(`${name}.${key} is not allowed: ${NOT_OF_TLS.get(key)}`)
   }
   const { rejectUnauthorized, checkServerIdentity } = options
-  if (rejectUnauthorized !== undefined) readBoolean(rejectUnauthorized, `${name}.rejectUnauthorized`)
+  if (rejectUnauthorized !== undefined) checkBoolean(rejectUnauthorized, `${name}.rejectUnauthorized`)
   // tls would call it during the handshake, and throw where the exception cannot be caught
-  if (checkServerIdentity !== undefined) readFunction(checkServerIdentity, `${name}.checkServerIdentity`)
+  if (checkServerIdentity !== undefined) checkFunction(checkServerIdentity, `${name}.checkServerIdentity`)
   return options
 }
 
@@ -216,16 +216,6 @@ function readHttp2(value: unknown, name: string): Http2Windows | false {
     windows[key] = Math.min(checkNumber(given, `${name}.${key}`, 65_535), LARGEST_WINDOW)
   }
   return windows as unknown as Http2Windows
-}
-
-function readFunction(value: unknown, name: string): unknown {
-  if (typeof value !== 'function') throw new TypeError(`${name} must be a function`)
-  return value
-}
-
-function readBoolean(value: unknown, name: string): boolean {
-  if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false`)
-  return value
 }
 
 /** Removes undefined options: `tls.connect` does not treat an undefined option like a missing one (CVE-2020-15133). */

@@ -56,8 +56,8 @@ export function begin(
 ): void {
   let here: Redirect = { target, dial: settings, dropped: [] }
   let left = settings.maxRedirects
-  const follow = (answer: HandshakeError): boolean => {
-    const next = left > 0 ? redirectOf(here.target, here.dial, answer) : null
+  const follow = (refusal: HandshakeError): boolean => {
+    const next = left > 0 ? redirectOf(here.target, here.dial, refusal) : null
     if (next === null) return false
     here = next
     left--

@@ -49,19 +49,25 @@ async function openStream(
 /** A key: connections with the same key can share a session. */
 function sharing({ secure, hostname, port, socketPath }: DialTarget, { given, http2 }: DialSettings): string {
   const { proxy, tls, proxyTls, socket, createConnection } = given
-  const ways = [tls, proxyTls, socket, createConnection].map(identity)
+  const ways = [tls, proxyTls, socket, createConnection].map(option =>
+    option === undefined ? 0 : identities.of(option)
+  )
   return JSON.stringify([secure, hostname, port, socketPath, String(proxy), http2, ...ways])
 }
 
-const identities = new WeakMap<object, number>()
-let last = 0
+/** A number for each object, to name it in a key. Process-wide, since the sessions are; holds no object alive. */
+class Identities {
+  private readonly numbers = new WeakMap<object, number>()
+  private count = 0
 
-function identity(option: object | undefined): number {
-  if (option === undefined) return 0
-  let number = identities.get(option)
-  if (number === undefined) {
-    number = ++last
-    identities.set(option, number)
+  of(option: object): number {
+    let number = this.numbers.get(option)
+    if (number === undefined) {
+      number = ++this.count
+      this.numbers.set(option, number)
+    }
+    return number
   }
-  return number
 }
+
+const identities = new Identities()

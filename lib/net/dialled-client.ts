@@ -12,7 +12,7 @@ export interface DialClient {
   readonly closeInfo: object | undefined
   attach(wire: NodeDuplex): unknown
   /** Calls `ask` with each response other than 101 before the application sees it; it returns true if it dials again. */
-  whenRefused(ask: (answer: HandshakeError) => boolean): void
+  whenRefused(ask: (refusal: HandshakeError) => boolean): void
   /** Releases the wire, and requests `url` on the next one, without header fields of these lower-case names. */
   redial(url: URL, dropped: readonly string[]): void
 }
@@ -32,7 +32,7 @@ export class DialledClient implements DialClient {
     endpoint.join(new AttachedWire(endpoint, wire))
   }
 
-  whenRefused(ask: (answer: HandshakeError) => boolean): void {
+  whenRefused(ask: (refusal: HandshakeError) => boolean): void {
     this.ws[kEndpoint].handshake!.whenRefused = ask
   }
 

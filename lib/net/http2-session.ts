@@ -3,8 +3,9 @@
 
 import { once } from 'node:events'
 import type { ClientHttp2Session, ClientHttp2Stream, Settings } from 'node:http2'
+import { CANCEL } from '../http2-codes.js'
 import { builtin } from '../runtime/builtin.js'
-import type { NodeDuplex } from '../streams.js'
+import { ignore, type NodeDuplex } from '../streams.js'
 import type { Http2Windows } from './connect-options.js'
 
 /** A stream with its response, or a wire for HTTP/1.1; null if that must be dialled anew. */
@@ -200,7 +201,7 @@ class SharedSession {
       })
     })
     return unlessAborted(answered, signal).catch(error => {
-      stream.close(builtin('node:http2').constants.NGHTTP2_CANCEL)
+      stream.close(CANCEL)
       throw error
     })
   }
@@ -326,5 +327,3 @@ function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined):
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
   })
 }
-
-function ignore(): void {}

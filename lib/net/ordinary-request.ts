@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { builtin } from '../runtime/builtin.js'
+import { ignore } from '../streams.js'
 
 /** Functions of node:http, and of node:http2 with `allowHTTP1`, for an HTTP/1.1 socket. */
 interface HttpInternals {
@@ -34,5 +35,3 @@ function headOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buff
   }
   return Buffer.from(`${head}\r\n`, 'latin1')
 }
-
-function ignore(): void {}

@@ -8,7 +8,7 @@ import { readUrl } from '../handshake/client-url.js'
 import { type Authority, type Connected, ConnectHandshake, readAuthority } from '../handshake/connect-handshake.js'
 import { type HeaderFields, readOptions } from '../options.js'
 import { startGrace } from '../refusal-grace.js'
-import { Duplex, type NodeDuplex } from '../streams.js'
+import { Duplex, ignore, type NodeDuplex } from '../streams.js'
 
 /**
  * The options of a tunnel. An unknown name or a wrong type is a TypeError, NaN or a number out of range a RangeError; `undefined` means the
@@ -196,15 +196,15 @@ export class ProxyTunnel extends TunnelEnd {
       this.inside.deliver(chunk, callback)
       return
     }
-    let answer: Connected | null
+    let response: Connected | null
     try {
-      answer = this.handshake.receive(chunk)
+      response = this.handshake.receive(chunk)
     } catch (error) {
       callback(error as HandshakeError)
       return
     }
-    if (answer !== null) {
-      this.open(answer, callback)
+    if (response !== null) {
+      this.open(response, callback)
       return
     }
     this.expectBody()
@@ -297,5 +297,3 @@ function readTunnelOptions(options: ProxyTunnelOptions) {
   const ofProxy = proxy === undefined ? '' : readUrl(proxy).authorization
   return { settings: readOptions(shared), authorization: authorization ?? ofProxy }
 }
-
-function ignore(): void {}

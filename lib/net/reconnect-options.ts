@@ -1,6 +1,6 @@
 // Reads the options of `reconnect`: those of each connection, and those for the delay before the next.
 
-import { checkNumber, checkOptions, checkTime, unknownOption } from '../checks.js'
+import { checkFunction, checkNumber, checkOptions, checkTime, LONGEST_TIME, unknownOption } from '../checks.js'
 import { type HeaderFields, type Keepalive, readOptions } from '../options.js'
 import { CONNECT_OPTION_NAMES, type ConnectOptions, readConnectOptions } from './connect-options.js'
 
@@ -71,9 +71,6 @@ const ALL_NAMES: readonly string[] = [...CONNECT_OPTION_NAMES, ...OWN_NAMES]
 // the same default as for acceptors
 const KEEPALIVE: Keepalive = { interval: 30_000 }
 
-/** setTimeout fires at once for a delay that does not fit into 31 bits. */
-const LONGEST_DELAY = 2 ** 31 - 1
-
 /** @throws TypeError, RangeError, SyntaxError if an option is invalid */
 export function readReconnectOptions(options: ReconnectOptions = {}): ReconnectSettings {
   for (const name of Object.keys(checkOptions(options))) {
@@ -107,17 +104,12 @@ export function delayAfter(attempt: number, asked: number, settings: ReconnectSe
   const { initialDelay, factor, maxDelay } = settings
   // 0 * Infinity is NaN
   const longest = initialDelay * Math.min(factor ** (attempt - 1), Number.MAX_VALUE)
-  return Math.min(asked + Math.random() * Math.min(longest, maxDelay, LONGEST_DELAY), LONGEST_DELAY)
+  return Math.min(asked + Math.random() * Math.min(longest, maxDelay, LONGEST_TIME), LONGEST_TIME)
 }
 
 function checkFactor(value: unknown): number {
   if (typeof value !== 'number') throw new TypeError('factor must be a number')
   if (!(value >= 1)) throw new RangeError(`factor must be a number of at least 1, not ${value}`)
-  return value
-}
-
-function checkFunction<T>(value: T, name: string): T {
-  if (typeof value !== 'function') throw new TypeError(`${name} must be a function`)
   return value
 }
 

@@ -27,10 +27,10 @@ const IDENTITY: ReadonlySet<string> = new Set([
 ])
 
 /** The target of a redirect; null if the response is not one, or leads to a URL that cannot be a WebSocket. */
-export function redirectOf(from: DialTarget, dial: DialSettings, answer: HandshakeError): Redirect | null {
-  const { location } = answer.headers
+export function redirectOf(from: DialTarget, dial: DialSettings, refusal: HandshakeError): Redirect | null {
+  const { location } = refusal.headers
   // an invalid response, or one of a proxy, is not a redirect
-  if (answer.code !== 'WS_ERR_UNEXPECTED_STATUS' || !STATUSES.has(answer.status)) return null
+  if (refusal.code !== 'WS_ERR_UNEXPECTED_STATUS' || !STATUSES.has(refusal.status)) return null
   const target = typeof location === 'string' ? targetOf(location, from) : null
   if (target === null) return null
   if (isSameOrigin(from, target)) return { target, dial, dropped: [] }

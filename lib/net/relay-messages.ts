@@ -4,7 +4,7 @@ import { WebSocketError } from '../errors.js'
 import type { Message } from '../protocol/message-joiner.js'
 import type { Sendable } from '../protocol/message-splitter.js'
 import { Opcode } from '../protocol/opcode.js'
-import { type NodeDuplex, pipeline } from '../streams.js'
+import { each, type NodeDuplex, pipeline } from '../streams.js'
 import type { MessageStream } from '../views/message-stream.js'
 import type { MessagesView } from '../views/messages-view.js'
 import type { StreamsView } from '../views/streams-view.js'
@@ -168,11 +168,6 @@ export class MessageCarrier implements Carrier {
       this.to.sendControl(Opcode.Ping, newest)
     })
   }
-}
-
-/** Iterates over a view without destroying it at the end, since the other direction is still used. */
-function each<T>(view: NodeDuplex & AsyncIterable<T>): AsyncIterable<T> {
-  return view.iterator({ destroyOnReturn: false })
 }
 
 /** Whether a whole message has already arrived: then it can be sent without fragmentation. */

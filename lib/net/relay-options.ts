@@ -1,6 +1,6 @@
 // Reads the options of `relay`. Those of the connection to the target are checked when it is dialled.
 
-import { checkOptions, unknownOption } from '../checks.js'
+import { checkBoolean, checkFunction, checkOptions, unknownOption } from '../checks.js'
 import { checkField } from '../handshake/fields.js'
 import type { HeaderFields, UpgradeRequest } from '../options.js'
 import type { Message } from '../protocol/message-joiner.js'
@@ -117,11 +117,11 @@ const READERS: { readonly [K in keyof RelaySettings]: (value: unknown, name: str
   connect: readObject,
   forwardHeaders: value => (typeof value === 'function' ? value : readNames(value, 'forwardHeaders')),
   forwarded: oneOf('x-forwarded', 'rfc7239'),
-  forwardPath: readBoolean,
+  forwardPath: checkBoolean,
   returnHeaders: value => readNames(value, 'returnHeaders'),
-  returnRefusals: readBoolean,
+  returnRefusals: checkBoolean,
   pings: oneOf('relay', 'answer'),
-  onMessage: readFunction,
+  onMessage: checkFunction,
   transform: readTransform
 }
 
@@ -152,16 +152,6 @@ function readObject(value: unknown, name: string): object {
   return value
 }
 
-function readFunction(value: unknown, name: string): unknown {
-  if (typeof value !== 'function') throw new TypeError(`${name} must be a function`)
-  return value
-}
-
-function readBoolean(value: unknown, name: string): boolean {
-  if (typeof value !== 'boolean') throw new TypeError(`${name} must be a boolean`)
-  return value
-}
-
 function oneOf(...values: readonly string[]): (value: unknown, name: string) => unknown {
   return (value, name) => {
     if (!values.includes(value as string)) throw new TypeError(`${name} must be one of: ${values.join(', ')}`)
@@ -178,7 +168,7 @@ function readNames(value: unknown, name: string): readonly string[] {
 function readTransform(value: unknown): unknown {
   for (const [name, make] of Object.entries(readObject(value, 'transform'))) {
     if (name !== 'fromClient' && name !== 'fromTarget') throw new TypeError(`unknown option 'transform.${name}'`)
-    if (make !== undefined) readFunction(make, `transform.${name}`)
+    if (make !== undefined) checkFunction(make, `transform.${name}`)
   }
   return { ...(value as object) }
 }

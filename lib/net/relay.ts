@@ -1,7 +1,7 @@
 // Connects an unanswered connection of a client to a target that it dials: messages, Pings and Close frames of either side reach the other.
 // Decides the form in which data is passed; the carriers pass it.
 
-import type { CloseInfo } from '../connection.js'
+import type { CloseInfo } from '../closing-facts.js'
 import { Deferred } from '../deferred.js'
 import { kEndpoint } from '../endpoint.js'
 import { HandshakeError } from '../errors.js'

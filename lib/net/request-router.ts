@@ -68,7 +68,7 @@ class RequestRouter {
     this.listeners = [
       ...http1.slice(0, 'headersTimeout' in server ? 2 : 1),
       ['stream', (stream, headers) => this.stream(stream, headers)],
-      ['connect', (request, answer) => this.connect(request, answer)]
+      ['connect', (request, socketOrResponse) => this.connect(request, socketOrResponse)]
     ]
     // RFC 8441 §3: for sessions that start from now on
     server.updateSettings({ enableConnectProtocol: true })
@@ -158,13 +158,13 @@ class RequestRouter {
    * Without a listener for 'connect', an HTTP/2 server answers every CONNECT with 405. With this listener, it must be done here for
    * requests that are not ours.
    */
-  private connect(request: IncomingMessage | Http2ServerRequest, answer: Socket | Http2ServerResponse): void {
+  private connect(request: IncomingMessage | Http2ServerRequest, socketOrResponse: Socket | Http2ServerResponse): void {
     if (this.server.listenerCount('connect') > 1) return
     if (request.httpVersionMajor === 1) {
       // as node:http does without a listener
-      ;(answer as Socket).destroy()
+      ;(socketOrResponse as Socket).destroy()
     } else if (extendedProtocol(request.headers) === undefined) {
-      ;(answer as Http2ServerResponse).writeHead(405).end()
+      ;(socketOrResponse as Http2ServerResponse).writeHead(405).end()
     }
   }
 

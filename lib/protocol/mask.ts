@@ -88,22 +88,27 @@ function maskWords(bytes: Uint8Array, start: number, end: number, mask: number):
   }
 }
 
-// payloads of one chunk share its view; the last view is kept, so its chunk must not be large
+/** The memory of a chunk above this size is not kept alive by its view. */
 const KEPT_UP_TO = 2 ** 17
-let keptOf: Uint8Array | null = null
-let kept: Int32Array = new Int32Array(0)
+
+/**
+ * The last view, which the payloads of one chunk share. Process-wide, since chunks are unmasked one at a time. It is found by the identity
+ * of the bytes and has no other state, so whatever ran since it was made, it is right or is replaced.
+ */
+const last: { bytes: Uint8Array | null; words: Int32Array } = { bytes: null, words: new Int32Array(0) }
 
 /** A view of the whole memory of the bytes. Getting `.buffer` is an expensive call, so it is done once for the payloads of one chunk. */
 function wordsOf(bytes: Uint8Array): Int32Array {
-  if (bytes === keptOf) return kept
+  if (bytes === last.bytes) return last.words
   const { buffer } = bytes
-  const words = kept.buffer === buffer ? kept : new Int32Array(buffer, 0, buffer.byteLength >>> 2)
+  const words = last.words.buffer === buffer ? last.words : new Int32Array(buffer, 0, buffer.byteLength >>> 2)
   if (buffer.byteLength > KEPT_UP_TO) return words
-  keptOf = bytes
-  kept = words
+  last.bytes = bytes
+  last.words = words
   return words
 }
 
+// overwritten by each call, and read before anything else runs
 const order = new Uint8Array(4)
 const orderedWord = new Int32Array(order.buffer)
 
@@ -122,17 +127,30 @@ function nativeWord(mask: number): number {
   return orderedWord[0]!
 }
 
-// Fresh for each frame and unpredictable (RFC 6455 §5.3, §10.3); generated 2,048 at a time, since each call costs a microsecond
-const pool = new Int32Array(2048)
-let left = 0
+/**
+ * Masks from a cryptographic source, 2,048 at a time, since each call costs a microsecond. Process-wide, since no connection can tell from
+ * its masks what another got. Each is taken out before anything else runs, and is never used again.
+ */
+class MaskPool {
+  private readonly masks = new Int32Array(2048)
+  private left = 0
 
-/** A new mask from a cryptographic source. */
-export function freshMask(): number {
-  if (left === 0) {
-    fillRandom(pool)
-    left = pool.length
+  take(): number {
+    const { masks } = this
+    if (this.left === 0) {
+      fillRandom(masks)
+      this.left = masks.length
+    }
+    const at = --this.left
+    const mask = masks[at]!
+    masks[at] = 0
+    return mask
   }
-  const mask = pool[--left]!
-  pool[left] = 0
-  return mask
+}
+
+const pool = new MaskPool()
+
+/** A new mask for a frame, which nobody can predict (RFC 6455 §5.3, §10.3). */
+export function freshMask(): number {
+  return pool.take()
 }

@@ -51,12 +51,8 @@ export class MessageJoiner<T extends ReceivedMessage = Message> {
    * @throws WebSocketError if the frame is not allowed here, or the message exceeds a limit or is not UTF-8
    */
   add(frame: Frame): T | null {
-    if (typeof frame.data === 'string') frame.encode()
-    if (this.progress === null && frame.fin && frame.first && frame.size === frame.length) {
-      if (frame.opcode === Opcode.Continuation) throw unexpectedContinuation() // §5.4
-      if (frame.length > this.limits.maxMessageSize) throw tooLarge(frame.length, this.limits.maxMessageSize)
-      return this.read(frame) as T
-    }
+    const whole = this.progress === null ? readWhole(frame, this.limits) : null
+    if (whole !== null) return whole as T
     this.rules ??= new FragmentRules(this.limits)
     const isLast = this.rules.add(frame)
     this.progress ??= new GatheredMessage(frame.opcode === Opcode.Text, this.limits.textAs === 'bytes', this.capacity)
@@ -66,11 +62,19 @@ export class MessageJoiner<T extends ReceivedMessage = Message> {
     this.progress = null
     return message.finish() as T
   }
+}
 
-  private read(frame: Frame): ReceivedMessage {
-    if (frame.opcode !== Opcode.Text) return readBinary(frame)
-    return this.limits.textAs === 'bytes' ? readTextBytes(frame) : readText(frame)
-  }
+/**
+ * The message that is this frame; null if the frame is a part of a message. Call it only between messages.
+ * @throws WebSocketError like `MessageJoiner.add`
+ */
+export function readWhole(frame: Frame, { maxMessageSize, textAs }: MessageLimits): ReceivedMessage | null {
+  if (typeof frame.data === 'string') frame.encode()
+  if (!frame.fin || !frame.first || frame.size !== frame.length) return null
+  if (frame.opcode === Opcode.Continuation) throw unexpectedContinuation() // RFC 6455 §5.4
+  if (frame.length > maxMessageSize) throw tooLarge(frame.length, maxMessageSize)
+  if (frame.opcode !== Opcode.Text) return readBinary(frame)
+  return textAs === 'bytes' ? readTextBytes(frame) : readText(frame)
 }
 
 /** A message of which some parts have arrived, collected in one growing buffer. */

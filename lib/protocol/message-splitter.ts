@@ -70,17 +70,20 @@ export function toBytes(data: unknown): Uint8Array {
 
 /** Up to this many characters, text may be encoded before its size is known, in memory that exists anyway. */
 const ENCODED_UP_TO = 1024
-// whether the last text was not ASCII
-let encodesFirst = false
+/**
+ * A guess for the next text from the last one. Process-wide, since this file keeps nothing for each connection. A wrong guess costs time and
+ * changes nothing else, so it does not matter which connection sent the last text.
+ */
+const guess = { isAscii: true }
 
 /**
  * ASCII stays a string until it is written. For other text, computing the size costs as much as encoding it, so after a text that was not
  * ASCII, the next one is encoded at once (benchmarks/questions/encode.js, mixed).
  */
 function textFrame(text: string): Frame {
-  const data = encodesFirst && text.length <= ENCODED_UP_TO ? Buffer.from(text) : text
+  const data = guess.isAscii || text.length > ENCODED_UP_TO ? text : Buffer.from(text)
   const frame = new Frame(Opcode.Text, data)
-  encodesFirst = frame.size !== text.length
+  guess.isAscii = frame.size === text.length
   return frame
 }
 

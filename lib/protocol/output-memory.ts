@@ -10,16 +10,26 @@ const SIZES = [2048, 8192, 32768, MEMORY_SIZE]
 /** Below this size, Buffer's own pool costs the same (benchmarks/questions/echo.js, 1 KiB, one in flight). */
 const FROM = 256
 
-const memory: (Buffer | null)[] = SIZES.map(() => null)
-let lent: Buffer | null = null
-let lentFrom = 0
+/**
+ * Process-wide, so that an idle connection holds no output memory. Only one buffer is lent at a time: a connection that writes while
+ * another one does, because that write has called a listener, gets memory of its own. A buffer that is never given back, because the write
+ * threw, is never lent again: later output is then allocated. No function of the application is kept here, and so no asynchronous context.
+ */
+const pool: { readonly buffers: (Buffer | null)[]; lent: Buffer | null; index: number } = {
+  buffers: SIZES.map(() => null),
+  lent: null,
+  /** The place of `lent` among the buffers. */
+  index: 0
+}
 
 /** Memory of this size, to be returned with `giveBack`. Allocated if the size is too small or too large, or the buffer is in use. */
 export function borrow(size: number): Buffer {
-  if (size < FROM || size > MEMORY_SIZE || lent !== null) return Buffer.allocUnsafe(size)
-  lentFrom = size <= 2048 ? 0 : size <= 8192 ? 1 : size <= 32768 ? 2 : 3
-  memory[lentFrom] ??= Buffer.allocUnsafeSlow(SIZES[lentFrom]!)
-  lent = memory[lentFrom]!.subarray(0, size)
+  if (size < FROM || size > MEMORY_SIZE || pool.lent !== null) return Buffer.allocUnsafe(size)
+  const index = size <= 2048 ? 0 : size <= 8192 ? 1 : size <= 32768 ? 2 : 3
+  const whole = (pool.buffers[index] ??= Buffer.allocUnsafeSlow(SIZES[index]!))
+  const lent = whole.subarray(0, size)
+  pool.index = index
+  pool.lent = lent
   return lent
 }
 
@@ -28,7 +38,7 @@ export function borrow(size: number): Buffer {
  * @param isFree - whether the wire no longer uses it
  */
 export function giveBack(bytes: Buffer, isFree: boolean): void {
-  if (bytes !== lent) return
-  if (!isFree) memory[lentFrom] = null
-  lent = null
+  if (bytes !== pool.lent) return
+  if (!isFree) pool.buffers[pool.index] = null
+  pool.lent = null
 }

@@ -31,20 +31,28 @@ function memory(size: number): Memory {
   return { bytes, view: new DataView(buffer, offset, size), buffer, offset }
 }
 
-// Binary payloads of all connections are copied to slabs: one payload keeps at most one slab alive, as with Buffer.allocUnsafe. A slab
-// cannot be transferred, since that would detach the payloads of others.
-let slab = memory(0)
-let slabUsed = 0
-// temporary memory for text before it becomes a string
+/**
+ * Binary payloads are copied to slabs: one payload keeps at most one slab alive, as with Buffer.allocUnsafe. Process-wide, so that small
+ * payloads of many connections fill one slab. Each payload has its place to itself, which is reserved and written before anything else
+ * runs; after an exception it is left empty. A slab cannot be transferred, since that would detach the payloads of others.
+ */
+const slab: { memory: Memory; used: number } = { memory: memory(0), used: 0 }
+
+// for text before it becomes a string; overwritten by each call, and read before anything else runs
 const scratch = memory(SMALL_UP_TO + 3)
 const units = new Uint16Array(SMALL_UP_TO)
 const unitBytes = Buffer.from(units.buffer) as Buffer & { ucs2Slice(start: number, end: number): string }
 
-// the current chunk and its view; dropped with the next chunk
-let chunk: Uint8Array | null = null
-let view: DataView = new DataView(new ArrayBuffer(0))
-let chunkMemory = 0
-let chunkIsShared = false
+/**
+ * The last chunk and its view; dropped with the next chunk. Process-wide, since chunks are decoded one at a time. It is found by the
+ * identity of the chunk: if a listener makes another connection decode in between, the view is made again.
+ */
+const last: { chunk: Uint8Array | null; view: DataView; memorySize: number; isShared: boolean } = {
+  chunk: null,
+  view: new DataView(new ArrayBuffer(0)),
+  memorySize: 0,
+  isShared: false
+}
 
 /** A copy of a binary payload. Below SMALL_UP_TO it shares memory that cannot be transferred. */
 export function smallBytes(frame: Frame): Buffer {
@@ -56,8 +64,9 @@ export function smallBytes(frame: Frame): Buffer {
   }
   if (size === 0) return Buffer.alloc(0)
   const at = reserve(size)
-  unmask(frame, slab, at)
-  return new NodeBuffer(slab.buffer, slab.offset + at, size)
+  const { memory } = slab
+  unmask(frame, memory, at)
+  return new NodeBuffer(memory.buffer, memory.offset + at, size)
 }
 
 /** A copy of a text payload below SMALL_UP_TO, like `smallBytes`; null if it is not UTF-8 (RFC 6455 §8.1). */
@@ -65,24 +74,25 @@ export function smallTextBytes(frame: Frame): Buffer | null {
   const { size } = frame
   if (size === 0) return Buffer.alloc(0)
   const at = reserve(size)
-  const isAscii = (unmask(frame, slab, at) & 0x80808080) === 0
-  const bytes = new NodeBuffer(slab.buffer, slab.offset + at, size)
+  const { memory } = slab
+  const isAscii = (unmask(frame, memory, at) & 0x80808080) === 0
+  const bytes = new NodeBuffer(memory.buffer, memory.offset + at, size)
   return isAscii || isUtf8(bytes) ? bytes : null
 }
 
 /** Reserves space in the slab. */
 function reserve(size: number): number {
   // in Node 22 ArrayBuffer.prototype.transfer detaches even a slab, and leaves it with length 0
-  if (slabUsed + size > slab.bytes.length) renewSlab(size)
-  const at = slabUsed
-  slabUsed = at + size
+  if (slab.used + size > slab.memory.bytes.length) renewSlab(size)
+  const at = slab.used
+  slab.used = at + size
   return at
 }
 
 function renewSlab(needed: number): void {
-  slab = memory(SLAB_SIZE)
-  slabUsed = 0
-  if (!markAsShared(slab.buffer)) slab = memory(needed)
+  slab.memory = memory(SLAB_SIZE)
+  slab.used = 0
+  if (!markAsShared(slab.memory.buffer)) slab.memory = memory(needed)
 }
 
 /** A copy in memory of its own. */
@@ -106,8 +116,8 @@ function unmask(frame: Frame, target: Memory, at: number): number {
   if (end > data.length) throw new WebSocketError('WS_ERR_MEMORY_TRANSFERRED')
   let from = start
   let seen = 0
-  if (data === chunk || (data.length >= VIEW_FROM && take(data))) {
-    const words = view
+  if (data === last.chunk || (data.length >= VIEW_FROM && take(data))) {
+    const words = last.view
     const to = target.view
     for (const stop = end - 15; from < stop; from += 16, at += 16) {
       const a = words.getInt32(from, true) ^ mask
@@ -138,24 +148,24 @@ function unmask(frame: Frame, target: Memory, at: number): number {
 
 /** Bytes that a view of this chunk keeps alive. */
 export function memorySize(data: Uint8Array): number {
-  return data === chunk || take(data) ? chunkMemory : data.buffer.byteLength
+  return data === last.chunk || take(data) ? last.memorySize : data.buffer.byteLength
 }
 
 /** Lets several payloads be views of one chunk, which can then no longer be transferred; false if they must be copied. */
 export function shareChunk(data: Uint8Array): boolean {
-  if (data !== chunk) return markAsShared(data.buffer)
-  chunkIsShared ||= markAsShared(data.buffer)
-  return chunkIsShared
+  if (data !== last.chunk) return markAsShared(data.buffer)
+  last.isShared ||= markAsShared(data.buffer)
+  return last.isShared
 }
 
 /** Makes a view of a chunk; false if the chunk is too large to be kept alive. */
 function take(data: Uint8Array): boolean {
   const { buffer } = data
   if (buffer.byteLength > VIEW_UP_TO) return false
-  chunk = data
-  chunkIsShared = false
-  chunkMemory = buffer.byteLength
-  view = new DataView(buffer, data.byteOffset, data.length)
+  last.chunk = data
+  last.isShared = false
+  last.memorySize = buffer.byteLength
+  last.view = new DataView(buffer, data.byteOffset, data.length)
   return true
 }
 

@@ -3,15 +3,14 @@
 
 import { AsyncResource } from 'node:async_hooks'
 import { constants, isAscii, isUtf8 } from 'node:buffer'
-import { createRequire } from 'node:module'
-import process, { nextTick } from 'node:process'
-import { setImmediate } from 'node:timers'
 import { builtin } from './builtin.js'
 
-export { isAscii, isUtf8, nextTick, setImmediate }
+export { isAscii, isUtf8 }
 
-/** Node's own Buffer, typed like the global. */
-export const { Buffer } = globalThis
+// from the globals: imports of node:process, node:timers and node:module would load modules that are not needed here
+/** Node's own Buffer, typed like the global, and its own `setImmediate`. */
+export const { Buffer, setImmediate } = globalThis
+export const { nextTick } = process
 
 /** Maximum size of a Buffer in bytes, and of a string in UTF-16 code units. */
 export const { MAX_LENGTH, MAX_STRING_LENGTH } = constants
@@ -38,7 +37,7 @@ export function warn(message: string, code: string): void {
 /** The optional module of this name; null if it is not installed or does not support this machine. */
 export function loadOptional(name: string): unknown {
   try {
-    return createRequire(import.meta.url)(name)
+    return builtin('node:module').createRequire(import.meta.url)(name)
   } catch {
     return null
   }

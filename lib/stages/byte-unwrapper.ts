@@ -7,11 +7,11 @@ import type { Frame } from '../protocol/frame.js'
 import { Opcode } from '../protocol/opcode.js'
 import { readBinary } from '../protocol/received-bytes.js'
 import type { Buffer } from '../runtime/node.js'
-import { type Batch, type FaultListener, Stage } from './stage.js'
+import { type Batch, type ErrorListener, Stage } from './stage.js'
 
 /** Extracts the bytes of binary messages (RFC 6455 §5.6). Used on its own, it is destroyed if the peer breaks a rule. */
 export class ByteUnwrapper extends Stage<Frame, Buffer> {
-  listener: FaultListener | null = null
+  listener: ErrorListener | null = null
 
   private readonly rules: FragmentRules
 
@@ -22,16 +22,16 @@ export class ByteUnwrapper extends Stage<Frame, Buffer> {
 
   receive(frames: Batch<Frame>): boolean {
     const pieces: Buffer[] = []
-    let fault: WebSocketError | null = null
+    let failure: WebSocketError | null = null
     try {
       for (const frame of frames) this.unwrap(frame, pieces)
     } catch (error) {
       /* c8 ignore next - nothing else is thrown, and an error of ours must not be reported as the peer's */
       if (!(error instanceof WebSocketError)) throw error
-      fault = error
+      failure = error
     }
     const more = pieces.length === 0 || this.hand(pieces)
-    if (fault !== null) this.listener!.fail(fault)
+    if (failure !== null) this.listener!.fail(failure)
     return more
   }
 

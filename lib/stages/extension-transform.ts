@@ -9,7 +9,7 @@ import { FrameCutter } from '../protocol/message-splitter.js'
 import { isControl, Opcode } from '../protocol/opcode.js'
 import { bindContext } from '../runtime/node.js'
 import { type PacedCodec, PacedWork } from './paced-work.js'
-import { type Batch, type FaultListener, Stage } from './stage.js'
+import { type Batch, type ErrorListener, Stage } from './stage.js'
 
 /** The options of an ExtensionTransform. */
 export interface ExtensionTransformOptions {
@@ -24,7 +24,7 @@ export interface ExtensionTransformOptions {
 /** Checks reserved bits (RFC 6455 §5.2) and applies the extensions. Used on its own, it is destroyed if the peer breaks a rule. */
 export class ExtensionTransform extends Stage<Frame, Frame> {
   /** @internal */
-  listener: FaultListener | null = null
+  listener: ErrorListener | null = null
 
   private readonly processing: Processing
   private readonly work: PacedWork<Frame>

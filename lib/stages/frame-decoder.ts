@@ -12,10 +12,10 @@ import { isControl, Opcode } from '../protocol/opcode.js'
 import { smallBytes } from '../protocol/small-payload.js'
 import { Buffer, nextTick, setImmediate } from '../runtime/node.js'
 import { BlockedTime } from '../stats.js'
-import { type Batch, type FaultListener, Stage } from './stage.js'
+import { type Batch, type ErrorListener, Stage } from './stage.js'
 
 /** The Connection, which gets control frames and errors. */
-export interface ControlListener extends FaultListener {
+export interface ControlListener extends ErrorListener {
   /** Acts on a control frame; false pauses the input until the decoder proceeds. */
   control(opcode: Opcode, payload: Buffer): boolean
   /** Reports a frame to diagnostics_channel; called only if it has subscribers. */
@@ -62,7 +62,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   // a Close that waits until the messages before it are read
   private heldClose: Frame | null = null
   // the rule that the peer broke, reported after the frames decoded before it
-  private fault: WebSocketError | null = null
+  private error: WebSocketError | null = null
 
   constructor(options: FrameDecoderOptions = {}) {
     super()
@@ -227,12 +227,12 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
       if (!more && frames === null) return false
     }
     if (frames !== null) more = this.hand(frames)
-    if (this.fault === null) return more
-    this.fail(this.fault)
+    if (this.error === null) return more
+    this.fail(this.error)
     return true
   }
 
-  /** Null if more bytes are needed, or if the peer broke a rule; then `fault` is set. */
+  /** Null if more bytes are needed, or if the peer broke a rule; then `error` is set. */
   private nextFrame(): Frame | null {
     const { heldClose } = this
     if (heldClose !== null) {
@@ -244,7 +244,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     } catch (error) {
       /* c8 ignore next - the parser throws nothing else, and an error of ours must not be reported as the peer's */
       if (!(error instanceof WebSocketError)) throw error
-      this.fault = error
+      this.error = error
       return null
     }
   }

@@ -108,7 +108,6 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   /** Sets the wire that the bytes go to. @internal */
   setWire(wire: EncoderWire): void {
     this.wire = wire
-    wire.onWritten = error => this.wrote(error)
   }
 
   /**
@@ -292,7 +291,10 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     this.bytes += size - writer.size
     this.writes++
     if (this.waiters !== null) this.expect(writer.dataTaken)
-    wire?.expectWritten()
+    if (wire !== null) {
+      wire.onWritten ??= error => this.wrote(error)
+      wire.expectWritten()
+    }
     if (!this.hand(buffers)) this.blocked = true
     if (wire === null) {
       this.wrote(null)

@@ -3,7 +3,7 @@
 
 import { HandshakeError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
-import { type Batch, type FaultListener, Stage } from './stage.js'
+import { type Batch, type ErrorListener, Stage } from './stage.js'
 
 /** The reading half of a handshake. */
 export interface HandshakeReader {
@@ -26,7 +26,7 @@ export interface HandshakeReader {
 /** Holds back one direction of the wire until the handshake is done (RFC 6455 §4). */
 export class HandshakeTransform extends Stage<Buffer, Buffer> {
   /** @internal */
-  listener: FaultListener | null = null
+  listener: ErrorListener | null = null
 
   private reader: HandshakeReader | null
   private state: 'shut' | 'open' | 'dropped' = 'shut'
@@ -86,7 +86,7 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     try {
       rest = reader.receive(chunk)
     } catch (error) {
-      this.fault(error)
+      this.fail(error)
       return
     }
     if (rest === null) return
@@ -188,11 +188,11 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     try {
       reader.end()
     } catch (error) {
-      this.fault(error)
+      this.fail(error)
     }
   }
 
-  private fault(error: unknown): void {
+  private fail(error: unknown): void {
     if (!(error instanceof HandshakeError)) throw error
     this.discard()
     if (this.listener !== null) this.listener.fail(error)

@@ -5,9 +5,9 @@ import { checkNumber } from '../checks.js'
 import { WebSocketError } from '../errors.js'
 import type { MessageLimits } from '../protocol/fragment-rules.js'
 import type { Frame } from '../protocol/frame.js'
-import { MessageJoiner, type ReceivedMessage } from '../protocol/message-joiner.js'
+import { MessageJoiner, type ReceivedMessage, readWhole } from '../protocol/message-joiner.js'
 import { isControl } from '../protocol/opcode.js'
-import { type Batch, type FaultListener, Stage } from './stage.js'
+import { type Batch, type ErrorListener, Stage } from './stage.js'
 
 /** The options of a MessageAssembler. */
 export interface MessageAssemblerOptions {
@@ -22,16 +22,18 @@ export interface MessageAssemblerOptions {
 /** Joins fragments into messages (RFC 6455 §5.4, §5.6). Used on its own, it is destroyed if the peer breaks a rule. */
 export class MessageAssembler extends Stage<Frame, ReceivedMessage> {
   /** @internal */
-  listener: FaultListener | null = null
+  listener: ErrorListener | null = null
 
-  private readonly joiner: MessageJoiner<ReceivedMessage>
+  // a message of which some parts have arrived
+  private joiner: MessageJoiner<ReceivedMessage> | null = null
+  private readonly limits: MessageLimits
 
   constructor(options?: MessageAssemblerOptions)
   /** @param limits - the settings of a connection, which have been checked, in place of options @internal */
   constructor(options: MessageAssemblerOptions, limits: MessageLimits)
   constructor(options: MessageAssemblerOptions = {}, limits = readLimits(options)) {
     super()
-    this.joiner = new MessageJoiner<ReceivedMessage>(limits)
+    this.limits = limits
   }
 
   receive(frames: Batch<Frame>): boolean {
@@ -39,8 +41,9 @@ export class MessageAssembler extends Stage<Frame, ReceivedMessage> {
     try {
       for (const frame of frames) {
         if (isControl(frame.opcode)) continue
-        const message = this.joiner.add(frame)
+        const message = this.joiner === null ? this.begin(frame) : this.joiner.add(frame)
         if (message === null) continue
+        if (this.joiner !== null) this.joiner = null
         if (messages === null) messages = [message]
         else messages.push(message)
       }
@@ -52,6 +55,13 @@ export class MessageAssembler extends Stage<Frame, ReceivedMessage> {
       return true
     }
     return messages === null || this.hand(messages)
+  }
+
+  private begin(frame: Frame): ReceivedMessage | null {
+    const whole = readWhole(frame, this.limits)
+    if (whole !== null) return whole
+    this.joiner = new MessageJoiner<ReceivedMessage>(this.limits)
+    return this.joiner.add(frame)
   }
 
   override streamOptions(): DuplexOptions {

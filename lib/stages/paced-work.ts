@@ -30,7 +30,7 @@ export interface PacedStage {
   /** No more batches follow. */
   passEnd(): void
   /** The codec found an error, after all that has been passed on. */
-  workFailed?(fault: WebSocketError): void
+  workFailed?(error: WebSocketError): void
 }
 
 /** A batch ends at this many bytes or frames, so that the output of one item is not collected whole. */
@@ -47,7 +47,7 @@ export class PacedWork<In> {
   // downstream wants more
   private wanted = true
   private ending = false
-  private fault: WebSocketError | null = null
+  private error: WebSocketError | null = null
   // called when nothing is being processed
   private idleListeners: (() => void)[] | null = null
 
@@ -161,7 +161,7 @@ export class PacedWork<In> {
       if (this.isStopped) return 'stopped'
     }
     this.pass(batch)
-    if (this.fault !== null && !this.isStopped) this.stage.workFailed!(this.fault)
+    if (this.error !== null && !this.isStopped) this.stage.workFailed!(this.error)
     return this.codec.busy ? 'working' : 'ready'
   }
 
@@ -171,7 +171,7 @@ export class PacedWork<In> {
       return this.make()
     } catch (error) {
       if (!(error instanceof WebSocketError)) throw error
-      this.fault = error
+      this.error = error
       return null
     }
   }

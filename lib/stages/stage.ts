@@ -26,7 +26,7 @@ export interface Sender<T> {
 }
 
 /** Is notified when the peer breaks a rule. Otherwise the stream would be destroyed, and no Close frame could be sent. */
-export interface FaultListener {
+export interface ErrorListener {
   fail(error: WebSocketError): void
 }
 
@@ -39,7 +39,7 @@ export abstract class Stage<In, Out> extends LazyTransform implements Receiver<I
   /** The next stage upstream. */
   prev: Sender<In> | null = null
   // the callback of a _transform whose batch filled downstream, or of a _flush whose end has not been passed on
-  private waiting: TransformCallback | undefined = undefined
+  declare private waiting: TransformCallback | undefined
 
   /** Whether the readable side carries batches instead of bytes. @internal */
   protected get readsBatches(): boolean {

@@ -2,11 +2,12 @@
 // errors; its owner decides what happens then.
 
 import { WebSocketError } from '../errors.js'
+import { isPromise } from '../is-promise.js'
 import { CloseCode } from '../protocol/close-code.js'
 import type { Message, ReceivedMessage } from '../protocol/message-joiner.js'
 import { TextBytes } from '../protocol/text-bytes.js'
 import { nextTick } from '../runtime/node.js'
-import { askForDrain, Duplex, emitSurfacing } from '../streams.js'
+import { askForDrain, Duplex, emitSurfacing, ignore } from '../streams.js'
 import { surfacing } from '../surfacing.js'
 import type { MessagesView } from './messages-view.js'
 
@@ -292,9 +293,3 @@ function stringify(value: unknown): string {
     `cannot be sent as JSON: ${typeof value}; write null, a boolean, a number, a string, an array or an object`
   )
 }
-
-function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
-}
-
-function ignore(): void {}

@@ -3,7 +3,7 @@
 import { WebSocketError } from '../errors.js'
 import { Utf8Reader } from '../protocol/utf8.js'
 import { nextTick } from '../runtime/node.js'
-import { emitSurfacing, Readable } from '../streams.js'
+import { emitSurfacing, ignore, Readable } from '../streams.js'
 
 /** The kind of a message (RFC 6455 §5.6). */
 export type MessageKind = 'text' | 'binary'
@@ -116,5 +116,3 @@ export interface MessageStream {
   /** The chunks: strings of a text message, Buffers of a binary one. Leaving the loop skips the rest of the message. */
   [Symbol.asyncIterator](): NodeJS.AsyncIterator<Buffer | string>
 }
-
-function ignore(): void {}

@@ -7,7 +7,7 @@ import { Opcode } from '../protocol/opcode.js'
 import { Utf8Reader } from '../protocol/utf8.js'
 import { Buffer, nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
-import { emitSurfacing, Writable } from '../streams.js'
+import { emitSurfacing, ignore, Writable } from '../streams.js'
 import type { MessageKind } from './message-stream.js'
 
 /** Options of a message that is written in pieces. */
@@ -220,5 +220,3 @@ export class MessageWriter extends Writable {
     return Buffer.concat([alone, piece])
   }
 }
-
-function ignore(): void {}

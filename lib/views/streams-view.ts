@@ -4,7 +4,7 @@ import { WebSocketError } from '../errors.js'
 import type { Outgoing } from '../protocol/message-splitter.js'
 import { setImmediate } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
-import { type NodeReadable, pipeline } from '../streams.js'
+import { ignore, type NodeReadable, pipeline } from '../streams.js'
 import { surfacing } from '../surfacing.js'
 import type { MessageKind, MessageStream } from './message-stream.js'
 import type { MessageWriter } from './message-writer.js'
@@ -98,8 +98,6 @@ function isReadable(item: unknown): item is NodeReadable {
     typeof item === 'object' && item !== null && 'pipe' in item && typeof (item as NodeReadable).pause === 'function'
   )
 }
-
-function ignore(): void {}
 
 function kindOf(readable: NodeReadable & { kind?: unknown }): MessageKind | null {
   if (readable.kind === 'text' || readable.kind === 'binary') return readable.kind

@@ -5,7 +5,7 @@ import { WebSocketError } from '../errors.js'
 import { queuedSize } from '../protocol/message-splitter.js'
 import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
-import { askForDrain, Duplex, emitSurfacing, giveDrain, prepareListeners } from '../streams.js'
+import { askForDrain, Duplex, emitSurfacing, giveDrain, ignore, prepareListeners } from '../streams.js'
 import { surfacing } from '../surfacing.js'
 import type { SendItem } from './send-item.js'
 
@@ -286,5 +286,3 @@ export interface View<In, Out> {
 }
 
 type Other<E, Known> = E extends Known ? never : unknown
-
-function ignore(): void {}

@@ -4,23 +4,32 @@ import type { Batch } from '../stages/stage.js'
 import type { NodeWritable as Writable } from '../streams.js'
 import { isSocket, type Written } from './wire.js'
 
+/** The wire that writes to the outlet. */
+export interface OutletOwner {
+  /** The destination has room again. */
+  outletDrained(): void
+  /** The destination closed, finished or failed. */
+  outletLeft(outlet: Outlet): void
+}
+
+/** After these events nothing more is written to a destination. */
+const LAST_EVENTS = ['close', 'finish', 'error']
+
 export class Outlet {
   isBlocked: boolean
-  /** Called when the destination closes, finishes or fails. */
-  leaves: (() => void) | null = null
-  readonly leave = (): void => this.leaves?.()
 
   /**
    * @param ends - whether the destination ends when the output does
-   * @param drained - called when the destination has room again
+   * @param owner - notified about the destination
    */
   constructor(
     readonly stream: Writable,
     readonly ends: boolean,
-    private readonly drained: () => void
+    private readonly owner: OutletOwner
   ) {
     this.isBlocked = stream.writableNeedDrain
     stream.on('drain', this.onDrain)
+    for (const event of LAST_EVENTS) stream.once(event, this.onLast)
     // disable Nagle's algorithm
     if (isSocket(stream)) (stream as Writable & { setNoDelay(on: boolean): void }).setNoDelay(true)
   }
@@ -43,11 +52,14 @@ export class Outlet {
 
   release(): void {
     this.stream.off('drain', this.onDrain)
+    for (const event of LAST_EVENTS) this.stream.off(event, this.onLast)
   }
 
   private readonly onDrain = (): void => {
     if (!this.isBlocked) return
     this.isBlocked = false
-    this.drained()
+    this.owner.outletDrained()
   }
+
+  private readonly onLast = (): void => this.owner.outletLeft(this)
 }

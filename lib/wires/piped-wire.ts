@@ -4,7 +4,7 @@
 import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import { type NodeDuplex as Duplex, Duplex as DuplexClass, type NodeWritable as Writable } from '../streams.js'
-import { Outlet } from './outlet.js'
+import { Outlet, type OutletOwner } from './outlet.js'
 import { PipeEnd } from './pipe-end.js'
 import { cannotWrite, checkGivesBytes, giveUp, type Wire, type WireUser, type Written } from './wire.js'
 
@@ -23,11 +23,20 @@ const { destroy, pipe, resume } = DuplexClass.prototype as unknown as Record<
   (this: unknown, ...args: unknown[]) => void
 >
 
-export class PipedWire implements Wire {
+/** Output that was written while the stream was paused. */
+interface HeldOutput {
+  readonly buffers: Batch<Buffer>
+  readonly written: Written | null
+}
+
+// shared by all wires. Lists are replaced, not changed: arrays that grow reserve room for many more (benchmarks/questions/idle.js, pipes)
+const NONE: readonly never[] = []
+
+export class PipedWire implements Wire, OutletOwner {
   next: Receiver<Buffer> | null = null
   prev: Sender<Buffer> | null = null
-  private ends: PipeEnd[] = []
-  private outlets: Outlet[] = []
+  private ends: readonly PipeEnd[] = NONE
+  private outlets: readonly Outlet[] = NONE
   // the callback of a write whose chunk is not used up, or of the end of the stream
   private waiting: (() => void) | null = null
   private ending: (() => void) | null = null
@@ -41,9 +50,8 @@ export class PipedWire implements Wire {
   onWritten: Written | null = null
   private tells = false
   // callbacks of data that readers have not taken yet
-  private unread: Written[] = []
-  // output that was written while the stream was paused
-  private held: { buffers: Batch<Buffer>; written: Written | null }[] = []
+  private unread: readonly Written[] = NONE
+  private held: readonly HeldOutput[] = NONE
   private isPaused = false
 
   constructor(
@@ -76,7 +84,7 @@ export class PipedWire implements Wire {
     if (this.outputEnded || this.stream.destroyed) return cannotWrite(written)
     if (this.outlets.length === 0) return this.push(buffers, written)
     if (this.isPaused) {
-      this.held.push({ buffers, written })
+      this.held = this.held.concat({ buffers, written })
       return false
     }
     return this.write(buffers, written)
@@ -113,14 +121,14 @@ export class PipedWire implements Wire {
     for (const { stream } of destinations) stream.uncork()
     if (written === null) return more
     if (more || this.stream.readableLength === 0) nextTick(written)
-    else this.unread.push(written)
+    else this.unread = this.unread.concat(written)
     return more
   }
 
   /** A reader asks for more. */
   readOn(): void {
     const { unread } = this
-    this.unread = []
+    this.unread = NONE
     for (const written of unread) nextTick(written)
     this.prev?.proceed()
   }
@@ -134,14 +142,8 @@ export class PipedWire implements Wire {
       pipe.call(this.stream, destination, { end })
       return
     }
-    const outlet = new Outlet(destination as Writable, end, () => this.outletDrained())
-    this.outlets = [...this.outlets, outlet]
-    for (const event of ['close', 'finish', 'error']) destination.once(event, outlet.leave)
-    outlet.leaves = () => {
-      // with it goes the last reader of what would still be pushed, such as the end
-      this.isDirect = true
-      this.remove(destination)
-    }
+    const outlet = new Outlet(destination as Writable, end, this)
+    this.outlets = this.outlets.concat(outlet)
     destination.emit('pipe', this.stream as never)
     // output waited because nothing was piped
     if (this.outlets.length === 1 && !outlet.isBlocked) nextTick(() => this.prev?.proceed())
@@ -165,7 +167,7 @@ export class PipedWire implements Wire {
     if (leaving.length === 0) return
     this.outlets = this.outlets.filter(outlet => !leaving.includes(outlet))
     for (const outlet of leaving) {
-      this.release(outlet)
+      outlet.release()
       if (this.outputEnded && !outlet.stream.writableFinished) this.hasFailed = true
       outlet.stream.emit('unpipe', this.stream, { hasUnpiped: false })
     }
@@ -177,19 +179,14 @@ export class PipedWire implements Wire {
   pipeOrdinarily(): void {
     const { outlets, held } = this
     if (outlets.length === 0) return
-    this.outlets = []
-    this.held = []
+    this.outlets = NONE
+    this.held = NONE
     for (const outlet of outlets) {
-      this.release(outlet)
+      outlet.release()
       pipe.call(this.stream, outlet.stream, { end: outlet.ends })
     }
     for (const { buffers, written } of held) this.push(buffers, written)
     this.endWhenWritten()
-  }
-
-  private release(outlet: Outlet): void {
-    outlet.release()
-    for (const event of ['close', 'finish', 'error']) outlet.stream.off(event, outlet.leave)
   }
 
   pause(): void {
@@ -200,14 +197,20 @@ export class PipedWire implements Wire {
     if (!this.isPaused) return
     this.isPaused = false
     const { held } = this
-    this.held = []
+    this.held = NONE
     let more = this.outlets.every(outlet => !outlet.isBlocked)
     for (const { buffers, written } of held) more = this.write(buffers, written)
     if (this.outputEnded) this.endOutlets()
     else if (more) this.prev?.proceed()
   }
 
-  private outletDrained(): void {
+  outletLeft({ stream }: Outlet): void {
+    // with it goes the last reader of what would still be pushed, such as the end
+    this.isDirect = true
+    this.remove(stream)
+  }
+
+  outletDrained(): void {
     if (!this.isPaused && this.outlets.every(outlet => !outlet.isBlocked)) this.prev?.proceed()
   }
 
@@ -279,7 +282,7 @@ export class PipedWire implements Wire {
     let end = this.ends.find(known => known.stream === stream)
     if (end === undefined) {
       end = this.listenTo(stream as Duplex)
-      this.ends = [...this.ends, end]
+      this.ends = this.ends.concat(end)
     }
     end[side] = true
     if (side === 'source') end.follow()

@@ -1,6 +1,7 @@
 // The interface between the pipeline and its wire, and the rules about which memory a wire gives away.
 
 import { WebSocketError } from '../errors.js'
+import { CANCEL } from '../http2-codes.js'
 import { Buffer, nextTick } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import type { NodeDuplex as Duplex } from '../streams.js'
@@ -100,6 +101,3 @@ export function giveUp(stream: Duplex): void {
   if (isHttp2Stream(stream)) (stream as Duplex & { close(code: number): void }).close(CANCEL)
   stream.destroy()
 }
-
-/** RFC 9113 §7 */
-const CANCEL = 8

@@ -1,10 +1,10 @@
-// One side of a connection in a process of its own, which tells what it sees as lists of values.
+// Starts one side of a connection as its own process, which reports what it sees as lists of values.
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { Inbox } from '../support/inbox.js'
 import type { TestLike } from '../websocket-stream/sides.js'
 
-// what measures coverage has a size of its own
+// without coverage, which would add to the memory that is measured
 const EXEC_ARGV = process.execArgv.filter(arg => !arg.includes('processinfo'))
 const { NODE_OPTIONS: _, ...ENV } = process.env
 
@@ -14,7 +14,7 @@ export interface Child {
   hear(kind: string): Promise<unknown[]>
 }
 
-/** Starts what never outlives the test. */
+/** Starts a process that ends with the test. */
 export function startChild(
   t: TestLike,
   script: string,

@@ -1,5 +1,5 @@
-// Run as a process: one side of a connection that sends, or takes, one message far larger than the memory it is given, and tells the
-// parent its checksum and how much it has grown.
+// Run as a process: one side of a connection that sends, or receives, one message far larger than its memory limit, and reports
+// its checksum and its memory growth to the parent.
 
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -16,12 +16,12 @@ const duties: Record<string, (ws: WebSocketStream) => Promise<void>> = { create,
 
 const say = (...line: unknown[]): void => void process.send!(line)
 
-// What the reader of a bare socket grows by before the collector has found its pace, 30 to 40 MiB, is over by then
+// The growth of 30 to 40 MiB that a bare socket shows before the collector has found its pace is over by then
 const WARM = 64 * 1024 * 1024
 let warm = 0
 let most = 0
 
-/** Looks at the size of this process, of whose data so much has gone through. */
+/** Measures the memory of this process, after this many bytes. */
 function look(bytes: number): void {
   const size = process.memoryUsage.rss()
   if (bytes < WARM) warm = Math.max(warm, size)
@@ -49,7 +49,7 @@ async function run(ws: WebSocketStream, socket: Socket): Promise<void> {
   process.disconnect()
 }
 
-/** Pieces that differ, each in memory of its own, and their checksum when all are given. */
+/** Pieces with different content, each in its own memory, and their checksum once all have been given. */
 function* pieces(): Generator<Buffer> {
   const hash = createHash('sha1')
   for (let sent = 0; sent < Number(total); sent += PIECE) {
@@ -88,7 +88,7 @@ async function take(ws: WebSocketStream): Promise<void> {
   say('received', hash.digest('hex'), received, growth())
 }
 
-/** As `take`, and keeps what it reads: what is measured must grow then. */
+/** Like `take`, but keeps what it reads: the measured memory must grow. */
 async function keep(ws: WebSocketStream): Promise<void> {
   const kept: unknown[] = []
   let received = 0

@@ -1,5 +1,5 @@
-// Run as a process: one side of a connection that sends as much as it is let, or takes nothing until it is told to. Tells the
-// parent what happens, and how large this process is.
+// Run as a process: one side of a connection that sends as much as it may, or reads nothing until it is told to. Reports events
+// and the size of this process to the parent.
 
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -33,14 +33,14 @@ async function run(ws: WebSocketStream, socket: Socket): Promise<void> {
   process.disconnect()
 }
 
-/** Does what nobody should: writes on though it is told to wait. */
+/** Misbehaves on purpose: goes on writing although write() returned false. */
 async function overrun(ws: WebSocketStream): Promise<void> {
   const before = process.memoryUsage.rss()
   for (let sent = 0; sent < Number(total); sent += PIECE) ws.messages.write(Buffer.alloc(PIECE, 'piece'))
   say('overrun', process.memoryUsage.rss() - before)
 }
 
-/** Keeps all that it is sent. */
+/** Keeps everything it receives. */
 async function hoard(ws: WebSocketStream): Promise<void> {
   const before = process.memoryUsage.rss()
   const kept: unknown[] = []
@@ -59,12 +59,12 @@ async function send(ws: WebSocketStream): Promise<void> {
   for (let sent = 0; sent < Number(total); sent += PIECE) {
     const piece = pieces[(sent / PIECE) % pieces.length]!
     hash.update(piece)
-    // memory of its own for each message, or a sender that held them all would not be seen to grow
+    // each message has its own memory; otherwise a sender that kept them all would not grow
     const more = ws.messages.write(Buffer.from(piece))
     mostHeld = Math.max(mostHeld, ws.bufferedAmount)
     if (more) continue
     told++
-    // the one wait that is told by time: nothing else says that nothing happens
+    // the only fixed pause: no event says that nothing happens
     const timer = setTimeout(() => {
       if (!stalled) say('stalled', sent, ws.bufferedAmount, process.memoryUsage.rss() - before)
       stalled = true

@@ -1,5 +1,5 @@
-// Who does not read a WebSocket on a stream of HTTP/2 keeps its sender waiting by the flow control of that stream (RFC 9113 §5.2), and
-// nobody else on the session: counted in bytes, on real sessions between our two sides.
+// A side that does not read its WebSocket on an HTTP/2 stream stops its sender by the flow control of that stream (RFC 9113 §5.2), and no
+// other stream of the session: counted in bytes, on real sessions between our two sides.
 
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
@@ -12,11 +12,11 @@ import { Inbox } from '../support/inbox.js'
 import { settle } from '../websocket-stream/sides.js'
 
 const PIECE = Buffer.alloc(16384, 'piece')
-/** Of a connection, in each direction. */
+/** Limits of one connection, in each direction. */
 const HIGH_WATER = 65536
-/** What Node gives a stream of HTTP/2 unless it is told otherwise (RFC 9113 §6.9.2). */
+/** Node's default window for an HTTP/2 stream (RFC 9113 §6.9.2). */
 const WINDOW = 65535
-/** Beside: what Node's stream holds on each side, the message that fills a buffer, and frame headers. */
+/** Extra room: Node's buffers on each side, the message that fills a buffer, and frame headers. */
 const SLACK = 2 * 16384 + 2 * PIECE.length + 1024
 
 interface Pair {
@@ -24,7 +24,7 @@ interface Pair {
   server: WebSocketStream
 }
 
-/** Our server, and as many connections to it on one session as are asked for. */
+/** Our server, and this many connections to it on one session. */
 async function meet(t: Test, kind: ServerKind) {
   const server = makeServer(kind)
   let sessions = 0
@@ -43,7 +43,7 @@ async function meet(t: Test, kind: ServerKind) {
   }
 }
 
-/** Writes until nothing more is taken, and not only for the moment; gives how many bytes that were. */
+/** Writes until nothing more is accepted, not even later; returns the number of bytes. */
 async function fill(ws: WebSocketStream): Promise<number> {
   let sent = 0
   for (let idle = 0; idle < 3; ) {
@@ -84,7 +84,7 @@ for (const kind of ['h2', 'h2c'] as const) {
 
 const MIB = 2 ** 20
 
-/** Milliseconds in which each of them echoes a mebibyte, many times what the windows of stream and session hold. */
+/** Milliseconds in which each connection echoes a mebibyte, many times the windows of stream and session. */
 async function race(pairs: readonly Pair[]): Promise<number> {
   const began = performance.now()
   await Promise.all(
@@ -120,7 +120,7 @@ t.test('of 100 connections on one session, one that is not read does not slow do
   let beside = Number.POSITIVE_INFINITY
   for (let i = 0; i < 5 && beside >= bound; i++) beside = Math.min(beside, await race(runners))
   t.comment(`20 MiB both ways in ${alone.toFixed()} ms, and in ${beside.toFixed()} ms beside one that is not read`)
-  // the machine has other things to do: only a standstill, or a crawl, is far beyond it
+  // generous, since the machine may be busy: only a standstill or a crawl takes longer
   t.ok(beside < bound, `${beside.toFixed()} ms, where ${alone.toFixed()} ms were enough`)
   t.ok(stuck.client.messages.writableNeedDrain && stuck.server.messages.writableNeedDrain, 'and it still waits')
   t.ok(Math.max(...sent) <= 2 * HIGH_WATER + WINDOW + 2 * SLACK, `${sent} bytes were taken of it`)

@@ -1,4 +1,4 @@
-// Who does not read keeps the other side from writing: counted in bytes, on wires in memory.
+// A side that does not read stops the other side from writing: counted in bytes, on wires in memory.
 
 import { once } from 'node:events'
 import t from 'tap'
@@ -21,7 +21,7 @@ const SIZE = 1000
 const COUNT = 200
 const HIGH_WATER = 16384
 
-/** Whether a stream takes no more, and not only for the moment. */
+/** Whether a stream accepts no more, not even later. */
 async function staysFull(stream: PairEnd): Promise<boolean> {
   if (stream.writableNeedDrain) await quiet(stream)
   return stream.writableNeedDrain
@@ -35,7 +35,7 @@ async function quiet(end: PairEnd): Promise<void> {
   }
 }
 
-/** A connection that is written and read by hand. */
+/** A connection that the test reads and writes by hand. */
 async function byHand(role: 'server' | 'client') {
   const masked = role === 'server'
   const ws = role === 'server' ? WebSocketStream.server() : WebSocketStream.client('ws://example.com/')
@@ -109,7 +109,7 @@ for (const role of ['server', 'client'] as const) {
       await quiet(stream)
       const taken = stream.sent - before
       t.ok(told > 0, 'the peer is told to wait')
-      // its own buffer, ours, one chunk in work, one in flight
+      // the stream's buffer, ours, one chunk being processed, one on its way
       t.ok(taken <= 5 * HIGH_WATER, `${taken} bytes were taken`)
       await settle(100)
       t.equal(stream.sent - before, taken, 'and no more, whatever the time')
@@ -165,7 +165,7 @@ for (const role of ['server', 'client'] as const) {
       const { ws, peer } = await open(t, setup)
       peer.stream.pause()
       const size = 1024 * 1024
-      // a pipe passes one on before it says that it is full, and a stream keeps one
+      // a pipe passes one chunk on before it reports that it is full, and a stream keeps one
       const most = join === 'attach' ? 2 : 4
       let count = 0
       do {

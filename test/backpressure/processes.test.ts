@@ -1,4 +1,4 @@
-// 96 MiB for a side that does not read, each side in a process of its own: neither grows, and in the end all bytes are there.
+// 96 MiB for a side that does not read, each side in its own process: neither grows, and in the end all bytes have arrived.
 
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -41,7 +41,7 @@ for (const taker of ['server', 'client'] as const) {
 }
 
 t.test('the measured memory grows without backpressure', { timeout: 60_000 }, async t => {
-  // a process may give back 30 MiB of what it was loaded with while it grows
+  // while it grows, a process may also free 30 MiB that it used to load modules
   const much = 128 * MIB
   const heedless = start(t, 'server', 'attach', 'overrun', much)
   const [port] = await heedless.hear('port')

@@ -1,5 +1,5 @@
-// Run as a process, with the package as its users have it: a relay between whoever connects and a target on the loopback, of our own or made with `ws`. Says on which port, and
-// how large this process is when it is asked.
+// Run as a process, with the built package: a relay between its clients and a target on the loopback, made with this library or with `ws`. Reports its port, and
+// its memory on request.
 
 import { createServer } from 'node:http'
 import { permessageDeflate, relay, WebSocketStream } from 'websocket-duplex'
@@ -12,7 +12,7 @@ const UNLIMITED = { maxFrameSize: Infinity, maxMessageSize: Infinity, maxFragmen
 const server = createServer()
 
 const kinds = {
-  /** Frames as they are. */
+  /** Passes frames through unchanged. */
   frames() {
     server.on('upgrade', (request, socket, head) => {
       relay(WebSocketStream.http(request, head, UNLIMITED).attach(socket), target)
@@ -24,7 +24,7 @@ const kinds = {
       relay(WebSocketStream.http(request, head, UNLIMITED).attach(socket), target, { transform: {} })
     })
   },
-  /** Compressed on the client's side alone. */
+  /** Compressed on the client's side only. */
   inflating() {
     const extensions = [permessageDeflate({ level: 1, peerWindowBits: 15 })]
     server.on('upgrade', (request, socket, head) => {
@@ -32,7 +32,7 @@ const kinds = {
       relay(ws, target, { connect: { extensions: [] } })
     })
   },
-  /** As it is done with `ws`: each message whole, and sent on. */
+  /** The same with `ws`: each message is received whole, and sent on. */
   ws() {
     new WebSocketServer({ server, maxPayload: 0 }).on('connection', near => {
       const far = new WebSocket(target, { maxPayload: 0 })
@@ -59,7 +59,7 @@ process.on('message', question => {
     setInterval(watch, 10).unref()
   }
   watch()
-  // in the middle, and at most: what is used up counts until it is collected
+  // the median and the maximum: garbage counts until it is collected
   sizes.sort((a, b) => a - b)
   const { user, system } = process.cpuUsage()
   process.send([question, sizes[sizes.length >> 1], sizes.at(-1), user + system])

@@ -1,5 +1,5 @@
-// A relay in a process of its own with little heap: what goes through it, or does not because nobody reads, does not make it grow. FULL=1
-// takes the whole sizes, 2 GiB and 512 MiB.
+// A relay in its own process with a small heap: neither traffic nor a side that does not read makes it grow. FULL=1
+// uses the full sizes, 2 GiB and 512 MiB.
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -19,11 +19,11 @@ const FULL = process.env['FULL'] === '1'
 const PIECE = 65536
 const UNLIMITED = { maxFrameSize: Infinity, maxMessageSize: Infinity, maxFragments: Infinity }
 
-// nothing but Node and the build: what compiles tests and measures coverage has a size of its own
+// nothing but Node and the build: the TypeScript compiler and coverage would add to the memory
 const EXEC_ARGV = ['--max-old-space-size=24', '--max-semi-space-size=1', '--expose-gc']
 const { NODE_OPTIONS: _, ...ENV } = process.env
 
-/** By what the relay has grown since 'start', in the middle and at most, and the CPU time it has used, in µs. */
+/** Growth of the relay since 'start', median and maximum, and the CPU time it has used, in µs. */
 interface Size {
   grown: number
   most: number
@@ -33,7 +33,7 @@ interface Size {
 interface Through {
   client: WebSocketStream
   target: WebSocketStream
-  /** Our ends of both wires. */
+  /** The test's ends of both wires. */
   sockets: { client: Socket; target: Socket }
   /** Asks the relay how large it is. */
   ask(question: string): Promise<Size>
@@ -97,7 +97,7 @@ async function receiveOne(message: MessageStream): Promise<[hash: string, size: 
   return [hash.digest('hex'), size]
 }
 
-// one frame of all, which createMessage would cut
+// one frame; createMessage would split it
 async function sendFrame(socket: Socket, size: number): Promise<string> {
   const hash = createHash('sha1')
   const header = Buffer.alloc(10)
@@ -124,7 +124,7 @@ for (const [kind, small, options] of SIZES) {
   t.test(`a message of ${mib} MiB through a relay, ${kind}`, { timeout: 600_000 }, async t => {
     const { client, target, sockets, ask } = await through(t, kind, options())
     const incoming = { client: client.streams, target: target.streams }
-    // once before, so that what is made on first use is there
+    // run once before, so that what is created on first use exists
     for (const [size, isMeasured] of [
       [24 * MIB, false],
       [mib * MIB, true]
@@ -154,7 +154,7 @@ interface Flood {
   grown: number
 }
 
-/** Sends messages of both kinds to a side that does not read; measures when no more can be sent, or all is; then has it read. */
+/** Sends messages of both kinds to a side that does not read; measures when no more can be sent, or all is sent; then lets it read. */
 async function flood(t: Test, kind: string, taker: 'client' | 'target', total: number): Promise<Flood> {
   const { client, target, sockets, ask } = await through(t, kind)
   const [from, to] = taker === 'client' ? [target, client] : [client, target]
@@ -179,12 +179,12 @@ async function flood(t: Test, kind: string, taker: 'client' | 'target', total: n
     const message = (sent / PIECE) % 2 === 0 ? piece : piece.toString('latin1')
     sending.update(typeof message === 'string' ? `text ${message}` : message)
     if (from.messages.write(message)) continue
-    // nothing else says that nothing happens
+    // no event says that nothing happens
     const timer = setTimeout(() => void measure(sent), 300)
     await once(from.messages, 'drain')
     clearTimeout(timer)
   }
-  // who holds everything has it by now
+  // a relay that held everything would have it by now
   if (!isMeasured) await new Promise(resolve => setTimeout(resolve, 500))
   await measure(total)
   from.messages.end()

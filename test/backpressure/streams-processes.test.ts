@@ -1,4 +1,4 @@
-// One message larger than the memory of both processes: it goes through `createMessage` or a Readable on one side, and `streams` on
+// One message larger than the memory of both processes: sent by `createMessage` or a Readable on one side, read by `streams` on
 // the other. FULL=1 sends 2 GiB.
 
 import { fileURLToPath } from 'node:url'
@@ -9,7 +9,7 @@ import { type Child, startChild } from './child.js'
 const SCRIPT = fileURLToPath(new URL('endless.ts', import.meta.url))
 const MIB = 1024 * 1024
 const TOTAL = (process.env['FULL'] ? 2048 : 128) * MIB
-// on a machine that does other things at once garbage waits longer for its collection
+// on a busy machine garbage is collected later
 const ALLOWED = (process.env['FULL'] ? 24 : 48) * MIB
 
 const start = (t: TestLike, ...args: (string | number)[]): Child =>

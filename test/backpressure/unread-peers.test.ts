@@ -1,4 +1,4 @@
-// What a server holds for peers that do not read is what `bufferedAmount` says, and not the memory of a large message for each small one.
+// The memory that a server holds for peers that do not read is what `bufferedAmount` says: a small message does not keep a large one's memory.
 
 import { fileURLToPath } from 'node:url'
 import t from 'tap'

@@ -1,5 +1,5 @@
-// Run as a process: a server that sends small messages to peers which do not read, and stops as soon as it is told to. Tells the parent how
-// much memory each of them takes, and what `bufferedAmount` says.
+// Run as a process: a server that sends small messages to peers that do not read, and stops when it is told to. Reports to the parent how
+// much memory each peer takes, and what `bufferedAmount` says.
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
@@ -49,7 +49,7 @@ function wants(ws: WebSocketStream): boolean {
 const before = await memory()
 let sending = all
 while (sending.length > 0) {
-  // two a turn, so that one write to the socket is small
+  // two in each turn, so that one write to the socket is small
   sending = sending.filter(ws => wants(ws) && wants(ws))
   await new Promise(setImmediate)
 }

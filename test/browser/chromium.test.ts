@@ -1,5 +1,5 @@
-// The package in a browser: bundled as an application would bundle it, with no settings but that it is for a browser, it is client and
-// server in a page of Chromium, over wires that a page has.
+// The package in a browser: bundled as an application would bundle it, with the default settings of the bundler for browsers. It is client and
+// server in a page of Chromium, over wires that a page can make.
 
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -16,7 +16,7 @@ const clean = (code: number, reason = '') => ({
   server: { code, reason, wasClean: true, initiator: 'peer' }
 })
 
-/** What each conversation of page.js comes to, over any wire. */
+/** The result of each conversation of page.js, over any wire. */
 const EXPECTED: Record<string, unknown> = {
   handshake: {
     version: 'hybi-13',
@@ -91,7 +91,7 @@ t.test('the bundle contains nothing of Node, and stays small', async t => {
   }
 })
 
-/** As a bundler does it without any settings of ours: what it warns of, or does not find, is an error here. */
+/** Bundles with the default settings: a warning or a missing module is an error here. */
 async function bundle(options: BuildOptions): Promise<string> {
   const { outputFiles, warnings } = await build({
     ...options,

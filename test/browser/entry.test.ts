@@ -1,10 +1,10 @@
-// The two entries of the package: a browser gets what Node gets, without what would need Node.
+// The two entries of the package: the browser's exports what Node's does, except what needs Node.
 
 import t from 'tap'
 import * as browser from '../../lib/browser.js'
 import * as node from '../../lib/index.js'
 
-/** What dials, listens, or needs Node's zlib. */
+/** Exports that dial, listen, or need Node's zlib. */
 const NEEDS_NODE = [
   'BrowserWebSocketError',
   'BrowserWebSocketStream',

@@ -1,12 +1,12 @@
-// What runs in the page: a client and a server on one wire, of the package as a bundler gives it to a browser. Each conversation answers
-// with what both have seen, for the test to judge.
+// Runs in the page: a client and a server on one wire, of the package as bundled for a browser. Each conversation returns
+// what both sides have seen, for the test to check.
 
 import { CloseCode, Opcode, WebSocketStream } from 'websocket-duplex'
 import { pair, ports } from './wires.js'
 
 const WIRES = { pair, ports }
 
-/** One side by pipes and one attached, as the two ways have little in common. */
+/** One side is piped and one attached, since the two ways share little code. */
 function join(wire, options) {
   const [left, right] = WIRES[wire]()
   const server = WebSocketStream.server({ protocols: ['chat'], ...options })
@@ -79,7 +79,7 @@ const CONVERSATIONS = {
     const { client, server } = sides
     const received = new Promise(resolve => server.once('message', resolve))
     const writer = client.createMessage('text')
-    // cut inside a character
+    // split inside a character
     const bytes = new TextEncoder().encode('Grüße')
     writer.write(bytes.subarray(0, 3))
     writer.write(bytes.subarray(3))
@@ -135,7 +135,7 @@ const CONVERSATIONS = {
     return { received, ended }
   },
 
-  /** Bytes that go past the library: each side meets what its peer may not send. */
+  /** Bytes written without the library: each side gets what its peer must not send. */
   async faults(wire) {
     const cases = {
       unmasked: ['server', [0x81, 0x01, 0x61]],
@@ -150,7 +150,7 @@ const CONVERSATIONS = {
       const { client, server, left, right } = join(wire)
       await Promise.all([client.opened, server.opened])
       const [ws, attacker] = victim === 'server' ? [server, right] : [client, left]
-      // what nobody wants to read is not decoded
+      // messages that nothing reads are not decoded
       ws.on('message', () => {})
       const code = errorOf(ws)
       attacker.write(Uint8Array.from(bytes))
@@ -184,7 +184,7 @@ const CONVERSATIONS = {
   }
 }
 
-/** A conversation that comes to no end is an error, which says more than a test that is out of time. */
+/** A conversation that does not end is an error here, which says more than a timeout of the test. */
 globalThis.converse = (name, wire) => {
   const late = new Promise((_, reject) => setTimeout(() => reject(new Error(`${name} does not end`)), 15_000))
   return Promise.race([CONVERSATIONS[name](wire), late])

@@ -1,8 +1,8 @@
-// Wires that a page has without asking anybody: a pair of streams in memory, and a MessagePort as a stream.
+// Wires that a page can make by itself: a pair of streams in memory, and a MessagePort as a stream.
 
 import { Duplex } from 'readable-stream'
 
-/** What one end is written, the other reads; a write is done when the reader has room. */
+/** What is written at one end is read at the other; a write is done when the reader has room. */
 class PairEnd extends Duplex {
   other = null
   pending = null
@@ -37,13 +37,13 @@ export function pair() {
   return ends
 }
 
-/** A port as a stream: bytes go over as they are, and the words `taken`, `end` and `gone` between them. */
+/** A port as a stream: sends bytes unchanged, and the words `taken`, `end` and `gone` between them. */
 export class PortStream extends Duplex {
   #port
   #written = null
   #owesWord = false
 
-  /** @param port - a MessagePort whose other end is such a stream too */
+  /** @param port - a MessagePort whose other end is also such a stream */
   constructor(port) {
     super()
     this.#port = port
@@ -73,7 +73,7 @@ export class PortStream extends Duplex {
 
   _write(chunk, _encoding, callback) {
     this.#written = callback
-    // a copy, since posting takes all the memory that the chunk is a view of
+    // a copy, since posting transfers the whole memory of which the chunk is a view
     const bytes = new Uint8Array(chunk)
     this.#port.postMessage(bytes, [bytes.buffer])
   }

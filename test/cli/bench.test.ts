@@ -1,4 +1,4 @@
-// `bench`: what it counts, what it writes, and what is said where nothing can be measured.
+// `bench`: what it counts and prints, and its message if nothing can be measured.
 
 import { createServer } from 'node:http'
 import t from 'tap'

@@ -1,4 +1,4 @@
-// The command line as a whole: which command it is, help, and what is said of what is none; and the program as a process.
+// The command line as a whole: the choice of the command, help, and the errors for unknown ones; and the program as a process.
 
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// A process for a connection: its lines, its bytes, and how either ends the other.
+// A process for each connection: its lines, its bytes, and how one ends the other.
 
 import { once } from 'node:events'
 import t from 'tap'
@@ -16,7 +16,7 @@ interface Ran {
   complaints: Inbox<string>
 }
 
-/** A server's connection with a process, and the client at its other end. */
+/** A server's connection with a process, and the client at the other end. */
 function run(
   t: TestLike,
   words: string[],
@@ -103,7 +103,7 @@ t.test('a process that still writes after its stdin has ended is not ended', asy
       if (n === 15) process.exit()
     }
     process.stdin.resume().on('end', () => setInterval(write, 100))`
-  // 1.5 s of output, where 1 s of silence would end it
+  // 1.5 s of output; 1 s of silence would end it
   const { client, messages, outcome } = run(
     t,
     node(script),

@@ -1,4 +1,4 @@
-// `connect`: what it sends in place of stdin, other forms of messages, one way only, and how it gets to the server.
+// `connect`: messages from options instead of stdin, other formats, one direction only, and ways to the server.
 
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -104,10 +104,10 @@ for (const [kind, place] of [
   ['a unix socket', (folder: string) => join(folder, 'in')]
 ] as const) {
   t.test(`--listen on ${kind}: each connection gets its own WebSocket`, async t => {
-    // a path of a unix socket has 107 bytes at most
+    // the path of a unix socket has at most 107 bytes
     const folder = mkdtempSync(join(tmpdir(), 'listen-'))
     t.teardown(() => rmSync(folder, { recursive: true }))
-    // the far end, on a unix socket, says what it hears until the end, and then goodbye
+    // the far end, on a unix socket, echoes until the end, and then says goodbye
     const far = createTcpServer({ allowHalfOpen: true }, socket => {
       socket.pipe(socket, { end: false })
       socket.on('end', () => socket.end(' and goodbye'))

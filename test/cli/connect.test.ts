@@ -1,4 +1,4 @@
-// `connect` between pipes: what of stdin becomes which messages, what of messages is written, and how it ends.
+// `connect` between pipes: how stdin becomes messages, how messages are written, and how it ends.
 
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
@@ -12,7 +12,7 @@ import { Inbox } from '../support/inbox.js'
 import { answerHead, CLOSE, closeBody, readClose, TEXT } from '../support/raw-peer.js'
 import { finish, makeIo, start, type TestLike } from './support.js'
 
-/** A server of ours that does with each connection what `meet` does. */
+/** A server of this library that calls `meet` with each connection. */
 async function meeting(
   t: TestLike,
   meet: (ws: WebSocketStream) => unknown,
@@ -82,7 +82,7 @@ t.test('--message sends all of stdin as one message', async t => {
   t.strictSame(got, ['one\ntwo\n', Buffer.alloc(200_000, 7), ''])
 })
 
-t.test('--message --binary gives a file back as it is', async t => {
+t.test('--message --binary returns a file unchanged', async t => {
   const url = await echoUrl(t)
   t.equal((await finish(t, ['connect', '--message', '--binary', url], { input: 'ab' })).out, 'ab')
   t.equal((await finish(t, ['connect', '--message', '--binary', url], { input: 'ab\n' })).out, 'ab\n')
@@ -128,7 +128,7 @@ t.test('a server that closes before --once is met makes it a failure', async t =
   t.match(await finish(t, ['connect', url, '-x', 'hi', '--once']), { code: 0, out: 'one\n' })
 })
 
-t.test('a server that closes is no failure where there was nothing left to do', async t => {
+t.test('a server that closes is no failure if there was nothing left to do', async t => {
   const url = await meeting(t, ws => ws.close(4000))
   t.match(await finish(t, ['connect', url, '--wait'], { input: '' }), { code: 0, err: 'closed: 4000\n' })
   t.match(await finish(t, ['connect', url, '-U'], { input: null }), { code: 0, err: 'closed: 4000\n' })
@@ -241,7 +241,7 @@ t.test('--close sets the code and the reason', async t => {
 
 t.test('the end of stdin closes the connection; with --wait the server does', async t => {
   const url = await meeting(t, ws => {
-    // an answer comes where the client has not closed behind its message
+    // an answer arrives, since the client does not close right after its message
     const answer = (): void => {
       ws.text('late')
       ws.close()

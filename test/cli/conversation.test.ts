@@ -1,4 +1,4 @@
-// `connect` at a terminal: what is typed, the commands, and the line that is being typed while messages arrive.
+// `connect` at a terminal: input, commands, and the line that is being typed while messages arrive.
 
 import { createServer } from 'node:http'
 import t from 'tap'
@@ -8,9 +8,9 @@ import { Inbox } from '../support/inbox.js'
 import { type Running, start, type TestLike } from './support.js'
 
 interface Talk extends Running {
-  /** The server's side. */
+  /** The server's end of the connection. */
   ws: WebSocketStream
-  /** What the server is sent, and how it ends. */
+  /** What the server receives, and how the connection ends. */
   told: Inbox<unknown>
   type(line: string): void
 }
@@ -48,7 +48,7 @@ t.test('lines are sent as messages, and received messages are printed above the 
   t.match(stderr.text, /\nclosed: 1000 \(normal\)\n$/)
 })
 
-t.test('a server that closes before --once is met makes it a failure, a user who does so not', async t => {
+t.test('it is a failure if the server closes before --once is met, but not if the user does', async t => {
   const one = await talk(t, ['--once', '2'])
   one.ws.text('hi')
   one.ws.close(1008)
@@ -140,7 +140,7 @@ t.test('a connection that is lost is a failure', async t => {
 
 t.test('a message that can no longer be sent is reported', async t => {
   const { ws, type, stdout, stdin } = await talk(t, ['--timeout', '0.3'])
-  // half of a closing handshake: the server does not read ours
+  // half of a closing handshake: the server does not read our Close
   ;(ws.request!.socket as { pause(): void }).pause()
   stdin.write('\x03')
   type('/ping')

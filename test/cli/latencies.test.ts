@@ -1,4 +1,4 @@
-// Quantiles and histograms of times that are not held.
+// Quantiles and histograms of times that are not stored one by one.
 
 import t from 'tap'
 import { Latencies } from '../../lib/cli/latencies.js'

@@ -1,4 +1,4 @@
-// Lines of a stream of bytes, however it is cut.
+// Splits a stream of bytes into lines, whatever its chunks are.
 
 import t from 'tap'
 import { Failure } from '../../lib/cli/io.js'

@@ -1,4 +1,4 @@
-// Arguments by a table of options, what is said of wrong ones, and help.
+// Arguments parsed by a table of options, the errors for wrong ones, and help.
 
 import t from 'tap'
 import { ExitCode, UsageError } from '../../lib/cli/io.js'

@@ -20,7 +20,7 @@ function dial(t: TestLike, url: string, options?: ConnectOptions): WebSocketStre
   return ws
 }
 
-/** The status of the answer that refuses. */
+/** The status of the response that refuses. */
 async function refusal(t: TestLike, url: string, options?: ConnectOptions): Promise<number> {
   const error = await dial(t, url, options).opened.catch(error => error)
   return (error as HandshakeError).status

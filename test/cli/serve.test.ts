@@ -1,4 +1,4 @@
-// `serve`: what it does with messages, whom it lets in, and how it ends.
+// `serve`: what it does with messages, which clients it accepts, and how it ends.
 
 import { once } from 'node:events'
 import { get as httpGet, type IncomingMessage } from 'node:http'
@@ -72,7 +72,7 @@ t.test('--broadcast closes clients that are too slow', { timeout: 60_000 }, asyn
   const chunk = Buffer.alloc(2 ** 20)
   const timer = setInterval(() => fast.bufferedAmount < 2 ** 24 && fast.binary(chunk), 5)
   t.teardown(() => clearInterval(timer))
-  // nobody reads on `slow`, so its socket is paused
+  // `slow` does not read, so its socket is paused
   slow.once('close', () => {})
   await stderr.saw(/closed: 10(13|06)/)
   t.equal(fast.readyState, 'open')

@@ -1,4 +1,4 @@
-// The files of a folder over HTTP: what is in it, and nothing else.
+// The files of a folder over HTTP: what is in the folder, and nothing else.
 
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -34,7 +34,7 @@ interface Answer {
   body: string
 }
 
-/** Sends a target as it is, which clients would put in order. */
+/** Sends the target unchanged; HTTP clients would normalise it. */
 function ask(port: number, target: string, method = 'GET'): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1')
@@ -66,10 +66,10 @@ t.test('over HTTP', async t => {
     ['/sub/', 'sub', 'text/html; charset=utf-8']
   ] as const) {
     t.test(`GET ${target}`, async t => {
-      const answer = await ask(port, target)
-      t.match(answer, { status: 200, body })
-      t.match(answer.head, `Content-Type: ${type}\r\nContent-Length: ${body.length}\r\n`)
-      t.match(answer.head, 'X-Content-Type-Options: nosniff')
+      const response = await ask(port, target)
+      t.match(response, { status: 200, body })
+      t.match(response.head, `Content-Type: ${type}\r\nContent-Length: ${body.length}\r\n`)
+      t.match(response.head, 'X-Content-Type-Options: nosniff')
     })
   }
 
@@ -108,23 +108,23 @@ t.test('over HTTP', async t => {
   }
 
   t.test('a folder without a slash redirects to the one with it, on this server', async t => {
-    const answer = await ask(port, '/sub')
-    t.equal(answer.status, 308)
-    t.match(answer.head, '\r\nLocation: ./sub/\r\n')
+    const response = await ask(port, '/sub')
+    t.equal(response.status, 308)
+    t.match(response.head, '\r\nLocation: ./sub/\r\n')
     t.equal((await ask(port, '//sub')).status, 404)
   })
 
   t.test('HEAD is GET without the body', async t => {
-    const answer = await ask(port, '/data', 'HEAD')
-    t.match(answer, { status: 200, body: '' })
-    t.match(answer.head, 'Content-Length: 5\r\n')
+    const response = await ask(port, '/data', 'HEAD')
+    t.match(response, { status: 200, body: '' })
+    t.match(response.head, 'Content-Length: 5\r\n')
   })
 
   t.test('other methods get 405', async t => {
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS']) {
-      const answer = await ask(port, '/data', method)
-      t.equal(answer.status, 405, method)
-      t.match(answer.head, 'Allow: GET, HEAD\r\n')
+      const response = await ask(port, '/data', method)
+      t.equal(response.status, 405, method)
+      t.match(response.head, 'Allow: GET, HEAD\r\n')
     }
   })
 })

@@ -1,4 +1,4 @@
-// Commands run in this process, on streams of the test's own; and what they wrote, awaited.
+// Runs commands in this process, on streams of the test, and waits for their output.
 
 import { PassThrough } from 'node:stream'
 import { run } from '../../lib/cli/command-line.js'
@@ -9,14 +9,14 @@ export interface TestLike {
 }
 
 export interface Setup {
-  /** What stdin holds; null leaves it open. Default: nothing. */
+  /** The content of stdin; null leaves it open. Default: empty. */
   input?: string | Buffer | null
-  /** Which streams are a terminal. */
+  /** Which streams are terminals. */
   tty?: { stdin?: boolean; stdout?: boolean; stderr?: boolean }
   env?: Record<string, string>
 }
 
-/** All that was written to a stream, so far. */
+/** Everything written to a stream so far. */
 export class Written {
   readonly stream: PassThrough & Output = new PassThrough()
   private chunks: Buffer[] = []
@@ -39,7 +39,7 @@ export class Written {
     return this.bytes.toString()
   }
 
-  /** Resolves with what matched as soon as it is there. */
+  /** Resolves with the match as soon as the output contains it. */
   saw(pattern: RegExp): Promise<RegExpExecArray> {
     return new Promise(resolve => {
       const look = (): void => {
@@ -59,7 +59,7 @@ export interface Running {
   stdout: Written
   stderr: Written
   code: Promise<ExitCode>
-  /** As Ctrl-C. */
+  /** Like Ctrl-C. */
   interrupt(): void
 }
 
@@ -80,7 +80,7 @@ export function makeIo({ input = '', tty = {}, env = {} }: Setup = {}): {
   return { io, stdin, stdout, stderr, interrupt: () => end.abort() }
 }
 
-/** Starts a command, which is interrupted at the end of the test if it still runs. */
+/** Starts a command, and interrupts it at the end of the test if it is still running. */
 export function start(t: TestLike, args: readonly string[], setup: Setup = {}): Running {
   const { io, ...streams } = makeIo(setup)
   const code = run(args, io)
@@ -98,13 +98,13 @@ export interface Ended {
   err: string
 }
 
-/** Runs a command to its end. */
+/** Runs a command until it ends. */
 export async function finish(t: TestLike, args: readonly string[], setup: Setup = {}): Promise<Ended> {
   const { code, stdout, stderr } = start(t, args, setup)
   return { code: await code, out: stdout.text, err: stderr.text }
 }
 
-/** A server of `serve` or `relay`, and its URL. */
+/** The server of a `serve` or `relay` command, and its URL. */
 export async function startServer(t: TestLike, args: readonly string[], setup: Setup = {}) {
   const running = start(t, args, setup)
   const failed = running.code.then(() => {

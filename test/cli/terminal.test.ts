@@ -1,4 +1,4 @@
-// How things look.
+// The format of the output on a terminal.
 
 import { PassThrough } from 'node:stream'
 import t from 'tap'
@@ -88,7 +88,7 @@ t.test('how a connection was closed', async t => {
   t.equal(describeClose({ code: 4000, reason: '' }), '4000')
 })
 
-t.test('why there is no connection', async t => {
+t.test('the reason for a failed connection is shown', async t => {
   const lost = (cause?: unknown): string => describeError(new HandshakeError('WS_ERR_CONNECTION_LOST', { cause }))
   t.equal(lost(new Error('connect ECONNREFUSED')), 'cannot connect: connect ECONNREFUSED')
   t.equal(lost(new AggregateError([new Error('one'), new Error('two'), new Error('two')])), 'cannot connect: one: two')

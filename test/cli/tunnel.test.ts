@@ -1,4 +1,4 @@
-// `connect --bytes` and `serve --tcp`: plain bytes, both ways, as far as each side has to say something.
+// `connect --bytes` and `serve --tcp`: plain bytes in both directions, until each side has sent everything.
 
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'

@@ -1,4 +1,4 @@
-// A command in words, without a shell.
+// Splits a command into words, without a shell.
 
 import t from 'tap'
 import { splitWords } from '../../lib/cli/words.js'

@@ -1,12 +1,12 @@
-// Markdown comes in, its blocks of JavaScript and TypeScript go out, with what the comments before them ask for
-// (code-blocks.test.ts says what that can be). Does not know what the code means.
+// Reads Markdown; returns its JavaScript and TypeScript blocks, with the requests in the comments before them
+// (code-blocks.test.ts lists them). Does not know what the code means.
 
 export interface Run {
-  /** Whether it goes on until somebody ends it. */
+  /** Whether it runs until the test ends it. */
   isServer: boolean
-  /** The servers above that it needs, by a port that stands in them; null for the nearest. */
+  /** The servers above it that it needs, by a port in their code; null for the nearest. */
   servers: (string | null)[]
-  /** Lines that it prints. */
+  /** Lines that it must print. */
   prints: string[]
 }
 
@@ -18,9 +18,9 @@ export interface Block {
   code: string
   isTypeScript: boolean
   run: Run | null
-  /** Names that it takes from elsewhere, with their types. */
+  /** Names that it uses without declaring them, with their types. */
   given: { name: string; type: string }[]
-  /** Why it is left alone. */
+  /** Why it is skipped. */
   skip: string | null
 }
 
@@ -32,7 +32,7 @@ const LANGUAGES = new Map([
   ['typescript', true]
 ])
 
-/** @throws Error where a comment asks for what there is not */
+/** @throws Error if a comment names something that does not exist */
 export function readBlocks(document: string, text: string): Block[] {
   const lines = text.split(/\r?\n/)
   const blocks: Block[] = []
@@ -44,7 +44,7 @@ export function readBlocks(document: string, text: string): Block[] {
     if (end < 0) throw new Error(`${name}: the block does not end`)
     const isTypeScript = LANGUAGES.get(language!)
     if (isTypeScript !== undefined) {
-      // in a list item, code is indented as the item is
+      // in a list item, code is indented like the item
       const code = lines.slice(i + 1, end).map(line => (line.startsWith(indent) ? line.slice(indent.length) : line))
       const block: Block = {
         name,
@@ -65,7 +65,7 @@ export function readBlocks(document: string, text: string): Block[] {
   return blocks
 }
 
-/** The nearest server above a block. @throws Error where there is none */
+/** The nearest server above a block. @throws Error if there is none */
 export function findServer(block: Block, port: string | null, blocks: readonly Block[]): Block {
   const servers = blocks.filter(
     ({ document, line, run }) => run?.isServer && document === block.document && line < block.line

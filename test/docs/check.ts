@@ -1,5 +1,5 @@
-// Blocks of code come in, what TypeScript says of each goes out. Each becomes a module in a folder of its own making; js is checked
-// as JavaScript, where nobody has to give types.
+// Type-checks blocks of code; returns TypeScript's errors for each. Each block becomes a module in a temporary folder; js is checked
+// as JavaScript, where types are optional.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -9,7 +9,7 @@ import type { Block } from './blocks.js'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 
-/** What a block may use without declaring it. */
+/** Names that a block may use without declaring them. */
 const GIVEN = `import type { IncomingMessage, Server } from 'node:http'
 import type { Http2SecureServer, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
@@ -33,7 +33,7 @@ declare global {
 }
 `
 
-/** What a block without imports may use besides, and where it comes from. */
+/** More names that a block without imports may use, and where they come from. */
 const MODULES: Record<string, string> = {
   net: 'net from "node:net"',
   tls: 'tls from "node:tls"',
@@ -63,7 +63,7 @@ const OPTIONS: ts.CompilerOptions = {
   skipLibCheck: true
 }
 
-/** The faults of each block, each with the line in its document. */
+/** The errors of each block, each with its line in the document. */
 export function check(folder: string, blocks: readonly Block[]): Map<Block, string[]> {
   mkdirSync(folder, { recursive: true })
   const given = join(folder, 'given.d.ts')
@@ -73,7 +73,7 @@ export function check(folder: string, blocks: readonly Block[]): Map<Block, stri
   for (const [i, block] of blocks.entries()) {
     if (block.skip !== null) continue
     const file = join(folder, `${i}.${block.isTypeScript ? 'ts' : 'js'}`)
-    // on the first line, so that those of the block keep their numbers
+    // on the first line, so that the lines of the block keep their numbers
     writeFileSync(file, `${importsFor(block, exported)}${givenTo(block)}${block.code}\n`)
     files.set(file, block)
   }
@@ -92,14 +92,14 @@ export function check(folder: string, blocks: readonly Block[]): Map<Block, stri
 
 const UNTYPED_MODULE = 7016
 
-/** The errors that `noImplicitAny` is about. */
+/** The errors of `noImplicitAny`. */
 function isAboutMissingTypes(code: number): boolean {
   return code >= 7005 && code <= 7057
 }
 
 let exported: string[] | undefined
 
-/** The values that the package exports, by TypeScript's account of it. */
+/** The values that the package exports, according to TypeScript. */
 function exportsOf(given: string): string[] {
   const program = ts.createProgram([given], OPTIONS)
   const checker = program.getTypeChecker()
@@ -115,7 +115,7 @@ function exportsOf(given: string): string[] {
     .map(({ name }) => name)
 }
 
-/** For a piece of something: imports of what it uses and does not declare. */
+/** Imports for a fragment of a program: everything that it uses and does not declare. */
 function importsFor({ code }: Block, exported: readonly string[]): string {
   if (/^\s*import\b/m.test(code)) return ''
   const isMeant = (name: string): boolean =>

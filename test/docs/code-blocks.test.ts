@@ -1,28 +1,28 @@
 // The code in README.md, docs/**/*.md and scripts/reference.md: every block marked js or ts (also mjs, javascript, typescript) compiles against the built
 // package, and those that are whole programs run. For authors:
 //
-//   - A block needs nothing but to be right: TypeScript checks it, strictly where it is ts, without asking for types where it is js.
-//   - A block with an import is a whole module, and imports what it uses. One without is a piece of something: all that this package
+//   - A block needs no comment: TypeScript checks it, strictly if it is ts, without asking for types if it is js.
+//   - A block with an import is a whole module, and imports what it uses. One without is a fragment: all that this package
 //     exports, and net, tls, http, https, http2, fs, once, Readable, Writable, Duplex, Transform, PassThrough and pipeline, are
 //     imported for it.
-//   - Everywhere there are `socket`, `server`, `request`, `head`, `ws`, `url`, `options`, `signal`, `source`, `sink` and the others of
-//     GIVEN in check.ts, where the block does not declare them itself.
+//   - Every block may use `socket`, `server`, `request`, `head`, `ws`, `url`, `options`, `signal`, `source`, `sink` and the other names of
+//     GIVEN in check.ts, unless it declares them itself.
 //
-// DOCS=docs/rooms.md,README.md in the environment: only the blocks of these.
+// DOCS=docs/rooms.md,README.md in the environment: only the blocks of these files.
 //
-// Comments before a block say more, and no reader sees them; several may stand there, with empty lines between:
+// Comments before a block, which readers do not see, say more about it; there may be several, with empty lines between:
 //
-//   <!-- run -->                    it also runs, in a process of its own, and ends by itself with exit code 0
-//   <!-- run: a server -->          it runs until it listens; it is ended by the test
-//   <!-- run: with server -->       it runs while the nearest block above it that is `a server` does
-//   <!-- run: with server 8081 -->  the same for the nearest one in which that port stands; twice for two servers
-//   <!-- run: prints "hi …" -->     a line of its output is this, … standing for anything; more of it, and any of the above, behind
+//   <!-- run -->                    it also runs, in its own process, and must end by itself with exit code 0
+//   <!-- run: a server -->          it runs until it listens; the test ends it
+//   <!-- run: with server -->       it runs while the nearest block above it that is `a server` runs
+//   <!-- run: with server 8081 -->  the same for the nearest one that contains that port; twice for two servers
+//   <!-- run: prints "hi …" -->     a line of its output is this, … standing for anything; combine with more of these and any of the above by
 //                                   commas: <!-- run: with server, prints "one", prints "two" -->
-//   <!-- given: user: string -->    the block uses `user` without saying where it comes from; any type, on names separated by `;`
-//   <!-- skip: why -->              neither; the reason is part of it
+//   <!-- given: user: string -->    the block uses `user` without declaring it; any type; several names are separated by `;`
+//   <!-- skip: why -->              neither compiled nor run, for this reason
 //
-// Programs may name any port: loopback.js gives each server a free one, and takes whoever connects to the named one there. Nothing
-// leaves the machine: to connect to what no block listens on is an error. Files are relative to a folder that is empty at first.
+// Programs may name any port: loopback.js gives each server a free one, and redirects connections to the named port there. Nothing
+// leaves the machine: connecting to a port on which no block listens is an error. Files are relative to an empty temporary folder.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -34,7 +34,7 @@ import { run } from './run.js'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 
-/** All that is written by hand; docs/api is made from the comments in lib. */
+/** Everything written by hand; docs/api is generated from the comments in lib. */
 function documents(): string[] {
   const docs = join(ROOT, 'docs')
   const files = existsSync(docs) ? readdirSync(docs, { recursive: true, encoding: 'utf8' }) : []

@@ -1,5 +1,5 @@
-// The configurations of nginx and haproxy in docs/deploying.md, with the ports put in that are free here: connections pass through them, and
-// the server is told whom it talks to.
+// The configurations of nginx and haproxy in docs/deploying.md, with free ports filled in: connections pass through them, and
+// the server learns the address of the client.
 
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -22,7 +22,7 @@ function configOf(name: string, port: number, backend: number): string {
     .replaceAll('127.0.0.1:8080', `127.0.0.1:${backend}`)
 }
 
-/** What nginx has around the part that the guide shows. */
+/** The rest of the configuration around the part that the guide shows. */
 function nginxAround(inner: string, folder: string): string {
   const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     kind => `${kind}_temp_path ${folder}/${kind};`

@@ -1,5 +1,5 @@
-// Links in all documents that are written by hand: relative ones lead to a file that is there, and to a heading where they name one.
-// Those of documents that are packed lead to files of the package, so that they hold where there is no repository.
+// Links in all documents written by hand: a relative link names an existing file, and an existing heading if it names one.
+// Links in documents of the package name files of the package, so that they work without the repository.
 
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
@@ -9,13 +9,13 @@ import t from 'tap'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 
-/** Every .md file that git knows or would take. */
+/** Every .md file that git tracks or would add. */
 function documents(): string[] {
   const args = ['ls-files', '--cached', '--others', '--exclude-standard', '*.md']
   return execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).split('\n').filter(Boolean)
 }
 
-/** Fenced blocks and code in lines hold no links. */
+/** Fenced blocks and inline code contain no links. */
 function textOf(file: string): string {
   const text = readFileSync(join(ROOT, file), 'utf8')
   return text
@@ -83,7 +83,7 @@ t.test('documents of the package link only to what the package holds', async t =
   }
 })
 
-/** A name in `files` of package.json, with its stars, as a regular expression. */
+/** A name in `files` of package.json, including wildcards, as a regular expression. */
 function patternOf(name: string): string {
   return `^${name.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^/]*')}$`
 }

@@ -1,11 +1,11 @@
-// Loaded before a program from the documents: whatever port it listens on becomes a free one of 127.0.0.1, of which its parent is
-// told, and whoever connects to that port is taken there. LOOPBACK_PORTS has the ports of programs that run already. To connect to
-// anything else is an error, and so is to look up a name: the documents name hosts that are not there.
+// Loaded before a program from the documents: any port on which it listens becomes a free one of 127.0.0.1, which is reported to
+// its parent, and connections to the named port go there. LOOPBACK_PORTS has the ports of programs that already run. Connecting to
+// anything else is an error, and so is looking up a name: the hosts that the documents name do not exist.
 
 import dns from 'node:dns'
 import net from 'node:net'
 
-/** Ports as the programs name them, and where they are. */
+/** The ports that the programs name, and the real ones. */
 const ports = new Map(Object.entries(JSON.parse(process.env.LOOPBACK_PORTS ?? '{}')))
 
 const { listen } = net.Server.prototype
@@ -26,7 +26,7 @@ net.Server.prototype.listen = function (...args) {
 
 const { connect } = net.Socket.prototype
 net.Socket.prototype.connect = function (...args) {
-  // net.connect has put its arguments in order already: an array of options and callback
+  // net.connect has already normalised its arguments: an array of options and callback
   const [first, ...rest] = Array.isArray(args[0]) ? args[0] : args
   const isObject = typeof first === 'object' && first !== null
   if (isObject ? first.path : typeof first === 'string' && !/^\d+$/.test(first)) return connect.apply(this, args)

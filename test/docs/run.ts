@@ -1,5 +1,5 @@
-// A block that is a whole program comes in, what went wrong when it ran goes out. Every program is a process of its own, with
-// loopback.js in it; none is left behind.
+// Runs a block that is a whole program; returns what went wrong. Every program is a process of its own, with
+// loopback.js loaded; none is left running.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,7 +12,7 @@ import { type Block, findServer } from './blocks.js'
 const LOOPBACK = pathToFileURL(join(dirname(fileURLToPath(import.meta.url)), 'loopback.js')).href
 const LIMIT = 20_000
 
-/** A port that a program asked for, and the one that it got. */
+/** A port that a program named, and the real one. */
 type Ports = Record<string, number>
 
 interface Program {
@@ -23,7 +23,7 @@ interface Program {
   ended: Promise<number | NodeJS.Signals>
 }
 
-/** Runs a block, and the servers that it needs while it does. */
+/** Runs a block, together with the servers that it needs. */
 export async function run(folder: string, block: Block, blocks: readonly Block[]): Promise<string[]> {
   mkdirSync(folder, { recursive: true })
   const servers: Program[] = []
@@ -72,7 +72,7 @@ function start(folder: string, block: Block, ports: Ports): Program {
   })
   writeFileSync(file, block.isTypeScript ? outputText : block.code)
   const env: NodeJS.ProcessEnv = { ...process.env, LOOPBACK_PORTS: JSON.stringify(ports), NO_COLOR: '1' }
-  // tap's own, which watches what a test loads
+  // tap's own hook, which watches the files that a test loads
   delete env['NODE_OPTIONS']
   const child = spawn(process.execPath, ['--import', LOOPBACK, file], {
     cwd: folder,
@@ -89,7 +89,7 @@ function start(folder: string, block: Block, ports: Ports): Program {
   return { child, output: () => output, ended }
 }
 
-/** Waits until a program listens, and notes where; says what is wrong where it does not. */
+/** Waits until a program listens, and records its ports; returns what is wrong if it does not. */
 async function listens({ child, output, ended }: Program, ports: Ports): Promise<string | null> {
   const heard = once(child, 'message').then(([message]) => Object.assign(ports, message as Ports))
   const first = await inTime(Promise.race([heard, ended.then(() => null)]))
@@ -102,7 +102,7 @@ async function stop({ child, ended }: Program): Promise<void> {
   await ended
 }
 
-/** Undefined where it takes too long. */
+/** Undefined if it takes too long. */
 async function inTime<T>(promise: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>(resolve => {

@@ -1,5 +1,5 @@
-// The walk of one received and one sent message in CONTRIBUTING.md is that of a stack trace: each file once, in one direction.
-// UPDATE=1 writes it there.
+// The walk of one received and one sent message in CONTRIBUTING.md matches a stack trace: each file once, in one direction.
+// UPDATE=1 rewrites it.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,7 @@ import { WebSocketStream } from '../../lib/index.js'
 import { pair } from '../support/pair.js'
 
 const GUIDE = fileURLToPath(new URL('../../CONTRIBUTING.md', import.meta.url))
-/** What every stage and every emitter has in common is no step of the way. */
+/** Functions that every stage or emitter shares are not steps of the walk. */
 const SHARED = new Set(['stages/stage.ts', 'emitting.ts'])
 
 interface Step {
@@ -23,7 +23,7 @@ function walk(stack: string): Step[] {
     const [, name, file] = /at (?:(\S+) )?\(?[^()]*\/lib\/([\w/-]+\.ts):/.exec(line) ?? []
     if (file === undefined || SHARED.has(file)) continue
     if (steps.at(-1)?.file !== file) steps.push({ file, names: [] })
-    // a listener has the name of what it is called on
+    // a stack trace names a listener after its receiver
     steps.at(-1)!.names.push(name!.replace(/^PairEnd\./, ''))
   }
   return steps
@@ -32,7 +32,7 @@ function walk(stack: string): Step[] {
 const shown = (steps: readonly Step[]): string =>
   steps.map(({ file, names }) => `${file.padEnd(30)} ${names.join(', ')}\n`).join('')
 
-/** The stacks with which a text arrives, and with which one leaves. */
+/** The stacks when a text arrives, and when one is sent. */
 async function stacks(): Promise<{ received: string; sent: string }> {
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = 100

@@ -1,4 +1,4 @@
-// The broadcast: everyone who reads gets everything, who does not is left behind or dropped, and the server does not grow.
+// The broadcast example: readers get everything, slow clients miss messages or are dropped, and the server does not grow.
 
 import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'

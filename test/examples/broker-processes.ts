@@ -1,4 +1,4 @@
-// The processes of the broker example, each ended with its test: nats-server with a folder of its own, the servers, haproxy, a crowd.
+// The processes of the broker example, each ended with its test: nats-server with its own folder, the servers, haproxy, many clients.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,7 +15,7 @@ import { stopChild } from '../support/peers.js'
 const EXAMPLE = fileURLToPath(new URL('../../examples/broker/', import.meta.url))
 const LIMIT = 10_000
 
-/** What a server says at /health. */
+/** The response of a server at /health. */
 export interface Health {
   isHealthy: boolean
   connections: number
@@ -26,13 +26,13 @@ export interface Health {
 
 export interface Running {
   child: ChildProcess
-  /** The next line of its output that fits; rejects where it ends, or says none in time. */
+  /** The next matching line of its output; rejects if the process ends first, or takes too long. */
   line(pattern: RegExp): Promise<RegExpExecArray>
   /** Resolves with its exit status, or the signal that ended it. */
   ended: Promise<number | NodeJS.Signals>
 }
 
-/** Resolves with its address. Its streams are in a folder that goes with the test. */
+/** Resolves with its address. Its streams are in a folder that is removed with the test. */
 export async function startNats(t: Test, command: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'websocket-duplex-nats-'))
   const nats = run(t, command, ['-js', '-a', '127.0.0.1', '-p', '-1', '-sd', folder])
@@ -50,7 +50,7 @@ export async function startHaproxy(t: Test, command: string, env: { BIND: string
       ({ ok }) => ok,
       () => false
     )
-  // it says nothing where all is well
+  // it prints nothing if all is well
   while (haproxy.child.exitCode === null && !(await answers())) await sleep(20)
 }
 
@@ -67,13 +67,13 @@ export async function startServer(t: Test, nats: string, port = 0): Promise<Room
   return { ...server, port: Number(found), health }
 }
 
-/** A program of the example, as its readers would start it. */
+/** A program of the example, started as its readers would. */
 export function runExample(t: Test, file: string, args: string[], env: Record<string, string>): Running {
   return run(t, process.execPath, [join(EXAMPLE, file), ...args], env)
 }
 
 function run(t: Test, command: string, args: string[], env: Record<string, string> = {}): Running {
-  // without what tap tells its children: the example and the build are no part of the tests' coverage
+  // without the environment that tap gives its children: the example and the build are not part of the coverage
   const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'pipe'] })
   const ended = once(child, 'close').then(([status, signal]) => status ?? signal)
   ended.catch(() => {})
@@ -95,7 +95,7 @@ function run(t: Test, command: string, args: string[], env: Record<string, strin
       for (let next = unread.shift(); next !== undefined; next = unread.shift()) {
         const found = pattern.exec(next)
         if (found === null) continue
-        // what comes now is for the next who asks
+        // what arrives now is for the next call
         look = () => {}
         return resolve(found)
       }
@@ -119,7 +119,7 @@ function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void 
   return { promise, resolve }
 }
 
-/** Ports that were free a moment ago, each another. */
+/** Ports that were free a moment ago, all different. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
   await Promise.all(servers.map(server => once(server, 'listening')))

@@ -1,4 +1,4 @@
-// Rooms over several processes: nobody misses a message or gets one twice when a process is killed or leaves, and who reads slowly
+// Rooms over several processes: if a process is killed or leaves, every client gets each message once, and a slow reader
 // costs a process no more than a batch.
 
 import { once } from 'node:events'
@@ -12,7 +12,7 @@ import { freePorts, type RoomServer, runExample, startHaproxy, startNats, startS
 const SIZE = 8000
 /** ms */
 const LIMIT = 10_000
-/** Twice what makes a connection say false, waiting and given to the socket, and a batch: each with the message that went over it. */
+/** Twice the limit of a slow connection, waiting and given to the socket, and a batch: each including the message that exceeded it. */
 const MOST_HELD = 2 * (2 ** 16 + SIZE + 100) + 2 ** 18 + SIZE + 100
 
 interface Report {
@@ -31,7 +31,7 @@ interface Heard {
   data?: string
 }
 
-/** A member with a socket of its own, which can stop reading. */
+/** A member with its own socket, which can stop reading. */
 class Member {
   readonly heard: Heard[] = []
   private waiting: (() => void) | null = null
@@ -55,7 +55,7 @@ class Member {
     return member
   }
 
-  /** Resolves with the first so many of a kind, when they are there; rejects where they do not come in time. */
+  /** Resolves with the first messages of a kind when this many are there; rejects if they do not arrive in time. */
   async hears(count: number, kind: (heard: Heard) => boolean): Promise<Heard[]> {
     const timer = setTimeout(() => this.ws.destroy(), LIMIT)
     for (;;) {
@@ -131,7 +131,7 @@ function testFlood(nats: string): void {
     const slow = await Member.join(t, server, 'flood')
     const writer = await Member.join(t, server, 'flood')
     slow.socket.pause()
-    // more than the kernel takes for him
+    // more than the kernel buffers for this client
     const count = 1500
     for (let i = 0; i < count; i++) await writer.say(`flood-${i}`, `${i} ${'m'.repeat(SIZE - 10)}`)
     await writer.hears(count, ({ ack }) => ack !== undefined)
@@ -172,7 +172,7 @@ function testRooms(server: RoomServer): void {
       ]
     )
 
-    // a number of another time than the stream's
+    // a sequence number from before the stream began
     const late = await Member.join(t, server, 'acks?after=999999999')
     t.strictSame(late.heard, [{ at: acks[1]!.seq, isLost: true }])
     const again = await Member.join(t, server, `acks?after=${acks[0]!.seq}`)

@@ -1,4 +1,4 @@
-// An example, started as its readers would start it: plain JavaScript, the package by its name, in a process of its own.
+// An example, started as its readers would: plain JavaScript, the package by its name, in its own process.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -25,7 +25,7 @@ export async function start(
   const built = fileURLToPath(new URL('../../dist/index.js', import.meta.url))
   if (!existsSync(built)) throw new Error('needs dist: npm run build')
   const file = fileURLToPath(new URL(`../../examples/${example}`, import.meta.url))
-  // `env -i` keeps from it what tap tells its children: examples and the build are no part of the tests' coverage
+  // `env -i` removes the environment that tap gives its children: examples and the build are not part of the coverage
   const pairs = Object.entries({ PORT: '0', ...env }).map(([name, value]) => `${name}=${value}`)
   const child = spawn('env', ['-i', ...pairs, process.execPath, file, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
   const ended = once(child, 'close').then(([status]) => status as number | null)

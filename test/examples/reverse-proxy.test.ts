@@ -1,4 +1,4 @@
-// The reverse proxy: what goes through it, and what its page shows of that.
+// The reverse proxy example: what passes through it, and what its page shows of that.
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'

@@ -1,4 +1,4 @@
-// Uploads: a file arrives as it is, one that is broken off leaves nothing, and neither end holds much of it.
+// The upload example: a file arrives unchanged, an interrupted upload leaves nothing, and neither side buffers much of it.
 
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'

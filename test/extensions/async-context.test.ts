@@ -1,5 +1,5 @@
-// Compression is done by engines, jobs and timers that all connections share. What a connection tells still comes in the asynchronous
-// context in which it was made, as from a net.Socket.
+// Engines, jobs and timers for compression are shared by all connections. The events of a connection are still emitted in the asynchronous
+// context in which it was made, like those of a net.Socket.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
@@ -10,7 +10,7 @@ import { type Message, permessageDeflate, WebSocketStream } from '../../lib/inde
 import { byBoth, json, noise } from './codecs.js'
 
 const CONNECTIONS = 12
-/** Compressed and inflated at once, and in the thread pool. */
+/** Compressed and inflated synchronously, and in the thread pool. */
 const MESSAGES: Message[] = [json(500), noise(50_000), json(90_000), noise(70_000), json(2000), json(300_000)]
 
 byBoth('each event is emitted in the context of its own connection, on both sides', async t => {
@@ -25,7 +25,7 @@ byBoth('each event is emitted in the context of its own connection, on both side
       for (const event of ['open', 'message', 'pong', 'close'] as const) ws.on(event, () => check(name, event))
       return ws
     }
-    // a socket that was accepted has the context of its server, which is none
+    // an accepted socket has the context of its server, which is none
     const server = createServer(socket => {
       const ws = follow(WebSocketStream.server({ extensions }))
       ws.messages.on('error', () => {})

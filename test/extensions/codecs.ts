@@ -1,4 +1,4 @@
-// Codecs of both sides, and what stands before and behind them in a pipeline: a parser of wire bytes, and a joiner of messages.
+// Codecs of both sides, and their neighbours in a pipeline: a parser of wire bytes, and a joiner of messages.
 
 import { constants, deflateRawSync } from 'node:zlib'
 import t, { type Test } from 'tap'
@@ -17,7 +17,7 @@ import { BINARY, bytesOf, CONTINUATION, pattern, random, type WireFrame, wire } 
 export const RSV1 = 4
 export const NO_LIMIT = Number.POSITIVE_INFINITY
 
-/** What stands behind all codecs: the handles of zlib's streams, or these streams as Node documents them. */
+/** The engines behind all codecs: the handles of zlib's streams, or these streams as Node documents them. */
 export const ENGINES = {
   handles: (kind: EngineKind): Engine => new ZlibEngine(kind),
   streams: (kind: EngineKind): Engine => new StreamEngine(kind)
@@ -25,7 +25,7 @@ export const ENGINES = {
 export type Engines = keyof typeof ENGINES
 export const BOTH = Object.keys(ENGINES) as Engines[]
 
-/** Has all codecs use these engines until the test is over. */
+/** Makes all codecs use these engines until the test is over. */
 export function useEngines(t: Test, engines: Engines): void {
   const { make } = enginePool
   const change = (to: typeof make): void => {
@@ -53,7 +53,7 @@ export interface Pair {
   answer: ExtensionParams
 }
 
-/** Two sides that have agreed. */
+/** Two sides that have negotiated. */
 export function agree(serverOptions: PermessageDeflateOptions, clientOptions: PermessageDeflateOptions = {}): Pair {
   const client = permessageDeflate(clientOptions).createClientSession()!
   const offer = client.generateOffer() as ExtensionParams
@@ -64,14 +64,14 @@ export function agree(serverOptions: PermessageDeflateOptions, clientOptions: Pe
   return { client: client.streaming!, server: server.streaming!, offer, answer }
 }
 
-/** One side alone, whose peer agreed to these windows. */
+/** One side, whose peer agreed to these windows. */
 export function side(options: PermessageDeflateOptions, answer: ExtensionParams = {}): StreamingSession {
   const session = permessageDeflate(options).createClientSession()!
   if (!session.activate(answer)) throw new Error('not activated')
   return session.streaming!
 }
 
-/** What comes out of a codec for one frame, or part of one. */
+/** The output of a codec for one frame, or part of one. */
 export async function through(codec: FrameCodec, frame: Frame): Promise<Frame[]> {
   const frames: Frame[] = []
   codec.push(frame)
@@ -89,12 +89,12 @@ export function send(codec: FrameCodec, message: Message): Promise<Frame[]> {
   return through(codec, new Frame(typeof message === 'string' ? Opcode.Text : Opcode.Binary, message))
 }
 
-/** How the wire is cut into chunks. */
+/** How the wire is split into chunks. */
 export type Cut = (bytes: Buffer) => Buffer[]
 
 export const WHOLE: Cut = bytes => [bytes]
 
-/** Reads wire bytes, or frames, as one side does, to the messages of the application. */
+/** Turns wire bytes, or frames, into the messages that the application gets. */
 export class Receiver {
   readonly messages: Message[] = []
   /** Bytes in each piece. */
@@ -112,7 +112,7 @@ export class Receiver {
     this.joiner = new MessageJoiner({ maxMessageSize: NO_LIMIT, maxFragments })
   }
 
-  /** Takes what the other side sends; answers the last message that came of it. */
+  /** Receives what the other side sends; returns the last message completed by it. */
   async take(frames: readonly Frame[], cut: Cut = WHOLE): Promise<Message | undefined> {
     const sent = frames.map(({ opcode, payload, fin, rsv }) => ({ opcode, payload, fin, rsv }))
     await this.read(cut(wire(this.masked, ...sent)))
@@ -162,7 +162,7 @@ export function deflateFinal(bytes: Uint8Array, dictionary?: Buffer): Buffer {
   return deflateRawSync(bytes, dictionary === undefined ? {} : { dictionary })
 }
 
-/** JSON as applications send it: alike from message to message, and not the same. */
+/** JSON as applications send it: similar from message to message, but not the same. */
 export function json(size: number, seed = 1): string {
   let text = ''
   for (let id = seed; text.length < size; id++) {
@@ -179,7 +179,7 @@ export function noise(size: number, seed = 1): Buffer {
   return bytes
 }
 
-/** Messages that refer to each other over short and long distances, empty ones, and some beyond a window. */
+/** Messages that repeat each other over short and long distances, empty ones, and some larger than a window. */
 export function conversation(): Message[] {
   const far = noise(600)
   return [

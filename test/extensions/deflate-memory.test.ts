@@ -1,4 +1,4 @@
-// A02, in processes of their own: what a small frame that inflates to 256 MiB costs.
+// A02, each case in its own process: the memory that a small frame takes which inflates to 256 MiB.
 
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,7 @@ import t from 'tap'
 const SCRIPT = fileURLToPath(new URL('deflate-memory.ts', import.meta.url))
 const MIB = 2 ** 20
 
-// what measures coverage has a size of its own
+// without coverage, which would add to the memory that is measured
 const EXEC_ARGV = process.execArgv.filter(arg => !arg.includes('processinfo'))
 const { NODE_OPTIONS: _, ...ENV } = process.env
 
@@ -32,7 +32,7 @@ t.test('A02: inflating stops at the limit, and takes no more memory than that', 
   t.ok(size < 300_000, `${size} bytes on the wire`)
   t.equal(code, 'WS_ERR_MESSAGE_TOO_LARGE')
   t.ok(inflated <= MIB)
-  // the whole process is measured: the allocator and the thread pool take megabytes of their own
+  // the whole process is measured: the allocator and the thread pool use some megabytes themselves
   t.ok(grown < 32 * MIB, `${grown} bytes`)
 })
 

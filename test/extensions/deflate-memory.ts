@@ -1,4 +1,4 @@
-// A process of its own, which says how it grows: `node deflate-memory.js limit|drop|keep|linger`
+// Run as a process that reports its memory growth: `node deflate-memory.js limit|drop|keep|linger`
 
 import { constants, deflateRawSync } from 'node:zlib'
 import { permessageDeflate } from '../../lib/extensions/permessage-deflate.js'
@@ -32,7 +32,7 @@ async function take(payload: Buffer): Promise<{ inflated: number; code: string |
 }
 
 if (what === 'linger') {
-  // whoever forgets to close must not keep the process
+  // a codec that is never closed must not keep the process alive
   const sender = session.streaming!.outgoing()
   sender.push(new Frame(Opcode.Binary, Buffer.alloc(100)))
   await take(Buffer.concat([sender.next()!.payload]))

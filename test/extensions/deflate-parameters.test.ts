@@ -1,11 +1,11 @@
-// RFC 7692 §7.1, through the parser of websocket-extensions, as it is used.
+// RFC 7692 §7.1, through the parser of websocket-extensions, as in production.
 
 import t from 'tap'
 import Extensions from 'websocket-extensions'
 import {
   type Agreement,
-  acceptAnswer,
   acceptOffer,
+  acceptResponse,
   makeOffer,
   type Wishes
 } from '../../lib/extensions/deflate-parameters.js'
@@ -20,14 +20,14 @@ function container(options: PermessageDeflateOptions): Extensions {
   return extensions
 }
 
-/** What a server answers; null where it declines. */
+/** The response of a server; null if it declines. */
 const respond = (options: PermessageDeflateOptions, offer: string): string | null =>
   container(options).generateResponse(offer)
 
 const P = 'permessage-deflate'
 const LARGEST = { windowBits: 15, peerWindowBits: 15 }
 
-const ANSWERS: [options: PermessageDeflateOptions, offer: string, answer: string | null][] = [
+const RESPONSES: [options: PermessageDeflateOptions, offer: string, response: string | null][] = [
   [{}, P, P],
   [{}, `${P}; client_max_window_bits`, `${P}; client_max_window_bits=12`],
   [LARGEST, `${P}; client_max_window_bits`, P],
@@ -46,15 +46,15 @@ const ANSWERS: [options: PermessageDeflateOptions, offer: string, answer: string
   [{}, `${P}; client_no_context_takeover`, `${P}; client_no_context_takeover`],
   [{ contextTakeover: false }, P, `${P}; server_no_context_takeover`],
   [{ peerContextTakeover: false }, P, `${P}; client_no_context_takeover`],
-  // in order: the first that can be met
+  // in order: the first acceptable one
   [{}, `${P}; server_max_window_bits=8, ${P}; server_max_window_bits=10`, `${P}; server_max_window_bits=10`],
   [{}, `${P}; foo, other, ${P}`, P],
   [{}, 'other; server_no_context_takeover', null],
-  // what zlib's compressor cannot do
+  // values that zlib's compressor does not support
   [{}, `${P}; server_max_window_bits=8`, null]
 ]
 
-/** What is wrong in an offer, and in an answer, whatever was asked for (A06, A13). */
+/** What is invalid in an offer and in a response, whatever was requested (A06, A13). */
 const WRONG = [
   'foo',
   'foo=1',
@@ -79,21 +79,21 @@ const WRONG = [
   )
 ]
 
-t.test('a server answers an offer with parameters that both support', async t => {
-  for (const [options, offer, answer] of ANSWERS) t.equal(respond(options, offer), answer, offer)
+t.test('a server responds to an offer with parameters that both support', async t => {
+  for (const [options, offer, response] of RESPONSES) t.equal(respond(options, offer), response, offer)
 })
 
 t.test('A06, A13: a server declines an offer with an invalid parameter, and takes the next', async t => {
   for (const wrong of [...WRONG, 'server_max_window_bits']) {
-    let answer: string | null
+    let response: string | null
     try {
-      answer = respond({}, `${P}; ${wrong}`)
+      response = respond({}, `${P}; ${wrong}`)
     } catch (error) {
-      // the container has a grammar of its own
+      // the container has its own grammar
       t.match(error, { name: 'SyntaxError' }, wrong)
       continue
     }
-    t.equal(answer, wrong === '__proto__' ? P : null, wrong)
+    t.equal(response, wrong === '__proto__' ? P : null, wrong)
     t.equal(respond({}, `${P}; ${wrong}, ${P}; server_max_window_bits=10`)?.startsWith(P), true, `then: ${wrong}`)
   }
 })
@@ -111,19 +111,19 @@ t.test('a client offers its own parameters', async t => {
   for (const [options, offer] of OFFERS) t.equal(container(options).generateOffer(), offer)
 })
 
-/** Whether a client takes an answer. */
-function activates(options: PermessageDeflateOptions, answer: string): boolean {
+/** Whether a client accepts a response. */
+function activates(options: PermessageDeflateOptions, response: string): boolean {
   const extensions = container(options)
   extensions.generateOffer()
   try {
-    extensions.activate(answer)
+    extensions.activate(response)
     return true
   } catch {
     return false
   }
 }
 
-const ACCEPTABLE: [options: PermessageDeflateOptions, answer: string][] = [
+const ACCEPTABLE: [options: PermessageDeflateOptions, response: string][] = [
   [{}, P],
   [{}, `${P}; server_no_context_takeover; client_no_context_takeover`],
   [{}, `${P}; server_max_window_bits=8`],
@@ -139,7 +139,7 @@ const ACCEPTABLE: [options: PermessageDeflateOptions, answer: string][] = [
   [{ contextTakeover: false }, P]
 ]
 
-const UNACCEPTABLE: [options: PermessageDeflateOptions, answer: string][] = [
+const UNACCEPTABLE: [options: PermessageDeflateOptions, response: string][] = [
   [{}, `${P}; client_max_window_bits`],
   [{ windowBits: 15 }, `${P}; client_max_window_bits`],
   [{}, `${P}; server_max_window_bits`],
@@ -152,11 +152,11 @@ const UNACCEPTABLE: [options: PermessageDeflateOptions, answer: string][] = [
 ]
 
 t.test('a client accepts a response that matches its offer', async t => {
-  for (const [options, answer] of ACCEPTABLE) t.equal(activates(options, answer), true, answer)
+  for (const [options, response] of ACCEPTABLE) t.equal(activates(options, response), true, response)
 })
 
 t.test("a server's response is an upper limit: a client compresses with the smaller window of the two", async t => {
-  for (const [offered, answered, used] of [
+  for (const [offered, chosen, used] of [
     [12, 15, 12],
     [12, 13, 12],
     [12, 12, 12],
@@ -166,14 +166,14 @@ t.test("a server's response is an upper limit: a client compresses with the smal
     [12, undefined, 12],
     [15, undefined, 15]
   ] as const) {
-    const params: ExtensionParams = answered === undefined ? {} : { client_max_window_bits: answered }
-    const agreement = acceptAnswer({ ...WISHES, windowBits: offered }, params)
-    t.match(agreement, { windowBits: used, peerWindowBits: 15 }, `${offered} offered, ${answered} answered`)
+    const params: ExtensionParams = chosen === undefined ? {} : { client_max_window_bits: chosen }
+    const agreement = acceptResponse({ ...WISHES, windowBits: offered }, params)
+    t.match(agreement, { windowBits: used, peerWindowBits: 15 }, `${offered} offered, ${chosen} chosen`)
   }
 })
 
 t.test('A06, A13: a client accepts no other response', async t => {
-  for (const [options, answer] of UNACCEPTABLE) t.equal(activates(options, answer), false, answer)
+  for (const [options, response] of UNACCEPTABLE) t.equal(activates(options, response), false, response)
   for (const wrong of WRONG.filter(wrong => wrong !== '__proto__')) {
     t.equal(activates({ windowBits: 15 }, `${P}; ${wrong}`), false, wrong)
   }
@@ -185,7 +185,7 @@ t.test('parameters that a parser never makes are refused too', async t => {
   const all = [odd, { server_max_window_bits: [9, 9] }, { client_max_window_bits: Number.NaN }, { foo: true }]
   for (const params of all as ExtensionParams[]) {
     t.equal(acceptOffer(WISHES, params), null)
-    t.equal(acceptAnswer(WISHES, params), null)
+    t.equal(acceptResponse(WISHES, params), null)
   }
 })
 
@@ -198,10 +198,10 @@ t.test('both sides agree on the same parameters, whatever they want', async t =>
           const server = { windowBits, peerWindowBits, contextTakeover, peerContextTakeover }
           for (const wishes of [WISHES, { ...WISHES, peerWindowBits: 10 }, { ...WISHES, peerContextTakeover: false }]) {
             const accepted = acceptOffer(server, makeOffer(wishes))!
-            const client = acceptAnswer(wishes, accepted.answer) as Agreement
+            const client = acceptResponse(wishes, accepted.response) as Agreement
             t.equal(client.contextTakeover, accepted.agreement.peerContextTakeover)
             t.equal(client.peerContextTakeover, accepted.agreement.contextTakeover)
-            // who reads has room for what the other may refer to
+            // a reader has the window that the other side may refer to
             t.ok(client.peerWindowBits >= accepted.agreement.windowBits)
             t.ok(accepted.agreement.peerWindowBits >= client.windowBits)
           }

@@ -4,7 +4,7 @@ import { ZlibEngine } from '../../lib/extensions/zlib-engine.js'
 import { random } from '../support/frames.js'
 import { deflate, json, noise } from './codecs.js'
 
-/** Whether an engine that got the history can refer to all of `window`. */
+/** Whether an engine that was given the history can refer to all of `window`. */
 function restores(history: History, window: Buffer): boolean {
   const engine = new ZlibEngine({ does: 'inflate', windowBits: 15 })
   history.restore(engine)

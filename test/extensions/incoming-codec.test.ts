@@ -38,7 +38,7 @@ function receiver(options: PermessageDeflateOptions, maxMessageSize = NO_LIMIT, 
 const join = (...payloads: Buffer[]): Buffer => Buffer.concat(payloads)
 const hex = (digits: string): Buffer => Buffer.from(digits.replaceAll(' ', ''), 'hex')
 
-/** By streams each byte takes the thread pool: few are enough. */
+/** With streams each byte is a job in the thread pool, so a few are enough. */
 function ways(frames: WireFrame[]): [(bytes: Buffer) => Buffer[], Engines][] {
   const isSmall = wire(false, ...frames).length < 1000
   return BOTH.flatMap((engines): [(bytes: Buffer) => Buffer[], Engines][] => [
@@ -47,7 +47,7 @@ function ways(frames: WireFrame[]): [(bytes: Buffer) => Buffer[], Engines][] {
   ])
 }
 
-/** Frames that arrive in every way, and the messages that they are. */
+/** Frames that arrive in every way, and the messages in them. */
 function arrives(
   t: Test,
   frames: WireFrame[],
@@ -139,7 +139,7 @@ t.test('data after a final block may refer to the window', async t => {
     arrives(t, [...fragments(...parts, hex('00'))], [join(...many)])
   })
   t.test('one without content, between others', async t => {
-    // three that are final, the second empty, and one behind them that ends in the tail
+    // three final blocks, the second empty, and one after them that ends in the tail
     arrives(t, [compressed(hex('0b03e8 03e8 0b0b0000 0bf2'))], [hex('56 5650 5248')])
   })
   t.test('at the end, with and without the byte that RFC 7692 §7.2.3.4 puts there', async t => {
@@ -190,7 +190,7 @@ for (const [what, payload] of Object.entries(BAD)) {
         })
         t.throws(() => reader.codec.next(), { code: 'WS_ERR_INVALID_COMPRESSED_DATA' }, 'and nothing comes after it')
         reader.codec.close()
-        // what has failed serves nobody else
+        // a failed engine is not reused
         const other = receiver(options)
         await other.read([wire(false, compressed(HELLO))])
         t.same(other.messages, [bytesOf('Hello')])
@@ -342,7 +342,7 @@ byBoth('A27: closed with work in the thread pool it reports nothing more, with v
     codec.ready = () => t.fail('called')
     codec.close()
     codec.close()
-    // whoever comes next has to wait for that work
+    // the next message has to wait for that work
     const other = receiver({})
     await other.read([wire(false, compressed(deflate(noise(100_000))))])
     t.equal(other.messages.length, 1)

@@ -1,4 +1,4 @@
-// Frames through extensions that know only whole messages: gathered, processed one at a time, and given back as one frame.
+// Frames through extensions that know only whole messages: gathered, processed one at a time, and returned as one frame.
 
 import t from 'tap'
 import Extensions from 'websocket-extensions'
@@ -11,7 +11,7 @@ import { invert, reverse, type ToyOptions, toy } from './toys.js'
 
 const LIMITS: NegotiationLimits = { maxMessageSize: 100, maxFragments: 4, closeTimeout: 10_000 }
 
-/** Both codecs of a client's connection on which these extensions were agreed. */
+/** Both codecs of a client's connection with these extensions. */
 function codecs(extensions = [reverse()], limits: Partial<NegotiationLimits> = {}): MessageCodecs {
   const container = new Extensions()
   for (const extension of extensions) container.add(extension)
@@ -27,7 +27,7 @@ const one = (options: ToyOptions, limits?: Partial<NegotiationLimits>): MessageC
 const data = (opcode: Opcode, payload: string | Buffer, fin = true, rsv = 0): Frame =>
   new Frame(opcode, payload, fin, rsv)
 
-/** What comes out at once. */
+/** The output that is there synchronously. */
 function run(codec: FrameCodec, ...frames: Frame[]): Frame[] {
   const made: Frame[] = []
   for (const frame of frames) {

@@ -1,4 +1,4 @@
-// Offers and answers of extensions, by the container of websocket-extensions: what is agreed on, and what the codecs are then.
+// Offers of extensions and responses to them, through the container of websocket-extensions: the agreement, and the resulting codecs.
 
 import t from 'tap'
 import type { FrameCodec, StreamingSession } from '../../lib/extensions/extension.js'
@@ -10,12 +10,12 @@ const LIMITS: NegotiationLimits = { maxMessageSize: 100, maxFragments: 4, closeT
 
 const negotiation = (...extensions: Extension[]): Negotiation => new Negotiation(extensions, LIMITS)
 
-/** What both sides have after a handshake. */
-function both(client: Extension[], server: Extension[]): { answer: string; sides: (Negotiated | null)[] } {
-  const [asking, answering] = [negotiation(...client), negotiation(...server)]
-  const answer = answering.respond(asking.offer())
-  if (answer !== '') asking.activate(answer)
-  return { answer, sides: [asking.negotiated(), answering.negotiated()] }
+/** Both sides after a handshake. */
+function both(client: Extension[], server: Extension[]): { response: string; sides: (Negotiated | null)[] } {
+  const [asking, responding] = [negotiation(...client), negotiation(...server)]
+  const response = responding.respond(asking.offer())
+  if (response !== '') asking.activate(response)
+  return { response, sides: [asking.negotiated(), responding.negotiated()] }
 }
 
 function through(codec: FrameCodec, frame: Frame): Frame | null {
@@ -100,7 +100,7 @@ t.test('the reserved bits are those of the agreed extensions only', async t => {
 })
 
 t.test('a client refuses what it did not offer, or cannot use', async t => {
-  const wrong: [answer: string, ...Extension[]][] = [
+  const wrong: [response: string, ...Extension[]][] = [
     ['other', toy('a')],
     ['a, other', toy('a')],
     ['a', toy('a', { activate: () => false })],
@@ -111,16 +111,16 @@ t.test('a client refuses what it did not offer, or cannot use', async t => {
     ['hasOwnProperty', toy('a')],
     ['a;', toy('a')]
   ]
-  for (const [answer, ...extensions] of wrong) {
+  for (const [response, ...extensions] of wrong) {
     const client = negotiation(...extensions)
     client.offer()
-    t.throws(() => client.activate(answer), Error, answer)
+    t.throws(() => client.activate(response), Error, response)
   }
 })
 
 t.test('whole messages go through the sessions of both sides', async t => {
-  const { answer, sides } = both([reverse()], [reverse()])
-  t.equal(answer, 'reverse')
+  const { response, sides } = both([reverse()], [reverse()])
+  t.equal(response, 'reverse')
   for (const [from, to] of [sides, [...sides].reverse()]) {
     const sent = through(from!.outgoing!, new Frame(Opcode.Text, 'abc'))!
     t.match(sent, { rsv: 2, payload: Buffer.from('cba') })
@@ -192,8 +192,8 @@ t.test('a session that works frame by frame is used directly if it is the only o
   t.same(made, ['incoming 100', 'outgoing', 'incoming 100', 'outgoing'])
   made.length = 0
   const extensions = [extension, reverse()]
-  const { sides, answer } = both(extensions, extensions)
-  t.equal(answer, 'streamed, reverse')
+  const { sides, response } = both(extensions, extensions)
+  t.equal(response, 'streamed, reverse')
   t.same(made, [], 'beside another one it takes whole messages')
   t.match(through(sides[0]!.outgoing!, new Frame(Opcode.Text, 'abc')), { payload: Buffer.from('cba') })
 })

@@ -11,7 +11,7 @@ import { agree, byBoth, json, NO_LIMIT, noise, Receiver, RSV1, send, side, throu
 
 const TAIL = Buffer.from([0, 0, 0xff, 0xff])
 
-/** What a receiver without context makes of the frames of one message. */
+/** How a receiver without context inflates the frames of one message. */
 function inflate(frames: Frame[]): Buffer {
   const bytes = Buffer.concat([...frames.map(frame => frame.payload), TAIL])
   return inflateRawSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH })
@@ -337,7 +337,7 @@ t.test('many messages in one turn do not block others, and stay in order', async
   let busy = 0
   const sent = codecs.map((codec, i) => {
     return new Promise<Frame>(resolve => {
-      // as a stage does it: what is ready is done before anything else
+      // like a stage: all output that is ready is taken first
       codec.ready = () => {
         done.push(i)
         resolve(codec.next()!)
@@ -352,7 +352,7 @@ t.test('many messages in one turn do not block others, and stay in order', async
   })
   t.ok(busy > 0, `${busy} wait`)
   const first = codecs.length - busy
-  // one that is closed while it waits is not told
+  // a codec that is closed while it waits gets no callback
   const gone = server.outgoing()
   gone.push(new Frame(Opcode.Binary, bytes))
   t.equal(gone.next(), null)

@@ -55,7 +55,7 @@ t.test('connections that agreed on the same parameters share their settings', as
   t.equal(session(), session())
 })
 
-/** An extension like any other, which turns bytes around, late. */
+/** An extension that reverses the bytes of messages, asynchronously. */
 function mirror(): Extension {
   const turn = (message: ExtensionMessage): ExtensionMessage => {
     message.data = Buffer.from(message.data).reverse()

@@ -1,4 +1,4 @@
-// Whatever the two sides agree on, what one sends is what the other gets: between our two sides, and to and from ws.
+// Whatever the two sides negotiate, messages arrive unchanged: between our two sides, and to and from ws.
 
 import t, { type Test } from 'tap'
 import * as ws from 'ws'
@@ -24,7 +24,7 @@ import {
   WHOLE
 } from './codecs.js'
 
-/** Each with all sizes of windows, or with those at both ends and the default. */
+/** Each with all window sizes, or with the smallest, the largest and the default. */
 const each = <T>(bits: readonly T[]): [T, Engines][] => [
   ...bits.map((b): [T, Engines] => [b, 'handles']),
   ...[bits[0]!, bits.at(-4)!, bits.at(-1)!].map((b): [T, Engines] => [b, 'streams'])
@@ -72,7 +72,7 @@ t.test('a client asked for a window of 8 sends everything uncompressed', async t
   }
 })
 
-// what ws has and its types do not
+// ws has these, its types do not
 interface WsCompression {
   params: object
   compress(data: Buffer | string, fin: boolean, callback: (error: Error | null, data: Buffer) => void): void

@@ -1,4 +1,4 @@
-// Extensions as others write them, in the form of websocket-extensions: some that work, and some that misbehave.
+// Extensions by other authors, in the form of websocket-extensions: some that work, and some that misbehave.
 
 import type {
   ClientExtensionSession,
@@ -12,19 +12,19 @@ import type {
 export type Process = (message: ExtensionMessage, callback: ExtensionCallback) => void
 
 export interface ToyOptions {
-  /** Which reserved bits it marks messages with: 4, 2, 1. Default: none. */
+  /** The reserved bits that it sets on messages: 4, 2, 1. Default: none. */
   rsv?: number
   incoming?: Process
   outgoing?: Process
   close?: () => void
   offer?: () => ReturnType<ClientExtensionSession['generateOffer']>
   activate?: (params: ExtensionParams) => boolean
-  /** Makes nothing of some offers. Default: takes all. */
+  /** Declines some offers. Default: accepts all. */
   accept?: (offers: ExtensionParams[]) => boolean
   response?: () => ExtensionParams
 }
 
-/** An extension, and what has become of its sessions. */
+/** An extension, and a record of its sessions. */
 export interface Toy extends Extension {
   readonly seen: { opened: number; closed: number; offers: ExtensionParams[][]; answers: ExtensionParams[] }
 }
@@ -67,7 +67,7 @@ export function toy(name: string, options: ToyOptions = {}): Toy {
   }
 }
 
-/** Turns messages around, byte by byte, and marks them with RSV2. */
+/** Reverses messages byte by byte, and marks them with RSV2. */
 export function reverse(later: (run: () => void) => void = run => run()): Toy {
   return toy('reverse', {
     rsv: 2,
@@ -82,7 +82,7 @@ export function reverse(later: (run: () => void) => void = run => run()): Toy {
   })
 }
 
-/** Turns every bit of a message over, in its own memory, and marks it with RSV3. */
+/** Inverts every bit of a message, in place, and marks it with RSV3. */
 export function invert(later: (run: () => void) => void = run => run()): Toy {
   const turn = (bytes: Buffer): void => {
     for (let i = 0; i < bytes.length; i++) bytes[i] = ~bytes[i]!
@@ -102,7 +102,7 @@ export function invert(later: (run: () => void) => void = run => run()): Toy {
   })
 }
 
-/** Doubles the first byte at the front, and takes it away again: order of two extensions shows in it. */
+/** Doubles the first byte, and removes it again: the result shows the order of two extensions. */
 export function doubling(name: string): Toy {
   return toy(name, {
     outgoing: (message, callback) =>
@@ -115,7 +115,7 @@ export function doubling(name: string): Toy {
   })
 }
 
-/** Some turns of the event loop later, a different number each time. */
+/** Calls back after some turns of the event loop, a different number each time. */
 export function unsteadily(): (run: () => void) => void {
   let count = 0
   return run => {
@@ -125,7 +125,7 @@ export function unsteadily(): (run: () => void) => void {
   }
 }
 
-/** In so many turns of the event loop. */
+/** Calls back after this many turns of the event loop. */
 export function turnsLater(turns: number): (run: () => void) => void {
   return run => {
     const turn = (left: number): unknown => (left === 0 ? run() : setImmediate(turn, left - 1))
@@ -133,7 +133,7 @@ export function turnsLater(turns: number): (run: () => void) => void {
   }
 }
 
-/** What an extension may do wrong with a message; each must end its connection, and nothing else. */
+/** What an extension may do wrong with a message; each must end its connection only. */
 export const MISBEHAVIOUR: [what: string, process: Process][] = [
   [
     'throws',

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { TurnBudget } from '../../lib/extensions/turn-budget.js'
 
-/** A budget of ten milliseconds whose clock goes on by what each piece of work takes. */
+/** A budget of ten milliseconds whose clock advances by the duration of each piece of work. */
 function budget(takes: number) {
   let time = 0
   const made = new TurnBudget(10, () => time)

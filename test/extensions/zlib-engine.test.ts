@@ -21,14 +21,14 @@ function inPool(engine: Engine, input: Buffer, output: Buffer, concurrency = 1):
 const PROVEN = { jobs: new JobQueue(), isProven: true }
 const UNPROVEN = { jobs: new JobQueue(), isProven: false }
 
-/** Engines by the handles of zlib's streams, in the thread pool or at once in its place, and by these streams. */
+/** Engines on the handles of zlib's streams, in the thread pool or synchronously instead, and on these streams. */
 const MAKE: Record<string, (kind: EngineKind) => Engine> = {
   'by handles': kind => new ZlibEngine(kind, { jobs: new JobQueue(), isProven: true }),
   'by handles, not proven': kind => new ZlibEngine(kind, { jobs: new JobQueue(), isProven: false }),
   'by streams': kind => new StreamEngine(kind)
 }
 
-/** Inflates with so much memory for output at a time. */
+/** Inflates with this much memory for output at a time. */
 async function inflateBy(engine: Engine, input: Buffer, room: number, isAtOnce: (turn: number) => boolean) {
   const pieces: Buffer[] = []
   const output = Buffer.alloc(room)
@@ -135,7 +135,7 @@ for (const [name, make] of Object.entries(MAKE)) {
       engine.reset()
     }
     t.equal(await inPool(engine, input, output), null)
-    // what it asks for is there, and is told in a later turn
+    // its result is ready, and is reported in a later turn
     engine.runInPool(input.subarray(engine.consumed), output, 100, 1, { poolDone: () => t.fail('told') })
     engine.close()
     engine.close()

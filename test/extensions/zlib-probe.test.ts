@@ -1,4 +1,4 @@
-// What the probe says of a zlib that is as expected, and of ones that are not: whichever part is missing or does something else.
+// The verdict of the probe on a zlib that works as expected, and on ones in which a part is missing or works differently.
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import t from 'tap'
@@ -32,7 +32,7 @@ type Change = (engine: ZlibEngine, run: Run) => void
 const internals = (engine: ZlibEngine) =>
   engine as unknown as { stream: Record<string, unknown>; handle: Record<string, unknown> }
 
-/** Engines that do something else at once. */
+/** Engines that work differently when used synchronously. */
 const AT_ONCE: Record<string, Change> = {
   'there is no writeSync': engine => {
     internals(engine).handle = {}
@@ -89,7 +89,7 @@ t.test('synchronous: a stream without a handle', async t => {
   await probe.answered
 })
 
-/** Engines that do something else in the thread pool. */
+/** Engines that work differently in the thread pool. */
 const IN_POOL: Record<string, (stream: Record<string, unknown>, engine: ZlibEngine) => void> = {
   'it fails': (stream, engine) => {
     stream._processChunk = () => engine.failed('out of memory', 'Z_MEM_ERROR')

@@ -1,5 +1,5 @@
-// What an application does with its WebSocketStream, as a seed decides: it writes, pings, reads fast or slowly or not at all, ends,
-// closes, destroys. Keeps a record of all that it did and saw.
+// What an application does with its WebSocketStream, chosen by a seed: it writes, pings, reads fast, slowly or not at all, ends,
+// closes, destroys. Records all that it did and saw.
 
 import type { CloseInfo, Message, ReadyState } from '../../lib/index.js'
 import type { WebSocketStream } from '../../lib/websocket-stream.js'
@@ -9,18 +9,18 @@ export type Reader = 'listener' | 'view' | 'pausing' | 'iterator' | 'nobody'
 
 export interface Plan {
   readonly reader: Reader
-  /** Messages and pings. */
+  /** Number of messages and pings. */
   readonly actions: number
-  /** How it is brought to an end, if it is this side that does it. */
+  /** How this side ends the connection, if it does. */
   readonly ending: 'close' | 'end' | 'destroy' | 'destroy-view' | 'leave-loop' | 'nothing'
-  /** Whether messages go through the view and not by `text` and `binary`. */
+  /** Whether messages are written to the view, and not sent by `text` and `binary`. */
   readonly usesView: boolean
 }
 
-/** A message, and what is known of its fate. */
+/** A message, and its known fate. */
 export interface Sent {
   readonly message: Message
-  /** The library has taken it: the callback of its write came without an error, or `text` or `binary` queued it behind no full view. */
+  /** The library has accepted it: the callback of its write got no error, or `text` or `binary` queued it and the view was not full. */
   taken: boolean
   callbacks: number
 }
@@ -33,20 +33,20 @@ export class Application {
   readonly closes: CloseInfo[] = []
   readonly errors: Error[] = []
   readonly viewErrors: Error[] = []
-  /** What happened when all was said to be over. */
+  /** Events after the connection was said to be over. */
   readonly late: string[] = []
   opens = 0
   pings = 0
   settledPings = 0
   handshake: 'pending' | 'opened' | 'failed' = 'pending'
   resolved: CloseInfo[] = []
-  /** This side asked for the end. */
+  /** This side asked to end the connection. */
   hasEnded = false
-  /** The state in which it did. */
+  /** Its state at that time. */
   endedWhile: ReadyState | '' = ''
-  /** It was given up, and not closed. */
+  /** It was destroyed, and not closed. */
   hasDestroyed = false
-  /** It does not want all messages. */
+  /** It does not need all messages. */
   hasStoppedReading = false
   viewEnd: 'none' | 'end' | 'close' = 'none'
 
@@ -102,7 +102,7 @@ export class Application {
         this.take(message)
         if (this.closes.length > 0) this.late.push('message')
       })
-      // a view that is there to be written to holds up what nobody reads from it
+      // a view that was created for writing stops the wire if its messages are not read
       if (plan.usesView) ws.messages.resume()
     } else if (plan.reader === 'iterator') {
       void this.iterate()
@@ -144,12 +144,12 @@ export class Application {
     this.log(`${this.name} receives ${message.length}`)
   }
 
-  /** Whether it still has something to do by itself. */
+  /** Whether it still has something to do. */
   get isBusy(): boolean {
     return this.wantsMore !== null || (this.left > 0 && !this.hasEnded && this.closes.length === 0)
   }
 
-  /** Does one thing. */
+  /** Takes one action. */
   step(): void {
     const { wantsMore } = this
     if (wantsMore !== null && (this.random() < 0.5 || this.left <= 0 || this.hasEnded)) {
@@ -188,7 +188,7 @@ export class Application {
       })
     } else {
       const isQueued = typeof message === 'string' ? ws.text(message) : ws.binary(message)
-      // with a view in between, a message may wait in it
+      // a view in between may hold a message
       const hasView = this.plan.reader !== 'listener' && this.plan.reader !== 'nobody'
       sent.taken = isQueued && !(hasView && ws.needsDrain)
       sent.callbacks = 1
@@ -212,7 +212,7 @@ export class Application {
       this.hasStoppedReading = true
       this.ws.messages.destroy()
     } else {
-      // where the loop was to be left, and no message came
+      // the loop was to be left at a message, but none came
       this.ws.close(3000 + Math.floor(this.random() * 1000), 'that is all')
     }
   }

@@ -1,5 +1,5 @@
-// Time that passes only when it is told to: while it is installed, setTimeout and clearTimeout are its own, and a closing handshake
-// that is never answered takes no time at all.
+// Virtual time, which passes only on command: it replaces setTimeout and clearTimeout while it is installed, so that a closing handshake
+// that is never answered takes no real time.
 
 const real = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout }
 
@@ -29,7 +29,7 @@ class Timer {
 
 export class VirtualClock {
   now = 0
-  /** All that were started and have neither fired nor been cleared. */
+  /** All timers that have neither fired nor been cleared. */
   readonly timers = new Set<Timer>()
 
   install(): void {
@@ -49,7 +49,7 @@ export class VirtualClock {
     Object.assign(globalThis, real)
   }
 
-  /** Lets time pass until the next timer fires; false where there is none. */
+  /** Advances to the next timer and fires it; false if there is none. */
   advance(): boolean {
     let next: Timer | undefined
     for (const timer of this.timers) if (next === undefined || timer.due < next.due) next = timer

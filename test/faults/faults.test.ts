@@ -1,4 +1,4 @@
-// FAULT_SEED=n runs one seed and prints what happened; FAULT_RUNS=n runs more of them, FAULT_FROM=n others.
+// FAULT_SEED=n runs one seed and prints what happened; FAULT_RUNS=n and FAULT_FROM=n select other seeds.
 
 import t, { type Test } from 'tap'
 import { collectGarbage } from '../protocol/memory.js'
@@ -10,10 +10,10 @@ const RUNS = Number(process.env['FAULT_RUNS'] ?? 500)
 t.setTimeout(300_000)
 
 const ONLY = process.env['FAULT_SEED']
-/** Failures that are told in full. */
+/** Number of failures that are shown in full. */
 const TOLD = 5
 
-/** Counts runs, and tells of those in which something did not hold. */
+/** Counts runs, and reports those that broke a rule. */
 class Tally {
   runs = 0
   failed = 0
@@ -67,7 +67,7 @@ if (ONLY !== undefined) {
   t.test('nothing of a connection remains when it has ended', async t => {
     const left: WeakRef<object>[] = []
     for (let seed = FROM; seed < FROM + 40; seed++) left.push(...(await runAndForget(seed)))
-    // a WeakRef holds on until the end of the turn in which it was made
+    // a WeakRef keeps its target until the end of the turn
     for (let i = 0; i < 3; i++) {
       await new Promise(resolve => setImmediate(resolve))
       collectGarbage()

@@ -1,4 +1,4 @@
-// What the runs of this folder have found, each made small.
+// Bugs that the runs of this folder have found, each as a small test.
 
 import t, { type Test } from 'tap'
 import { WebSocketStream } from '../../lib/index.js'
@@ -8,13 +8,13 @@ import { IN_MEMORY, joinTo, nameOf, open, type Setup, type Side, tcpPair } from 
 
 const nextTurn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
-/** Runs turns of the event loop until `done` says so; false where that takes too many. */
+/** Runs turns of the event loop until `done` returns true; false if that takes too many. */
 async function within(turns: number, done: () => boolean): Promise<boolean> {
   while (turns-- > 0 && !done()) await nextTurn()
   return done()
 }
 
-/** Whether a connection is over within a second, which is far more than the closeTimeout of these tests. */
+/** Whether a connection ends within a second, far more than the closeTimeout of these tests. */
 async function endsSoon(t: Test, { ws }: Side): Promise<boolean> {
   const patience = new Promise<'waits'>(resolve => {
     const timer = setTimeout(() => resolve('waits'), 400)
@@ -27,7 +27,7 @@ t.test('two sides that send to each other and ping do not deadlock', async t => 
   const ends = await tcpPair(t, true)
   const sides = [WebSocketStream.client('ws://a/'), WebSocketStream.server()]
   const received = [0, 0]
-  // more than a socket takes
+  // more than a socket buffers
   const MESSAGES = 200
   sides.forEach((ws, i) => {
     ws.attach(ends[i]!)
@@ -41,14 +41,14 @@ t.test('two sides that send to each other and ping do not deadlock', async t => 
     })
   })
   const all = (): boolean => received.every(count => count === MESSAGES)
-  // if they waited for each other, so would this
+  // if each waited for the other, this would too
   while (!all()) await new Promise(resolve => setTimeout(resolve, 10))
   t.same(received, [MESSAGES, MESSAGES])
 })
 
 for (const join of ['attach', 'pipe'] as const) {
   t.test(`a Close that has arrived counts, even if its reader is slow and has closed too: ${join}`, async t => {
-    // a socket as Node makes it, which ends when the peer does
+    // a socket with Node's default, which ends when the peer does
     const [socket, theirs] = await tcpPair(t, true)
     const peer = WebSocketStream.server()
     peer.attach(theirs)
@@ -98,7 +98,7 @@ for (const setup of IN_MEMORY) {
   t.test(`an end is not clean if our own Close was never sent: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { closeTimeout: 50 })
     peer.stream.pause()
-    // more than the wire holds
+    // more than the wire buffers
     for (let i = 0; i < 20; i++) ws.binary(Buffer.alloc(100_000))
     await within(20, () => false)
     peer.close(3000)
@@ -124,7 +124,7 @@ for (const setup of IN_MEMORY) {
   })
 }
 
-/** Gives the wire more than it takes, so that messages wait in the view. */
+/** Writes more than the wire buffers, so that messages wait in the view. */
 function stall({ ws, peer }: Side): void {
   peer.stream.pause()
   for (let i = 0; i < 20; i++) ws.messages.write(Buffer.alloc(100_000))
@@ -140,7 +140,7 @@ for (const role of ['server', 'client'] as const) {
     for (let i = 0; i < 20; i++) ours.messages.write(Buffer.alloc(100_000))
     ours.close()
     ours.attach(ends[0])
-    // nobody reads its messages, so that it stops reading the wire
+    // its messages are not read, so it stops reading the wire
     theirs.attach(ends[1])
     t.ok(await endsSoon(t, { ws: ours } as Side), 'closeTimeout ends it')
   })

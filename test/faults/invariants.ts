@@ -1,4 +1,4 @@
-// The record of a run comes in; what did not hold comes out, as sentences.
+// Checks the record of a run; returns the rules that it broke, as sentences.
 
 import type { Message } from '../../lib/index.js'
 import { readCloseBody } from '../../lib/protocol/close-code.js'
@@ -14,7 +14,7 @@ export interface Outcome {
   /** The client and the server. */
   readonly applications: readonly [Application, Application]
   readonly clock: VirtualClock
-  /** The time at which both sides had ended. */
+  /** The time when both sides had ended. */
   readonly overAt: number
   readonly isOver: boolean
   readonly uncaught: readonly unknown[]
@@ -31,7 +31,7 @@ export function violations(outcome: Outcome): string[] {
     return found
   }
   if (clock.timers.size > 0) found.push(`${clock.timers.size} timers are left`)
-  // two that ping each other over a wire that is full go on when their patience with it has ended
+  // two sides that ping each other over a full wire continue when their patience has run out
   const patience = applications.some(({ pings }) => pings >= 2) ? 1000 : 0
   if (!isDisturbed(outcome) && outcome.overAt > patience) {
     found.push(`nothing went wrong, and it took ${outcome.overAt} ms`)
@@ -51,7 +51,7 @@ export function violations(outcome: Outcome): string[] {
 
 const HEAD_END = Buffer.from('\r\n\r\n')
 
-/** The control frames behind a head, as far as they are whole. */
+/** The control frames after a head, as far as they are complete. */
 function controlsIn(bytes: Buffer): ReadFrame[] {
   const frames: ReadFrame[] = []
   const head = bytes.indexOf(HEAD_END)
@@ -106,12 +106,12 @@ function checkClose(
   if (wasClean) {
     if (close === undefined) complain('a clean end, and no Close came')
     else if (readCloseBody(close.payload).code !== code) complain(`closed with ${code}, which is not what came`)
-    // whoever gave the wire up may have done so before our answer was there
+    // a side that gave up the wire may have done so before our answer arrived
     const isAnswered = peer.errors.length > 0 || sent.some(frame => frame.opcode === CLOSE)
     if (!isAnswered) complain('a clean end, and its own Close never left')
     if (application.errors.length > 0) complain(`a clean end, and an error: ${application.errors[0]}`)
   } else {
-    // the peer's Close says its code, whether or not ours has left
+    // the close event has the code of the peer's Close, whether or not ours has been sent
     const expected = close === undefined ? 1006 : readCloseBody(close.payload).code
     if (code !== 1006 && code !== expected) complain(`an end that was not clean, with ${code}`)
     if (!isDisturbed(outcome)) complain('1006, though nothing went wrong')
@@ -144,7 +144,7 @@ function checkRemains({ scenario, transport, applications }: Outcome, i: number,
   if (scenario.joins[i] !== 'attach') return
   for (const event of WATCHED) {
     const count = end.listenerCount(event)
-    // Node's own: allowHalfOpen is a listener
+    // Node's own listener, for allowHalfOpen
     const own = event === 'end' && !scenario.allowHalfOpen ? 1 : 0
     if (count > own) complain(`${count} listeners of '${event}' are left`)
   }

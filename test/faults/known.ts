@@ -1,12 +1,12 @@
-// What these runs have found and the library does not hold yet: each is small in findings.test.ts, under the name given here. When
-// it holds, its line goes, and the runs see to it that it goes on holding.
+// Bugs that these runs have found and that are not fixed yet: each has a small test in findings.test.ts, with the name given here. When
+// one is fixed, its line is removed, and the runs check that it stays fixed.
 
 import type { Outcome } from './invariants.js'
 
 interface Known {
-  /** Its test. */
+  /** The name of its test. */
   readonly finding: string
-  /** Whether a violation comes of it. */
+  /** Whether a violation is caused by it. */
   explains(violation: string, outcome: Outcome): boolean
 }
 

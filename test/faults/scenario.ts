@@ -1,5 +1,5 @@
-// One seed comes in; two WebSocketStreams on a faulty wire, with an application on either side, run until all is over; what did
-// not hold comes out. The same seed always makes the same run.
+// Runs one seed: two WebSocketStreams on a faulty wire, with an application on either side, until all is over; returns the rules that
+// were broken. The same seed always makes the same run.
 
 import type { WebSocketOptions } from '../../lib/index.js'
 import { WebSocketStream } from '../../lib/websocket-stream.js'
@@ -10,7 +10,7 @@ import { type Outcome, violations } from './invariants.js'
 import { KNOWN } from './known.js'
 import { type Fault, type Random, Transport } from './transport.js'
 
-/** What a run is made of. */
+/** The choices for a run. */
 export interface Scenario {
   readonly faults: readonly [Fault | null, Fault | null]
   readonly capacity: number
@@ -20,11 +20,11 @@ export interface Scenario {
   readonly joins: readonly ['attach' | 'pipe', 'attach' | 'pipe']
   readonly plans: readonly [Plan, Plan]
   readonly options: readonly [WebSocketOptions, WebSocketOptions]
-  /** Which of them end the connection by themselves, in this order. */
+  /** Which of them end the connection themselves, in this order. */
   readonly enders: readonly (0 | 1)[]
 }
 
-/** Steps after which a run that is not over counts as endless. */
+/** A run with more steps than this counts as endless. */
 const MOST_STEPS = 20000
 
 const pick = <T>(random: Random, ...choices: readonly T[]): T => choices[Math.floor(random() * choices.length)]!
@@ -33,7 +33,7 @@ export function scenarioOf(seed: number): Scenario {
   const random = randomFrom(seed)
   const isFaulty = random() < 0.5
   const fault = (): Fault => {
-    // the handshake alone is some 150 bytes each way
+    // the handshake takes some 150 bytes each way
     const after = Math.floor(random() < 0.4 ? random() * 200 : random() ** 2 * 5000)
     return { kind: pick(random, 'reset', 'end', 'stall'), after }
   }
@@ -42,7 +42,7 @@ export function scenarioOf(seed: number): Scenario {
   const faults = [isFaulty && (!one || first) ? fault() : null, isFaulty && (!one || !first) ? fault() : null] as const
   const order = random() < 0.5 ? ([0, 1] as const) : ([1, 0] as const)
   const plans = [planOf(random), planOf(random)] as const
-  // what is broken, or held up by somebody who does not read, is ended by both
+  // a connection with a broken wire, or with a side that does not read, is ended by both
   const needsBoth = isFaulty || plans.some(({ reader }) => reader === 'nobody')
   return {
     faults,
@@ -79,16 +79,16 @@ const nextTurn = (): Promise<void> => new Promise(resolve => setImmediate(resolv
 
 export interface Run {
   readonly seed: number
-  /** What did not hold. */
+  /** The rules that were broken. */
   readonly violations: readonly string[]
-  /** How much did not hold, and is known. */
+  /** The number of known violations. */
   readonly knownViolations: number
   /** What happened, step by step. */
   readonly log: readonly string[]
   readonly applications: readonly [Application, Application]
 }
 
-/** Runs what `seed` says, or `scenario` with the choices of `seed`. */
+/** Runs the choices of `seed`, with those of `scenario` in their place. */
 export async function run(seed: number, scenario = scenarioOf(seed)): Promise<Run> {
   const log: string[] = []
   const clock = new VirtualClock()
@@ -118,7 +118,7 @@ export async function run(seed: number, scenario = scenarioOf(seed)): Promise<Ru
 class Play {
   readonly transport: Transport
   readonly applications: readonly [Application, Application]
-  /** The time at which both sides had ended. */
+  /** The time when both sides had ended. */
   overAt = 0
   private readonly random: Random
   private readonly enders: (0 | 1)[]
@@ -150,14 +150,14 @@ class Play {
     return this.applications.every(({ closes }) => closes.length > 0)
   }
 
-  /** False where it does not end. */
+  /** False if it does not end. */
   async toTheEnd(): Promise<boolean> {
     for (let steps = 0; steps < MOST_STEPS; steps++) {
       await nextTurn()
       if (!this.isOver) this.overAt = this.clock.now
       else if (!this.isBusy) break
       if (this.step()) continue
-      // what is due in this turn of the event loop comes before the clock
+      // work of this turn of the event loop comes before timers
       await nextTurn()
       await nextTurn()
       if (this.isBusy) continue
@@ -171,7 +171,7 @@ class Play {
   }
 
   private passTime(): boolean {
-    // a connection that is kept alive for ever is one that does not end
+    // a connection that keepalive keeps open for ever does not end
     if (this.clock.now > 100_000_000) return false
     const passed = this.clock.advance()
     if (passed) this.log.push(`time: ${this.clock.now}`)
@@ -183,7 +183,7 @@ class Play {
   }
 
   private step(): boolean {
-    // now and then an end comes while others are still writing
+    // sometimes a side ends while others are still writing
     if (this.enders.length > 0 && this.random() < 0.02) {
       this.applications[this.enders.shift()!].finish()
       return true

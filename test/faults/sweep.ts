@@ -1,10 +1,10 @@
-// One short conversation, and every byte of it as the place of a fault.
+// One short conversation, with a fault at every byte of it.
 
 import { type Run, run, type Scenario } from './scenario.js'
 import type { Fault } from './transport.js'
 
 const KINDS = ['reset', 'end', 'stall'] as const
-/** Bytes of a direction at which faults are placed: the handshake, and some frames. */
+/** The bytes of a direction at which faults are placed: the handshake, and some frames. */
 const BYTES = 300
 
 const plan = { reader: 'listener', actions: 4, ending: 'close', usesView: false } as const
@@ -22,7 +22,7 @@ function scenario(faults: Scenario['faults'], join: 'attach' | 'pipe'): Scenario
   }
 }
 
-/** All runs, one for each byte, kind of fault and direction. */
+/** All runs: one for each byte, kind of fault and direction. */
 export async function* sweep(): AsyncGenerator<{ run: Run; says: string }> {
   for (let after = 0; after < BYTES; after++) {
     for (const kind of KINDS) {

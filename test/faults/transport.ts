@@ -1,11 +1,11 @@
-// A wire in memory that does what networks do, at moments that a seed decides: it cuts and joins what is written, lets it wait,
-// stops for good, ends one direction, or resets both, after any byte. Nothing moves but by `step`.
+// A wire in memory that behaves like a network, at moments chosen by a seed: it splits and joins what is written, delays it,
+// stalls, ends one direction, or resets both, after any byte. Bytes move only in `step`.
 
 import { Duplex } from 'node:stream'
 
 export type Random = () => number
 
-/** What befalls one direction, when so many bytes of it have been delivered. */
+/** A fault of one direction, after this many bytes have been delivered. */
 export interface Fault {
   readonly kind: 'reset' | 'end' | 'stall'
   readonly after: number
@@ -15,24 +15,24 @@ export interface TransportOptions {
   readonly random: Random
   /** From the first end to the second, and back. */
   readonly faults?: readonly [Fault | null, Fault | null]
-  /** Bytes on their way in one direction before a write waits. Default: 65536. */
+  /** Bytes in flight in one direction before a write waits. Default: 65536. */
   readonly capacity?: number
-  /** Bytes that arrive at once, at most, among the first thousand or so: the others would take too long. Default: no limit. */
+  /** Maximum bytes that arrive at once, among about the first thousand: more would take too long. Default: no limit. */
   readonly largest?: number
-  /** Whether an end may go on writing when it has read the end. Default: true. */
+  /** Whether an end may continue to write after it has read the end. Default: true. */
   readonly allowHalfOpen?: boolean
 }
 
-/** So many bytes may arrive in small pieces. */
+/** Bytes that may arrive in small pieces. */
 const SLOWLY = 1000
 
 const failure = (code: string): Error => Object.assign(new Error(code), { code })
 
 /** One end of the wire. */
 export class TransportEnd extends Duplex {
-  /** What leaves here. */
+  /** The direction to which this end writes. */
   readonly out: Direction
-  /** The other end asked for more than it has got. */
+  /** The other end asked for more than has arrived. */
   wantsMore = false
 
   constructor(out: Direction, allowHalfOpen: boolean) {
@@ -59,7 +59,7 @@ export class TransportEnd extends Duplex {
   }
 }
 
-/** Bytes on their way in one direction. */
+/** Bytes in flight in one direction. */
 export class Direction {
   to!: TransportEnd
   from!: TransportEnd
@@ -68,7 +68,7 @@ export class Direction {
   readonly sent: Buffer[] = []
   /** All bytes that have arrived. */
   readonly delivered: Buffer[] = []
-  /** The fault of this direction has come about. */
+  /** The fault of this direction has occurred. */
   hasFailed = false
 
   private queue: Buffer[] = []
@@ -91,7 +91,7 @@ export class Direction {
       callback(failure('EPIPE'))
       return
     }
-    // a copy: a wire keeps no hold on the memory of whoever wrote
+    // a copy: the memory belongs to the writer again when its write is done
     const bytes = Buffer.from(chunk)
     this.sent.push(bytes)
     this.queue.push(bytes)
@@ -107,7 +107,7 @@ export class Direction {
     const { waiting } = this
     this.waiting = null
     waiting?.()
-    // a reset goes past all that is on its way, and past a stall
+    // a reset overtakes all that is in flight, and a stall
     if (isRude && this.random() < 0.5) {
       this.queue = []
       this.queued = 0
@@ -119,7 +119,7 @@ export class Direction {
 
   /** Whether there is anything to do here. */
   get isBusy(): boolean {
-    // who writes to one that is gone hears of it
+    // a writer whose peer is gone gets an error
     if (this.to.destroyed) return !this.from.destroyed && (this.queued > 0 || this.waiting !== null)
     if (this.isOver) return false
     if (this.resets) return true
@@ -132,7 +132,7 @@ export class Direction {
     return this.fault !== null && this.count >= this.fault.after
   }
 
-  /** Lets some bytes arrive, or the end, or a fault. */
+  /** Delivers some bytes, the end, or a fault. */
   step(): void {
     if (this.to.destroyed) this.from.destroy(failure('EPIPE'))
     else if (this.resets) this.reset()
@@ -169,7 +169,7 @@ export class Direction {
   private end(): void {
     this.isOver = true
     if (!this.to.readableEnded) this.to.push(null)
-    // who ended without being gone may still read
+    // an end that has ended its output and was not destroyed may still read
     if (this.isAbandoned) this.queue = []
   }
 
@@ -200,7 +200,7 @@ export class Transport {
     return this.directions.some(direction => direction.isBusy)
   }
 
-  /** Moves one thing, in a direction that the seed chooses. */
+  /** Makes one step, in a direction chosen by the seed. */
   step(): void {
     const busy = this.directions.filter(direction => direction.isBusy)
     busy[Math.floor(this.options.random() * busy.length)]?.step()

@@ -1,11 +1,11 @@
-// What arrives on a wire, for fast-check: right conversations in any fragments, and the same with something wrong in them. Bytes
-// come from test/support/frames, which shares nothing with lib.
+// Bytes on a wire, for fast-check: valid conversations in any fragments, and the same with something wrong in them. The bytes
+// are made by test/support/frames, which shares no code with lib.
 
 import fc, { type Arbitrary } from 'fast-check'
 import type { Message } from '../../lib/protocol/message-joiner.js'
 import { BINARY, CONTINUATION, close, PING, PONG, pattern, TEXT, type WireFrame, wire } from '../support/frames.js'
 
-/** Sizes at which forms of lengths and ways of copying change. */
+/** Sizes at which the form of a length or the way of copying changes. */
 const EDGES = [
   0, 1, 2, 3, 4, 15, 16, 17, 63, 64, 124, 125, 126, 127, 255, 256, 1023, 1024, 4095, 4096, 8191, 8192, 65535, 65536
 ]
@@ -24,18 +24,18 @@ const text = (most: number): Arbitrary<string> =>
     fc.constantFrom('\ufeffa', '\u0000', '\ud7ff\ue000', '\u{10ffff}', '\u0080\u07ff\u0800\uffff')
   )
 
-/** A surrogate on its own becomes U+FFFD on the wire. */
+/** A lone surrogate becomes U+FFFD on the wire. */
 const wellFormed = (string: string): string => Buffer.from(string).toString()
 
-/** A message of at most some `most` bytes. */
+/** A message of about `most` bytes at most. */
 export const message = (most = 65536): Arbitrary<Message> => fc.oneof(text(most), sized(most))
 
 export const messages = (most?: number): Arbitrary<Message[]> => fc.array(message(most), { maxLength: 6 })
 
-/** What is said on a wire, and the frames that say it. */
+/** A conversation, and its frames. */
 export interface Conversation {
   readonly messages: Message[]
-  /** Payloads of pings and pongs, each with its opcode before it. */
+  /** Payloads of pings and pongs, each after its opcode. */
   readonly controls: Buffer[]
   readonly frames: WireFrame[]
 }
@@ -78,9 +78,9 @@ export const conversation: Arbitrary<Conversation> = fc.array(said, { maxLength:
   return { messages: items.map(({ message }) => message), controls, frames }
 })
 
-/** Something that is done to frames before they are written. */
+/** A change to frames before they are written. */
 const wrongFrames = fc.oneof(
-  // two change places, one comes twice, one is left out
+  // two swapped, one repeated, one omitted
   fc.tuple(fc.nat(20), fc.nat(20)).map(([a, b]) => (frames: WireFrame[]) => {
     const [one, two] = [frames[a % frames.length]!, frames[b % frames.length]!]
     return frames.map(frame => (frame === one ? two : frame === two ? one : frame))
@@ -120,7 +120,7 @@ const wrongFrames = fc.oneof(
     ])
 )
 
-/** Something that is done to bytes: flipped bits, parts that are cut off, doubled or lost. */
+/** A change to bytes: flipped bits, parts that are cut off, doubled or lost. */
 export const wrongBytes = fc.oneof(
   fc.array(fc.nat(2 ** 20), { minLength: 1, maxLength: 4 }).map(bits => (wire: Buffer) => {
     const changed = Buffer.from(wire)
@@ -140,14 +140,14 @@ export const wrongBytes = fc.oneof(
 
 const same = <T>(value: T): T => value
 
-/** Bytes that were right before something was done to them, or are still; and whether they are masked. */
+/** Bytes that are valid, or were before a change; and whether they are masked. */
 export const damagedWire: Arbitrary<{ bytes: Buffer; masked: boolean }> = fc
   .record({
     conversation,
     frameFault: fc.option(wrongFrames, { freq: 3 }),
     byteFault: fc.option(wrongBytes, { freq: 2 }),
     masked: fc.boolean(),
-    // now and then the wrong side speaks
+    // sometimes the wrong side speaks
     isOther: fc.integer({ min: 0, max: 9 }).map(n => n === 0)
   })
   .map(({ conversation, frameFault, byteFault, masked, isOther }) => {
@@ -155,19 +155,19 @@ export const damagedWire: Arbitrary<{ bytes: Buffer; masked: boolean }> = fc
     return { bytes: (byteFault ?? same)(wire(masked, ...frames)), masked: masked !== isOther }
   })
 
-/** Where a wire is cut into chunks, as shares of its length. */
+/** Where a wire is split into chunks, as fractions of its length. */
 export const cuts: Arbitrary<number[]> = fc.oneof(
   fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 8 }),
   fc.constant<number[]>([])
 )
 
-/** `bytes` in chunks of their own. */
+/** `bytes` as separate chunks. */
 export function cutAt(bytes: Buffer, cuts: readonly number[]): Buffer[] {
   const ends = [...cuts.map(cut => Math.floor(cut * bytes.length)).sort((a, b) => a - b), bytes.length]
   return ends.map((end, i) => Buffer.from(bytes.subarray(i === 0 ? 0 : ends[i - 1], end)))
 }
 
-/** Names of header fields and their values, as they may stand on a wire. */
+/** Names and values of header fields, as they may appear on a wire. */
 const name = fc.oneof(
   fc.constantFrom('Host', 'X-More', 'Cookie', 'Set-Cookie', 'Origin', '__proto__', 'constructor', 'Accept', 'Upgrade'),
   fc.stringMatching(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,12}$/)

@@ -1,5 +1,5 @@
-// Runs one target on its seeds and on what mutation makes of them, keeps what reached something new, and stops at a finding,
-// which is made as small as it goes.
+// Runs one target on its seeds and on mutations of them, keeps inputs that reached something new, and stops at a finding,
+// which it makes as small as it can.
 
 import { clearHits, clearSeen, takeNews } from './coverage.js'
 import { mutate, type Random } from './mutate.js'
@@ -19,9 +19,9 @@ export interface Limits {
 }
 
 const MAX_LENGTH = 1024
-/** Inputs made from one of the corpus before it is the turn of another. */
+/** Inputs made from one entry of the corpus before the next one is used. */
 const CHILDREN = 64
-/** Tries at making a finding smaller. */
+/** Attempts to make a finding smaller. */
 const SHRINKING = 2000
 
 export class Campaign {
@@ -29,7 +29,7 @@ export class Campaign {
   private readonly words: readonly Buffer[]
   private readonly maxLength: number
   private inputs = 0
-  // what nobody caught, while an input ran
+  // an uncaught error while an input ran
   private uncaught: { error: unknown } | null = null
 
   constructor(
@@ -80,7 +80,7 @@ export class Campaign {
     return null
   }
 
-  // half of the time one of the newest: they are where there is more to find
+  // half of the time one of the newest: there is more to find near them
   private pick(): Buffer {
     const { corpus, random } = this
     const last = corpus.length - 1
@@ -89,7 +89,7 @@ export class Campaign {
     return corpus[last - back]!
   }
 
-  /** Null, or what went wrong. Awaits nothing where the target awaits nothing. */
+  /** Null, or what went wrong. Synchronous if the target is. */
   private try(input: Buffer): { error: unknown } | null | Promise<{ error: unknown } | null> {
     this.inputs++
     this.watchdog.look(input)
@@ -112,7 +112,7 @@ export class Campaign {
     return uncaught
   }
 
-  /** Leaves out what the failure does not need. */
+  /** Removes parts that the failure does not need. */
   private async shrink(failed: Buffer): Promise<{ input: Buffer; error: unknown }> {
     let input = failed
     let { error } = (await this.try(input)) ?? { error: new Error('fails only now and then') }

@@ -1,4 +1,4 @@
-// The words of `npm run fuzz` come in, campaigns are run, and lines that say what came of it go out.
+// Reads the arguments of `npm run fuzz`, runs the campaigns, and prints their results.
 
 import { parseArgs } from 'node:util'
 import { random } from '../support/frames.js'
@@ -49,7 +49,7 @@ function readWishes(args: string[]): Wishes {
   return { targets: targets as Target[], minutes, inputs, seed, replay }
 }
 
-/** Answers the exit status: 1 where there was a finding, 2 where the words make no sense. */
+/** Returns the exit status: 1 if there was a finding, 2 if the arguments are invalid. */
 export async function main(args: string[], seedFolder: string): Promise<number> {
   let wishes: Wishes
   try {

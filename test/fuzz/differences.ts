@@ -1,5 +1,5 @@
-// Where another implementation may differ from this one: what the RFC says about it, and how such a case is recognised. Whatever is
-// not in this table is a fault, of ours or of theirs.
+// Allowed differences to other implementations: what the RFC says, and how such a case is recognised. Any difference that is
+// not in this table is a bug, of ours or of theirs.
 
 import { type Header, headersIn } from './headers-in.js'
 import type { Case, Verdict } from './readers.js'
@@ -7,14 +7,14 @@ import type { Case, Verdict } from './readers.js'
 interface Difference {
   readonly peer: 'ws' | 'wsproto'
   readonly says: string
-  /** The sentence that decides it. */
+  /** The sentence of the RFC that decides it. */
   readonly rfc: string
   explains(ours: Verdict, theirs: Verdict, headers: readonly Header[], given: Case): boolean
 }
 
 const isPrefix = (one: readonly string[], two: readonly string[]): boolean => one.every((event, i) => event === two[i])
 
-/** We saw the fault, and they read on, or wait for more. */
+/** We reported the error, and they read on, or wait for more. */
 const weFailFirst = (ours: Verdict, theirs: Verdict, code: number): boolean =>
   ours.end === `fail ${code}` && isPrefix(ours.events, theirs.events)
 
@@ -91,7 +91,7 @@ function isMessage(event: string): boolean {
   return event.startsWith('text') || event.startsWith('binary')
 }
 
-/** What explains that two verdicts differ; undefined where nothing does, null where they do not. */
+/** The reason why two verdicts may differ; undefined if there is none, null if they do not differ. */
 export function explain(
   peer: Difference['peer'],
   ours: Verdict,

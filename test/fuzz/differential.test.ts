@@ -1,4 +1,4 @@
-// FUZZ_SEED and FUZZ_RUNS as in properties.ts; FUZZ_CASE is a case as a failure prints it, and runs that one alone.
+// FUZZ_SEED and FUZZ_RUNS as in properties.ts; FUZZ_CASE is a case as a failure prints it, and runs only that.
 
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
@@ -16,16 +16,16 @@ const RUNS = Number(process.env['FUZZ_RUNS'] ?? 2000)
 t.setTimeout(300_000)
 
 const ONLY = process.env['FUZZ_CASE']
-/** Cases that are read together. */
+/** Number of cases that are read together. */
 const BATCH = 200
-/** Failures that are told in full. */
+/** Number of failures that are shown in full. */
 const TOLD = 5
 
 const limits = fc.option(fc.constantFrom({ size: 100, fragments: 3 }, { size: 5000, fragments: 100 }), { freq: 2 })
 
 const seeds = readSeeds(fileURLToPath(new URL('seeds', import.meta.url)), 'frame-parser')
 
-/** Short wires, of which more is header than payload. */
+/** Short wires, most of which are headers. */
 const mutated = fc
   .tuple(fc.constantFrom(...seeds), fc.constantFrom(...seeds), fc.nat())
   .map(([seed, other, number]) => {
@@ -49,7 +49,7 @@ function* batches(withLimits: boolean): Generator<Case[]> {
   }
 }
 
-/** What a case looks like in the environment. */
+/** The form of a case in the environment. */
 const spelled = ({ bytes, ...rest }: Case): string => JSON.stringify({ ...rest, bytes: bytes.toString('hex') })
 
 async function compare(

@@ -10,7 +10,7 @@ import type { Target } from './targets/target.js'
 import { TARGETS } from './targets.js'
 import { Watchdog } from './watchdog.js'
 
-/** Inputs of each target: some seconds for all of them together. */
+/** Inputs for each target: all of them together take some seconds. */
 const INPUTS = 4000
 
 t.setTimeout(300_000)
@@ -25,7 +25,7 @@ interface Outcome {
   stderr: string
 }
 
-/** Runs a script in a Node of its own, without what the test runner puts into the environment. */
+/** Runs a script in its own Node process, without the environment of the test runner. */
 function node(...args: string[]): Promise<Outcome> {
   const { NODE_OPTIONS: _, ...env } = process.env
   return new Promise(resolve => {
@@ -62,7 +62,7 @@ t.test('invalid arguments print the usage', async t => {
   t.match(said[0], 'npm run fuzz --')
 })
 
-/** Fails where the bytes behind the first two are BUG, which nobody finds who is not led there byte by byte. */
+/** Fails if the bytes after the first two are BUG, which is found only byte by byte, guided by coverage. */
 function planted(): Target {
   const hits = allot('planted', 3)
   return {

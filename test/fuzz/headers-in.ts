@@ -1,4 +1,4 @@
-// The headers of the frames on a wire, right or wrong, read from the text of RFC 6455 §5.2 alone: enough to say why two readers may
+// Reads the headers of the frames on a wire, valid or not, by the text of RFC 6455 §5.2 only: enough to explain why two readers may
 // differ.
 
 export interface Header {
@@ -9,7 +9,7 @@ export interface Header {
   readonly length: bigint
   /** Whether the length has its shortest form. */
   readonly isShortest: boolean
-  /** Whether all of the frame is there. */
+  /** Whether the frame is complete. */
   readonly isWhole: boolean
 }
 

@@ -1,5 +1,5 @@
-// The TypeScript of lib and of the fuzzer comes in, JavaScript that a fuzzer can run comes out, in a folder of its own. What
-// belongs to lib counts how often each of its branches was taken. Knows nothing of types: the type check is somebody else's.
+// Compiles the TypeScript of lib and of the fuzzer to JavaScript that a fuzzer can run, in a separate folder. The code of
+// lib counts how often each of its branches was taken. Does not check types.
 
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
@@ -18,7 +18,7 @@ const HITS = '__hits'
 /**
  * Compiles what has changed since the last time.
  * @param {string} root - the folder of the project
- * @param {string} out - where the same tree of folders is made
+ * @param {string} out - where the same folders are created
  */
 export function compile(root, out) {
   const self = readFileSync(fileURLToPath(import.meta.url))
@@ -31,7 +31,7 @@ export function compile(root, out) {
       if (existsSync(target) && readFileSync(target, 'utf8').endsWith(mark)) continue
       mkdirSync(dirname(target), { recursive: true })
       const isCounted = folder === 'lib'
-      // another process may be at the same, or be reading it
+      // another process may do the same at this time, or read the file
       const draft = `${target}.${process.pid}`
       writeFileSync(draft, transpile(source, `${folder}/${name}`, isCounted) + mark)
       renameSync(draft, target)

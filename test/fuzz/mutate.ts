@@ -1,9 +1,9 @@
-// An input comes in, one that differs from it a little comes out. Knows no format: what the bytes mean is in the seeds and in the
+// Returns an input that differs a little from the given one. Knows no format: the meaning of the bytes is in the seeds and in the
 // words of the target.
 
 export type Random = () => number
 
-/** Bytes and lengths at which codecs change their ways. */
+/** Bytes and lengths at which codecs change their behaviour. */
 const EDGES = [0x00, 0x01, 0x7d, 0x7e, 0x7f, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a, 0xbf, 0xc0, 0xed, 0xf4, 0xfe, 0xff]
 const WIDE_EDGES = [125, 126, 127, 1000, 1005, 1006, 1015, 1016, 3000, 4999, 5000, 32767, 65535]
 
@@ -32,7 +32,7 @@ const CHANGES: readonly Change[] = [
     const at = upTo(random, bytes.length)
     return set(bytes, at, (bytes[at] ?? 0) ^ (1 << upTo(random, 8)))
   },
-  // one byte: any, one at an edge, one more or less
+  // one byte: any, a boundary value, one more or less
   (bytes, random) => set(bytes, upTo(random, bytes.length), upTo(random, 256)),
   (bytes, random) => set(bytes, upTo(random, bytes.length), EDGES[upTo(random, EDGES.length)]!),
   (bytes, random) => {
@@ -46,7 +46,7 @@ const CHANGES: readonly Change[] = [
     changed.writeUInt16BE(WIDE_EDGES[upTo(random, WIDE_EDGES.length)]!, upTo(random, bytes.length - 1))
     return changed
   },
-  // a part left out, written twice, put elsewhere, cut off
+  // a part removed, repeated, moved, cut off
   (bytes, random) => replace(bytes, ...part(bytes, random), Buffer.alloc(0)),
   (bytes, random) => {
     const [from, to] = part(bytes, random)
@@ -58,7 +58,7 @@ const CHANGES: readonly Change[] = [
     return replace(bytes, at, at, bytes.subarray(from, to))
   },
   (bytes, random) => bytes.subarray(0, upTo(random, bytes.length + 1)),
-  // what other inputs hold
+  // parts of other inputs
   (bytes, random, other) => {
     const at = upTo(random, bytes.length + 1)
     return replace(bytes, at, at, other.subarray(...part(other, random)))
@@ -101,7 +101,7 @@ export function mutate(
   maxLength: number
 ): Buffer {
   let changed = bytes
-  // mostly one change: two at once are seldom both of use
+  // mostly one change: two at once are rarely both useful
   do {
     changed = CHANGES[upTo(random, CHANGES.length)]!(changed, random, other, words)
   } while (random() < 0.4)

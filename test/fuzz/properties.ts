@@ -1,4 +1,4 @@
-// How properties are checked: with one seed, which is printed, so that every run of the tests is the same; another one, more runs,
+// Checks properties with a fixed seed, which is printed, so that every run of the tests is the same; another seed, more runs,
 // or the path to one failure come from the environment:
 //
 //     FUZZ_SEED=7 FUZZ_RUNS=10000 npx tap test/fuzz/protocol.test.ts

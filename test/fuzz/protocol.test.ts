@@ -17,7 +17,7 @@ import { frameParser, joiner } from './targets/frames.js'
 
 const NO_LIMIT = { maxFrameSize: 2 ** 40, maxMessageSize: 2 ** 40, maxFragments: 2 ** 40 }
 
-/** What a reader makes of chunks that are right. */
+/** What a reader returns for valid chunks. */
 function read(masked: boolean, chunks: Buffer[], owned = false): { messages: Message[]; controls: Buffer[] } {
   const parser = new FrameParser({ masked, ...NO_LIMIT })
   const joiner = new MessageJoiner(NO_LIMIT)
@@ -64,7 +64,7 @@ t.test('written frames are read again, in fragments of any size, with control fr
       for (let frame = cutter.next(); frame !== null; frame = cutter.next()) writer.add(frame)
       const ping = pings[i]
       if (ping != null) writer.addUrgent(new Frame(Opcode.Ping, ping))
-      // now and then what waits is taken, and now and then it goes on waiting
+      // sometimes the waiting frames are taken, and sometimes they continue to wait
       const waiting = writer.size
       if (i % 2 === 1) {
         const taken = writer.take()
@@ -80,7 +80,7 @@ t.test('written frames are read again, in fragments of any size, with control fr
     const { messages, controls } = read(masked, cutAt(bytes, cuts), true)
     mustEqual(messages, sent, 'messages')
     const sentPings = sent.flatMap((_, i) => (pings[i] == null ? [] : [pings[i]]))
-    // they may overtake messages, and each other never
+    // they may overtake messages, but never each other
     mustEqual(
       controls.map(bytes => bytes.subarray(1)),
       sentPings,
@@ -178,7 +178,7 @@ t.test('text is checked in pieces as Node checks the whole, and an invalid byte 
     let checked = 0
     for (let end = 1; end <= text.length; end++) {
       checked = checkUtf8(text, checked, end)
-      // what can still become right is right so far: a decoder that expects more says the same
+      // a prefix that can still become valid is valid so far: a decoder that waits for more agrees
       if (checked >= 0 !== isRight(text.subarray(0, end), true)) throw new Error(`differs at ${end}`)
       if (checked < 0) return
     }

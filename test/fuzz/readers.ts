@@ -1,5 +1,5 @@
-// The bytes behind a handshake come in; what each of three implementations makes of them comes out, in one form: messages and
-// control frames in their order, and how it ends.
+// Reads the bytes after a handshake with each of three implementations; returns the results in one form: messages and
+// control frames in their order, and the end.
 
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
@@ -12,20 +12,20 @@ import { stopChild, type TestLike } from '../support/peers.js'
 import { pieces } from './targets/target.js'
 import { headFor, MemoryWire, nextTurn } from './targets/whole.js'
 
-/** A wire, and who reads it. */
+/** A wire, and its reader. */
 export interface Case {
   readonly bytes: Buffer
-  /** Whether a server reads it, which asks for masks. */
+  /** Whether a server reads it, which requires masks. */
   readonly isServer: boolean
   readonly limits: { readonly size: number; readonly fragments: number } | null
-  /** How it is cut for our own reader; the others get it whole. */
+  /** How it is split for our reader; the others get it whole. */
   readonly cut: number
 }
 
 export interface Verdict {
   /** As `text 48656c6c6f`, with the payload in hexadecimal digits. */
   readonly events: readonly string[]
-  /** `open` where more may come, `close CODE REASON` after a Close, `fail CODE` where a rule was broken. */
+  /** `open` if more may come, `close CODE REASON` after a Close, `fail CODE` if a rule was broken. */
   readonly end: string
 }
 
@@ -66,12 +66,12 @@ interface WsReceiver {
 }
 
 const require = createRequire(import.meta.url)
-// not among the package's exports for require, nor among its types
+// neither among the package's exports for require, nor among its types
 const Receiver = require(join(dirname(require.resolve('ws/package.json')), 'lib', 'receiver.js')) as new (
   options: object
 ) => WsReceiver
 
-/** The Receiver of ws, which works as it is called. */
+/** The Receiver of ws, which works synchronously. */
 export function readWithWs({ bytes, isServer, limits }: Case): Verdict {
   const receiver = new Receiver({ isServer, maxPayload: limits?.size ?? 0, maxFragments: limits?.fragments ?? 0 })
   const events: string[] = []

@@ -1,5 +1,5 @@
 // npm run fuzz -- --minutes 10 [--target frame-parser,whole] [--seed 1] [--inputs 1000000] [--replay <hex> --target <name>]
-// Compiles what is to be run, with counters in lib, and hands over to the command line.
+// Compiles the targets, with counters in lib, and runs the command line.
 
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'

@@ -1,5 +1,5 @@
-// The seeds of a target: a text file, one input in hexadecimal digits on each line, blanks between them and behind '#' whatever
-// helps to read it.
+// The seeds of a target: a text file with one input in hexadecimal digits on each line; blanks, and comments after '#',
+// are ignored.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

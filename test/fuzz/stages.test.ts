@@ -12,7 +12,7 @@ import { whole } from './targets/whole.js'
 const asText = (messages: readonly Message[]): string =>
   messages.map(message => `${typeof message} ${Buffer.from(message as string).toString('hex')}`).join('\n')
 
-/** What comes out of a stage, until it ends or is destroyed. */
+/** The output of a stage, until it ends or is destroyed. */
 async function outcome(stage: Readable): Promise<{ items: unknown[]; error: Error | null }> {
   const items: unknown[] = []
   try {
@@ -68,7 +68,7 @@ t.test('with any error in a wire, a decoder on its own ends or is destroyed with
 
 t.test('with any error in a wire, a connection ends with the messages and the code of the codecs', async t => {
   const property = fc.asyncProperty(damagedWire, fc.nat(255), fc.nat(63), async ({ bytes, masked }, cut, flags) => {
-    // bit 0 is the role, bit 1 a head of its own
+    // bit 0 is the role, bit 1 selects a separate head
     await whole.run(Buffer.concat([Buffer.from([(flags << 2) | (masked ? 0 : 1), cut]), bytes]))
   })
   await holds(t, property, 1000)

@@ -1,4 +1,4 @@
-// All fuzz targets. A new one is a line here, and a file of seeds of the same name in seeds/.
+// All fuzz targets. To add one, add a line here, and a file of seeds with its name in seeds/.
 
 import { deflate } from './targets/deflate.js'
 import { drafts } from './targets/drafts.js'

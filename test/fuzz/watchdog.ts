@@ -1,5 +1,5 @@
-// Sees that inputs come to an end. It lives in a thread of its own, since an input that never ends leaves none of this one: it then
-// says how to repeat that input, and ends the process.
+// Ends inputs that do not end themselves. It runs in its own thread, since such an input blocks the main thread: it prints
+// how to repeat that input, and ends the process.
 
 import { Worker } from 'node:worker_threads'
 

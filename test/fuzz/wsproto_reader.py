@@ -1,5 +1,5 @@
-# Wires come in on stdin, what wsproto reads in them goes out as lines of JSON. A case is its length in four bytes, a byte that is 1
-# where a server reads, and the bytes of the wire; a length of 0xffffffff asks for the answers so far.
+# Reads wires on stdin; writes what wsproto reads in them as lines of JSON. A case is its length in four bytes, a byte that is 1
+# if a server reads, and the bytes of the wire; a length of 0xffffffff asks for the results so far.
 
 import json
 import struct

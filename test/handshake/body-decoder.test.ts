@@ -1,4 +1,4 @@
-// The body of a request, whole, byte by byte and with something behind it.
+// The body of a request: whole, byte by byte, and with bytes after it.
 
 import t from 'tap'
 import { BodyDecoder, type BodyLength, bodyLength, expectsContinue } from '../../lib/handshake/body-decoder.js'
@@ -8,7 +8,7 @@ import { caught, request } from './requests.js'
 const lengthOf = (fields: Record<string, string | string[]>, line = 'POST / HTTP/1.1') =>
   bodyLength(request(fields, line))
 
-/** What was decoded, and what stood behind it; null where the body is not over. */
+/** The decoded body, and the bytes after it; null if the body is not complete. */
 function decode(length: BodyLength, pieces: readonly Buffer[]): { body: string; rest: string | null } {
   const decoder = new BodyDecoder(length)
   let body = ''

@@ -11,7 +11,7 @@ const client = (options: WebSocketOptions = {}, url = 'ws://example.com/chat') =
 
 const parse = (bytes: Buffer) => new HeadParser(REQUEST, settings()).parse(bytes)!
 
-/** A client and the right answer to it, whose fields can be changed: null removes one, an array multiplies it. */
+/** A client and the right response to it, whose fields can be changed: null removes one, an array multiplies it. */
 function pair(changes: Record<string, string | string[] | null> = {}, options: WebSocketOptions = {}, offer = '') {
   const side = client(options)
   const server = new ServerHandshake(parse(side.request(offer)), settings())
@@ -21,7 +21,7 @@ function pair(changes: Record<string, string | string[] | null> = {}, options: W
   for (const [name, value] of Object.entries(fields)) {
     for (const item of value === null ? [] : [value].flat()) head.push(`${name}: ${item}`)
   }
-  return { side, answer: latin1(`${head.join('\r\n')}\r\n\r\n`) }
+  return { side, response: latin1(`${head.join('\r\n')}\r\n\r\n`) }
 }
 
 function received(side: ClientHandshake, chunks: Buffer[]): Established {
@@ -29,7 +29,7 @@ function received(side: ClientHandshake, chunks: Buffer[]): Established {
     const established = side.receive(chunk)
     if (established !== null) return { ...established, rest: Buffer.concat([established.rest, ...chunks.slice(i + 1)]) }
   }
-  throw new Error('the answer has no end')
+  throw new Error('the response has no end')
 }
 
 t.test('the request has the fields of RFC 6455 §4.1', async t => {
@@ -92,8 +92,8 @@ t.test('A14: values that would break the head are a TypeError', async t => {
 t.test('a valid response opens the connection, in pieces of any size', async t => {
   for (const [way, cut] of Object.entries(WAYS)) {
     for (const frames of ['', '\x81\x01a']) {
-      const { side, answer } = pair({ 'X-A': 'b' })
-      const { headers, rest, ...others } = received(side, cut(Buffer.concat([answer, latin1(frames)])))
+      const { side, response } = pair({ 'X-A': 'b' })
+      const { headers, rest, ...others } = received(side, cut(Buffer.concat([response, latin1(frames)])))
       const wanted = { status: 101, protocol: '', extensions: '', version: 'hybi-13', url: 'ws://example.com/chat' }
       t.same(others, wanted, way)
       t.equal(headers['x-a'], 'b')
@@ -119,8 +119,8 @@ t.test('client and server agree in each version', async t => {
 })
 
 t.test('Upgrade and Connection of a response are case-insensitive', async t => {
-  const { side, answer } = pair({ Upgrade: 'WebSocket', Connection: 'keep-alive, UPGRADE' })
-  t.ok(side.receive(answer))
+  const { side, response } = pair({ Upgrade: 'WebSocket', Connection: 'keep-alive, UPGRADE' })
+  t.ok(side.receive(response))
 })
 
 const OFFER = 'x; y, z'
@@ -147,16 +147,32 @@ const WRONG: Record<string, Record<string, string | string[] | null>> = {
 
 t.test('an invalid response is an error that contains it', async t => {
   for (const [what, changes] of Object.entries(WRONG)) {
-    const { side, answer } = pair({ 'X-A': 'b', ...changes }, { protocols: ['a', 'b'] }, OFFER)
-    const error = caught(() => side.receive(answer))
+    const { side, response } = pair({ 'X-A': 'b', ...changes }, { protocols: ['a', 'b'] }, OFFER)
+    const error = caught(() => side.receive(response))
     t.match(error, { code: 'WS_ERR_BAD_RESPONSE', status: 101, fault: 'peer', headers: { 'x-a': 'b' } }, what)
   }
 })
 
+t.test('the error names the field that is wrong, and an extension that was not offered', async t => {
+  const cases: [Record<string, string | string[] | null>, object][] = [
+    [{ Upgrade: null }, { field: 'upgrade' }],
+    [{ Connection: 'close' }, { field: 'connection' }],
+    [{ 'Sec-WebSocket-Accept': null }, { field: 'sec-websocket-accept' }],
+    [{ 'Sec-WebSocket-Protocol': 'c' }, { field: 'sec-websocket-protocol' }],
+    [{ 'Sec-WebSocket-Protocol': ['a', 'a'] }, { field: 'sec-websocket-protocol' }],
+    [{ 'Sec-WebSocket-Extensions': 'x;' }, { field: 'sec-websocket-extensions' }],
+    [{ 'Sec-WebSocket-Extensions': 'x, w' }, { field: 'sec-websocket-extensions', extension: 'w' }]
+  ]
+  for (const [changes, details] of cases) {
+    const { side, response } = pair(changes, { protocols: ['a', 'b'] }, OFFER)
+    t.same(caught(() => side.receive(response)).details, details)
+  }
+})
+
 t.test('a second accept value is an error, even an equal one', async t => {
-  const { side, answer } = pair()
-  const line = lines(answer).find(text => text.startsWith('Sec-WebSocket-Accept'))
-  const twice = latin1(answer.toString('latin1').replace(`${line}\r\n`, `${line}\r\n${line}\r\n`))
+  const { side, response } = pair()
+  const line = lines(response).find(text => text.startsWith('Sec-WebSocket-Accept'))
+  const twice = latin1(response.toString('latin1').replace(`${line}\r\n`, `${line}\r\n${line}\r\n`))
   t.match(
     caught(() => side.receive(twice)),
     { code: 'WS_ERR_BAD_RESPONSE' }
@@ -165,29 +181,29 @@ t.test('a second accept value is an error, even an equal one', async t => {
 
 t.test('an extension or subprotocol is an error if none was offered', async t => {
   for (const changes of [{ 'Sec-WebSocket-Extensions': 'x' }, { 'Sec-WebSocket-Protocol': 'a' }]) {
-    const { side, answer } = pair(changes)
+    const { side, response } = pair(changes)
     t.match(
-      caught(() => side.receive(answer)),
+      caught(() => side.receive(response)),
       { code: 'WS_ERR_BAD_RESPONSE', message: /not offered/ }
     )
   }
 })
 
 t.test('extensions may be spread over several lines (RFC 6455, erratum 3433)', async t => {
-  const { side, answer } = pair({ 'Sec-WebSocket-Extensions': ['x;y="1"', 'z'] }, {}, OFFER)
-  t.equal(side.receive(answer)?.extensions, 'x; y=1, z')
+  const { side, response } = pair({ 'Sec-WebSocket-Extensions': ['x;y="1"', 'z'] }, {}, OFFER)
+  t.equal(side.receive(response)?.extensions, 'x; y=1, z')
 })
 
 t.test('an empty field of extensions chooses none (RFC 9110 §5.6.1.2)', async t => {
   for (const value of ['', ',', ' ,']) {
-    const { side, answer } = pair({ 'Sec-WebSocket-Extensions': value }, {}, OFFER)
-    t.equal(side.receive(answer)?.extensions, '', value)
+    const { side, response } = pair({ 'Sec-WebSocket-Extensions': value }, {}, OFFER)
+    t.equal(side.receive(response)?.extensions, '', value)
   }
 })
 
 t.test('a 101 of HTTP/1.0 is an error', async t => {
-  const { side, answer } = pair()
-  const old = latin1(answer.toString('latin1').replace('HTTP/1.1', 'HTTP/1.0'))
+  const { side, response } = pair()
+  const old = latin1(response.toString('latin1').replace('HTTP/1.1', 'HTTP/1.0'))
   t.match(
     caught(() => side.receive(old)),
     { code: 'WS_ERR_HTTP_VERSION', status: 101 }
@@ -209,9 +225,9 @@ t.test('A03: malformed and endless responses are errors', async t => {
 t.test('interim responses are skipped, up to the size of 16 heads', async t => {
   const interim = 'HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n'
   for (const [way, cut] of Object.entries(WAYS)) {
-    const { side, answer } = pair({}, { maxHeaderSize: 400 })
+    const { side, response } = pair({}, { maxHeaderSize: 400 })
     const most = Math.floor((16 * 400) / interim.length)
-    t.ok(received(side, cut(Buffer.concat([latin1(interim.repeat(most)), answer]))), way)
+    t.ok(received(side, cut(Buffer.concat([latin1(interim.repeat(most)), response]))), way)
     const endless = client({ maxHeaderSize: 400 })
     const error = caught(() => received(endless, cut(latin1(interim.repeat(most + 1)))))
     t.match(error, { code: 'WS_ERR_HEAD_TOO_LARGE', status: 0, message: /interim/ }, way)
@@ -220,9 +236,9 @@ t.test('interim responses are skipped, up to the size of 16 heads', async t => {
 
 t.test('an empty line before a response is skipped, also before an interim one', async t => {
   for (const [way, cut] of Object.entries(WAYS)) {
-    const { side, answer } = pair()
+    const { side, response } = pair()
     const before = latin1('\r\nHTTP/1.1 100 Continue\r\n\r\n\r\n')
-    t.ok(received(side, cut(Buffer.concat([before, answer]))), way)
+    t.ok(received(side, cut(Buffer.concat([before, response]))), way)
   }
   t.match(
     caught(() => client().receive(latin1('\r\n\r\n\r\n'))),
@@ -231,10 +247,10 @@ t.test('an empty line before a response is skipped, also before an interim one',
 })
 
 t.test('another status is an error with status, fields and body', async t => {
-  const answer = latin1('HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\nX-A: b\r\n\r\nabcdef')
+  const response = latin1('HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\nX-A: b\r\n\r\nabcdef')
   for (const [way, cut] of Object.entries(WAYS)) {
     const side = client()
-    const error = caught(() => cut(answer).map(chunk => side.receive(chunk)))
+    const error = caught(() => cut(response).map(chunk => side.receive(chunk)))
     t.match(error, { code: 'WS_ERR_UNEXPECTED_STATUS', status: 404, fault: 'peer', headers: { 'x-a': 'b' } }, way)
     t.equal(error.message, 'unexpected server response: 404')
     t.equal(error.body.toString(), 'abc')
@@ -278,8 +294,8 @@ t.test('the end of the wire before the response is an error with what has arrive
 })
 
 t.test('the bytes after a response are a view of their chunk', async t => {
-  const { side, answer } = pair()
-  const chunk = Buffer.concat([answer, latin1('frames')])
+  const { side, response } = pair()
+  const chunk = Buffer.concat([response, latin1('frames')])
   t.equal(side.receive(chunk)?.rest.buffer, chunk.buffer)
 })
 

@@ -84,7 +84,7 @@ t.test('A14: control characters in a URL are a TypeError, though new URL() would
   }
 })
 
-t.test('a host without a scheme is told what its URL may be', async t => {
+t.test('the error for a host without a scheme suggests URLs', async t => {
   for (const given of ['localhost:8080', 'localhost', '127.0.0.1:8080/chat?a=1', '[::1]:80', 'www.example/chat']) {
     const message = new RegExp(`; did you mean ws://${given.replace(/[[\]?.]/g, '\\$&')} \\?$`)
     t.throws(() => readUrl(given), { name: 'SyntaxError', message })

@@ -1,4 +1,4 @@
-// CONNECT: the request for a tunnel, and what is made of a proxy's answer.
+// CONNECT: the request for a tunnel, and how a proxy's response is read.
 
 import t from 'tap'
 import {
@@ -17,11 +17,11 @@ function handshake(changes: Partial<ConstructorParameters<typeof ConnectHandshak
   return new ConnectHandshake({ authority: 'a.example:443', headers: [], authorization: '', ...LIMITS, ...changes })
 }
 
-/** Feeds all chunks up to the one that completes the answer; the rest of them stands behind it. */
+/** Feeds all chunks up to the one that completes the response; the bytes after it are appended to its `rest`. */
 function received(side: ConnectHandshake, chunks: Buffer[]): Connected | null {
   for (const [i, chunk] of chunks.entries()) {
-    const answer = side.receive(chunk)
-    if (answer !== null) return { ...answer, rest: Buffer.concat([answer.rest, ...chunks.slice(i + 1)]) }
+    const response = side.receive(chunk)
+    if (response !== null) return { ...response, rest: Buffer.concat([response.rest, ...chunks.slice(i + 1)]) }
   }
   return null
 }
@@ -89,11 +89,11 @@ t.test('any 2xx opens the tunnel, and the bytes after the head come from it', as
   for (const first of ['HTTP/1.1 200 OK', 'HTTP/1.0 200 Connection established', 'HTTP/1.1 299', 'HTTP/1.1 204 No']) {
     for (const rest of ['', 'abc']) {
       for (const [way, cut] of Object.entries(WAYS)) {
-        // RFC 9110 §9.3.6: what these say is not so
+        // RFC 9110 §9.3.6: these fields are ignored
         const head = `${first}\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\nVia: x\r\n\r\n`
-        const answer = received(handshake(), cut(latin1(head + rest)))
-        t.match(answer, { status: Number(first.slice(9, 12)), headers: { via: 'x' } }, `${first}, ${way}`)
-        t.equal(String(answer?.rest), rest)
+        const response = received(handshake(), cut(latin1(head + rest)))
+        t.match(response, { status: Number(first.slice(9, 12)), headers: { via: 'x' } }, `${first}, ${way}`)
+        t.equal(String(response?.rest), rest)
       }
     }
   }

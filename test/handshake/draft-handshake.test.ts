@@ -27,7 +27,7 @@ const request75 = (changes: Changes = {}, line?: string) => request({ ...NONE, .
 const request76 = (changes: Changes = {}, line?: string) => request({ ...NONE, ...UPGRADE, ...KEYS, ...changes }, line)
 
 const DRAFTS = { 'hixie-75': request75, 'hixie-76': request76 } as const
-/** What stands before Origin, Location and Protocol. */
+/** The lines before Origin, Location and Protocol. */
 const PREFIX = { 'hixie-75': 'WebSocket-', 'hixie-76': 'Sec-WebSocket-' } as const
 const VERSIONS = ['hixie-75', 'hixie-76'] as const
 

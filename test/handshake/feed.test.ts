@@ -1,7 +1,7 @@
 import t from 'tap'
 import { growth, LINEAR } from './feed.js'
 
-/** Turns of a loop that cannot be left out. */
+/** Iterations of a loop that the engine cannot optimise away. */
 function spin(turns: number): number {
   let sum = 0
   for (let i = 0; i < turns; i++) sum = (sum + i) | 0

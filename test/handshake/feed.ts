@@ -1,6 +1,6 @@
-// Ways to bring the same bytes to a parser, and a measure of growth that needs no clock of known speed.
+// Ways to feed the same bytes to a parser, and a measure of growth that does not depend on the speed of the machine.
 
-/** How a parser is fed: each case of a head runs through all of these. */
+/** The ways to feed a parser: each case of a head runs through all of them. */
 export const WAYS: Record<string, (bytes: Buffer) => Buffer[]> = {
   whole: bytes => [bytes],
   'byte by byte': bytes => Array.from(bytes, (_, i) => bytes.subarray(i, i + 1)),
@@ -13,18 +13,18 @@ export const WAYS: Record<string, (bytes: Buffer) => Buffer[]> = {
 
 export const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1')
 
-/** Far from 64, and high enough for noise. */
+/** Far below 64, and high enough for noise. */
 export const LINEAR = 24
 
 /**
- * How many times longer `work` takes for an input eight times as large: 8 where it is linear, 64 where it is quadratic.
- * The best of several runs counts, and the least of several measurements, so that a busy machine does not.
+ * How many times longer `work` takes for an input eight times as large: 8 if it is linear, 64 if it is quadratic.
+ * The best of several runs, each the minimum of several measurements, so that a busy machine does not matter.
  */
 export function growth(work: (size: number) => () => void, size = 65536): number {
   const [small, large] = [work(size / 8), work(size)]
   let least = Number.POSITIVE_INFINITY
   for (let i = 0; i < 6 && least > LINEAR; i++) {
-    // what takes no time at all is no quadratic work either: 50 µs are the ground
+    // work that takes no time is not quadratic either: 50 µs is the minimum
     const ground = Math.max(best(small), 50)
     least = Math.min(least, best(large) / ground)
   }
@@ -32,8 +32,8 @@ export function growth(work: (size: number) => () => void, size = 65536): number
 }
 
 /**
- * Microseconds of this process at the least of several runs: those in which the machine does something else do not count.
- * @param run - some ten microseconds of work at least
+ * Microseconds of the fastest of several runs, so that interruptions by other processes do not count.
+ * @param run - at least some ten microseconds of work
  */
 export function best(run: () => void, runs = 7): number {
   let least = Number.POSITIVE_INFINITY

@@ -12,7 +12,7 @@ const TRAILERS = {
   'and blanks behind it': ' \t '
 }
 
-/** The head in `text`, which the last of the chunks must complete, and what was behind it. */
+/** The head in `text`, which the last chunk must complete, and the bytes after it. */
 function read<T extends RequestHead | ResponseHead>(parser: HeadParser<T>, chunks: Buffer[]): [T, Buffer] {
   for (const [i, chunk] of chunks.entries()) {
     const head = parser.parse(chunk)
@@ -75,11 +75,11 @@ t.test('rare but valid heads', async t => {
   t.equal(request("!#$%&'*+-.^_`|~9aZ / HTTP/1.1\r\n\r\n").method, "!#$%&'*+-.^_`|~9aZ", 'any token as a method')
   t.equal(request('GET / HTTP/1.1\r\nA: \xa0\xe9\xa0\r\n\r\n').headers['a'], '\xa0\xe9\xa0', 'obs-text is latin1')
   t.equal(request('GET / HTTP/1.1\r\nA: b\tc: d\r\n\r\n').headers['a'], 'b\tc: d', 'tabs and colons within a value')
-  t.equal(response('\r\nHTTP/1.1 200 OK\r\n\r\n').status, 200, 'and one in front of an answer')
+  t.equal(response('\r\nHTTP/1.1 200 OK\r\n\r\n').status, 200, 'and one in front of a response')
   t.equal(response('HTTP/1.1 200\r\n\r\n').statusText, '', 'no reason, and no space before it')
   t.equal(response('HTTP/1.1 200 \r\n\r\n').statusText, '', 'no reason')
   t.equal(response('HTTP/1.1 200 \xe9 a\r\n\r\n').statusText, '\xe9 a', 'a reason in latin1')
-  t.equal(response('HTTP/1.0 407 No\r\n\r\n').httpVersion, '1.0', 'an answer of HTTP/1.0')
+  t.equal(response('HTTP/1.0 407 No\r\n\r\n').httpVersion, '1.0', 'a response of HTTP/1.0')
 })
 
 t.test('repeated fields are joined as node:http does', async t => {
@@ -203,8 +203,8 @@ t.test('A03: the size of a head is limited', async t => {
       `one byte more, ${way}`
     )
   }
-  const answer = latin1(`HTTP/1.1 200 OK\r\nA: ${'b'.repeat(2000)}`)
-  t.match(failure(new HeadParser(RESPONSE, { ...LIMITS, maxHeaderSize: 2000 }), [answer]), {
+  const bytes = latin1(`HTTP/1.1 200 OK\r\nA: ${'b'.repeat(2000)}`)
+  t.match(failure(new HeadParser(RESPONSE, { ...LIMITS, maxHeaderSize: 2000 }), [bytes]), {
     code: 'WS_ERR_HEAD_TOO_LARGE',
     status: 0
   })

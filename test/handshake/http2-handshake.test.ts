@@ -1,4 +1,4 @@
-// The opening handshake on HTTP/2 (RFC 8441), both sides, as header fields that never see a stream.
+// The opening handshake on HTTP/2 (RFC 8441), both sides, as header fields, without a stream.
 
 import t, { type Test } from 'tap'
 import { HandshakeError } from '../../lib/errors.js'
@@ -15,7 +15,7 @@ const REQUEST: Http2Headers = {
   'sec-websocket-version': '13'
 }
 
-/** A right request, with these fields in place of others; undefined leaves one out. */
+/** A valid request with changed fields; undefined removes one. */
 const changed = (changes: Http2Headers): Http2Headers =>
   Object.fromEntries(Object.entries({ ...REQUEST, ...changes }).filter(([, value]) => value !== undefined))
 
@@ -281,8 +281,8 @@ t.test('a client', async t => {
   t.test('accepts a valid 200', async t => {
     const handshake = client({ protocols: ['a', 'b'] })
     handshake.request('permessage-deflate, x-y')
-    const answer = { ':status': 200, 'sec-websocket-protocol': 'b', 'sec-websocket-extensions': 'x-y; a="b"' }
-    t.match(handshake.answer(answer), {
+    const head = { ':status': 200, 'sec-websocket-protocol': 'b', 'sec-websocket-extensions': 'x-y; a="b"' }
+    t.match(handshake.take(head), {
       status: 200,
       protocol: 'b',
       extensions: 'x-y; a=b',
@@ -290,15 +290,15 @@ t.test('a client', async t => {
       url: 'wss://example.com/chat',
       headers: { 'sec-websocket-protocol': 'b' }
     })
-    t.match(client().answer({ ':status': 200 }), { protocol: '', extensions: '' })
-    t.match(client().answer({ ':status': 200, 'sec-websocket-extensions': ' ,' }), { extensions: '' })
+    t.match(client().take({ ':status': 200 }), { protocol: '', extensions: '' })
+    t.match(client().take({ ':status': 200, 'sec-websocket-extensions': ' ,' }), { extensions: '' })
   })
 
   t.test('refuses a response with something that was not offered', async t => {
     const wrong = (fields: Http2Headers): void => {
       const handshake = client({ protocols: ['a', 'b'] })
       handshake.request('permessage-deflate')
-      const error = failure(() => handshake.answer({ ':status': 200, ...fields }))
+      const error = failure(() => handshake.take({ ':status': 200, ...fields }))
       t.match(error, { code: 'WS_ERR_BAD_RESPONSE', status: 200 }, JSON.stringify(fields))
     }
     for (const name of ['c', '', 'a, b', 'A']) wrong({ 'sec-websocket-protocol': name })
@@ -309,7 +309,7 @@ t.test('a client', async t => {
   t.test('keeps the body of any other response, up to a limit', async t => {
     for (const status of [101, 204, 302, 403, 500]) {
       const handshake = client()
-      t.equal(handshake.answer({ ':status': status, 'x-a': 'a' }), null)
+      t.equal(handshake.take({ ':status': status, 'x-a': 'a' }), null)
       handshake.takeBody(Buffer.from('no, '))
       handshake.takeBody(Buffer.from('thanks'))
       const error = failure(() => handshake.end())
@@ -318,7 +318,7 @@ t.test('a client', async t => {
     }
     // A25
     const endless = client()
-    endless.answer({ ':status': 500 })
+    endless.take({ ':status': 500 })
     endless.takeBody(Buffer.alloc(65535))
     t.equal(failure(() => endless.takeBody(Buffer.alloc(100))).body.length, 65536)
   })

@@ -86,8 +86,8 @@ t.test('A14: values that cannot be sent are a TypeError', async t => {
 
 t.test('the response to a handshake error has its status and message', async t => {
   const version = caught(() => new ServerHandshake(request({ 'Sec-WebSocket-Version': '9' }), settings()))
-  const answer = refusalFor(version)
-  t.same(lines(answer.bytes), [
+  const response = refusalFor(version)
+  t.same(lines(response.bytes), [
     'HTTP/1.1 426 Upgrade Required',
     'Connection: close, Upgrade',
     'Upgrade: websocket',
@@ -97,7 +97,7 @@ t.test('the response to a handshake error has its status and message', async t =
     '',
     version.message
   ])
-  t.match(answer.headers, version.headers, 'and the error names the fields')
+  t.match(response.headers, version.headers, 'and the error names the fields')
   t.equal(refusalFor(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { status: 408 })).status, 408)
   t.equal(refusalFor(new HandshakeError('WS_ERR_MALFORMED_HEAD')).status, 400, 'which is 400 where there is none')
 })

@@ -5,11 +5,11 @@ import { HeadParser, REQUEST, type RequestHead } from '../../lib/handshake/head-
 import { readOptions, type Settings, type WebSocketOptions } from '../../lib/options.js'
 import { latin1 } from './feed.js'
 
-/** The key and the answer to it that RFC 6455 §1.3 has as its example. */
+/** The example of RFC 6455 §1.3: the key, and the accept value for it. */
 export const KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
 export const ACCEPT = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo='
 
-/** A right request, whose lines can be replaced by name, removed with null, or multiplied. */
+/** A valid request, whose lines can be replaced by name, removed with null, or repeated. */
 export function request(
   changes: Record<string, string | string[] | null> = {},
   line = 'GET /chat HTTP/1.1'

@@ -9,7 +9,7 @@ const body = (fields: string[], limit = 100, status = 400): ResponseBody => {
   return new ResponseBody(new HeadParser(RESPONSE, settings()).parse(latin1(head))!, limit)
 }
 
-/** What is kept of `text`, and whether the body was over with it. */
+/** The bytes that are kept of `text`, and whether the body ended with it. */
 function read(reader: ResponseBody, chunks: Buffer[]): [string, boolean] {
   for (const chunk of chunks) if (reader.write(chunk)) return [reader.bytes.toString('latin1'), true]
   return [reader.bytes.toString('latin1'), false]

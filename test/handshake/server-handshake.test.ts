@@ -283,7 +283,7 @@ t.test('A20: an origin that is not listed gets 403', async t => {
   t.ok(handshake({ Origin: 'https://anything' }), 'without the option nothing is checked')
 })
 
-t.test('a request without an origin is refused by a list of origins, and the answer says so', async t => {
+t.test('a request without an origin is refused by a list of origins, and the response says so', async t => {
   const message = 'this origin is not allowed: the request has no Origin, and origins is set'
   t.match(refused({}, { origins: ['http://a'] }), { code: 'WS_ERR_FORBIDDEN_ORIGIN', status: 403, message })
   t.equal(refused({ Origin: 'http://b' }, { origins: ['http://a'] }).message, 'this origin is not allowed')

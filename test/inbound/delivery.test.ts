@@ -1,4 +1,4 @@
-// Messages on their way to whoever takes them: a view, listeners, or nobody yet.
+// Messages on their way to their consumer: a view, listeners, or none yet.
 
 import t from 'tap'
 import {

@@ -1,4 +1,4 @@
-// Which view serves a connection, and what becomes of frames that came before that was known.
+// Which view serves a connection, and what happens to frames that arrived before it was chosen.
 
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
@@ -12,7 +12,7 @@ import { collect, fresh, IN_MEMORY, nameOf, open, parsedRequest, settle } from '
 const KINDS = ['messages', 'streams', 'frames'] as const
 const CONTINUATION = 0
 
-/** What each view makes of what it reads, as text. */
+/** What each view returns for its input, as text. */
 async function readAll(ws: WebSocketStream, kind: (typeof KINDS)[number]): Promise<{ got: string[]; error: unknown }> {
   const got: string[] = []
   try {

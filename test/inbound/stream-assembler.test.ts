@@ -1,4 +1,4 @@
-// Frames that become streams of messages: what is taken when, and what has to wait.
+// Frames that become streams of messages: which are taken when, and which have to wait.
 
 import t from 'tap'
 import type { WebSocketError } from '../../lib/errors.js'

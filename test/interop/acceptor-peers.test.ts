@@ -1,4 +1,4 @@
-// Real clients at an acceptor: npm's `ws` and undici, over http and https; and a server of `ws` beside ours on the same port.
+// Real clients of an acceptor: npm's `ws` and undici, over http and https; and a server of `ws` beside ours on the same port.
 
 import { once } from 'node:events'
 import http from 'node:http'
@@ -11,7 +11,7 @@ import { isSecure, listen, makeServer, type ServerKind } from '../net/web-server
 import { AUTHORITY } from '../support/certificates.js'
 import { Inbox } from '../support/inbox.js'
 
-/** What both clients are here. */
+/** The part of both clients that these tests use. */
 interface Client {
   protocol: string
   send(text: string): void
@@ -81,7 +81,7 @@ for (const [name, dial] of Object.entries(CLIENTS)) {
         t.equal(await client.next(), `message ${i}`)
       }
       const first = clients.shift()!
-      // they were accepted in any order
+      // they may have been accepted in any order
       const closed = Promise.race([...acceptor.connections].map(ws => ws.whenClosed()))
       first.close(3000, 'bye')
       t.match(await closed, { code: 3000, reason: 'bye', wasClean: true, initiator: 'peer' })

@@ -1,4 +1,4 @@
-// Which conversations there are, and what both sides must have seen of one.
+// The conversations to run, and what both sides must have seen of each.
 
 import type { Test } from 'tap'
 import { BURST, CLOSE_CODE, CLOSE_REASON, type Plan, PROTOCOL, type Report } from './converse.js'
@@ -7,12 +7,12 @@ import { SCRIPT } from './script.js'
 
 /** The longest message of the script. */
 export const ALL = Math.max(...SCRIPT.map(({ data }) => data.length))
-/** Leaves out what is longer than 64 KiB. */
+/** Omits messages longer than 64 KiB. */
 export const SMALL = 65536
 
 const SIDES = ['us', 'peer'] as const
 
-/** Each side plays, each side closes. */
+/** Each side sends the script once, and each side closes once. */
 export function plansUpTo(most: number): Plan[] {
   return SIDES.flatMap(player => SIDES.map(closer => ({ player, closer, most })))
 }
@@ -22,11 +22,11 @@ export function describe({ player, closer, most }: Plan): string {
   return `${who(player)} send${most < ALL ? '' : ' all'}, ${who(closer)} close`
 }
 
-/** What a peer is able to do beside sending and receiving. */
+/** The features of a peer beside sending and receiving. */
 export interface Abilities {
   pings: boolean
   pieces: boolean
-  /** Answers a close frame with its reason, and not with its code alone; RFC 6455 §5.5.1 leaves that open. */
+  /** Answers a Close frame with its reason, and not only with its code; RFC 6455 §5.5.1 allows both. */
   repeatsReason: boolean
 }
 
@@ -46,7 +46,7 @@ export function agree(t: Test, plan: Plan, ours: OurReport, theirs: Report, peer
   }
   const ponged = (side: Plan['player'], able: boolean) => (able ? 2 + (plan.player === side ? inPieces : 0) : 0)
 
-  // RFC 6455 §7.1.6: the reason is what the other side's frame says
+  // RFC 6455 §7.1.6: the reason in the other side's frame
   const reason = plan.closer === 'peer' || peer.repeatsReason ? CLOSE_REASON : ''
   t.match(ours, { ...shared, reason, ponged: ponged('us', true), wasClean: true }, 'our side')
   t.equal(ours.initiator, plan.closer === 'us' ? 'local' : 'peer', 'who began to close')

@@ -1,5 +1,5 @@
-// A program against WebSocketStream as browsers have it: runs in a page against the browser's own, and in Node against ours. Tells what it
-// saw as plain data. Imports nothing, so that a page can have it as it is.
+// A program that uses the WebSocketStream of browsers: it runs in a page with the browser's own, and in Node with ours. Returns what it
+// saw as plain data. Imports nothing, so that a page can run it unchanged.
 
 interface CloseInfo {
   closeCode?: number
@@ -38,7 +38,7 @@ export type ErrorClass = new (message?: string, info?: CloseInfo) => Error & Clo
 
 type Step = (Stream: StreamClass, Failure: ErrorClass, url: string) => Promise<unknown> | unknown
 
-/** What became of a promise. */
+/** The result of a promise. */
 async function outcome(promise: Promise<unknown>): Promise<unknown> {
   try {
     const value = await promise
@@ -58,7 +58,7 @@ function thrown(run: () => unknown): unknown {
   }
 }
 
-// browsers of today give an ArrayBuffer, which the proposal had before
+// current browsers give an ArrayBuffer, as an older proposal said
 const shown = (value: unknown): unknown =>
   typeof value === 'string'
     ? value
@@ -209,7 +209,7 @@ const STEPS: Record<string, Step> = {
         taken++
       }
     })()
-    // nothing else says that nothing happens
+    // no event says that nothing happens
     for (let before = -1; before !== taken || taken === 0; ) {
       before = taken
       await new Promise(resolve => setTimeout(resolve, 300))
@@ -224,7 +224,7 @@ const STEPS: Record<string, Step> = {
   }
 }
 
-/** Lets the server read what it has not read. */
+/** Makes the server read what it has not read yet. */
 let release: (url: string) => Promise<unknown>
 const fetchLike = (url: string): Promise<unknown> => release(url)
 

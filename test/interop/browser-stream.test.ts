@@ -1,4 +1,4 @@
-// One program for WebSocketStream as browsers have it: against Chromium's own, and against ours. Both see the same.
+// One program for the WebSocketStream of browsers: with Chromium's own, and with ours. Both must see the same.
 
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
@@ -95,7 +95,7 @@ if (browser) {
   })
 }
 
-/** A server of ours that does what the program wants to see; resolves with its URL. */
+/** The server, made with this library, that the program needs; resolves with its URL. */
 async function serve(t: TestLike): Promise<string> {
   const waiting: (() => void)[] = []
   const server = createServer((request, response) => {
@@ -127,7 +127,7 @@ function closeAs(ws: WebSocketStream, query: URLSearchParams): void {
   else ws[kEndpoint].sender.close(Buffer.alloc(0))
 }
 
-/** Reads nothing until it is told to; says how many bytes there were. */
+/** Reads nothing until it is told to; then reports the number of bytes. */
 function countLate(ws: WebSocketStream, waiting: (() => void)[]): void {
   let size = 0
   ws.messages.pause()

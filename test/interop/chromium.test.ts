@@ -57,7 +57,7 @@ if (browser) {
     const page = await browser.newPage()
     const complaints: string[] = []
     page.on('pageerror', error => complaints.push(error.message))
-    // of a refused dial the browser tells its user, though not the page
+    // the browser reports a refused dial to its user, but not to the page
     const isRefusal = (text: string): boolean => /^WebSocket connection to .* failed: Error during/.test(text)
     page.on('console', message => {
       if (message.type() === 'error' && !isRefusal(message.text())) complaints.push(message.text())
@@ -81,7 +81,7 @@ async function tryEchoPage(t: Test, page: Page): Promise<void> {
     await page.click('#connect')
     await state('status', 'open')
     t.equal(await text('protocol'), 'echo.duplex')
-    // the server's view comes with its next sample
+    // the server's view is updated with its next sample
     await page.locator('#version', { hasText: 'hybi-13' }).waitFor()
   })
 
@@ -148,7 +148,7 @@ async function tryEchoPage(t: Test, page: Page): Promise<void> {
     t.ok((await bytes('offered')) > 2 ** 27, 'more than 128 MiB were offered')
     t.ok(held < 2 ** 20, `${held} bytes are held`)
     t.equal(await bytes('consumed'), 0)
-    // what it keeps is told with the next sample
+    // what it holds is reported with the next sample
     while ((await bytes('keeper-kept')) <= 2 ** 27) await page.waitForTimeout(50)
     t.ok((await bytes('keeper-memory')) > (await bytes('memory')) + 2 ** 26, 'the server that keeps all has grown')
 
@@ -160,7 +160,7 @@ async function tryEchoPage(t: Test, page: Page): Promise<void> {
   })
 }
 
-/** Serves a page that takes part in conversations, and the script; returns the port. */
+/** Serves a page that takes part in conversations, and its script; returns the port. */
 async function servePage(t: TestLike): Promise<number> {
   const modules = ['converse', 'peers/standard']
   const files = new Map<string, { type: string; body: string | Uint8Array }>([
@@ -185,7 +185,7 @@ function transpile(name: string): string {
 
 /** Starts what `npm start` starts, on a free port; returns the address of its page. */
 async function startEchoPage(t: TestLike): Promise<string> {
-  // `env -i` keeps from it what tap tells its children: the page and the build are no part of the tests' coverage
+  // `env -i` removes the environment that tap gives its children: the page and the build are not part of the coverage
   const server = spawn('env', ['-i', 'PORT=0', process.execPath, ECHO_PAGE], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(server, 'close')
   t.teardown(() => stopChild(server, ended))

@@ -1,4 +1,4 @@
-// Our permessage-deflate against Chromium's: on an http server with every window that a server can ask of it, and over HTTP/2.
+// Our permessage-deflate against Chromium's: on an http server with every window that a server can request, and over HTTP/2.
 
 import { createServer } from 'node:http'
 import http2 from 'node:http2'
@@ -85,7 +85,7 @@ if (browser) {
     const port = await listen(t, server)
     const page = await browser.newPage()
     t.teardown(() => page.close())
-    // the authority is the tests' own
+    // the certificate authority of the tests
     const inspector = await browser.newCDPSession(page)
     await inspector.send('Security.setIgnoreCertificateErrors', { ignore: true })
     await page.goto(`https://localhost:${port}/`)
@@ -102,7 +102,7 @@ function echo(page: Page, url: string): Promise<number> {
   return page.evaluate(`(${ECHO})(${JSON.stringify(url)})`)
 }
 
-/** A page cannot ping, and learns of no fault but by the code that ended the connection. */
+/** A page cannot ping, and learns of an error only from the close code. */
 function judge(code: number): { pings: number; pongs: number; errors: string[] } {
   return { pings: 0, pongs: 0, errors: code === 1000 ? [] : [`the page saw ${code}`] }
 }

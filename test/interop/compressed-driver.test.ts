@@ -70,7 +70,7 @@ for (const role of ['server', 'client'] as const) {
 
 type Take = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
-/** An http server that leaves each upgrade to whoever waits for its path. */
+/** An http server that passes each upgrade to the test that waits for its path. */
 async function upgrades(t: Test): Promise<{ port: number; take(path: string, take: Take): void }> {
   const waiting = new Map<string, Take>()
   const http = createServer().on('upgrade', (request, socket, head) => {

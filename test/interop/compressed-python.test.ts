@@ -1,5 +1,5 @@
-// Our permessage-deflate against that of Python's `websockets`, in both roles. It leaves compressing with windows of 8 to zlib, which
-// cannot, so its own windows begin at 9.
+// Our permessage-deflate against that of Python's `websockets`, in both roles. It passes windows of 8 on to zlib, which
+// does not support them, so its windows begin at 9.
 
 import { createServer } from 'node:http'
 import { connect } from 'node:net'

@@ -1,5 +1,5 @@
-// Conversations for connections that compress: messages of every kind go out in every way there is to send one, the peer echoes them
-// in ways of its own, and what comes back is compared. Knows no peer.
+// Conversations for connections that compress: messages of every kind are sent in every possible way, the peer echoes them
+// in various ways, and the echoes are compared. Knows no peer.
 
 import { setImmediate } from 'node:timers/promises'
 import {
@@ -21,7 +21,7 @@ export interface Sent {
   way: Way
 }
 
-/** What two sides agreed on: windows of RFC 7692 §7.1.2, and whose messages refer to those before them. */
+/** The agreement of two sides: windows of RFC 7692 §7.1.2, and context takeover of each. */
 export interface Agreed {
   serverBits: number
   clientBits: number
@@ -31,12 +31,12 @@ export interface Agreed {
 
 export const BITS = [8, 9, 10, 11, 12, 13, 14, 15]
 const TAKEOVER = [true, false]
-/** Messages that are sent ahead of the answers. */
+/** Messages that are sent before their echoes arrive. */
 const AHEAD = 5
 /** Connections at a time. */
 const TOGETHER = 8
 
-/** Both windows, in every combination, or in as many as show each of them small beside large. */
+/** Both windows, in every combination, or in enough to have each of them small beside large. */
 export function windows(bits: readonly number[], which: 'all' | 'some'): [server: number, client: number][] {
   const last = bits.length - 1
   return bits.flatMap((server, i) =>
@@ -46,7 +46,7 @@ export function windows(bits: readonly number[], which: 'all' | 'some'): [server
   )
 }
 
-/** Those windows, with context taken over by both sides, by one, and by none. */
+/** These windows, with context takeover by both sides, by one, and by none. */
 export function combinations(pairs: [server: number, client: number][]): [what: string, all: Agreed[]][] {
   return TAKEOVER.flatMap(serverTakeover =>
     TAKEOVER.map((clientTakeover): [string, Agreed[]] => {
@@ -57,7 +57,7 @@ export function combinations(pairs: [server: number, client: number][]): [what: 
   )
 }
 
-/** Our options for what is to be agreed on, seen from our side; a window of 8 is never ours to offer. */
+/** Our options for an agreement, as seen from our side; we never offer a window of 8. */
 export function ourOptions(role: 'server' | 'client', agreed: Agreed): PermessageDeflateOptions {
   const { serverBits, clientBits, serverTakeover, clientTakeover } = agreed
   const isServer = role === 'server'
@@ -70,12 +70,12 @@ export function ourOptions(role: 'server' | 'client', agreed: Agreed): Permessag
   }
 }
 
-/** Allows everything, and asks for nothing. */
+/** Allows everything, and requests nothing. */
 export const WILLING: PermessageDeflateOptions = { windowBits: 15, peerWindowBits: 15, threshold: 0 }
 
 const extensionsMade = new Map<string, ReturnType<typeof permessageDeflate>>()
 
-/** One extension for all connections with the same options, as an application has it. */
+/** One extension for all connections with the same options, as in an application. */
 export function extensionFor(options: PermessageDeflateOptions): ReturnType<typeof permessageDeflate> {
   const key = JSON.stringify(options)
   let extension = extensionsMade.get(key)
@@ -83,7 +83,7 @@ export function extensionFor(options: PermessageDeflateOptions): ReturnType<type
   return extension
 }
 
-/** The parameters of an answer, as we say them in `extensions`. */
+/** The parameters of a response, as in our `extensions`. */
 export function parameters(ws: WebSocketStream): Set<string> {
   return new Set(
     ws.extensions
@@ -93,7 +93,7 @@ export function parameters(ws: WebSocketStream): Set<string> {
   )
 }
 
-/** JSON as applications send it: alike from message to message and not the same, with characters that can be cut. */
+/** JSON as applications send it: similar from message to message but not the same, with characters that can be split. */
 export function json(size: number, seed = 1): string {
   let text = ''
   for (let id = seed; text.length < size; id++)
@@ -102,8 +102,8 @@ export function json(size: number, seed = 1): string {
 }
 
 /**
- * Messages that repeat each other from ever further away, up to beyond a window of so many bits: whoever refers further back than was
- * agreed on, or to what the other side has not kept, is found out.
+ * Messages that repeat each other over ever larger distances, beyond a window of this many bits: detects a side that refers further back than
+ * agreed, or to data that the other side has not kept.
  */
 export function conversation(bits: number): Sent[] {
   const far = noise(150, bits)
@@ -124,7 +124,7 @@ export function conversation(bits: number): Sent[] {
   return [...list, { data: json(900, 1), way: 'uncompressed' }, { data: Buffer.from(json(900, 1)), way: 'whole' }]
 }
 
-/** Cuts bytes at random, characters and all; the first piece or any other may be empty. */
+/** Splits bytes at random, even within characters; any piece may be empty. */
 export function cutAtRandom(data: string | Uint8Array, next: () => number): Buffer[] {
   const bytes = typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.length)
   const cuts = Array.from({ length: 1 + Math.floor(next() * 4) }, () => Math.floor(next() * (bytes.length + 1)))
@@ -134,12 +134,12 @@ export function cutAtRandom(data: string | Uint8Array, next: () => number): Buff
 
 /** What one side saw of a conversation. */
 export interface Outcome {
-  /** What did not come back as it was sent, in words. */
+  /** Messages whose echo differs, in words. */
   faults: string[]
   close: Pick<CloseInfo, 'code' | 'wasClean'>
 }
 
-/** Sends the messages, some ahead of the answers, with pings between the pieces of one; reads the echoes, and closes. */
+/** Sends the messages, some before their echoes arrive, with pings between the pieces of one; checks the echoes, and closes. */
 export async function play(ws: WebSocketStream, list: readonly Sent[], seed = 1): Promise<Outcome> {
   const faults: string[] = []
   const incoming = ws.messages[Symbol.asyncIterator]()
@@ -159,7 +159,7 @@ export async function play(ws: WebSocketStream, list: readonly Sent[], seed = 1)
   return { faults, close: { code, wasClean } }
 }
 
-/** Keeps a few messages under way. Resolves when all are sent and all pings are answered. */
+/** Keeps a few messages in flight. Resolves when all are sent and all pings are answered. */
 async function sendAll(
   ws: WebSocketStream,
   list: readonly Sent[],
@@ -187,7 +187,7 @@ async function sendPieces(
   const message = ws.createMessage(typeof data === 'string' ? 'text' : 'binary', { compress })
   for (const piece of cutAtRandom(data, next)) {
     await new Promise(resolve => message.write(piece, resolve))
-    // what leaves in one turn of the event loop leaves together, pings first
+    // the output of one turn of the event loop leaves together, pings first
     await setImmediate()
     const ping = ws.ping(`behind ${piece.length}`)
     ping.catch(() => {})
@@ -200,25 +200,25 @@ function isSame(answer: string | Buffer, sent: string | Buffer): boolean {
   return typeof answer === 'string' || typeof sent === 'string' ? answer === sent : answer.equals(sent)
 }
 
-/** What a conversation is to end with. */
+/** The message that ends a conversation. */
 export const AT_PEACE = { faults: [], close: { code: 1000, wasClean: true } }
 
-/** What a peer that echoes saw. */
+/** What an echoing peer saw. */
 export interface Echo {
   pings: number
   pongs: number
-  /** All that it complained about. */
+  /** All its complaints. */
   errors: string[]
 }
 
-/** A connection of ours to a peer that echoes. */
+/** Our connection to an echoing peer. */
 export interface Met {
   ours: WebSocketStream
-  /** What the peer has seen, up to when it is asked for. */
+  /** What the peer has seen so far. */
   theirs(): Echo | Promise<Echo>
 }
 
-/** All that goes wrong between the two, in words. */
+/** All errors between the two, in words. */
 export async function differences({ ours, theirs }: Met, list: readonly Sent[]): Promise<string[]> {
   try {
     const { faults, close } = await play(ours, list)
@@ -231,7 +231,7 @@ export async function differences({ ours, theirs }: Met, list: readonly Sent[]):
   }
 }
 
-/** Runs `job` for each, some at a time, and gathers what goes wrong. */
+/** Runs `job` for each item, some at a time, and gathers the errors. */
 export async function together(all: readonly Agreed[], job: (agreed: Agreed) => Promise<string[]>): Promise<string[]> {
   const wrong: string[] = []
   const rest = [...all]
@@ -244,7 +244,7 @@ export async function together(all: readonly Agreed[], job: (agreed: Agreed) => 
   return wrong
 }
 
-/** One conversation on a connection, fit for what was agreed on; `mustAgree` where compression is not to be refused. */
+/** One conversation on a connection, suited to the agreement; `mustAgree` if compression must not be refused. */
 export async function converse(met: Met, { serverBits, clientBits }: Agreed, mustAgree: boolean): Promise<string[]> {
   const faults = await differences(met, conversation(Math.max(serverBits, clientBits)))
   if ((met.ours.extensions !== '') !== mustAgree) faults.push(`agreed on '${met.ours.extensions}'`)

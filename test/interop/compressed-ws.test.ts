@@ -1,4 +1,4 @@
-// Our permessage-deflate against that of npm's `ws`, in both roles: every combination of windows and of context taken over, asked for
+// Our permessage-deflate against that of npm's `ws`, in both roles: every combination of windows and of context takeover, requested
 // by either side, and messages from one byte to 16 MiB.
 
 import { createServer } from 'node:http'
@@ -84,7 +84,7 @@ for (const role of ['server', 'client'] as const) {
     const list = Array.from({ length: 40 }, (): Sent => ({ data: json(1000), way: 'whole' }))
     t.match(await play(ours, list), AT_PEACE)
     t.ok(ours.stats.compressionSent > 20, `${ours.stats.compressionSent} times`)
-    // a quarter of theirs is not compressed
+    // a quarter of their messages is not compressed
     t.ok(ours.stats.compressionReceived > 3, `${ours.stats.compressionReceived} times`)
   })
 
@@ -130,7 +130,7 @@ async function meetAsServer(t: Test): Promise<Meet> {
 }
 
 async function meetAsClient(t: Test): Promise<Meet> {
-  // a server of theirs says the same to everyone
+  // a server of ws responds the same to every client
   const servers = new Map<string, Promise<{ server: WebSocketServer; port: number }>>()
   const serve = async (theirs: PerMessageDeflateOptions) => {
     const http = createServer()
@@ -166,13 +166,13 @@ function theirOptions({ serverBits, clientBits, serverTakeover, clientTakeover }
   }
 }
 
-/** Parameters that the answer has where ws asks for everything. */
+/** The parameters of the response if ws requests everything. */
 function expected({ serverBits, clientBits, serverTakeover, clientTakeover }: Agreed, role: Role): string[] {
   return [
     ...(serverTakeover ? [] : ['server_no_context_takeover']),
     ...(clientTakeover ? [] : ['client_no_context_takeover']),
     `server_max_window_bits=${serverBits}`,
-    // 15 is what holds where we say nothing
+    // 15 applies if we request nothing
     ...(role === 'server' && clientBits === 15 ? [] : [`client_max_window_bits=${clientBits}`])
   ]
 }

@@ -1,5 +1,5 @@
-// What both sides of an interoperability test do, whatever they are made of: one plays the script and compares what
-// comes back, the other echoes; both ping; one of them closes. Knows neither Node nor a WebSocket: a page runs it too.
+// What both sides of an interoperability test do, whatever their implementation: one sends the script and compares the
+// echoes, the other echoes; both ping; one of them closes. Knows neither Node nor a WebSocket: a page runs it too.
 
 import type { ScriptMessage } from './script.js'
 
@@ -9,33 +9,33 @@ export type Message = string | Uint8Array
 export interface Talker {
   readonly protocol: string
   send(message: Message): unknown
-  /** Sends one message in pieces, with a call of `between` behind the first; absent where there is no way to. */
+  /** Sends one message in pieces, with a call of `between` after the first; absent if there is no way to do so. */
   sendPieces?(kind: 'text' | 'binary', pieces: Uint8Array[], between: () => void): unknown
   /** The next message; `undefined` once there are no more. */
   receive(): Promise<Message | undefined>
-  /** Resolves when the pong with this payload is there; absent where there is no way to ping. */
+  /** Resolves when the pong with this payload has arrived; absent if there is no way to ping. */
   ping?(payload: string): Promise<unknown>
   close(code: number, reason: string): void
   readonly closed: Promise<{ code: number; reason: string }>
 }
 
 export interface Plan {
-  /** Who sends the script; the other one echoes. `peer` is always the other implementation. */
+  /** The side that sends the script; the other one echoes. `peer` is always the other implementation. */
   player: 'us' | 'peer'
   closer: 'us' | 'peer'
-  /** Longer messages of the script are left out. */
+  /** Longer messages of the script are omitted. */
   most: number
 }
 
 export interface Report {
   protocol: string
-  /** Messages that came back as they were sent. */
+  /** Messages whose echo was the same. */
   echoed: number
   /** Pings that were answered. */
   ponged: number
   code: number
   reason: string
-  /** All that went wrong, in words. */
+  /** All errors, in words. */
   faults: string[]
 }
 
@@ -44,7 +44,7 @@ export const OFFERED = ['first.choice', PROTOCOL]
 export const CLOSE_CODE = 3000
 export const CLOSE_REASON = 'all said – schöne Grüße'
 export const BATON = 'over to you'
-/** Messages up to this many bytes are sent once more at the end, all without waiting for an answer. */
+/** Messages of at most this many bytes are sent once more at the end, without waiting for echoes. */
 export const BURST = 65536
 
 const PATIENCE = 15_000
@@ -61,7 +61,7 @@ export function planOf(path: string): Plan {
   return { player: side('player'), closer: side('closer'), most: Number(field('most')) }
 }
 
-/** Goes through one connection from the first message to the closing handshake, as one of its two sides. */
+/** Runs one connection from the first message to the closing handshake, as one of its two sides. */
 export async function converse(
   talker: Talker,
   side: 'us' | 'peer',
@@ -83,7 +83,7 @@ export async function converse(
     Object.assign(report, { code, reason })
     if (Date.now() - began > CLOSE_PATIENCE) report.faults.push(`it took ${Date.now() - began} ms to close`)
   }
-  // the other side need not wait for what will not come
+  // the other side must not wait for messages that will not come
   const giveUp = (error: unknown) => {
     report.faults.push(String(error))
     talker.close(FAILED, 'see the report')

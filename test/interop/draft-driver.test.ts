@@ -1,4 +1,4 @@
-// npm's `websocket-driver` as a server beside ours: both are given the same bytes of hixie-75 and hixie-76, and must answer with the
+// npm's `websocket-driver` as a server beside ours: both get the same bytes of hixie-75 and hixie-76, and must send the
 // same bytes and read the same messages.
 
 import { once } from 'node:events'
@@ -16,7 +16,7 @@ import type { TestLike } from '../support/peers.js'
 import { RawPeer } from '../support/raw-peer.js'
 import { listenOnLoopback } from './our-side.js'
 
-/** What is used of `websocket-driver`, which has no types. */
+/** The part of `websocket-driver` that is used here; it has no types. */
 interface Driver {
   version: string
   io: Duplex
@@ -33,7 +33,7 @@ interface DriverModule {
 
 const websocketDriver = createRequire(import.meta.url)('websocket-driver') as DriverModule
 
-/** What a server made of a recording. */
+/** What a server did with a recording. */
 interface Outcome {
   version: string
   bytes: string
@@ -83,7 +83,7 @@ const SPLITS: Record<string, (recording: Recording) => Buffer[]> = {
   'byte by byte': ({ head, frames }) => byteByByte(Buffer.concat([head, ...frames]))
 }
 
-/** In one process, with no wire. */
+/** In one process, without a wire. */
 function askDriver(chunks: Buffer[]): Outcome {
   const driver = websocketDriver.server({ allowDrafts: true })
   const bytes: Buffer[] = []

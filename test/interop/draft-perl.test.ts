@@ -10,12 +10,12 @@ import { BURST, converse, type Message, type Plan, PROTOCOL, pathOf } from './co
 import { type Join, listen, type Mode, type OurReport } from './our-side.js'
 import { SCRIPT, writeScript } from './script.js'
 
-/** What the peer tells of one connection. */
+/** The peer's report on one connection. */
 interface TheirReport {
   path: string
   protocol: string
   echoed: number
-  /** Whether a Close came, or the wire just ended. */
+  /** Whether a Close arrived, or the wire ended without one. */
   ending: 'close' | 'end'
   origin: string
   location: string
@@ -27,7 +27,7 @@ const TEXTS = SCRIPT.filter(({ kind }) => kind === 'text')
 
 /** Our names of the versions, and theirs. */
 const VERSIONS = { 'hixie-75': 'draft-hixie-75', 'hixie-76': 'draft-ietf-hybi-00' } as const
-/** How the request goes out. Only that of hixie-76 has a body. */
+/** How the request is sent. Only that of hixie-76 has a body. */
 const MANNERS = { 'hixie-75': ['whole', 'glued'], 'hixie-76': ['whole', 'bare', 'late', 'glued'] } as const
 const NAMES = ['hixie-75', 'hixie-76'] as const
 const SERVERS: [Mode, Join][] = [
@@ -47,7 +47,7 @@ function findPerl(): string | undefined {
   }
 }
 
-/** Our side of a conversation of nothing but text. */
+/** Our side of a text-only conversation. */
 async function talkText(ws: WebSocketStream, plan: Plan): Promise<OurReport> {
   const incoming = ws.messages[Symbol.asyncIterator]()
   const talker = {
@@ -75,7 +75,7 @@ if (perl !== undefined) {
         t.test(`${version}, request ${manner}: our ${mode} server joined by ${join}`, async t => {
           const server = await listen(t, mode, join, { allowDrafts: true }, talkText)
           const most = manner === 'whole' && mode === 'raw' ? ALL : SMALL
-          // the first message can only be ahead of the answer where they send it
+          // the first message can arrive before the response only if it is sent then
           const plans = plansUpTo(most).filter(({ player }) => manner !== 'glued' || player === 'peer')
           const { port } = new URL(server.origin)
           const paths = plans.map(pathOf)
@@ -86,7 +86,7 @@ if (perl !== undefined) {
               const count = (limit: number) => TEXTS.filter(({ data }) => data.length <= limit).length
               const shared = { protocol: PROTOCOL, echoed: count(plan.most) + count(BURST), faults: [] }
               const initiator = plan.closer === 'us' ? 'local' : 'peer'
-              // the drafts carry no code
+              // the drafts have no close codes
               t.match(ours, { ...shared, version, code: 1005, reason: '', wasClean: true, initiator }, 'our side')
               t.match(
                 theirs,

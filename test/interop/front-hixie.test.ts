@@ -1,5 +1,5 @@
-// hixie-76 behind what keeps the eight bytes behind the request to itself until it has seen the head of the answer, as proxies do that
-// know of no body there: a proxy of the test's own, and nginx. haproxy refuses a request without Sec-WebSocket-Key.
+// hixie-76 behind proxies that hold back the eight bytes after the request until they have seen the head of the response, since they
+// do not know that it has a body: a proxy written here, and nginx. haproxy refuses a request without Sec-WebSocket-Key.
 
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
@@ -16,7 +16,7 @@ import { HAPROXY, NGINX, startFront } from './fronts.js'
 
 const DRAFTS: WebSocketOptions = { allowDrafts: true }
 
-/** Our servers, each with an echo; resolve with their ports. */
+/** Our servers, each an echo; resolves with their ports. */
 const SERVERS: Record<string, (t: Test) => Promise<number>> = {
   'an acceptor on node:http': async t => {
     const server = makeServer('http')
@@ -35,7 +35,7 @@ function echo(ws: WebSocketStream): void {
 }
 
 for (const [name, serve] of Object.entries(SERVERS)) {
-  // the draft names no length, but some clients did
+  // the draft sends no Content-Length, but some clients did
   for (const length of [null, '8']) {
     const how = length === null ? '' : ', which the request counts'
 
@@ -69,7 +69,7 @@ t.test('haproxy passes none of them', async t => {
   t.equal((await peer.head()).status, 400)
 })
 
-/** The handshake's answer, messages both ways, and the closing handshake. */
+/** The response, messages in both directions, and the closing handshake. */
 async function converse(t: Test, peer: RawPeer): Promise<void> {
   const head = await peer.head()
   t.equal(head.first, 'HTTP/1.1 101 WebSocket Protocol Handshake')
@@ -94,14 +94,14 @@ async function expect(t: Test, peer: RawPeer, bytes: Buffer): Promise<void> {
   peer.input = peer.input.subarray(bytes.length)
 }
 
-/** A client by hand. */
+/** A client, written by hand. */
 function dial(t: Test, port: number): RawPeer {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   t.teardown(() => socket.destroy())
   return new RawPeer(socket, 'client')
 }
 
-/** A proxy that passes the head of a request on, and what stands behind it only when it has seen the head of the answer. */
+/** A proxy that passes the head of a request on, and the bytes after it only when it has seen the head of the response. */
 function holdingProxy(t: Test, port: number, held: Buffer[]): Promise<number> {
   const meet = async (near: Socket): Promise<void> => {
     const far = connect(port, '127.0.0.1')
@@ -114,7 +114,7 @@ function holdingProxy(t: Test, port: number, held: Buffer[]): Promise<number> {
     held.push(client.input)
     near.removeAllListeners('data')
     far.removeAllListeners('data')
-    // the order is that of the wire on both sides
+    // the same order on both wires
     far.write(client.input)
     near.write(Buffer.concat([Buffer.from(text, 'latin1'), server.input]))
     near.pipe(far).pipe(near)

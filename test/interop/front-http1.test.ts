@@ -1,4 +1,4 @@
-// Our server by HTTP/1.1 behind nginx, haproxy and nghttpx, plain and with TLS: what passes through them, and what of an end is seen
+// Our server behind nginx, haproxy and nghttpx by HTTP/1.1, plain and with TLS: what passes through them, and how an end looks
 // on the other side.
 
 import { once } from 'node:events'
@@ -15,7 +15,7 @@ import { type Front, HAPROXY, NGHTTPX, NGINX } from './fronts.js'
 
 interface Case extends Between {
   front: Front
-  /** Who sends the longest messages. */
+  /** The client that sends the longest messages. */
   longest?: Client
 }
 
@@ -28,7 +28,7 @@ const CASES: Case[] = [
   { front: NGHTTPX, from: 'http', to: 'http' }
 ]
 const HYBI = { client: 'hybi-13', server: 'hybi-13' }
-/** Milliseconds without a byte that each bears where that is tried; nginx does not set a timer anew for less than 300 of them. */
+/** Milliseconds of silence that each allows in that test; nginx does not restart timers of less than 300 ms for each byte. */
 const PATIENCE: [Front, number][] = [
   [NGINX, 1200],
   [HAPROXY, 600],
@@ -57,7 +57,7 @@ function testRefusals(t: Test, at: Place): void {
   })
 }
 
-/** How connections end when it is not by a closing handshake of the clients. */
+/** Ends of connections other than a closing handshake of the client. */
 function testEnds(t: Test, at: Place): void {
   const both = async (path: string) => {
     const ws = dial(at, path)
@@ -116,7 +116,7 @@ for (const [front, patience] of PATIENCE) {
       const both = await (side === 'server' ? meet(keepalive, {}) : meet({}, keepalive))
       if (both === undefined) return
       const { ws, there } = both
-      // each comes when two intervals brought nothing
+      // each fires when two intervals brought nothing
       for (let pings = 0; pings < 4; pings++) await once(side === 'server' ? ws : there, 'ping')
       ws.close()
       t.match(await ws.whenClosed(), { code: 1000, wasClean: true }, `pings of the ${side} keep a connection alive`)
@@ -128,7 +128,7 @@ for (const [front, patience] of PATIENCE) {
         t.match(await ws.whenClosed(), end, 'without pings it ends for both sides')
       }
     }
-    // time passes for all of them together
+    // the time passes for all of them at once
     await Promise.all([isKept('server'), isKept('client'), isLost()])
   })
 

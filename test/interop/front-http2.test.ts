@@ -1,4 +1,4 @@
-// HTTP/2 on one side of haproxy and nghttpx, on the other, and on both (RFC 8441), with our client in front and our server behind; and
+// HTTP/2 before, behind, and on both sides of haproxy and nghttpx (RFC 8441), with our client in front and our server behind; and
 // nginx, which has no extended CONNECT.
 
 import { once } from 'node:events'
@@ -17,9 +17,9 @@ interface Case extends Between {
   front: Front
   expected: Expected
   client?: Client
-  /** Whether the longest messages are tried, and many connections. */
+  /** Whether the longest messages and many connections are tried. */
   all?: boolean
-  /** Whether it comes to a standstill where more goes both ways at a time than its buffers hold. */
+  /** Whether it stalls if more data is in flight in both directions than its buffers hold. */
   stalls?: boolean
 }
 
@@ -42,7 +42,7 @@ const CASES: Case[] = [
 
 for (const { front, expected, client = 'ours', all = false, stalls = false, ...between } of CASES) {
   t.test(`${front.name} from ${between.from} to ${between.to}`, async t => {
-    // nghttpx leaves its side of a stream open, which then ends by this
+    // nghttpx leaves its side of a stream open; this ends it
     const closeTimeout = front === NGHTTPX && between.to.startsWith('h2') ? { closeTimeout: 200 } : {}
     const options = { extensions: [permessageDeflate({ threshold: 0 })], ...closeTimeout }
     const at = await place(t, front, between, options)
@@ -51,7 +51,7 @@ for (const { front, expected, client = 'ours', all = false, stalls = false, ...b
       testTurns(t, at, expected)
       testRefusal(t, at)
     }
-    // haproxy 2.6 from HTTP/2 to HTTP/2 does, whoever is at its ends
+    // haproxy 2.6 does so from HTTP/2 to HTTP/2, whatever the client and the server are
     if (!stalls) {
       for (const plan of plansUpTo(SMALL)) await testTalk(t, at, client, plan, expected)
       await testTalk(t, at, client, { player: 'us', closer: 'peer', most: SMALL }, { ...expected, compressed: true })
@@ -90,7 +90,7 @@ function testRefusal(t: Test, at: Place): void {
   })
 }
 
-/** Many connections, one of which nobody reads. */
+/** Many connections, one of which is not read. */
 function testMany(t: Test, at: Place): void {
   t.test('one connection of many that is not read applies backpressure to its sender only', async t => {
     const stuck = dial(at)
@@ -103,7 +103,7 @@ function testMany(t: Test, at: Place): void {
       there.messages.pipe(there.messages)
     }
     const piece = Buffer.alloc(65536, 'piece')
-    // far more than all windows and buffers on the way; the last of it only fits when somebody reads
+    // far more than all windows and buffers on the way: the end of it fits only when the other side reads
     const total = 32 * 2 ** 20
     let sent = 0
     const sending = (async () => {
@@ -197,7 +197,7 @@ t.test('Chromium over HTTP/2 to haproxy, which uses HTTP/1.1 to our server', asy
   if (!at || !browser) return
   const page = await browser.newPage()
   const inspector = await browser.newCDPSession(page)
-  // the authority is the tests' own
+  // the certificate authority of the tests
   await inspector.send('Security.setIgnoreCertificateErrors', { ignore: true })
   at.backend.page('<!doctype html><title>a page</title><link rel="icon" href="data:,">')
   await page.goto(at.url.replace('wss:', 'https:'))

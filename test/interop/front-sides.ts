@@ -1,4 +1,4 @@
-// Our server as what stands behind a front, and the clients in front of it: npm's `ws` and our own `connect`.
+// Our server behind a front, and the clients in front of it: npm's `ws` and our own `connect`.
 
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
@@ -25,15 +25,15 @@ import { SCRIPT } from './script.js'
 export interface Backend {
   port: number
   acceptor: Acceptor
-  /** Connections that were opened, in order; but for those on which a conversation is held. */
+  /** Connections that were opened, in order, except those with a conversation. */
   opened: Inbox<WebSocketStream>
-  /** How conversations went. */
+  /** The reports of the conversations. */
   reports: Inbox<Promise<OurReport>>
   /** Answers ordinary requests of HTTP/1.1 with a page. */
   page(html: string): void
 }
 
-/** An acceptor that holds a conversation where the path asks for one, and 403 for `/secret`; anything else is the test's affair. */
+/** An acceptor that runs a conversation if the path asks for one, and refuses `/secret` with 403; the test handles anything else. */
 export async function serve(t: Test, kind: ServerKind, options: AcceptorOptions = {}): Promise<Backend> {
   const server = makeServer(kind)
   const opened = new Inbox<WebSocketStream>()
@@ -65,7 +65,7 @@ export interface Place {
 
 export type Between = Omit<Setup, 'backend'>
 
-/** Puts a front before our server, or before another port; undefined where the front is not installed. */
+/** Starts a front for our server, or for another port; undefined if the front is not installed. */
 export async function place(
   t: Test,
   front: Front,
@@ -84,25 +84,25 @@ export async function place(
 
 const CA = { ca: AUTHORITY }
 
-/** Our client at a front. */
+/** Our client of a front. */
 export function dial({ url, http2 }: Pick<Place, 'url' | 'http2'>, path = '/', options: ConnectOptions = {}) {
   const tls = url.startsWith('wss:') ? { tls: CA } : {}
   return connect(url + path, { protocols: OFFERED, http2, ...tls, ...options })
 }
 
-/** Who is in front of the front. */
+/** The client in front of the front. */
 export type Client = 'ws' | 'ours'
 export const CLIENTS: Client[] = ['ws', 'ours']
 
-/** What a client must see of one connection besides what was said on it. */
+/** What a client must see of one connection besides the messages. */
 export interface Expected {
-  /** What our client and our server call what they speak. */
+  /** The protocol version as our client and our server report it. */
   client: string
   server: string
   compressed?: boolean
 }
 
-/** A conversation through a front: messages whole, in pieces and in bursts, pings among them, and the closing handshake. */
+/** A conversation through a front: messages whole, in pieces and in bursts, pings in between, and the closing handshake. */
 export async function testTalk(t: Test, at: Place, client: Client, plan: Plan, expected: Expected): Promise<void> {
   const { compressed = false } = expected
   t.test(`${client}: ${describe(plan)}${compressed ? ', compressed' : ''}`, async t => {

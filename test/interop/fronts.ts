@@ -1,5 +1,5 @@
-// Servers that stand in front of others: nginx, haproxy and nghttpx, each a process of its own for one test, on a free port of the
-// loopback, with its files in a folder that goes with it. Knows their configuration, and nothing of what is sent through them.
+// Servers in front of others: nginx, haproxy and nghttpx, each a process for one test, on a free port of the
+// loopback, with its files in a temporary folder. Knows their configuration, and nothing of the traffic through them.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -10,19 +10,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AUTHORITY, LOCALHOST } from '../support/certificates.js'
 import { freePort, stopChild, type TestLike, takesCalls } from '../support/peers.js'
 
-/** What stands in front of what. */
+/** The configuration of a front. */
 export interface Setup {
-  /** What clients speak to it: `h2` offers HTTP/1.1 besides. */
+  /** The protocol of its clients: `h2` offers HTTP/1.1 as well. */
   from: 'http' | 'https' | 'h2' | 'h2c'
-  /** What it speaks to the server behind it. */
+  /** The protocol between it and the server. */
   to: 'http' | 'https' | 'h2' | 'h2c'
   /** The port of that server. */
   backend: number
-  /** Milliseconds without a byte after which it gives a connection up. Default: 30000. */
+  /** Milliseconds of silence after which it ends a connection. Default: 30000. */
   patience?: number
 }
 
-/** Where a front is set up. */
+/** Where a front runs. */
 interface Site extends Required<Setup> {
   port: number
   folder: string
@@ -33,7 +33,7 @@ interface Site extends Required<Setup> {
 
 export interface Front {
   name: string
-  /** The Debian package that has it. */
+  /** The Debian package that contains it. */
   debianPackage: string
   config(site: Site): string
   args(file: string, site: Site): string[]
@@ -129,16 +129,16 @@ export const NGHTTPX: Front = {
   args: file => [`--conf=${file}`]
 }
 
-/** A front that runs. */
+/** A front that is running. */
 export interface RunningFront {
   port: number
   /** Ends it, and with it every connection through it. */
   stop(): Promise<void>
 }
 
-/** Starts a front that never outlives the test. */
+/** Starts a front, and ends it with the test. */
 export async function startFront(t: TestLike, command: string, front: Front, setup: Setup): Promise<RunningFront> {
-  // between finding a port that is free and taking it, another may have come
+  // another process may take the port between the moment it was found free and now
   for (let attempt = 1; ; attempt++) {
     const port = await freePort()
     const outcome = await launch(t, command, front, port, setup)
@@ -147,7 +147,7 @@ export async function startFront(t: TestLike, command: string, front: Front, set
   }
 }
 
-/** Resolves once it takes calls, or with what it said when it ended. */
+/** Resolves when it accepts connections, or with its output if it ended. */
 async function launch(
   t: TestLike,
   command: string,
@@ -156,7 +156,7 @@ async function launch(
   setup: Setup
 ): Promise<Omit<RunningFront, 'port'> | { said: string }> {
   const folder = mkdtempSync(join(tmpdir(), `websocket-duplex-${front.name}-`))
-  // some give up the rights they were started with
+  // some drop the privileges with which they were started
   chmodSync(folder, 0o755)
   const pem = write(folder, 'localhost.pem', `${LOCALHOST.cert}${LOCALHOST.key}`)
   const authority = write(folder, 'ca.pem', AUTHORITY)
@@ -174,7 +174,7 @@ async function launch(
   ended.catch(error => {
     said += error
   })
-  // where the test is cut off, no teardown comes
+  // if the test run is killed, there is no teardown
   const kill = (): void => void child.kill('SIGKILL')
   process.once('exit', kill)
   const stop = async (): Promise<void> => {
@@ -185,7 +185,7 @@ async function launch(
     await stop()
     rmSync(folder, { recursive: true, force: true })
   })
-  // none of them says when it is ready in a way that all have
+  // they have no common way to report that they are ready
   while (!hasEnded && !(await takesCalls(port))) await sleep(10)
   return hasEnded ? { said } : { stop }
 }

@@ -1,5 +1,5 @@
-// Chromium over TLS, where its WebSockets are streams of the HTTP/2 session that brought the page (RFC 8441), and over HTTP/1.1 where
-// the server has nothing else: the same conversation either way.
+// Chromium over TLS, where its WebSockets are streams of the HTTP/2 session that loaded the page (RFC 8441), and over HTTP/1.1 if
+// the server offers nothing else: the same conversation in both cases.
 
 import http2, { type ServerHttp2Session } from 'node:http2'
 import https from 'node:https'
@@ -11,14 +11,14 @@ import { launchBrowser } from '../support/browser.js'
 import { LOCALHOST } from '../support/certificates.js'
 import { Inbox } from '../support/inbox.js'
 
-/** What the page reports of one connection. */
+/** The page's report on one connection. */
 interface Seen {
   protocol: string
   messages: unknown[]
   close: { code: number; reason: string; wasClean: boolean } | null
 }
 
-/** Runs in the page: sends, waits for as many messages, and closes where it is to. */
+/** Runs in the page: sends, waits for as many messages, and closes if it is told to. */
 const TALK = `async (url, protocols, send, close) => {
   const socket = new WebSocket(url, protocols)
   socket.binaryType = 'arraybuffer'
@@ -44,7 +44,7 @@ if (browser) {
       const { port, sessions, connects, opened } = await serve(t, over)
       const page = await browser.newPage()
       t.teardown(() => page.close())
-      // the authority is the tests' own
+      // the certificate authority of the tests
       const inspector = await browser.newCDPSession(page)
       await inspector.send('Security.setIgnoreCertificateErrors', { ignore: true })
       await page.goto(`https://localhost:${port}/`)
@@ -111,12 +111,12 @@ if (browser) {
 interface Served {
   port: number
   sessions: ServerHttp2Session[]
-  /** The heads of the streams that were no ordinary requests. */
+  /** The heads of the streams that were not ordinary requests. */
   connects: http2.IncomingHttpHeaders[]
   opened: Inbox<WebSocketStream>
 }
 
-/** A server with an empty page, and an echo for that page alone. */
+/** A server with an empty page, and an echo for that page only. */
 async function serve(t: Test, over: 'http/2' | 'http/1.1'): Promise<Served> {
   const sessions: ServerHttp2Session[] = []
   const connects: http2.IncomingHttpHeaders[] = []

@@ -16,7 +16,7 @@ import { takePart } from './our-side.js'
 import { pathTo } from './python-peers.js'
 import { SCRIPT, writeScript } from './script.js'
 
-/** What hypercorn tells of a connection. */
+/** Hypercorn's report on a connection. */
 interface Told {
   port: number
   http: string
@@ -58,7 +58,7 @@ if (python !== undefined) {
 }
 
 function dial({ port, secure }: Server, path: string, options: ConnectOptions): ReturnType<typeof connect> {
-  // on HTTP/2 it leaves the stream open behind its answer to a Close, and only this ends it
+  // on HTTP/2 it leaves the stream open after its answer to a Close, and only this ends it
   const common = { protocols: OFFERED, closeTimeout: 300, ...(secure && { tls: { ca: AUTHORITY } }) }
   return connect(`${secure ? 'wss' : 'ws'}://localhost:${port}${path}`, { ...common, ...options })
 }
@@ -74,7 +74,7 @@ function testTalk(t: Test, server: Server, plan: Plan, http2: boolean, compresse
     const ours = await takePart(ws, plan)
     const theirs = await server.peer.next()
     const messages = SCRIPT.filter(({ data }) => data.length <= plan.most).length
-    // whole, at the end without waiting, and in pieces by who can do that
+    // whole, at the end without waiting, and in pieces if the side can do so
     const pieces = plan.player === 'us' ? messages : 0
     const echoed = 2 * messages + pieces
     const initiator = plan.closer === 'us' ? 'local' : 'peer'

@@ -20,7 +20,7 @@ import {
 } from './converse.js'
 import { SCRIPT } from './script.js'
 
-/** Whether this library sends messages in pieces that its user cuts. */
+/** Whether this library sends messages in pieces chosen by the application. */
 export const WRITES_PIECES = 'createMessage' in WebSocketStream.prototype
 
 /** How the wire is joined: by `attach`, or by two plain pipes. */
@@ -35,7 +35,7 @@ export interface OurReport extends Report {
   initiator: string
 }
 
-/** A server of this library that goes through a conversation with whoever connects. */
+/** A server of this library that runs a conversation with each client. */
 export interface OurServer {
   origin: string
   /** The report of the connection that was opened next. */
@@ -57,7 +57,7 @@ export async function listen(
     reports.put(ws.opened.then(({ url }) => talk(ws, planOf(url))))
   }
 
-  // small messages leave at once: `attach` sees to that, and who pipes, has to
+  // send small messages at once: `attach` disables Nagle's algorithm, a user of `pipe` has to
   const server = mode === 'http' ? createHttpServer() : createServer({ noDelay: join === 'pipe' })
   if (mode === 'raw') server.on('connection', socket => begin(WebSocketStream.server(settings), socket))
   else server.on('upgrade', (request, socket, head) => begin(WebSocketStream.http(request, head, settings), socket))
@@ -71,7 +71,7 @@ export async function listen(
   }
 }
 
-/** Listens on a free port of the loopback until the test is over, when every connection is cut. */
+/** Listens on a free port of the loopback until the test is over, and then destroys every connection. */
 export async function listenOnLoopback(t: TestLike, server: Server): Promise<number> {
   const sockets = new Set<Socket>()
   server.on('connection', socket => {
@@ -87,7 +87,7 @@ export async function listenOnLoopback(t: TestLike, server: Server): Promise<num
   return (server.address() as AddressInfo).port
 }
 
-/** Connects to another implementation's server and goes through one conversation. */
+/** Connects to another implementation's server and runs one conversation. */
 export async function dial(
   t: TestLike,
   origin: string,
@@ -108,7 +108,7 @@ function joinTo(ws: WebSocketStream, socket: Socket, join: Join): void {
   else socket.pipe(ws).pipe(socket)
 }
 
-/** Goes through a conversation on an open connection. */
+/** Runs a conversation on an open connection. */
 export async function takePart(ws: WebSocketStream, plan: Plan): Promise<OurReport> {
   const report = await converse(talkerOf(ws), 'us', plan, SCRIPT)
   return addClosing(ws, report)
@@ -147,7 +147,7 @@ interface PieceSource {
   createMessage(kind: 'text' | 'binary'): Writable
 }
 
-/** One message as a Writable: a fragment for each chunk, with a ping among them. */
+/** One message as a Writable: a fragment for each chunk, with a ping between them. */
 function pieceWriter(ws: PieceSource): NonNullable<Talker['sendPieces']> {
   return (kind, pieces, between) => {
     const message = ws.createMessage(kind)

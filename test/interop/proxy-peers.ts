@@ -1,4 +1,4 @@
-// Proxies of Debian: a process of its own for each test, on a free port of the loopback, with its files in a folder that goes with it.
+// Proxies of Debian: a process for each test, on a free port of the loopback, with its files in a temporary folder.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,35 +17,35 @@ import { findCommand, freePort, needPeer, stopChild, takesCalls } from '../suppo
 import { collect, rejection } from '../websocket-stream/sides.js'
 
 export interface ProxyPeer {
-  /** The command, and the Debian package that has it. */
+  /** The command, and the Debian package that contains it. */
   name: string
-  /** Its arguments; `folder` is its own and may be written to here. */
+  /** Its arguments; it may write to `folder`. */
   prepare(port: number, folder: string, setup: ProxySetup): string[]
-  /** What it says when it listens. */
+  /** Its output when it listens. */
   ready: RegExp
   user: string
   password: string
-  /** The status that answers a wrong password. */
+  /** The status of the response to a wrong password. */
   wrong: 401 | 407
 }
 
 export interface ProxySetup {
-  /** Whether it wants to know who asks. */
+  /** Whether it requires a user and a password. */
   authorization: boolean
-  /** The only port to which it makes tunnels; undefined for any. */
+  /** The only port to which it opens tunnels; undefined for any. */
   onlyPort?: number
-  /** Whether it is spoken to over TLS. */
+  /** Whether its clients use TLS. */
   secure?: boolean
 }
 
-/** Starts a proxy that never outlives the test; resolves with its port. */
+/** Starts a proxy, and ends it with the test; resolves with its port. */
 async function start(t: Test, command: string, peer: ProxyPeer, setup: ProxySetup): Promise<number> {
-  // between finding a port that is free and taking it, another may have come
+  // another process may take the port between the moment it was found free and now
   for (let attempt = 1; ; attempt++) {
     const port = await freePort()
     const said = await launch(t, command, peer, port, setup)
     if (said === null) {
-      // squid says that it listens just before it does
+      // squid reports that it listens shortly before it does
       while (!(await takesCalls(port))) await new Promise(setImmediate)
       return port
     }
@@ -53,10 +53,10 @@ async function start(t: Test, command: string, peer: ProxyPeer, setup: ProxySetu
   }
 }
 
-/** Resolves with null once it listens, or with what it said when it ended. */
+/** Resolves with null when it listens, or with its output if it ended. */
 async function launch(t: Test, command: string, peer: ProxyPeer, port: number, setup: ProxySetup) {
   const folder = mkdtempSync(join(tmpdir(), `websocket-duplex-${peer.name}-`))
-  // some give up the rights they were started with
+  // some drop the privileges with which they were started
   chmodSync(folder, 0o755)
   const child = spawn(command, peer.prepare(port, folder, setup), { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = once(child, 'close')
@@ -77,7 +77,7 @@ async function launch(t: Test, command: string, peer: ProxyPeer, port: number, s
   return Promise.race([listens, ended.then(() => said.join('\n'))])
 }
 
-/** Runs everything through one of them. */
+/** Runs all tests through one proxy. */
 export function testProxy(t: Test, peer: ProxyPeer, secure: boolean): void {
   const command = needPeer(t, findCommand(peer.name), peer.name)
   if (command === undefined) return
@@ -158,16 +158,16 @@ async function converse(t: Test, ws: WebSocketStream): Promise<void> {
   t.match(await ws.whenClosed(), { code: 1000, wasClean: true, initiator: 'local' })
 }
 
-/** What the proxy answered instead. */
+/** The proxy's refusal. */
 async function refusal(t: Test, ws: WebSocketStream): Promise<HandshakeError> {
   const error = (await rejection(ws.opened)) as unknown as HandshakeError
-  const answer = (error.cause ?? error) as HandshakeError
-  t.match(answer, { name: 'HandshakeError', code: 'WS_ERR_PROXY' })
+  const refusal = (error.cause ?? error) as HandshakeError
+  t.match(refusal, { name: 'HandshakeError', code: 'WS_ERR_PROXY' })
   await ws.whenClosed()
-  return answer
+  return refusal
 }
 
-/** Writes a file of a proxy's into its folder, and gives its path. */
+/** Writes a file into a proxy's folder, and returns its path. */
 export function write(folder: string, name: string, ...lines: string[]): string {
   const path = join(folder, name)
   writeFileSync(path, `${lines.join('\n')}\n`)

@@ -9,7 +9,7 @@ testProxy(
   {
     name: 'squid',
     prepare(port, folder, { authorization, onlyPort, secure }) {
-      // asked with what is in the credentials, percent-encoded but for the sign @
+      // the credentials, percent-encoded except for the @
       const helper = write(
         folder,
         'helper.sh',
@@ -42,7 +42,7 @@ testProxy(
         ...(onlyPort === undefined ? [] : [`acl allowed port ${onlyPort}`, 'http_access deny !allowed']),
         'http_access allow all'
       )
-      // in the foreground, and saying on stderr what goes on
+      // in the foreground, with its log on stderr
       return ['-N', '-d1', '-f', config]
     },
     ready: /Accepting HTTPS? Socket connections/,

@@ -1,4 +1,4 @@
-// The peers written in Python, in both roles: each is told the script's folder and talks in lines of JSON.
+// The peers written in Python, in both roles: each gets the script's folder as an argument, and prints lines of JSON.
 
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
@@ -10,7 +10,7 @@ import { writeScript } from './script.js'
 
 export interface PythonPeer {
   name: string
-  /** The module it needs, and the Debian package that has it. */
+  /** The module it needs, and the Debian package that contains it. */
   module: string
   debianPackage: string
   /** The script in `peers/`. */
@@ -24,7 +24,7 @@ const SERVERS: [Mode, Join][] = [
 ]
 const JOINS: Join[] = ['attach', 'pipe']
 
-/** Runs every conversation with one of them; `check` may look closer at what it reported. */
+/** Runs every conversation with one of them; `check` may examine its reports further. */
 export function testPythonPeer(
   t: Test,
   peer: PythonPeer,

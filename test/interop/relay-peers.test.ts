@@ -1,4 +1,4 @@
-// A relay among others: ws on both sides, Chromium in front of ws, nginx and haproxy in front of the relay.
+// A relay with other implementations: ws on both sides, Chromium in front of ws, nginx and haproxy in front of the relay.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,7 +15,7 @@ import { launchBrowser } from '../support/browser.js'
 import { findCommand, freePort, needPeer, stopChild, type TestLike, takesCalls } from '../support/peers.js'
 import { listenOnLoopback } from './our-side.js'
 
-/** An echo by ws; resolves with its port. */
+/** An echo made with ws; resolves with its port. */
 async function target(t: TestLike, requests: IncomingMessage[] = []): Promise<number> {
   const server = createServer()
   const sockets = new WebSocketServer({
@@ -112,7 +112,7 @@ if (browser) {
 interface Front {
   command: string
   debianPackage: string
-  /** The configuration for a proxy on `port` in front of `relay`, in a folder of its own. */
+  /** The configuration for a proxy on `port` in front of `relay`, in a temporary folder. */
   config(port: number, relay: number, folder: string): string
   args(file: string, folder: string): string[]
 }

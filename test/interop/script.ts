@@ -1,4 +1,4 @@
-// The messages that every peer exchanges with this library: sizes at the edges of the three length forms, and beyond them.
+// The messages that every peer exchanges with this library: sizes at the limits of the three length forms, and beyond them.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ export interface ScriptMessage {
   name: string
   kind: 'text' | 'binary'
   data: Uint8Array
-  /** Where the message is cut when it is sent in pieces, in bytes: with no regard to characters. */
+  /** Where the message is split if it is sent in pieces, in bytes, even within characters. */
   cuts: number[]
 }
 
@@ -28,7 +28,7 @@ function ascii(size: number): Uint8Array {
   return Buffer.alloc(size, 'The quick brown fox jumps over the lazy dog. ')
 }
 
-// characters of 1, 2, 3 and 4 bytes, behind as much ASCII as makes the size come out even
+// characters of 1, 2, 3 and 4 bytes, after enough ASCII to reach the size exactly
 function multiByte(size: number): Uint8Array {
   const pattern = 'aé€😀'
   const length = Buffer.byteLength(pattern)
@@ -41,14 +41,14 @@ function bytes(size: number): Uint8Array {
   return data
 }
 
-// Fibonacci numbers cut characters of every length at every place; the first piece is empty, and so is the last
+// Fibonacci numbers split characters of every length at every place; the first piece is empty, and so is the last
 function cutsOf(size: number): number[] {
   const cuts = [0]
   for (let a = 1, b = 2; a < size; [a, b] = [b, a + b]) cuts.push(a)
   return size > 0 ? [...cuts, size] : cuts
 }
 
-/** Lays the script down for a peer that is another process: `script.json`, and each payload in a file of its own. */
+/** Writes the script for a peer that is another process: `script.json`, and each payload in a separate file. */
 export function writeScript(folder: string): string {
   const index = SCRIPT.map(({ name, kind, cuts, data }, i) => {
     const file = `${i}.${kind}`

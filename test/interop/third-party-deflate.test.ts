@@ -1,4 +1,4 @@
-// The package permessage-deflate as an extension of ours, against ws with compression of its own: both roles, with our limits around it.
+// The package permessage-deflate as an extension of this library, against ws with its own compression: both roles, within our limits.
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'

@@ -1,4 +1,4 @@
-// npm's `ws`, in both roles, over every way there is to join this library to a socket.
+// npm's `ws`, in both roles, over every way to join this library to a socket.
 
 import { createServer } from 'node:http'
 import t from 'tap'
@@ -14,7 +14,7 @@ const JOINS: Join[] = ['attach', 'pipe']
 const MODES: Mode[] = ['http', 'raw']
 const VERSIONS = [13, 8] as const
 
-// the longest messages go over each mode and each way to join once
+// the longest messages are sent once in each mode and each way to join
 const SERVERS: [(typeof VERSIONS)[number], Mode, Join, number][] = [
   [13, 'http', 'attach', ALL],
   [13, 'http', 'pipe', SMALL],

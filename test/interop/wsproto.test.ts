@@ -1,5 +1,5 @@
-// Python's `wsproto` as a judge of every byte that this library sends, in both roles: its state machine refuses what
-// RFC 6455 forbids, and a walk over the frame headers looks at masks, lengths, reserved bits and control frames.
+// Python's `wsproto` checks every byte that this library sends, in both roles: its state machine refuses what
+// RFC 6455 forbids, and a walk over the frame headers checks masks, lengths, reserved bits and control frames.
 
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'

@@ -1,15 +1,15 @@
-// The few members of the public interface that these tests use by other names than they may have: one place to change.
+// The few members of the public interface that may be renamed: the only place to change.
 
 import type { CloseInfo, PreparedMessage, WebSocketStream } from '../../lib/index.js'
 
 export type Bytes = NodeJS.ArrayBufferView | ArrayBuffer | SharedArrayBuffer
 
-/** How the connection ended, when all is over. */
+/** How the connection ended, when it has. */
 export function whenClosed(ws: WebSocketStream): Promise<CloseInfo> {
   return ws.whenClosed()
 }
 
-/** Begins the closing handshake; resolves when all is over. */
+/** Begins the closing handshake; resolves when the connection has ended. */
 export async function close(ws: WebSocketStream, code?: number, reason?: string): Promise<CloseInfo> {
   ws.close(code, reason)
   return ws.whenClosed()
@@ -21,7 +21,7 @@ export function send(ws: WebSocketStream, data: string | Bytes | PreparedMessage
   return 'byteLength' in data ? ws.binary(data) : ws.send(data)
 }
 
-/** Resolves when the wire has taken all that was sent; rejects when the connection ends first. */
+/** Resolves when the wire has taken all output; rejects if the connection ends first. */
 export function drained(ws: WebSocketStream): Promise<void> {
   return ws.drained()
 }

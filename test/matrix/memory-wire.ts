@@ -1,4 +1,4 @@
-// A wire in memory as `stream.duplexPair` makes it: each chunk reaches the other end as the very object that was written, and its
+// A wire in memory like `stream.duplexPair`: each chunk reaches the other end as the same object that was written, and its
 // write calls back when the other end asks for more. In object mode chunks arrive as plain Uint8Arrays on the same memory.
 
 import { Duplex } from 'node:stream'

@@ -1,4 +1,4 @@
-// Every wire that a connection may have, with our client at one end and our server at the other: what the matrices run over.
+// Every wire that a connection may have, with our client at one end and our server at the other: the matrices run over these.
 
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -23,7 +23,7 @@ export const ROLES: readonly Role[] = ['client', 'server']
 export interface Both {
   client: WebSocketStream
   server: WebSocketStream
-  /** The ends of the wire, where they are not an HTTP/2 client's own affair. */
+  /** The ends of the wire, unless an HTTP/2 client makes its own. */
   ends: { client?: Duplex; server: Duplex }
 }
 
@@ -37,14 +37,14 @@ export interface Meeting {
 export interface Wire {
   readonly name: string
   readonly join: 'attach' | 'pipe'
-  /** Two connections that know each other; the handshake is under way. */
+  /** Two connections on one wire; the handshake is in progress. */
   meet(t: TestLike, meeting?: Meeting): Promise<Both>
 }
 
 type EndsOf = (t: TestLike) => Promise<[client: Duplex, server: Duplex]>
 
 export function joinTo(ws: WebSocketStream, end: Duplex, join: Wire['join']): void {
-  // what breaks a pipe is for the application to hear of
+  // an error that breaks a pipe is reported to the application
   end.on('error', () => {})
   if (join === 'attach') ws.attach(end)
   else end.pipe(ws).pipe(end)
@@ -142,7 +142,7 @@ const objectEnds: EndsOf = async () => MemoryEnd.pair(true)
 
 const JOINS = ['attach', 'pipe'] as const
 
-/** Wires in memory, whose chunks are seen by others. */
+/** Wires in memory, whose chunks others can see. */
 export const MEMORY_WIRES: readonly Wire[] = JOINS.flatMap(join => [
   plainWire('in memory', join, memoryEnds),
   plainWire('in memory with objects', join, objectEnds)
@@ -165,10 +165,10 @@ export function wireNamed(name: string): Wire {
   return wire
 }
 
-/** A wire that does not carry is to fail its test soon. */
+/** A wire that does not work must fail its test soon. */
 const SOON: WebSocketOptions = { handshakeTimeout: 5000 }
 
-/** Two connections that are open. */
+/** Two open connections. */
 export async function openOn(t: TestLike, wire: Wire, { client, server, ...meeting }: Meeting = {}): Promise<Both> {
   const both = await wire.meet(t, { ...meeting, client: { ...SOON, ...client }, server: { ...SOON, ...server } })
   await Promise.all([both.client.opened, both.server.opened])

@@ -1,4 +1,4 @@
-// acceptWebSockets on Node's own servers: who gets which request, what is answered to the others, the limits, and how it all ends.
+// acceptWebSockets on Node's own servers: which requests it takes, what happens to the others, its limits, and how it is closed.
 // The peers are written by hand; test/interop/acceptor-peers.test.ts has real ones.
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
@@ -28,7 +28,7 @@ import {
 
 type Over = 'http/1.1' | 'http/2'
 
-/** What a client sees of the answer to its request. */
+/** The client's view of the response to its request. */
 interface Answer {
   peer: RawPeer
   status: number
@@ -51,7 +51,7 @@ const ONE_OF_EACH: [ServerKind, Over][] = [
 ]
 const opens = (over: Over): number => (over === 'http/2' ? 200 : 101)
 
-/** Listens, and gives a function that asks for a WebSocket. */
+/** Listens, and returns a function that asks for a WebSocket. */
 async function start(t: Test, server: TestServer, kind: ServerKind, over: Over): Promise<Ask> {
   const port = await listen(t, server)
   const secure = isSecure(kind)
@@ -71,7 +71,7 @@ interface Accepted<C> {
   context: C
 }
 
-/** A server with one acceptor, whose connections come out of `next`. */
+/** A server with one acceptor; `next` resolves with its connections. */
 async function accept<C = undefined>(
   t: Test,
   [kind, over]: [ServerKind, Over],
@@ -136,7 +136,7 @@ for (const way of WAYS) {
       t.match(String(await once(stream, 'data')), 'an answer')
       const plain = client.request({ ':method': 'CONNECT', ':authority': 'localhost:1' })
       t.match(await once(plain, 'response'), [{ ':status': 405 }])
-      // next to it an extended CONNECT, which 'request' alone would answer with 405
+      // also an extended CONNECT, which a server with only a 'request' listener answers with 405
       t.equal((await connectStream(client)).status, 200)
     })
   })
@@ -260,7 +260,7 @@ for (const way of ONE_OF_EACH) {
         const { acceptor, ask } = await accept(t, way, options)
         const told = once(acceptor, 'error')
         const { status } = await ask('/', { 'sec-websocket-protocol': 'a' })
-        // without a path that is told, it is nobody's request
+        // with no path given, no acceptor takes the request
         t.equal(status, 'path' in options ? 404 : 500)
         t.equal((await told)[0], boom)
       }
@@ -457,7 +457,7 @@ for (const way of ONE_OF_EACH) {
         await ws.ping()
       })
       acceptor.on('error', error => t.fail(error.message))
-      // over HTTP/2 the reset may overtake the answer
+      // over HTTP/2 the reset may overtake the response
       ask().catch(() => {})
       t.match(await (await next()).ws.whenClosed(), { code: 1006, initiator: 'local' })
     })
@@ -531,10 +531,10 @@ for (const way of ONE_OF_EACH) {
         return new Promise<boolean>(() => {})
       }
       const { acceptor, ask } = await accept(t, way, { verify })
-      const answer = ask()
+      const response = ask()
       await asked.take()
       const ended = acceptor.close()
-      const { status, peer } = await answer
+      const { status, peer } = await response
       t.equal(status, 503)
       peer.end()
       await ended
@@ -575,7 +575,7 @@ for (const way of ONE_OF_EACH) {
       t.equal(server.listenerCount('upgrade'), 0)
       peer.text('anyone?')
       t.equal(String((await peer.nextFrame())!.payload), 'still here')
-      // and another may take its place
+      // and another acceptor may take its place
       acceptWebSockets(server, { path: '/new' }, () => {})
       t.equal((await ask('/new')).status, opens(over))
     })

@@ -1,4 +1,4 @@
-// One message to many connections: who gets it, and what becomes of those that do not read.
+// One message to many connections: which of them get it, and what happens to those that do not read.
 
 import { once } from 'node:events'
 import { setFlagsFromString } from 'node:v8'
@@ -35,7 +35,7 @@ async function start(t: Test, options: AcceptorOptions = {}): Promise<Met> {
   return { acceptor, port, next: () => new Promise(resolve => waiting.push(resolve)) }
 }
 
-/** A client by hand, and the server's connection with it. */
+/** A client written by hand, and the server's connection with it. */
 async function meet(t: Test, { port, next }: Met): Promise<{ peer: RawPeer; ws: WebSocketStream }> {
   const came = next()
   const { peer } = await upgrade(t, port)
@@ -93,7 +93,7 @@ t.test('invalid arguments throw, and send nothing', async t => {
   t.equal((await text(peer)).length, 986)
 })
 
-/** A connection whose client does not read, and that holds all it may. */
+/** A connection whose client does not read, and that holds as much as it may. */
 async function stall(
   t: Test,
   met: Met,

@@ -1,4 +1,4 @@
-// WebSocketStream as browsers have it, over connections of ours: what the program that is shared with Chromium does not see.
+// The WebSocketStream of browsers over connections of this library: cases beyond the program that also runs in Chromium.
 
 import t from 'tap'
 import { type HandshakeError, WebSocketStream } from '../../lib/index.js'

@@ -1,4 +1,4 @@
-// connect(url, { http2: true }): streams of one session where the server offers them, HTTP/1.1 where it does not.
+// connect(url, { http2: true }): streams of one session if the server offers them, HTTP/1.1 otherwise.
 
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
@@ -9,7 +9,7 @@ import { connect, permessageDeflate, WebSocketStream } from '../../lib/index.js'
 import { AUTHORITY } from '../support/certificates.js'
 import { isSecure, listen, makeServer, type ServerKind, type TestServer } from './web-servers.js'
 
-/** A server that echoes, by HTTP/2 where `offers` says so and by HTTP/1.1 where it speaks it. */
+/** An echo server, by HTTP/2 if `offers` says so and by HTTP/1.1 if it speaks it. */
 async function echo(t: Test, kind: ServerKind, offers = true) {
   const server: TestServer = makeServer(kind)
   const sessions = new Set<ServerHttp2Session>()

@@ -1,4 +1,4 @@
-// The options of connect, and what is wrong with them.
+// The options of connect, and the errors for invalid ones.
 
 import { createServer } from 'node:http'
 import t from 'tap'
@@ -157,7 +157,7 @@ t.test('createConnection cannot be combined', async t => {
   }
 })
 
-t.test('options of other clients and servers are told what takes their place', async t => {
+t.test('the error for an option of another library names ours', async t => {
   const client = {
     agent: "did you mean 'createConnection'?",
     followRedirects: "did you mean 'maxRedirects'?",

@@ -1,4 +1,4 @@
-// connect through a proxy: given or found in the environment, of HTTP or HTTPS, willing or not.
+// connect through a proxy: given or found in the environment, by HTTP or HTTPS, which accepts or refuses.
 
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -13,7 +13,7 @@ import { echo, listen, proxy, serve } from './servers.js'
 const TRUST = { ca: AUTHORITY }
 const basic = (text: string): string => `Basic ${Buffer.from(text).toString('base64')}`
 
-/** What went wrong with the proxy: `opened` rejects with it, or with an error whose cause it is. */
+/** The error of the proxy: `opened` rejects with it, or with an error that has it as its cause. */
 async function proxyError(ws: WebSocketStream): Promise<HandshakeError> {
   const error = (await rejection(ws.opened)) as unknown as HandshakeError
   t.match(error, { name: 'HandshakeError' })
@@ -38,7 +38,7 @@ for (const scheme of ['ws', 'wss']) {
     const url = `http://u%40x:p%20%C3%BC@localhost:${proxyPort}`
     await hello(connect(`${scheme}://localhost:${port}/`, { ...client, proxy: url }))
     t.match(asked[0], `CONNECT localhost:${port} HTTP/1.1\r\nHost: localhost:${port}\r\n`)
-    // what is meant for the proxy stays there
+    // credentials for the proxy are not sent to the server
     t.equal(requests[0]!.headers['proxy-authorization'], undefined)
     if (scheme === 'wss') t.notMatch(Buffer.concat(sent).toString('latin1'), /GET|hello/)
     await hello(connect(`${scheme}://127.0.0.1:${port}/`, { ...client, proxy: new URL(url) }))
@@ -59,7 +59,7 @@ for (const scheme of ['ws', 'wss']) {
     ] as const
     for (const [certificate, proxyTls, code] of cases) {
       const { port: proxyPort, requests } = await proxy(t, { tls: certificate })
-      // what is believed of the server is not believed of the proxy
+      // the authority trusted for the server is not trusted for the proxy
       const options = { ...client, proxy: `https://u:p@localhost:${proxyPort}`, proxyTls }
       t.match(await proxyError(connect(`${scheme}://localhost:${port}/`, options)), { code })
       t.same(requests, [], 'no password was sent')
@@ -79,17 +79,17 @@ for (const scheme of ['ws', 'wss']) {
   })
 
   t.test(`${scheme}: an invalid response of the proxy is an error`, async t => {
-    const answers: [name: string, answer: string, expected: object][] = [
+    const responses: [name: string, response: string, expected: object][] = [
       ['A03: an endless head', `HTTP/1.1 200 OK\r\nA: ${'b'.repeat(20000)}`, { code: 'WS_ERR_HEAD_TOO_LARGE' }],
       ['A03: endless lines', `HTTP/1.1 200 OK\r\n${'A: b\r\n'.repeat(101)}`, { code: 'WS_ERR_HEAD_TOO_LARGE' }],
       ['A25: an endless body', `HTTP/1.1 403 No\r\n\r\n${'x'.repeat(70000)}`, { status: 403 }],
       ['no HTTP', 'SSH-2.0-x\r\n', { code: 'WS_ERR_MALFORMED_HEAD' }],
       ['A22: another protocol', 'HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\n\r\n', { code: 'WS_ERR_BAD_RESPONSE' }]
     ]
-    for (const [name, answer, expected] of answers) {
+    for (const [name, response, expected] of responses) {
       const port = await serve(t, async (peer, socket) => {
         await peer.head()
-        socket.write(answer)
+        socket.write(response)
       })
       const error = await proxyError(connect(`${scheme}://a.example/`, { proxy: `http://127.0.0.1:${port}` }))
       t.match(error, expected, name)
@@ -176,14 +176,14 @@ for (const scheme of ['ws', 'wss']) {
   })
 }
 
-// how much has come from the server, or gone to the proxy: in the head, in TLS, in the handshake, in a frame
+// bytes that have come from the server, or gone to the proxy: in the head, in TLS, in the handshake, in a frame
 const MOMENTS = [0, 1, 20, 100, 700, 1500, 3000, 20_000, 200_000]
 
 for (const scheme of ['ws', 'wss']) {
   for (const end of ['end', 'reset', 'destroy'] as const) {
     t.test(`A29, A34: ${scheme}, a tunnel that breaks at any moment (${end}) ends the connection once`, async t => {
       const { port } = await echo(t, 'ours', {
-        // what is written and not sent waits so long for a reader of what has come
+        // limits how long unsent output waits for the application to read what has arrived
         stream: { closeTimeout: 500 },
         ...(scheme === 'wss' && { tls: { ...LOCALHOST } })
       })

@@ -1,4 +1,4 @@
-// connect over TLS: whose certificate is believed, what it has to be for, and that nothing is sent to anyone else. Each case also
+// connect over TLS: which certificates are accepted, for which names, and that nothing is sent to any other server. Each case also
 // runs through a proxy, which must not make a difference.
 
 import { once } from 'node:events'
@@ -18,10 +18,10 @@ type Tls = NonNullable<ConnectOptions['tls']>
 const TRUST = { ca: AUTHORITY }
 const WAYS = ['directly', 'through a proxy'] as const
 
-/** The options that lead to `port`, whatever the URL says. */
+/** Options that connect to `port`, whatever the URL says. */
 async function wayTo(t: Test, port: number, way: (typeof WAYS)[number]): Promise<ConnectOptions> {
   if (way === 'through a proxy') return { proxy: `http://127.0.0.1:${(await proxy(t, { redirect: port })).port}` }
-  // whoever asks for one address gets one
+  // a caller that asks for one address gets one
   return { socket: { lookup: (_name, _options, callback) => callback(null, '127.0.0.1', 4), autoSelectFamily: false } }
 }
 
@@ -160,7 +160,7 @@ t.test('an IPv6 address in a URL', { skip }, async t => {
   await ws.whenClosed()
 })
 
-/** A TLS server that only listens: what it was sent, and its sockets once TLS is done. */
+/** A TLS server that only listens: the data it received, and its sockets after the TLS handshake. */
 async function listenTls(t: Test, options: TlsOptions) {
   const input: Buffer[] = []
   const closes: Promise<unknown>[] = []
@@ -172,7 +172,7 @@ async function listenTls(t: Test, options: TlsOptions) {
     port: await listen(t, server),
     input,
     server,
-    /** All that came has been dealt with. */
+    /** Resolves when all input has been processed. */
     gone: () => Promise.all(closes),
     sockets: async () => (await once(server, 'secureConnection'))[0] as TLSSocket
   }

@@ -1,4 +1,4 @@
-// connect without a proxy: the schemes, other I/O, and all that can go wrong before there is a connection.
+// connect without a proxy: the schemes, other I/O, and all that can go wrong before a connection is open.
 
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -115,7 +115,7 @@ t.test('port 0 is not replaced by the port of the scheme', async t => {
   t.throws(() => connect('ws://127.0.0.1/', { proxy: 'http://127.0.0.1:0' }), SyntaxError)
   const http2 = connect('ws://127.0.0.1:0/', { http2: true })
   t.match(await rejection(http2.opened), { cause: { message } })
-  // whoever dials by another way may make something of it
+  // createConnection may use these
   let given: URL | undefined
   const createConnection = (url: URL) => {
     given = url
@@ -130,7 +130,7 @@ t.test('a socket that cannot connect is an error with its cause', async t => {
   const port = await listen(t, server)
   server.close()
   await once(server, 'close')
-  // the path of a unix socket has 107 bytes at most
+  // the path of a unix socket has at most 107 bytes
   const folder = mkdtempSync(join(tmpdir(), 'none-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const urls: Record<string, string> = {
@@ -450,10 +450,13 @@ t.test('a wire that arrives too late is destroyed', async t => {
 })
 
 t.test('A22: a server that does not upgrade opens nothing', async t => {
-  for (const answer of ['HTTP/1.1 200 OK\r\n\r\n\x81\x01a', 'HTTP/1.1 426 No\r\nContent-Length: 0\r\n\r\n\x81\x01a']) {
+  for (const response of [
+    'HTTP/1.1 200 OK\r\n\r\n\x81\x01a',
+    'HTTP/1.1 426 No\r\nContent-Length: 0\r\n\r\n\x81\x01a'
+  ]) {
     const port = await serve(t, async (peer, socket) => {
       await peer.head()
-      socket.end(Buffer.from(answer, 'latin1'))
+      socket.end(Buffer.from(response, 'latin1'))
     })
     const ws = connect(`ws://127.0.0.1:${port}/`)
     const messages: unknown[] = []

@@ -1,9 +1,9 @@
-// Where a URL leads: host and port, or a unix socket.
+// The target of a URL: host and port, or a unix socket.
 
 import t from 'tap'
 import { isSameOrigin, readDialTarget } from '../../lib/net/dial-target.js'
 
-/** What is looked at, on one line. */
+/** The part of a target that is compared, on one line. */
 function read(url: string | URL): string {
   const target = readDialTarget(url)
   return `${target.url} ${target.secure} ${target.socketPath ?? `${target.hostname} ${target.port}`}`

@@ -1,5 +1,5 @@
-// connect(url, { http2: true }) where a server, or the way to it, does not do as one would wish: sessions that are dead, streams that
-// are refused or not to be had, proxies that say nothing, and long ways.
+// connect(url, { http2: true }) if a server, or the network, misbehaves: dead sessions, streams that
+// are refused or unavailable, silent proxies, and long round trips.
 
 import { once } from 'node:events'
 import http2, { constants, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
@@ -14,11 +14,11 @@ interface Way {
   url: string
   /** The connections so far. */
   sockets: Socket[]
-  /** What comes on those that there are goes nowhere any more. */
+  /** From now on, the existing connections lose all input. */
   forget(): void
 }
 
-/** A way to a server that takes `delay` ms in each direction, and can lose its memory, as a NAT does. */
+/** A network path with `delay` ms in each direction, which can forget its connections, as a NAT does. */
 async function way(t: Test, port: number, delay = 0): Promise<Way> {
   const sockets: Socket[] = []
   const dead = new Set<Socket>()
@@ -43,7 +43,7 @@ async function way(t: Test, port: number, delay = 0): Promise<Way> {
   return { url: `ws://127.0.0.1:${await listen(t, server as never)}/`, sockets, forget }
 }
 
-/** A server of HTTP/2 without TLS that opens whatever is asked for; what each stream gets may be said. */
+/** A server of HTTP/2 without TLS that accepts every stream, or does with it what the test says. */
 async function serve(
   t: Test,
   settings: http2.Settings = {},
@@ -74,7 +74,7 @@ t.test('a session with a dead TCP connection is dropped, and another is dialled'
   const first = Array.from({ length: 3 }, () => connect(url, { http2: true }))
   await Promise.all(first.map(ws => ws.opened))
   t.equal(sockets.length, 1)
-  // a session that was just heard is not asked
+  // a session that was active a moment ago is not pinged
   await new Promise(resolve => setTimeout(resolve, 1100))
   forget()
   const again = Array.from({ length: 20 }, () => connect(url, { http2: true }))
@@ -149,7 +149,7 @@ t.test('a server that allows no streams at present is dialled once, and waited f
   }
   t.equal(sessions.length, 1)
 
-  // one that comes while another waits for streams waits with it
+  // a call that comes while another waits for streams waits with it
   const busy = await serve(t, { maxConcurrentStreams: 0 })
   const isKnown = once(busy.server, 'session').then(([session]) => once(session, 'localSettings'))
   const both = [connect(busy.url, { http2: true })]
@@ -266,6 +266,6 @@ t.test("the windows have the requested size: a path of 50 ms carries more than w
   }
   const small = await timed({ initialWindowSize: 65_535, connectionWindowSize: 65_535 })
   const usual = await timed(true)
-  // round trips for one MiB: 16 and more beside 4
+  // round trips for one MiB: 16 or more instead of 4
   t.ok(usual < small / 2, `${Math.round(usual)} ms, and ${Math.round(small)} ms with windows of 64 KiB`)
 })

@@ -1,5 +1,5 @@
 // WebSockets on streams of HTTP/2 (RFC 8441), from a real session to messages: frames by hand on one side, WebSocketStream on the
-// other, and our own two sides with each other.
+// other, and our two sides with each other.
 
 import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
@@ -17,7 +17,7 @@ interface Served {
 
 type Join = 'attach' | 'pipe'
 
-/** A server that makes a WebSocketStream of every extended CONNECT, and a session to it. */
+/** A server that makes a WebSocketStream for every extended CONNECT, and a session to it. */
 async function serve(
   t: Test,
   join: Join = 'attach',
@@ -28,7 +28,7 @@ async function serve(
   const served = new Inbox<Served>()
   if ('updateSettings' in server) server.updateSettings({ enableConnectProtocol: true })
   server.on('stream', (stream: ServerHttp2Stream, headers) => {
-    // what is left half closed goes soon
+    // half-closed streams end soon
     const ws = WebSocketStream.http2(stream, headers, { closeTimeout: 200, ...options })
     const closes: CloseInfo[] = []
     ws.on('close', info => closes.push(info))
@@ -106,7 +106,7 @@ for (const join of ['attach', 'pipe'] as const) {
       first.peer.text('last words')
       const [message] = await once(first.ws, 'message')
       t.equal(message, 'last words')
-      // RFC 8441 §5: CANCEL is what a reset is on TCP
+      // RFC 8441 §5: CANCEL corresponds to a reset on TCP
       first.stream.close(8)
       t.match(await first.ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'peer' })
       const second = await open()
@@ -132,8 +132,8 @@ for (const join of ['attach', 'pipe'] as const) {
     })
 
     t.test('is refused with a status and a body', async t => {
-      const answer = { headers: { 'X-Why': 'because' }, body: 'no room' }
-      const { open } = await serve(t, join, {}, ws => ws.on('request', () => ws.reject(404, answer)))
+      const refusal = { headers: { 'X-Why': 'because' }, body: 'no room' }
+      const { open } = await serve(t, join, {}, ws => ws.on('request', () => ws.reject(404, refusal)))
       const { ws, peer, status, headers } = await open()
       t.equal(status, 404)
       t.match(headers, { 'x-why': 'because', 'content-length': '7' })
@@ -175,7 +175,7 @@ t.test('A26: a handshake that is not answered in time gets 408', async t => {
 t.test('100 connections on one session, one of which is not read: the others continue', async t => {
   const { open } = await serve(t, 'attach', {}, ws => ws.messages.pipe(ws.messages))
   const [stuck, ...others] = await Promise.all(Array.from({ length: 100 }, () => open()))
-  // more than its window: the server can neither write it back nor read on
+  // more than its window: the server can neither echo it nor read on
   stuck!.stream.pause()
   for (let i = 0; i < 32; i++) stuck!.peer.send(BINARY, Buffer.alloc(65536, i))
   for (let round = 0; round < 3; round++) {

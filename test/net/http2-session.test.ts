@@ -1,5 +1,5 @@
-// Sessions of HTTP/2 that clients share: when one is dialled, when it is shared, when it ends, and what is said where there is none
-// to be had.
+// Sessions of HTTP/2 that clients share: when one is dialled, when it is shared, when it ends, and the errors if none
+// is available.
 
 import { once } from 'node:events'
 import http from 'node:http'
@@ -21,7 +21,7 @@ interface Served {
   sessions: ServerHttp2Session[]
 }
 
-/** A server that opens whatever is asked for. */
+/** A server that accepts every stream. */
 async function serve(t: Test, settings: http2.Settings = {}, allowHTTP1 = false): Promise<Served> {
   const enabled = { enableConnectProtocol: true, ...settings }
   const server = http2.createSecureServer({ ...LOCALHOST, settings: enabled, allowHTTP1 })
@@ -42,7 +42,7 @@ function dialTls(t: Test, port: number, ALPNProtocols = ['h2', 'http/1.1']): tls
   return socket
 }
 
-/** A want, and how often it has dialled. */
+/** Parameters of a request for a session, and the number of dials. */
 function want(t: Test, port: number, changes: Partial<Http2Want> = {}): Http2Want & { dialled: Socket[] } {
   const dialled: Socket[] = []
   return {
@@ -135,7 +135,7 @@ t.test('a session that breaks ends its streams, and another is dialled', async t
   const second = await open(sessions, wanted)
   const { session } = second
   session!.destroy()
-  // nobody has been told yet
+  // no caller has been notified yet
   await close(await open(sessions, wanted))
   t.equal(wanted.dialled.length, 3)
 })
@@ -194,7 +194,7 @@ t.test('all waiting callers get the error', async t => {
         throw new Error('thrown')
       }
     ],
-    // no TLS there, and no HTTP/2
+    // neither TLS nor HTTP/2
     ['wrong version number', () => dialTls(t, port)],
     ['was closed', () => dialTls(t, port).destroy()],
     ['', () => net.connect(port, '127.0.0.1')]
@@ -246,18 +246,18 @@ t.test('a signal', async t => {
       await Promise.all([when(abort), t.rejects(given, { message: 'enough' })])
       t.equal(sessions.size, 0)
     }
-    // before there is a wire
+    // before the wire is connected
     const late = dialTls(t, port)
     let give: (socket: Socket) => void = () => {}
     await abortAt({ dial: () => new Promise(resolve => (give = resolve)) }, async abort => abort())
     give(late)
     if (!late.destroyed) await once(late, 'close')
     t.equal(late.destroyed, true)
-    // before TLS is done
+    // before the TLS handshake is done
     const early = dialTls(t, port)
     await abortAt({ dial: () => early }, async abort => abort())
     t.equal(early.destroyed, true)
-    // before the server has said what it allows
+    // before the server has sent its SETTINGS
     const silent = net.createServer(socket => socket.resume().on('error', () => {}))
     const silentPort = await listen(t, silent as never)
     const wire = net.connect(silentPort, '127.0.0.1')

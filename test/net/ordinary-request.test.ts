@@ -1,4 +1,4 @@
-// Requests that offer an upgrade which nobody wants, as `curl --http2` and Java's client do: the application serves them like all others.
+// Requests that offer an upgrade which the server does not want, as `curl --http2` and Java's client send: the application serves them like all others.
 
 import { EventEmitter, once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
@@ -23,15 +23,15 @@ import {
 const OFFER = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n'
 const head = (first: string, fields = OFFER): string => `${first} HTTP/1.1\r\nHost: localhost\r\n${fields}\r\n`
 
-/** Answers with what it was asked, and the body. */
+/** Responds with the method, the path and the body of the request. */
 function echo(request: IncomingMessage, response: ServerResponse): void {
   const chunks: Buffer[] = []
   request.on('data', chunk => chunks.push(chunk))
   request.on('end', () => response.end(`${request.method} ${request.url} ${Buffer.concat(chunks)}`))
 }
 
-/** Reads an answer with a Content-Length. */
-async function answer(peer: RawPeer): Promise<{ status: number; text: string }> {
+/** Reads a response with a Content-Length. */
+async function readResponse(peer: RawPeer): Promise<{ status: number; text: string }> {
   const { status, headers } = await peer.head()
   const size = Number(headers['content-length'])
   return { status, text: (await peer.take(size)).toString() }
@@ -51,17 +51,17 @@ for (const kind of KINDS) {
     const peer = await dial(t, server, kind)
     for (const path of ['/page', '/chat', '/again']) {
       peer.write(Buffer.from(head(`GET ${path}`)))
-      t.strictSame(await answer(peer), { status: 200, text: `GET ${path} ` })
+      t.strictSame(await readResponse(peer), { status: 200, text: `GET ${path} ` })
       peer.write(Buffer.from(head(`GET ${path}?plain`, '')))
-      t.strictSame(await answer(peer), { status: 200, text: `GET ${path}?plain ` })
+      t.strictSame(await readResponse(peer), { status: 200, text: `GET ${path}?plain ` })
     }
     peer.write(Buffer.from(`${head('POST /form', `${OFFER}Content-Length: 9\r\n`)}some`))
     await new Promise(setImmediate)
     peer.write(Buffer.from('thing'))
-    t.strictSame(await answer(peer), { status: 200, text: 'POST /form something' })
+    t.strictSame(await readResponse(peer), { status: 200, text: 'POST /form something' })
     const chunked = `${head('PUT /form', `${OFFER}Transfer-Encoding: chunked\r\n`)}4\r\nsome\r\n0\r\n\r\n`
     peer.write(Buffer.from(chunked))
-    t.strictSame(await answer(peer), { status: 200, text: 'PUT /form some' })
+    t.strictSame(await readResponse(peer), { status: 200, text: 'PUT /form some' })
     // and the same connection can still become a WebSocket
     peer.write(requestHead({}, 'GET /chat HTTP/1.1'))
     t.equal((await peer.head()).status, 101)
@@ -81,9 +81,9 @@ for (const kind of KINDS) {
     acceptWebSockets(server, { path: '/chat' }, () => {})
     const peer = await dial(t, server, kind)
     peer.write(Buffer.from(`${head('GET /slow', '')}${head('GET /page')}`))
-    for (const text of ['/slow', '/page']) t.strictSame(await answer(peer), { status: 200, text })
+    for (const text of ['/slow', '/page']) t.strictSame(await readResponse(peer), { status: 200, text })
     peer.write(Buffer.from(head('GET /last', '')))
-    t.strictSame(await answer(peer), { status: 200, text: '/last' })
+    t.strictSame(await readResponse(peer), { status: 200, text: '/last' })
   })
 }
 
@@ -147,8 +147,8 @@ t.test('a request is served again on a server without shouldUpgradeCallback', as
   const peer = await dial(t, server, 'http')
   for (let i = 0; i < 3; i++) {
     peer.write(Buffer.from(`${head(`GET /${i}`)}${head('GET /behind', '')}`))
-    t.strictSame(await answer(peer), { status: 200, text: `GET /${i} ` })
-    t.strictSame(await answer(peer), { status: 200, text: 'GET /behind ' })
+    t.strictSame(await readResponse(peer), { status: 200, text: `GET /${i} ` })
+    t.strictSame(await readResponse(peer), { status: 200, text: 'GET /behind ' })
   }
 })
 
@@ -162,15 +162,15 @@ for (const kind of KINDS) {
     t.equal(status, 426)
     t.match(headers, { upgrade: 'websocket', connection: /upgrade|keep-alive/i })
     t.match((await peer.take(Number(headers['content-length']))).toString(), 'only accepts WebSockets')
-    // a listener that is added later takes over, one of once too
+    // a listener that is added later takes over, also one added with once
     server.once('request', echo as never)
     peer.write(Buffer.from(head('GET /once', '')))
-    t.match(await answer(peer), { status: 200, text: 'GET /once ' })
+    t.match(await readResponse(peer), { status: 200, text: 'GET /once ' })
     peer.write(Buffer.from(head('GET /', '')))
-    t.equal((await answer(peer)).status, 426)
+    t.equal((await readResponse(peer)).status, 426)
     server.on('request', echo as never)
     peer.write(Buffer.from(head('GET /', '')))
-    t.equal((await answer(peer)).status, 200)
+    t.equal((await readResponse(peer)).status, 200)
     server.off('request', echo as never)
     await acceptor.close()
     t.equal(server.listenerCount('request'), 0, 'and nothing of it stays')
@@ -183,7 +183,7 @@ t.test('a listener that removed itself when it answered is not answered over', a
   server.prependOnceListener('request', (_request: unknown, response: ServerResponse) => response.end('once'))
   const peer = await dial(t, server, 'http')
   peer.write(Buffer.from(head('GET /', '')))
-  t.strictSame(await answer(peer), { status: 200, text: 'once' })
+  t.strictSame(await readResponse(peer), { status: 200, text: 'once' })
 })
 
 for (const kind of ['h2c', 'h2', 'h2+h1'] as const) {
@@ -192,8 +192,8 @@ for (const kind of ['h2c', 'h2', 'h2+h1'] as const) {
     const acceptor = acceptWebSockets(server, {}, () => {})
     const client = await session(t, await listen(t, server), isSecure(kind))
     const ask = async (headers: OutgoingHttpHeaders): Promise<number> => {
-      const [answer] = await once(client.request(headers, { endStream: true }).resume(), 'response')
-      return answer[':status']
+      const [response] = await once(client.request(headers, { endStream: true }).resume(), 'response')
+      return response[':status']
     }
     t.equal(await ask({ ':path': '/' }), 404)
     t.equal(await ask({ ':method': 'CONNECT', ':authority': 'localhost:1' }), 405)

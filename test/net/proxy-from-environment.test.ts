@@ -1,4 +1,4 @@
-// Which proxy the environment names for a URL, by the conventions of curl.
+// The proxy that the environment sets for a URL, by the conventions of curl.
 
 import t from 'tap'
 import { readDialTarget } from '../../lib/net/dial-target.js'

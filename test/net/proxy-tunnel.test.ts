@@ -1,5 +1,5 @@
-// A tunnel over a wire in memory or of TCP, with a proxy played by hand: what it asks for, what opens it, what goes through it, and
-// how it ends.
+// A tunnel over a wire in memory or over TCP, with a proxy written by hand: its request, the responses that open it, what passes through it,
+// and how it ends.
 
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
@@ -54,11 +54,11 @@ async function open(t: Test, setup: Setup, options?: ProxyTunnelOptions): Promis
   return sides
 }
 
-// events.once would reject with the error before it
+// events.once would reject with the error first
 const closed = (stream: Duplex): Promise<unknown> =>
   stream.destroyed ? settle() : new Promise(resolve => stream.once('close', resolve))
 
-/** All bytes up to the end. An iterator would destroy the other direction as well. */
+/** All bytes up to the end. An iterator would also destroy the other direction. */
 async function readAll(stream: Duplex): Promise<Buffer> {
   const chunks: Buffer[] = []
   stream.on('data', chunk => chunks.push(chunk as Buffer))
@@ -66,7 +66,7 @@ async function readAll(stream: Duplex): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-/** What a stream emits as errors, from now on. */
+/** The errors that a stream emits from now on. */
 function errorsOf(stream: Duplex): Error[] {
   const errors: Error[] = []
   stream.on('error', error => errors.push(error))
@@ -144,7 +144,7 @@ for (const setup of SETUPS) {
     t.same([tunnel.destroyed, tunnel.target.destroyed, tunnel.status], [true, true, 0])
   })
 
-  t.test(`a reset before the answer is an error with its cause: ${nameOf(setup)}`, async t => {
+  t.test(`a reset before the response is an error with its cause: ${nameOf(setup)}`, async t => {
     const { tunnel, proxy } = await fresh(t, setup)
     const inside = errorsOf(tunnel.target)
     await proxy.head()
@@ -194,7 +194,7 @@ for (const setup of SETUPS) {
     const limit = 65536
     const chunk = pattern(16384)
     const { tunnel, proxy } = await open(t, setup, { highWaterMark: limit })
-    // nobody reads the target: the proxy has to stop
+    // the target is not read: the proxy has to stop
     let sent = 0
     while (sent < 2 ** 26 && (proxy.stream.write(chunk) || (await drained(proxy.stream)))) sent += chunk.length
     t.ok(sent < 2 ** 26, `${sent} bytes went in`)
@@ -206,7 +206,7 @@ for (const setup of SETUPS) {
     await once(tunnel.target, 'end')
     t.ok(read >= sent)
 
-    // the proxy does not read: the target's writer has to stop
+    // the proxy does not read: the writer of the target has to stop
     proxy.stream.pause()
     let written = 0
     while (written < 2 ** 26 && (tunnel.target.write(chunk) || (await drained(tunnel.target)))) written += chunk.length
@@ -216,7 +216,7 @@ for (const setup of SETUPS) {
   })
 }
 
-/** Whether a stream drains, in as many turns as anything under way may take. */
+/** Whether a stream drains, within as many turns as any pending work may take. */
 async function drained(stream: Duplex): Promise<boolean> {
   let is = false
   stream.once('drain', () => (is = true))
@@ -237,7 +237,7 @@ t.test('bytes of a tunnel arrive however they are split and read', async t => {
 })
 
 t.test('data that arrived before the socket closed can still be read, and later writes are dropped', async t => {
-  // a socket of net closes as soon as both sides have ended, and ends its own side by itself
+  // a socket of net closes as soon as both sides have ended, and ends its own side automatically
   const [socket, theirs] = await tcpPair(t, false)
   const tunnel = new ProxyTunnel('a:1').attach(theirs)
   const proxy = new RawPeer(socket, 'server')
@@ -247,7 +247,7 @@ t.test('data that arrived before the socket closed can still be read, and later 
   proxy.end()
   await tunnel.opened
   theirs.end()
-  // until somebody reads, the end has not been seen
+  // the end is not seen until the data before it is read
   const got = await readAll(tunnel.target)
   await closed(theirs)
   t.ok(got.equals(bytes))
@@ -256,15 +256,15 @@ t.test('data that arrived before the socket closed can still be read, and later 
   await closed(tunnel)
 })
 
-t.test('an end before the answer is an error', async t => {
-  for (const [answer, expected] of [
+t.test('an end before the response is an error', async t => {
+  for (const [response, expected] of [
     ['', { code: 'WS_ERR_BAD_RESPONSE', status: 0 }],
     ['HTTP/1.1 200 OK\r\n', { code: 'WS_ERR_BAD_RESPONSE', status: 0 }],
     ['HTTP/1.1 503 No\r\n\r\nbusy', { code: 'WS_ERR_PROXY', status: 503, body: Buffer.from('busy') }]
   ] as const) {
     const { tunnel, proxy } = await fresh(t, PLAIN)
     await proxy.head()
-    proxy.stream.end(answer)
+    proxy.stream.end(response)
     t.match(await rejection(tunnel.opened), expected)
     await closed(tunnel.target)
   }
@@ -320,7 +320,7 @@ t.test('A26: a proxy that does not answer in time', async t => {
   const slow = await fresh(t, PLAIN, { handshakeTimeout: 20 })
   slow.proxy.write(Buffer.from('HTTP/1.1 407 No\r\n\r\nhold on'))
   t.match(await rejection(slow.tunnel.opened), { status: 407, body: Buffer.from('hold on') })
-  // an open tunnel has all the time there is
+  // an open tunnel has no timeout
   const open = await fresh(t, PLAIN, { handshakeTimeout: 30 })
   open.proxy.write(OPEN)
   await open.tunnel.opened
@@ -394,11 +394,11 @@ t.test('a WebSocket works through a tunnel', async t => {
 })
 
 t.test('A22: a proxy that acts as the server does not open a WebSocket', async t => {
-  for (const answer of ['', 'HTTP/1.1 200 OK\r\n\r\n', `${requestHead()}`]) {
+  for (const bytes of ['', 'HTTP/1.1 200 OK\r\n\r\n', `${requestHead()}`]) {
     const { tunnel, proxy } = await fresh(t, PLAIN)
     const ws = WebSocketStream.client('ws://a.example:443/').attach(tunnel.target)
     await proxy.head()
-    proxy.write(OPEN, Buffer.from(answer))
+    proxy.write(OPEN, Buffer.from(bytes))
     proxy.end()
     t.match(await rejection(ws.opened), { name: 'HandshakeError' })
     t.match(await ws.whenClosed(), { code: 1006 })

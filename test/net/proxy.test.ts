@@ -1,4 +1,4 @@
-// The proxy of a call: given, or found in the environment when that was asked for.
+// The proxy of a call: given, or found in the environment if that was requested.
 
 import t from 'tap'
 import { readDialTarget } from '../../lib/net/dial-target.js'

@@ -1,4 +1,4 @@
-// One connection after the other: when the next is dialled, what is not tried again, and how the loop ends.
+// One connection after the other: when the next one is dialled, which errors end the loop, and how it ends.
 
 import { getEventListeners } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
@@ -30,7 +30,7 @@ interface Script {
   heads: Head[]
 }
 
-/** A server that does with each connection what the next function says; the last one goes on and on. */
+/** A server that calls the next function for each connection, and repeats the last one. */
 async function script(t: Test, ...talks: Talk[]): Promise<Script> {
   const heads: Head[] = []
   const port = await serve(t, async peer => {
@@ -41,7 +41,7 @@ async function script(t: Test, ...talks: Talk[]): Promise<Script> {
   return { url: `ws://127.0.0.1:${port}/`, heads }
 }
 
-/** Opens, and goes on with the peer. */
+/** Opens the connection, and continues with the peer. */
 const accept =
   (then: (peer: RawPeer) => unknown = peer => peer.answerClose()): Talk =>
   (peer, head) => {
@@ -56,7 +56,7 @@ const refuse =
     peer.end()
   }
 
-/** Says goodbye with this code. */
+/** Closes with this code. */
 const leave = (code: number, reason = ''): Talk =>
   accept(async peer => {
     peer.close(code, reason)
@@ -64,7 +64,7 @@ const leave = (code: number, reason = ''): Talk =>
     peer.end()
   })
 
-/** Options with which at most one socket is open at a time, and how many there were. */
+/** Options under which the test fails if two sockets are open at a time, and the number of sockets. */
 function oneAtATime(t: Test): { createConnection: (url: URL) => Socket; count(): number } {
   let now = 0
   let count = 0
@@ -76,7 +76,7 @@ function oneAtATime(t: Test): { createConnection: (url: URL) => Socket; count():
   return { createConnection, count: () => count }
 }
 
-/** Goes through a loop until it ends by itself. */
+/** Runs a loop until it ends by itself. */
 async function all(
   connections: AsyncIterable<WebSocketStream>,
   body: (ws: WebSocketStream, count: number) => unknown = () => {}
@@ -86,7 +86,7 @@ async function all(
   return count
 }
 
-/** Options that note the errors, and end the loop after so many. */
+/** Options that record the errors, and end the loop after this many. */
 function noting(most: number, options: ReconnectOptions = {}): { options: ReconnectOptions; notes: RetryInfo[] } {
   const notes: RetryInfo[] = []
   const control = new AbortController()

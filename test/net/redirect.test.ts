@@ -1,4 +1,4 @@
-// What becomes of a redirect: where it leads, and what stays behind.
+// The target of a redirect, and what is not sent there.
 
 import t from 'tap'
 import { HandshakeError, type Headers } from '../../lib/errors.js'
@@ -9,12 +9,12 @@ import { type Redirect, redirectOf } from '../../lib/net/redirect.js'
 const IDENTITY = { cert: 'a', key: 'b', passphrase: 'c', pfx: 'd', servername: 'e', session: Buffer.from('f') }
 const TRUST = { ca: 'g', rejectUnauthorized: false }
 
-function answer(location: string | string[] | undefined, status = 302): HandshakeError {
+function refusal(location: string | string[] | undefined, status = 302): HandshakeError {
   return new HandshakeError('WS_ERR_UNEXPECTED_STATUS', { status, headers: { location } as Headers })
 }
 
 function redirect(from: string, location: string, options: ConnectOptions = {}): Redirect | null {
-  return redirectOf(readDialTarget(from), readConnectOptions(options).dial, answer(location))
+  return redirectOf(readDialTarget(from), readConnectOptions(options).dial, refusal(location))
 }
 
 const urlOf = (next: Redirect | null): string | undefined => next?.target.url.href
@@ -22,11 +22,11 @@ const urlOf = (next: Redirect | null): string | undefined => next?.target.url.hr
 t.test('the five statuses with a Location are redirects', async t => {
   const from = readDialTarget('ws://a/b')
   const { dial } = readConnectOptions()
-  for (const status of [301, 302, 303, 307, 308]) t.ok(redirectOf(from, dial, answer('/c', status)))
+  for (const status of [301, 302, 303, 307, 308]) t.ok(redirectOf(from, dial, refusal('/c', status)))
   for (const status of [0, 200, 300, 304, 305, 306, 400, 407])
-    t.equal(redirectOf(from, dial, answer('/c', status)), null)
-  t.equal(redirectOf(from, dial, answer(undefined)), null)
-  t.equal(redirectOf(from, dial, answer(['/c'])), null)
+    t.equal(redirectOf(from, dial, refusal('/c', status)), null)
+  t.equal(redirectOf(from, dial, refusal(undefined)), null)
+  t.equal(redirectOf(from, dial, refusal(['/c'])), null)
   const wrong = new HandshakeError('WS_ERR_BAD_RESPONSE', { status: 302, headers: { location: '/c' } })
   t.equal(redirectOf(from, dial, wrong), null)
 })

@@ -1,4 +1,4 @@
-// Redirects as they are followed: who is asked, what is sent there, and when it is enough.
+// Redirects as they are followed: which servers are asked, what is sent to them, and when following stops.
 
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
@@ -15,19 +15,19 @@ import { answerHead, type Head } from '../support/raw-peer.js'
 import { rejection } from '../websocket-stream/sides.js'
 import { echo, proxy, serve } from './servers.js'
 
-/** Stands for a client whose handshakes are answered by the test. */
+/** Replaces a client; the test answers its handshakes. */
 class FakeCaller implements DialClient {
   closeInfo: object | undefined
   readonly wires: Duplex[] = []
   readonly calls: [url: string, dropped: readonly string[]][] = []
-  refuse: (answer: HandshakeError) => boolean = () => false
+  refuse: (refusal: HandshakeError) => boolean = () => false
 
   attach(wire: Duplex): void {
     wire.on('error', () => {})
     this.wires.push(wire)
   }
 
-  whenRefused(ask: (answer: HandshakeError) => boolean): void {
+  whenRefused(ask: (refusal: HandshakeError) => boolean): void {
     this.refuse = ask
   }
 
@@ -90,11 +90,11 @@ t.test('without maxRedirects none is followed', async t => {
   t.equal(caller.refuse(to('c')), false)
 })
 
-// The same with the real one
+// The same with a real client
 
 const SECRETS = { Authorization: 'Bearer x', Cookie: 'y', 'X-A': '1' }
 
-/** A server that sends everyone elsewhere, and what it was asked. */
+/** A server that redirects every request, and records them. */
 async function redirecting(t: Parameters<typeof serve>[0], location: (head: Head) => string, tls?: typeof LOCALHOST) {
   const heads: Head[] = []
   const port = await serve(

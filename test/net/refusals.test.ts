@@ -1,4 +1,4 @@
-// Answers that refuse a client, and have no end: what it is told, and when. On every wire a client can have.
+// Responses that refuse a client and do not end: which error it gets, and when. On every wire a client can have.
 
 import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
@@ -14,7 +14,7 @@ import { fresh, IN_MEMORY, nameOf, rejection } from '../websocket-stream/sides.j
 import { echo, serve } from './servers.js'
 import { listen, makeServer } from './web-servers.js'
 
-/** The longest handshake: whatever is told earlier was not told by it. */
+/** The maximum time of a handshake: an earlier error is not caused by it. */
 const PATIENT = { handshakeTimeout: 60_000 }
 
 interface Refusal {
@@ -162,7 +162,7 @@ t.test('an abort while the body of a refusal is awaited reports the abort', asyn
   await ws.whenClosed()
 })
 
-/** Counts the times that a refusal is waited for from here on. */
+/** Counts from now on how often a client waits for the rest of a refusal. */
 function graces(t: Test): { count: number } {
   const seen = { count: 0 }
   const { setTimeout } = globalThis

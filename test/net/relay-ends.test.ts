@@ -1,4 +1,4 @@
-// A relay one of whose sides dies while the other does not read: wires that are not read from tell of no end, and yet nothing stays for ever.
+// A relay one of whose sides dies while the other does not read: wires that are not read report no end, and still nothing may stay open for ever.
 
 import http, { type IncomingMessage } from 'node:http'
 import net, { type Socket } from 'node:net'
@@ -16,14 +16,14 @@ const FORMS: { [form: string]: RelayOptions } = {
   streams: { transform: { fromClient: () => null, fromTarget: () => null } }
 }
 
-/** A relay in memory. Its wires keep no process alive, and the timer with which it looks after them does not either. */
+/** A relay in memory. Neither its wires nor the timer that watches them keep the process alive. */
 function open(t: Test, setup: RelaySetup): Promise<Relayed> {
   const alive = setInterval(() => {}, 1000)
   t.teardown(() => clearInterval(alive))
   return openInMemory(t, setup)
 }
 
-/** A relay over TCP, with a peer by hand at each end. */
+/** A relay over TCP, with a peer written by hand at each end. */
 async function overTcp(t: Test, options: RelayOptions): Promise<{ relay: Relay; client: RawPeer; target: RawPeer }> {
   const peer = new Promise<RawPeer>(resolve => {
     const server = net.createServer(socket => resolve(new RawPeer(socket, 'server')))
@@ -76,7 +76,7 @@ for (const [form, options] of Object.entries(FORMS)) {
       const asked = (await from.nextFrame())!
       t.match(asked, { opcode: PING })
       t.equal((await from.nextFrame())!.opcode, PING)
-      // its answer is not for the other side
+      // its response is not for the other side
       from.write(from.frame(PONG, asked.payload), from.frame(PONG, 'unasked'), from.frame(TEXT, 'last'))
       to.stream.resume()
       const opcodes: number[] = []
@@ -99,7 +99,7 @@ for (const [form, options] of Object.entries(FORMS)) {
     const { messagesReceived } = relay.target!.stats
     wires.target.destroy()
     await relay.target!.whenClosed()
-    // 1200 ms in all, and far less than 1000 between two reads
+    // 1200 ms in all, and far less than 1000 ms between two reads
     for (let i = 0; i < messagesReceived; i++) {
       await new Promise(resolve => setTimeout(resolve, 150))
       const frame = client.nextFrame()

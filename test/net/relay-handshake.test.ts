@@ -1,4 +1,4 @@
-// What a relay makes of two handshakes: what the target is asked for, what the client is told, and what becomes of either when the other fails.
+// How a relay joins two handshakes: the request for the target, the response for the client, and what happens to each when the other fails.
 
 import { PassThrough } from 'node:stream'
 import t from 'tap'
@@ -17,7 +17,7 @@ t.test("the target gets the client's subprotocols and extensions", async t => {
       'Sec-WebSocket-Protocol': 'chat, superchat',
       'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits, x-other; a="b"'
     },
-    answer: {
+    response: {
       'Sec-WebSocket-Protocol': 'superchat',
       'Sec-WebSocket-Extensions': 'permessage-deflate; server_no_context_takeover'
     }
@@ -93,7 +93,7 @@ t.test('the client is named to the target on request', async t => {
 
 t.test('header fields of the response are returned by name', async t => {
   const { answered } = await open(t, {
-    answer: { 'Set-Cookie': 'a=b', 'X-Inside': '10.0.0.7' },
+    response: { 'Set-Cookie': 'a=b', 'X-Inside': '10.0.0.7' },
     options: { returnHeaders: ['set-cookie', 'x-absent'] }
   })
   t.equal(answered.headers['set-cookie'], 'a=b')
@@ -103,7 +103,7 @@ t.test('header fields of the response are returned by name', async t => {
 t.test('subprotocols of the configuration are independent of the client’s', async t => {
   const { asked, answered } = await open(t, {
     request: { 'Sec-WebSocket-Protocol': 'outside' },
-    answer: { 'Sec-WebSocket-Protocol': 'inside' },
+    response: { 'Sec-WebSocket-Protocol': 'inside' },
     server: { protocols: ['outside'] },
     options: { connect: { protocols: ['inside'] } }
   })
@@ -168,12 +168,12 @@ t.test('refusals that are not returned', async t => {
     ['what is no HTTP', 'SSH-2.0-x\r\n\r\n'],
     ['where it is not wanted', 'HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n', { returnRefusals: false }]
   ]
-  for (const [name, answer, options = {}] of cases) {
+  for (const [name, response, options = {}] of cases) {
     t.test(name, async t => {
       const { relay, client, calls } = ask(t, { options })
       const { peer } = (await calls.take())!
       await peer.head()
-      peer.write(Buffer.from(answer))
+      peer.write(Buffer.from(response))
       t.equal((await client.head()).status, 502)
       await t.rejects(relay.opened)
     })

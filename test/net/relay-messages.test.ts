@@ -1,4 +1,4 @@
-// A relay whose sides have extensions of their own, or whose application looks at messages: these pass one by one, as streams or whole.
+// A relay whose sides have different extensions, or whose application reads the messages: they pass one by one, as streams or whole.
 
 import { Transform } from 'node:stream'
 import { constants, deflateRawSync } from 'node:zlib'
@@ -14,7 +14,7 @@ import { answerHead, BINARY, PING, PONG, RawPeer, readClose, TEXT } from '../sup
 import { settle } from '../websocket-stream/sides.js'
 import { open, type Relayed } from './relay-sides.js'
 
-/** The next message of a peer, its fragments joined, and how many these were. */
+/** The next message of a peer, its fragments joined, and the number of fragments. */
 async function message(peer: RawPeer): Promise<{ opcode: number; text: string; fragments: number }> {
   const parts: Buffer[] = []
   let opcode = 0
@@ -60,7 +60,7 @@ t.test('if both sides agree on the same, frames are passed', async t => {
     const fields = extensions === '' ? {} : { 'Sec-WebSocket-Extensions': extensions }
     const { relay } = await open(t, {
       request: fields,
-      answer: fields,
+      response: fields,
       server: { extensions: own },
       options: { connect: { extensions: own } }
     })
@@ -80,7 +80,7 @@ t.test('messages keep their kinds and their order, whole or in pieces', async t 
     from.write(from.frame(0, 'e'), from.frame(TEXT, 'f'))
     const got: unknown[] = []
     if (to === client) {
-      // compressed, and its fragments are not the test's affair
+      // compressed; its fragments do not matter here
       for (let i = 0; i < 6; ) if ((await to.nextFrame())!.fin) i++
       continue
     }
@@ -293,7 +293,7 @@ t.test('a client of a draft is relayed message by message', async t => {
   t.equal((await joined.opened).form, 'streams')
   client.write(ended('from a draft'))
   t.match(await message(target), { opcode: TEXT, text: 'from a draft' })
-  // there is nobody to pass it to
+  // there is no side to pass it to
   target.send(PING, 'anyone')
   t.match(await target.nextFrame(), { opcode: PONG })
   target.text('to a draft')

@@ -1,4 +1,4 @@
-// A gateway with forwardPath: the path and query that the application has looked at are what the target is asked for, byte for byte, over
+// A gateway with forwardPath: the target gets the same path and query that the application has seen, byte for byte, over
 // HTTP/1.1 and HTTP/2 on either side.
 
 import type { EventEmitter } from 'node:events'
@@ -11,7 +11,7 @@ import { connectStream, listen, makeServer, session, type TestServer, upgrade } 
 
 type Kind = 'http' | 'h2c'
 
-/** What new URL() resolves, escapes or drops. */
+/** Characters that new URL() resolves, escapes or drops. */
 const PATHS = [
   '/public/a?b=c',
   '/public/../admin',
@@ -27,7 +27,7 @@ const PATHS = [
   '//public'
 ]
 
-/** Calls back with each WebSocket that a server is asked for. */
+/** Calls back with each WebSocket request of a server. */
 function onWebSocket(server: TestServer, kind: Kind, take: (ws: WebSocketStream, path: string) => void): void {
   if (kind === 'http') {
     ;(server as EventEmitter).on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {

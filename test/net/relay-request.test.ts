@@ -1,4 +1,4 @@
-// What goes from one handshake into the other, for requests of any form: of node:http, of HTTP/2, of an application's own.
+// What passes from one handshake to the other, for requests of any form: of node:http, of HTTP/2, of the application.
 
 import t from 'tap'
 import { HandshakeError } from '../../lib/errors.js'

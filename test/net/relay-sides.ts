@@ -20,8 +20,8 @@ export interface RelaySetup {
   /** Fields of the client's request. */
   request?: FieldChanges
   line?: string
-  /** Fields of the target's answer. */
-  answer?: FieldChanges
+  /** Fields of the target's response. */
+  response?: FieldChanges
 }
 
 export interface Relayed {
@@ -36,7 +36,7 @@ export interface Relayed {
 
 export const TARGET = 'ws://target.test/there?a=b'
 
-/** A relay that has been asked, and has not dialled. */
+/** A relay that has got the request, and has not dialled. */
 export function ask(
   t: TestLike,
   setup: RelaySetup = {}
@@ -61,7 +61,7 @@ export function ask(
   return { relay: joined, ws, client, near, calls }
 }
 
-/** What a relay has dialled. */
+/** The dialled connection of a relay. */
 export interface Call {
   url: URL
   options: ConnectOptions
@@ -69,12 +69,12 @@ export interface Call {
   peer: RawPeer
 }
 
-/** Both connections open. */
+/** Both connections, open. */
 export async function open(t: TestLike, setup: RelaySetup = {}): Promise<Relayed & { asked: Head; answered: Head }> {
   const { relay, ws, client, near, calls } = ask(t, setup)
   const call = (await calls.take())!
   const asked = await call.peer.head()
-  call.peer.write(answerHead(asked, setup.answer))
+  call.peer.write(answerHead(asked, setup.response))
   const answered = await client.head()
   await relay.opened
   return { relay, ws, client, target: call.peer, wires: { client: near, target: call.wire }, asked, answered }

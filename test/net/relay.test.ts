@@ -1,4 +1,4 @@
-// A relay between two raw peers: what passes, and in what form; whose Close is answered by whom; what each side is told of the other's end.
+// A relay between two raw peers: what passes, and in which form; which Close answers which; what each side is told of the other's end.
 
 import t from 'tap'
 import { WebSocketStream } from '../../lib/index.js'
@@ -32,7 +32,7 @@ for (const way of WAYS) {
   t.test(`frames ${way} pass as they are`, async t => {
     const both = await open(t, {
       request: { 'Sec-WebSocket-Extensions': 'x-shout; loud=9, permessage-deflate' },
-      answer: { 'Sec-WebSocket-Extensions': 'x-shout; loud=9' }
+      response: { 'Sec-WebSocket-Extensions': 'x-shout; loud=9' }
     })
     const [from, to] = along(both, way)
     from.write(
@@ -52,7 +52,7 @@ for (const way of WAYS) {
       [0, true, 0, 'two'],
       [BINARY, true, 1, '\x01'.repeat(300)]
     ])
-    // these do not wait behind data
+    // these overtake data
     t.strictSame(frames.filter(isControl).map(seen), [
       [PING, true, 0, 'between'],
       [PONG, true, 0, 'unasked']
@@ -81,7 +81,7 @@ for (const way of WAYS) {
     t.strictSame(readClose(await to.nextFrame()), { code: 4001, reason: 'enough' })
     await settle()
     t.equal(from.input.length, 0, 'nothing is answered before')
-    // what was on its way still arrives
+    // data in flight still arrives
     to.write(to.frame(TEXT, 'in flight'), to.frame(CLOSE, closeBody(4002, 'so be it')))
     t.equal((await from.nextFrame())!.payload.toString(), 'in flight')
     t.strictSame(readClose(await from.nextFrame()), { code: 4002, reason: 'so be it' })

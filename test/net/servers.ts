@@ -1,5 +1,5 @@
-// What connect is tried against, all on the loopback: servers of `ws` and of our own, plain and with TLS, and an HTTP proxy that is
-// nothing but this test's.
+// The servers for the tests of connect, all on the loopback: of `ws` and of this library, plain and with TLS, and an HTTP proxy written
+// for these tests.
 
 import { once } from 'node:events'
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from 'node:http'
@@ -16,7 +16,7 @@ export interface TestLike {
   teardown(fn: () => unknown): unknown
 }
 
-/** Listens until the test is over, when every connection is cut; resolves with the port. */
+/** Listens until the test is over, and then destroys every connection; resolves with the port. */
 export async function listen(
   t: TestLike,
   server: Server,
@@ -27,7 +27,7 @@ export async function listen(
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket)).on('error', () => {})
   })
-  // those of a client that does not trust us
+  // errors of clients that do not trust the certificate
   server.on('tlsClientError', () => {})
   if (typeof where === 'string') server.listen(0, where)
   else server.listen(where.path)
@@ -39,7 +39,7 @@ export async function listen(
   return (server.address() as AddressInfo).port
 }
 
-/** An echo server, and what was asked of it. */
+/** An echo server, and a record of its requests. */
 export interface Echo {
   port: number
   requests: IncomingMessage[]
@@ -75,7 +75,7 @@ function echoByUs(server: HttpServer, options?: WebSocketOptions): void {
   })
 }
 
-/** A server that does with each connection what `talk` does; a client may leave at any time. */
+/** A server that calls `talk` with each connection; a client may leave at any time. */
 export function serve(
   t: TestLike,
   talk: (peer: RawPeer, socket: Socket) => unknown,
@@ -87,24 +87,24 @@ export function serve(
   return listen(t, tls === undefined ? createServer(meet) : createTlsServer({ ...tls }, meet))
 }
 
-/** An HTTP proxy that knows CONNECT alone. */
+/** An HTTP proxy that supports only CONNECT. */
 export interface TestProxy {
   port: number
   /** The heads of the requests so far. */
   requests: string[]
-  /** What went through the tunnels to the servers. */
+  /** The bytes that went through the tunnels to the servers. */
   sent: Buffer[]
   /** Resets every connection to it. */
   cut(): void
 }
 
-/** What becomes of a tunnel when so many bytes have come back through it. */
+/** Called when this many bytes have come back through a tunnel. */
 export interface Fall {
   after: number
   end: 'end' | 'reset'
 }
 
-/** `redirect`: where tunnels lead instead, since no test asks a name server. */
+/** `redirect`: where tunnels lead instead, since no test uses a name server. */
 export async function proxy(
   t: TestLike,
   options: { tls?: Certificate; authorization?: string; redirect?: number; fall?: Fall } = {}

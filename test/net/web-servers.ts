@@ -1,4 +1,4 @@
-// Servers of Node's own on the loopback, and raw peers that talk to them: HTTP/1.1 by hand, HTTP/2 by Node's client.
+// Node's servers on the loopback, and raw peers of them: HTTP/1.1 by hand, HTTP/2 by Node's client.
 
 import { type EventEmitter, once } from 'node:events'
 import http from 'node:http'
@@ -10,12 +10,12 @@ import { AUTHORITY, LOCALHOST } from '../support/certificates.js'
 import type { TestLike } from '../support/peers.js'
 import { type FieldChanges, type Head, RawPeer, requestHead } from '../support/raw-peer.js'
 
-/** `h2` is HTTP/2 over TLS, `h2+h1` the same with HTTP/1.1 besides, `h2c` HTTP/2 without TLS. */
+/** `h2` is HTTP/2 over TLS, `h2+h1` also accepts HTTP/1.1, `h2c` is HTTP/2 without TLS. */
 export type ServerKind = 'http' | 'https' | 'h2' | 'h2c' | 'h2+h1'
 
 export const isSecure = (kind: ServerKind): boolean => kind !== 'http' && kind !== 'h2c'
 
-/** What `acceptWebSockets` takes, and a test asks of it besides. */
+/** The options of `acceptWebSockets`, and some of the test. */
 export type TestServer = http.Server | https.Server | http2.Http2Server | http2.Http2SecureServer
 
 export function makeServer(kind: ServerKind): TestServer {
@@ -25,7 +25,7 @@ export function makeServer(kind: ServerKind): TestServer {
   return http2.createSecureServer({ ...LOCALHOST, allowHTTP1: kind === 'h2+h1' })
 }
 
-/** Listens on a free port of the loopback until the test is over, when every connection is cut. */
+/** Listens on a free port of the loopback until the test is over, and then destroys every connection. */
 export async function listen(t: TestLike, server: TestServer): Promise<number> {
   const sockets = new Set<Socket>()
   for (const event of ['connection', 'secureConnection']) {
@@ -54,7 +54,7 @@ export async function dialHttp1(t: TestLike, port: number, secure = false): Prom
   return new RawPeer(socket, 'client')
 }
 
-/** A request for a WebSocket over HTTP/1.1, and the head that answers it. */
+/** A request for a WebSocket over HTTP/1.1, and the head of its response. */
 export async function upgrade(
   t: TestLike,
   port: number,
@@ -65,7 +65,7 @@ export async function upgrade(
   return { peer, head: await peer.head() }
 }
 
-/** A session of HTTP/2 whose server has said what it allows. */
+/** A session of HTTP/2 that has got the SETTINGS of the server. */
 export async function session(t: TestLike, port: number, secure = true): Promise<http2.ClientHttp2Session> {
   const session = http2.connect(`${secure ? 'https' : 'http'}://localhost:${port}`, {
     ca: AUTHORITY,
@@ -79,13 +79,13 @@ export async function session(t: TestLike, port: number, secure = true): Promise
 
 export interface Opened {
   stream: http2.ClientHttp2Stream
-  /** Both sides of the frames. */
+  /** The frames in both directions. */
   peer: RawPeer
   status: number
   headers: http2.IncomingHttpHeaders
 }
 
-/** An extended CONNECT, and what answers it. */
+/** An extended CONNECT, and its response. */
 export async function connectStream(
   session: http2.ClientHttp2Session,
   fields: http2.OutgoingHttpHeaders = {}

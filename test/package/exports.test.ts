@@ -1,10 +1,10 @@
-// What the built package exports, to import and to require. Whoever adds an export adds it here: this list is the promise that the
-// version number is about.
+// The exports of the built package, by import and by require. A new export must be added to this list: it is the interface that the
+// version number promises.
 
 import { createRequire } from 'node:module'
 import t from 'tap'
 
-/** The values; types are the matter of test/types. */
+/** The values; test/types checks the types. */
 const EXPORTS = [
   'BrowserWebSocketError',
   'BrowserWebSocketStream',
@@ -36,7 +36,7 @@ const EXPORTS = [
   'relay'
 ]
 
-// by a name that TypeScript does not know, since it looks for dist before that is built
+// imported by a computed name, since TypeScript would look for dist before it is built
 const NAME: string = 'websocket-duplex'
 
 t.test('import gives exactly the exports listed here', async t => {
@@ -82,7 +82,7 @@ t.test('the ws entry can be imported, and required as the class', async t => {
 })
 
 t.test('classes and functions have the names under which they are exported', async t => {
-  // a debugger, and an error that is printed, show them
+  // debuggers and printed errors show them
   for (const [name, value] of Object.entries(await import(NAME)))
     if (typeof value === 'function') t.equal(value.name, name)
 })

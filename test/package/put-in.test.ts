@@ -1,5 +1,5 @@
-// The packages that take the place of others, as npm's overrides would put them: found by the other's name, and by the paths that programs
-// take from it. `npm run ecosystem` does the same from tarballs, with the programs themselves.
+// The packages that replace others, installed as by npm's overrides: they are found by the other's name, and by the paths that programs
+// import. `npm run ecosystem` does the same from tarballs, with real programs.
 
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -10,7 +10,7 @@ import t, { type Test } from 'tap'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 
-/** A folder in whose node_modules one of our packages has another's name. */
+/** A folder in whose node_modules one of our packages has another package's name. */
 function putIn(t: Test, name: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'put-in-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))

@@ -1,5 +1,5 @@
-// The package is as npm would want it: those checks of scripts/release-check.js that need neither network nor build.
-// `npm run release:check` makes all of them.
+// The package meets npm's requirements: those checks of scripts/release-check.js that need neither network nor build.
+// `npm run release:check` runs all of them.
 
 import { spawnSync } from 'node:child_process'
 import { dirname, join } from 'node:path'

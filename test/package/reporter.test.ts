@@ -1,4 +1,4 @@
-// What npm test prints of a run, from the TAP that tap gives it.
+// What npm test prints about a run, from the TAP output of tap.
 
 import type { Transform } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -10,7 +10,7 @@ const { default: Reporter } = (await import(new URL('../../scripts/test-reporter
 
 function report(tap: string): Promise<string> {
   const reporter = new Reporter()
-  // cut anywhere
+  // split anywhere
   for (let at = 0; at < tap.length; at += 50) reporter.write(tap.slice(at, at + 50))
   reporter.end()
   return text(reporter)

@@ -1,5 +1,5 @@
-// What the system that this library implements promises of the opening handshake, row by row as ../shared/PROMISES.md numbers them: by our
-// own interface, and by websocket-duplex/driver under the names of websocket-driver.
+// What the system that this library implements promises of the opening handshake, row by row as ../shared/PROMISES.md numbers them: with this
+// library's interface, and with websocket-duplex/driver under the names of websocket-driver.
 
 import { once } from 'node:events'
 import http from 'node:http'
@@ -315,7 +315,7 @@ t.test('row 16: through a proxy', async t => {
     t.equal(proxy.setHeader('X-A', 'b'), true)
     t.equal(proxy.start(), true)
     t.match(said.splice(0), [/^CONNECT example\.com:80 HTTP\/1\.1\r\n.*Proxy-Authorization: Basic YTpi\r\n.*X-A: b/s])
-    // what an application does at connect
+    // a program's usual connect listener
     proxy.on('connect', () => driver.start())
     t.equal(proxy.write(Buffer.from('HTTP/1.1 200 OK\r\nVia: x\r\n\r\n')), true)
     t.same(said, ['connect', 'close', 'end'])

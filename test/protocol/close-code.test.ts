@@ -5,7 +5,7 @@ import { INVALID, VALID } from './utf8-cases.js'
 const body = (code: number, reason: Uint8Array | string = ''): Buffer =>
   Buffer.concat([Buffer.from([code >> 8, code & 255]), Buffer.from(reason as string)])
 
-/** Every code of two bytes that RFC 6455 §7.4 and the registry let stand on the wire. */
+/** Every two-byte code that RFC 6455 §7.4 and the registry allow on the wire. */
 function mayStand(code: number): boolean {
   if (code < 1000 || code > 4999) return false
   if (code >= 3000) return true

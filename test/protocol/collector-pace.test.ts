@@ -1,11 +1,11 @@
-// Large messages make V8 collect young objects, though they make few of these themselves.
+// Large messages trigger collections of young objects, although they create few of these themselves.
 
 import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { FrameParser } from '../../lib/protocol/frame-parser.js'
 
-/** How many collections of young objects came while a parser read this many chunks of this size, always the same memory. */
+/** The number of collections of young objects while a parser reads this many chunks of this size, always from the same memory. */
 async function collections(count: number, size: number): Promise<number> {
   let found = 0
   const observer = new PerformanceObserver(list => {

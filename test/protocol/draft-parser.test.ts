@@ -15,7 +15,7 @@ const parserFor = (version: DraftVersion, maxFrameSize = NO_LIMIT): DraftParser 
 interface Outcome {
   got: string[]
   error?: string | undefined
-  /** Bytes that had been given when it failed. */
+  /** The number of bytes that had been fed when it failed. */
   fed: number
 }
 
@@ -52,12 +52,12 @@ function read(parser: DraftParser, chunks: Buffer[], owned = false): Outcome {
   return { got, fed }
 }
 
-/** All that the parser has at present. */
+/** All messages that the parser has at present. */
 function* rest(parser: DraftParser): Generator<Frame> {
   for (let frame = parser.next(); frame !== null; frame = parser.next()) yield frame
 }
 
-/** Whole and byte by byte, alone and with a frame behind, on memory that is the parser's own and on memory that is not. */
+/** Whole and byte by byte, alone and with a frame after it, on memory that the parser owns and on memory that it does not. */
 function inAllWays(
   t: Test,
   version: DraftVersion,
@@ -187,7 +187,7 @@ for (const version of VERSIONS) {
     for (const parser of [skipped, discarded]) {
       t.equal(parser.next(), null)
       const chunks = Array.from({ length: 16 }, () => feed(parser))
-      // a WeakRef is kept for the turn in which it was made
+      // a WeakRef keeps its target until the end of the turn
       await new Promise(setImmediate)
       collectGarbage()
       t.same(
@@ -294,13 +294,13 @@ for (const version of VERSIONS) {
     for (const tail of tails) {
       const parser = parserFor(version)
       const memory = feed(parser, Buffer.concat([ended('ahead'), tail]))
-      // a WeakRef is kept for the turn in which it was made
+      // a WeakRef keeps its target until the end of the turn
       await new Promise(setImmediate)
       collectGarbage()
       t.equal(memory.deref(), undefined, tail.toString('hex'))
     }
 
-    // in a function of its own, so that no local variable holds what is looked at
+    // in its own function, so that no local variable holds the objects
     function feed(parser: DraftParser, bytes: Buffer): WeakRef<ArrayBuffer> {
       const memory = new ArrayBuffer(2 ** 20)
       const chunk = Buffer.from(memory, 1000, bytes.length)

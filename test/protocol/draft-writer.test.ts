@@ -13,14 +13,14 @@ const SIZES = [0, 1, 24, 25, 1000, 8191, 8192, 8193, 65536, 200_000]
 const textFrame = (payload: string | Uint8Array, fin = true): Frame => new Frame(Opcode.Text, payload, fin)
 const more = (payload: string | Uint8Array, fin = true): Frame => new Frame(Opcode.Continuation, payload, fin)
 const control = (opcode: Opcode, payload = ''): Frame => new Frame(opcode, Buffer.from(payload))
-/** What a server of the newer versions would send: code 1000 and a reason. */
+/** The Close of a server of the newer versions: code 1000 and a reason. */
 const close = (): Frame => control(Opcode.Close, '\x03\xe8bye')
 
 function part(payload: string, length: number, offset: number, opcode: Opcode = Opcode.Text, fin = true): Frame {
   return new Frame(opcode, Buffer.from(payload), fin).asPart(offset, length)
 }
 
-/** All that waits, which must be as many bytes as the writer says. */
+/** All waiting output, whose length must be what the writer reports. */
 function take(writer: DraftWriter): Buffer {
   const { size } = writer
   const bytes = Buffer.concat(writer.take())

@@ -1,4 +1,4 @@
-// Data frames held against the rules for messages: order, number and size.
+// Data frames checked against the rules for messages: order, number and size.
 
 import t from 'tap'
 import { FragmentRules } from '../../lib/protocol/fragment-rules.js'

@@ -30,12 +30,12 @@ type Limits = Pick<FrameCase, 'maxFrameSize' | 'rsv'>
 
 const right = (says: string, frames: WireFrame[], limits: Limits = {}): FrameCase => ({ says, frames, ...limits })
 
-/** Only the header of the wrong frame is there: its payload is not waited for. */
+/** Only the header of the wrong frame is sent: the parser must not wait for its payload. */
 function wrong(says: string, error: ErrorCode, frame: WireFrame, limits: Limits = {}): FrameCase {
   return { says, error, frames: BEFORE, wrong: masked => header(masked, frame), ...limits }
 }
 
-/** What must still come out ahead of any fault. */
+/** What must be read before the error. */
 const BEFORE = [text('a', false), ping('b'), more('c')]
 
 const CONTROL: [string, number][] = [
@@ -153,7 +153,7 @@ function wrong64(length: bigint): FrameCase {
   return { ...wrong(says, 'WS_ERR_INVALID_LENGTH', frame), wrong: masked => header(masked, frame).subarray(0, 10) }
 }
 
-/** §5.1: for each opcode, a frame masked where it must not be, or the other way round. */
+/** §5.1: for each opcode, a frame that is masked or unmasked against the rules. */
 export const MASK_CASES = [TEXT, BINARY, CLOSE, PING, PONG].map(opcode => ({
   opcode,
   frames: BEFORE,

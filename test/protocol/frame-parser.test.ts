@@ -41,7 +41,7 @@ function read(parser: FrameParser, chunks: Buffer[], owned: boolean): Outcome {
   return { got: gatherer.got, fed }
 }
 
-/** All that the parser has at present. */
+/** All frames that the parser has at present. */
 function rest(parser: FrameParser): Frame[] {
   const frames: Frame[] = []
   for (let frame = parser.next(); frame !== null; frame = parser.next()) frames.push(frame)
@@ -218,7 +218,7 @@ t.test('A30: the end of a chunk, even a part of a frame, does not keep the chunk
       for (const ahead of [text('ahead'), null]) {
         const parser = parserFor(side)
         const memory = feed(parser, ahead === null ? tail : Buffer.concat([wire(side.masked, ahead), tail]))
-        // a WeakRef is kept for the turn in which it was made
+        // a WeakRef keeps its target until the end of the turn
         await new Promise(setImmediate)
         collectGarbage()
         const alone = ahead === null ? 'alone' : 'behind a frame'
@@ -227,7 +227,7 @@ t.test('A30: the end of a chunk, even a part of a frame, does not keep the chunk
     }
   }
 
-  // in a function of its own, so that no local variable holds what is looked at
+  // in its own function, so that no local variable holds the objects
   function feed(parser: FrameParser, bytes: Buffer): WeakRef<ArrayBuffer> {
     const memory = new ArrayBuffer(2 ** 20)
     const chunk = Buffer.from(memory, 1000, bytes.length)

@@ -38,7 +38,7 @@ function written(writer: FrameWriter, ...frames: Frame[]): Buffer {
   return take(writer)
 }
 
-/** All that waits, which must be as many bytes as the writer says. */
+/** All waiting output, whose length must be what the writer reports. */
 function take(writer: FrameWriter): Buffer {
   const { size } = writer
   const taken: Buffer[] = []
@@ -49,7 +49,7 @@ function take(writer: FrameWriter): Buffer {
   return bytes
 }
 
-/** What comes at once, as a socket takes it: when it has been written its memory is used for something else. */
+/** Each output at once, as a socket takes it: its memory is reused as soon as it is written. */
 function takeSome(writer: FrameWriter): Buffer[] {
   const buffers = writer.take()
   const copies = buffers.map(each => Buffer.from(each))
@@ -67,7 +67,7 @@ for (const [who, { masked, toSocket }] of Object.entries(ROLES)) {
     return writer
   }
 
-  /** What must be on the wire, given the masks that were drawn. */
+  /** The expected bytes on the wire, for the masks that were drawn. */
   const reference = (bytes: Buffer, frames: WireFrame[]): Buffer => {
     const read = readWire(bytes)
     return wire(masked, ...frames.map((frame, i) => (masked ? { ...frame, mask: read[i]!.mask! } : frame)))
@@ -198,7 +198,7 @@ for (const [who, { masked, toSocket }] of Object.entries(ROLES)) {
     }
   })
 
-  // what comes while a frame is written in parts
+  // a frame added while another is written in parts
   const [start, middle, end] = partsOf(30, [10, 20]) as [Frame, Frame, Frame]
   const whole = describe(binary(pattern(30)))
 
@@ -327,7 +327,7 @@ function partsOf(size: number, ends: number[]): Frame[] {
   let offset = 0
   return cut(pattern(size), ...ends).map((part, i) => {
     const frame = new Frame(Opcode.Binary, part).asPart(offset, size)
-    // a decoder says of an empty first part that the next one is not the first
+    // after an empty first part a decoder reports that the next one is not the first
     frame.first = i === 0
     offset += part.length
     return frame

@@ -38,7 +38,7 @@ t.test('bytes are masked in place, at any alignment, and no others', async t => 
   const wrong: string[] = []
   for (const length of LENGTHS) {
     for (let from = 0; from < 9; from++) {
-      // memory whose own beginning is not aligned either
+      // memory that does not begin at a multiple of four either
       const bytes = Buffer.from(new ArrayBuffer(length + 30), 3, length + 20)
       pattern(length + 20).copy(bytes)
       applyMask(bytes, from, from + length, bytes, from, number(MASK))
@@ -95,7 +95,7 @@ t.test('a mask can be applied from any byte of a payload on', async t => {
 
 t.test('A18: each mask is new', async t => {
   const masks = Array.from({ length: 10_000 }, freshMask)
-  // 10,000 of 2^32: twelve thousandths of a pair are to be expected
+  // 10,000 of 2^32: the expected number of equal pairs is 0.012
   t.ok(new Set(masks).size > 9990, `${new Set(masks).size} different masks`)
   t.ok(
     masks.every(mask => Number.isInteger(mask) && (mask | 0) === mask),

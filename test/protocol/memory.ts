@@ -1,22 +1,22 @@
-// What objects hold, measured.
+// Measures the memory that objects hold.
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 setFlagsFromString('--expose-gc')
 
-/** Frees all that nobody holds. */
+/** Frees all that is no longer referenced. */
 export const collectGarbage = runInNewContext('gc') as () => void
 
 function used(): number {
-  // the memory of a Buffer goes one collection after the Buffer
+  // the memory of a Buffer is freed one collection after the Buffer
   collectGarbage()
   collectGarbage()
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
 }
 
-/** The bytes that what `make` answers keeps alive: the middle one of three measurements, since other things come and go. */
+/** The bytes that the result of `make` keeps alive: the median of three measurements, since other objects come and go. */
 export function held(make: () => unknown): number {
   make()
   const sizes = Array.from({ length: 3 }, () => {

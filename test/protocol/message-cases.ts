@@ -48,13 +48,13 @@ const wrong = (
   limits: Limits = {}
 ): MessageCase => ({ says, error, frames, messages, wrong: bad, ...limits })
 
-/** No more than a header: what it announces is not waited for. */
+/** Only a header: the parser must not wait for the announced payload. */
 const only =
   (frame: WireFrame, length = frame.payload.length) =>
   (masked: boolean): Buffer =>
     header(masked, { ...frame, length: BigInt(length) })
 
-/** The beginning of a frame that announces 100 bytes more than there are. */
+/** The beginning of a frame that announces 100 bytes more than it has. */
 const unfinished =
   (frame: WireFrame) =>
   (masked: boolean): Buffer =>
@@ -282,7 +282,7 @@ function invalid(says: string, frames: WireFrame[], bad: (masked: boolean) => Bu
   return wrong(`text is refused for ${says}`, 'WS_ERR_INVALID_UTF8', [...SAID, ...frames], ['before'], bad)
 }
 
-/** So many bytes of text, of which the last make one character where there is room. */
+/** Text of this many bytes; the last ones are a single character if there is room. */
 function wide(length: number): string {
   return length < 3 ? 'x'.repeat(length) : `${'x'.repeat(length - 3)}\u20ac`
 }

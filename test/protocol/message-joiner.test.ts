@@ -16,7 +16,7 @@ const NO_LIMITS: MessageLimits = {
   maxFragments: Number.POSITIVE_INFINITY
 }
 
-/** A joiner behind a parser. */
+/** A joiner after a parser. */
 class Reader {
   readonly messages: Message[] = []
   private readonly parser: FrameParser
@@ -69,7 +69,7 @@ t.test('a message larger than a Buffer or a string fails with 1009, whatever the
   const NONE = { maxMessageSize: Number.POSITIVE_INFINITY, maxFragments: Number.POSITIVE_INFINITY }
   const tooLarge = { code: 'WS_ERR_MESSAGE_TOO_LARGE', closeCode: 1009 }
   const real = new MessageJoiner(NONE)
-  // from Node 22 on a Buffer may be as long as any number says
+  // from Node 22 on a Buffer may have any size up to 2^53 - 1
   if (constants.MAX_LENGTH < Number.MAX_SAFE_INTEGER) {
     t.throws(() => real.add(new Frame(Opcode.Binary, '').asPart(0, Number.MAX_SAFE_INTEGER)), tooLarge, 'as announced')
   }
@@ -197,7 +197,7 @@ for (const [who, { masked }] of Object.entries(SIDES)) {
         const bytes = wire(masked, binary(pattern(size)))
         const ends = Array.from({ length: pieces - 1 }, (_, i) => Math.floor(((i + 1) * bytes.length) / pieces))
         const reader = new Reader(masked)
-        // each chunk in memory that nothing else lies in, as from a socket
+        // each chunk in its own memory, as from a socket
         for (const chunk of cut(bytes, ...ends)) reader.read(Buffer.from(new Uint8Array(chunk).buffer))
         const [message] = reader.messages as [Buffer]
         t.same(message.length, size)
@@ -317,7 +317,7 @@ t.test('frames of text that is already a string are joined as well', async t => 
 })
 
 t.test('a text longer than any string fails with 1009', async t => {
-  // 512 MiB of zeros, which the system does not have to hold
+  // 512 MiB of zeros, for which the system allocates no memory
   const bytes = new Uint8Array(2 ** 29)
   const joiner = new MessageJoiner(NO_LIMITS)
   t.throws(() => joiner.add(new Frame(Opcode.Text, bytes)), { code: 'WS_ERR_MESSAGE_TOO_LARGE', closeCode: 1009 })

@@ -1,4 +1,4 @@
-// Memory for what goes out, lent to one at a time.
+// Memory for output, which is lent to one writer at a time.
 
 import t from 'tap'
 import { borrow, giveBack } from '../../lib/protocol/output-memory.js'

@@ -9,19 +9,19 @@ import { binary, MASK, pattern, wire } from '../support/frames.js'
 
 const mask = MASK.readInt32LE(0)
 
-/** What an application may do: older versions of Node copy what must not be transferred, later ones refuse. */
+/** What an application may do with shared memory: older versions of Node copy it on transfer, later ones refuse. */
 function transfer(bytes: Buffer): void {
   try {
     structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] })
   } catch {}
 }
 
-/** Takes memory away that nothing marks. */
+/** Transfers memory that is not marked. */
 function detach(bytes: Buffer): void {
   structuredClone(bytes.buffer, { transfer: [bytes.buffer as ArrayBuffer] })
 }
 
-/** Detaches memory whatever it was marked with, as an application can in Node 22; from Node 24 on nobody can, and it is false. */
+/** Detaches memory although it is marked, as an application can in Node 22; from Node 24 on this is impossible, and the result is false. */
 function forceDetach(bytes: Buffer): boolean {
   setFlagsFromString('--allow-natives-syntax')
   try {
@@ -31,7 +31,7 @@ function forceDetach(bytes: Buffer): boolean {
   return bytes.length === 0
 }
 
-/** A chunk of its own memory, with masked payloads of these sizes at these places. */
+/** A chunk with its own memory, with masked payloads of these sizes at these places. */
 function chunkOf(length: number, ...places: [start: number, size: number][]): Buffer {
   const chunk = Buffer.allocUnsafeSlow(length)
   for (const [start, size] of places) {

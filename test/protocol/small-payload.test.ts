@@ -6,11 +6,11 @@ import { bytesOf, MASK, pattern } from '../support/frames.js'
 import { INVALID, VALID } from './utf8-cases.js'
 
 const MASKS = [MASK, Buffer.alloc(4), Buffer.from('80ff7f01', 'hex'), Buffer.from('ffffffff', 'hex')]
-// chunks smaller than a view is worth, as large as one is worth, and larger
+// chunks below, at and above the size from which they get a view
 const CHUNKS = [0, 1024, 2 ** 20 + 1]
 const SIZES = [0, 1, 2, 3, 4, 5, 7, 15, 16, 17, 19, 20, 31, 32, 33, 63, 64, 125, 126, 127, 500, 1022, 1023]
 
-/** A frame whose payload lies at `start` of a chunk of at least `room` bytes, itself not at the beginning of its memory. */
+/** A frame whose payload is at `start` of a chunk of at least `room` bytes, which is not at the beginning of its memory. */
 function frameOf(
   opcode: Opcode,
   payload: Buffer,

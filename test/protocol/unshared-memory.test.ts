@@ -1,4 +1,4 @@
-// Where the platform cannot keep shared memory from being transferred, as in browsers, no two payloads share any.
+// If the platform cannot keep shared memory from being transferred, like browsers, no two payloads share memory.
 
 import t from 'tap'
 import { Frame } from '../../lib/protocol/frame.js'
@@ -25,7 +25,7 @@ t.test('each payload has its own memory', async t => {
   }
 })
 
-/** Some versions of Node ask for what a module imports by the name in its source, some by that of the file. */
+/** Some versions of Node resolve an import by the name in its source, some by that of the file. */
 function byBothNames(path: string, mock: object): Record<string, object> {
   return { [`${path}.js`]: mock, [`${path}.ts`]: mock }
 }

@@ -1,6 +1,6 @@
-// What is UTF-8 and what is not (RFC 3629 §4; Unicode 15 §3.9, table 3-7), as bytes.
+// Valid and invalid UTF-8 (RFC 3629 §4; Unicode 15 §3.9, table 3-7), as bytes.
 
-/** The edges of each row of the table, and a few words. */
+/** The limits of each row of the table, and a few words. */
 export const VALID: string[] = [
   '',
   '00',
@@ -32,7 +32,7 @@ export const VALID: string[] = [
   'f09f9880f09f9880c3a9c3a9e282ac'
 ]
 
-/** What it is, the bytes, and how many of them show it: from the first byte that no right text could have there. */
+/** A description, the bytes, and how many of them prove the error: up to the first byte that no valid text could have there. */
 export const INVALID: [says: string, hex: string, shown: number][] = [
   ['a lone continuation byte', '80', 1],
   ['a lone continuation byte, the last of them', 'bf', 1],
@@ -77,5 +77,5 @@ export const INVALID: [says: string, hex: string, shown: number][] = [
   ['four bytes of which three are there', 'f09f98', 4]
 ]
 
-/** Of the table above, those that nothing but the end of the text makes wrong. */
+/** The cases of the table above that are invalid only because the text ends. */
 export const isTruncated = (hex: string, shown: number): boolean => shown > hex.length / 2

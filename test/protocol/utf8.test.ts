@@ -2,7 +2,7 @@ import t from 'tap'
 import { checkUtf8, Utf8Reader } from '../../lib/protocol/utf8.js'
 import { INVALID, isTruncated, VALID } from './utf8-cases.js'
 
-/** Brings text in pieces that end at `ends`; how many bytes had come when it was seen to be wrong, or 0. */
+/** Feeds text in pieces that end at `ends`; returns how many bytes had been fed when the error was found, or 0. */
 function seenAt(bytes: Buffer, ends: number[]): { wrong: number; checked: number } {
   let checked = 0
   for (const end of ends) {
@@ -51,7 +51,7 @@ for (const [says, hex] of INVALID.filter(([, hex, shown]) => isTruncated(hex, sh
 
 t.test('every pair of bytes is checked as a decoder of the platform checks it', async t => {
   const decoder = new TextDecoder('utf-8', { fatal: true })
-  // a second opinion: the bytes can go on if some right ending makes them text
+  // a second check: the bytes can continue if some valid ending makes them text
   const endings = ['', '80', 'bf', '8080', 'bfbf', '808080'].map(hex => Buffer.from(hex, 'hex'))
   const canGoOn = (bytes: Buffer): boolean =>
     endings.some(ending => {

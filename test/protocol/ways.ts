@@ -1,5 +1,5 @@
-// Each case of a decoder runs on both sides, whole and byte by byte, alone and with a frame behind it, on memory that is the
-// decoder's own and on memory that is not.
+// Each case of a decoder runs on both sides, whole and byte by byte, alone and with a frame after it, on memory that the
+// decoder owns and on memory that it does not.
 
 import type { Test } from 'tap'
 import type { ErrorCode } from '../../lib/errors.js'
@@ -22,19 +22,19 @@ export const WAYS: Record<string, (bytes: Buffer) => Buffer[]> = {
   'byte by byte': byteByByte
 }
 
-/** What arrives: right frames, and perhaps something wrong behind them. */
+/** The input: valid frames, possibly with something invalid after them. */
 export interface Arrival {
   frames: WireFrame[]
-  /** Bytes that break a rule; none, where all is right. */
+  /** Bytes that break a rule; empty if all is valid. */
   wrong?: (masked: boolean) => Buffer
   error?: ErrorCode
 }
 
-/** What came out. */
+/** The output. */
 export interface Outcome {
   got: string[]
   error?: string | undefined
-  /** Bytes that had been given when it failed. */
+  /** The number of bytes that had been fed when it failed. */
   fed: number
 }
 
@@ -42,8 +42,8 @@ export const BEHIND = text('behind')
 
 /**
  * Runs one case in all ways.
- * @param expected - what comes out of the right frames
- * @param behind - what comes out of `BEHIND`
+ * @param expected - the output for the valid frames
+ * @param behind - the output for `BEHIND`
  * @param read - feeds chunks to a new decoder until they end or it fails
  */
 export function inAllWays(
@@ -79,7 +79,7 @@ export function inAllWays(
   }
 }
 
-/** Puts the parts of frames together again, and describes the whole. */
+/** Joins the parts of frames again, and describes the whole. */
 export class Gatherer {
   readonly got: string[] = []
   private parts: Buffer[] = []
@@ -97,7 +97,7 @@ export class Gatherer {
   }
 }
 
-/** The code of an error of this library; others are thrown on. */
+/** The code of an error of this library; others are rethrown. */
 export function codeOf(error: unknown): string {
   if (error instanceof Error && 'closeCode' in error && 'code' in error) return String(error.code)
   throw error

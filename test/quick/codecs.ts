@@ -1,4 +1,4 @@
-// Part of npm run test:quick: what tests of the codecs need no other process and little time, in one process.
+// Part of npm run test:quick: those tests of the codecs that need no other process and little time, in one process.
 
 import '../protocol/close-code.test.js'
 import '../protocol/draft-parser.test.js'

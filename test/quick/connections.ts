@@ -1,4 +1,4 @@
-// Part of npm run test:quick: what tests of a connection and its options need no other process and little time, in one process.
+// Part of npm run test:quick: those tests of a connection and its options that need no other process and little time, in one process.
 
 import '../abort-signals.test.js'
 import '../errors.test.js'

@@ -1,4 +1,4 @@
-// Part of npm run test:quick: what tests of handshakes need no other process and little time, in one process.
+// Part of npm run test:quick: those tests of handshakes that need no other process and little time, in one process.
 
 import '../handshake/body-decoder.test.js'
 import '../handshake/client-handshake.test.js'

@@ -1,4 +1,4 @@
-// Part of npm run test:quick: what tests of stages and views need no other process and little time, in one process.
+// Part of npm run test:quick: those tests of stages and views that need no other process and little time, in one process.
 
 import '../stages/extension-transform.test.js'
 import '../stages/frame-encoder.test.js'

@@ -1,18 +1,18 @@
-// What both kinds of applications have in common: the record of what they did and saw, and how they take their turns.
+// The common part of both kinds of applications: the record of what they did and saw, and how they take their turns.
 
 import { type Plan, pick, type Random } from './choices.js'
 import type { WireEnd } from './wire.js'
 
-/** A message, and what is known of its fate. */
+/** A message, and its known fate. */
 export interface Sent {
   kind: 'text' | 'binary'
-  /** The text, or that of which the bytes are the UTF-8. */
+  /** The text, or the text whose UTF-8 was sent as bytes. */
   text: string
-  /** It was handed over whole. */
+  /** It was sent whole. */
   isWhole: boolean
-  /** The wire has taken it, as far as the application was told. */
+  /** The wire has taken it, as far as the application knows. */
   isConfirmed: boolean
-  /** Calls of its callback: of so many. */
+  /** Calls of its callback, and how many are expected. */
   callbacks: number
   wantsCallback: boolean
 }
@@ -29,19 +29,19 @@ export abstract class Application {
   readonly received: Received[] = []
   readonly closes: { code: number; wasClean?: boolean }[] = []
   readonly errors: Error[] = []
-  /** What happened when all was said to be over. */
+  /** Events after the connection was said to be over. */
   readonly late: string[] = []
   /** Promises that were made, and that have settled. */
   readonly promises = { made: 0, settled: 0 }
-  /** Exceptions that this application threw. */
+  /** Exceptions thrown by this application. */
   readonly thrown: Error[] = []
   opens = 0
-  /** Bytes that it had been given at its end. */
+  /** Bytes that it had received at its end. */
   consumed = 0
-  /** It asked for the end, or gave the connection up. */
+  /** It asked for the end, or destroyed the connection. */
   hasEnded = false
   hasDestroyed = false
-  /** It does not want all messages. */
+  /** It does not need all messages. */
   hasStoppedReading = false
 
   protected left: number
@@ -58,19 +58,19 @@ export abstract class Application {
     this.left = plan.actions
   }
 
-  /** Whether it can be said how the connection ended. */
+  /** Whether it is known how the connection ended. */
   abstract get isOver(): boolean
   protected abstract get canSend(): boolean
   protected abstract act(): void
   /** Ends the connection as planned. */
   protected abstract endNow(): void
 
-  /** Whether it still has something to do by itself. */
+  /** Whether it still has something to do. */
   get isBusy(): boolean {
     return this.wantsMore !== null || (this.left > 0 && !this.hasEnded && this.canSend)
   }
 
-  /** Does one thing. */
+  /** Takes one action. */
   step(): void {
     const { wantsMore } = this
     if (wantsMore !== null && (this.random() < 0.5 || this.left <= 0 || this.hasEnded || !this.canSend)) {
@@ -83,7 +83,7 @@ export abstract class Application {
     }
   }
 
-  /** Reads on without end, and does nothing else any more. */
+  /** From now on only reads. */
   settle(): void {
     this.left = 0
   }
@@ -95,7 +95,7 @@ export abstract class Application {
     this.endNow()
   }
 
-  /** Every listener and callback calls this when it has done its work; one of them throws. */
+  /** Every listener and callback calls this after its work; one of them throws. */
   protected called(what: string): void {
     if (this.closes.length > 0 && what !== 'close' && !what.startsWith('after')) this.late.push(what)
     if (++this.calls !== this.plan.throwsAt) return
@@ -122,7 +122,7 @@ export abstract class Application {
     promise.then(settled, settled)
   }
 
-  /** A message to be sent, entered into the record. */
+  /** A message to be sent, added to the record. */
   protected next(wantsCallback: boolean): Sent {
     const size = SIZES[Math.floor(this.random() ** 2 * SIZES.length)]!
     const text = String(this.sent.length).padEnd(size, 'é')

@@ -1,4 +1,4 @@
-// What a seed decides: which two implementations meet, over what wire, with what options, and what their applications mean to do.
+// What a seed decides: the two implementations, the wire, the options, and what the applications plan to do.
 
 import { random as randomFrom } from '../support/frames.js'
 import type { Fault } from './wire.js'
@@ -9,20 +9,20 @@ export { randomFrom }
 
 export const pick = <T>(random: Random, ...choices: readonly T[]): T => choices[Math.floor(random() * choices.length)]!
 
-/** What can be left out of all runs, to see what fails without it. */
+/** Features that can be disabled in all runs, to see what fails without them. */
 export const FEATURES = ['throws', 'reuse', 'faults', 'ws', 'compression', 'pieces', 'destroys'] as const
 export type Feature = (typeof FEATURES)[number]
 
 export type Reader = 'event' | 'data' | 'pausing' | 'loop' | 'streams' | 'nobody'
 export type Ending = 'close' | 'end' | 'destroy' | 'destroy the view' | 'abort'
 
-/** What one application means to do. */
+/** The plan of one application. */
 export interface Plan {
   readonly reader: Reader
-  /** Messages, pings and the like. */
+  /** Number of messages, pings and the like. */
   readonly actions: number
   readonly ending: Ending
-  /** At the so-many-th call of a listener or callback of this side, it throws; 0 for never. */
+  /** This side throws in this call of a listener or callback; 0 for never. */
   readonly throwsAt: number
 }
 
@@ -34,7 +34,7 @@ export interface Options {
   readonly version: 13 | 8 | 7
 }
 
-/** All that is decided beforehand. */
+/** Everything that is decided beforehand. */
 export interface Scenario {
   /** Client and server. */
   readonly kinds: readonly ['ours' | 'ws', 'ours' | 'ws']
@@ -45,7 +45,7 @@ export interface Scenario {
   readonly capacity: number
   readonly largest: number
   readonly allowHalfOpen: boolean
-  /** Which sides end the connection by themselves, in this order. */
+  /** The sides that end the connection themselves, in this order. */
   readonly enders: readonly (0 | 1)[]
 }
 
@@ -56,7 +56,7 @@ const KINDS: readonly Scenario['kinds'][] = [
   ['ws', 'ours']
 ]
 
-/** The same draws whatever is left out, so that a seed stays what it was. */
+/** The same draws whatever is disabled, so that a seed keeps its meaning. */
 export function scenarioOf(seed: number, without: ReadonlySet<Feature> = new Set()): Scenario {
   const random = randomFrom(seed)
   const kinds = pick(random, ...KINDS)
@@ -65,7 +65,7 @@ export function scenarioOf(seed: number, without: ReadonlySet<Feature> = new Set
   const options = [optionsOf(random, without), optionsOf(random, without)] as const
   const order = random() < 0.5 ? ([0, 1] as const) : ([1, 0] as const)
   const isFaulty = faults.some(fault => fault !== null)
-  // what is broken, or held up by a side that does not read, is ended by both
+  // a connection with a broken wire, or with a side that does not read, is ended by both
   const needsBoth = isFaulty || plans.some(({ reader }) => reader === 'nobody')
   const both = random() < 0.5 || needsBoth
   return {
@@ -85,7 +85,7 @@ function faultsOf(random: Random): [Fault | null, Fault | null] {
   const isFaulty = random() < 0.4
   const where = random()
   const fault = (): Fault => {
-    // the handshake alone is some 150 bytes each way
+    // the handshake takes some 150 bytes each way
     const after = Math.floor(random() < 0.4 ? random() * 250 : random() ** 2 * 5000)
     return { kind: pick(random, 'reset', 'end', 'stall'), after }
   }

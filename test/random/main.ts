@@ -1,4 +1,4 @@
-// The command line: many seeds, or one with all that happens in it, or the shortest schedule with which it fails.
+// The command line: many seeds, or one with a log, or the shortest schedule with which it fails.
 
 import { inspect, parseArgs } from 'node:util'
 import { FEATURES, type Feature, scenarioOf } from './choices.js'
@@ -7,7 +7,7 @@ import { run } from './play.js'
 const USAGE = `node test/random/run.js [--seeds 2000] [--from 0] [--without ${FEATURES.join(',')}]
 node test/random/run.js --seed N [--verbose] [--shrink]
 `
-/** Failures whose first violation is told; the others are counted. */
+/** Failures whose first violation is shown; the others are counted. */
 const TOLD = 20
 
 export async function main(args: string[]): Promise<number> {
@@ -34,7 +34,7 @@ export async function main(args: string[]): Promise<number> {
   return values.shrink ? shrink(seed, without) : runOne(seed, without, values.verbose)
 }
 
-/** Prints what happens; bytes that arrive one after the other, and times at which nothing happens, in one line. */
+/** Prints events; consecutive bytes, and times at which nothing happens, are joined to one line. */
 class Story {
   private mover = ''
   private sizes: string[] = []
@@ -58,7 +58,7 @@ class Story {
   }
 }
 
-/** Runs one seed; with the log of all that happens in it, where that is wanted. */
+/** Runs one seed, with a log if requested. */
 async function runOne(seed: number, without: Set<Feature>, verbose: boolean, steps?: number): Promise<number> {
   if (verbose) console.log(inspect(scenarioOf(seed, without), { depth: 4, breakLength: 140 }))
   const limit = steps === undefined ? {} : { steps }
@@ -93,7 +93,7 @@ async function runMany(from: number, count: number, without: Set<Feature>): Prom
   return failed === 0 ? 0 : 1
 }
 
-/** Finds the fewest choices after which the rest, played plainly, still fails; and shows them. */
+/** Finds the fewest choices after which the rest, without further choices, still fails; and shows them. */
 async function shrink(seed: number, without: Set<Feature>): Promise<number> {
   const { violations, steps: most } = await run(seed, { without })
   if (violations.length === 0) {

@@ -1,5 +1,5 @@
-// What each side must have seen, from what the other did and from the bytes that the wire brought. The record of a run comes in; what did
-// not hold comes out, as sentences.
+// What each side must have seen, derived from the actions of the other and from the bytes on the wire. Checks the record of a run; returns the
+// rules that it broke, as sentences.
 
 import type { Application, Sent } from './application.js'
 import type { Scenario } from './choices.js'
@@ -14,13 +14,13 @@ export interface Outcome {
   /** The client and the server. */
   readonly applications: readonly [Application, Application]
   readonly clock: VirtualTime
-  /** The virtual time at which both sides had ended. */
+  /** The virtual time when both sides had ended. */
   readonly overAt: number
   readonly isOver: boolean
   readonly uncaught: readonly unknown[]
 }
 
-/** What came for one side: what it has been given, and what lay there besides when all was over. */
+/** Input of one side: what it has received, and what was still waiting when all was over. */
 interface Arrived {
   readonly consumed: readonly ArrivedFrame[]
   readonly all: readonly ArrivedFrame[]
@@ -28,7 +28,7 @@ interface Arrived {
 
 type Complain = (what: string) => void
 
-/** Milliseconds of patience that two have who ping each other over a full wire. */
+/** Milliseconds after which two sides that ping each other over a full wire lose their patience. */
 const PATIENCE = 1000
 
 export function violations(outcome: Outcome): string[] {
@@ -57,7 +57,7 @@ export function violations(outcome: Outcome): string[] {
   return found
 }
 
-/** Whether anything has happened that may keep a connection from ending cleanly; what a listener throws may not. */
+/** Whether anything has happened that may keep a connection from ending cleanly; an exception of a listener must not. */
 function isDisturbed({ scenario, wire, applications }: Outcome): boolean {
   return (
     scenario.faults.some((fault, i) => fault !== null && (fault.after === 0 || wire.directions[i]!.hasFailed)) ||
@@ -103,14 +103,14 @@ function checkClose(
   const { code, wasClean } = application.closes[0]!
   const close = arrived.consumed.find(isClose)
   const unseen = arrived.all.find(isClose)
-  // what gives the connection up may come before a Close that waits to be read
+  // destroying the connection may overtake a Close that waits to be read
   const mayBeLost = close === undefined || application.hasDestroyed
   const expected = close ?? unseen
   const isRight = (mayBeLost && code === 1006) || (expected !== undefined && code === closeCodeOf(expected))
   if (!isRight)
     complain(`closed with ${code}, and what came is ${expected === undefined ? 'no Close' : closeCodeOf(expected)}`)
   if (wasClean && !sent.some(isClose)) complain('a clean end, and its own Close never left')
-  // what destroy() was given is said as it is
+  // the error given to destroy() is reported unchanged
   if (wasClean && application.errors.length > 0 && !application.hasDestroyed)
     complain(`a clean end, and an error: ${application.errors[0]}`)
   if (!wasClean && !isDisturbed(outcome)) complain(`nothing went wrong, and it ended with ${code}, not clean`)
@@ -124,7 +124,7 @@ function checkMessages(application: Application, peer: Application, arrived: Arr
   const wrong = received.findIndex((message, i) => !isSame(message, peer.sent[i]))
   if (wrong >= 0) complain(`message ${wrong} of ${received.length} is not what was sent`)
   if (application.hasStoppedReading || application.opens === 0) return
-  // ws reads the last chunks in a way that is not seen here
+  // ws reads the last chunks in a way that this model does not see
   if (application instanceof OurApplication) {
     const [least, most] = [messagesIn(arrived.consumed), messagesIn(arrived.all)]
     if (received.length < least || received.length > most) {
@@ -132,14 +132,14 @@ function checkMessages(application: Application, peer: Application, arrived: Arr
     }
   }
   if (!arrived.consumed.some(isClose)) return
-  // with the peer's Close all has come that it was told is sent
+  // before the peer's Close, everything has arrived that the peer was told is sent
   const confirmed = peer.sent.findLastIndex(({ isConfirmed }) => isConfirmed)
   if (received.length <= confirmed) complain(`${received.length} messages of at least ${confirmed + 1} that were sent`)
 }
 
 const isClose = ({ opcode }: ArrivedFrame): boolean => opcode === 8
 
-/** Whole messages; what comes behind a Close is none (RFC 6455 §5.5.1). */
+/** Whole messages; anything after a Close is not one (RFC 6455 §5.5.1). */
 function messagesIn(frames: readonly ArrivedFrame[]): number {
   const end = frames.findIndex(isClose)
   return (end < 0 ? frames : frames.slice(0, end)).filter(({ opcode, fin }) => opcode < 8 && fin).length
@@ -147,13 +147,13 @@ function messagesIn(frames: readonly ArrivedFrame[]): number {
 
 const WATCHED = ['data', 'end', 'close', 'drain', 'readable', 'finish', 'pause', 'resume']
 
-/** The memory of a wire is not ours to change, and nothing of ours is left on it. */
+/** The memory of a wire must not be changed, and the wire keeps no listener of the library. */
 function checkMemory({ scenario, wire }: Outcome, i: number, complain: Complain): void {
   const { chunks, delivered } = wire.directions[1 - i]!
   if (chunks.some((chunk, j) => !chunk.equals(delivered[j]!))) complain('it has changed the memory of a chunk')
   if (scenario.joins[i] !== 'attach') return
   for (const event of WATCHED) {
-    // Node's own: allowHalfOpen is a listener
+    // Node's own listener, for allowHalfOpen
     const own = event === 'end' && !scenario.allowHalfOpen ? 1 : 0
     const count = wire.ends[i]!.listenerCount(event)
     if (count > own) complain(`${count} listeners of '${event}' are left`)

@@ -14,7 +14,7 @@ type Callback = (error?: Error | null) => void
 interface Piecewise {
   writer: Writer
   sent: Sent
-  /** What is still to be written. */
+  /** Its remaining pieces. */
   rest: string
 }
 
@@ -100,7 +100,7 @@ export class OurApplication extends Application {
       messages.pause()
       this.wantsMore = () => messages.resume()
     }
-    // those that are held for a reader come when it reads
+    // messages held for a reader are delivered when it reads
     this.called('after data')
   }
 
@@ -124,7 +124,7 @@ export class OurApplication extends Application {
         if (this.random() < 0.5) await new Promise<void>(resolve => (this.wantsMore = resolve))
       }
     } catch {
-      // the model knows from the close event how it ended
+      // the model learns from the close event how it ended
     }
   }
 
@@ -133,7 +133,7 @@ export class OurApplication extends Application {
       this.take('text', message)
     } else {
       this.take('binary', message.toString())
-      // it is the application's own
+      // the application's own error
       message.fill(0)
     }
   }
@@ -250,7 +250,7 @@ export class OurApplication extends Application {
   protected endNow(): void {
     const { ws, plan, random, pieces } = this
     const { reader, ending } = plan
-    // else its Close goes out in the midst of that message
+    // otherwise its Close would be sent in the middle of that message
     if (pieces !== null && random() < 0.5) this.endMessage(pieces)
     const view = reader === 'streams' ? ws.streams : reader === 'event' || reader === 'nobody' ? null : ws.messages
     if (ending === 'end' && view !== null) view.end()
@@ -261,7 +261,7 @@ export class OurApplication extends Application {
   }
 
   private abortNow(): void {
-    // a handshake that is broken off
+    // a handshake that is aborted
     if (this.ws.readyState === 'connecting') this.hasDestroyed = this.hasStoppedReading = true
     this.abort.abort()
   }

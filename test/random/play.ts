@@ -1,5 +1,5 @@
-// One seed comes in; two applications on a lossy wire run until all is over; what did not hold comes out. The same seed always makes the
-// same run: nothing moves but one thing at a time, in an order that the seed decides, and time passes only when nothing else can.
+// Runs one seed: two applications on a lossy wire, until all is over; returns the rules that were broken. The same seed always makes the
+// same run: only one thing moves at a time, in an order that the seed decides, and time passes only when nothing else can happen.
 
 import { permessageDeflate, type WebSocketOptions, WebSocketStream } from '../../lib/index.js'
 import type { Application } from './application.js'
@@ -11,25 +11,25 @@ import { VirtualTime } from './virtual-time.js'
 import { Direction, Wire, type WireEnd } from './wire.js'
 import * as zlibInTurn from './zlib-in-turn.js'
 
-/** Steps after which a run that is not over counts as endless. */
+/** A run with more steps than this counts as endless. */
 const MOST_STEPS = 20_000
-/** Turns of the event loop without anything to do before time passes. */
+/** Idle turns of the event loop before time passes. */
 const IDLE_TURNS = 12
-/** Milliseconds in which a connection that ends at all has ended. */
+/** Milliseconds within which a connection that ends at all has ended. */
 const LONGEST_TIME = 600_000
 
 const nextTurn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
 export interface RunOptions {
   readonly without?: ReadonlySet<Feature>
-  /** Choices after which no application does anything more but read on and end. */
+  /** Choices after which the applications only read and end. */
   readonly steps?: number
   readonly say?: ((line: string) => void) | null
 }
 
 export interface Run {
   readonly violations: readonly string[]
-  /** Choices that were made. */
+  /** The number of choices made. */
   readonly steps: number
 }
 
@@ -74,7 +74,7 @@ class Play {
     this.enders = [...scenario.enders]
     this.wire = new Wire({ ...scenario, random: this.random })
     for (const end of this.wire.ends) end.on('error', () => {})
-    // who serves listens first
+    // the server listens first
     const server = this.make(1)
     this.applications = [this.make(0), server]
   }
@@ -107,7 +107,7 @@ class Play {
         idle = 0
         continue
       }
-      // what is due in this turn of the event loop comes before the clock
+      // work of this turn of the event loop comes before timers
       if (zlibInTurn.pending > 0) idle = 0
       if (++idle < IDLE_TURNS) continue
       idle = 0
@@ -120,14 +120,14 @@ class Play {
     return this.isOver
   }
 
-  /** From here on the seed has no say. */
+  /** From here on the seed decides nothing. */
   private settle(): void {
     for (const application of this.applications) application.settle()
     for (const direction of this.wire.directions) direction.isPlain = true
   }
 
   private passTime(): boolean {
-    // a connection that is kept alive for ever is one that does not end
+    // a connection that keepalive keeps open for ever does not end
     if (this.clock.now > LONGEST_TIME) return false
     const passed = this.guard(() => this.clock.advance())
     if (passed) this.say?.(`time: ${this.clock.now}`)
@@ -138,9 +138,9 @@ class Play {
     this.guard(() => this.applications[i].finish())
   }
 
-  /** Does one thing; false if there is nothing to do. */
+  /** Makes one step; false if there is nothing to do. */
   private step(isPlain: boolean): boolean {
-    // now and then an end comes while others are still writing
+    // sometimes a side ends while others are still writing
     if (!isPlain && this.enders.length > 0 && this.random() < 0.02) {
       this.steps++
       this.end(this.enders.shift()!)
@@ -159,7 +159,7 @@ class Play {
     this.say?.(`the wire to the ${direction === this.wire.directions[0] ? 'server' : 'client'} ${what}`)
   }
 
-  /** What a listener throws comes out of whatever made the wire move. */
+  /** Catches what a listener throws, which comes out of the call that moved the wire. */
   private guard<T>(run: () => T): T | undefined {
     try {
       return run()
@@ -180,7 +180,7 @@ function optionsOf(options: Options, isForWs: boolean): WebSocketOptions & { ver
   return {
     highWaterMark,
     fragmentSize,
-    // ws knows no version 7
+    // ws does not support version 7
     version: isForWs && version === 7 ? 13 : version,
     keepalive: keepalive && { interval: 1000 },
     extensions: compresses ? [permessageDeflate({ threshold: 0 })] : []

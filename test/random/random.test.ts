@@ -1,12 +1,12 @@
-// Two applications on a lossy wire, ours with ours and ours with `ws`, 1,000 seeds: each side sees what it must. How to look at one of them is
-// said with each failure; RANDOM_SEEDS and RANDOM_FROM choose others.
+// Two applications on a lossy wire, ours with ours and ours with `ws`, 1,000 seeds: each side sees what it must. Each failure says how to
+// repeat it; RANDOM_SEEDS and RANDOM_FROM select others.
 
 import t from 'tap'
 import { run } from './play.js'
 
 const FROM = Number(process.env['RANDOM_FROM'] ?? 0)
 const SEEDS = Number(process.env['RANDOM_SEEDS'] ?? 1000)
-/** Failures that are told one by one. */
+/** Number of failures that are shown in full. */
 const TOLD = 10
 t.setTimeout(300_000)
 

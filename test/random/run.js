@@ -1,4 +1,4 @@
-// node test/random/run.js --seeds 100000 --from 0; --help says the rest. Bundles what is to be run with the lib beside it, and hands over to
+// node test/random/run.js --seeds 100000 --from 0; --help lists the options. Bundles the program with the lib of this tree, and runs
 // the command line.
 
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -21,7 +21,7 @@ await build({
   target: 'node20',
   sourcemap: 'inline',
   external: ['bufferutil', 'utf-8-validate'],
-  // where the library looks for what is optional
+  // where the library looks for optional packages
   define: { 'import.meta.url': JSON.stringify(import.meta.url) },
   logLevel: 'error'
 })

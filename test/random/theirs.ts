@@ -1,4 +1,4 @@
-// An application of `ws`, on the same wire. It keeps to what it may do: what it throws, reuses or destroys is not what is tested.
+// An application of `ws`, on the same wire. It does nothing unusual: exceptions, reused memory and destroying are tested on our side only.
 
 import { createServer } from 'node:http'
 import { WebSocket, WebSocketServer } from 'ws'
@@ -21,7 +21,7 @@ export class TheirApplication extends Application {
     say: ((line: string) => void) | null
   ) {
     super(name, end, plan, random, say)
-    // it has no way not to listen
+    // ws cannot be used without listeners
     if (plan.reader === 'nobody') this.hasStoppedReading = true
     const deflate = options.compresses ? { threshold: 0 } : false
     if (name === 'client') this.dial(deflate, options.version)
@@ -29,7 +29,7 @@ export class TheirApplication extends Application {
   }
 
   get isOver(): boolean {
-    // a server that never had a connection knows of no end
+    // a server that never had a connection gets no end
     return this.closes.length > 0 || (this.ws === null && (this.isRefused || this.end.destroyed))
   }
 

@@ -1,4 +1,4 @@
-// Time that passes only when it is told to, for whoever asks what time it is as well.
+// Virtual time, which passes only on command, for timers and for `performance.now`.
 
 import { VirtualClock } from '../faults/clock.js'
 
@@ -10,7 +10,7 @@ export class VirtualTime extends VirtualClock {
 
   override uninstall(): void {
     super.uninstall()
-    // what the prototype has comes back
+    // makes the method of the prototype visible again
     Reflect.deleteProperty(performance, 'now')
   }
 }

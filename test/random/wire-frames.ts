@@ -1,9 +1,9 @@
-// The bytes of one direction come in, its frames come out, as far as they are whole: RFC 6455 §5.2 with nothing of lib in it.
+// Reads the complete frames in the bytes of one direction, by RFC 6455 §5.2, without code of lib.
 
 export interface ArrivedFrame {
   readonly opcode: number
   readonly fin: boolean
-  /** Unmasked; of control frames only. */
+  /** Unmasked; control frames only. */
   readonly payload: Buffer
 }
 

@@ -1,10 +1,10 @@
-// A wire in memory that does what networks do, at moments that a seed decides: it cuts and joins what is written, lets it wait, ends one
-// direction, stops for good, or resets both. Nothing moves but by `step`. Keeps what it brought, to be looked at afterwards.
+// A wire in memory that behaves like a network, at moments chosen by a seed: it splits and joins what is written, delays it, ends one
+// direction, stalls, or resets both. Bytes move only in `step`. Keeps what it carried, to be checked afterwards.
 
 import { Duplex } from 'node:stream'
 import type { Random } from './choices.js'
 
-/** What befalls one direction, when so many bytes of it have been delivered. */
+/** A fault of one direction, after this many bytes have been delivered. */
 export interface Fault {
   readonly kind: 'reset' | 'end' | 'stall'
   readonly after: number
@@ -14,9 +14,9 @@ export interface WireOptions {
   readonly random: Random
   /** From the first end to the second, and back. */
   readonly faults: readonly [Fault | null, Fault | null]
-  /** Bytes on their way in one direction before a write waits. */
+  /** Bytes in flight in one direction before a write waits. */
   readonly capacity: number
-  /** Bytes that arrive at once, at most, among the first 1,000. */
+  /** Maximum bytes that arrive at once, among the first 1,000. */
   readonly largest: number
   readonly allowHalfOpen: boolean
 }
@@ -27,9 +27,9 @@ const failure = (code: string): Error => Object.assign(new Error(code), { code }
 /** One end of the wire. */
 export class WireEnd extends Duplex {
   out!: Direction
-  /** It asked for more than it has got. */
+  /** It asked for more than has arrived. */
   wantsMore = false
-  /** Bytes that its reader was given. */
+  /** Bytes that its reader has got. */
   consumed = 0
 
   constructor(allowHalfOpen: boolean) {
@@ -60,27 +60,27 @@ export class WireEnd extends Duplex {
   }
 }
 
-/** Bytes on their way in one direction. */
+/** Bytes in flight in one direction. */
 export class Direction {
   from!: WireEnd
   to!: WireEnd
-  /** All that is on its way arrives at once. */
+  /** All bytes in flight arrive at once. */
   isPlain = false
   /** The sender writes no more. */
   isEnded = false
-  /** The fault of this direction has come about. */
+  /** The fault of this direction has occurred. */
   hasFailed = false
-  /** What was sent, and what has arrived: copies. */
+  /** Copies of what was sent, and of what has arrived. */
   readonly sent: Buffer[] = []
   readonly delivered: Buffer[] = []
-  /** The chunks that the receiver was given, whose memory is not its own. */
+  /** The chunks that the receiver got, whose memory it does not own. */
   readonly chunks: Buffer[] = []
 
   private queue: Buffer[] = []
   private queued = 0
   private count = 0
   private waiting: ((error?: Error | null) => void) | null = null
-  // the end has arrived, or nothing more does
+  // the end has arrived, or nothing more will
   private isOver = false
   private resets = false
 
@@ -107,7 +107,7 @@ export class Direction {
     this.isEnded = true
     this.release()
     if (!isRude || this.options.random() < 0.5) return
-    // a reset goes past all that is on its way, and past a stall
+    // a reset overtakes all that is in flight, and a stall
     this.queue = []
     this.queued = 0
     this.resets = !this.isOver
@@ -115,7 +115,7 @@ export class Direction {
 
   /** Whether there is anything to do here. */
   get isBusy(): boolean {
-    // a sender whose peer is gone hears of it
+    // a writer whose peer is gone gets an error
     if (this.to.destroyed) return !this.from.destroyed && (this.queued > 0 || this.waiting !== null)
     if (this.isOver) return false
     if (this.resets) return true
@@ -127,7 +127,7 @@ export class Direction {
     return this.fault !== null && this.count >= this.fault.after
   }
 
-  /** Lets some bytes arrive, or the end, or a fault. */
+  /** Delivers some bytes, the end, or a fault. */
   step(): string {
     if (this.to.destroyed) {
       this.from.destroy(failure('EPIPE'))

@@ -1,5 +1,5 @@
-// While it is installed, zlib does at once what it otherwise does in a thread, and says so in the next turn of the event loop: a run with
-// compression takes the same course each time.
+// While it is installed, zlib works synchronously instead of in a thread, and calls back in the next turn of the event loop: a run with
+// compression is the same each time.
 
 import zlib from 'node:zlib'
 
@@ -14,10 +14,10 @@ const stream = zlib.createInflateRaw() as unknown as { _handle: Handle; close():
 const handles = Object.getPrototypeOf(stream._handle) as Handle
 const { write, init } = handles
 stream.close()
-/** What Node has called when the work of a handle is done. */
+/** The function that Node calls when the work of a handle is done. */
 const callbacks = new WeakMap<Handle, () => void>()
 
-/** Work that is done, and has not been told of. */
+/** Work that is done, and not reported yet. */
 export let pending = 0
 
 function writeInTurn(this: Handle, ...args: unknown[]): void {

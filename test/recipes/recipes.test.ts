@@ -1,4 +1,4 @@
-// The recipes in examples/recipes, each as it stands: started as a process of its own, asked for its page, talked to by npm's `ws`,
+// The recipes in examples/recipes, each unchanged: started as a process, asked for its page, used by npm's `ws`,
 // and ended by SIGTERM with a connection open.
 
 import { execFile, spawn } from 'node:child_process'
@@ -132,10 +132,10 @@ interface Peer {
   closed: Promise<[number, string]>
 }
 
-/** Starts a recipe on a free port; `stop` ends it and sees that it says so to its connections. */
+/** Starts a recipe on a free port; `stop` ends it and checks that it closes its connections. */
 async function start(t: Test, name: string, environment: Record<string, string> = {}) {
   const file = path(`../../examples/recipes/${name}.js`)
-  // `env -i` keeps from it what tap tells its children: the recipes and the build are no part of the tests' coverage
+  // `env -i` removes the environment that tap gives its children: the recipes and the build are not part of the coverage
   const variables = Object.entries({ PORT: '0', ...environment }).map(([key, value]) => `${key}=${value}`)
   const child = spawn('env', ['-i', ...variables, process.execPath, file], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'close')

@@ -1,4 +1,4 @@
-// A recipe, one client that does not read, and one that says 110 MB. Prints how much was said, and how much the server held for the first.
+// A recipe, one client that does not read, and one that sends 110 MB. Prints how much was sent, and how much the server held for the first.
 //
 //   node stalled.js RECIPE PATH HEADERS
 
@@ -13,7 +13,7 @@ const options = { headers: JSON.parse(headers), keepalive: false }
 
 const stalled = connect(url, options)
 await stalled.opened
-// nothing takes its messages: once it has 64 KiB, it reads its socket no more
+// its messages are not read: after 64 KiB it stops reading its socket
 const speaker = connect(url, options)
 await speaker.opened
 

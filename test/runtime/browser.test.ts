@@ -1,16 +1,16 @@
-// The surroundings that a browser gets, beside those of Node: what goes in and comes out is the same.
+// The platform functions for browsers, compared with those for Node: the same input gives the same output.
 
 import t from 'tap'
 import * as browser from '../../lib/runtime/browser.js'
 import * as node from '../../lib/runtime/node.js'
 
-// for TypeScript: either can stand for the other
+// for TypeScript: each has the type of the other
 const runtimes: (typeof node)[] = [node, browser as typeof node]
 const [theirs, ours] = runtimes as [typeof node, typeof node]
 
 type Slices = Buffer & { ucs2Slice(start?: number, end?: number): string }
 
-/** The two Buffers of the same bytes. */
+/** The same bytes as a Buffer of each kind. */
 const both = (bytes: Iterable<number>): [Slices, Slices] =>
   runtimes.map(({ Buffer }) => Buffer.from(Uint8Array.from(bytes).buffer)) as [Slices, Slices]
 

@@ -1,5 +1,5 @@
-// An echo server and a client over real sockets, for whatever runtime runs this file: Node, Bun, Deno. It prints a line for each
-// check and exits with 1 where one fails. It knows the built package and Node's modules, no test runner.
+// An echo server and a client over real sockets, for the runtime that runs this file: Node, Bun, Deno. Prints a line for each
+// check and exits with 1 if one fails. Uses the built package and Node's modules, and no test runner.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -14,12 +14,12 @@ const joins = {
   pipe: (ws, socket) => socket.pipe(ws).pipe(socket),
   pipeline: (ws, socket) =>
     void pipeline(socket, ws, socket).catch(error => {
-      // a wire that ends early is an error here too; whatever else goes wrong shows in the check that it spoils
+      // a wire that ends early is an error here too; any other error shows in the check that fails
       if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') console.log(`# pipeline(socket, ws, socket): ${error.message}`)
     })
 }
 
-/** A server that hands each connection to `serve`, and the port that it listens on. */
+/** A server that calls `serve` with each connection, and its port. */
 async function listen(serve, { join = joins.attach, options } = {}) {
   const server = net.createServer(socket => {
     socket.on('error', () => {})

@@ -1,4 +1,4 @@
-// A01: the length of a frame of hixie-75 or hixie-76 as an endless run of bytes over 7F. Servers only: no client speaks these drafts.
+// A01: the length of a frame of hixie-75 or hixie-76 as an endless run of bytes above 7F. Servers only: no client speaks these drafts.
 
 import t, { type Test } from 'tap'
 import type { WebSocketOptions } from '../../lib/index.js'
@@ -47,7 +47,7 @@ for (const version of VERSIONS) {
   t.test(`${version}: skipped frames count as well, and so does endless text`, async t => {
     for (const start of [measured(0x80, '', 1).subarray(0, 1), Buffer.from([0x00]), Buffer.from([0x01])]) {
       const { ws, peer, errors } = await open(t, version, { maxFrameSize: 10_000, maxMessageSize: 10_000 })
-      // 0x80: as a skipped frame of 65535 bytes
+      // 0x80: a frame of 65535 bytes to be skipped
       peer.write(start[0] === 0x80 ? Buffer.from([0x80, 0x83, 0xff, 0x7f]) : start)
       t.ok((await pour(peer, Buffer.alloc(1024, 0x61), MIB)) < MIB / 8)
       peer.end()
@@ -67,7 +67,7 @@ for (const version of VERSIONS) {
 
 t.test('a parser that only added digits would read for ever', async t => {
   let length = 0
-  // no digit takes it over a limit that is checked behind the last one, and at the end it is no number
+  // no digit exceeds a limit that is checked only after the last one, and in the end it is not a safe number
   for (let i = 0; i < MIB; i++) length = length * 128 + 0x7f
   t.equal(length, Number.POSITIVE_INFINITY)
 })

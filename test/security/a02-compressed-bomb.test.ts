@@ -41,7 +41,7 @@ for (const way of WAYS) {
     const closeTimeout = 8000
     const options = { maxMessageSize: MIB, extensions, closeTimeout }
     const met = await meet(t, way, options, { fields: OFFER, wire: 'tcp' })
-    // more on the wire than one chunk, so that some of it still waits when the limit is passed
+    // more than one chunk on the wire, so that some of it still waits when the limit is exceeded
     met.peer.send(BINARY, bomb(512), { rsv: 4 })
     const started = Date.now()
     t.match(await fate(met), { said: 1009, code: 1009 })

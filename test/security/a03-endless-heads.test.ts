@@ -12,7 +12,7 @@ interface Limits {
   maxHeaders?: number
 }
 
-/** Each who reads a head: the peer that sends it, what begins it, and what becomes of it. */
+/** Each reader of a head: the peer that sends it, how it begins, and how the reader fails. */
 const READERS: Record<string, (t: Test, limits: Limits) => { peer: RawPeer; start: string; opened: Promise<unknown> }> =
   {
     server(t, limits) {

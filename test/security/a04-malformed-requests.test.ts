@@ -1,4 +1,4 @@
-// A04: a malformed Host, Origin or target. Each gets an answer; nothing is thrown out of write, nor later.
+// A04: a malformed Host, Origin or target. Each gets a response; nothing is thrown, neither by write nor later.
 
 import { once } from 'node:events'
 import t from 'tap'
@@ -78,11 +78,11 @@ const ORIGINS = [
   'http://a:b:c'
 ]
 
-/** The options under which a request is looked at most closely. */
+/** The options under which a request is checked most strictly. */
 const OPTIONS: WebSocketOptions = { origins: ['http://a.example'], protocols: ['chat'] }
 
-/** What a server on bytes answers to what is written to it. */
-async function answer(bytes: Buffer, options?: WebSocketOptions): Promise<{ status: number; url: string }> {
+/** The response of a server on raw bytes to these bytes. */
+async function responseTo(bytes: Buffer, options?: WebSocketOptions): Promise<{ status: number; url: string }> {
   const ws = WebSocketStream.server(options)
   ws.write(bytes)
   const [chunk] = await once(ws, 'data')
@@ -102,9 +102,9 @@ for (const options of [undefined, OPTIONS]) {
       ...ORIGINS.map(origin => requestWith({ Origin: origin }))
     ]
     for (const request of requests) {
-      const { status, url } = await answer(request, options)
+      const { status, url } = await responseTo(request, options)
       t.ok(isAnswer(status), `${status} for ${JSON.stringify(String(request).slice(0, 120))}`)
-      // what is accepted has a URL that is one
+      // an accepted request has a valid URL
       if (status === 101) t.doesNotThrow(() => new URL(url))
     }
   })
@@ -184,7 +184,7 @@ t.test('http2: a server answers, or node:http2 resets the stream', async t => {
         stream.on('response', headers => resolve(Number(headers[':status'])))
         stream.on('error', () => resolve(400)).on('close', () => resolve(400))
       } catch {
-        // node's client does not send it
+        // Node's client refuses to send it
         resolve(400)
       }
     })

@@ -1,4 +1,4 @@
-// A06: fields, extensions, parameters, subprotocols and options by the names `__proto__`, `constructor` and `hasOwnProperty`.
+// A06: fields, extensions, parameters, subprotocols and options with the names `__proto__`, `constructor` and `hasOwnProperty`.
 
 import t from 'tap'
 import { permessageDeflate, WebSocketStream } from '../../lib/index.js'
@@ -20,7 +20,7 @@ for (const way of ['server', 'http2'] as const) {
   t.test(`${way}: they are unknown fields, offers and names`, async t => {
     const extensions = [permessageDeflate()]
     const fields = { ...FIELDS, 'Sec-WebSocket-Extensions': OFFER }
-    // node:http2 has no place for __proto__ among what it sends
+    // node:http2 cannot send __proto__
     const sent = Object.fromEntries(Object.entries(fields).filter(([name]) => way === 'server' || name !== '__proto__'))
     const { ws } = await meet(t, way, { extensions }, { fields: sent })
     t.equal(ws.extensions, 'permessage-deflate; server_no_context_takeover')
@@ -77,7 +77,7 @@ t.test('http2: requests without such names pass as usual', async t => {
   t.equal((await ask({ 'sec-websocket-extensions': '__proto__' })).headers['sec-websocket-extensions'], undefined)
 })
 
-// a map that is an ordinary object is what these names are aimed at
+// the target of these names is a map that is an ordinary object
 t.test('a plain object would contain them all', async t => {
   const known: Record<string, unknown> = {}
   for (const name of NAMES) t.ok(known[name])

@@ -1,4 +1,4 @@
-// A07: requests and answers without the fields that the code expects.
+// A07: requests and responses without the fields that the code expects.
 
 import { once } from 'node:events'
 import t from 'tap'

@@ -1,5 +1,5 @@
-// A08: numbers, objects and all kinds of typed arrays given to send, ping and close. What is no message is a TypeError; what is one
-// is sent by its bytes, and nothing of the memory around them.
+// A08: numbers, objects and all kinds of typed arrays passed to send, ping and close. A value that is no message is a TypeError; of a typed
+// array only its own bytes are sent, and nothing of the memory around them.
 
 import t from 'tap'
 import { prepareMessage } from '../../lib/index.js'
@@ -47,7 +47,7 @@ for (const way of WAYS) {
     const { ws, peer } = await meet(t, way)
     const calls: ((wrong: never) => unknown)[] = [
       wrong => ws.text(wrong),
-      // an array of bytes is one
+      // an array of byte-sized integers is valid
       wrong => ws.binary(Array.isArray(wrong) ? ([...(wrong as number[]), 256] as never) : wrong),
       wrong => ws.send(wrong),
       wrong => ws.ping(wrong),

@@ -1,4 +1,4 @@
-// A10: millions of empty or one-byte fragments, or one byte in each chunk of TCP.
+// A10: millions of empty or one-byte fragments, or one byte in each TCP segment.
 
 import t from 'tap'
 import { TEXT } from '../support/raw-peer.js'

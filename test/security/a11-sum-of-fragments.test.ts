@@ -1,4 +1,4 @@
-// A11: fragments each of which passes the limit, and which together do not.
+// A11: fragments that are each within the limit, but together exceed it.
 
 import { deflateRawSync } from 'node:zlib'
 import t from 'tap'

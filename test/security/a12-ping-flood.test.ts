@@ -1,4 +1,4 @@
-// A12: pings without end, from a peer that reads nothing.
+// A12: endless pings from a peer that does not read.
 
 import t from 'tap'
 import { PING, PONG, type RawPeer } from '../support/raw-peer.js'
@@ -24,7 +24,7 @@ for (const way of WAYS) {
     t.ok(poured < PINGS / 4, `${poured} bytes left the peer`)
     const taken = ws.stats.bytesReceived
     t.ok(taken < PINGS / 8, `${taken} bytes were taken`)
-    // one pong at most waits, behind what the wire holds
+    // at most one Pong waits, after what the wire holds
     t.ok(ws.bufferedAmount < 2 * some.length, `${ws.bufferedAmount} bytes wait`)
     t.ok(ws.stats.inputBlocked > 0)
     for (let i = 0; i < 50; i++) await new Promise(resolve => setImmediate(resolve))

@@ -1,4 +1,4 @@
-// A13: numbers of window bits that are none, with leading zeros, repeated, or missing (RFC 7692 §7.1).
+// A13: window bits that are not numbers, have leading zeros, are repeated, or missing (RFC 7692 §7.1).
 
 import t from 'tap'
 import { permessageDeflate } from '../../lib/index.js'
@@ -33,7 +33,7 @@ const WRONG = [
 ]
 const extensions = [permessageDeflate()]
 
-/** What some of these are on the wire breaks the syntax of the field (RFC 6455 §9.1), and with it the handshake. */
+/** Some of these break the syntax of the header field (RFC 6455 §9.1), and so the handshake. */
 const isSyntax = (value: string): boolean => !value.includes('""')
 
 for (const way of ['server', 'http2'] as const) {

@@ -1,4 +1,4 @@
-// A14: CR, LF and NUL in whatever the application passes that ends up in a head: a TypeError, before anything is sent.
+// A14: CR, LF and NUL in any value of the application that becomes part of a head: a TypeError, before anything is sent.
 
 import http from 'node:http'
 import t, { type Test } from 'tap'
@@ -10,10 +10,10 @@ import { greet, http2Server } from './support.js'
 
 const BAD = ['a\r\nX-Injected: 1', 'a\rb', 'a\nb', 'a\0b', '\n', 'a\x7fb']
 
-// no timer keeps a connection without a wire
+// no timer keeps a connection without a wire alive
 const WAITING = { handshakeTimeout: Number.POSITIVE_INFINITY }
 
-/** Without any line being dropped in silence, as `new URL` does it. */
+/** Unlike `new URL`, which drops line breaks silently. */
 const URLS = (bad: string): string[] => [`ws://a.example/${bad}`, `ws://a${bad}.example/`, `ws://u:${bad}@a.example/`]
 
 const CALLS: [name: string, call: (bad: string) => unknown][] = [
@@ -53,7 +53,7 @@ t.test('URLs: a TypeError', async t => {
   }
 })
 
-/** A server whose application has been shown a request, and how much it has sent. */
+/** A server whose application has got a request, and the number of bytes it has sent. */
 async function asked(t: Test, way: 'server' | 'http2'): Promise<{ ws: WebSocketStream; sent: () => number }> {
   const waits = (ws: WebSocketStream) => ws.on('request', () => {})
   if (way === 'http2') {

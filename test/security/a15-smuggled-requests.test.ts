@@ -1,4 +1,4 @@
-// A15: heads that two parsers would read in two ways. A request gets 400 and the connection ends; an answer is an error.
+// A15: heads that two parsers could read differently. A request gets 400 and the connection ends; a response is an error.
 
 import { once } from 'node:events'
 import t from 'tap'
@@ -9,7 +9,7 @@ import { greet, http2Server, requestWith } from './support.js'
 
 const SMUGGLED = Buffer.from('GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n')
 
-/** Lines that go into an otherwise right head, and what they break. */
+/** Lines in an otherwise valid head, and the rules that they break. */
 const IN_ANY_HEAD: [name: string, lines: string][] = [
   ['a folded line', 'X-A: a\r\n b\r\n'],
   ['a folded line with a tab', 'X-A: a\r\n\tb\r\n'],
@@ -39,7 +39,7 @@ const IN_A_REQUEST: typeof IN_ANY_HEAD = [
   ['two Origins', 'Origin: http://a\r\nOrigin: http://b\r\n']
 ]
 
-/** A head with more lines behind its first one. */
+/** A head with more lines after its first one. */
 function withLines(head: Buffer, lines: string): Buffer {
   const at = head.indexOf('\r\n') + 2
   return Buffer.concat([head.subarray(0, at), Buffer.from(lines, 'latin1'), head.subarray(at)])
@@ -55,7 +55,7 @@ for (const [name, lines] of IN_A_REQUEST) {
     t.equal(head.status, 400)
     t.equal(head.headers['connection'], 'close')
     const body = await peer.rest()
-    t.equal(body.length, Number(head.headers['content-length'] ?? 0), 'one answer, and nothing behind it')
+    t.equal(body.length, Number(head.headers['content-length'] ?? 0), 'one response, and nothing after it')
     t.equal(requests, 0)
     peer.end()
     t.match(await ws.whenClosed(), { code: 1006, wasClean: false })

@@ -23,7 +23,7 @@ const SENDS: Record<string, Send> = {
   }
 }
 
-/** Sends until it is told to wait, and goes on when that seems to be over, to the end of all room. */
+/** Sends until it is told to wait, and continues whenever there is room again, until all buffers are full. */
 async function fill(send: () => boolean, most: number): Promise<{ sent: number; told: boolean }> {
   let sent = 0
   let told = false
@@ -50,7 +50,7 @@ for (const way of WAYS) {
         const { sent, told } = await fill(sending(ws), 16 * MIB)
         t.ok(told)
         t.ok(sent < MIB, `${sent} bytes were sent`)
-        // the wire itself may hold a write of one turn
+        // the wire itself may hold one write
         t.ok(ws.bufferedAmount <= highWaterMark + 65536 + 8 * NOISE.length, `${ws.bufferedAmount} bytes wait`)
       })
     }

@@ -1,4 +1,4 @@
-// A18: one mask for many frames. Those of a client are fresh for each frame, and from a cryptographic source.
+// A18: one mask for many frames. A client's masks are fresh for each frame, and from a cryptographic source.
 
 import t from 'tap'
 import { BINARY } from '../support/raw-peer.js'
@@ -22,7 +22,7 @@ t.test('each frame has its own mask, including fragments and control frames', as
     ws.binary(Buffer.alloc(400))
   }
   await reading
-  // two of them are the same in one run out of hundreds
+  // two of them are equal in one of some hundred runs
   t.ok(masks.size >= frames - 1, `${masks.size} masks in ${frames} frames`)
   const ones = [...masks].reduce((sum, mask) => sum + bits(mask), 0)
   t.ok(Math.abs(ones / masks.size - 16) < 0.5, `${ones / masks.size} bits of 32 are set`)

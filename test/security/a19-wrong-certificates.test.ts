@@ -1,4 +1,4 @@
-// A19: `wss:` to a server whose certificate is nobody's, or another's, directly and through a proxy, on HTTP/1.1 and HTTP/2.
+// A19: `wss:` to a server whose certificate is self-signed, or another server's, directly and through a proxy, on HTTP/1.1 and HTTP/2.
 
 import t, { type Test } from 'tap'
 import { type ConnectOptions, connect } from '../../lib/index.js'
@@ -19,7 +19,7 @@ async function optionsFor(t: Test, way: (typeof WAYS)[number]): Promise<ConnectO
   return { socket, proxy: `${scheme}://localhost:${port}`, proxyTls: TRUST }
 }
 
-/** A server with this certificate, and all that it was told inside TLS. */
+/** A server with this certificate, and all data that it received inside TLS. */
 async function server(t: Test, certificate: Certificate): Promise<{ port: number; heard: string[] }> {
   const heard: string[] = []
   const port = await serve(

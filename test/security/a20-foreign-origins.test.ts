@@ -1,4 +1,4 @@
-// A20: a page of another origin asks for a connection, by every name that could be taken for the right one.
+// A20: a page of another origin asks for a connection, with every name that could be mistaken for an allowed one.
 
 import t, { type Test } from 'tap'
 import { acceptWebSockets, type WebSocketOptions, WebSocketStream } from '../../lib/index.js'
@@ -31,7 +31,7 @@ const FOREIGN: (string | null)[] = [
 
 type Ask = (origin: string | null) => Promise<number>
 
-/** Ways to a server with such options, and the status with which an origin is answered. */
+/** Ways to reach a server with such options, and the status for an origin. */
 const SERVERS: Record<string, (t: Test, options: WebSocketOptions) => Promise<Ask>> = {
   async 'a server on bytes'(t, options) {
     return async origin => {
@@ -73,8 +73,8 @@ for (const [name, make] of Object.entries(SERVERS)) {
   })
 
   t.test(`${name}: only true accepts`, async t => {
-    for (const answer of [Promise.resolve(true), 1, 'true', undefined]) {
-      const ask = await make(t, { origins: () => answer as never })
+    for (const value of [Promise.resolve(true), 1, 'true', undefined]) {
+      const ask = await make(t, { origins: () => value as never })
       t.equal(await ask(RIGHT), 403)
     }
   })

@@ -15,7 +15,7 @@ const SECRETS = {
 }
 const SECRET_NAMES = ['authorization', 'cookie', 'proxy-authorization']
 
-/** A server that redirects `/` to where `location` says, opens anything else, and keeps the heads that it was sent. */
+/** A server that redirects `/` to `location`, accepts any other path, and records the heads of requests. */
 async function server(t: Test, location: (port: number) => string, tls?: Certificate) {
   const heads: Head[] = []
   const port: number = await serve(

@@ -1,4 +1,4 @@
-// A22: an answer that opens nothing, followed by bytes: nothing is tunnelled before a handshake that was verified, at either end.
+// A22: a response that opens nothing, followed by bytes: nothing is tunnelled before a verified handshake, at either end.
 
 import t from 'tap'
 import { connect, WebSocketStream } from '../../lib/index.js'
@@ -54,15 +54,15 @@ for (const [name, head] of ANSWERS) {
 
   t.test(`relay: ${name} from the target opens no tunnel, in either direction`, async t => {
     const { ws, client, calls } = ask(t)
-    // what a client smuggles behind its request
+    // bytes that a client smuggles in after its request
     client.write(client.frame(TEXT, 'early'), Buffer.from('GET /admin HTTP/1.1\r\nHost: a\r\n\r\n'))
     const { peer } = (await calls.take())!
     await peer.head()
     await settle()
-    t.equal(peer.input.length, 0, 'nothing is sent on before an answer')
+    t.equal(peer.input.length, 0, 'nothing is sent on before a response')
     peer.write(Buffer.from(head), FRAME)
-    const answer = await client.head()
-    t.ok(answer.status >= 200 && answer.status !== 101, `${answer.status}`)
+    const response = await client.head()
+    t.ok(response.status >= 200 && response.status !== 101, `${response.status}`)
     t.notMatch(String(await client.rest()), /smuggled/)
     t.equal(String(await peer.rest()), '')
     t.not(ws.readyState, 'open')

@@ -1,4 +1,4 @@
-// A23: RSV1 where it has no place, and frames masked, or not, against the rules.
+// A23: RSV1 where it is not allowed, and frames masked or unmasked against the rules.
 
 import { deflateRawSync } from 'node:zlib'
 import t from 'tap'

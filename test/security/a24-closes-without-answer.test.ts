@@ -1,5 +1,5 @@
-// A24: a peer that never answers our Close, or stops reading in the closing handshake. `closeTimeout` ends it, whether or not
-// anybody reads.
+// A24: a peer that never answers our Close, or stops reading in the closing handshake. `closeTimeout` ends the connection, whether or not
+// the application reads.
 
 import t from 'tap'
 import { BINARY } from '../support/raw-peer.js'
@@ -9,14 +9,14 @@ import { type Met, meet, turn, WAYS } from './support.js'
 const closeTimeout = 60
 const LARGE = Buffer.alloc(65536)
 
-/** Fills all room on the way to the peer. */
+/** Fills all buffers on the way to the peer. */
 async function stuff({ ws, peer }: Met): Promise<void> {
   peer.stream.pause()
   for (let i = 0; i < 64; i++) ws.binary(LARGE)
   await turn()
 }
 
-/** Has more in store for ours than it takes. */
+/** Sends more to our side than it takes. */
 async function overwhelm({ peer }: Met): Promise<void> {
   for (let i = 0; i < 32; i++) peer.send(BINARY, LARGE)
   for (let i = 0; i < 20; i++) await turn()
@@ -70,7 +70,7 @@ for (const way of WAYS) {
       t.test(`${way}, ${reads ? 'read' : 'not read'}: ${name}`, async t => {
         const met = await meet(t, way, { closeTimeout }, { reads })
         const { ws, closes } = met
-        // what the peer says of its own accord has to be heard first
+        // messages of the peer have to be read first
         if (!reads && code === 1006) await overwhelm(met)
         await act(met)
         const info = await within(closeTimeout * 50, ws.whenClosed())

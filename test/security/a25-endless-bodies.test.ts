@@ -1,4 +1,4 @@
-// A25: an answer other than 101 with a body that never ends.
+// A25: a response other than 101 with a body that never ends.
 
 import t, { type Test } from 'tap'
 import { connect, type HandshakeError, ProxyTunnel, WebSocketStream } from '../../lib/index.js'
@@ -40,7 +40,7 @@ const ENDLESS: [name: string, fields: string, more: string][] = [
   ['in chunks of one byte', 'Transfer-Encoding: chunked\r\n', chunk(1).repeat(200)],
   ['in one chunk beyond all', 'Transfer-Encoding: chunked\r\n\r\nffffffff', '\r\n'.padEnd(1000, 'x')],
   ['of chunk extensions', 'Transfer-Encoding: chunked\r\n\r\n1;', 'x'.repeat(1000)],
-  ['of interim answers', '', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(10)]
+  ['of interim responses', '', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(10)]
 ]
 
 for (const [asker, ask] of Object.entries(ASKERS)) {

@@ -1,4 +1,4 @@
-// A26: a handshake that never completes, a byte now and then. `handshakeTimeout` ends it, and a server says 408.
+// A26: a handshake that never completes, with a byte now and then. `handshakeTimeout` ends it, and a server responds with 408.
 
 import type { Server } from 'node:http'
 import t, { type Test } from 'tap'
@@ -13,7 +13,7 @@ const handshakeTimeout = 80
 
 interface Slow {
   peer: RawPeer
-  /** What is sent, a byte now and then. */
+  /** The bytes that are sent, one now and then. */
   text: string
   opened: Promise<unknown>
 }
@@ -47,7 +47,7 @@ function slow(
   return { peer: new RawPeer(far, role), text, opened: ours.opened }
 }
 
-/** Sends a byte in every few milliseconds, and never the last one. */
+/** Sends a byte every few milliseconds, and never the last one. */
 function drip(t: Test, peer: RawPeer, text: string): void {
   let at = 0
   const timer = setInterval(() => {

@@ -10,8 +10,8 @@ import { meet, turn, WAYS } from './support.js'
 
 const fields = { 'Sec-WebSocket-Extensions': 'permessage-deflate' }
 const extensions = [permessageDeflate()]
-// long enough for a thread of its own, and malformed in its midst: behind a flush begins a block, and 11 is the type of none (RFC 1951
-// §3.2.3), where random bits might by chance be another message
+// long enough for the thread pool, and malformed in the middle: a block begins after a flush, and 11 is no block type (RFC 1951
+// §3.2.3), whereas random bits might by chance be another message
 const HALF = deflateRawSync(randomBytes(150_000).toString('hex'), { finishFlush: constants.Z_SYNC_FLUSH })
 const BROKEN = Buffer.concat([HALF, Buffer.alloc(10_000, 0xff), HALF])
 

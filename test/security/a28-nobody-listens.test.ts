@@ -1,4 +1,4 @@
-// A28: no `error` listener, and a peer that violates the protocol. In a process of its own, which has to live.
+// A28: no `error` listener, and a peer that breaks the protocol. In a separate process, which must stay alive.
 
 import t from 'tap'
 import { inProcess, WAYS } from './support.js'

@@ -17,7 +17,7 @@ interface Side {
 
 type State = (side: Side) => void | Promise<void>
 
-/** Before the handshake is done; a server's half of it and a client's. */
+/** Before the handshake is done: halves of a server's and of a client's. */
 const EARLY: Record<'server' | 'client', [name: string, state: State][]> = {
   server: [
     ['before a byte', () => {}],
@@ -33,9 +33,9 @@ const EARLY: Record<'server' | 'client', [name: string, state: State][]> = {
   ],
   client: [
     ['before a byte', () => {}],
-    ['before the answer', async ({ peer }) => void (await peer.head())],
+    ['before the response', async ({ peer }) => void (await peer.head())],
     [
-      'in the answer',
+      'in the response',
       async ({ peer }) => {
         peer.write(answerHead(await peer.head()).subarray(0, 60))
         await settle()
@@ -151,7 +151,7 @@ for (const [name, state, expected] of OPEN) {
       await state({ ws, peer, closes, wire })
       await settle(20)
       const stream = peer.stream as Duplex & { close(code: number): void; session: { destroy(): void } }
-      // RFC 8441 §5: CANCEL is what a reset is on TCP
+      // RFC 8441 §5: CANCEL corresponds to a reset on TCP
       if (how === 'the stream') stream.close(8)
       else stream.session.destroy()
       t.match(await ws.whenClosed(), { code: 1006, wasClean: false })

@@ -1,4 +1,4 @@
-// A30: small payloads out of large chunks of a socket, kept by the application: they do not keep the chunks alive.
+// A30: small payloads from large chunks of a socket, kept by the application: they do not keep the chunks alive.
 
 import t from 'tap'
 import { inProcess, MIB } from './support.js'

@@ -8,7 +8,7 @@ import { fate, type Met, MIB, meet, WAYS } from './support.js'
 
 const SIZE = 4 * MIB + 3
 
-/** Text whose end is `end`, in ASCII or not. */
+/** Text with the end `end`, in ASCII or not. */
 function textOf(character: string, end: number[]): Buffer {
   const bytes = Buffer.alloc(SIZE, character)
   const whole = SIZE - (SIZE % Buffer.byteLength(character))

@@ -1,4 +1,4 @@
-// A33: at a relay, a request whose target or Host names another machine. It leads to the configured target only.
+// A33: at a relay, a request whose target or Host names another host. The relay dials only the configured target.
 
 import t from 'tap'
 import { ask, TARGET } from '../net/relay-sides.js'

@@ -1,5 +1,5 @@
-// A34: the application destroys either side while the other has data in flight, in every state: no write after the end, no error
-// that nobody can catch, one close event, and nothing left of it.
+// A34: the application destroys either side while the other has data in flight, in every state: no write after the end, no uncatchable
+// error, one close event, and no memory that stays.
 
 import t, { type Test } from 'tap'
 import { type CloseInfo, permessageDeflate, type WebSocketOptions, WebSocketStream } from '../../lib/index.js'

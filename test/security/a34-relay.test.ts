@@ -1,4 +1,4 @@
-// A34 at a relay: one side goes, in whatever way and whatever state; the other hears of it in order or is destroyed, nothing is written
+// A34 at a relay: one side leaves, in any way and any state; the other gets a Close or is destroyed, nothing is written
 // after an end, nothing is thrown, and nothing is left.
 
 import { Duplex } from 'node:stream'
@@ -13,7 +13,7 @@ type Name = (typeof SIDES)[number]
 
 const other = (name: Name): Name => (name === 'client' ? 'target' : 'client')
 
-/** What the other side is told when this one is lost. */
+/** What the other side gets when this one is lost. */
 const LOST = { client: 1001, target: 1014 } as const
 
 const FORMS: Record<string, RelayOptions> = {
@@ -25,9 +25,9 @@ const FORMS: Record<string, RelayOptions> = {
 
 interface State {
   name: string
-  /** Brings the side that is going to go into this state. */
+  /** Brings the side that is going to leave into this state. */
   enter(both: Relayed, name: Name): Promise<void> | void
-  /** Whether the frame that it has begun passes before its end. */
+  /** Whether the frame that it has begun is completed before its end. */
   halfFrame?: true
   /** It has sent a Close, with this code. */
   code?: number
@@ -141,7 +141,7 @@ async function tryOne(t: Test, options: RelayOptions, state: State, going: Going
   const both = await open(t, { server: { closeTimeout }, options: { ...options, connect: { closeTimeout } } })
   await state.enter(both, name)
   going.go(both, name)
-  // nobody answers before it is gone
+  // the target does not answer before the client is gone
   await settle(3)
   both[name].stream.resume()
 
@@ -151,7 +151,7 @@ async function tryOne(t: Test, options: RelayOptions, state: State, going: Going
   t.ok(ended, `${title}: both connections come to an end`)
   if (ended === undefined) return
   const own = ended[name]!
-  // a wire that ends behind a Close is what the closing handshake leaves over
+  // the end of a wire after a Close completes the closing handshake
   if (state.code === undefined || going.name !== 'ends its wire')
     t.notOk(own.wasClean, `${title}: it did not end cleanly`)
   t.ok(both.wires.client.destroyed && both.wires.target.destroyed, `${title}: both wires are gone`)
@@ -176,7 +176,7 @@ function checkWhatItHeard(t: Test, title: string, frames: WireFrame[] | 'cut', s
   if (state.name === 'after messages') t.equal(frames.length, 3, `${title}: with the messages before it`)
 }
 
-/** Frames up to the end of the wire, a Close answered; 'cut' where it ends within one. */
+/** Frames up to the end of the wire; a Close is answered; 'cut' if it ends within a frame. */
 async function readToTheEnd(peer: RawPeer): Promise<WireFrame[] | 'cut'> {
   const frames: WireFrame[] = []
   try {

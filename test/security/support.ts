@@ -1,5 +1,5 @@
-// What the tests of attacks share: the ways in which a peer meets one of ours, what became of them, and processes that say how
-// they grow.
+// Shared by the tests of attacks: connections between an attacking peer and our side, how they end, and processes that report
+// their memory.
 
 import { execFile } from 'node:child_process'
 import type { ServerHttp2Stream } from 'node:http2'
@@ -22,12 +22,12 @@ import { fresh, open, type Side } from '../websocket-stream/sides.js'
 
 export const MIB = 2 ** 20
 
-/** What ours is: a server or a client on bytes, or either on a stream of HTTP/2. The peer is the attacker. */
+/** Our side: a server or a client on bytes, or either on a stream of HTTP/2. The peer is the attacker. */
 export type Way = 'server' | 'client' | 'http2' | 'http2 client'
 
 export const WAYS: readonly Way[] = ['server', 'client', 'http2', 'http2 client']
 
-/** Whatever the name, the loopback: no test asks a name server. */
+/** The loopback for any name: no test uses a name server. */
 export const TO_THIS_MACHINE: NonNullable<ConnectOptions['socket']> = {
   lookup: (_name, _options, found) => found(null, '127.0.0.1', 4),
   autoSelectFamily: false
@@ -36,7 +36,7 @@ export const TO_THIS_MACHINE: NonNullable<ConnectOptions['socket']> = {
 export interface Met {
   ws: WebSocketStream
   peer: RawPeer
-  /** Ours; the peer's for a client on HTTP/2, whose own is its affair. */
+  /** Our end of the wire; for a client on HTTP/2, which makes its own, the peer's. */
   wire: Duplex
   closes: CloseInfo[]
   /** Messages that arrived, unless `reads` is false. */
@@ -45,15 +45,15 @@ export interface Met {
 }
 
 export interface Meeting {
-  /** Whether somebody listens for messages. Default: true. */
+  /** Whether a listener reads messages. Default: true. */
   reads?: boolean
-  /** More fields in the peer's part of the handshake, on any way. */
+  /** More header fields in the peer's part of the handshake. */
   fields?: FieldChanges
-  /** On TCP instead of in memory; HTTP/2 always is. */
+  /** On TCP instead of in memory; HTTP/2 is always on TCP. */
   wire?: 'memory' | 'tcp'
 }
 
-/** One of ours, open, and a peer that does what the test says. */
+/** Our side, open, and a peer that the test controls. */
 export async function meet(t: TestLike, way: Way, options: WebSocketOptions = {}, meeting: Meeting = {}): Promise<Met> {
   const { [way]: join } = { server: onBytes, client: onBytes, http2: onHttp2, 'http2 client': toHttp2 }
   const side = await join(t, options, meeting, way as 'server')
@@ -85,7 +85,7 @@ async function onHttp2(t: TestLike, options: WebSocketOptions, { fields = {} }: 
   return { ws, socket: stream, peer, closes }
 }
 
-/** A client on HTTP/2, whose server is Node's own. */
+/** A client on HTTP/2, with Node's own server. */
 async function toHttp2(t: TestLike, options: WebSocketOptions, { fields = {} }: Meeting): Promise<Side> {
   const server = makeServer('h2')
   if ('updateSettings' in server) server.updateSettings({ enableConnectProtocol: true })
@@ -126,7 +126,7 @@ export async function http2Server(t: TestLike, options: WebSocketOptions = {}, s
   return { client, next, ask: (fields: FieldChanges = {}) => connectStream(client, fields as never) }
 }
 
-/** A request with these fields in place of the usual ones. */
+/** A request in which these fields replace the usual ones. */
 export function requestWith(fields: FieldChanges = {}, line = 'GET /chat HTTP/1.1'): Buffer {
   const usual: FieldChanges = {
     Host: 'example.com',
@@ -139,21 +139,21 @@ export function requestWith(fields: FieldChanges = {}, line = 'GET /chat HTTP/1.
   return Buffer.from(`${line}\r\n${all.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`, 'latin1')
 }
 
-/** One of ours on bytes that was not shaken hands with, its end of the wire, and the peer. */
+/** Our side on bytes before the handshake, its end of the wire, and the peer. */
 export function greet(t: TestLike, role: 'server' | 'client', options: WebSocketOptions = {}): Promise<Side> {
   return fresh(t, { role, join: 'attach', wire: 'memory' }, options)
 }
 
-/** How ours ended, and with which Close it said so (undefined: with none). */
+/** How our side ended, and its Close frame (undefined if it sent none). */
 export interface Fate {
   said: number | undefined
   code: number
   wasClean: boolean
-  /** Of the first error that ours told of. */
+  /** The first error of our side. */
   error: string | undefined
 }
 
-/** Waits for the end of ours, to which the peer adds nothing but its own end of the wire. */
+/** Waits for the end of our side; the peer only ends the wire. */
 export async function fate({ ws, peer, errors }: Met): Promise<Fate> {
   let said: number | undefined
   for (let frame = await peer.nextFrame(); frame !== undefined; frame = await peer.nextFrame()) {
@@ -167,11 +167,11 @@ export async function fate({ ws, peer, errors }: Met): Promise<Fate> {
   return { said, code, wasClean, error: errors[0]?.code }
 }
 
-/** So many turns of the event loop without any room on the wire mean that the other side takes no more. */
+/** Turns of the event loop without room on the wire after which the other side is regarded as taking no more. */
 const PATIENCE = 500
 
 /**
- * Writes as long as the wire takes it, and says how many bytes that were: up to `most`, until the other side ends the wire, or until
+ * Writes as long as the wire takes it, and returns the number of bytes: up to `most`, until the other side ends the wire, or until
  * it reads no more.
  */
 export async function pour(peer: RawPeer, chunk: Buffer, most: number): Promise<number> {
@@ -190,13 +190,13 @@ export async function pour(peer: RawPeer, chunk: Buffer, most: number): Promise<
 
 export const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
-// what measures coverage has a size of its own, and would count what the attack makes the library do
+// without coverage, which would add to what the attack makes the library do
 const EXEC_ARGV = process.execArgv.filter(arg => !arg.includes('processinfo'))
 const ENV = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^(NODE_OPTIONS$|NODE_V8_COVERAGE$|_TAPJS_PROCESSINFO)/.test(name))
 )
 
-/** Runs `children/<name>.ts` as a process of its own, and gives what it says. */
+/** Runs `children/<name>.ts` as a process, and returns its results. */
 export async function inProcess<T>(
   name: string,
   { args = [], env = {} }: { args?: (string | number)[]; env?: NodeJS.ProcessEnv } = {}

@@ -1,4 +1,4 @@
-// SECURITY.md names each attack, and its test; each test there is says which attack it is about.
+// SECURITY.md lists each attack with its test; each test names its attack.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'

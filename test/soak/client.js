@@ -1,4 +1,4 @@
-// Run as a process by soak.js: holds so many connections to its server, each of a kind, which come and go until time is up.
+// Run as a process by soak.js: holds many connections of various kinds to its server, which come and go until time is up.
 
 import { once } from 'node:events'
 import net from 'node:net'
@@ -15,7 +15,7 @@ let dialled = 0
 const THINK = 400
 const think = () => rest(Math.random() * THINK)
 
-/** A source address of its own for each few connections: ports are fewer than connections come and go. */
+/** A different source address for every few connections: there are fewer ports than connections in TIME_WAIT. */
 const localAddress = () => `127.0.0.${2 + (dialled++ % 32)}`
 
 const talks = { text: echo(() => text(2000)), binary: echo(() => bytes(20_000)), compressed: echo(() => text(8000)) }
@@ -72,7 +72,7 @@ async function streamed(ws, count) {
   }
 }
 
-/** Reads far more slowly than it could be sent to. */
+/** Reads far more slowly than the server sends. */
 async function slow(ws, count) {
   const expected = Array.from({ length: 20 }, () => bytes(30_000))
   const replies = ws.messages[Symbol.asyncIterator]()
@@ -99,7 +99,7 @@ const REQUEST = [
   '\r\n'
 ].join('\r\n')
 
-/** What a peer does that goes wrong; whatever it leaves open, the server ends. */
+/** Errors that a peer makes; the server ends what it leaves open. */
 const WAYS_TO_BREAK = [
   socket => socket.destroy(),
   socket => socket.write(REQUEST.slice(0, 40), () => socket.resetAndDestroy()),
@@ -142,7 +142,7 @@ async function broken() {
   await over
 }
 
-/** One place for connections, one after the other, until time is up. */
+/** A place for one connection at a time, until time is up. */
 async function slot(index, until) {
   await rest(Math.random() * THINK)
   for (let i = index; Date.now() < until; i++) {

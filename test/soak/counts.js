@@ -1,11 +1,11 @@
-// What both processes of the soak count of each kind of connection, and what they send. Sums do not heed order; each connection
+// What both processes of the soak test count for each kind of connection, and what they send. The sums ignore order; each connection
 // checks its own.
 
 import { crc32 } from 'node:zlib'
 
-/** Kinds whose connections end cleanly, and have sent and received the same on both sides. */
+/** Kinds whose connections end cleanly, with the same counts on both sides. */
 export const WHOLE = ['text', 'binary', 'compressed', 'streamed', 'slow']
-/** And those that are broken off, each in another way. */
+/** Kinds that are broken off, each in another way. */
 export const KINDS = [...WHOLE, 'broken']
 
 export class Counts {
@@ -42,7 +42,7 @@ const WORDS = Array.from({ length: 4000 }, (_, i) => `{"n":${(i * 7919) % 4001},
 
 const within = most => Math.floor(Math.random() * most)
 
-/** Bytes, of which few are like others. */
+/** Bytes that do not compress well. */
 export function bytes(most) {
   const length = within(most)
   const start = within(NOISE.length - length)
@@ -52,11 +52,11 @@ export function bytes(most) {
 /** Text of more than ASCII. */
 export function text(most) {
   const start = within(WORDS.length - most)
-  // half a pair of surrogates is no text
+  // half a surrogate pair is not text
   return WORDS.slice(start, start + within(most)).toWellFormed()
 }
 
-/** Bytes that are in use once nobody holds what can be freed. */
+/** Bytes in use after garbage collection. */
 export async function heapInUse() {
   for (let i = 0; i < 3; i++) {
     globalThis.gc()

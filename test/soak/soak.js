@@ -1,6 +1,6 @@
-// `npm run soak -- --minutes 10 [--connections 2000]`: connections of all kinds come and go, for as long as one likes, between this
-// process, which serves them, and another, which dials. Memory has to stay flat in both, and what was sent has to have arrived. With
-// `--leak` connections are held on to, to see that it would be noticed.
+// `npm run soak -- --minutes 10 [--connections 2000]`: connections of all kinds come and go between this
+// process, which is the server, and another, which is the client. Memory must stay flat in both, and everything sent must arrive. With
+// `--leak` connections are kept, to check that a leak would be noticed.
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -30,12 +30,12 @@ if (!(seconds > 0) || !(connections > 0))
 /** By how much memory may grow over the time that is measured, by the slope of its samples, as far as that is sure: so many bytes,
  * or this part of it. */
 const TOLERANCE = { heap: { bytes: 6 * MIB, part: 0.1 }, rss: { bytes: 48 * MIB, part: 0.15 } }
-/** And what may be left when all connections are over, more than after a first round: at all, and for each of them. */
+/** The memory that may be left after all connections have ended, more than after a first round: in all, and for each connection. */
 const LEFT = { bytes: MIB, each: 300 }
-/** The first part of the time, in which pools and the heap take their size, is not measured. */
+/** The first part of the time, in which pools and the heap reach their size, is not measured. */
 const WARM = 0.3
 
-/** Milliseconds for handshakes and closes: what is broken holds on to the end for so long. */
+/** Milliseconds for handshakes and closes: a broken connection lasts this long. */
 const PATIENCE = Math.min(10_000, seconds * 400)
 
 setFlagsFromString('--expose-gc')
@@ -109,7 +109,7 @@ async function echoPieces(ws, message, count) {
 
 // The client
 
-/** A process that dials, and what it answers to orders. */
+/** A process that dials, and its replies to commands. */
 function startClient(port) {
   const script = fileURLToPath(new URL('client.js', import.meta.url))
   const child = fork(script, [String(port)], { execArgv: ['--expose-gc'] })
@@ -132,7 +132,7 @@ function startClient(port) {
 
 // What is measured
 
-/** Bytes in use in each process, and where it is. */
+/** Bytes in use in each process, by kind of memory. */
 async function sample(client, started) {
   const far = await client.ask('size', ['size'])
   const heap = await heapInUse()
@@ -140,7 +140,7 @@ async function sample(client, started) {
   return { at: (Date.now() - started) / 1000, open: far.open, heap, rss, farHeap: far.heap, farRss: far.rss }
 }
 
-/** Bytes a second by which something grows, by the least squares of its samples, and the standard error of that. */
+/** Growth in bytes a second, by a least-squares fit of the samples, and its standard error. */
 function slope(samples, name) {
   const n = samples.length
   const meanAt = samples.reduce((sum, { at }) => sum + at, 0) / n
@@ -166,7 +166,7 @@ function checkFlat(samples, name, what, { bytes, part }) {
   const [grown, unsure] = [perSecond * span, 2 * error * span]
   const allowed = Math.max(bytes, part * mean)
   const detail = `by its slope ${mib(grown)} ± ${mib(unsure)} more in ${span.toFixed(0)} s (at most ${mib(allowed)})`
-  // messages under way come and go: growth is what is surely there, and a short run says where it cannot tell
+  // messages in flight come and go: only significant growth counts, and a short run says if it cannot tell
   const doubt = unsure > allowed ? '; too short a run to be sure of it' : ''
   check(grown - unsure <= allowed, `${what}: ${mib(mean)}, ${detail}${doubt}`)
 }
@@ -206,7 +206,7 @@ function checkCounts(theirs) {
 try {
   await run()
 } catch (error) {
-  // listeners of uncaught errors are there to count
+  // listeners for uncaught errors exist only to count
   console.error(error)
   process.exit(1)
 }
@@ -239,7 +239,7 @@ async function run() {
   }
   await holding
 
-  // what was broken ends by the server's timeouts
+  // the server's timeouts end broken connections
   for (let i = 0; i < 300 && state.closes < state.accepted; i++) await rest(100)
   const after = { heap: await heapInUse(), far: (await client.ask('size', ['size'])).heap }
 
@@ -261,7 +261,7 @@ async function run() {
     checkFlat(measured, 'rss', 'size of the server', TOLERANCE.rss)
     checkFlat(measured, 'farRss', 'size of the client', TOLERANCE.rss)
   } else {
-    // on a busy machine a short run has few; what is left in the end tells more then
+    // on a busy machine a short run has few samples; the memory left in the end tells more then
     check(seconds < 60, `${measured.length} samples, too few to tell a slope`)
   }
   checkLeft('server', after.heap - before.heap)

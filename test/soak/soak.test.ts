@@ -1,4 +1,4 @@
-// The soak in short: 100 connections that come and go for 5 seconds.
+// A short soak: 100 connections that come and go for 5 seconds.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -7,7 +7,7 @@ import t from 'tap'
 
 const SOAK = fileURLToPath(new URL('soak.js', import.meta.url))
 
-// what measures coverage has a size of its own
+// without coverage, which would add to the memory that is measured
 const { NODE_OPTIONS: _, NODE_V8_COVERAGE: __, ...ENV } = process.env
 
 t.test(

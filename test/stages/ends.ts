@@ -1,4 +1,4 @@
-// What stands at the ends of stages under test: on links, and on streams.
+// Both ends of stages under test, linked or as streams.
 
 import { Readable, Transform, Writable } from 'node:stream'
 import t, { type Test } from 'tap'
@@ -6,7 +6,7 @@ import type { Frame } from '../../lib/protocol/frame.js'
 import type { Batch, Receiver, Sender } from '../../lib/stages/stage.js'
 import { bytesOf, describe } from '../support/frames.js'
 
-/** A test that fails where streams come to a standstill, in place of one that waits, or of a process that ends. */
+/** A test that fails if streams stall, instead of waiting for its timeout or ending with the process. */
 export function test(name: string, run: (t: Test) => Promise<unknown>): void {
   t.test(name, async t => {
     let timer: NodeJS.Timeout | undefined
@@ -22,9 +22,9 @@ export class Taker<T> implements Receiver<T> {
   prev: Sender<T> | null = null
   readonly batches: Batch<T>[] = []
   ends = 0
-  /** What `receive` answers. */
+  /** The result of `receive`. */
   wants = true
-  /** Called in the midst of `receive`. */
+  /** Called inside `receive`. */
   meanwhile: (() => void) | null = null
 
   receive(batch: Batch<T>): boolean {
@@ -41,7 +41,7 @@ export class Taker<T> implements Receiver<T> {
     return this.batches.flat()
   }
 
-  /** Wants more again, and says so. */
+  /** Wants more again, and calls `proceed`. */
   proceed(): void {
     this.wants = true
     this.prev!.proceed()
@@ -63,12 +63,12 @@ export const nextTurn = (): Promise<void> => new Promise(setImmediate)
 export const describeFrame = ({ opcode, fin, rsv, payload }: Frame): string =>
   describe({ opcode, fin, rsv, payload: bytesOf(payload) })
 
-/** A stream of such chunks, each in a turn of its own. */
+/** A stream of these chunks, each in its own turn. */
 export function sourceOf(chunks: Iterable<unknown>, objectMode = false): Readable {
   return Readable.from(chunks, { objectMode, highWaterMark: objectMode ? 1 : 16384 })
 }
 
-/** All that a stream brings, batches taken apart; a slow one lets turns go by between reads. */
+/** Everything that a stream emits, with batches flattened; a slow one waits some turns between reads. */
 export async function all(stream: AsyncIterable<unknown>, slow = false): Promise<unknown[]> {
   const items: unknown[] = []
   for await (const item of stream) {
@@ -88,7 +88,7 @@ export function passing(): Transform {
   })
 }
 
-/** Takes everything, and keeps it. */
+/** Records everything it is given. */
 export function sink(options: { objectMode?: boolean; slow?: boolean } = {}): Writable & { items: unknown[] } {
   const items: unknown[] = []
   const stream = new Writable({
@@ -102,7 +102,7 @@ export function sink(options: { objectMode?: boolean; slow?: boolean } = {}): Wr
   return Object.assign(stream, { items })
 }
 
-/** Resolves with an event's value. */
+/** Resolves with the value of an event. */
 export function event<T>(stream: NodeJS.EventEmitter, name: string): Promise<T> {
   return new Promise(resolve => stream.once(name, resolve))
 }

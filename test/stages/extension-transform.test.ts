@@ -84,7 +84,7 @@ test('on its own it is destroyed by an error of the peer, after everything befor
   t.ok(extension.destroyed)
 })
 
-/** A codec that makes of each frame what `make` says, at once or when it is told to go on. */
+/** A codec that turns each frame into the result of `make`, synchronously or when it is told to continue. */
 class ToyCodec implements FrameCodec {
   busy = false
   ready: (() => void) | null = null
@@ -174,7 +174,7 @@ t.test('each frame takes constant time, however many wait for the codec', async 
   const codec = new ToyCodec(undefined, true)
   const { extension, taker } = coded(codec)
   const COUNT = 100_000
-  // copying the queue for each of them would be gigabytes
+  // copying the queue for each of them would take gigabytes
   for (let i = 0; i < COUNT; i++) extension.receive([says(String(i))])
   t.equal(extension.size, Array.from({ length: COUNT }, (_, i) => String(i)).join('').length)
   for (let i = 0; i < COUNT; i++) codec.goOn()

@@ -22,13 +22,13 @@ import {
 } from '../support/frames.js'
 import { all, describeFrame, event, Giver, nextTurn, sourceOf, Taker, test } from './ends.js'
 
-/** A decoder between two links, with whatever comes out of it in one list. */
+/** A decoder between two links, and its output in one list. */
 class Bench {
   readonly giver = new Giver<Buffer>()
   readonly taker = new Taker<Frame>()
   readonly decoder: FrameDecoder
   readonly order: string[] = []
-  /** What `control` answers. */
+  /** The result of `control`. */
   wants = true
   failure: WebSocketError | undefined
 
@@ -48,7 +48,7 @@ class Bench {
     return this.wants
   }
 
-  /** What `holdsClose` answers. */
+  /** The result of `holdsClose`. */
   holds = false
 
   holdsClose(): boolean {
@@ -61,7 +61,7 @@ class Bench {
   }
 }
 
-/** Feeds a decoder; what comes after a fault is given as well. */
+/** Feeds a decoder, and continues after an error. */
 function read(side: Side, chunks: Buffer[], owned: boolean, maxFrameSize?: number, rsv = 0): Outcome {
   const decoder = new FrameDecoder({ role: side.role, maxFrameSize: maxFrameSize ?? Number.POSITIVE_INFINITY })
   const gatherer = new Gatherer()

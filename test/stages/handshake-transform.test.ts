@@ -11,7 +11,7 @@ import { all, event, Giver, nextTurn, passing, sink, sourceOf, Taker, test } fro
 
 const bytes = (said: string): Buffer => Buffer.from(said)
 
-/** A head that ends with a dot; one with a question mark in it is wrong. */
+/** A head that ends with a dot; a question mark makes it invalid. */
 class Head implements HandshakeReader {
   head = ''
   ends = 0

@@ -13,7 +13,7 @@ import { event, Giver, nextTurn, Taker, test } from './ends.js'
 
 const words = (said: string): Frame => new Frame(Opcode.Text, Buffer.from(said))
 
-/** Feeds a decoder that is linked to an assembler; what comes after a fault is given as well. */
+/** Feeds a decoder that is linked to an assembler, and continues after an error. */
 function read(side: Side, chunks: Buffer[], owned: boolean, options: MessageAssemblerOptions): Outcome {
   const taker = new Taker<Message>()
   const decoder = new FrameDecoder({ role: side.role, maxFrameSize: Number.POSITIVE_INFINITY })

@@ -1,4 +1,4 @@
-// Pipes between stages are Node's: they tell of themselves, can be taken back, and pass over no work that a subclass does.
+// Pipes between stages behave like Node's: they emit events, can be undone, and do not bypass the work of a subclass.
 
 import type { TransformCallback } from 'node:stream'
 import { PassThrough } from 'node:stream'
@@ -11,12 +11,12 @@ import { MessageFragmenter } from '../../lib/stages/message-fragmenter.js'
 import { close, text, wire } from '../support/frames.js'
 import { all, event, nextTurn, sourceOf, test } from './ends.js'
 
-/** Turns in which what is under way comes to its end. */
+/** Turns within which pending work ends. */
 async function turns(count = 5): Promise<void> {
   for (let i = 0; i < count; i++) await nextTurn()
 }
 
-/** The pipe events of a stage, by where they come from. */
+/** The pipe events of a stage, by their source. */
 function pipeEvents(stage: NodeJS.EventEmitter, source: unknown): string[] {
   const events: string[] = []
   for (const name of ['pipe', 'unpipe'])

@@ -6,7 +6,7 @@ t.test('items come out in the order in which they went in', async t => {
   t.equal(queue.shift(), undefined)
   const out: number[] = []
   let next = 0
-  // it grows, shrinks, and is emptied, some times over
+  // it grows, shrinks, and is emptied several times
   for (const [pushed, taken] of [
     [1, 1],
     [5000, 4000],

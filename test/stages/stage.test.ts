@@ -12,7 +12,7 @@ import { link, Stage } from '../../lib/stages/stage.js'
 import { bytesOf, cut, pattern, text, wire } from '../support/frames.js'
 import { all, event, Giver, nextTurn, passing, sink, sourceOf, Taker, test } from './ends.js'
 
-/** All stages of both directions, so that what goes in as messages comes out as messages. */
+/** All stages of both directions: messages that are written come out as messages. */
 interface Loop {
   fragmenter: MessageFragmenter
   encoder: FrameEncoder
@@ -27,7 +27,7 @@ const newLoop = (): Loop => ({
   assembler: new MessageAssembler()
 })
 
-/** The ways in which the four can be put together; each answers what to read from. */
+/** The ways to join the four; each returns the stream to read from. */
 const MIXTURES: Record<string, (loop: Loop, source: Readable) => AsyncIterable<unknown>> = {
   'all linked': (loop, source) =>
     source.pipe(loop.fragmenter).pipe(loop.encoder).pipe(loop.decoder).pipe(loop.assembler),

@@ -1,4 +1,4 @@
-// Chromium without a window, for as long as a test takes, talking to nothing but the loopback.
+// Headless Chromium for the duration of a test; it can reach only the loopback.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -17,7 +17,7 @@ const FLAGS = [
   '--disable-sync'
 ]
 
-/** Starts the browser on an empty profile; where there is none, the test is skipped and this is `undefined`. */
+/** Starts the browser on an empty profile; if it is not installed, the test is skipped and this is `undefined`. */
 export async function launchBrowser(t: TestLike): Promise<BrowserContext | undefined> {
   const executablePath = needPeer(t, findChromium(), 'chromium')
   if (executablePath === undefined) return undefined

@@ -1,4 +1,4 @@
-// Certificates of an authority of the tests' own: see certificates/make.sh.
+// Certificates signed by an authority of the tests: see certificates/make.sh.
 
 import { readFileSync } from 'node:fs'
 
@@ -13,13 +13,13 @@ function certificate(name: string): Certificate {
   return { cert: read(name), key: read(`${name}-key`) }
 }
 
-/** What a client has to trust. */
+/** The certificate that a client has to trust. */
 export const AUTHORITY = read('ca')
 /** For localhost, 127.0.0.1 and ::1. */
 export const LOCALHOST = certificate('localhost')
 /** For other.example. */
 export const OTHER = certificate('other')
-/** For localhost and 127.0.0.1, signed by nobody. */
+/** For localhost and 127.0.0.1, self-signed. */
 export const SELF_SIGNED = certificate('self-signed')
-/** Of a client. */
+/** A client's certificate. */
 export const CLIENT = certificate('client')

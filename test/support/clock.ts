@@ -1,4 +1,4 @@
-// Time that a test moves: `setTimeout`, `clearTimeout` and `performance.now` of this process, until the test is over.
+// Time that a test advances: `setTimeout`, `clearTimeout` and `performance.now` of this process, until the test is over.
 
 import type { TestLike } from '../websocket-stream/sides.js'
 
@@ -34,7 +34,7 @@ export class Clock {
     })
   }
 
-  /** The timers that run, by their delay from now. */
+  /** The delays of the running timers, from now. */
   get waiting(): number[] {
     return [...this.timers].map(({ due }) => due - this.now).sort((a, b) => a - b)
   }
@@ -44,9 +44,9 @@ export class Clock {
     return [...this.timers].some(({ keepsAlive }) => keepsAlive)
   }
 
-  /** Lets so many ms pass; each timer runs when it is due, and a poll phase of the event loop follows it. */
+  /** Advances by this many ms; each timer fires when it is due, followed by a poll phase of the event loop. */
   async pass(milliseconds: number): Promise<void> {
-    // what fired before has its poll phase
+    // timers that fired before get their poll phase
     await new Promise(setImmediate)
     const end = this.now + milliseconds
     for (let next = this.next(end); next !== undefined; next = this.next(end)) {
@@ -58,7 +58,7 @@ export class Clock {
     await new Promise(setImmediate)
   }
 
-  /** The event loop is blocked for so many ms: what is due runs behind it, before anything is read. */
+  /** Blocks the event loop for this many ms: timers that are due fire afterwards, before anything is read. */
   stall(milliseconds: number): void {
     this.now += milliseconds
     for (const timer of [...this.timers]) if (timer.due <= this.now) this.fire(timer)

@@ -1,21 +1,21 @@
-// Wire bytes of hixie-75 and hixie-76, put together and taken apart by the words of the drafts, with nothing of lib in it.
+// Writes and reads frames of hixie-75 and hixie-76 by the text of the drafts, without code of lib.
 
 export const VERSIONS = ['hixie-75', 'hixie-76'] as const
 
 export const CLOSE_76 = Buffer.from([0xff, 0x00])
 
-/** Text between 00 and FF, or what is like it: another type below 80, to be discarded. */
+/** Text between 00 and FF, or a frame of another type below 80, which must be discarded. */
 export function ended(payload: string | Uint8Array, type = 0x00): Buffer {
   return Buffer.concat([Buffer.from([type]), Buffer.from(payload as string), Buffer.from([0xff])])
 }
 
-/** A frame of a type from 80 on, with its length, to be skipped. */
+/** A frame of a type from 80 on, with its length, which must be skipped. */
 export function measured(type: number, payload: string | Uint8Array, digits?: number): Buffer {
   const bytes = Buffer.from(payload as string)
   return Buffer.concat([Buffer.from([type]), base128(bytes.length, digits), bytes])
 }
 
-/** A length as the drafts have it: seven bits a byte, the high bit on all but the last; zeros ahead where more are asked for. */
+/** A length as in the drafts: seven bits a byte, the high bit set on all but the last; with leading zeros if requested. */
 export function base128(length: number, digits = 1): Buffer {
   const bytes: number[] = []
   for (let rest = length; rest > 0 || bytes.length < digits; rest = Math.floor(rest / 128)) {
@@ -24,7 +24,7 @@ export function base128(length: number, digits = 1): Buffer {
   return Buffer.from(bytes)
 }
 
-/** All that a peer would make of `bytes`, which must end behind a frame: texts in quotes, `close`, and nothing for the rest. */
+/** What a peer reads in `bytes`, which must end with a whole frame: texts in quotes, `close`, and nothing for other frames. */
 export function readDraft(version: (typeof VERSIONS)[number], bytes: Buffer): string[] {
   const got: string[] = []
   for (let at = 0; at < bytes.length; ) {
@@ -49,7 +49,7 @@ export function readDraft(version: (typeof VERSIONS)[number], bytes: Buffer): st
   return got
 }
 
-/** Text as it is compared: long ones in short. */
+/** Text in the form in which it is compared: long ones are shortened. */
 export function quoted(payload: Uint8Array): string {
   const text = Buffer.from(payload).toString()
   if (text.length <= 40) return JSON.stringify(text)

@@ -1,5 +1,5 @@
-// Wire bytes of RFC 6455 §5.2, put together and taken apart from the text of the RFC, with nothing of lib in it: what the tests
-// hold the library against. Knows no rules, so that it can write and read what breaks them.
+// Writes and reads frames by the text of RFC 6455 §5.2, without code of lib: the tests compare the library
+// with it. Checks no rules, so that it can write and read invalid frames.
 
 export const CONTINUATION = 0x0
 export const TEXT = 0x1
@@ -11,16 +11,16 @@ export const PONG = 0xa
 /** The mask of the examples in RFC 6455 §5.7. */
 export const MASK = Buffer.from('37fa213d', 'hex')
 
-/** A frame to be written, right or wrong. */
+/** A frame to be written, valid or not. */
 export interface WireFrame {
   opcode: number
   payload: Buffer
   fin: boolean
   /** RSV1, RSV2, RSV3 as 4, 2, 1. */
   rsv: number
-  /** Bits of the length field. Default: the fewest that do. */
+  /** Bits of the length field. Default: the fewest possible. */
   form?: 7 | 16 | 64
-  /** What the length field says. Default: the truth. */
+  /** The value of the length field. Default: the real length. */
   length?: bigint
   mask?: Buffer
 }
@@ -39,7 +39,7 @@ export const close = (payload: string | Uint8Array = ''): WireFrame => frame(CLO
 export const ping = (payload: string | Uint8Array = ''): WireFrame => frame(PING, payload, true)
 export const pong = (payload: string | Uint8Array = ''): WireFrame => frame(PONG, payload, true)
 
-/** The bytes of frames, one behind the other. */
+/** The bytes of frames, concatenated. */
 export function wire(masked: boolean, ...frames: WireFrame[]): Buffer {
   return Buffer.concat(frames.flatMap(each => [header(masked, each), maskedBytes(masked, each)]))
 }
@@ -66,7 +66,7 @@ function maskedBytes(masked: boolean, { payload, mask = MASK }: WireFrame): Buff
   return masked ? Buffer.from(payload.map((byte, i) => byte ^ mask[i % 4]!)) : payload
 }
 
-/** A frame as it was read, with what only the wire shows of it. */
+/** A frame that was read, with details that only the wire shows. */
 export interface ReadFrame {
   opcode: number
   fin: boolean
@@ -77,7 +77,7 @@ export interface ReadFrame {
   payload: Buffer
 }
 
-/** All frames in `bytes`; throws where the last of them is cut. */
+/** All frames in `bytes`; throws if the last of them is incomplete. */
 export function readWire(bytes: Buffer): ReadFrame[] {
   const frames: ReadFrame[] = []
   for (let at = 0; at < bytes.length; ) {
@@ -106,21 +106,21 @@ export function readWire(bytes: Buffer): ReadFrame[] {
   return frames
 }
 
-/** What a frame says, in short, for comparisons: `text+ "Hel"` is a text frame that is not the last of its message. */
+/** A short form of a frame, for comparisons: `text+ "Hel"` is a text frame that is not the last of its message. */
 export function describe({ opcode, payload, fin, rsv }: Pick<WireFrame, 'opcode' | 'payload' | 'fin' | 'rsv'>): string {
   const name = { 0: 'more', 1: 'text', 2: 'binary', 8: 'close', 9: 'ping', 10: 'pong' }[opcode] ?? String(opcode)
   const body = payload.length > 40 ? `${payload.length} bytes, ${checksum(payload)}` : payload.toString('hex')
   return `${name}${fin ? '' : '+'}${rsv === 0 ? '' : ` rsv ${rsv}`} ${body}`.trimEnd()
 }
 
-// enough to see that two long payloads differ
+// enough to show that two long payloads differ
 function checksum(bytes: Buffer): number {
   let sum = 7
   for (const byte of bytes) sum = (Math.imul(sum, 31) + byte) | 0
   return sum >>> 0
 }
 
-/** `length` bytes, none of which is like its neighbours in all the ways that a shift or a mask could hide. */
+/** `length` bytes in which neighbours differ in all the ways that a shift or a mask could hide. */
 export function pattern(length: number): Buffer {
   const bytes = Buffer.alloc(length)
   for (let i = 0; i < length; i++) bytes[i] = (i * 7 + (i >> 8) * 13 + 1) & 0xff
@@ -137,7 +137,7 @@ export function random(seed: number): () => number {
   }
 }
 
-/** `bytes` cut at `ends`, each part in memory of its own. */
+/** `bytes` split at `ends`, each part in its own memory. */
 export function cut(bytes: Buffer, ...ends: number[]): Buffer[] {
   return [...ends, bytes.length].map((end, i) => bytesOf(bytes.subarray(i === 0 ? 0 : ends[i - 1], end)))
 }

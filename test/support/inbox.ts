@@ -1,6 +1,6 @@
-// Events in, awaited values out, in order.
+// A queue from which events can be awaited, in order.
 
-/** A queue between something that reports and someone who waits. */
+/** A queue between a reporter and a waiter. */
 export class Inbox<T> {
   readonly #items: T[] = []
   readonly #waiting: ((item: T | undefined) => void)[] = []
@@ -12,7 +12,7 @@ export class Inbox<T> {
     else this.#items.push(item)
   }
 
-  /** Nothing more comes: whoever waits, now or later, gets `undefined`. */
+  /** Nothing more comes: every waiter, now or later, gets `undefined`. */
   end(): void {
     this.#ended = true
     for (const waiter of this.#waiting.splice(0)) waiter(undefined)

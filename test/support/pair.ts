@@ -1,4 +1,4 @@
-// Two ends of a wire in memory. What one is written the other reads; backpressure, ends and resets cross over as on a socket.
+// Two ends of a wire in memory. What is written at one end is read at the other; backpressure, ends and resets pass as on a socket.
 
 import { Duplex } from 'node:stream'
 
@@ -7,9 +7,9 @@ export interface PairOptions {
   highWaterMark?: number
 }
 
-/** One end: `destroy()` shows as an end of input on the other, `destroy(error)` as a reset. */
+/** One end: `destroy()` appears as an end of input at the other, `destroy(error)` as a reset. */
 export class PairEnd extends Duplex {
-  /** Bytes that this end was given to send. */
+  /** Bytes that were written to this end. */
   sent = 0
   private other!: PairEnd
   private pending: (() => void) | null = null
@@ -25,7 +25,7 @@ export class PairEnd extends Duplex {
   override _read(): void {
     const { pending } = this.other
     this.other.pending = null
-    // in a turn of its own, as whatever comes from outside
+    // in its own turn, like all input from outside
     if (pending !== null) setImmediate(pending)
   }
 
@@ -36,7 +36,7 @@ export class PairEnd extends Duplex {
       return
     }
     this.sent += chunk.length
-    // a copy: a wire keeps no hold on the memory of whoever wrote
+    // a copy: the memory belongs to the writer again when its write is done
     if (other.push(Buffer.from(chunk))) setImmediate(callback)
     else this.pending = callback
   }

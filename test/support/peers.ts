@@ -1,4 +1,4 @@
-// Other implementations that tests talk to: where they are on this machine, and how one is started and ended.
+// Other implementations with which tests talk: where they are on this machine, and how they are started and ended.
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,7 +14,7 @@ export interface TestLike {
   teardown(fn: () => unknown): unknown
 }
 
-/** A Python that can import `module`: the first on PATH, else Debian's own, which alone sees Debian's packages. */
+/** A Python that can import `module`: the first on PATH, otherwise Debian's own, which alone finds Debian's packages. */
 export function findPython(module: string): string | undefined {
   return ['python3', '/usr/bin/python3'].find(python => {
     try {
@@ -26,14 +26,14 @@ export function findPython(module: string): string | undefined {
   })
 }
 
-/** The browser named by `CHROMIUM`, else the first known name on PATH. */
+/** The browser named by `CHROMIUM`, otherwise the first known name on PATH. */
 export function findChromium(): string | undefined {
   const named = process.env['CHROMIUM']
   if (named) return named
   return ['chromium', 'chromium-browser', 'google-chrome'].map(findCommand).find(path => path !== undefined)
 }
 
-/** A command on PATH, or where Debian keeps what is meant for administrators. */
+/** A command on PATH, or in Debian's folders for administrators. */
 export function findCommand(name: string): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin'].filter(folder => folder !== '')
   return folders.map(folder => join(folder, name)).find(isExecutable)
@@ -49,8 +49,8 @@ function isExecutable(path: string): boolean {
 }
 
 /**
- * Passes on a peer that was found. A missing one skips the test with a line that says how to get it; under `CI`, where
- * every peer belongs, it fails the test.
+ * Returns a peer that was found. A missing one skips the test with a line that says how to install it; under `CI`, where
+ * every peer must be installed, it fails the test.
  */
 export function needPeer(t: TestLike, found: string | undefined, debianPackage: string): string | undefined {
   if (found !== undefined) return found
@@ -60,17 +60,17 @@ export function needPeer(t: TestLike, found: string | undefined, debianPackage: 
   return undefined
 }
 
-/** A peer in a process of its own, which tells what it sees as lines of JSON. */
+/** A peer in its own process, which prints what it sees as lines of JSON. */
 export interface PeerProcess<Line> {
-  /** The next line; rejects where the process ended before it. */
+  /** The next line; rejects if the process ends first. */
   next(): Promise<Line>
   /** Resolves with the exit status once the process is gone. */
   ended: Promise<number | null>
-  /** Ends the process, which takes the end of its stdin as a request to leave, and a signal as an order. */
+  /** Ends the process: first by ending its stdin, then by a signal. */
   stop(): Promise<void>
 }
 
-/** Starts a peer; it never outlives the test. */
+/** Starts a peer, and ends it with the test. */
 export function startPeer<Line>(t: TestLike, command: string, args: readonly string[]): PeerProcess<Line> {
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] })
   const ended = once(child, 'close').then(([status]) => status as number | null)
@@ -95,7 +95,7 @@ export function startPeer<Line>(t: TestLike, command: string, args: readonly str
   }
 }
 
-/** Ends one child process by its id, gently and then not, and waits until it is gone. */
+/** Ends one child process by its id, first with a signal that it can handle, and waits until it is gone. */
 export async function stopChild(child: ChildProcess, ended: Promise<unknown> = once(child, 'close')): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return
   child.stdin?.end()
@@ -105,7 +105,7 @@ export async function stopChild(child: ChildProcess, ended: Promise<unknown> = o
   clearTimeout(patience)
 }
 
-/** A port of the loopback that nobody listens on. */
+/** A port of the loopback on which nothing listens. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -115,7 +115,7 @@ export async function freePort(): Promise<number> {
   return port
 }
 
-/** Whether somebody listens there. */
+/** Whether something listens there. */
 export async function takesCalls(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1')
   try {

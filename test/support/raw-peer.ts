@@ -1,5 +1,5 @@
-// The other side of a connection, by hand: writes whatever bytes a test wants, and reads heads and frames with a small parser
-// of its own. Shares no code with the library.
+// The other side of a connection, by hand: writes any bytes that a test wants, and reads heads and frames with its own small
+// parser. Shares no code with the library.
 
 import { createHash, randomBytes } from 'node:crypto'
 import type { Socket } from 'node:net'
@@ -11,7 +11,7 @@ export const CLOSE = 8
 export const PING = 9
 export const PONG = 10
 
-/** A frame as it was found on the wire, unmasked. */
+/** A frame from the wire, unmasked. */
 export interface WireFrame {
   fin: boolean
   rsv: number
@@ -25,7 +25,7 @@ export interface FrameChanges {
   fin?: boolean
   rsv?: number
   masked?: boolean
-  /** The length that the header declares, in place of the true one. */
+  /** The length that the header declares, instead of the real one. */
   declared?: number
 }
 
@@ -43,10 +43,10 @@ export function acceptFor(key: string): string {
   return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
 }
 
-/** Header fields in place of others of that name; null leaves one out. */
+/** Header fields that replace others of the same name; null removes one. */
 export type FieldChanges = Record<string, string | null>
 
-/** A client's request as bytes of the wire. */
+/** A client's request as bytes. */
 export function requestHead(changes: FieldChanges = {}, line = 'GET /chat HTTP/1.1'): Buffer {
   return writeHead(line, { ...requestFields(), ...changes })
 }
@@ -61,7 +61,7 @@ export function requestFields(): Record<string, string> {
   }
 }
 
-/** The right answer to a client's request as bytes of the wire. */
+/** The valid response to a client's request as bytes. */
 export function answerHead(request: Head, changes: FieldChanges = {}): Buffer {
   const accept = acceptFor(request.headers['sec-websocket-key'] ?? '')
   const fields = { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Accept': accept, ...changes }
@@ -95,7 +95,7 @@ export function closeBody(code: number, reason = ''): Buffer {
   return body
 }
 
-/** What a Close frame that was read says. */
+/** The content of a Close frame. */
 export function readClose(frame: WireFrame | undefined): { code: number; reason: string } {
   if (frame?.opcode !== CLOSE) throw new Error(`not a Close frame: ${JSON.stringify(frame)}`)
   if (frame.payload.length === 0) return { code: 1005, reason: '' }
@@ -103,16 +103,16 @@ export function readClose(frame: WireFrame | undefined): { code: number; reason:
 }
 
 export class RawPeer {
-  /** All bytes that came and that nobody has asked for. */
+  /** All bytes that have arrived and have not been read. */
   input: Buffer = Buffer.alloc(0)
   /** The other side ended the wire. */
   hasEnded = false
-  /** The wire is gone, with an error or without. */
+  /** The wire has closed, with an error or without. */
   readonly closed: Promise<void>
 
   private wake: (() => void) | null = null
 
-  /** @param role - a client masks what it sends */
+  /** @param role - a client masks its frames */
   constructor(
     readonly stream: Duplex,
     readonly role: 'client' | 'server'
@@ -160,13 +160,13 @@ export class RawPeer {
     this.stream.end()
   }
 
-  /** A TCP reset, or what stands for it in memory. */
+  /** A TCP reset, or its equivalent in memory. */
   reset(): void {
     if ('resetAndDestroy' in this.stream) (this.stream as Socket).resetAndDestroy()
     else this.stream.destroy(new Error('reset'))
   }
 
-  /** The next head: a request line or a status line, and the fields behind it. */
+  /** The next head: a request line or a status line, and the header fields. */
   async head(): Promise<Head> {
     for (let end = -1; ; ) {
       end = this.input.indexOf('\r\n\r\n')
@@ -176,7 +176,7 @@ export class RawPeer {
     }
   }
 
-  /** The next so many bytes; fewer where the wire ended. */
+  /** The next `size` bytes; fewer if the wire ended. */
   async take(size: number): Promise<Buffer> {
     while (this.input.length < size && !this.hasEnded) await this.more()
     const taken = this.input.subarray(0, size)
@@ -184,7 +184,7 @@ export class RawPeer {
     return taken
   }
 
-  /** The next frame; undefined where the wire ended. */
+  /** The next frame; undefined if the wire ended. */
   async nextFrame(): Promise<WireFrame | undefined> {
     for (;;) {
       const frame = this.takeFrame()
@@ -197,14 +197,14 @@ export class RawPeer {
     }
   }
 
-  /** Frames up to the end of the wire. */
+  /** All frames up to the end of the wire. */
   async allFrames(): Promise<WireFrame[]> {
     const frames: WireFrame[] = []
     for (let frame = await this.nextFrame(); frame !== undefined; frame = await this.nextFrame()) frames.push(frame)
     return frames
   }
 
-  /** Everything up to the end of the wire. */
+  /** All bytes up to the end of the wire. */
   async rest(): Promise<Buffer> {
     await this.ended()
     const { input } = this
@@ -217,7 +217,7 @@ export class RawPeer {
     while (!this.hasEnded) await this.more()
   }
 
-  /** Waits for the other side's Close, answers it with the same, and leaves the end of the wire to whom it belongs. */
+  /** Waits for the other side's Close and answers it with the same; a client leaves it to the server to end the wire. */
   async answerClose(): Promise<{ code: number; reason: string }> {
     for (;;) {
       const frame = await this.nextFrame()

@@ -1,4 +1,4 @@
-// What TypeScript makes of an acceptor: the context that `verify` gives is the one that the handler gets.
+// The types of an acceptor: the handler gets the context that `verify` returns.
 
 import http from 'node:http'
 import http2 from 'node:http2'
@@ -26,7 +26,7 @@ t.test('the context has the type that verify returns', async t => {
   // @ts-expect-error there is no such event
   acceptor.on('nothing', () => {})
   for (const ws of acceptor.connections) ws.ping()
-  // @ts-expect-error the set is for looking at
+  // @ts-expect-error the set is read-only
   acceptor.connections.clear?.()
   t.equal(acceptor.size, 0)
 })
@@ -39,6 +39,6 @@ t.test('every server of Node is accepted', async t => {
     })
     t.equal(acceptor.handshakes, 0)
   }
-  // @ts-expect-error a port is none
+  // @ts-expect-error a port is not a server
   t.throws(() => acceptWebSockets(8080, {}, () => {}), TypeError)
 })

@@ -1,5 +1,5 @@
-// Projects that have installed this package compile, and the mistakes in them are errors (scripts/test-types.js has the projects).
-// `npm run test:types` does the same with the types of all supported lines of Node.
+// Projects that have installed this package compile, and the mistakes in them are errors (scripts/test-types.js lists the projects).
+// `npm run test:types` does the same with the types of all supported versions of Node.
 
 import { spawnSync } from 'node:child_process'
 import { dirname, join } from 'node:path'

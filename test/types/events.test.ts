@@ -1,4 +1,4 @@
-// The types of events and methods: what this file says compiles, and what it expects to be an error is one.
+// The types of events and methods: the code in this file compiles, and the expected errors are errors.
 
 import { type Duplex, finished } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -41,7 +41,7 @@ t.test('events carry their types', async t => {
 
 t.test('methods and fields have their types', async t => {
   const ws = WebSocketStream.server()
-  // to the types of Node it is a stream wherever streams are taken
+  // for Node's types it is a stream wherever streams are accepted
   const stream: NodeJS.ReadWriteStream = ws
   const pipes = (socket: Duplex): Duplex => socket.pipe(ws).pipe(socket)
   const joined = (socket: Duplex): Promise<void> => pipeline(socket, ws, socket)

@@ -188,7 +188,7 @@ t.test('TLS inside a WebSocket', async t => {
   const { server, client } = await ours(t)
   const inner = new TLSSocket(server.bytes as unknown as never, { isServer: true, ...LOCALHOST })
   inner.pipe(inner)
-  // the end of the client's side is not to end what is still on its way to it
+  // the end of the client's side must not end what is still on its way to it
   server.bytes.allowHalfOpen = true
   const outer = tlsConnect({ socket: client.bytes as unknown as Duplex, servername: 'localhost', ca: AUTHORITY })
   await once(outer, 'secureConnect')

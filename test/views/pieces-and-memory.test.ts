@@ -1,4 +1,4 @@
-// Messages in pieces over a wire that is full: 'drain' and callbacks say that memory is free, and not before.
+// Messages in pieces over a full wire: 'drain' and callbacks come when memory is free, and not before.
 
 import t from 'tap'
 import { permessageDeflate } from '../../lib/index.js'
@@ -17,14 +17,14 @@ for (const setup of SETUPS) {
         let number = 0
         peer.stream.pause()
         const write = (): boolean => writer.write(buffer.fill(++number))
-        // until all memory in between is full
+        // until all buffers are full
         const count = Math.max(3, Math.ceil(600_000 / size))
         const sending = (async () => {
           const waits: (() => void)[] = []
           writer.on('drain', () => waits.shift()?.())
           for (let i = 0; i < Math.min(count, 60); i++) {
             const drained = new Promise<void>(resolve => waits.push(resolve))
-            // each piece is waited for by a callback, or by 'drain'
+            // each piece waits for a callback, or for 'drain'
             if (write()) {
               waits.pop()
               await new Promise<void>(resolve => {
@@ -50,7 +50,7 @@ for (const setup of SETUPS) {
         const all = Buffer.concat(parts)
         t.equal(all.length, number * size)
         let wrong = 0
-        // where two pieces are written without a wait between them, both hold what the second is
+        // if two pieces are written without a wait between them, both have the content of the second
         for (let i = 0; i < number; i++) {
           const value = all[i * size]!
           if (value !== i + 1 && value !== i + 2) wrong++

@@ -1,4 +1,4 @@
-// Messages that nothing reads for 10 s: a warning of the process says so, once.
+// Messages that nothing reads for 10 s: a process warning, once.
 
 import t from 'tap'
 import { open, ours, settle, type TestLike } from '../websocket-stream/sides.js'
@@ -8,13 +8,13 @@ interface Timer {
   stopped: boolean
 }
 
-/** Timers of 10 s are given to the test, until it is over. */
+/** The test fires timers of 10 s itself, until it is over. */
 function longTimers(t: TestLike): Timer[] {
   const { setTimeout, clearTimeout } = globalThis
   const timers: Timer[] = []
   const patched = ((run: () => void, delay: number) => {
     const handle = setTimeout(run, delay)
-    // that of the handshake, of the same length, is started before
+    // the timer of the handshake, which is as long, was started before
     if (delay === 10_000) {
       const timer: Timer = { run, stopped: false }
       timers.push(timer)

@@ -15,7 +15,7 @@ interface WebPair {
   writable: WritableStream<unknown>
 }
 
-/** Reads, and wants nothing of it: `toWeb` ends its writable when both sides of the Duplex have ended. */
+/** Reads and drops everything: `toWeb` ends its writable only when both sides of the Duplex have ended. */
 function drain(readable: ReadableStream<unknown>): void {
   readable.pipeTo(new WritableStream()).catch(() => {})
 }
@@ -23,7 +23,7 @@ function drain(readable: ReadableStream<unknown>): void {
 const toWeb = (ws: WebSocketStream, kind: (typeof KINDS)[number]): WebPair =>
   Duplex.toWeb(ws[kind] as unknown as Duplex) as unknown as WebPair
 
-/** What an item of any view says. */
+/** The content of an item of any view. */
 async function bytesOf(item: unknown): Promise<Buffer> {
   if (item instanceof Frame) return item.payload
   if (typeof item === 'string' || item instanceof Uint8Array) return Buffer.from(item as string)
@@ -31,7 +31,7 @@ async function bytesOf(item: unknown): Promise<Buffer> {
   return Buffer.concat(got.map(piece => Buffer.from(piece as string)))
 }
 
-/** What a view takes for a message of these bytes. */
+/** An item for any view with these bytes as its message. */
 const item = (kind: (typeof KINDS)[number], bytes: Buffer): unknown =>
   kind === 'frames' ? new Frame(BINARY, bytes) : bytes
 
@@ -102,7 +102,7 @@ for (const setup of IN_MEMORY) {
       void peer.answerClose()
       const got: Buffer[] = []
       let total = 0
-      // a frame may come in parts
+      // a frame may arrive in parts
       for await (const each of readable as unknown as AsyncIterable<unknown>) {
         const bytes = await bytesOf(each)
         got.push(bytes)

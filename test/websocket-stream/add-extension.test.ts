@@ -1,4 +1,4 @@
-// Extensions that are added to a connection before its handshake is sent.
+// Extensions added to a connection before its handshake is sent.
 
 import http2 from 'node:http2'
 import t from 'tap'

@@ -1,4 +1,4 @@
-// An answer that waits for nobody is given at once: in the turn in which the application decides, and in which the wire is there.
+// A response that nothing delays is sent at once: in the turn in which the application decides and the wire is attached.
 
 import { once } from 'node:events'
 import t from 'tap'
@@ -9,7 +9,7 @@ import { RawPeer, requestHead, TEXT, wireFrame } from '../support/raw-peer.js'
 import { rawServer } from './raw-server.js'
 import { parsedRequest, rejection, settle, type TestLike } from './sides.js'
 
-/** A wire that tells what is written to it in this turn. */
+/** A wire that records what is written to it in this turn. */
 function wire(t: TestLike) {
   const [left, right] = pair()
   const written: string[] = []

@@ -1,6 +1,7 @@
-// The opening handshake of a client: what it sends, and what it makes of the answers.
+// The opening handshake of a client: what it sends, and how it takes the responses.
 
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import t from 'tap'
 import { WebSocketStream } from '../../lib/index.js'
 import { pair } from '../support/pair.js'
@@ -78,7 +79,7 @@ for (const setup of CLIENTS) {
   })
 }
 
-const WRONG: [name: string, answer: (peer: RawPeer) => Promise<void>, code: string][] = [
+const WRONG: [name: string, respond: (peer: RawPeer) => Promise<void>, code: string][] = [
   [
     'the wrong accept value',
     async peer => {
@@ -115,7 +116,7 @@ const WRONG: [name: string, answer: (peer: RawPeer) => Promise<void>, code: stri
     'WS_ERR_MALFORMED_HEAD'
   ],
   [
-    'an end before the answer',
+    'an end before the response',
     async peer => {
       await peer.head()
       peer.end()
@@ -139,14 +140,14 @@ const WRONG: [name: string, answer: (peer: RawPeer) => Promise<void>, code: stri
   ]
 ]
 
-for (const [name, answer, code] of WRONG) {
+for (const [name, respond, code] of WRONG) {
   t.test(`${name} fails the handshake`, async t => {
     for (const setup of CLIENTS) {
       t.test(nameOf(setup), { timeout: 8000 }, async t => {
         const { ws, peer, closes } = await fresh(t, setup, { protocols: ['a'] })
         const errors: Error[] = []
         ws.on('error', error => errors.push(error))
-        await answer(peer)
+        await respond(peer)
         t.match(await rejection(ws.opened), { code, name: 'HandshakeError' })
         t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
         await settle()
@@ -244,6 +245,15 @@ t.test('a signal that is already aborted changes nothing if the connection has a
   t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'local' })
   await new Promise(setImmediate)
   t.equal(errors, 0)
+})
+
+t.test('a client has no request to answer: accept, reject and handOver return false', async t => {
+  const ws = WebSocketStream.client('ws://a/')
+  t.equal(ws.accept(), false)
+  t.equal(ws.reject(404), false)
+  t.equal(ws.handOver(createServer()), false)
+  ws.destroy()
+  await ws.whenClosed()
 })
 
 t.test('a user in the URL is authorization in the request', async t => {

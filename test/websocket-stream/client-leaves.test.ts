@@ -1,4 +1,4 @@
-// A client that leaves before its request is answered: nothing is opened for it, whatever it sent along.
+// A client that leaves before its request is answered: no connection opens, whatever else it sent.
 
 import { once } from 'node:events'
 import http2 from 'node:http2'
@@ -11,7 +11,7 @@ import { joinTo, parsedRequest, rejection, settle } from './sides.js'
 
 for (const setup of RAW_SETUPS) {
   for (const how of ['end', 'reset'] as const) {
-    // there is none on a unix socket, and that of TLS is one of what is below it
+    // a unix socket has none, and TLS uses that of the socket below it
     if (how === 'reset' && (setup.wire === 'tls' || setup.wire === 'unix')) continue
     for (const when of ['later', 'with its request'] as const) {
       t.test(`${how === 'end' ? 'the end' : 'a reset'} ${when} fails the handshake: ${nameOfRaw(setup)}`, async t => {

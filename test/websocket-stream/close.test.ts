@@ -238,7 +238,7 @@ t.test('payloads of control frames are bytes or text, at most 125', async t => {
   t.match(await rejection(fresh.ping()), { code: 'WS_ERR_NOT_OPEN' })
 })
 
-/** Keepalive's timers keep no process alive, and a wire in memory does not either. */
+/** Neither keepalive's timers nor a wire in memory keep the process alive. */
 function stayAlive(t: Test): void {
   const timer = setInterval(() => {}, 1000)
   t.teardown(() => clearInterval(timer))
@@ -281,7 +281,7 @@ for (const setup of SETUPS) {
   })
 }
 
-/** A server says so in HTTP, and ends its side. */
+/** A server responds with an HTTP error, and ends its side. */
 async function refused(t: Test, peer: RawPeer): Promise<void> {
   t.match(await peer.head(), { first: 'HTTP/1.1 503 Service Unavailable' })
   await peer.ended()

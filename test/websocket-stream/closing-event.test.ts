@@ -1,4 +1,4 @@
-// `closing` says how the connection ends while its wire is still there.
+// `closing` tells how the connection ends while its wire still exists.
 
 import { once } from 'node:events'
 import t from 'tap'

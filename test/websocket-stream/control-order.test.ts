@@ -1,4 +1,4 @@
-// Pings and pongs that keep their place among messages, answers left to the application, and a Close without a code.
+// Pings and pongs that keep their place among messages, Pings that the application answers, and a Close without a code.
 
 import { once } from 'node:events'
 import t from 'tap'

@@ -1,4 +1,4 @@
-// `ws.createMessage`: one message, written in pieces, and what waits for it.
+// `ws.createMessage`: one message, written in pieces, and the data that waits for it.
 
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
@@ -17,7 +17,7 @@ async function fragment(peer: RawPeer): Promise<[opcode: number, fin: boolean, p
   return [frame.opcode, frame.fin, String(frame.payload)]
 }
 
-/** The payload of the next message, of however many fragments. */
+/** The payload of the next message, with its fragments joined. */
 async function message(peer: RawPeer): Promise<string> {
   const parts: Buffer[] = []
   for (;;) {

@@ -23,7 +23,7 @@ const MODES = ['raw', 'http'] as const
 const JOINS = ['attach', 'pipe'] as const
 
 const HEAD_OF = { 'hixie-75': request75, 'hixie-76': request76 } as const
-/** What a peer says last. */
+/** The last bytes of a peer. */
 const CLOSE_OF = { 'hixie-75': Buffer.alloc(0), 'hixie-76': CLOSE_76 } as const
 const BODY_OF = { 'hixie-75': Buffer.alloc(0), 'hixie-76': BODY } as const
 const ANSWER_OF = { 'hixie-75': Buffer.alloc(0), 'hixie-76': ANSWER } as const
@@ -34,7 +34,7 @@ interface Side {
   messages: unknown[]
 }
 
-/** A server on raw bytes, with nothing sent yet. */
+/** A server on raw bytes that has received nothing yet. */
 function serve(t: TestLike, options: WebSocketOptions = {}, join: (typeof JOINS)[number] = 'attach'): Side {
   return sideOf(t, WebSocketStream.server({ allowDrafts: true, ...options }), join)
 }
@@ -48,7 +48,7 @@ function sideOf(t: TestLike, ws: WebSocketStream, join: (typeof JOINS)[number] =
   return { ws, peer: new RawPeer(theirs, 'client'), messages }
 }
 
-/** The same with the request read by somebody else; `body` where that gives the body apart. */
+/** The same, but other code has read the request; `body` if that code returns the body separately. */
 function serveParsed(
   t: TestLike,
   version: Version,
@@ -64,7 +64,7 @@ function serveParsed(
   return sideOf(t, WebSocketStream.http(request, behind, { allowDrafts: true, ...options }))
 }
 
-/** A connection that is open, with the handshake behind it. */
+/** A connection after the handshake. */
 async function open(t: TestLike, version: Version, options?: WebSocketOptions): Promise<Side> {
   const side = serve(t, options)
   side.peer.write(HEAD_OF[version](), BODY_OF[version])
@@ -74,7 +74,7 @@ async function open(t: TestLike, version: Version, options?: WebSocketOptions): 
   return side
 }
 
-/** The next bytes that come. */
+/** The next bytes that arrive. */
 async function take(peer: RawPeer, size: number): Promise<Buffer> {
   while (peer.input.length < size && !peer.hasEnded) await once(peer.stream, 'data')
   const bytes = peer.input.subarray(0, size)
@@ -335,7 +335,7 @@ t.test('allowDrafts does not affect the newer versions', async t => {
 })
 
 for (const mode of MODES) {
-  t.test(`hixie-76: a proxy that waits for the head of the answer gets it, ${mode}`, async t => {
+  t.test(`hixie-76: a proxy that waits for the head of the response gets it, ${mode}`, async t => {
     const { ws, peer, messages } = mode === 'raw' ? serve(t) : serveParsed(t, 'hixie-76', Buffer.alloc(0))
     if (mode === 'raw') peer.write(request76())
     t.equal((await peer.head()).status, 101)
@@ -377,7 +377,7 @@ for (const mode of MODES) {
 }
 
 for (const mode of MODES) {
-  t.test(`hixie-76: a client that leaves before the answer gets none, ${mode}`, async t => {
+  t.test(`hixie-76: a client that leaves before the response gets none, ${mode}`, async t => {
     const { ws, peer } = mode === 'raw' ? serve(t) : serveParsed(t, 'hixie-76', Buffer.alloc(0))
     ws.on('request', () => {})
     if (mode === 'raw') peer.write(request76(), BODY.subarray(0, 5))
@@ -417,7 +417,7 @@ t.test('A26: hixie-76: a body that never arrives ends at handshakeTimeout, with 
   const { ws, peer } = serve(t, { handshakeTimeout: 30 })
   peer.write(request76(), BODY.subarray(0, 7))
   await peer.head()
-  t.same(await peer.rest(), Buffer.alloc(0), 'no second answer behind the first')
+  t.same(await peer.rest(), Buffer.alloc(0), 'no second response after the first')
   t.match(await failureOf(ws), { code: 'WS_ERR_HANDSHAKE_TIMEOUT' })
   peer.end()
   await ws.whenClosed()

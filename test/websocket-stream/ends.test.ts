@@ -1,4 +1,4 @@
-// However a connection ends, in whatever state: one `close` event, with the right words.
+// However a connection ends, in any state: one `close` event, with the right information.
 
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
@@ -20,7 +20,7 @@ const lost = (initiator?: 'local' | 'peer'): Expected => ({
   ...(initiator === undefined ? {} : { initiator })
 })
 
-/** What can happen to any connection, whatever it is doing. */
+/** Events that can happen to any connection, in any state. */
 const BREAKS: readonly Ending[] = [
   { name: 'the peer ends the wire', act: ({ peer }) => peer.end(), info: lost('peer') },
   { name: 'the peer resets the wire', act: ({ peer }) => peer.reset(), info: lost('peer') },
@@ -53,7 +53,7 @@ async function finish(t: Test, side: Side, info: Expected): Promise<void> {
   t.equal(ws.readyState, 'closed')
   await peer.ended()
   if (!socket.destroyed) {
-    // what remains of the wire is the peer's to end
+    // the peer has to end the rest of the wire
     peer.end()
     if (!socket.closed) await once(socket, 'close')
   }
@@ -247,7 +247,7 @@ matrix(
     const side = await open(t, setup)
     side.peer.close(3001)
     readClose(await side.peer.nextFrame())
-    // until the wire says that it has taken it
+    // until the wire reports that it has taken it
     await settle(3)
     return side
   },

@@ -1,4 +1,4 @@
-// Extensions of others', from the handshake to the close: what they may do, what they may not, and what becomes of the connection.
+// Extensions by other authors, from the handshake to the close: what they may do, what they must not do, and the effect on the connection.
 
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
@@ -46,7 +46,7 @@ async function agreed(
   role: (typeof ROLES)[number],
   agreed: string,
   options: WebSocketOptions,
-  // somebody takes messages: what nobody asks for is left as it came
+  // a listener, since unread messages are not decoded
   prepare: (ws: WebSocketStream) => void = receive
 ): Promise<Side & { head: Awaited<ReturnType<Side['peer']['head']>> }> {
   const side = await fresh(t, memory(role), options)
@@ -441,24 +441,24 @@ for (const role of ROLES) {
     }
     const kinds: [string, Extension][] = [
       ['the making of a session', { ...toy('bad'), createClientSession: oops, createServerSession: oops }],
-      ['the offer, or the answer', toy('bad', { offer: oops, response: oops })],
+      ['the offer, or the response', toy('bad', { offer: oops, response: oops })],
       [
         'what is no session',
         { ...toy('bad'), createClientSession: () => 5 as never, createServerSession: () => 5 as never }
       ]
     ]
-    // an offer that cannot be sent is another test's affair
+    // another test covers an offer that cannot be sent
     if (role === 'server')
       kinds.push(['a parameter that cannot be sent', toy('bad', { response: () => ({ 'a\r\nb': true }) })])
     if (role === 'client')
-      kinds.push(['the answer', toy('bad', { activate: oops })], ['no', toy('bad', { activate: () => false })])
+      kinds.push(['the response', toy('bad', { activate: oops })], ['no', toy('bad', { activate: () => false })])
     for (const [what, extension] of kinds) {
       const { ws, peer, closes } = await fresh(t, memory(role), { extensions: [extension] })
       if (role === 'server') {
         peer.write(requestHead({ [EXTENSIONS]: 'bad' }))
         t.equal((await peer.head()).status, 500, what)
         peer.end()
-      } else if (what === 'the answer' || what === 'no') {
+      } else if (what === 'the response' || what === 'no') {
         peer.write(answerHead(await peer.head(), { [EXTENSIONS]: 'bad' }))
       }
       const code = role === 'server' ? 'WS_ERR_REJECTED' : /^WS_ERR_(EXTENSION|BAD_RESPONSE)$/
@@ -566,7 +566,7 @@ t.test('A06: names of object properties are ordinary unknown names', async t => 
       client.peer.write(answerHead(await client.peer.head(), { [EXTENSIONS]: offer }))
       await t.rejects(client.ws.opened, { code: 'WS_ERR_BAD_RESPONSE' }, offer)
     }
-    // nothing was left in any prototype
+    // no prototype was polluted
     t.equal(({} as Record<string, unknown>)['a'], undefined)
   }
 })
@@ -590,7 +590,7 @@ t.test('A05: a header that takes long to parse is refused before the package par
         role === 'server'
           ? requestHead({ [EXTENSIONS]: value })
           : answerHead(await peer.head(), { [EXTENSIONS]: value })
-      // the handshake is read by hand, so that only our part of the time is measured
+      // the test reads the handshake, so that only our time is measured
       const wire = new PassThrough()
       wire.resume()
       const before = process.cpuUsage()

@@ -1,4 +1,4 @@
-// A peer that breaks the rules: the Close frame it is sent, what was delivered before, and who hears of it.
+// A peer that breaks the rules: the Close frame it gets, the messages delivered before, and who gets the error.
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,5 +1,5 @@
-// Run as a process: peers that break the rules, connections that nobody listens to. Reports how each one ended, and that this
-// process is alive after all of them.
+// Run as a process: peers that break the rules, connections without listeners. Reports how each one ended, and that this
+// process is still alive after all of them.
 
 import { WebSocketStream } from '../../lib/index.js'
 import { answerHead, RawPeer, requestHead } from '../support/raw-peer.js'

@@ -1,4 +1,4 @@
-// `fragmentSize` holds for what is on the wire, behind compression as well. Fragments go to the wire as it takes them: a Ping gets between
+// `fragmentSize` limits frames on the wire, after compression. Fragments are written as the wire takes them: a Ping gets between
 // those of a large message, and a Close waits for the last.
 
 import { constants, inflateRawSync } from 'node:zlib'
@@ -31,7 +31,7 @@ async function agreed(t: TestLike, setup: Setup, extensions: string, options: We
   return side
 }
 
-/** The frames of the next message, control frames left out. */
+/** The frames of the next message, without control frames. */
 async function message(peer: RawPeer): Promise<WireFrame[]> {
   const frames: WireFrame[] = []
   for (;;) {

@@ -1,4 +1,4 @@
-// `ws.frames`: frames as they are on the wire, for reading and for writing.
+// `ws.frames`: frames as they are on the wire, for reading and writing.
 
 import { once } from 'node:events'
 import { pipeline } from 'node:stream/promises'
@@ -29,7 +29,7 @@ async function nextFrame(ws: WebSocketStream): Promise<Frame> {
   return nextFrame(ws)
 }
 
-/** An open connection whose `frames` were asked for before anything came, with these reserved bits allowed. */
+/** An open connection whose `frames` were accessed before anything arrived, with these reserved bits allowed. */
 async function bare(t: { teardown(fn: () => unknown): unknown }, setup: Setup, fragmentSize?: number) {
   const options = fragmentSize === undefined ? {} : { fragmentSize }
   const side = await fresh(t, setup, setup.role === 'client' ? { ...options, extensions: 'any' } : options)
@@ -301,7 +301,7 @@ for (const setup of IN_MEMORY) {
       t.type(await new Promise(resolve => ws.frames.write(last, resolve)), TypeError, what)
       t.equal(ws.frames.destroyed, true)
       if (what.includes('part') && items.length > 0) {
-        // the frame in progress is never completed: no Close can follow it
+        // the frame in progress is never completed: no Close may follow it
         ws.destroy()
       } else {
         for (const _ of items) await peer.nextFrame()
@@ -366,7 +366,7 @@ for (const setup of IN_MEMORY) {
 t.test('writing the frames of one connection to another makes a relay', { timeout: 8000 }, async t => {
   const front = await ours(t)
   const back = await ours(t)
-  // whichever side is closed first refuses what the other still writes: an ordered end is the relay's affair, not that of a view
+  // the side that is closed first refuses further writes of the other: a relay has to order the ends, not a view
   const done = Promise.allSettled([
     pipeline(front.server.frames, back.client.frames),
     pipeline(back.client.frames, front.server.frames),

@@ -1,4 +1,4 @@
-// What waits where a wire is full, where it breaks with something unread, and where several wait for it at once.
+// Full wires: what waits for them, what happens when they break with unread data, and several waiters at once.
 
 import { once } from 'node:events'
 import t from 'tap'
@@ -119,7 +119,7 @@ for (const setup of IN_MEMORY) {
       const got: unknown[] = []
       ws.on('error', () => {})
       const reader = ws.messages[Symbol.asyncIterator]()
-      // the first ones fill what is held, and the others wait in the stream
+      // the first ones fill the encoder's buffer, and the others wait in the stream
       const chunks = Array.from({ length: 12 }, (_, i) => peer.frame(BINARY, Buffer.alloc(9000, i)))
       for (const chunk of chunks) {
         socket.push(chunk)

@@ -1,4 +1,4 @@
-// A connection on raw bytes that is handed over to a server of node:http, with all the bytes that have come.
+// A connection on raw bytes that is handed over to a server of node:http, with all the bytes received so far.
 
 import { once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
@@ -15,7 +15,7 @@ import { fresh, rejection, settle } from './sides.js'
 
 const MEMORY = { wire: 'memory', join: 'attach' } as const
 
-/** Answers with what it was asked. */
+/** Responds with the method, the path, the header fields and the body of the request. */
 async function echo(request: IncomingMessage, response: ServerResponse): Promise<void> {
   response.end(`${request.method} ${request.url} ${JSON.stringify(request.rawHeaders)} ${await text(request)}`)
 }
@@ -40,9 +40,9 @@ for (const setup of RAW_SETUPS) {
       peer.write(all.subarray(0, at))
       await settle()
       if (at < all.length) peer.write(all.subarray(at))
-      const answers = String(await peer.rest())
-      t.match(answers, 'POST /a?b ["Host","example.com","x-Odd","case","Content-Length","11"] hello world')
-      t.match(answers, 'GET /next ["Host","example.com","Connection","close"]')
+      const responses = String(await peer.rest())
+      t.match(responses, 'POST /a?b ["Host","example.com","x-Odd","case","Content-Length","11"] hello world')
+      t.match(responses, 'GET /next ["Host","example.com","Connection","close"]')
       peer.end()
       t.match(await rejection(ws.opened), { code: 'WS_ERR_HANDED_OVER', status: 0 })
       t.match(await ws.whenClosed(), { code: 1006, wasClean: false, initiator: 'local' })

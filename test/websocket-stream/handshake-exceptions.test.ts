@@ -1,5 +1,5 @@
-// Exceptions of the application's in the opening handshake: a listener's surfaces as any EventEmitter's, and the connection goes on or
-// ends; that of a function among the options is answered with 500.
+// Exceptions of the application in the opening handshake: that of a listener surfaces as in any EventEmitter, and the connection continues or
+// ends; for that of a function among the options the response is 500.
 
 import { once } from 'node:events'
 import t from 'tap'
@@ -12,7 +12,7 @@ import { joinTo, parsedRequest, rejection, settle, type TestLike } from './sides
 const throws = (): never => {
   throw new Error('the application')
 }
-// an error of this library's own is no less the application's
+// an error of this library's classes may also be the application's
 const throwsOurs = (): never => {
   throw new HandshakeError('WS_ERR_BAD_REQUEST', { status: 400, detail: 'the application' })
 }

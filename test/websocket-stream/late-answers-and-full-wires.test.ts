@@ -1,4 +1,4 @@
-// What is easily forgotten: wrong arguments, full wires, extensions that are slow or fail when the application answers late.
+// Rarely tested cases: wrong arguments, full wires, extensions that are slow or fail when the application responds late.
 
 import { once } from 'node:events'
 import t from 'tap'

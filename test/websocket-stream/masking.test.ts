@@ -1,4 +1,4 @@
-// Peers that do not keep to the masking of RFC 6455 §5.1 and §5.3, where the application allows them.
+// Peers that break the masking rules of RFC 6455 §5.1 and §5.3, if the application allows them.
 
 import { once } from 'node:events'
 import t from 'tap'

@@ -1,4 +1,4 @@
-// What is sent and what arrives: text and binary, by the methods, by events and by the view.
+// Sent and received messages: text and binary, by methods, by events and by the view.
 
 import { once } from 'node:events'
 import t from 'tap'

@@ -1,4 +1,4 @@
-// Requests on raw bytes that ask for something else than a WebSocket: they are the application's, with their bodies.
+// Requests on raw bytes for something other than a WebSocket: the application gets them, with their bodies.
 
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
@@ -264,7 +264,7 @@ t.test('a body ends when the request is answered, or the connection destroyed', 
     await ws.whenClosed()
     t.equal(body!.read(), null)
   }
-  // not read before, and asked for afterwards
+  // not read before, and requested afterwards
   const { ws, peer } = await rawServer(t, MEMORY, { closeTimeout: 50 })
   const asked = once(ws, 'request') as Promise<[UpgradeRequest]>
   peer.write(ask('POST / HTTP/1.1', ['Content-Length: 10'], 'half'))

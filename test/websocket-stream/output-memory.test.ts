@@ -1,4 +1,4 @@
-// What goes out over sockets lies in memory that is used again: never before the socket has written it.
+// Output over sockets lies in memory that is reused, but never before the socket has written it.
 
 import { createHash } from 'node:crypto'
 import t from 'tap'
@@ -19,7 +19,7 @@ for (const from of ['server', 'client'] as const) {
         const [sent, received] = [createHash('sha1'), createHash('sha1')]
         const send = async (): Promise<void> => {
           for (let i = 0; i < MESSAGES; i++) {
-            // from below what is borrowed to above what is copied, or masked at once
+            // from sizes below what is borrowed to sizes above what is copied, or masked in one piece
             const size = 1 + ((i * 7919 + index * 104_729) % (i % 30 === 0 ? 500_000 : 50_000))
             const message = Buffer.alloc(size, i + index)
             sent.update(message)

@@ -1,4 +1,4 @@
-// pauseMessages and resumeMessages: messages wait for the listeners of 'message' and for the view, and the wire with them.
+// pauseMessages and resumeMessages: messages wait for the 'message' listeners and for the view, and so does the wire.
 
 import { once } from 'node:events'
 import t from 'tap'

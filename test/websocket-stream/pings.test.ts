@@ -1,4 +1,4 @@
-// Pings and pongs of the application: before the connection is open, from listeners, and from memory that is used again.
+// Pings and pongs of the application: before the connection is open, from listeners, and with memory that is reused.
 
 import { once } from 'node:events'
 import t from 'tap'

@@ -1,4 +1,4 @@
-// A server on raw bytes over each kind of wire, by attach and by pipe, and a raw peer that asks it.
+// A server on raw bytes over each kind of wire, by attach and by pipe, and a raw peer as its client.
 
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
@@ -71,11 +71,11 @@ export async function rawServer(t: TestLike, setup: RawSetup, options?: WebSocke
   return { ws, peer: new RawPeer(theirs, 'client'), socket, closes, errors }
 }
 
-/** A request in lines. */
+/** A request with these lines. */
 export const ask = (line: string, fields: string[] = [], body: string | Uint8Array = ''): Buffer =>
   Buffer.concat([Buffer.from(`${[line, 'Host: example.com', ...fields].join('\r\n')}\r\n\r\n`), Buffer.from(body)])
 
-/** The exceptions that are uncaught until the test is over. */
+/** The exceptions that are not caught until the test is over. */
 export function uncaught(t: TestLike): Error[] {
   const errors: Error[] = []
   const before = process.listeners('uncaughtException')

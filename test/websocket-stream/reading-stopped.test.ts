@@ -1,4 +1,4 @@
-// Where the application reads slowly, stops, or never reads: what had arrived is delivered, and the end is seen.
+// An application that reads slowly, stops, or never reads: data that has arrived is delivered, and the end is noticed.
 
 import { once } from 'node:events'
 import t from 'tap'
@@ -13,7 +13,7 @@ for (const setup of SETUPS) {
     const reading = (async () => {
       for await (const message of ws.messages) {
         got.push(message.length)
-        // answers, to a peer that has gone
+        // replies, to a peer that has gone
         if (got.length > 5) ws.messages.write(`seen ${message.length}`, error => failures.push(error))
         if (got.length === 5) peer.stream.destroy()
         await settle(2)

@@ -1,5 +1,5 @@
-// What the application receives is its own: it may change it, and transfer its memory, and neither other messages nor other connections
-// notice. Every way to receive, over every wire, with compression and without.
+// Received memory belongs to the application: it may change it, and transfer it, and neither other messages nor other connections
+// are affected. Every way to receive, over every wire, with compression and without.
 
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
@@ -11,7 +11,7 @@ import { joinTo, type Setup, tcpPair } from './sides.js'
 
 type Way = (ws: WebSocketStream, got: (bytes: Buffer) => void) => void
 
-/** Each calls back with all bytes as they are handed out. */
+/** Each calls back with all bytes as they are delivered. */
 const WAYS: Record<string, Way> = {
   'the message event': (ws, got) => ws.on('message', message => got(message as Buffer)),
   messages: (ws, got) => ws.messages.on('data', (message: Message) => got(message as Buffer)),
@@ -26,7 +26,7 @@ const WIRES: Record<string, (t: Test) => Promise<[Duplex, Duplex]>> = {
   memory: async () => pair()
 }
 
-/** A change and a transfer: what must not be transferred is copied by Node 20, and refused by later versions. */
+/** A change and a transfer: Node 20 copies memory that must not be transferred, later versions refuse. */
 function useUp(bytes: Buffer): void {
   bytes.fill(0xaa)
   try {
@@ -77,7 +77,7 @@ for (const wire of Object.keys(WIRES)) {
               }
             }
             const size = (pieces: Buffer[]) => pieces.reduce((sum, piece) => sum + piece.length, 0)
-            // work in the thread pool takes its time on a busy machine
+            // work in the thread pool is slow on a busy machine
             while (size(seen) < expected.length || size(untouched) < expected.length) await sleep(1)
             t.ok(Buffer.concat(seen).equals(expected), 'what is used up was right when it came')
             t.ok(Buffer.concat(untouched).equals(expected), 'what another connection has stays as it was')

@@ -1,4 +1,4 @@
-// Ways to send, and what says that something has been sent: callbacks, 'drain', drained(), bufferedAmount.
+// Ways to send, and ways to learn that data has been sent: callbacks, 'drain', drained(), bufferedAmount.
 
 import { Readable } from 'node:stream'
 import t from 'tap'
@@ -270,7 +270,7 @@ for (const setup of IN_MEMORY) {
     const inWire = ws.bufferedAmount
     t.ok(inWire >= socket.writableLength && socket.writableLength > 0)
 
-    // in the view, by its bytes
+    // in the view, counted in bytes
     ws.messages.write('x'.repeat(100))
     ws.messages.write('€'.repeat(100))
     ws.messages.write(Buffer.alloc(1000))
@@ -352,7 +352,7 @@ for (const setup of SETUPS) {
             called = false
             const done = (): void => {
               called = true
-              // what is less than the mark of the socket may still be in it
+              // data below the high-water mark of the socket may still be in it
               if (ws.bufferedAmount > 16_384) isEarly = true
             }
             if (way === 'callback') {

@@ -111,7 +111,7 @@ for (const role of ['server', 'client'] as const) {
     const setup = { role, join: 'attach', wire: 'memory' } as const
     const why = async (end: (side: Awaited<ReturnType<typeof open>>) => unknown): Promise<Error> => {
       const side = await open(t, setup)
-      // else a Close would wait
+      // otherwise a Close would wait
       side.ws.on('message', () => {})
       await end(side)
       await settle()

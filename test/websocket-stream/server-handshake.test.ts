@@ -1,4 +1,4 @@
-// The opening handshake of a server, as a peer on the wire sees it, and as the application does.
+// The opening handshake of a server, as seen by a peer on the wire and by the application.
 
 import { once } from 'node:events'
 import { createServer, request as httpRequest } from 'node:http'
@@ -66,7 +66,7 @@ for (const setup of SERVERS) {
     const heard = once(ws, 'message')
     peer.text('hello')
     await heard
-    // at any time of its life
+    // at any time
     t.strictSame({ ...ws.headers }, { ...headers })
     t.match(ws.request!.headers, { 7: 'seven', host: 'example.com' })
   })
@@ -511,7 +511,7 @@ t.test('with a request that has already been parsed', async t => {
     t.match(await ws.whenClosed(), { code: 1006 })
   })
 
-  for (const when of ['before it is asked', 'while it is asked', 'before its answer'] as const) {
+  for (const when of ['before it is asked', 'while it is asked', 'before its response'] as const) {
     t.test(`destroyed ${when}, it is not opened`, async t => {
       const { left, peer } = wires()
       const ws = WebSocketStream.http(parsedRequest())

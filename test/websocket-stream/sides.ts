@@ -1,4 +1,4 @@
-// One connection of ours with a raw peer at the other end, in every combination of role, join and wire.
+// A connection of this library with a raw peer at the other end, in every combination of role, join and wire.
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
@@ -8,7 +8,7 @@ import { pair } from '../support/pair.js'
 import { answerHead, type Head, RawPeer, requestFields, requestHead } from '../support/raw-peer.js'
 
 export interface Setup {
-  /** `http`: a server whose request somebody else has parsed. */
+  /** `http`: a server whose request other code has parsed. */
   role: 'server' | 'http' | 'client'
   join: 'attach' | 'pipe'
   wire: 'memory' | 'tcp'
@@ -36,7 +36,7 @@ const WIRES = ['memory', 'tcp'] as const
 export const SETUPS: readonly Setup[] = ROLES.flatMap(role =>
   JOINS.flatMap(join => WIRES.map((wire): Setup => ({ role, join, wire })))
 )
-/** As `SETUPS`, in memory only. */
+/** Like `SETUPS`, but only in memory. */
 export const IN_MEMORY = SETUPS.filter(({ wire }) => wire === 'memory')
 
 export function nameOf({ role, join, wire }: Setup): string {
@@ -48,7 +48,7 @@ export function joinTo(ws: WebSocketStream, socket: Duplex, join: Setup['join'])
   else socket.pipe(ws).pipe(socket)
 }
 
-/** A request as `node:http` hands it out. */
+/** A request as from `node:http`. */
 export function parsedRequest(changes: Record<string, string> = {}): {
   method: string
   url: string
@@ -74,7 +74,7 @@ export async function wireOf(t: TestLike, setup: Setup): Promise<[Duplex, Duplex
   return [ours, theirs]
 }
 
-/** A TCP connection on the loopback: our end with what Node does by default, and one that ends only when told to. */
+/** A TCP connection on the loopback: our end with Node's defaults, and one that ends only when it is told to. */
 export async function tcpPair(t: TestLike, ourEndDials: boolean): Promise<[Socket, Socket]> {
   const server = createServer({ allowHalfOpen: ourEndDials, noDelay: true })
   server.listen(0, '127.0.0.1')
@@ -120,7 +120,7 @@ export async function open(t: TestLike, setup: Setup, options?: WebSocketOptions
   return side
 }
 
-/** Our own two sides with each other. */
+/** Our two sides with each other. */
 export interface Both {
   server: WebSocketStream
   client: WebSocketStream
@@ -142,12 +142,12 @@ export async function ours(
   return { server, client }
 }
 
-/** Lets whatever is under way in this process come to its end: no time passes, but turns of the event loop. */
+/** Waits until pending work of this process has ended: turns of the event loop, but no fixed time. */
 export async function settle(turns = 6): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise(resolve => setImmediate(resolve))
 }
 
-/** Resolves with what a promise rejects with. */
+/** Resolves with the reason for which a promise rejects. */
 export async function rejection(promise: Promise<unknown>): Promise<Error & Record<string, unknown>> {
   try {
     await promise
@@ -168,7 +168,7 @@ export async function collect(messages: AsyncIterable<unknown>): Promise<{ got: 
   return { got, error: null }
 }
 
-/** A promise that must settle in so many milliseconds, or resolves with undefined. */
+/** A promise that must settle within this many milliseconds; otherwise resolves with undefined. */
 export async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<undefined>(resolve => {

@@ -1,4 +1,4 @@
-// A client that does not open, and of which nothing in the program would hear: a warning of the process says so.
+// A client that does not open, without anything in the program that would notice: a process warning.
 
 import { createServer } from 'node:net'
 import { PassThrough } from 'node:stream'

@@ -1,4 +1,4 @@
-// `start` sends this side's part of the handshake in the turn of the call, and `flush` what was sent since.
+// `start` sends this side's part of the handshake in the turn of the call, and `flush` everything sent since.
 
 import { once } from 'node:events'
 import t from 'tap'

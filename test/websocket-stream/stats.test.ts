@@ -1,4 +1,4 @@
-// What a connection counts, against what a raw peer has sent and seen.
+// The counters of a connection, compared with what a raw peer has sent and received.
 
 import { once } from 'node:events'
 import t from 'tap'

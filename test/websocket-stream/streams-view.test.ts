@@ -14,7 +14,7 @@ import { collect, IN_MEMORY, nameOf, open, ours, settle, within } from './sides.
 
 const CONTINUATION = 0
 
-/** All of a message. */
+/** The whole content of a message. */
 async function whole(stream: MessageStream): Promise<unknown> {
   const pieces: unknown[] = []
   for await (const piece of stream) pieces.push(piece)
@@ -137,7 +137,7 @@ for (const setup of IN_MEMORY) {
       const stream = await nextStream(ws)
       const failed = failure(stream)
       t.equal(await nextPiece(stream), 'fine, ')
-      // either the frame goes on, or it is the last one, and the character is cut
+      // either the frame continues, or it is the last one, and the character is incomplete
       if (rest) peer.write(peer.frame(CONTINUATION, Buffer.concat([bytes, Buffer.alloc(100)])).subarray(0, -100))
       else peer.send(CONTINUATION, bytes)
       t.equal(readClose(await peer.nextFrame()).code, 1007)
@@ -299,7 +299,7 @@ for (const setup of IN_MEMORY) {
     for (let i = 0; i < 20; i++) {
       peer.send(BINARY, Buffer.alloc(50_000), { fin: false })
       if (!peer.send(CONTINUATION, Buffer.alloc(50_000))) await once(peer.stream, 'drain')
-      // together, and each alone
+      // together, and each separately
       if (i > 10) await settle(20)
     }
     peer.close()
@@ -696,7 +696,7 @@ t.test('a Readable that can no longer be sent fails, and messages still arrive',
   )
   const arrived: unknown[] = []
   server.streams.on('data', async stream => arrived.push(await whole(stream)))
-  // behind a message that is not ended nothing is waited for
+  // a Close does not wait for what follows a message that was never ended
   server.close()
   client.text('sent before the Close came')
   t.match(await server.whenClosed(), { code: 1000 })

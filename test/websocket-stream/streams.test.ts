@@ -1,4 +1,4 @@
-// The connection and its messages among Node's own stream tools: pipeline, finished, for await, pipe.
+// The connection and its messages with Node's own stream functions: pipeline, finished, for await, pipe.
 
 import { once } from 'node:events'
 import { finished, PassThrough, pipeline, Readable, Writable } from 'node:stream'

@@ -1,4 +1,4 @@
-// Text as bytes, in and out: no string is made of it, and it is checked as always.
+// Text as bytes, in both directions: no string is made of it, and it is checked as always.
 
 import { once } from 'node:events'
 import t from 'tap'

@@ -1,4 +1,4 @@
-// A listener of the application that throws: the exception surfaces, and the connection goes on by itself.
+// A listener of the application that throws: the exception surfaces, and the connection continues by itself.
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -17,7 +17,7 @@ function catching(t: TestLike): Uncaught {
   return uncaught
 }
 
-/** Turns of the event loop until something holds. */
+/** Turns of the event loop until a condition holds. */
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await settle(1)
 }

@@ -1,4 +1,4 @@
-// Run as a process: a connection with keepalive whose sockets do not keep the process. It must come to its end by itself.
+// Run as a process: a connection with keepalive whose sockets do not keep the process alive. The process must end by itself.
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
@@ -21,7 +21,7 @@ const sides = {
 sides[role as 'server' | 'client'].attach(near)
 sides[role === 'server' ? 'client' : 'server'].attach(far)
 await Promise.all([sides.server.opened, sides.client.opened])
-// what it has said is read, and it waits
+// its message has been read, and it waits
 sides.client.text('hello')
 sides.server.text('hello')
 await Promise.all([once(sides.server, 'message'), once(sides.client, 'message')])

@@ -21,12 +21,12 @@ async function listening(t: TestLike, server: Server): Promise<number> {
 }
 
 /** A server that answers each upgrade with these bytes, given the key. */
-async function answering(t: TestLike, answer: (accept: string) => (string | Buffer)[]): Promise<number> {
+async function answering(t: TestLike, respond: (accept: string) => (string | Buffer)[]): Promise<number> {
   const server = createServer()
   server.on('upgrade', (request: IncomingMessage, socket) => {
     t.teardown(() => socket.destroy())
     socket.on('error', () => {})
-    for (const part of answer(acceptFor(request.headers['sec-websocket-key'] as string))) socket.write(part, 'latin1')
+    for (const part of respond(acceptFor(request.headers['sec-websocket-key'] as string))) socket.write(part, 'latin1')
   })
   return listening(t, server)
 }
@@ -46,7 +46,7 @@ t.test('through an agent, with subprotocol, extension, and header fields of both
     extensions: [permessageDeflate()],
     headers: { 'x-mine': 'ours' }
   })
-  ws.text('before the answer')
+  ws.text('before the response')
   const agent = new Agent()
   const headers = { ...ws.requestHeaders(), cookie: 'a=b' }
   t.match(headers, { host: `127.0.0.1:${port}`, upgrade: 'websocket', 'sec-websocket-protocol': 'chat' })
@@ -59,7 +59,7 @@ t.test('through an agent, with subprotocol, extension, and header fields of both
   t.equal(ws.headers['upgrade'], 'websocket')
   t.match(seen[0]?.headers, { cookie: 'a=b', 'x-mine': 'ours' })
   for await (const message of ws.messages) {
-    t.equal(message, 'before the answer')
+    t.equal(message, 'before the response')
     break
   }
   t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
@@ -184,7 +184,7 @@ t.test('a response after the connection was destroyed changes nothing', async t 
   ws.destroy()
   const info = await ws.whenClosed()
   ws.upgraded({ statusCode: 403, headers: {} })
-  // nor does giving it up once more
+  // and neither does destroying it again
   ws[kEndpoint].abandon(new WebSocketError('WS_ERR_DESTROYED'))
   await settle()
   t.same(ws.closeInfo, info)

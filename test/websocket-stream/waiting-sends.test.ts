@@ -1,4 +1,4 @@
-// What waits to be sent, in every place where it can wait, and what is read or dropped while it does.
+// Data that waits to be sent, in every place where it can wait, and what is read or dropped meanwhile.
 
 import { once } from 'node:events'
 import { Duplex, PassThrough } from 'node:stream'

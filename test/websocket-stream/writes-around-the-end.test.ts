@@ -1,4 +1,4 @@
-// Corners where two things meet: an end and a wait, a destroyed wire and a handshake, a memory of what is gone.
+// Cases in which two things coincide: an end and a waiting write, a destroyed wire and a handshake, a reference to something that is gone.
 
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'

@@ -1,4 +1,4 @@
-// Wires of every kind: paused sockets, chunks that are no Buffers, streams with an encoding, streams that never emit 'close'.
+// Wires of every kind: paused sockets, chunks that are not Buffers, streams with an encoding, streams that never emit 'close'.
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
@@ -152,7 +152,7 @@ const SILENT: Record<string, DuplexOptions> = {
   'emitClose: false': { emitClose: false },
   both: { autoDestroy: false, emitClose: false }
 }
-// nothing here may wait for a timer
+// nothing here may depend on a timer
 const NEVER = { closeTimeout: Number.POSITIVE_INFINITY }
 
 for (const [name, options] of Object.entries(SILENT)) {

@@ -1,4 +1,4 @@
-// `socket.pipe(ws).pipe(socket)` as Node's streams have it: several destinations, pauses, unpipe, listeners beside, streams between.
+// `socket.pipe(ws).pipe(socket)` with the features of Node's streams: several destinations, pauses, unpipe, other listeners, streams in between.
 
 import { once } from 'node:events'
 import { PassThrough, Transform, Writable } from 'node:stream'
@@ -13,7 +13,7 @@ type Role = (typeof ROLES)[number]
 const other = (role: Role): Role => (role === 'client' ? 'server' : 'client')
 const piped = (role: Role) => ({ role, join: 'pipe', wire: 'memory' }) as const
 
-/** A destination that keeps what it is given, and takes more only when it is told to. */
+/** A destination that records its input, and takes more only when it is told to. */
 class Sink extends Writable {
   readonly chunks: Buffer[] = []
   holds = false
@@ -37,7 +37,7 @@ class Sink extends Writable {
   }
 }
 
-/** A connection whose output goes nowhere yet. */
+/** A connection whose output is not piped yet. */
 async function sourceOnly(t: TestLike, role: Role, options?: WebSocketOptions) {
   const [left, right] = pair()
   const ws = make(role, options)
@@ -84,7 +84,7 @@ for (const role of ROLES) {
     t.equal((await peer.nextFrame())?.payload.toString(), 'behind')
     await called
 
-    // one of them leaves
+    // one of them is removed
     tap.holds = true
     ws.messages.write(Buffer.alloc(100_000, 3))
     t.equal((await peer.nextFrame())?.payload.length, 100_000)
@@ -315,7 +315,7 @@ for (const role of ROLES) {
     const fromPeer = flip()
     right.pipe(toPeer)
     fromPeer.pipe(right)
-    // the peer behind transforms of its own
+    // the peer, with transforms of its own
     const [near, far] = pair()
     toPeer.pipe(near).pipe(fromPeer)
     const peer = new RawPeer(far, other(role))

@@ -6,12 +6,12 @@ import net from 'node:net'
 import querystring from 'node:querystring'
 import type { Duplex } from 'node:stream'
 import tls from 'node:tls'
+import { TOKEN } from '../../handshake/fields.js'
 import { WebSocketStream } from '../../index.js'
 import { kAdopt, kFail, kFailing } from './internals.js'
 import { type ClientOptions, coreOptions, deflate } from './options.js'
 import type { WebSocket } from './web-socket.js'
 
-const TOKEN = /^[!#$%&'*+\-.0-9A-Z^_`|a-z~]+$/
 const SCHEMES: Record<string, string> = { 'http:': 'ws:', 'https:': 'wss:' }
 /** Header fields not to send to another host, or without TLS. */
 const SECRETS: ReadonlySet<string> = new Set(['authorization', 'cookie'])
@@ -164,11 +164,11 @@ export class ClientRequests {
       this.request = null
       this.socket[kFail](error)
     })
-    request.on('response', response => this.answered(request, response, url))
+    request.on('response', response => this.takeResponse(request, response, url))
     request.on('upgrade', (response, stream, head) => this.upgraded(core, response, stream, head))
   }
 
-  private answered(request: ClientRequest, response: IncomingMessage, url: URL): void {
+  private takeResponse(request: ClientRequest, response: IncomingMessage, url: URL): void {
     const { statusCode = 0, headers } = response
     const { followRedirects, maxRedirects = 10 } = this.options
     const isRedirect = statusCode >= 300 && statusCode < 400 && headers.location !== undefined
@@ -205,7 +205,7 @@ export class ClientRequests {
     // a listener may have closed the WebSocket
     if (socket.readyState !== 0) return
     this.request = null
-    const problem = this.checkAnswer(response)
+    const problem = this.checkResponse(response)
     if (problem !== null) {
       socket[kFailing]()
       stream.once('close', () => socket[kFail](new Error(problem)))
@@ -218,7 +218,7 @@ export class ClientRequests {
   }
 
   /** The message of `ws` for an invalid response, if the core's differs. */
-  private checkAnswer({ headers }: IncomingMessage): string | null {
+  private checkResponse({ headers }: IncomingMessage): string | null {
     if (headers.upgrade?.toLowerCase() !== 'websocket') return 'Invalid Upgrade header'
     const { perMessageDeflate = true } = this.options
     if (headers['sec-websocket-extensions'] !== undefined && !perMessageDeflate) {

@@ -3,12 +3,13 @@
 import zlib from 'node:zlib'
 import { type ErrorDetails, HandshakeError, WebSocketError } from '../../index.js'
 
-type CodeAndText = readonly [code: string, text: string]
+/** A text of undefined keeps that of zlib. */
+type CodeAndText = readonly [code: string, text: string | undefined]
 
 const frame = (text: string): string => `Invalid WebSocket frame: ${text}`
 
 /** The errors of `ws` for mistakes of the peer. */
-const FAULTS: Record<string, (details: ErrorDetails) => CodeAndText> = {
+const ERRORS: Record<string, (details: ErrorDetails) => CodeAndText> = {
   WS_ERR_UNEXPECTED_RSV: ({ rsv = 0 }) =>
     (rsv & 3) !== 0
       ? ['WS_ERR_UNEXPECTED_RSV_2_3', frame('RSV2 and RSV3 must be clear')]
@@ -33,7 +34,7 @@ const FAULTS: Record<string, (details: ErrorDetails) => CodeAndText> = {
       : tooLarge(),
   WS_ERR_MESSAGE_TOO_LARGE: tooLarge,
   WS_ERR_TOO_MANY_FRAGMENTS: () => ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 'Too many message fragments'],
-  WS_ERR_INVALID_COMPRESSED_DATA: ({ zlib = 'Z_DATA_ERROR' }) => [zlib, '']
+  WS_ERR_INVALID_COMPRESSED_DATA: ({ zlib = 'Z_DATA_ERROR' }) => [zlib, undefined]
 }
 
 function invalidOpcode({ opcode }: ErrorDetails): CodeAndText {
@@ -48,28 +49,35 @@ function tooLarge(): CodeAndText {
   return ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 'Max payload size exceeded']
 }
 
-/** The texts of `ws` for an invalid response, found by a part of our text. */
-const ANSWERS: readonly (readonly [part: string, text: string])[] = [
-  ['Sec-WebSocket-Accept', 'Invalid Sec-WebSocket-Accept header'],
-  ['an extension that was not offered', 'Server indicated an extension that was not requested'],
-  ['xtension', 'Invalid Sec-WebSocket-Extensions header']
-]
+/** The texts of `ws` for an invalid response, by the wrong header field. */
+const RESPONSES: Record<string, (details: ErrorDetails) => string> = {
+  'sec-websocket-accept': () => 'Invalid Sec-WebSocket-Accept header',
+  'sec-websocket-extensions': ({ extension }) =>
+    extension === undefined
+      ? 'Invalid Sec-WebSocket-Extensions header'
+      : 'Server indicated an extension that was not requested'
+}
 
 /** The error that `ws` would emit; null if it would only emit `close`, as for a broken connection. */
 export function errorOf(error: Error): Error | null {
   if (error instanceof HandshakeError) return handshakeError(error)
   if (!(error instanceof WebSocketError)) return error
-  const fault = FAULTS[error.code]
-  if (fault === undefined) return error.closeCode === 1006 ? null : error
-  const [code, text] = fault(error.details)
-  // remove our own text before that of zlib
-  const message = text === '' ? error.message.replace(/^compressed data is malformed: /, '') : text
-  const Class = text === '' || error.code === 'WS_ERR_INVALID_UTF8' ? Error : RangeError
-  const told = Object.assign(new Class(message, { cause: error }), { code })
-  return text === '' ? Object.assign(told, { errno: zlib.constants[code as 'Z_DATA_ERROR'] }) : told
+  const describe = ERRORS[error.code]
+  if (describe === undefined) return error.closeCode === 1006 ? null : error
+  const [code, text] = describe(error.details)
+  if (text === undefined) return zlibError(error, code)
+  const Class = error.code === 'WS_ERR_INVALID_UTF8' ? Error : RangeError
+  return Object.assign(new Class(text, { cause: error }), { code })
+}
+
+/** Like the errors of node:zlib, which `ws` passes on. */
+function zlibError(error: WebSocketError, code: string): Error {
+  const { zlibMessage = error.message } = error.details
+  const errno = zlib.constants[code as 'Z_DATA_ERROR']
+  return Object.assign(new Error(zlibMessage, { cause: error }), { code, errno })
 }
 
 function handshakeError(error: HandshakeError): Error {
-  const known = ANSWERS.find(([part]) => error.message.includes(part))
-  return new Error(known?.[1] ?? error.message, { cause: error })
+  const { field = '' } = error.details
+  return new Error(RESPONSES[field]?.(error.details) ?? error.message, { cause: error })
 }

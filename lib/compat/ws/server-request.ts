@@ -1,26 +1,23 @@
 // Checks an upgrade request with the error messages of `ws`, and writes refusals.
 
-import { createHash } from 'node:crypto'
 import { type IncomingMessage, type OutgoingHttpHeaders, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { TOKEN } from '../../handshake/fields.js'
 import type { UpgradeRequest } from '../../index.js'
 
 /** A rule that a request breaks. */
-export interface RequestFault {
+export interface RequestError {
   readonly status: number
   readonly message: string
   readonly headers?: OutgoingHttpHeaders
 }
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/
-/** A token in HTTP (RFC 9110 §5.6.2). */
-export const TOKEN = /^[!#$%&'*+\-.0-9A-Z^_`|a-z~]+$/
 const ITEM =
   /^[!#$%&'*+\-.0-9A-Z^_`|a-z~]+(?:[ \t]*;[ \t]*[!#$%&'*+\-.0-9A-Z^_`|a-z~]+(?:=(?:[!#$%&'*+\-.0-9A-Z^_`|a-z~]+|"[^"]*"))?)*$/
-const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 
 /** The first rule that a request breaks (RFC 6455 §4.2.1); null if it breaks none. */
-export function checkRequest({ method, headers }: IncomingMessage, hasExtensions: boolean): RequestFault | null {
+export function checkRequest({ method, headers }: IncomingMessage, hasExtensions: boolean): RequestError | null {
   if (method !== 'GET') return { status: 405, message: 'Invalid HTTP method' }
   if (headers.upgrade?.toLowerCase() !== 'websocket') return { status: 400, message: 'Invalid Upgrade header' }
   if (!KEY.test(headers['sec-websocket-key'] ?? '')) {
@@ -69,8 +66,7 @@ export function forCore(request: IncomingMessage, offered: Set<string>, protocol
   const { method, url, headers, socket } = request
   const { host = 'localhost', 'sec-websocket-version': version } = headers
   const isOffered = protocol === '' || offered.has(protocol)
-  // a copy of what is needed, since the core keeps it as long as the connection lasts
-  if (typeof version === 'string' && headers.host !== undefined && isOffered) return { method, url, socket, headers }
+  if (typeof version === 'string' && headers.host !== undefined && isOffered) return request
   const fields: UpgradeRequest['headers'] = { ...headers, host, 'sec-websocket-version': String(version) }
   if (!isOffered) fields['sec-websocket-protocol'] = protocol
   return { method, url, socket, headers: fields }
@@ -83,11 +79,6 @@ export function readProtocols({ headers }: IncomingMessage): Set<string> | null 
   const names = field.split(',').map(name => name.trim())
   const protocols = new Set(names)
   return protocols.size === names.length && names.every(name => TOKEN.test(name)) ? protocols : null
-}
-
-/** RFC 6455 §4.2.2 */
-export function acceptValue(key: string): string {
-  return createHash('sha1').update(`${key}${GUID}`).digest('base64')
 }
 
 /** Answers with a status other than 101, and ends the connection. */

@@ -5,6 +5,9 @@ import { EventEmitter } from 'node:events'
 import http, { type Server as HttpServer, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Duplex } from 'node:stream'
+import { kEndpoint } from '../../endpoint.js'
+import { acceptValue } from '../../handshake/accept-key.js'
+import { TOKEN } from '../../handshake/fields.js'
 import { type HandshakeError, WebSocketStream } from '../../index.js'
 import type { Emitter, ServerEvents } from './events.js'
 import {
@@ -24,15 +27,7 @@ import {
   kWaitsForClients
 } from './internals.js'
 import { type ServerOptions, SharedCoreOptions, type VerifyClientCallbackAsync, type VerifyInfo } from './options.js'
-import {
-  acceptValue,
-  checkRequest,
-  forCore,
-  type RequestFault,
-  readProtocols,
-  refuse,
-  TOKEN
-} from './server-request.js'
+import { checkRequest, forCore, type RequestError, readProtocols, refuse } from './server-request.js'
 import { WebSocket } from './web-socket.js'
 
 type Accepted<Socket, Request> = (client: Socket, request: Request) => void
@@ -197,9 +192,9 @@ export class WebSocketServer<
     callback: Accepted<InstanceType<Socket>, InstanceType<Request>>
   ): void {
     socket.on('error', destroy)
-    const fault = checkRequest(request, Boolean(this.options.perMessageDeflate))
-    if (fault !== null) {
-      this[kRefuseWrong](fault, request, socket)
+    const error = checkRequest(request, Boolean(this.options.perMessageDeflate))
+    if (error !== null) {
+      this[kRefuseWrong](error, request, socket)
       return
     }
     if (!this.shouldHandle(request)) {
@@ -214,7 +209,7 @@ export class WebSocketServer<
     this[kVerify](request, socket, () => this[kComplete](request, socket, upgradeHead, protocols, callback))
   }
 
-  private [kRefuseWrong]({ status, message, headers }: RequestFault, request: IncomingMessage, socket: Duplex): void {
+  private [kRefuseWrong]({ status, message, headers }: RequestError, request: IncomingMessage, socket: Duplex): void {
     if (this.listenerCount('wsClientError') > 0) this.emit('wsClientError', new Error(message), socket, request)
     else refuse(socket, status, message, headers)
   }
@@ -331,6 +326,8 @@ export class WebSocketServer<
     ) => InstanceType<Socket>
     const client = new Class(null, undefined, this.options)
     client[kAdopt](core, socket)
+    // the program has it from 'connection', and decides how long it stays
+    core[kEndpoint].forgetHeads()
     if (this.clients !== undefined) {
       this.clients.add(client)
       client.on('close', () => this[kForget](client))

@@ -4,7 +4,9 @@
 import { EventEmitter } from 'node:events'
 import type { ClientRequest, ClientRequestArgs } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { acceptValue } from '../../handshake/accept-key.js'
 import { type CloseInfo, WebSocketStream } from '../../index.js'
+import { prepareListeners } from '../../streams.js'
 import { addAttributes, NAMES } from './attributes.js'
 import { ClientRequests } from './client-request.js'
 import { listenTo } from './core-listeners.js'
@@ -48,7 +50,6 @@ import {
   toControl,
   toPayload
 } from './payload.js'
-import { acceptValue } from './server-request.js'
 
 const CONNECTING = 0
 const OPEN = 1
@@ -113,6 +114,7 @@ export class WebSocket extends SocketEmitter {
   constructor(address: string | URL, protocols?: string | string[], options?: ClientOptions | ClientRequestArgs)
   constructor(address: string | URL | null, protocols?: unknown, options?: unknown) {
     super()
+    prepareListeners(this)
     if (address === null) return
     const isList = typeof protocols !== 'object' || protocols === null || Array.isArray(protocols)
     const given = isList ? options : protocols

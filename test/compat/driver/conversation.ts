@@ -1,12 +1,12 @@
-// A random conversation, the same for npm's websocket-driver and for what takes its place: the bytes of a peer, cut anywhere, and what the
-// application does in between. Gives what each driver said and sent, in a form in which both must be equal.
+// A random conversation, the same for npm's websocket-driver and for the replacement: the bytes of a peer in random chunks, and calls of the
+// application in between. Returns what each driver emitted and sent, in a form in which both must be equal.
 
 import { ANSWER, BODY, request75, request76 } from '../../support/draft-requests.js'
 import { random as randomFrom } from '../../support/frames.js'
 import { closeBody, requestFields, requestHead, wireFrame } from '../../support/raw-peer.js'
 import { answerTo, readFrames } from './seen.js'
 
-/** As much of either driver as a conversation uses. */
+/** The part of both drivers that a conversation uses. */
 export interface AnyDriver {
   readonly io: { write(chunk: Uint8Array): boolean; on(event: 'data', listener: (chunk: Buffer) => void): unknown }
   readonly messages: {
@@ -39,7 +39,7 @@ export interface AnyPackage {
 type Random = () => number
 type Kind = 'http' | 'server' | 'client' | 'hixie-75' | 'hixie-76'
 
-/** What happens next: bytes come, or the application acts. */
+/** What happens next: bytes arrive, or the application calls a method. */
 type Step = Buffer | ((driver: AnyDriver, log: (entry: unknown) => void) => void)
 
 interface Plan {
@@ -86,13 +86,13 @@ function planOf(seed: number): Plan {
     kind,
     options: { ...(protocols && { protocols }), ...(maxLength && { maxLength }) },
     offered: protocols ? pick(random, 'two', 'none, one', 'three') : '',
-    // theirs keeps the memory of what waits
+    // theirs keeps a reference to the memory of messages that wait
     early: random() < 0.3 ? Array.from({ length: 3 }, () => act(random, kind, false)) : [],
     steps
   }
 }
 
-/** Frames of the peer between acts of the application, up to a Close or a fault. */
+/** Frames of the peer between calls of the application, up to a Close or an error. */
 function steps13(random: Random, kind: Kind, maxLength = 2 ** 26 - 1): Step[] {
   const isClient = kind === 'client'
   const masked = !isClient
@@ -120,10 +120,10 @@ function steps13(random: Random, kind: Kind, maxLength = 2 ** 26 - 1): Step[] {
   if (end < 0.5) {
     const code = pick(random, 0, ...CODES)
     const body = code === 0 ? Buffer.alloc(0) : closeBody(code, text(random, 20))
-    // what comes behind a Close is dropped
+    // data after a Close is dropped
     steps.push(...chunks(random, Buffer.concat([frame(8, body), random() < 0.3 ? frame(1, 'late') : Buffer.alloc(0)])))
   } else if (end < 0.8 && !isClosing) {
-    // theirs takes no notice of a fault behind its own Close
+    // theirs ignores errors after its own Close
     steps.push(
       pick(
         random,
@@ -169,7 +169,7 @@ function close(random: Random): Step {
   return (driver, log) => log(['close()', isPlain ? driver.close() : driver.close(reason, code)])
 }
 
-/** What an application does; theirs has no pong on what server() gives. */
+/** A call of the application; theirs has no pong on the driver that server() returns. */
 function act(random: Random, kind: Kind, reuses = true): Step {
   const isDraft = kind.startsWith('hixie')
   const said = text(random, 50)
@@ -182,7 +182,7 @@ function act(random: Random, kind: Kind, reuses = true): Step {
     case 'binary':
       if (isDraft) break
       return (driver, log) => {
-        // the application may use its memory again at once
+        // the application may reuse its memory at once
         const own = Buffer.from(bytes)
         log(['binary()', byStream ? driver.messages.write(own) : driver.binary(own)])
         if (reuses) own.fill(0)
@@ -202,15 +202,15 @@ function act(random: Random, kind: Kind, reuses = true): Step {
 export interface Outcome {
   /** What the application saw, in order. */
   readonly log: unknown[]
-  /** The fields of the head that was sent. */
+  /** The fields of the head that it sent. */
   readonly head: string[]
-  /** What was sent behind it, up to a Close. */
+  /** What it sent after the head, up to a Close. */
   readonly data: unknown[]
   readonly control: unknown[]
   readonly close: unknown
 }
 
-/** Has one package go through the conversation of a seed. */
+/** Plays the conversation of a seed with one package. */
 export function converse(websocket: AnyPackage, seed: number): Outcome {
   const { kind, options, offered, early, steps } = planOf(seed)
   const log: unknown[] = []
@@ -223,7 +223,7 @@ export function converse(websocket: AnyPackage, seed: number): Outcome {
   for (const step of early) run(driver, step, say)
   const head = shake(driver, kind, offered, sent, say)
   for (const step of steps) run(driver, step, say)
-  // theirs does not tell the state of what server() gives
+  // theirs does not report the state of the driver that server() returns
   say(['at last', kind === 'http' || kind === 'client' ? driver.getState() : '', driver.text('late')])
   return { log, head, ...read(kind, Buffer.concat(sent)) }
 }
@@ -242,7 +242,7 @@ function listen(driver: AnyDriver, say: (entry: unknown) => void): void {
   driver.on('message', ({ data }) => say(['message', typeof data === 'string' ? data : data.toString('hex')]))
   driver.on('ping', ({ data }) => say(['ping', data]))
   driver.on('pong', ({ data }) => say(['pong', data]))
-  // what it says is each one's own
+  // the texts of errors differ
   let hasFailed = false
   driver.on('error', () => {
     hasFailed = true
@@ -255,7 +255,7 @@ function listen(driver: AnyDriver, say: (entry: unknown) => void): void {
   driver.messages.on('end', () => say(['end']))
 }
 
-/** Both sides of the handshake; what the driver sends behind its head stays in `sent`. */
+/** Both sides of the handshake; bytes that the driver sends after its head stay in `sent`. */
 function shake(
   driver: AnyDriver,
   kind: Kind,
@@ -274,12 +274,12 @@ function shake(
   const head = bytes.toString('latin1', 0, end)
   sent.push(bytes.subarray(end))
   if (kind === 'client') {
-    // a server chooses what was offered
+    // a server chooses a subprotocol that was offered
     const chosen = /^Sec-WebSocket-Protocol: (\w+)/m.exec(head)?.[1]
     driver.io.write(Buffer.from(answerTo(head, chosen ? `Sec-WebSocket-Protocol: ${chosen}\r\n` : '')))
   }
   const [first, ...lines] = head.trim().split('\r\n')
-  // each has a reason of its own behind 101, and clients keys of their own
+  // the reason phrase after 101 differs, and so do the keys of clients
   return [first!.slice(0, 12), ...lines.map(line => line.replace(/^(Sec-WebSocket-Key):.*/, '$1')).sort()]
 }
 
@@ -288,7 +288,7 @@ function run(driver: AnyDriver, step: Step, say: (entry: unknown) => void): void
   else driver.io.write(Buffer.from(step))
 }
 
-/** Data in order, pings and pongs in order, and the Close: control frames may go ahead of data. */
+/** Data in order, pings and pongs in order, and the Close: control frames may overtake data. */
 function read(kind: Kind, bytes: Buffer): Pick<Outcome, 'data' | 'control' | 'close'> {
   if (kind.startsWith('hixie')) return { data: [bytes.toString('hex')], control: [], close: ANSWER.length }
   const frames = readFrames(bytes)
@@ -301,7 +301,7 @@ function read(kind: Kind, bytes: Buffer): Pick<Outcome, 'data' | 'control' | 'cl
   return {
     data: brief.filter(([opcode]) => opcode < 8),
     control: brief.filter(([opcode]) => opcode >= 8),
-    // an empty Close is answered with an empty one, or with 1000; unmasked frames with 1002, or 1003
+    // an empty Close is answered with an empty one or with 1000, unmasked frames with 1002 or 1003
     close: body === undefined ? null : body.length < 2 ? 1000 : Math.min(body.readUInt16BE(0), 4999)
   }
 }

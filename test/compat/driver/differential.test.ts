@@ -1,5 +1,5 @@
-// The same bytes and the same calls for npm's websocket-driver and for what takes its place: 3,000 random conversations as server, as client
-// and in both drafts, in which the application must see the same and the peer must get the same. DRIVER_SEEDS and DRIVER_FROM choose others.
+// The same bytes and the same calls for npm's websocket-driver and for the replacement: 3,000 random conversations as server, as client
+// and in both drafts. The application must see the same, and the peer must get the same. DRIVER_SEEDS and DRIVER_FROM select others.
 
 import { createRequire } from 'node:module'
 import t from 'tap'
@@ -9,10 +9,10 @@ import { type AnyPackage, converse, type Outcome } from './conversation.js'
 const theirs = createRequire(import.meta.url)('websocket-driver') as AnyPackage
 const FROM = Number(process.env['DRIVER_FROM'] ?? 0)
 const SEEDS = Number(process.env['DRIVER_SEEDS'] ?? 3000)
-/** Differences that are shown one by one. */
+/** Number of differences that are shown in full. */
 const TOLD = 5
 
-/** Where a fault ends the conversation, each answers with a code of its own. */
+/** If an error ends the conversation, each side sends its own close code. */
 function settled({ log, close, ...rest }: Outcome): unknown {
   const hasFailed = log.some(entry => Array.isArray(entry) && entry[0] === 'error')
   return { log, close: hasFailed && close === 1003 ? 1002 : close, ...rest }

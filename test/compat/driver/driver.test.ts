@@ -1,4 +1,4 @@
-// What a driver does beside the promises of the system (test/promises) and what websocket-driver does (differential.test.ts): who throws, who
+// Behaviour that neither test/promises nor differential.test.ts covers: exceptions, waiting data, full wires, and how connections end.
 // waits, what a full wire means, how things end.
 
 import { randomBytes } from 'node:crypto'

@@ -1,4 +1,4 @@
-// CONNECT under the interface of websocket-driver, beyond what test/promises asks of it.
+// CONNECT with the interface of websocket-driver, beyond the rows of test/promises.
 
 import t from 'tap'
 import { settle } from '../../websocket-stream/sides.js'

@@ -1,4 +1,4 @@
-// A driver with everything that it says and sends, and a peer of the driver's made of bytes.
+// A driver with a record of all its events and output, and its peer, written by hand.
 
 import type { Driver } from '../../../lib/compat/driver/driver.js'
 import driver, { type DriverOptions, type DriverRequest } from '../../../lib/compat/driver/index.js'
@@ -14,7 +14,7 @@ import {
 
 export interface Seen<D extends Driver = Driver> {
   driver: D
-  /** What was said, in order: the name of each event with what it carried. */
+  /** The events in order, each with its value. */
   events: unknown[][]
   /** The chunks that were sent and not taken yet. */
   sent: Buffer[]
@@ -22,7 +22,7 @@ export interface Seen<D extends Driver = Driver> {
   take(): string
   /** The same as frames. */
   frames(): WireFrame[]
-  /** Gives the driver a frame of its peer. */
+  /** Passes a frame of its peer to the driver. */
   frame(opcode: number, payload?: string | Uint8Array, changes?: FrameChanges): boolean
 }
 
@@ -83,7 +83,7 @@ export const server = (options?: DriverOptions) => watch(driver.server(options))
 export const client = (options?: DriverOptions, url = 'ws://example.com/chat') =>
   watch(driver.client(url, options), true)
 
-/** The right answer to a request. */
+/** The right response to a request. */
 export function answerTo(request: string, fields = ''): string {
   const key = /Sec-WebSocket-Key: (\S+)/.exec(request)?.[1] ?? ''
   return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${acceptFor(key)}\r\n${fields}\r\n`
@@ -93,7 +93,7 @@ export function make(kind: (typeof KINDS)[number], options?: DriverOptions): See
   return kind === 'http' ? http(options) : kind === 'server' ? server(options) : client(options)
 }
 
-/** An open driver of each kind, with nothing in what it said and sent. */
+/** An open driver of each kind, with an empty record. */
 export function open(kind: (typeof KINDS)[number], options?: DriverOptions): Seen {
   const seen = make(kind, options)
   if (kind === 'server') seen.driver.io.write(requestHead())

@@ -1,4 +1,4 @@
-// The client of `ws` over ours: its request, agents, redirects, and what it makes of answers.
+// The client of `ws` over ours: its request, agents, redirects, and how it takes responses.
 
 import { once } from 'node:events'
 import { Agent, type ClientRequest, createServer, type IncomingMessage, type Server } from 'node:http'
@@ -24,17 +24,17 @@ async function listening(t: TestLike, server: Server, host = '127.0.0.1'): Promi
   return (server.address() as AddressInfo).port
 }
 
-/** A server that answers each upgrade with these lines, given what the key asks for. */
+/** A server that answers each upgrade with these lines, made from the accept value. */
 async function answering(
   t: TestLike,
-  answer: (accept: string) => string[],
+  respond: (accept: string) => string[],
   body: Buffer = Buffer.alloc(0)
 ): Promise<string> {
   const server = createServer()
   server.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
     t.teardown(() => socket.destroy())
     socket.on('error', () => {})
-    const lines = answer(acceptFor(request.headers['sec-websocket-key'] as string))
+    const lines = respond(acceptFor(request.headers['sec-websocket-key'] as string))
     socket.write(
       Buffer.concat([Buffer.from(`HTTP/1.1 101 Switching Protocols\r\n${lines.join('\r\n')}\r\n\r\n`), body])
     )
@@ -42,7 +42,7 @@ async function answering(
   return `ws://127.0.0.1:${await listening(t, server)}/`
 }
 
-/** The error, and the close behind it. */
+/** The error, and the `close` after it. */
 async function failure(client: WebSocket): Promise<{ message: string; code: number }> {
   const closed = new Promise<number>(resolve => client.on('close', resolve))
   const [error] = (await once(client, 'error')) as [Error]
@@ -79,9 +79,9 @@ t.test('the request: fields, subprotocols, origin, authorization, version 8', as
     perMessageDeflate: { threshold: 5, zlibDeflateOptions: { level: -1, windowBits: 10 } }
   })
   t.match(client.url, /^ws:\/\/us%40er:/)
-  const answer = once(client, 'upgrade')
+  const upgraded = once(client, 'upgrade')
   await once(client, 'open')
-  t.equal(((await answer)[0] as IncomingMessage).statusCode, 101)
+  t.equal(((await upgraded)[0] as IncomingMessage).statusCode, 101)
   t.equal(client.protocol, 'chat')
   const { headers } = seen[0]!
   t.match(headers, {
@@ -193,8 +193,8 @@ t.test('invalid responses, with the messages of ws', async t => {
       'Invalid Sec-WebSocket-Extensions header'
     ]
   ]
-  for (const [answer, message, protocols, options] of cases) {
-    const client = new WebSocket(await answering(t, answer), protocols, options)
+  for (const [respond, message, protocols, options] of cases) {
+    const client = new WebSocket(await answering(t, respond), protocols, options)
     t.same(await failure(client), { message, code: 1006 })
     t.equal(client.readyState, 3)
   }

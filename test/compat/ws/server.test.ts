@@ -1,4 +1,4 @@
-// The WebSocketServer of `ws` over ours: its ways to listen, to refuse, to choose, and to close.
+// The WebSocketServer of `ws` over ours: its ways to listen, refuse, choose, and close.
 
 import { once } from 'node:events'
 import http, { createServer, IncomingMessage } from 'node:http'
@@ -238,7 +238,7 @@ t.test('a server of the application, and a class of its own', async t => {
   server.emit('error', new Error('of the server'))
   t.match(await failed, [{ message: 'of the server' }])
 
-  // its connections are waited for
+  // it waits for its connections
   let isClosed = false
   wss.close(() => {
     isClosed = true

@@ -1,4 +1,4 @@
-// A server and a client of the entry, on the loopback.
+// A server and a client of this entry, on the loopback.
 
 import { once } from 'node:events'
 import { type ClientOptions, type ServerOptions, WebSocket, WebSocketServer } from '../../../lib/compat/ws/index.js'

@@ -1,4 +1,4 @@
-// The WebSocket of `ws` over ours: what is sent and told, in the forms and the order of `ws`.
+// The WebSocket of `ws` over ours: what it sends and emits, in the form and the order of `ws`.
 
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
@@ -16,7 +16,7 @@ function wireOf(ws: WebSocket): Duplex {
   return (ws as unknown as { _socket: Duplex })._socket
 }
 
-/** `once` would reject with an `error` that comes before. */
+/** Unlike `once`, it does not reject if an `error` comes first. */
 function closing(ws: WebSocket): Promise<unknown[]> {
   return new Promise(resolve => ws.on('close', (...args) => resolve(args)))
 }
@@ -247,7 +247,7 @@ t.test('pause stops messages and pings; resume continues', async t => {
   while (got.length === 0) await settle(1)
   t.same(got, ['kept'])
   client.on('message', () => client.pause())
-  // in one chunk, behind which the socket is paused
+  // in one chunk, after which the socket is paused
   server.send('one')
   server.send('two')
   await once(client, 'message')

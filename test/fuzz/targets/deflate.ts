@@ -1,4 +1,4 @@
-// permessage-deflate on what a peer sends: compressed or claimed to be, whole and in pieces it becomes the same messages, within the
+// permessage-deflate on the input of a peer, compressed or only claimed to be: whole and in pieces it becomes the same messages, within the
 // limits, or is refused.
 
 import { IncomingCodec } from '../../../lib/extensions/incoming-codec.js'
@@ -28,7 +28,7 @@ function read(flags: number, chunks: Iterable<Buffer>): { messages: (string | Bu
       parser.push(chunk, false)
       for (let frame = parser.next(); frame !== null; frame = parser.next()) {
         if (isControl(frame.opcode)) continue
-        // RFC 7692 §6: the stage in front sees to it that only a message's first frame is marked
+        // RFC 7692 §6: the previous stage ensures that only a message's first frame is marked
         if (frame.opcode === Opcode.Continuation && frame.rsv !== 0) return { messages, error: 'marked' }
         codec.push(frame)
         for (let piece = codec.next(); piece !== null; piece = codec.next()) {
@@ -56,10 +56,10 @@ export const deflate: Target = {
     const { flags, cut, bytes } = given(input)
     const whole = read(flags, [bytes])
     const inPieces = read(flags, pieces(bytes, cut))
-    // a distance beyond a small window is seen by zlib only where what it leads to is no longer in hand
+    // zlib notices a distance beyond a small window only when that part of the window has been overwritten
     if (windowOf(flags) < 15 && [whole, inPieces].some(({ error }) => error === 'WS_ERR_INVALID_COMPRESSED_DATA'))
       return
-    // where two faults lie together, pieces may show the other one first
+    // if two errors are close together, pieces may show the other one first
     demand((whole.error === '') === (inPieces.error === ''), `'${whole.error}' and '${inPieces.error}' for pieces`)
     demand(sameMessages(whole.messages, inPieces.messages), 'pieces give other messages')
     const most = SIZES[flags & 3]!

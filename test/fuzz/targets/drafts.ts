@@ -40,7 +40,7 @@ export const drafts: Target = {
     const whole = read(flags, [bytes])
     const inPieces = read(flags, pieces(bytes, cut))
     const bothFail = whole.end.startsWith('WS_ERR_') && inPieces.end.startsWith('WS_ERR_')
-    // where two faults lie together, pieces may show the other one first
+    // if two errors are close together, pieces may show the other one first
     demand(bothFail || whole.end === inPieces.end, `'${whole.end}' for the whole, '${inPieces.end}' for pieces`)
     demand(sameMessages(whole.messages, inPieces.messages), 'pieces give other messages')
     demand(

@@ -1,4 +1,4 @@
-// The frame parser and the joiner: the same bytes whole and in pieces give the same frames, messages and errors, and what is held
+// The frame parser and the joiner: the same bytes whole and in pieces give the same frames, messages and errors, and the memory held
 // in between stays within the limits.
 
 import { WebSocketError } from '../../../lib/errors.js'
@@ -8,21 +8,21 @@ import { isControl } from '../../../lib/protocol/opcode.js'
 import { demand, given, pieces, type Target } from './target.js'
 
 const SIZES = [125, 1000, 70000, Number.POSITIVE_INFINITY]
-/** The longest header, and a control frame's payload. */
+/** The longest header plus the payload of a control frame. */
 const HELD_BYTES = 14 + 125
 
 const payloads = [Buffer.alloc(2 ** 17), Buffer.alloc(2 ** 17)]
 
-/** What came out, in a form that is cheap to compare. */
+/** The output, in a form that is cheap to compare. */
 interface Reading {
   /** First byte and length of each frame. */
   readonly headers: number[]
-  /** All payloads, one behind the other. */
+  /** All payloads, concatenated. */
   readonly payload: Buffer
   readonly error: string
 }
 
-/** The code of an error that may come; others are thrown on. */
+/** The code of an expected error; others are rethrown. */
 export function codeOf(error: unknown): string {
   if (error instanceof WebSocketError) return error.code
   throw error
@@ -105,7 +105,7 @@ interface Joined {
 const MESSAGE_SIZES = [0, 100, 1000, 100000]
 const FRAGMENTS = [1, 3, 100, Number.POSITIVE_INFINITY]
 const FIRST_ROOM = 32
-/** A surrogate without its other half. */
+/** A lone surrogate. */
 const LONE = /\p{Surrogate}/u
 
 function join(masked: boolean, flags: number, chunks: Iterable<Buffer>, owned: boolean): Joined {

@@ -1,4 +1,4 @@
-// Both sides of the handshake, on heads of any kind: an answer or a refusal, and nothing that was not offered.
+// Both sides of the handshake, on any head: it is accepted or refused, and the response contains only what was offered.
 
 import { HandshakeError } from '../../../lib/errors.js'
 import { acceptValue } from '../../../lib/handshake/accept-key.js'
@@ -33,9 +33,12 @@ export const serverHandshake: Target = {
       const { url, protocol, headers } = accepted
       demand(protocol === '' || handshake.offeredProtocols.includes(protocol), 'a subprotocol that was not offered')
       demand(URL.canParse(url), 'a URL that is none')
-      const answer = readHead(new HeadParser(RESPONSE, settings), [accepted.bytes])
-      demand(answer.head !== null && answer.head.status === 101 && answer.rest.length === 0, 'an answer that is none')
-      demand(JSON.stringify(answer.head.headers) === JSON.stringify(headers), 'an answer that says something else')
+      const response = readHead(new HeadParser(RESPONSE, settings), [accepted.bytes])
+      demand(
+        response.head !== null && response.head.status === 101 && response.rest.length === 0,
+        'a response that is none'
+      )
+      demand(JSON.stringify(response.head.headers) === JSON.stringify(headers), 'a response that says something else')
       const key = String(head.headers['sec-websocket-key'])
       demand(headers['sec-websocket-accept'] === acceptValue(key), 'a wrong accept value')
     } catch (error) {
@@ -46,7 +49,7 @@ export const serverHandshake: Target = {
   }
 }
 
-/** Stands in an input for the accept value, which is another for each handshake. */
+/** Placeholder in an input for the accept value, which differs in each handshake. */
 const ACCEPT = Buffer.from('@ACCEPT@')
 const CLIENT = readOptions({ protocols: ['chat', 'superchat'] })
 
@@ -62,11 +65,11 @@ function establish(flags: number, bytes: Buffer, cut: number | null): Reading {
   const key = /^Sec-WebSocket-Key: (.*)\r$/m.exec(request)![1]!
   const at = bytes.indexOf(ACCEPT)
   const accept = Buffer.from(acceptValue(key))
-  const answer = at < 0 ? bytes : Buffer.concat([bytes.subarray(0, at), accept, bytes.subarray(at + ACCEPT.length)])
+  const response = at < 0 ? bytes : Buffer.concat([bytes.subarray(0, at), accept, bytes.subarray(at + ACCEPT.length)])
   let established: Established | null = null
   const behind: Buffer[] = []
   try {
-    for (const chunk of cut === null ? [answer] : pieces(answer, cut)) {
+    for (const chunk of cut === null ? [response] : pieces(response, cut)) {
       if (established !== null) {
         behind.push(chunk)
         continue
@@ -74,12 +77,12 @@ function establish(flags: number, bytes: Buffer, cut: number | null): Reading {
       established = handshake.receive(chunk)
       if (established !== null) behind.push(established.rest)
     }
-    // a body that has no end but the wire's
+    // a body that ends with the wire
     if (established === null && (flags & 2) !== 0) handshake.end()
   } catch (error) {
     demand(error instanceof HandshakeError, `not a HandshakeError: ${error}`)
     demand(error.body.length <= 65536, 'a body over the limit')
-    // its bytes may hold the accept value
+    // it may contain the accept value
     const said = `${error.code} ${error.status} ${error.body.length}`
     return { established: null, rest: Buffer.alloc(0), error: said }
   }
@@ -96,7 +99,7 @@ export const clientHandshake: Target = {
     demand(whole.error === inPieces.error, `'${whole.error}' for the whole, '${inPieces.error}' for pieces`)
     demand((whole.established === null) === (inPieces.established === null), 'pieces are read differently')
     if (whole.established === null) return
-    demand(whole.rest.equals(inPieces.rest), 'what stands behind the answer differs')
+    demand(whole.rest.equals(inPieces.rest), 'the bytes after the response differ')
     const { protocol, extensions } = whole.established
     demand(['', 'chat', 'superchat'].includes(protocol), 'a subprotocol that was not offered')
     demand(extensions === '' || (flags & 1) !== 0, 'an extension that was not offered')

@@ -1,4 +1,4 @@
-// Heads and the values in them: whole and in pieces they read alike, and what was understood can be written and read again.
+// Heads and the values in them: whole and in pieces they read the same, and what was parsed can be written and parsed again.
 
 import { HandshakeError } from '../../../lib/errors.js'
 import { FIELD_VALUE, TOKEN } from '../../../lib/handshake/fields.js'
@@ -109,7 +109,7 @@ function checkHead(head: RequestHead | ResponseHead, size: number, limits: (type
   }
 }
 
-/** A head that is written from what was understood is understood in the same way. */
+/** A head written from the parsed fields is parsed to the same fields. */
 function checkAnew<T extends RequestHead | ResponseHead>(kind: HeadKind<T>, head: T): void {
   const first =
     'method' in head
@@ -187,7 +187,7 @@ export const responseBody: Target = {
   }
 }
 
-/** What answers an error is a right answer itself. */
+/** The response to an error is itself valid. */
 export function checkRefusal(error: HandshakeError): void {
   const { bytes, status, body } = refusalFor(error)
   const { head, rest } = readHead(new HeadParser(RESPONSE, LIMITS[0]!), [bytes])

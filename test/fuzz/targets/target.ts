@@ -1,30 +1,30 @@
-// What a fuzz target is, and what all of them share.
+// The interface of a fuzz target, and what all targets share.
 
-/** Something that takes any bytes, and must end in progress, an orderly close or a refusal. */
+/** Code that takes any bytes, and must end in progress, an orderly close or a refusal. */
 export interface Target {
   readonly name: string
-  /** Runs one input to its end. @throws where what must always hold does not */
+  /** Runs one input to its end. @throws if an invariant does not hold */
   run(input: Buffer): void | Promise<void>
-  /** What means something in this format. */
+  /** Byte sequences with a meaning in this format. */
   readonly words?: readonly (string | Buffer)[]
-  /** Bytes of an input at most. Default: 1024. */
+  /** Maximum bytes of an input. Default: 1024. */
   readonly maxLength?: number
 }
 
-/** What must always hold did not. */
+/** An invariant did not hold. */
 export class Finding extends Error {}
 
 export function demand(holds: boolean, otherwise: string): asserts holds {
   if (!holds) throw new Finding(otherwise)
 }
 
-/** An input taken apart: the first two bytes say how it is fed, the others are fed. */
+/** The parts of an input: the first two bytes say how it is fed, the others are the data. */
 export interface Given {
-  /** Bits that choose among the circumstances of a target. */
+  /** Bits that choose among the options of a target. */
   flags: number
-  /** How the bytes are cut: 0 one by one, else into pieces of 1 to 64 bytes or more. */
+  /** How the bytes are split: 0 one by one, otherwise into pieces of 1 to 64 bytes or more. */
   cut: number
-  /** The rest, in memory of its own. */
+  /** The rest, in its own memory. */
   bytes: Buffer
 }
 

@@ -1,5 +1,5 @@
-// A whole WebSocketStream, either role, on a wire in memory: it ends in order whatever arrives, says so once, and what it sends is
-// right.
+// A whole WebSocketStream, either role, on a wire in memory: it ends in order whatever arrives, emits `close` once, and sends only what
+// is valid.
 
 import { Duplex } from 'node:stream'
 import { HandshakeError, WebSocketError } from '../../../lib/errors.js'
@@ -13,7 +13,7 @@ import { CLOSE, readWire } from '../../support/frames.js'
 import { acceptFor, requestHead } from '../../support/raw-peer.js'
 import { demand, given, pieces, type Target } from './target.js'
 
-/** The peer's end of a wire: what arrives is pushed, what is sent is kept. */
+/** The peer's end of a wire: input is pushed, output is recorded. */
 export class MemoryWire extends Duplex {
   readonly sent: Buffer[] = []
 
@@ -29,13 +29,13 @@ export const nextTurn = (): Promise<void> => new Promise(resolve => setImmediate
 
 const LIMITS = { maxMessageSize: 1000, maxFrameSize: 500, maxFragments: 5 }
 const HEAD_END = Buffer.from('\r\n\r\n')
-/** Turns of the event loop after which a connection whose wire has ended must have ended, too. */
+/** Turns of the event loop after which a connection must have ended whose wire has ended. */
 const PATIENCE = 100
 
 type Reader = 'listener' | 'view' | 'echo' | 'nobody'
 const READERS: readonly Reader[] = ['listener', 'view', 'echo', 'nobody']
 
-/** What one input is about. */
+/** The choices made by one input. */
 interface Circumstances {
   readonly role: 'server' | 'client'
   readonly hasOwnHead: boolean
@@ -85,7 +85,7 @@ export function headFor(role: 'server' | 'client', wire: MemoryWire): Buffer {
   return Buffer.from(`HTTP/1.1 101 Switching Protocols\r\n${fields}\r\n`)
 }
 
-/** What the codecs make of the bytes behind a head. */
+/** The frames in the bytes after a head. */
 function expected({ role, isLimited }: Circumstances, bytes: Buffer): { messages: (string | Buffer)[]; code: number } {
   const limits = isLimited ? LIMITS : { maxMessageSize: 2 ** 26 - 1, maxFrameSize: 2 ** 26 - 1, maxFragments: 2 ** 17 }
   const parser = new FrameParser({ masked: role === 'server', ...limits })
@@ -145,7 +145,7 @@ export const whole: Target = {
       else wire.push(null)
     }
     for (turns = 0; observed.closes.length === 0 && turns < PATIENCE; turns++) {
-      // nobody reads: then nothing but the application ends it
+      // nothing reads: then only the application ends it
       if (turns === PATIENCE / 2 && around.reader === 'nobody') ws.destroy()
       await nextTurn()
     }

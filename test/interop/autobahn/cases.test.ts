@@ -1,5 +1,5 @@
-// Groups 1 to 7 of the Autobahn suite, in memory: an echo of ours in both roles, sent each case whole, frame by frame, and in chops. And what
-// group 10 is about; groups 9, 12 and 13 are in limits.test.ts.
+// Groups 1 to 7 of the Autobahn suite, in memory: our echo in both roles gets each case whole, frame by frame, and in small chunks. And the
+// subject of group 10; groups 9, 12 and 13 are in limits.test.ts.
 
 import t, { type Test } from 'tap'
 import { CLOSE, closeBody, readClose, TEXT } from '../../support/raw-peer.js'
@@ -7,7 +7,7 @@ import { open, type Setup, settle } from '../../websocket-stream/sides.js'
 import { CASES, type Case, describe } from './cases.js'
 
 const ROLES = ['server', 'client'] as const
-/** As the suite chops what is long. */
+/** The chunks in which the suite sends long frames. */
 const CHOP = 997
 const SHORT = 1000
 
@@ -42,7 +42,7 @@ for (const role of ROLES) {
   })
 }
 
-/** Pieces of bytes, whether each is the first, and whether it is the last. */
+/** Pieces of bytes, with flags for the first and the last. */
 function fragments(bytes: Buffer, size: number): [part: Buffer, isFirst: boolean, isLast: boolean][] {
   return Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => {
     const end = (i + 1) * size
@@ -61,7 +61,7 @@ async function run(t: Test, { id, says, sends, gets, closes, isFault }: Case, ro
   const isClosed = isFault || sends.some(frame => (frame(peer)[0]! & 15) === CLOSE)
   const got: string[] = []
   for (;;) {
-    // all that is due is there: now this side closes
+    // all replies have arrived: now this side closes
     if (!isClosed && got.length === gets.length) peer.send(CLOSE, closeBody(1000))
     const frame = await peer.nextFrame()
     if (frame === undefined) break

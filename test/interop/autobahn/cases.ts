@@ -1,10 +1,10 @@
-// The cases of groups 1 to 7 of the Autobahn suite, as a table: what a peer sends to an echo, and what it gets for it. Numbers are those
+// The cases of groups 1 to 7 of the Autobahn suite, as a table: what a peer sends to an echo, and what must come back. The numbers are those
 // of the suite. Knows neither roles nor wires.
 
 import { INVALID, isTruncated, VALID } from '../../protocol/utf8-cases.js'
 import { BINARY, CLOSE, closeBody, type FrameChanges, PING, PONG, type RawPeer, TEXT } from '../../support/raw-peer.js'
 
-/** Bytes of one frame, as that peer sends it. */
+/** The bytes of one frame, as the peer sends it. */
 export type Frame = (peer: RawPeer) => Buffer
 
 export interface Case {
@@ -12,14 +12,14 @@ export interface Case {
   says: string
   /** One entry for each frame. */
   sends: Frame[]
-  /** What comes back, before the Close. */
+  /** The replies, before the Close. */
   gets: string[]
   /**
-   * The code and reason of the Close that comes back. A fault makes it come by itself; otherwise it answers that which was sent, or is
-   * sent behind the rest.
+   * The code and reason of the Close that comes back. After an error it is sent at once; otherwise it answers the peer's Close, which may be
+   * sent after the other frames.
    */
   closes: string
-  /** The echo breaks off for a fault. */
+  /** The echo ends because of an error. */
   isFault: boolean
 }
 
@@ -35,7 +35,7 @@ const pong = (payload: string | Uint8Array = '') => f(PONG, payload)
 const close = (code: number, reason: string | Uint8Array = '') =>
   f(CLOSE, Buffer.concat([closeBody(code), Buffer.from(reason as string)]))
 
-/** What came back, in words. */
+/** The replies, as text. */
 export function describe(opcode: number, payload: Buffer): string {
   const kind = { [TEXT]: 'text', [BINARY]: 'binary', [PING]: 'ping', [PONG]: 'pong' }[opcode] ?? `opcode ${opcode}`
   return `${kind} ${payload.length > 200 ? `of ${payload.length} bytes` : payload.toString('latin1')}`
@@ -243,7 +243,7 @@ export const CASES: readonly Case[] = [
   ...closing
 ]
 
-/** A text, each byte of it in a fragment. */
+/** A text in fragments of one byte each. */
 function inBytes(bytes: Uint8Array): Frame[] {
   return [first(''), ...Array.from(bytes, byte => more(Buffer.from([byte]), false)), more('')]
 }

@@ -1,5 +1,5 @@
-// What groups 9, 12 and 13 of the Autobahn suite are about, in both roles, with the options that one has who sets none: large messages, many
-// fragments, many messages, and compression with the parameters that a peer may ask for. Numbers are those of the suite.
+// The subjects of groups 9, 12 and 13 of the Autobahn suite, in both roles, with default options: large messages, many
+// fragments, many messages, and compression with the parameters that a peer may request. The numbers are those of the suite.
 
 import { once } from 'node:events'
 import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw, type InflateRaw } from 'node:zlib'
@@ -14,7 +14,7 @@ const EXTENSIONS = 'Sec-WebSocket-Extensions'
 const KINDS = { text: TEXT, binary: BINARY }
 const MEBIBYTE = 2 ** 20
 
-/** An echo of ours; the peer offers, or answers, what is given. */
+/** Our echo; the peer offers, or responds with, these extensions. */
 async function echo(t: Test, role: Setup['role'], said?: string, options: WebSocketOptions = {}) {
   const { ws, peer } = await fresh(t, { role, join: 'attach', wire: 'tcp' }, options)
   ws.messages.on('error', () => {})
@@ -40,7 +40,7 @@ async function message(peer: RawPeer): Promise<WireFrame[]> {
 
 const payloadOf = (frames: WireFrame[]): Buffer => Buffer.concat(frames.map(({ payload }) => payload))
 
-/** One frame, or several of so many bytes. */
+/** One frame, or several of this many bytes. */
 function framesOf(peer: RawPeer, opcode: number, bytes: Buffer, size: number, rsv = 0): Buffer {
   const frames: Buffer[] = []
   for (let at = 0; at === 0 || at < bytes.length; at += size) {
@@ -94,7 +94,7 @@ for (const role of ROLES) {
   }
 }
 
-/** The other side's zlib, with or without the messages before (RFC 7692 §7.2). */
+/** The other side's zlib, with or without context takeover (RFC 7692 §7.2). */
 class Zlib {
   private deflate: DeflateRaw
   private inflate: InflateRaw
@@ -124,19 +124,19 @@ async function through(stream: DeflateRaw | InflateRaw, bytes: Buffer): Promise<
   stream.on('data', keep)
   stream.write(bytes)
   await new Promise<void>(resolve => stream.flush(constants.Z_SYNC_FLUSH, resolve))
-  // what is made goes out a turn later than the callback comes
+  // the output leaves one turn after the callback
   await new Promise(setImmediate)
   stream.off('data', keep)
   return Buffer.concat(pieces)
 }
 
-/** A number of the head's extension field; the parameter may be missing. */
+/** A number in the extension field of a head; the parameter may be missing. */
 function parameter(field: string, name: string): number | undefined {
   const found = new RegExp(`${name}=(\\d+)`).exec(field)
   return found === null ? undefined : Number(found[1])
 }
 
-/** Sends messages of all sizes, whole and in fragments, and has them back. */
+/** Sends messages of all sizes, whole and in fragments, and checks the echoes. */
 async function talk(t: Test, peer: RawPeer, zlib: Zlib, count: number): Promise<void> {
   for (const size of [0, 16, 64, 256, 1024, 4096, 8192, 16_384, 32_768, 65_536, 131_072]) {
     const messages = [json(size), json(size, 77), noise(size, size), noise(size, 5)].map(each => Buffer.from(each))
@@ -158,7 +158,7 @@ async function talk(t: Test, peer: RawPeer, zlib: Zlib, count: number): Promise<
   }
 }
 
-// 13.1 to 13.7: plain, without context, with the smallest and the largest window, and several offers in one
+// 13.1 to 13.7: the default, without context takeover, with the smallest and the largest window, and several offers in one
 const OFFERS = [
   'permessage-deflate',
   'permessage-deflate; client_max_window_bits',

@@ -1,6 +1,6 @@
-// The options of both programs that the Autobahn suite talks to.
+// The options of both programs with which the Autobahn suite talks.
 
 import { permessageDeflate } from '../../../dist/index.js'
 
-/** The defaults, and compression: what the suite judges is what people get. */
+/** The defaults, and compression: the suite must test what users get. */
 export const OPTIONS = { extensions: [permessageDeflate()] }

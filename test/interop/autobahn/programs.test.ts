@@ -1,5 +1,5 @@
-// The programs that the Autobahn suite talks to, with this test in its place: the server echoes, the client asks for cases and echoes. And
-// what becomes of the suite's reports.
+// The programs for the Autobahn suite, with this test in its place: the server echoes, the client asks for cases and echoes. And
+// how the suite's reports are summarised.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -17,7 +17,7 @@ import { summaryOf } from './summary.js'
 const MESSAGES: Message[] = ['Hello', '', 'é€😀'.repeat(1000), Buffer.alloc(0), Buffer.alloc(70_000, 7)]
 const isBuilt = existsSync(new URL('../../../dist/index.js', import.meta.url))
 
-/** Starts one of the programs, without what tap tells its children: the build is no part of the tests' coverage. */
+/** Starts one of the programs, without the environment that tap gives its children: the build is not part of the coverage. */
 function start(t: Test, name: string, ...args: string[]) {
   const program = fileURLToPath(new URL(name, import.meta.url))
   const child = spawn('env', ['-i', process.execPath, program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -26,7 +26,7 @@ function start(t: Test, name: string, ...args: string[]) {
   return { child, ended }
 }
 
-/** Sends messages, and returns what comes back for them. */
+/** Sends messages, and returns the echoes. */
 async function echoes(ws: WebSocketStream): Promise<Message[]> {
   const got: Message[] = []
   for (const message of MESSAGES) ws.messages.write(message)
@@ -55,7 +55,7 @@ t.test('the client runs all cases, and writes the reports', { skip: !isBuilt, ti
     asked.push(request.url!)
     if (request.url === '/getCaseCount') ws.text('3')
     if (!request.url!.startsWith('/runCase')) ws.close(1000)
-    // a case may end in a fault, or without a closing handshake
+    // a case may end in an error, or without a closing handshake
     else if (request.url!.includes('case=2')) ws.on('open', () => socket.write(Buffer.from([0xf0, 0])))
     else void echoes(ws).then(messages => got.push(messages))
   })

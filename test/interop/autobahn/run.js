@@ -1,5 +1,5 @@
-// Runs the Autobahn suite against this library in both roles, with wstest where it is installed, else with its container image by docker or
-// podman, and sums up the reports. Without either it says how to get one.
+// Runs the Autobahn suite against this library in both roles, with wstest if it is installed, otherwise with its container image in docker or
+// podman, and summarises the reports. Without either it says how to get one.
 //
 //   node test/interop/autobahn/run.js            both roles
 //   node test/interop/autobahn/run.js server     our server
@@ -64,7 +64,7 @@ async function testClient() {
   }
 }
 
-/** What starts the suite in a mode, and what ends it where a signal does not. */
+/** The command that starts the suite in a mode, and the one that ends it if a signal does not. */
 function findSuite() {
   if (runs('wstest', ['--help'])) return mode => ['wstest', ['-m', mode, '-s', join(HERE, `${mode}.json`)]]
   const engine = ['docker', 'podman'].find(name => runs(name, ['info']))
@@ -81,7 +81,7 @@ function runs(command, args) {
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0
 }
 
-/** In the folder of the configuration, which the paths of the reports begin at. */
+/** In the folder of the configuration, to which the paths of the reports are relative. */
 function start(command, args, ...rest) {
   const child = spawn(command, args, { cwd: HERE, stdio: rest.at(-1) ?? 'inherit' })
   return { child, ended: once(child, 'close') }

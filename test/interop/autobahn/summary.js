@@ -1,6 +1,6 @@
-// The suite's index.json comes in, and how it went in a few words goes out.
+// Reads the suite's index.json; returns the result in a few words.
 
-/** What a case may come to that is no fault. INFORMATIONAL and UNIMPLEMENTED judge nothing. */
+/** The results of a case that are not failures. INFORMATIONAL and UNIMPLEMENTED mean no verdict. */
 const RIGHT = ['OK', 'NON-STRICT', 'INFORMATIONAL', 'UNIMPLEMENTED']
 
 /**

@@ -1,5 +1,5 @@
-// What is looked at in one connection with a peer, which echoes, and does what a text that begins with `interop:` tells it. Each check
-// takes our side of an open connection and what the peer has told of it, and throws where something is other than it should be.
+// The checks of one connection with a peer, which echoes, and obeys texts that begin with `interop:`. Each check
+// takes our side of an open connection and the peer's report on it, and throws if something is wrong.
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -10,7 +10,7 @@ import { BURST, MESSAGES } from './messages.js'
 export const OFFERED = ['first.choice', 'second.choice']
 export const PROTOCOL = 'second.choice'
 
-/** What a peer tells of a connection when it is over. A field is missing where the peer has no way to know. */
+/** A peer's report on a connection that has ended. A field is missing if the peer cannot know it. */
 export interface PeerReport {
   path: string
   protocol?: string
@@ -18,19 +18,19 @@ export interface PeerReport {
   reason?: string
 }
 
-/** One connection under examination. */
+/** One connection under test. */
 export interface Talk {
   ws: WebSocketStream
-  /** The next message that came. */
+  /** The next message from the peer. */
   next(): Promise<Message>
-  /** What the peer said of this connection. */
+  /** The peer's report on this connection. */
   report(): Promise<PeerReport>
 }
 
 export interface Check {
   /** The heading of its column. */
   title: string
-  /** Whether permessage-deflate is offered and accepted, and with what. */
+  /** Whether permessage-deflate is offered and accepted, and with which parameters. */
   compression?: 'with context' | 'without context'
   run(talk: Talk): Promise<void>
 }
@@ -81,7 +81,7 @@ async function sendFragments(talk: Talk): Promise<void> {
   await endInPeace(talk)
 }
 
-/** RFC 6455 §5.4: fragments cut through characters, with a Ping among them. */
+/** RFC 6455 §5.4: fragments that split characters, with a Ping between them. */
 async function sendInPieces({ ws }: Talk, { kind, data, cuts }: ScriptMessage): Promise<Promise<unknown>> {
   const writer = ws.createMessage(kind)
   const ends = [...cuts, data.length]
@@ -107,7 +107,7 @@ async function takeFragments(talk: Talk): Promise<void> {
 
 async function sendPings(talk: Talk): Promise<void> {
   for (const payload of ['', 'hello', Buffer.alloc(125, 0xf0)]) await talk.ws.ping(payload)
-  // one that comes while a message is on its way back
+  // a Ping that arrives while a message is on its way back
   const long = MESSAGES.at(-1)!
   send(talk, long)
   const pong = talk.ws.ping('behind it')
@@ -123,7 +123,7 @@ async function takePings(talk: Talk): Promise<void> {
   const [seen] = (await pinged) as [Buffer]
   const answer = await talk.next()
   assert.match(String(answer), /^interop:pong/)
-  // some count their pings and let nobody choose what is in them
+  // some number their pings themselves, and allow no other payload
   const told = String(answer).slice('interop:pong '.length)
   if (told !== '') assert.equal(told, seen.toString(), 'the payload that they were answered with')
   await endInPeace(talk)
@@ -174,7 +174,7 @@ async function endInPeace({ ws }: Talk): Promise<void> {
   expectClean(await closing(ws), 'local')
 }
 
-/** RFC 6455 §7.1.1: the server ends the wire when both Close frames are out, and leaves nobody waiting. */
+/** RFC 6455 §7.1.1: the server ends the wire when both Close frames have been sent, and lets nobody wait. */
 async function closing(ws: WebSocketStream): Promise<CloseInfo> {
   const began = performance.now()
   const info = await ws.whenClosed()

@@ -1,4 +1,4 @@
-// `npm run interop`: arguments come in, every peer is examined in both of its roles, and the tables are written.
+// `npm run interop`: parses the arguments, tests every peer in both roles, and writes the tables.
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { failuresOf, longTable, putBetween, type Row, shortTable, verdictOf } fr
 
 const GUIDE = 'docs/interop.md'
 
-/** Which peers there are to choose from, by what names npm installs them. */
+/** The peers to choose from, by the names under which npm installs them. */
 export function chosen(names: readonly string[]): readonly Peer[] {
   const unknown = names.filter(name => !PEERS.some(peer => peer.name === name))
   if (unknown.length > 0)
@@ -19,7 +19,7 @@ export function chosen(names: readonly string[]): readonly Peer[] {
 }
 
 /**
- * Examines peers one behind the other. Tables are written only where all of them were asked for.
+ * Tests peers one after the other. The tables are written only if all of them were requested.
  * @returns the exit status
  */
 export async function main(names: readonly string[], root: string, place: Place): Promise<number> {

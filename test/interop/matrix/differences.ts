@@ -1,4 +1,4 @@
-// Where peers are known to do otherwise than a check expects, and what a standard says of it. Whatever else goes wrong is a failure.
+// Known differences of peers to what a check expects, and what a standard says about them. Any other difference is a failure.
 
 import type { CheckName } from './checks.js'
 import type { PeerRole } from './examine.js'
@@ -7,7 +7,7 @@ export interface Difference {
   check: CheckName
   /** Default: both. */
   role?: PeerRole
-  /** What the check says where this is the difference. */
+  /** The message of the check in this case. */
   sign: RegExp
   words: string
 }

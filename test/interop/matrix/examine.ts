@@ -1,5 +1,5 @@
-// One peer in one role comes in, and what came of each check goes out. Starts the peer's program, gives it a connection of its own for
-// each check, and ends it. README.md says what such a program does; what a result means is for others to say.
+// Tests one peer in one role; returns the result of each check. Starts the peer's program, gives it a new connection for
+// each check, and ends it. README.md describes such programs; the callers interpret the results.
 
 import { once } from 'node:events'
 import { createServer } from 'node:http'
@@ -11,13 +11,13 @@ import { CHECK_NAMES, CHECKS, type Check, type CheckName, OFFERED, type PeerRepo
 
 export type PeerRole = 'client' | 'server'
 
-/** How a peer's program is started: `serve`, or `connect` and URLs, are put behind `args`. */
+/** How a peer's program is started: `serve`, or `connect` and URLs, follow `args`. */
 export interface Program {
   command: string
   args: readonly string[]
 }
 
-/** `undefined` where a check went as it should, else what did not. */
+/** `undefined` for a check that passed, otherwise what was wrong. */
 export type Outcomes = Partial<Record<CheckName, string | undefined>>
 
 export interface Examination {
@@ -31,7 +31,7 @@ const PATIENCE = 10_000
 const GRACE = 1000
 const PATIENCE_WITH_START = 60_000
 
-/** A peer's program, and how one of its connections is got hold of. */
+/** A peer's program, and how to get one of its connections. */
 interface Running {
   version: string
   reports: Reports
@@ -39,8 +39,8 @@ interface Running {
 }
 
 /**
- * Runs checks with one peer. Behind a check that fails, the peer is started anew.
- * @param names - the checks that this peer can take part in
+ * Runs checks with one peer. After a check that fails, the peer is restarted.
+ * @param names - the checks that this peer supports
  */
 export async function examine(
   t: TestLike,
@@ -68,7 +68,7 @@ export async function examine(
   return { version, outcomes }
 }
 
-/** One check behind the other, up to one that fails; returns how many there were. */
+/** Runs checks one after the other, up to one that fails; returns their number. */
 async function check(peer: Running, names: readonly CheckName[], outcomes: Outcomes): Promise<number> {
   for (const [i, name] of names.entries()) {
     outcomes[name] = await outcomeOf(peer, name)
@@ -134,7 +134,7 @@ async function outcomeOf({ reports, open }: Running, name: CheckName): Promise<s
     await within(PATIENCE, Promise.race([talk(), reports.over]), `nothing came of it in ${PATIENCE / 1000} s`)
     return undefined
   } catch (error) {
-    // the fault of the wire says more than that nothing came any more
+    // the error of the wire says more than a timeout
     const { message } = fault ?? (error as Error)
     return message.split('\n')[0]!
   } finally {
@@ -162,9 +162,9 @@ async function outcomeOf({ reports, open }: Running, name: CheckName): Promise<s
   }
 }
 
-/** What the peer tells of its connections, by path. */
+/** The peer's reports on its connections, by path. */
 class Reports {
-  /** Rejects when its program has ended, and with it all that it could tell. */
+  /** Rejects when its program has ended, since there are no more reports. */
   readonly over: Promise<never>
   private readonly boxes = new Map<string, Inbox<PeerReport>>()
 
@@ -185,7 +185,7 @@ class Reports {
         const line = await next()
         this.box(line.path).put(line)
       } catch {
-        // the last bytes of its connections may still be on their way
+        // the last bytes of its connections may still be in flight
         await new Promise(resolve => setTimeout(resolve, GRACE))
         for (const box of this.boxes.values()) box.end()
         throw new Error('their program ended')
@@ -200,7 +200,7 @@ class Reports {
   }
 }
 
-/** A promise that must settle in so many milliseconds, or rejects with these words. */
+/** A promise that must settle within this many milliseconds, or rejects with this text. */
 async function within<T>(milliseconds: number, promise: Promise<T>, words: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

@@ -1,4 +1,4 @@
-// The peers of the matrix that no other test talks to, as far as they are installed in little time. `npm run interop` runs all of them.
+// The peers of the matrix with no test of their own, if they are quick to install. `npm run interop` runs all of them.
 
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'

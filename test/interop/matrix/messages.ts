@@ -1,4 +1,4 @@
-// The messages that every peer of the matrix is sent: those of the other interoperability tests up to 64 KiB, and 1 MiB of each kind.
+// The messages for every peer of the matrix: those of the other interoperability tests up to 64 KiB, and 1 MiB of each kind.
 
 import { SCRIPT, type ScriptMessage } from '../script.js'
 
@@ -11,7 +11,7 @@ export const MESSAGES: readonly ScriptMessage[] = [
   ...SCRIPT.filter(({ data }) => data.length === LONGEST_OF_SCRIPT).map(repeated)
 ]
 
-/** Those that may be under way all at once. */
+/** Those that may be in flight at the same time. */
 export const BURST = MESSAGES.filter(({ data }) => data.length <= LONGEST_OF_SCRIPT)
 
 function repeated({ name, kind, data, cuts }: ScriptMessage): ScriptMessage {

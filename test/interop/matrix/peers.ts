@@ -1,5 +1,5 @@
-// The implementations of the matrix: where each comes from, how its program is started, what it has no way to do, and where it is known
-// to differ from what a check expects. Starts nothing itself but a compiler.
+// The implementations of the matrix: where each comes from, how its program is started, what it does not support, and its known
+// differences. Starts nothing itself but a compiler.
 
 import { type ExecFileSyncOptions, execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, statSync } from 'node:fs'
@@ -13,7 +13,7 @@ import type { PeerRole, Program } from './examine.js'
 export interface Place {
   /** The programs of the peers. */
   programs: string
-  /** What is compiled, and a `node_modules` with npm packages that are no dependencies. */
+  /** Compiled programs, and a `node_modules` with npm packages that are not dependencies. */
   cache: string
 }
 
@@ -24,10 +24,10 @@ export interface Peer {
   npm?: readonly string[]
   /** Packages of Debian it needs. */
   debian?: readonly string[]
-  /** What it has no way to do, and why. */
+  /** What it does not support, and why. */
   lacks: Partial<Record<CheckName, string>>
   differences: readonly Difference[]
-  /** Its program; undefined where it is not installed. */
+  /** Its program; undefined if it is not installed. */
   find(place: Place): Program | undefined
 }
 
@@ -118,7 +118,7 @@ function peer(name: string, facts: Facts & Pick<Peer, 'find'>): Peer {
   return { lacks: {}, differences: DIFFERENCES[name] ?? [], ...facts, name }
 }
 
-/** A package of npm, on the Node that runs this. */
+/** A package of npm, run by the Node of this process. */
 function node(name: string, facts: Facts): Peer {
   const packages = (facts.npm ?? []).map(spec => spec.replace(/@\d+$/, ''))
   return peer(name, {
@@ -158,19 +158,19 @@ function runtime({ programs, cache }: Place, binaries: string[], args: string[],
   return command === undefined ? undefined : { command, args: [...args, join(programs, program)] }
 }
 
-/** A browser, started and listened to by a program for Node. */
+/** A browser, which a program for Node starts and controls. */
 function browser({ programs }: Place, kind: string, command: string | undefined): Program | undefined {
   if (command === undefined) return undefined
   return { command: process.execPath, args: [join(programs, 'browser.js'), kind, command] }
 }
 
-/** A program of an interpreter, where `probe` says that what it needs is there. */
+/** A program for an interpreter, if `probe` reports that its requirements are installed. */
 function script({ programs }: Place, command: string | undefined, probe: string[], file: string): Program | undefined {
   if (command === undefined || !succeeds(command, probe)) return undefined
   return { command, args: [join(programs, file)] }
 }
 
-/** Debian has Go's libraries as sources in one tree. */
+/** Debian installs Go's libraries as sources in one tree. */
 function go({ programs, cache }: Place, library: string, name: string): Program | undefined {
   const tree = '/usr/share/gocode'
   const command = onPath('go')
@@ -189,7 +189,7 @@ function compileC({ programs, cache }: Place): Program | undefined {
 
 type Compilation = (binary: string) => [command: string, args: string[], options: ExecFileSyncOptions]
 
-/** Compiles what is newer than what was made of it the last time. */
+/** Compiles sources that are newer than their output. */
 function compile(cache: string, name: string, sources: string[], how: Compilation): Program {
   const binary = join(cache, name)
   mkdirSync(cache, { recursive: true })

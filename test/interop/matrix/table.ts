@@ -1,15 +1,15 @@
-// What came of the matrix comes in, two tables in Markdown go out: one for the guide, with every difference in words, and a short one.
+// Turns the results of the matrix into two tables in Markdown: one for the guide, with every difference in words, and a short one.
 
 import { CHECK_NAMES, CHECKS, type CheckName } from './checks.js'
 import type { Examination, PeerRole } from './examine.js'
 import type { Peer } from './peers.js'
 
-/** A peer in one role; without an examination it is not installed. */
+/** A peer in one role; without a result it is not installed. */
 export interface Row {
   peer: Peer
   role: PeerRole
   examination?: Examination | undefined
-  /** Why it could not be examined at all. */
+  /** Why it could not be tested. */
   fault?: string | undefined
 }
 
@@ -17,7 +17,7 @@ export type Verdict = 'passed' | 'differs' | 'failed' | 'lacks'
 
 const SIGNS: Record<Verdict, string> = { passed: '✔', differs: '≠', failed: '✘', lacks: '–' }
 
-/** How a check went; `words` say what the matter is. */
+/** The result of a check, with a sentence that describes the problem. */
 export function verdictOf({ peer, role, examination, fault }: Row, check: CheckName): [Verdict, string] {
   const lack = peer.lacks[check]
   if (lack !== undefined) return ['lacks', lack]
@@ -29,7 +29,7 @@ export function verdictOf({ peer, role, examination, fault }: Row, check: CheckN
   return known ? ['differs', known.words] : ['failed', outcome]
 }
 
-/** All columns, and below them what the numbers stand for. */
+/** All columns, and below them the explanations of the numbers. */
 export function longTable(rows: readonly Row[]): string {
   const notes = new Notes()
   const titles = CHECK_NAMES.map(name => CHECKS[name].title)
@@ -44,7 +44,7 @@ export function longTable(rows: readonly Row[]): string {
   }
 }
 
-/** One line for each peer: how many of the checks that it can take part in went as they should. */
+/** One line for each peer: how many of the checks that it supports have passed. */
 export function shortTable(rows: readonly Row[]): string {
   const names = [...new Set(rows.filter(row => !isAbsent(row)).map(nameOf))]
   const lines = names.map(name => {
@@ -55,7 +55,7 @@ export function shortTable(rows: readonly Row[]): string {
   return markdown([['peer', 'version', 'as server', 'as client'], ...lines])
 }
 
-/** What should keep a run from being called a success. */
+/** Reasons why a run is not a success. */
 export function failuresOf(rows: readonly Row[]): string[] {
   return rows
     .filter(row => !isAbsent(row))
@@ -69,7 +69,7 @@ export function failuresOf(rows: readonly Row[]): string[] {
     })
 }
 
-/** Replaces what stands between two markers of a document. */
+/** Replaces the text between two markers of a document. */
 export function putBetween(document: string, marker: string, text: string): string {
   const [begin, end] = [`<!-- ${marker} -->`, `<!-- /${marker} -->`]
   const from = document.indexOf(begin)

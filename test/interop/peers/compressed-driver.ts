@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream'
 import type { UpgradeRequest } from '../../../lib/index.js'
 import type { Agreed, Echo } from '../compressed-talk.js'
 
-/** What is used of `websocket-driver`, which has no types. */
+/** The part of `websocket-driver` that is used here; it has no types. */
 interface Driver {
   io: Duplex
   on<E extends keyof Events>(event: E, listener: (event: Events[E]) => void): void
@@ -34,7 +34,7 @@ const { http, client }: { http(request: UpgradeRequest): Driver; client(url: str
   require('websocket-driver')
 const deflate: { configure(options: Options): object } = require('permessage-deflate')
 
-/** Its options for what is to be agreed on, seen from its side. */
+/** Its options for an agreement, as seen from its side. */
 export function driverOptions(role: 'server' | 'client', agreed: Agreed): Options {
   const { serverBits, clientBits, serverTakeover, clientTakeover } = agreed
   const isServer = role === 'server'

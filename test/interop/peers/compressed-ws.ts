@@ -1,4 +1,4 @@
-// npm's `ws` with its compression, as an echo that answers in every way it has: whole, in fragments with pings among them, and plain.
+// npm's `ws` with its compression, as an echo that uses all of its ways to send: whole, in fragments with pings between them, and uncompressed.
 
 import type { WebSocket } from 'ws'
 import { random } from '../../support/frames.js'
@@ -12,7 +12,7 @@ export function echo(socket: WebSocket, seed = 1): Echo {
   socket.on('error', error => seen.errors.push(error.message))
   socket.on('pong', () => seen.pongs++)
   socket.on('message', (data: Buffer, binary) => {
-    // of four messages, one is not compressed; every other one is in pieces
+    // one of four messages is not compressed; every other one is in pieces
     const compress = count % 4 !== 2
     const pieces = count++ % 2 === 0 ? [data] : cutAtRandom(data, next)
     for (const [i, piece] of pieces.entries()) {

@@ -60,7 +60,7 @@ async def converse(talker, path, script):
         talker.faults.append(f"peer waits in vain, with {report['echoed']} echoes and {report['ponged']} pongs")
     except Exception:
         talker.faults.append(traceback.format_exc())
-        # the other side need not wait for what will not come
+        # the other side must not wait for messages that will not come
         with contextlib.suppress(Exception):
             await asyncio.wait_for(talker.close(FAILED, "see the report"), CLOSE_PATIENCE)
     report["faults"] = talker.faults

@@ -3,8 +3,8 @@
 #
 # draft_peer.pl FOLDER PORT VERSION MANNER PATH...
 #
-# MANNER says how the request goes out: `whole`; `bare`, with no Content-Length; `late`, its body only after the head of the answer,
-# and in two pieces; or `glued`, the first message right behind it. Every connection ends as one line of JSON on stdout.
+# MANNER says how the request is sent: `whole`; `bare`, without Content-Length; `late`, its body only after the head of the response,
+# and in two pieces; or `glued`, with the first message directly after it. Every connection ends as one line of JSON on stdout.
 
 use strict;
 use warnings;
@@ -158,7 +158,7 @@ sub has_close { $version eq 'draft-ietf-hybi-00' }
 
 sub frame { Protocol::WebSocket::Frame->new(version => $version, buffer => $_[0])->to_bytes }
 
-# The next message; nothing where a close frame or the end of the wire came, which `ending` tells.
+# The next message; undefined after a close frame or the end of the wire, which `ending` tells apart.
 sub receive {
     my ($self) = @_;
     while (1) {
@@ -176,7 +176,7 @@ sub receive {
     }
 }
 
-# Both directions at once: a peer that only writes may never be read.
+# Both directions at once: the other side may not read while this one only writes.
 sub send_bytes {
     my ($self, $bytes) = @_;
     my $select = IO::Select->new($self->{wire});

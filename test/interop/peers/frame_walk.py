@@ -40,7 +40,7 @@ class FrameWalk:
             self.blame("the stream ended within a frame")
         if not self.closed:
             self.blame("the stream ended without a close frame")
-        # out of 2^32 a few may be drawn twice, by chance
+        # a few of 2^32 may be drawn twice by chance
         if self.masked - len(self.masks) > 3:
             self.blame(f"{self.masked} frames with only {len(self.masks)} masks")
 

@@ -65,7 +65,7 @@ class Application:
             await self.converse(talker, plan_of(f"?{scope['query_string'].decode()}"), report)
         except Exception:
             report["faults"].append(traceback.format_exc())
-        # with the last stream the session ends, and what is behind this may not be reached
+        # the session ends with its last stream, and code after this may not run
         tell(report)
         while await talker.receive() is not None:
             pass
@@ -122,7 +122,7 @@ async def main(folder, certificate=None, key=None):
     config.bind = ["127.0.0.1:0"]
     config.certfile = certificate
     config.keyfile = key
-    # no complaints about what tests do on purpose
+    # no warnings about what tests do on purpose
     config.errorlog = None
     sockets = config.create_sockets()
     [listener] = sockets.secure_sockets or sockets.insecure_sockets

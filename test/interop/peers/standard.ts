@@ -1,9 +1,9 @@
-// The WebSocket of browsers, which undici has too, as the other side of a conversation. A page runs this: nothing of Node.
+// The WebSocket of browsers, which undici has too, as the other side of a conversation. A page runs this too, so it must not need Node.
 
 import { converse, type Message, OFFERED, type Plan, planOf, type Report, type Talker } from '../converse.js'
 import type { ScriptMessage } from '../script.js'
 
-/** As much of the interface as is used here. */
+/** The part of the interface that is used here. */
 export interface StandardSocket {
   binaryType: string
   readonly protocol: string
@@ -20,7 +20,7 @@ interface Closing {
   wasClean: boolean
 }
 
-/** Connects, and goes through one conversation. */
+/** Connects, and runs one conversation. */
 export async function talk(
   Socket: StandardSocketClass,
   url: string,

@@ -21,7 +21,7 @@ class Talker:
     async def send_pieces(self, kind, pieces, between):
         if not hasattr(self.connection, "write_frame"):
             return await self.connection.send(paced(pieces, between), text=kind == "text")
-        # up to version 13 only its own frame writer can cut through a character
+        # up to version 13 only its own frame writer can split a character
         opcode = 1 if kind == "text" else 2
         for i, piece in enumerate(pieces):
             await self.connection.write_frame(i == len(pieces) - 1, opcode, piece)

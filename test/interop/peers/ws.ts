@@ -18,7 +18,7 @@ export function talkerOf(socket: WebSocket): Talker {
     pongs.end()
   })
   return {
-    // known only once it is open
+    // known only when it is open
     get protocol() {
       return socket.protocol
     },

@@ -101,7 +101,7 @@ class Talker:
             self.faults.append(f"rejected with {event.status_code}")
 
     def match_pong(self, payload):
-        # RFC 6455 §5.5.3: an answer to the newest stands for those before it
+        # RFC 6455 §5.5.3: a Pong for the newest Ping also answers the earlier ones
         for i, (sent, waiter) in enumerate(self.pongs):
             if sent == payload:
                 waiter.set_result(None)
@@ -114,7 +114,7 @@ class Talker:
         if self.machine.state.name == "REMOTE_CLOSING":
             self.write(event.response())
         if self.serves:
-            # RFC 6455 §7.1.1: the server ends the wire, and then waits for the client to end it too
+            # RFC 6455 §7.1.1: the server ends the wire, and then waits until the client has ended it too
             self.writer.write_eof()
 
     def write(self, event):
@@ -132,7 +132,7 @@ class Talker:
         await self.writer.drain()
 
     async def send_pieces(self, kind, pieces, between):
-        # wsproto takes text as str only, and so cannot cut through a character: the pieces are as many, in characters
+        # wsproto takes text only as str, and so cannot split a character: there are as many pieces, but of characters
         if kind == "text":
             whole, sizes, at = b"".join(pieces).decode(), [len(piece) for piece in pieces], 0
             pieces = []
@@ -198,7 +198,7 @@ async def judge(talker, script):
         report = await converse(talker, talker.path, script)
     else:
         report = {"path": talker.path, "faults": talker.faults}
-    # masks are the client's: as many as frames
+    # only clients mask: one mask for each frame
     tell({**report, "frames": talker.walk.frames, "masks": len(talker.walk.masks)})
 
 

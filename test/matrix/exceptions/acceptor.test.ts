@@ -1,4 +1,4 @@
-// A function that the application gave to an acceptor, or to a connection's options, throws once: that surfaces once, the client is told of it,
+// A function given to an acceptor, or in a connection's options, throws once: the exception surfaces once, the client gets an error,
 // and the next client is served.
 
 import { once } from 'node:events'
@@ -15,7 +15,7 @@ t.setTimeout(120_000)
 
 const ERROR = new Error('thrown by the application')
 
-/** Throws when it is called first, and gives `otherwise` from then on. */
+/** Throws on the first call, and returns `otherwise` from then on. */
 function throwsOnce<T>(otherwise: T): () => T {
   let calls = 0
   return () => {
@@ -33,7 +33,7 @@ const later = <T>(run: () => T): (() => Promise<T>) => {
 interface Case {
   options?: () => AcceptorOptions
   handler?: () => () => unknown
-  /** What the first client gets: a status that refuses it, or the code of its end. */
+  /** The result for the first client: the status that refuses it, or its close code. */
   status?: number
   code?: number
 }

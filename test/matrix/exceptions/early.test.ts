@@ -1,5 +1,5 @@
-// Frames that arrive with the handshake, in one chunk or as the `head` of a request that Node has parsed: a listener that throws there is
-// like any other.
+// Frames that arrive with the handshake, in one chunk or as the `head` of a request that Node has parsed: a listener that throws there
+// has the same effect as at any other time.
 
 import t, { type Test } from 'tap'
 import { WebSocketStream } from '../../../lib/index.js'
@@ -13,7 +13,7 @@ t.setTimeout(120_000)
 
 const OPTIONS = { handshakeTimeout: 1000, closeTimeout: 1000 }
 const WAYS = ['http', 'server', 'client'] as const
-// the first is what the others are held against
+// the first is the reference for the others
 const EVENTS = ['nothing', 'request', 'open', 'message', 'ping'] as const
 
 type Way = (typeof WAYS)[number]
@@ -69,12 +69,12 @@ async function exercise(
   t.equal(record.closes.length, 1, 'one close event')
 }
 
-/** In a turn of its own: over a wire in memory, what a listener throws would come out of the write. */
+/** In its own turn: over a wire in memory, an exception of a listener would come out of the write. */
 function write(peer: RawPeer, ...parts: Buffer[]): void {
   setImmediate(() => peer.write(...parts))
 }
 
-/** What has not come by then never does. */
+/** Events that have not happened by then never will. */
 const soon = <T>(promise: Promise<T>): Promise<T | undefined> => within(8000, promise)
 
 async function nextOf(peer: RawPeer, opcode: number): Promise<WireFrame | undefined> {

@@ -1,5 +1,5 @@
-// An exception of a listener or callback is the application's: it surfaces once, whatever the event, the state of the connection, the wire and
-// the role; and the connection goes on as if nothing had been thrown, or ends with one 'close' on each side.
+// An exception of a listener or callback belongs to the application: it surfaces once, whatever the event, the state of the connection, the wire and
+// the role; and the connection continues as if nothing had been thrown, or ends with one 'close' on each side.
 
 import t, { type Test } from 'tap'
 import type { WebSocketOptions } from '../../../lib/index.js'
@@ -22,14 +22,14 @@ interface Case {
   reader?: Reader
   ending?: Ending
   role?: Role
-  /** More is sent than the wire takes. */
+  /** More data is sent than the wire takes. */
   floods?: true
 }
 
 const NOTHING = 'nothing'
 
 const CASES: readonly Case[] = [
-  // what the others are held against
+  // the reference for the others
   ...(['event', 'data', 'readable', 'streams', 'frames'] as const).map((reader): Case => ({ event: NOTHING, reader })),
   { event: 'request, undecided', state: 'connecting', role: 'server' },
   { event: 'request', role: 'server' },
@@ -76,9 +76,9 @@ const CASES: readonly Case[] = [
 
 interface Outcome {
   bomb: Bomb
-  /** What had come of the first messages before anything else was sent. */
+  /** The events of the first messages, before anything else was sent. */
   early: string[]
-  /** The connection was still open when it was to be ended. */
+  /** Whether the connection was still open when the test ended it. */
   wentOn: boolean
   uncaught: unknown[]
   subject: Record
@@ -116,7 +116,7 @@ async function converse(t: Test, wire: Wire, role: Role, { event, state = 'any',
   await rounds(wire)
   speakInOneChunk(peer, ['m3', 'm4'])
   await rounds(wire)
-  // what crosses our Close on its way arrives while this side is closing
+  // messages that cross our Close arrive while this side is closing
   const wentOn = subject.record.closes.length === 0 && subject.ws.readyState === 'open'
   subject.ping()
   speakInOneChunk(peer, ['m5', 'm6'])
@@ -137,7 +137,7 @@ function speakInOneChunk(peer: Subject, messages: string[]): void {
   for (const message of rest) peer.ws.text(message)
 }
 
-/** Until what is on its way has come. */
+/** Waits until data in flight has arrived. */
 const rounds = ({ name }: Wire): Promise<void> => settle(name.startsWith('in memory') ? 10 : 50)
 
 const MESSAGES = ['m0', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6']
@@ -162,13 +162,13 @@ function check(
   }
   t.same(subject.got, MESSAGES.slice(0, subject.got.length), 'messages come in order')
   if (ending === 'reset' || ending === 'refusal' || !wentOn) return
-  // what goes on does so in every way
+  // the data that continues to flow is the same in every case
   t.same(early, MESSAGES.slice(0, 3), 'what came in one chunk needs nothing else to come')
   t.same([subject.closes[0]?.code, peer.closes[0]?.code], [1000, 1000], 'the closing handshake is done')
   t.same(subject.got, MESSAGES, 'none is lost')
   const texts = peer.got.filter(text => text.length < 1000)
   t.same(texts, ['r0', 'r1', 'r2r3', 'r4'], 'nor of those to the peer')
-  // those that cross our Close are not answered (RFC 6455 §5.5.2)
+  // Pings that cross our Close are not answered (RFC 6455 §5.5.2)
   t.ok(peer.pinged.answered >= 2, `the peer's pings are answered: ${peer.pinged.answered}`)
 }
 

@@ -1,4 +1,4 @@
-// The side whose application throws, and its peer: what they listen to, what they send, what they have seen.
+// The side whose application throws, and its peer: their listeners, what they send, and what they have seen.
 
 import type { CloseInfo, WebSocketStream } from '../../../lib/index.js'
 import { whenClosed } from '../adapter.js'
@@ -16,7 +16,7 @@ export class Bomb {
     private readonly state: string
   ) {}
 
-  /** Called by every listener and callback when it has done its work. */
+  /** Called by every listener and callback after its work. */
   at(event: string, ws: WebSocketStream): void {
     if (this.thrown > 0 || event !== this.event || (this.state !== 'any' && ws.readyState !== this.state)) return
     this.thrown++
@@ -32,12 +32,12 @@ export class Record {
   readonly pings: string[] = []
   pongs = 0
   resolved = 0
-  /** Pings of this side: sent, answered, and not to be answered any more. */
+  /** Pings of this side: sent, answered, and no longer answerable. */
   readonly pinged = { sent: 0, answered: 0, given: 0 }
   readonly callbacks: string[] = []
 }
 
-/** Listens to everything, with a bomb in each listener. */
+/** Listens to everything; each listener may throw. */
 export class Subject {
   readonly record = new Record()
 
@@ -131,7 +131,7 @@ export class Subject {
     view.on('error', () => this.at('error of the view'))
   }
 
-  /** Sends some, by all the ways that call back. */
+  /** Sends messages in all ways that have a callback. */
   speak(): void {
     const { ws, reader } = this
     ws.text('r0')

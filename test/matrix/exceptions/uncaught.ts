@@ -1,10 +1,10 @@
-// Catches what nobody catches, while a test runs in which a listener throws.
+// Collects uncaught exceptions while a test runs in which a listener throws.
 
 export class Uncaught {
   readonly errors: unknown[] = []
 
   start(): void {
-    // in the place of any other handler, so that a test framework does not take the exception for its own
+    // replaces all other handlers, so that the test framework does not report the exception
     process.setUncaughtExceptionCaptureCallback(error => this.errors.push(error))
   }
 

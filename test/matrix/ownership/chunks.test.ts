@@ -1,5 +1,5 @@
-// What a wire brings is read and not touched, unless Node made it for this connection alone: chunks that are written into a wire in memory,
-// that a second listener of a socket sees too, or that came with the request, are afterwards what they were.
+// The library reads the chunks of a wire and does not change them, unless Node made them for this connection alone: chunks written into a wire in memory,
+// seen also by a second listener of a socket, or received with the request, are unchanged afterwards.
 
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
@@ -19,7 +19,7 @@ t.setTimeout(120_000)
 const WAYS = waysToReceive(member => member in WebSocketStream.prototype).filter(({ isBytes }) => isBytes !== true)
 const JOINS = ['attach', 'pipe'] as const
 
-/** Each size in a chunk of its own, and all small ones in one chunk. */
+/** Each size in its own chunk, and all small ones in one chunk. */
 function chunksFor(role: Role): Buffer[] {
   const masked = role === 'server'
   const frames = SIZES.map((size, i) => wireFrame(BINARY, payloadOf(i, size), { masked }))
@@ -27,7 +27,7 @@ function chunksFor(role: Role): Buffer[] {
 }
 const NUMBERS = [...SIZES.keys(), ...SIZES.slice(0, 6).keys()]
 
-/** Compares messages with those that the chunks hold, each chunk twice, and lets a keeper have their memory. */
+/** Compares messages with the content of the chunks, each chunk twice, and passes their memory to a keeper. */
 class Inspector implements Taker {
   readonly keeper = new Keeper()
   readonly wrong: string[] = []
@@ -87,7 +87,7 @@ for (const objectMode of [false, true]) {
   }
 }
 
-/** Listens to a socket beside the connection; gives what it has seen. */
+/** Listens to a socket beside the connection; returns what it has seen. */
 const BESIDE: Record<string, (socket: Duplex, see: (chunk: Buffer) => void, joinIt: () => void) => void> = {
   'a listener before the connection': (socket, see, joinIt) => {
     socket.on('data', see)
@@ -165,7 +165,7 @@ for (const join of JOINS) {
       near.pause()
       for (const chunk of chunks.toReversed()) near.unshift(chunk)
       const ws = isParsed ? WebSocketStream.http(parsedRequest()) : WebSocketStream.server()
-      // what comes before the connection is open is copied, and held
+      // data that arrives before the connection is open is copied, and held
       if (isParsed) ws.on('open', () => {}).accept()
       joinTo(ws, near, join)
       const [message] = (await once(ws, 'message')) as [Buffer]

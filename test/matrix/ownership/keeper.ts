@@ -1,18 +1,18 @@
-// What an application may do with memory that it got: keep it, change it, transfer it to another thread.
+// What an application may do with memory that it received: keep it, change it, transfer it to another thread.
 
 import { createHash } from 'node:crypto'
 
 const digest = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('base64')
 
 export class Keeper {
-  /** What could not be transferred, for a reason other than that Node refuses it. */
+  /** Errors of transfers, except Node's refusal. */
   readonly wrong: string[] = []
   transferred = 0
   refused = 0
   private readonly kept: { bytes: Uint8Array; digest: string }[] = []
   private count = 0
 
-  /** Does with each piece another of the three. */
+  /** Does the next of the three with each piece. */
   take(bytes: Uint8Array): void {
     const deed = this.count++ % 3
     if (deed === 0) this.kept.push({ bytes, digest: digest(bytes) })
@@ -20,7 +20,7 @@ export class Keeper {
     else this.transfer(bytes)
   }
 
-  /** How many of the pieces that were kept are no longer what they were. */
+  /** How many of the kept pieces have changed. */
   get changed(): number {
     return this.kept.filter(({ bytes, digest: before }) => digest(bytes) !== before).length
   }

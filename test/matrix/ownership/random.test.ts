@@ -1,4 +1,4 @@
-// 10,000 random messages over all wires at once, by every way to send, compared byte for byte where they arrive.
+// 10,000 random messages over all wires at once, sent in every way, compared byte for byte on arrival.
 
 import t, { type Test } from 'tap'
 import { permessageDeflate, type WebSocketOptions } from '../../../lib/index.js'

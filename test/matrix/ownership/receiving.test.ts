@@ -1,5 +1,5 @@
-// What the application gets is its own for good: by every way to receive, over every wire, in both roles, a third of it is kept, a third
-// changed and a third transferred, while another connection on a wire of the same kind goes on.
+// Received memory belongs to the application for good: for every way to receive, over every wire, in both roles, a third of it is kept, a third
+// changed and a third transferred, while another connection on a wire of the same kind continues.
 
 import t, { type Test } from 'tap'
 import { permessageDeflate, type WebSocketOptions, WebSocketStream } from '../../../lib/index.js'
@@ -20,7 +20,7 @@ const FORMS: readonly (readonly [name: string, options: WebSocketOptions])[] = [
 ]
 const ROUNDS = 3
 
-/** Compares messages with what was sent, before it lets the keeper have their memory. */
+/** Compares messages with what was sent, before the keeper gets their memory. */
 class Inspector implements Taker {
   readonly keeper = new Keeper()
   readonly wrong: string[] = []
@@ -34,7 +34,7 @@ class Inspector implements Taker {
     this.pieces.push(typeof piece === 'string' ? piece : Buffer.from(piece))
     if (typeof piece !== 'string') this.keeper.take(piece)
     if (!this.whole) return
-    // without borders between messages: they are where their sizes say
+    // no borders between messages: they are found by their sizes
     for (let size = this.sizes[this.count]; size !== undefined; size = this.sizes[this.count]) {
       const all = Buffer.concat(this.pieces as Buffer[])
       if (all.length < size) return
@@ -57,7 +57,7 @@ class Inspector implements Taker {
   }
 }
 
-/** Another connection, which must not notice anything. */
+/** Another connection, which must not be affected. */
 async function bystander(t: Test, wire: Wire): Promise<{ beat(): void; end(): Promise<void> }> {
   const { client, server } = await openOn(t, wire)
   const got: { client: string[]; server: string[] } = { client: [], server: [] }
@@ -80,7 +80,7 @@ async function bystander(t: Test, wire: Wire): Promise<{ beat(): void; end(): Pr
 
 async function sendAll(ws: WebSocketStream, inspector: Inspector, beat: () => void, textToo: boolean): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
-    // the largest once: it takes most of the time, and comes in pieces of all fates
+    // the largest only once: it takes most of the time, and its pieces are kept, changed and transferred
     for (const size of round === 0 ? SIZES : SIZES.slice(0, -1)) {
       const number = inspector.sizes.push(size) - 1
       const payload = payloadOf(number, size)
@@ -125,7 +125,7 @@ for (const wire of WIRES) {
     for (const role of ROLES) {
       for (const way of WAYS) {
         for (const [form, options] of FORMS) {
-          // what an extension made is not undone there
+          // changes by an extension are not undone there
           if (way.name === 'frames' && form === 'compressed') continue
           const name = `a ${role} receives by ${way.name}, ${form}`
           await t.test(name, { timeout: 60_000 }, t => exercise(t, wire, role, way, options))

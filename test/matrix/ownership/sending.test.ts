@@ -1,5 +1,5 @@
-// What the application gives is its own again when it is told so: one buffer is filled, sent, and filled again at once, by every way
-// to send, over every wire, by both roles. The peer reads slowly, and must see each message as it was when it was sent.
+// Memory given to the library belongs to the application again when it says so: one buffer is filled, sent, and filled again at once, in every way
+// to send, over every wire, in both roles. The peer reads slowly, and must see each message as it was when it was sent.
 
 import t, { type Test } from 'tap'
 import { permessageDeflate, type WebSocketOptions, WebSocketStream } from '../../../lib/index.js'
@@ -18,7 +18,7 @@ const FORMS: readonly (readonly [name: string, options: WebSocketOptions])[] = [
 const VIEWS = (Object.keys(WAYS) as View[]).filter(view => view !== 'bytes' || 'bytes' in WebSocketStream.prototype)
 /** Messages of each size, from one buffer. */
 const timesOf = (size: number): number => (size >= 65535 ? 2 : 3)
-/** Turns of the event loop that the reader takes for each message. */
+/** Turns of the event loop that the reader waits for each message. */
 const turnsOf = (size: number): number => (size >= 65535 ? 4 : 0)
 
 interface Sent {
@@ -28,7 +28,7 @@ interface Sent {
   size: number
 }
 
-/** What was sent and what came, compared as it comes. */
+/** Sent and received messages, compared on arrival. */
 class Ledger {
   readonly wrong: string[] = []
   private readonly expected: Sent[] = []
@@ -101,7 +101,7 @@ async function exercise(t: Test, wire: Wire, role: Role, view: View, options: We
   const reading = readSlowly(receiver, messages)
 
   const ways = WAYS[view]
-  // a Pong that waits gives way to the next one, so each is waited for
+  // a Pong that waits is replaced by the next one, so each is awaited
   const untilSeen = async (): Promise<void> => {
     while (!controls.isComplete && sender.readyState === 'open') await settle(1)
   }
@@ -122,7 +122,7 @@ for (const wire of WIRES) {
     for (const role of ROLES) {
       for (const view of VIEWS) {
         for (const [form, options] of FORMS) {
-          // extensions know nothing of frames that are written as they are
+          // extensions do not see frames that are written as they are
           if (view === 'frames' && form !== 'plain') continue
           const name = `a ${role} sends ${view === 'none' ? 'without a view' : `beside ${view}`}, ${form}`
           await t.test(name, { timeout: 60_000 }, t => exercise(t, wire, role, view, options))

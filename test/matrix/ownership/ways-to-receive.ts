@@ -1,9 +1,9 @@
-// Every way to receive. Each hands on the pieces of memory that the application gets, message by message.
+// Every way to receive. Each passes on the pieces of memory that the application gets, message by message.
 
 import type { WebSocketStream } from '../../../lib/index.js'
 import { bytesView } from '../adapter.js'
 
-/** What takes the pieces: bytes, or text; `end` after the last piece of each message. */
+/** Takes the pieces: bytes, or text; `end` after the last piece of each message. */
 export interface Taker {
   piece(piece: Buffer | string): void
   end(): void
@@ -11,7 +11,7 @@ export interface Taker {
 
 export interface WayToReceive {
   readonly name: string
-  /** Where there are no borders between messages, and no text. */
+  /** For a way without borders between messages, and without text. */
   readonly isBytes?: true
   read(ws: WebSocketStream, taker: Taker): unknown
 }

@@ -1,10 +1,10 @@
-// Every way to send. Each takes a buffer that is full, and resolves as soon as the application may fill it again.
+// Every way to send. Each takes a full buffer, and resolves as soon as the application may fill it again.
 
 import { Readable } from 'node:stream'
 import { prepareMessage, type WebSocketStream } from '../../../lib/index.js'
 import { bytesView, drained, send } from '../adapter.js'
 
-/** The view of the sender that a way goes through. */
+/** The sender's view that is used. */
 export type View = 'none' | 'messages' | 'streams' | 'frames' | 'bytes'
 
 export interface WayToSend {
@@ -26,7 +26,7 @@ async function sendAndDrain(ws: WebSocketStream, data: Parameters<typeof send>[1
   await drained(ws)
 }
 
-/** The buffer as something else on the same memory. */
+/** The buffer as another type on the same memory. */
 const dataView = ({ buffer, byteOffset, byteLength }: Buffer): DataView => new DataView(buffer, byteOffset, byteLength)
 
 /** Copies share no memory with the buffer, so these overwrite them as soon as they are free. */
@@ -66,7 +66,7 @@ const DIRECT: readonly WayToSend[] = [
     kind: 'text',
     send: (ws, buffer) => calledBack(callback => ws.text(buffer, callback))
   },
-  // what is prepared is a copy, and may change at once
+  // a prepared message is a copy, so the buffer may change at once
   { name: 'a prepared message', kind: 'binary', send: (ws, buffer) => void send(ws, prepareMessage(buffer)) },
   {
     name: 'createMessage, by pieces',
@@ -177,7 +177,7 @@ const BY_BYTES: readonly WayToSend[] = [
 /** The ways to send messages through each view, and those for control frames. */
 export const WAYS: Readonly<Record<View, { messages: readonly WayToSend[]; controls: readonly WayToSend[] }>> = {
   none: { messages: DIRECT, controls: CONTROLS },
-  // the view stands between: what goes past it waits behind it
+  // these bypass the view, but wait for what was written to it before
   messages: { messages: [...BY_MESSAGES, ...DIRECT], controls: CONTROLS },
   streams: { messages: [...BY_STREAMS, ...DIRECT], controls: CONTROLS },
   frames: { messages: BY_FRAMES, controls: [...FRAMES_CONTROLS, ...CONTROLS] },

@@ -1,4 +1,4 @@
-// Run as a process: one side of many connections, which the test has stall. Says how they fare.
+// Run as a process: one side of many connections, which the test stalls. Reports how they are.
 // Argument: its role.
 
 import { once } from 'node:events'
@@ -8,27 +8,27 @@ import { settle } from '../../websocket-stream/sides.js'
 import { type Counts, type Fates, TIMERS } from './timers.js'
 
 const isServer = process.argv[2] === 'server'
-/** Whether this side stalls, or answers one that does. */
+/** Whether this side stalls, or answers one that stalls. */
 let stalls = true
 
 type Kind = keyof Counts
 const KINDS: readonly Kind[] = ['keepalive', 'close', 'handshake']
 const kept: Record<Kind, WebSocketStream[]> = { keepalive: [], close: [], handshake: [] }
 const faults: string[] = []
-/** What lets the handshakes go on that wait for this side. */
+/** Lets the handshakes continue that wait for this side. */
 const begins: (() => void)[] = []
 
 const say = (kind: string, ...rest: unknown[]): Promise<void> =>
   new Promise(resolve => process.send!([kind, ...rest], () => resolve()))
 
-/** Forgets the connections of the test before. */
+/** Forgets the connections of the last test. */
 function begin(duty: boolean): void {
   stalls = duty
   for (const kind of KINDS) for (const ws of kept[kind].splice(0)) ws.destroy()
   begins.length = faults.length = 0
 }
 
-/** Only who is to stall is impatient; who answers has all the time that it takes. */
+/** Only the side that stalls has timeouts; the other one has all the time that it needs. */
 function optionsFor(kind: Kind): WebSocketOptions {
   if (!stalls) return { handshakeTimeout: 60_000, closeTimeout: 60_000 }
   const { interval, timeout } = TIMERS
@@ -51,7 +51,7 @@ function make(kind: Kind): WebSocketStream {
   return ws
 }
 
-/** Both ways to join in turn. */
+/** Alternates between both ways to join. */
 function join(ws: WebSocketStream, socket: Socket, number: number): void {
   if (number % 2 === 0) ws.attach(socket)
   else
@@ -72,7 +72,7 @@ async function listen(kind: Kind): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-/** A client's connections of one kind; a handshake whose server is to stall is not begun. */
+/** A client's connections of one kind; if the server stalls, the handshake does not begin. */
 async function dial(kind: Kind, port: number, count: number): Promise<void> {
   const dialled = Array.from({ length: count }, async (_, i) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
@@ -91,7 +91,7 @@ function stall(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
 }
 
-/** Stalls with pings and Closes on their way, and then sees what has become of all connections. */
+/** Stalls with pings and Closes in flight, and then checks all connections. */
 async function stallAndSurvive(milliseconds: number): Promise<void> {
   for (const ws of kept.close) ws.close()
   await settle(2)
@@ -100,7 +100,7 @@ async function stallAndSurvive(milliseconds: number): Promise<void> {
   const ended = Promise.all(kept.close.map(ws => ws.whenClosed()))
   const opened = Promise.allSettled(kept.handshake.map(ws => ws.opened))
   const [closes, handshakes] = await Promise.all([ended, opened])
-  // keepalive has had its say twice
+  // keepalive has had time to act twice
   await new Promise(resolve => setTimeout(resolve, 2 * TIMERS.interval))
   const fates: Fates = {
     keepalive: kept.keepalive.filter(ws => ws.readyState === 'open').length,

@@ -1,5 +1,5 @@
-// 200 connections between two processes. One stalls for 2 s, longer than keepalive, handshakeTimeout and closeTimeout allow, and the answers
-// to its pings, requests and Closes arrive meanwhile: no connection is given up.
+// 200 connections between two processes. One blocks for 2 s, longer than keepalive, handshakeTimeout and closeTimeout allow, and the answers
+// to its pings, requests and Closes arrive in that time: no connection is given up.
 
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -17,7 +17,7 @@ const sides = { server, client }
 const ports = await server.hear('ports')
 await client.hear('here')
 
-/** New connections; says which side is to stall, and which to answer. */
+/** New connections; says which side stalls, and which answers. */
 async function start(counts: Counts, stalls: Record<Role, boolean>): Promise<void> {
   for (const role of ROLES) {
     sides[role].process.send(['begin', stalls[role]])
@@ -27,7 +27,7 @@ async function start(counts: Counts, stalls: Record<Role, boolean>): Promise<voi
   await client.hear('dialled')
 }
 
-/** Until all connections, and all handshakes that wait, have come to a side. */
+/** Waits until all connections, and all handshakes that wait, have reached a side. */
 async function meetAll(child: Child, counts: Counts, waiting: number): Promise<void> {
   for (;;) {
     child.process.send(['count'])
@@ -51,7 +51,7 @@ for (const role of ROLES) {
     await meetAll(sides.server, counts, role === 'server' ? 0 : counts.handshake)
     sides[other].process.send(['answer', 600])
     await sides[other].hear('answers late')
-    // a ping is on its way on each
+    // a ping is in flight on each
     await pause(300)
     sides[role].process.send(['stall', STALL])
     survived(t, await sides[role].hear('fates'), counts)
@@ -63,7 +63,7 @@ for (const role of ROLES) {
     await meetAll(sides.server, counts, 0)
     sides[role].process.send(['stall', STALL])
     await sides[role].hear('stalls')
-    // the first is awake, and has answered, before the second looks
+    // the first is awake, and has answered, before the second checks
     await pause(400)
     sides[other].process.send(['stall', STALL])
     const fates = await Promise.all([sides[role].hear('fates'), sides[other].hear('fates')])

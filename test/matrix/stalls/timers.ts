@@ -1,6 +1,6 @@
-// What the test and its processes have agreed on.
+// Constants and types that the test and its processes share.
 
-/** Milliseconds: of keepalive, and of all timeouts; each shorter than the stall. */
+/** Milliseconds for keepalive and all timeouts; each shorter than the stall. */
 export const TIMERS = { interval: 200, timeout: 1500 }
 export const STALL = 2000
 
@@ -11,7 +11,7 @@ export interface Counts {
   handshake: number
 }
 
-/** How many of them are as they should be after a stall, and what went wrong. */
+/** How many of them are unharmed after a stall, and what went wrong with the others. */
 export interface Fates extends Counts {
   faults: string[]
 }

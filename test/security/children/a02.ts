@@ -1,4 +1,4 @@
-// Run as a process: what 128 MiB cost that came as a small compressed message, with a limit and without.
+// Run as a process: the cost of 128 MiB that arrive as a small compressed message, with a limit and without.
 
 import { permessageDeflate } from '../../../lib/index.js'
 import { BINARY } from '../../support/raw-peer.js'

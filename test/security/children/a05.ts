@@ -1,4 +1,4 @@
-// Run as a process: by how much longer the library needs for lists in header fields that are so many times as long.
+// Run as a process: how much longer the library takes for lists in header fields that are several times as long.
 
 import { WebSocketStream } from '../../../lib/index.js'
 import { requestWith } from '../support.js'

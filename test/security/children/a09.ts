@@ -1,4 +1,4 @@
-// Run as a process: what frames cost that declare a gigabyte and hold ten bytes, and what room for a quarter of one costs.
+// Run as a process: the memory for frames that announce a gigabyte and have ten bytes, compared with that for a quarter of one.
 
 import { BINARY } from '../../support/raw-peer.js'
 import { MIB, meet, turn, WAYS } from '../support.js'

@@ -1,4 +1,4 @@
-// Run as a process: how many bytes are held for each byte on the wire, while a message has no end.
+// Run as a process: bytes of memory for each byte on the wire, in a message that does not end.
 
 import { WebSocketStream } from '../../../lib/index.js'
 import { BINARY, TEXT, wireFrame } from '../../support/raw-peer.js'

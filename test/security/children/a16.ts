@@ -1,4 +1,4 @@
-// Run as a process: by how much longer a head takes, a byte at a time, that is so many times as long.
+// Run as a process: how much longer a head takes, fed byte by byte, that is several times as long.
 
 import { ProxyTunnel, WebSocketStream } from '../../../lib/index.js'
 import { growth, say } from './measure.js'
@@ -24,7 +24,7 @@ const READERS: Record<string, () => Reader> = {
 }
 
 function start<R extends Reader>(reader: R, line: string): R {
-  // a client begins with the next turn
+  // a client sends its request in the next turn
   setImmediate(() => reader.write(Buffer.from(line)))
   return reader
 }
@@ -37,7 +37,7 @@ async function drip(make: () => Reader, text: string): Promise<void> {
   reader.destroy()
 }
 
-// what the time would be if all that had come, or a sixteenth of it, were looked at again for each byte
+// the time if all bytes so far, or a sixteenth of them, were read again for each byte
 function search(text: string): void {
   const bytes = Buffer.from(text)
   let ends = 0

@@ -1,4 +1,4 @@
-// Run as a process: how many different masks there are in a hundred frames, where sources of random numbers are none.
+// Run as a process: the number of different masks in a hundred frames, with sources of random numbers replaced by constants.
 
 import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
@@ -28,7 +28,7 @@ const withoutMathRandom = await masks()
 Math.random = random
 Object.assign(crypto, WITHOUT)
 syncBuiltinESMExports()
-// what there is in store is used up first
+// masks generated before are used up first
 let withoutCrypto = 0
 for (let i = 0; i < 100 && withoutCrypto !== 1; i++) withoutCrypto = await masks()
 say({ usual, withoutMathRandom, withoutCrypto })

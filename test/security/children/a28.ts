@@ -1,4 +1,4 @@
-// Run as a process: connections without any listener whose peers break the rules, and what was thrown where nobody could catch it.
+// Run as a process: connections without listeners whose peers break the rules, and the uncaught exceptions.
 
 import { Duplex } from 'node:stream'
 import { CLOSE, type RawPeer, TEXT } from '../../support/raw-peer.js'

@@ -1,4 +1,4 @@
-// Run as a process: what hundreds of small messages keep alive, each of which came in a chunk of 64 KiB.
+// Run as a process: the memory that hundreds of small messages keep alive, each of which came in a chunk of 64 KiB.
 
 import type { WebSocketStream } from '../../../lib/index.js'
 import { answerHead, BINARY, PING, type RawPeer, TEXT, wireFrame } from '../../support/raw-peer.js'

@@ -1,4 +1,4 @@
-// Run as a process: what is left of connections that were destroyed with data in flight, by their number.
+// Run as a process: the memory that is left of connections that were destroyed with data in flight, by their number.
 
 import { WebSocketStream } from '../../../lib/index.js'
 import { pair } from '../../support/pair.js'

@@ -1,8 +1,8 @@
-// For the processes that measure: processor time and memory by what was done, and one line of JSON at the end.
+// For the processes that measure: CPU time and memory of a piece of code, and the results as one line of JSON.
 
 import { collectGarbage } from '../../protocol/memory.js'
 
-/** A test whose process ends by itself. */
+/** The part of a tap test that such a process needs; it ends by itself. */
 export const nobody = {
   teardown: () => {},
   pass: () => {},
@@ -14,7 +14,7 @@ export function say(result: unknown): void {
   process.exit()
 }
 
-/** Microseconds of processor time that `run` takes at best: whatever else happens on the machine adds to it. */
+/** Microseconds of CPU time of the fastest run, since other processes slow down the others. */
 export async function cost(run: () => unknown, times = 5): Promise<number> {
   let least = Number.POSITIVE_INFINITY
   for (let i = 0; i < times; i++) {
@@ -26,23 +26,23 @@ export async function cost(run: () => unknown, times = 5): Promise<number> {
   return least
 }
 
-/** How many times as much an input costs that is `factor` times as long; the same as `factor` where cost is linear. */
+/** How many times longer an input takes that is `factor` times as long; about `factor` if the cost is linear. */
 export async function growth(run: (size: number) => unknown, size: number, factor: number): Promise<number> {
-  // compiled, and with the heap that it needs
+  // compiled, and with a heap that has grown
   await run(size * factor)
   const small = await cost(() => run(size))
   const large = await cost(() => run(size * factor), 3)
   return large / Math.max(small, 1)
 }
 
-/** Bytes by which this process was larger than ever before while `run` went on. */
+/** Bytes by which the peak size of this process grew while `run` was running. */
 export async function peak(run: () => unknown): Promise<number> {
   const before = process.resourceUsage().maxRSS
   await run()
   return (process.resourceUsage().maxRSS - before) * 1024
 }
 
-/** Bytes on and off the heap that are in use after `run`, more than before it; what it answers is kept until then. */
+/** Bytes on and off the heap in use after `run`, minus those before; its result is kept alive until then. */
 export async function kept(run: () => unknown): Promise<number> {
   const before = await used()
   const result = [await run()]

@@ -1,4 +1,4 @@
-// What a WebSocketStream gives and takes: its members, its events, its options. Only types are looked at: nothing here runs.
+// The members, events and options of a WebSocketStream. Only the types are checked: nothing here runs.
 
 import type { IncomingMessage } from 'node:http'
 import {
@@ -32,7 +32,7 @@ export function making(request: IncomingMessage, head: Buffer): void {
   WebSocketStream.server()
   WebSocketStream.client('ws://127.0.0.1/')
   WebSocketStream.client(new URL('ws://127.0.0.1/'), { version: 8 })
-  // @ts-expect-error it is made by http, server or client
+  // @ts-expect-error made by http, server or client only
   new WebSocketStream()
   // @ts-expect-error the URL is missing
   WebSocketStream.client()
@@ -90,11 +90,11 @@ export async function members(ws: WebSocketStream): Promise<void> {
   ws.close('1000')
   // @ts-expect-error a payload is text or bytes
   ws.ping(5)
-  // @ts-expect-error it is read only
+  // @ts-expect-error it is read-only
   ws.protocol = 'chat'
   // @ts-expect-error a refusal has a status
   ws.reject()
-  // @ts-expect-error what is inside is nobody's business
+  // @ts-expect-error internals are hidden
   void ws.pipeline
   void version
 }
@@ -137,7 +137,7 @@ export function options(signal: AbortSignal): WebSocketOptions[] {
     { keepalive: {} },
     // @ts-expect-error one origin is a string
     { origin: ['http://a'] },
-    // @ts-expect-error a chooser says which
+    // @ts-expect-error the function returns a subprotocol
     { protocols: () => 5 }
   ]
 }

@@ -1,4 +1,4 @@
-// Errors and the constants of the protocol. Only types are looked at: nothing here runs.
+// Errors and the constants of the protocol. Only the types are checked: nothing here runs.
 
 import {
   CloseCode,
@@ -27,7 +27,7 @@ export function errors(error: unknown): void {
     if (error.code === 'WS_ERR_INVALID_UTF8') console.log(error.message)
     // @ts-expect-error no such code
     if (error.code === 'WS_ERR_NO_SUCH') console.log(error.message)
-    // @ts-expect-error it is read only
+    // @ts-expect-error it is read-only
     error.code = 'WS_ERR_ABORTED'
     void plain
   }

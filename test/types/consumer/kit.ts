@@ -1,4 +1,4 @@
-// What jsonMessages and reconnect infer, and that their mistakes are errors. Only types are looked at: nothing here runs.
+// The types that jsonMessages and reconnect infer, and that mistakes are errors. Only the types are checked: nothing here runs.
 
 import { pipeline } from 'node:stream/promises'
 import {
@@ -21,7 +21,7 @@ interface Answer {
   result: number
 }
 
-/** What libraries of schemas have. */
+/** The interface of schema libraries. */
 interface Schema<T> {
   parse(value: unknown): T
   parseAsync(value: unknown): Promise<T>
@@ -40,9 +40,9 @@ export async function json(ws: WebSocketStream, schema: Schema<Request>): Promis
   const both = jsonMessages<Request, Answer>(ws, { validate: schema.parse })
   for await (const { method } of both) {
     both.write({ result: method.length }, error => same<typeof error, Error | null | undefined>(true))
-    // @ts-expect-error not what goes out
+    // @ts-expect-error not an outgoing value
     both.write({ method })
-    // @ts-expect-error nor at the end
+    // @ts-expect-error neither at the end
     both.end({ method })
   }
   both.end({ result: 1 })
@@ -53,7 +53,7 @@ export async function json(ws: WebSocketStream, schema: Schema<Request>): Promis
     }
   })
 
-  // without validate, values are what JSON.parse gives
+  // without validate, values have the type of JSON.parse
   const any = jsonMessages(ws)
   for await (const value of any) same<typeof value, any>(true)
   any.write({ whatever: [1, null] })
@@ -86,6 +86,6 @@ export async function again(signal: AbortSignal): Promise<void> {
   if (done !== true) same<typeof value, WebSocketStream>(true)
   // @ts-expect-error no such option
   reconnect('ws://localhost/', { maxRetries: 5 })
-  // @ts-expect-error a number is no URL
+  // @ts-expect-error a number is not a URL
   reconnect(() => 5)
 }

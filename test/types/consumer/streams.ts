@@ -1,4 +1,4 @@
-// Node's own stream functions take what this library makes, without casts. Only types are looked at: nothing here runs.
+// Node's own stream functions accept the streams of this library without casts. Only the types are checked: nothing here runs.
 
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
@@ -23,7 +23,7 @@ export async function wires(socket: Socket, ws: WebSocketStream): Promise<void> 
   finished(ws, () => {})
   const chunk: Buffer | string = await Readable.from(ws).read()
   await once(ws, 'open')
-  // @ts-expect-error a wire is a stream of Node's
+  // @ts-expect-error a wire is a Node stream
   ws.attach(new TransformStream())
   void [readWrite, wire, attached, chunk]
 }

@@ -1,4 +1,4 @@
-// What views give and take, exactly, and that their mistakes are errors. Only types are looked at: nothing here runs.
+// The exact types of what views read and write, and that mistakes are errors. Only the types are checked: nothing here runs.
 
 import { finished, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -27,9 +27,9 @@ export async function messages(ws: WebSocketStream): Promise<void> {
   ws.messages.write('text', error => same<typeof error, Error | null | undefined>(true))
   ws.messages.write(prepareMessage('text'))
   ws.messages.end(Buffer.from('binary'))
-  // @ts-expect-error a number is no message
+  // @ts-expect-error a number is not a message
   ws.messages.write(5)
-  // @ts-expect-error an object is no message
+  // @ts-expect-error an object is not a message
   ws.messages.end({ text: 'text' })
   // @ts-expect-error a message may be binary
   ws.messages.on('data', (message: string) => console.log(message))
@@ -47,7 +47,7 @@ export async function streams(ws: WebSocketStream): Promise<void> {
   ws.streams.on('data', stream => same<typeof stream, MessageStream>(true))
   ws.streams.write(Readable.from(['one', 'two']))
   ws.streams.write('whole')
-  // @ts-expect-error a number is no message
+  // @ts-expect-error a number is not a message
   ws.streams.write(5)
   await pipeline(ws.streams, ws.streams)
 }
@@ -58,7 +58,7 @@ export async function frames(ws: WebSocketStream, other: WebSocketStream): Promi
   await Promise.all([pipeline(ws.frames, other.frames), pipeline(other.frames, ws.frames)])
   ws.frames.pipe(other.frames).on('data', frame => same<typeof frame, Frame>(true))
   ws.frames.write({ opcode: Opcode.Text, payload: 'part', fin: false })
-  // Node's types take for a stream only what text can be written to
+  // Node's types accept as a stream only what takes text
   const writable: NodeJS.WritableStream = ws.frames
   void writable
 }
@@ -73,12 +73,12 @@ export async function pieces(ws: WebSocketStream, source: Readable): Promise<voi
   ws.createMessage('json')
   ws.send('text')
   ws.send(new Blob(['bytes']))
-  // @ts-expect-error a number is no message
+  // @ts-expect-error a number is not a message
   ws.send(5)
 }
 
 export function listeners(ws: WebSocketStream): void {
-  // @ts-expect-error not what it carries
+  // @ts-expect-error not the type of its values
   ws.on('close', (code: number) => console.log(code))
   // @ts-expect-error a message may be binary
   ws.once('message', (message: string) => console.log(message))

@@ -1,5 +1,5 @@
-// The entry that stands in the place of `ws`, held against its types: what is written for the one compiles with the other. Only types are
-// looked at: nothing here runs.
+// The entry that replaces `ws`, compared with its types: code for one compiles with the other. Only the types are
+// checked: nothing here runs.
 
 import { createServer, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -30,7 +30,7 @@ function program(WebSocket: typeof Theirs.WebSocket, WebSocketServer: typeof The
   server.close(error => error)
 }
 
-/** Each member that @types/ws has is there, with a type that fits. */
+/** Each member of @types/ws exists, with a compatible type. */
 type Fits<T, U> = { [K in keyof T]: K extends keyof U ? (U[K] extends T[K] ? true : K) : K }[keyof T]
 type Members = Omit<
   Theirs.WebSocket,
@@ -51,7 +51,7 @@ export const deflate: Options<Required<Theirs.PerMessageDeflateOptions>> = {} as
   Required<entry.PerMessageDeflateOptions>
 >
 
-/** What programs do with the default export, as a value and as a type; they keep connections in maps, and echo. */
+/** What programs do with the default export, as a value and as a type: keep connections in maps, echo. */
 export function common(): Ours.RawData[] {
   const all = new Map<string, Ours>()
   const server: Ours.Server = new Ours.Server({ noServer: true })

@@ -43,7 +43,7 @@ public class Peer {
       this(null);
     }
 
-    /** A client knows its path, and a server is told. */
+    /** A client knows its path, and a server gets it from the request. */
     Echo(String path) {
       this.path = path;
     }
@@ -137,7 +137,7 @@ public class Peer {
     tomcat.setPort(0);
     tomcat.getConnector().setProperty("address", "127.0.0.1");
     Context context = tomcat.addContext("", null);
-    // the filter of its WebSocket container sees a request only where some servlet would take it
+    // the filter of the WebSocket container gets a request only if a servlet could take it
     Tomcat.addServlet(context, "default", new DefaultServlet());
     context.addServletMappingDecoded("/", "default");
     context.addServletContainerInitializer(new WsSci(), null);

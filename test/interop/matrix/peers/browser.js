@@ -1,4 +1,4 @@
-// A browser as a client: starts it without a window on a page that connects, and passes on what the page tells by HTTP.
+// A browser as a client: starts it headless on a page that connects, and prints what the page reports by HTTP.
 //
 //   node browser.js chromium /usr/bin/chromium connect URL...
 
@@ -52,7 +52,7 @@ await once(server, 'listening')
 const [version] = /\d[\d.]+/.exec(execFileSync(command, ['--version'], { encoding: 'utf8' }))
 tell({ version })
 
-// a group of its own, so that its helpers go with it
+// in its own process group, so that its helpers end with it
 const child = spawn(command, ARGUMENTS[kind](`http://127.0.0.1:${server.address().port}/`), {
   stdio: ['ignore', 'ignore', 'ignore'],
   detached: true,
@@ -66,7 +66,7 @@ async function leave() {
   try {
     process.kill(-child.pid, 'SIGKILL')
   } catch {
-    // it has left by itself
+    // it has already ended
   }
   await gone
   rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })

@@ -1,17 +1,17 @@
-// What a peer written in JavaScript does with what comes, whatever its implementation: echoes, and obeys. Knows neither Node nor a page.
+// What a peer written in JavaScript does with input, for any implementation: echoes, and obeys. Knows neither Node nor a page.
 
 export const OFFERED = ['first.choice', 'second.choice']
 export const PROTOCOL = 'second.choice'
 
-/** The subprotocol that a server chooses, of those that a client offers. */
+/** The subprotocol that a server chooses from those of a client. */
 export function choose(offered) {
   return [...offered].includes(PROTOCOL) ? PROTOCOL : undefined
 }
 
 /**
  * One connection of a peer.
- * @param {object} can - `send(message)`; and where there is a way to: `sendPieces(pieces, isText)`, `ping(payload)`, `close(code, reason)`
- * @returns what its messages and pongs are given to
+ * @param {object} can - `send(message)`; and if supported `sendPieces(pieces, isText)`, `ping(payload)`, `close(code, reason)`
+ * @returns the consumer of its messages and pongs
  */
 export function echo(can) {
   let inPieces = false
@@ -37,7 +37,7 @@ export function echo(can) {
   }
 }
 
-/** Three pieces, of bytes in any case, and cut with no regard to characters. */
+/** Three pieces, always of bytes, split even within characters. */
 function pieces(message) {
   const bytes = typeof message === 'string' ? new TextEncoder().encode(message) : message
   const third = Math.floor(bytes.length / 3)

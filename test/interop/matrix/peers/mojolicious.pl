@@ -18,7 +18,7 @@ $| = 1;
 
 sub tell_line ($line) { print encode_json($line), "\n" }
 
-# Bytes as they came: text is not decoded on its way back.
+# Raw bytes: text is not decoded before it is echoed.
 sub obey ($tx, $state, $kind, $bytes) {
   if ($kind ne 'text' || $bytes !~ /^interop:(\w+) ?(.*)$/s) {
     return $tx->send({$kind => $bytes}) unless delete $state->{in_pieces};
@@ -91,7 +91,7 @@ sub connect_to ($url) {
   $over->wait;
 }
 
-# a peer does not outlive whoever started it
+# a peer ends with the process that started it
 my $stdin = Mojo::IOLoop::Stream->new(\*STDIN)->timeout(0);
 $stdin->on(close => sub { exit 0 });
 Mojo::IOLoop->stream($stdin);

@@ -1,15 +1,15 @@
-// The frame of a peer's program for Node, Bun and Deno: arguments in, lines of JSON out.
+// The main program of a peer for Node, Bun and Deno: arguments in, lines of JSON out.
 
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
 
-// packages that are no dependencies of this project lie in a folder of their own
+// packages that are not dependencies of this project are in another folder
 const folder = process.env.INTEROP_PACKAGES
 export const require = createRequire(folder === undefined ? import.meta.url : join(folder, 'any.js'))
 
-/** The version of a package that is installed, whatever it exports. */
+/** The version of an installed package, whatever it exports. */
 export function versionOf(name) {
   const found = require.resolve.paths(name).flatMap(path => {
     try {
@@ -31,7 +31,7 @@ export function tell(line) {
  * @param {object} roles - `serve()` resolves with its port; `connect(url)` resolves when that connection is over
  */
 export async function run(version, { serve, connect }) {
-  // a peer does not outlive whoever started it
+  // a peer ends with the process that started it
   process.stdin.on('end', () => process.exit()).resume()
   const [role, ...urls] = process.argv.slice(2)
   if (role === 'serve') {

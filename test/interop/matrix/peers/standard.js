@@ -3,8 +3,8 @@
 import { echo, OFFERED } from './echo.js'
 
 /**
- * Connects, echoes, and tells how it ended.
- * @param {function(WebSocket, string): void} ping - sends one, where there is a way to
+ * Connects, echoes, and reports how the connection ended.
+ * @param {function(WebSocket, string): void} ping - sends one, if that is possible
  */
 export function connect(Socket, url, tell, ping) {
   const socket = new Socket(url, OFFERED)

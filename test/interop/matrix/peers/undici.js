@@ -1,4 +1,4 @@
-// The WebSocket of undici, which is Node's own, as a client. Its pings go by a function and a diagnostics channel of its own.
+// The WebSocket of undici, which is Node's own, as a client. It pings through a function and a diagnostics channel.
 
 import diagnostics from 'node:diagnostics_channel'
 import { require, run, tell, versionOf } from './program.js'

@@ -20,7 +20,7 @@ function talk(driver, socket, path) {
   driver.on('error', () => {})
   const closed = new Promise(resolve => {
     driver.on('close', ({ code, reason }) => {
-      // it leaves the end of the wire to whoever has the socket
+      // it leaves ending the wire to the owner of the socket
       socket.end()
       tell({ path, protocol: driver.protocol, code, reason })
       resolve()

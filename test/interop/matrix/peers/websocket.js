@@ -16,7 +16,7 @@ function talk(connection, path) {
   const peer = echo({
     send,
     sendPieces(pieces, isText) {
-      // it cuts by itself, at a size that is read for each message
+      // it splits messages itself, at a size that it reads for each message
       Object.assign(connection.config, { fragmentOutgoingMessages: true, fragmentationThreshold: pieces[0].length })
       const whole = Buffer.concat(pieces)
       send(isText ? whole.toString() : whole, isText)
@@ -50,7 +50,7 @@ await run(versionOf('websocket'), {
   connect(url) {
     const client = new Client(limits)
     client.connect(url, OFFERED)
-    // at once: the first frame may stand right behind the handshake
+    // at once: the first frame may follow directly after the handshake
     return new Promise(resolve => client.on('connect', connection => resolve(talk(connection, new URL(url).pathname))))
   }
 })

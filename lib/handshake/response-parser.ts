@@ -8,7 +8,7 @@ import { type HeadLimits, HeadParser, RESPONSE, type ResponseHead } from './head
 /** All interim responses together may be as large as this many heads; their number does not matter. */
 const MOST_HEADS = 16
 
-export class AnswerParser {
+export class ResponseParser {
   readonly #parser: HeadParser<ResponseHead>
   /** Bytes that interim responses may still take. */
   #left: number

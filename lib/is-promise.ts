@@ -1,0 +1,5 @@
+// Whether a function of the application returned a promise, of whatever kind.
+
+export function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
+}
