@@ -12,10 +12,10 @@ const run = promisify(execFile)
 /** A process that `perf` is to see the JavaScript of is started with this. */
 export const FLAGS = ['--perf-basic-prof', '--no-logfile-per-isolate', '--logfile=/tmp/perf-%p.log']
 
-/** Whether `perf` is here, and may look at other processes. */
+/** Whether `perf` is here, and may look at other processes and into the kernel. */
 export function hasPerf() {
   try {
-    execFileSync('perf', ['stat', '-e', 'cpu-clock', 'true'], { stdio: 'ignore' })
+    execFileSync('perf', ['stat', '-e', 'cpu-clock:k', 'true'], { stdio: 'ignore' })
     return true
   } catch {
     return false

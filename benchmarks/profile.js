@@ -67,13 +67,19 @@ async function turn(server, load, request) {
   const [usageAfter, markAfter] = await look()
   await load.ask({ do: 'finish' })
   const micros = (usageAfter.cpu - usage.cpu) / (markAfter.messages - mark.messages)
-  return { micros, parts: sharesOfStacks(await sampled) }
+  const parts = sharesOfStacks(await sampled)
+  // no echo is without it
+  if (parts['write(2)'] === 0) throw new Error('perf shows no names of the kernel: sysctl kernel.kptr_restrict=0')
+  return { micros, parts }
 }
 
 const HEAD = ['case', 'server', 'µs of CPU', ...Object.keys(PARTS)]
 
 async function tableOfCases() {
-  if (!hasPerf()) throw new Error('perf is not here, or may not look at processes: apt-get install linux-perf, as root')
+  if (!hasPerf())
+    throw new Error(
+      'perf is not here, or may not look into the kernel: apt-get install linux-perf, and run this as root'
+    )
   const load = child('load', './workers/load.js')
   const servers = await startAll(SERVERS, { flags: FLAGS })
   const lines = [`| ${HEAD.join(' | ')} |`, `|---|---|${'--:|'.repeat(HEAD.length - 2)}`]

@@ -22,10 +22,7 @@ const LAYERS: Record<string, Layer> = {
   // functions that Node and browsers implement differently
   runtime: {
     knows: [],
-    uses: [
-      ...['node:async_hooks', 'node:buffer', 'node:crypto', 'node:module', 'node:process', 'node:timers'],
-      ...['buffer/index.js', 'process/browser.js']
-    ]
+    uses: [...['node:async_hooks', 'node:buffer'], ...['buffer/index.js', 'process/browser.js']]
   },
   errors: { knows: ['runtime/node'] },
   checks: { knows: [] },
@@ -60,12 +57,13 @@ const LAYERS: Record<string, Layer> = {
   'pending-pings': { knows: ['runtime/node', 'deferred', 'errors'] },
   pings: { knows: ['runtime/node', 'keepalive', 'pending-pings', 'protocol'] },
   'connection-phase': { knows: [] },
+  'closing-facts': { knows: ['errors', 'protocol'], types: ['runtime/node'] },
   connection: {
-    knows: ['errors', 'protocol', 'patient-timer', 'pings', 'connection-phase'],
+    knows: ['errors', 'protocol', 'patient-timer', 'pings', 'connection-phase', 'closing-facts'],
     types: ['runtime/node', 'options']
   },
   'event-hints': { knows: ['runtime/node', 'checks'] },
-  events: { knows: [], types: ['connection', 'handshake', 'options', 'protocol'] },
+  events: { knows: [], types: ['closing-facts', 'connection', 'handshake', 'options', 'protocol'] },
   'typed-duplex': { knows: [], types: ['events', 'streams'] },
   'hand-over': { knows: [], types: ['streams'] },
   'received-request': { knows: ['runtime/node', 'errors', 'streams', 'handshake'], types: ['options', 'stages'] },
@@ -88,7 +86,7 @@ const LAYERS: Record<string, Layer> = {
   emitting: { knows: ['surfacing', 'streams'], uses: ['node:events'] },
   lifecycle: {
     knows: ['runtime/node', 'deferred', 'diagnostics', 'emitting', 'protocol'],
-    types: ['errors', 'connection', 'handshake', 'options', 'stats']
+    types: ['errors', 'closing-facts', 'connection', 'handshake', 'options', 'stats']
   },
   pipeline: {
     knows: ['stages'],
@@ -111,7 +109,7 @@ const LAYERS: Record<string, Layer> = {
       ...['runtime/node', 'surfacing', 'abort-signals', 'errors', 'connection', 'lifecycle', 'pipeline', 'outbound'],
       ...['handshake-phase', 'inbound', 'wires']
     ],
-    types: ['drivers', 'emitting', 'handshake', 'options', 'protocol', 'stages', 'stats', 'views']
+    types: ['closing-facts', 'drivers', 'emitting', 'handshake', 'options', 'protocol', 'stages', 'stats', 'views']
   },
   'wire-stream': {
     knows: [
@@ -127,7 +125,16 @@ const LAYERS: Record<string, Layer> = {
   },
   'websocket-stream': {
     knows: ['runtime/node', 'errors', 'options', 'protocol', 'drivers', 'wires', 'endpoint', 'messaging-stream'],
-    types: ['handshake', 'extensions', 'connection', 'connection-phase', 'stats', 'hand-over', 'streams'],
+    types: [
+      'handshake',
+      'extensions',
+      'closing-facts',
+      'connection',
+      'connection-phase',
+      'stats',
+      'hand-over',
+      'streams'
+    ],
     uses: ['node:http2', 'node:stream']
   },
   'json-messages': { knows: ['surfacing', 'checks', 'endpoint', 'views', 'websocket-stream'], types: ['errors'] },
@@ -152,7 +159,7 @@ const LAYERS: Record<string, Layer> = {
       'wires',
       'websocket-stream'
     ],
-    types: ['connection', 'views'],
+    types: ['closing-facts', 'connection', 'views'],
     uses: [
       'node:net',
       'node:tls',
@@ -167,12 +174,21 @@ const LAYERS: Record<string, Layer> = {
   // everything public, from any layer: in every environment, and on Node
   browser: {
     knows: ['errors', 'options', 'protocol', 'handshake', 'stages', 'views', 'websocket-stream', 'json-messages'],
-    types: ['send-arguments', 'connection', 'connection-phase', 'events', 'extensions', 'hand-over', 'stats']
+    types: [
+      'send-arguments',
+      'closing-facts',
+      'connection',
+      'connection-phase',
+      'events',
+      'extensions',
+      'hand-over',
+      'stats'
+    ]
   },
   index: { knows: ['browser', 'extensions', 'net'] },
-  // the interfaces of other packages, made with the public one
+  // the interfaces of other packages, made with the public one, and internal functions that save memory
   compat: {
-    knows: ['index', 'options', 'handshake/accept-key', 'handshake/fields'],
+    knows: ['index', 'options', 'endpoint', 'streams', 'handshake/accept-key', 'handshake/fields'],
     uses: [
       ...[
         'node:events',
