@@ -32,6 +32,11 @@ export function acceptWebSockets<Context = undefined>(
   if (typeof server?.on !== 'function' || typeof server.listenerCount !== 'function') {
     throw new TypeError('server must be one of node:http, node:https or node:http2')
   }
+  if (typeof options === 'function') {
+    throw new TypeError(
+      'handler is the third argument: acceptWebSockets(server, options, handler); options may be undefined'
+    )
+  }
   checkFunction(handler, 'handler')
   const { settings, stream } = readAcceptorOptions(options ?? {})
   return new Acceptor(settings, handler, acceptor => enter(server, acceptor, stream))

@@ -715,6 +715,8 @@ t.test('A14: invalid options throw at once', async t => {
   for (const options of wrong) t.throws(() => acceptWebSockets(server, options, () => {}), TypeError)
   t.throws(() => acceptWebSockets(server, { maxHandshakes: -1 }, () => {}), RangeError)
   t.throws(() => acceptWebSockets(server, {}, undefined as never), TypeError)
+  const message = /third argument: acceptWebSockets\(server, options, handler\)/
+  t.throws(() => acceptWebSockets(server, (() => {}) as never, undefined as never), { name: 'TypeError', message })
   for (const nothing of [undefined, null, {}, { on() {} }]) {
     t.throws(() => acceptWebSockets(nothing as never, {}, () => {}), TypeError)
   }
