@@ -97,12 +97,13 @@ for (const around of [0, 5, 30, 300]) {
     for (const hex of [...VALID, 'efbfbd', 'f09f9880efbfbdc3bc']) {
       const bytes = Buffer.concat([Buffer.alloc(around, 'x'), Buffer.from(hex, 'hex'), Buffer.alloc(around, 'y')])
       const more = Buffer.concat([bytes, Buffer.from([0xff])])
-      t.equal(decodeByEngine(more, bytes.length), smallText(new Frame(Opcode.Text, bytes)))
-      t.equal(decodeByEngine(more, more.length), null)
+      t.equal(decodeByEngine(more, 0, bytes.length), smallText(new Frame(Opcode.Text, bytes)))
+      t.equal(decodeByEngine(more, 0, more.length), null)
+      t.equal(decodeByEngine(more, around, bytes.length - around), bytes.subarray(around).toString())
     }
     for (const [says, hex] of INVALID) {
       const bytes = Buffer.concat([Buffer.alloc(around, 'x'), Buffer.from(hex, 'hex')])
-      t.equal(decodeByEngine(bytes, bytes.length), null, says)
+      t.equal(decodeByEngine(bytes, 0, bytes.length), null, says)
     }
   })
 
@@ -116,6 +117,12 @@ for (const around of [0, 5, 30, 300]) {
     t.pass(`${INVALID.length} others`)
   })
 }
+
+t.test('the engine decodes nothing from memory that was transferred away', async t => {
+  const bytes = Buffer.from(new ArrayBuffer(100))
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
+  t.throws(() => decodeByEngine(bytes, 0, 100), { code: 'WS_ERR_MEMORY_TRANSFERRED' })
+})
 
 t.test(
   'all sequences of two bytes, and all beginnings of three and four, are checked as the platform checks them',
