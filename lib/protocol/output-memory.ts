@@ -12,8 +12,8 @@ const FROM = 256
 
 /**
  * Process-wide, so that an idle connection holds no output memory. Only one buffer is lent at a time: a connection that writes while
- * another one does, because that write has called a listener, gets memory of its own. A buffer that is never given back, because the write
- * threw, is never lent again: later output is then allocated. No function of the application is kept here, and so no asynchronous context.
+ * another one does, because that write has called a listener, gets memory of its own. No function of the application is kept here, and so
+ * no asynchronous context.
  */
 const pool: { readonly buffers: (Buffer | null)[]; lent: Buffer | null; index: number } = {
   buffers: SIZES.map(() => null),
@@ -41,4 +41,9 @@ export function giveBack(bytes: Buffer, isFree: boolean): void {
   if (bytes !== pool.lent) return
   if (!isFree) pool.buffers[pool.index] = null
   pool.lent = null
+}
+
+/** A write has thrown: the buffer that is lent is dropped, and output after it gets another one. */
+export function dropLent(): void {
+  if (pool.lent !== null) giveBack(pool.lent, false)
 }

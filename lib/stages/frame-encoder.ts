@@ -9,7 +9,7 @@ import { DraftWriter } from '../protocol/draft-writer.js'
 import { Frame } from '../protocol/frame.js'
 import { FrameWriter } from '../protocol/frame-writer.js'
 import { Opcode } from '../protocol/opcode.js'
-import { giveBack } from '../protocol/output-memory.js'
+import { dropLent, giveBack } from '../protocol/output-memory.js'
 import { nextTick } from '../runtime/node.js'
 import { BlockedTime } from '../stats.js'
 import { surfacing } from '../surfacing.js'
@@ -275,8 +275,14 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   flush(): void {
     const { writer } = this
     if (this.blocked || writer.size === 0) return
-    do this.writeSome(writer)
-    while (writer.size > 0 && !this.blocked)
+    let hasThrown = true
+    try {
+      do this.writeSome(writer)
+      while (writer.size > 0 && !this.blocked)
+      hasThrown = false
+    } finally {
+      if (hasThrown) dropLent()
+    }
     if (this.blocked) (this.blockedTime ??= new BlockedTime()).start()
     if (writer.size > 0) return
     if (this.pong !== null) this.pong = null

@@ -1,7 +1,7 @@
 // Memory for output, which is lent to one writer at a time.
 
 import t from 'tap'
-import { borrow, giveBack } from '../../lib/protocol/output-memory.js'
+import { borrow, dropLent, giveBack } from '../../lib/protocol/output-memory.js'
 
 t.test('written memory is reused', async t => {
   const first = borrow(5000)
@@ -47,4 +47,17 @@ t.test('overlapping, small and large requests get their own memory', async t => 
   const next = borrow(5000)
   t.equal(next.buffer, lent.buffer)
   giveBack(next, true)
+})
+
+t.test('behind a write that threw, other memory is lent, and reused', async t => {
+  const lost = borrow(5000)
+  dropLent()
+  const next = borrow(5000)
+  t.not(next.buffer, lost.buffer)
+  giveBack(lost, true)
+  giveBack(next, true)
+  const third = borrow(5000)
+  t.equal(third.buffer, next.buffer)
+  giveBack(third, true)
+  dropLent()
 })

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Frame } from '../../lib/protocol/frame.js'
 import { Opcode } from '../../lib/protocol/opcode.js'
+import { borrow, giveBack } from '../../lib/protocol/output-memory.js'
 import { FrameEncoder, type FrameEncoderOptions } from '../../lib/stages/frame-encoder.js'
 import { link } from '../../lib/stages/stage.js'
 import { binary, close, describe, pattern, ping, pong, readWire, text, wire } from '../support/frames.js'
@@ -330,4 +331,24 @@ t.test('without a wire, data that was passed on counts as written', async t => {
   t.equal(calls, 1)
   bench.encoder.whenWritten(() => calls++)
   t.equal(calls, 2)
+})
+
+t.test('behind a wire that throws, output memory is lent and reused as before', async t => {
+  const encoder = new FrameEncoder()
+  encoder.setWire({ isSocket: true, hasWrittenAll: true, onWritten: null, expectWritten() {} })
+  const wire = {
+    receive(): boolean {
+      throw new Error('broken')
+    },
+    finish() {}
+  }
+  link(encoder, wire)
+  const frames = Array.from({ length: 5 }, () => new Frame(Opcode.Binary, pattern(1000)))
+  encoder.receive(frames)
+  t.throws(() => encoder.flush(), { message: 'broken' })
+  const first = borrow(5000)
+  giveBack(first, true)
+  const second = borrow(5000)
+  t.equal(second.buffer, first.buffer)
+  giveBack(second, true)
 })
