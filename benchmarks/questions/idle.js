@@ -27,7 +27,7 @@ export const quick = contestants.filter(
 const bars = {
   'ours: event, attach': [{ of: 'ws', atMost: 1 }],
   'ours: messages read, attach': [{ of: 'ws', atMost: 1.3 }],
-  'ours: messages read, pipes': [{ of: 'ws', atMost: 2 }],
+  'ours: messages read, pipes': [{ of: 'ws', atMost: 1.5 }],
   'ws: ours': [{ of: 'ws', atMost: 1.3 }]
 }
 
