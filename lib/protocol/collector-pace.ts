@@ -4,8 +4,14 @@
 // 13 ms. Some garbage in proportion to the bytes fills the young generation first, and collecting that, which frees those buffers too,
 // takes 1 ms (benchmarks/questions/echo.js, 16 KiB and 64 KiB, one in flight).
 
-/** Bytes of garbage for each byte that arrives. */
-const SHARE = 0.5
+import { youngCapacity } from '../runtime/node.js'
+
+/** V8 marks the heap once 64 MiB of external bytes have been allocated: half for messages, half for the chunks that they came in. */
+const ROOM = 2 ** 25
+/** Minimum bytes of garbage for each byte that arrives. It is more if the young generation has grown, as it does in a busy process. */
+const LEAST_SHARE = 0.5
+/** Bytes that arrive before the size of the young generation is looked up again. */
+const LOOK_EVERY = 2 ** 24
 /** Larger ones are treated like this size: V8 has started a collection by then anyway. */
 const PACED_UP_TO = 2 ** 23
 /** Smaller chunks and messages consist mostly of objects anyway. */
@@ -14,14 +20,21 @@ const WORD = 8
 /** V8 allocates larger arrays outside the young generation. */
 const WORDS_UP_TO = 8192
 
-/** Refers to the latest garbage, since V8 would not allocate an array that is never stored. */
-const heap: { latest: unknown } = { latest: null }
+/** Process-wide, like the heap. `latest` is the latest garbage, since V8 would not allocate an array that is never stored. */
+const heap: { share: number; unseen: number; latest: unknown } = { share: LEAST_SHARE, unseen: 0, latest: null }
 
 /** Must be called when an ArrayBuffer of this size has been allocated. */
 export function paceCollector(bytes: number): void {
   if (bytes < PACED_FROM) return
-  for (let words = (Math.min(bytes, PACED_UP_TO) * SHARE) / WORD; words > 0; words -= WORDS_UP_TO) {
+  heap.unseen += bytes
+  if (heap.unseen >= LOOK_EVERY) look()
+  for (let words = (Math.min(bytes, PACED_UP_TO) * heap.share) / WORD; words > 0; words -= WORDS_UP_TO) {
     heap.latest = new Array(Math.min(WORDS_UP_TO, Math.ceil(words)))
   }
   heap.latest = null
+}
+
+function look(): void {
+  heap.unseen = 0
+  heap.share = Math.max(LEAST_SHARE, youngCapacity() / ROOM)
 }

@@ -39,6 +39,10 @@ Object.assign(BrowserBuffer, {
 
 export const decodesUtf8Fast = false
 
+export function youngCapacity(): number {
+  return 0
+}
+
 export const Buffer = BrowserBuffer as unknown as BufferConstructor
 
 /** The limit of the package for a Buffer, and of V8 for a string. */

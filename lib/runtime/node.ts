@@ -18,6 +18,15 @@ export const decodesUtf8Fast = Number.parseInt(process.versions.node, 10) >= 24
 /** Maximum size of a Buffer in bytes, and of a string in UTF-16 code units. */
 export const { MAX_LENGTH, MAX_STRING_LENGTH } = constants
 
+/** Bytes of objects that V8 allocates before it collects young ones; 0 if that is not known. It changes, and asking takes 3 µs. */
+export function youngCapacity(): number {
+  const space = builtin('node:v8')
+    .getHeapSpaceStatistics()
+    .find(({ space_name }) => space_name === 'new_space')
+  /* c8 ignore next - engines other than V8 have no such space */
+  return space === undefined ? 0 : space.space_used_size + space.space_available_size
+}
+
 /** The SHA-1 of ASCII text, in base64. */
 export function sha1(text: string): string {
   return builtin('node:crypto').hash('sha1', text, 'base64')

@@ -38,6 +38,23 @@ t.test('chunks of 64 KiB are followed by collections of young objects, in propor
   t.ok(many > few, `${many} for 500 MiB`)
 })
 
+/** Lets the young generation grow, as in a process that keeps many objects for a while. */
+function keepMany(): void {
+  let kept: object[] = []
+  for (let i = 0; i < 3_000_000; i++) {
+    kept.push({ i, list: [i] })
+    if (kept.length === 150_000) kept = []
+  }
+}
+
+t.test('as often when the young generation has grown', async t => {
+  keepMany()
+  // the size is looked up once in a while
+  await collections(500, 65536)
+  const found = await collections(8000, 65536)
+  t.ok(found >= 10, `${found} for 500 MiB`)
+})
+
 t.test('small chunks are not', async t => {
   const found = await collections(8000, 64)
   t.ok(found <= 1, `${found} for 500 KiB`)
