@@ -182,3 +182,8 @@ t.test('a warning is printed on the console; in Node the process emits it', asyn
   theirs.warn('no connection', 'WS_TEST')
   t.match(await warned, { name: 'WebSocketWarning', code: 'WS_TEST', message: 'no connection' })
 })
+
+t.test('a browser tells nothing of its heap', async t => {
+  t.equal(ours.youngCapacity(), 0)
+  t.equal(ours.decodesUtf8Fast, false)
+})

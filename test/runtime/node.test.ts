@@ -8,6 +8,10 @@ t.test("the exports of Node's own functions are Node's own", async t => {
   t.equal(runtime.setImmediate, setImmediate)
 })
 
+t.test('the young generation of V8 takes some hundreds of KiB or more', async t => {
+  t.ok(runtime.youngCapacity() > 2 ** 17)
+})
+
 t.test('random bytes fill all of the memory', async t => {
   const bytes = Buffer.alloc(1024)
   runtime.fillRandom(bytes)
