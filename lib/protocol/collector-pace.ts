@@ -6,11 +6,11 @@
 
 import { youngCapacity } from '../runtime/node.js'
 
-/** V8 marks the heap once 64 MiB of external bytes have been allocated: half for messages, half for the chunks that they came in. */
-const ROOM = 2 ** 25
-/** Minimum bytes of garbage for each byte that arrives. It is more if the young generation has grown, as it does in a busy process. */
+/** V8 marks the heap once 64 MiB of external bytes have been allocated. A quarter is left for those that are not counted here. */
+const ROOM = 48 * 2 ** 20
+/** Minimum bytes of garbage for each byte that is allocated. It is more if the young generation has grown, as it does in a busy process. */
 const LEAST_SHARE = 0.5
-/** Bytes that arrive before the size of the young generation is looked up again. */
+/** Bytes that are allocated before the size of the young generation is looked up again. */
 const LOOK_EVERY = 2 ** 24
 /** Larger ones are treated like this size: V8 has started a collection by then anyway. */
 const PACED_UP_TO = 2 ** 23
