@@ -9,8 +9,11 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** A process that `perf` is to see the JavaScript of is started with this. */
-export const FLAGS = ['--perf-basic-prof', '--no-logfile-per-isolate', '--logfile=/tmp/perf-%p.log']
+// V8 writes the names of functions to /tmp, where perf looks for them, whatever TMPDIR says
+const NAMES = '/tmp'
+
+/** The flags for a process whose JavaScript `perf` shall see. */
+export const FLAGS = ['--perf-basic-prof', '--no-logfile-per-isolate', `--logfile=${join(tmpdir(), 'perf-%p.log')}`]
 
 /** Whether `perf` is here, and may look at other processes and into the kernel. */
 export function hasPerf() {
@@ -42,5 +45,6 @@ export async function sampleStacks(pid, ms) {
 
 /** Removes what such a process leaves behind: the names of its functions, where perf looks for them, and a log. */
 export function forget(pid) {
-  for (const ending of ['map', 'log']) rmSync(`/tmp/perf-${pid}.${ending}`, { force: true })
+  rmSync(join(NAMES, `perf-${pid}.map`), { force: true })
+  rmSync(join(tmpdir(), `perf-${pid}.log`), { force: true })
 }

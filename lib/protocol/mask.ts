@@ -150,7 +150,7 @@ class MaskPool {
 
 const pool = new MaskPool()
 
-/** A new mask for a frame, which nobody can predict (RFC 6455 §5.3, §10.3). */
+/** Returns an unpredictable mask for the next frame (RFC 6455 §5.3, §10.3). */
 export function freshMask(): number {
   return pool.take()
 }

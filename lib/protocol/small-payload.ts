@@ -19,6 +19,8 @@ const NodeBuffer = (
   Buffer as unknown as { [Symbol.species]: new (memory: ArrayBufferLike, at: number, size: number) => Buffer }
 )[Symbol.species]
 
+const { utf8Slice } = Buffer.prototype
+
 /** Memory as bytes and as words of either byte order. Getting the memory of a view is an expensive call, so it is done once. */
 interface Memory {
   readonly bytes: Buffer
@@ -109,17 +111,18 @@ export function smallText(frame: Frame): string | null {
   const { size } = frame
   const isForEngine = size >= DECODED_BY_ENGINE_FROM
   /* c8 ignore next - from Node 24 on */
-  if (isForEngine && frame.mask === 0) return decodeByEngine(frame.data as Buffer, frame.start, size)
+  if (isForEngine && frame.mask === 0) return decodeByEngine(frame.data as Uint8Array, frame.start, size)
   if ((unmask(frame, scratch, 0) & 0x80808080) === 0) return scratch.bytes.latin1Slice(0, size)
   /* c8 ignore next - which of them depends on the version of Node */
   return isForEngine ? decodeByEngine(scratch.bytes, 0, size) : decodeByLoop(scratch.bytes, size)
 }
 
 /** `size` bytes from `start` as a string; null if they are not UTF-8. */
-export function decodeByEngine(bytes: Buffer, start: number, size: number): string | null {
+export function decodeByEngine(bytes: Uint8Array, start: number, size: number): string | null {
   const end = start + size
   if (end > bytes.length) throw new WebSocketError('WS_ERR_MEMORY_TRANSFERRED')
-  const text = bytes.utf8Slice(start, end)
+  // frames made by an application may have a plain Uint8Array
+  const text = utf8Slice.call(bytes as Buffer, start, end)
   // in place of invalid bytes comes U+FFFD, which valid text may contain too
   return text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end)) ? null : text
 }

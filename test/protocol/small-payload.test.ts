@@ -71,6 +71,13 @@ t.test('text of every size, ASCII or not, is read from any position of any chunk
   t.same(wrong, [])
 })
 
+t.test('text in a plain Uint8Array is read too', async t => {
+  for (const text of ['x'.repeat(100), 'ü'.repeat(50), 'x'.repeat(20)]) {
+    t.equal(smallText(new Frame(Opcode.Text, Uint8Array.from(Buffer.from(text)))), text)
+  }
+  t.equal(decodeByEngine(new Uint8Array(60).fill(0xff), 0, 60), null)
+})
+
 t.test('a byte above 127 is detected at any position', async t => {
   for (let at = 0; at < 40; at++) {
     const bytes = Buffer.alloc(40, 'x')
