@@ -8,7 +8,6 @@ import type { HandshakeDriver } from './drivers/handshake-driver.js'
 import type { Http2DriverOwner } from './drivers/http2-driver.js'
 import type { Emitter } from './emitting.js'
 import { HandshakeError, type WebSocketError } from './errors.js'
-import type { OpenInfo } from './handshake/open-info.js'
 import { HandshakePhase, type HandshakePhaseOwner } from './handshake-phase.js'
 import { type AnyView, MessageReceiver, type MessageReceiverOwner, type ViewKind } from './inbound/message-receiver.js'
 import { Lifecycle } from './lifecycle.js'
@@ -43,11 +42,10 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
   readonly receiver = new MessageReceiver(this)
   /** Sends what the application sends. */
   readonly sender: MessageSender
+  // an idle connection needs none
   private usedCloseSender: CloseSender | null = null
   /** Null once the connection is open. */
   handshake: HandshakePhase | null
-  /** Server: the request, kept after the handshake. */
-  private acceptedRequest: UpgradeRequest | null = null
   /** Whether `connect` opens the wire. Then the application cannot attach one, not even between two attempts. */
   isDialled = false
   private bytesReceived = 0
@@ -90,10 +88,6 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     this.receiver.discard()
   }
 
-  get info(): OpenInfo | null {
-    return this.lifecycle.info
-  }
-
   get closeInfo(): CloseInfo | undefined {
     return this.lifecycle.closeInfo
   }
@@ -103,13 +97,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
   }
 
   get request(): UpgradeRequest | null {
-    return this.handshake?.request ?? this.acceptedRequest
-  }
-
-  /** Drops the request of an open connection and the fields of the response, for a user that shows neither. */
-  forgetHeads(): void {
-    this.acceptedRequest = null
-    this.lifecycle.forgetFields()
+    return this.handshake?.request ?? this.lifecycle.request
   }
 
   /** Bytes taken from the application and not yet written to the wire. */
@@ -131,9 +119,9 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
 
   /** Sends an unsolicited Pong; before the connection is open, it waits like a Ping. False if nothing more can be sent. */
   pong(payload: Buffer, inOrder: boolean): boolean {
-    const isTaken = this.connection.takesPings
-    if (isTaken) this.connection.pings.pong(payload, inOrder)
-    return isTaken
+    if (!this.connection.takesPings) return false
+    this.connection.pings.pong(payload, inOrder)
+    return true
   }
 
   /** Ends the connection without a Close frame. */
@@ -282,7 +270,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
   }
 
   handshakeOver(): void {
-    this.acceptedRequest = this.handshake!.request
+    this.lifecycle.request = this.handshake!.request
     this.handshake = null
   }
 
@@ -312,7 +300,6 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
 
   // Called by the Connection
 
-  // an idle connection needs none
   private get closeSender(): CloseSender {
     this.usedCloseSender ??= new CloseSender(this.pipeline)
     return this.usedCloseSender

@@ -30,6 +30,8 @@ const NO_FIELDS: Headers = Object.freeze({})
 export class Lifecycle {
   /** What the handshake agreed on; null until then. */
   info: OpenInfo | null = null
+  /** Server: the request, kept after the handshake. */
+  request: UpgradeRequest | null = null
   /** How the connection ended; undefined until then. */
   closeInfo: CloseInfo | undefined = undefined
   private rare: RareState | null = null
@@ -97,8 +99,9 @@ export class Lifecycle {
     this.rare?.opened?.resolve(info)
   }
 
-  /** Drops the fields of the response. */
-  forgetFields(): void {
+  /** Drops the request of an open connection and the fields of the response, for a user that shows neither. */
+  forgetHeads(): void {
+    this.request = null
     if (this.info !== null) this.info = { ...this.info, headers: NO_FIELDS }
   }
 

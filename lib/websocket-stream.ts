@@ -137,25 +137,25 @@ export class WebSocketStream extends MessagingStream {
 
   /** `'hybi-13'`, `'hybi-8'`, `'hybi-7'`, `'hixie-76'`, `'hixie-75'` or `'rfc8441'`; '' until the handshake is done. */
   get version(): ProtocolVersion | '' {
-    return this[kEndpoint].info?.version ?? ''
+    return this[kEndpoint].lifecycle.info?.version ?? ''
   }
 
   /** The subprotocol; '' for none. */
   get protocol(): string {
-    return this[kEndpoint].info?.protocol ?? ''
+    return this[kEndpoint].lifecycle.info?.protocol ?? ''
   }
 
   /** The negotiated extensions, as in `Sec-WebSocket-Extensions`; '' for none. */
   get extensions(): string {
-    return this[kEndpoint].info?.extensions ?? ''
+    return this[kEndpoint].lifecycle.info?.extensions ?? ''
   }
 
   /**
    * The URL with its query: `new URL(ws.url)` has `pathname` and `searchParams`. On a server it is '' until the request has arrived.
    */
   get url(): string {
-    const { info, driver } = this[kEndpoint]
-    return info === null ? driver!.url : info.url
+    const { lifecycle, driver } = this[kEndpoint]
+    return (lifecycle.info ?? driver!).url
   }
 
   /** The state of the connection. */

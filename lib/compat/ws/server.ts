@@ -265,11 +265,8 @@ export class WebSocketServer<
     const added = this[kAddedFields](request, chosen)
     const wanted = added.get('sec-websocket-protocol')?.values.at(-1) ?? chosen
     const protocol = TOKEN.test(wanted) ? wanted : ''
-    const core = WebSocketStream.http(
-      forCore(request, protocols, protocol),
-      undefined,
-      this[kCoreOptions].of(this.options)
-    )
+    const options = this[kCoreOptions].of(this.options)
+    const core = WebSocketStream.http(forCore(request, protocols, protocol), undefined, options)
     for (const [key, { name, values }] of added) if (!OWN.has(key)) core.setHeader(name, values)
     if (!core.accept({ protocol })) {
       this[kRefuseMore](core, request, socket)
@@ -327,7 +324,7 @@ export class WebSocketServer<
     const client = new Class(null, undefined, this.options)
     client[kAdopt](core, socket)
     // the program has it from 'connection', and decides how long it stays
-    core[kEndpoint].forgetHeads()
+    core[kEndpoint].lifecycle.forgetHeads()
     if (this.clients !== undefined) {
       this.clients.add(client)
       client.on('close', () => this[kForget](client))
