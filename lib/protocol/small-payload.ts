@@ -12,6 +12,7 @@ const VIEW_FROM = 1024
 const VIEW_UP_TO = 2 ** 20
 const SLAB_SIZE = 8192
 /** From this size on, the engine decodes text (benchmarks/questions/decode.js, 125 B). */
+/* c8 ignore next - which of them depends on the version of Node */
 const DECODED_BY_ENGINE_FROM = decodesUtf8Fast ? 48 : SMALL_UP_TO
 
 // Node's own Buffer class; its constructor makes a view without the checks of Buffer.from

@@ -88,16 +88,26 @@ t.test('a valid response opens, and the bytes after it are messages', async t =>
 })
 
 t.test('client: a response that arrives before the request opens nothing, and nothing throws', async t => {
-  const ws = WebSocketStream.client('ws://a.example/')
-  let thrown: unknown
-  try {
-    ws.write('HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n')
-  } catch (error) {
-    thrown = error
+  for (const [what, field] of [
+    ['without Sec-WebSocket-Accept', ''],
+    ['with an empty Sec-WebSocket-Accept', 'Sec-WebSocket-Accept:\r\n'],
+    ['with the value that fits no key', `Sec-WebSocket-Accept: ${acceptFor('')}\r\n`]
+  ] as const) {
+    const ws = WebSocketStream.client('ws://a.example/')
+    let [thrown, failure]: [unknown, Error | undefined] = [undefined, undefined]
+    ws.on('error', error => {
+      failure = error
+    })
+    try {
+      ws.write(`HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${field}\r\n`)
+    } catch (error) {
+      thrown = error
+    }
+    t.equal(thrown, undefined, 'nothing is thrown')
+    ws.resume()
+    await settle()
+    t.equal(ws.readyState, 'closed', `${what}: it has failed`)
+    t.match(failure, { code: 'WS_ERR_BAD_RESPONSE' }, what)
+    ws.destroy()
   }
-  t.equal(thrown, undefined, 'nothing is thrown')
-  ws.resume()
-  await settle()
-  t.equal(ws.readyState, 'closed', 'it has failed')
-  ws.destroy()
 })
