@@ -1,23 +1,28 @@
-// node benchmarks/plot.js [FILE]: results/latest.json, and the files of the questions that are not in the short form, as a plot,
-// results/ratios.svg, as tables in benchmarks/README.md, one of them of the bars that were not reached, as six rows
-// in the README of the project, and as a table in docs/scaling.md.
+// node benchmarks/plot.js [MAJOR]: the last whole runs, of the questions that are not in the short form too, as a plot, results/ratios.svg, as
+// tables in benchmarks/README.md, as six rows in the README of the project, and as a table in docs/scaling.md. These are of the line of Node
+// that is named, 24 if none is; two tables in benchmarks/README.md, of the echo and of the bars that were not reached, are of all lines.
 // The plot is a logarithmic ladder of ratios: as many times as good as ws to the right of the line, worse to the left.
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { at, barText, LONG, put, short } from './harness.js'
 
-const file = process.argv[2] ?? at('./results/latest.json')
-if (!existsSync(file)) {
-  console.error('nothing to plot yet: run `npm run bench` first')
+const shownLine = process.argv[2] ?? '24'
+const load = file => (existsSync(at(file)) ? JSON.parse(readFileSync(at(file), 'utf8')) : undefined)
+/** The short form, by line of Node. */
+const runs = Object.fromEntries(
+  readdirSync(at('./results'))
+    .map(line => [line, load(`./results/${line}/latest.json`)])
+    .filter(([, run]) => run !== undefined)
+)
+const latest = runs[shownLine]
+if (latest === undefined) {
+  console.error(`there are no figures of Node ${shownLine} yet: run \`npm run bench -- --nodes ${shownLine}\` first`)
   process.exit(1)
 }
-const latest = JSON.parse(readFileSync(file, 'utf8'))
 const { date, cpus, model, versions } = latest
-/** The runs of the questions that are not in the short form, by question: each may be of another day and another Node. */
+/** The runs of the questions that are not in the short form, by question: each may be of another day. */
 const others = Object.fromEntries(
-  LONG.map(name => [name, at(`./results/${name}.json`)])
-    .filter(([, file]) => existsSync(file))
-    .map(([name, file]) => [name, JSON.parse(readFileSync(file, 'utf8'))])
+  LONG.map(name => [name, load(`./results/${shownLine}/${name}.json`)]).filter(([, run]) => run !== undefined)
 )
 const results = [
   ...latest.results.filter(({ question }) => !(question in others)),
@@ -169,8 +174,43 @@ function tableRows({ name, measure, figures, reference }) {
   })
 }
 
-/** The bars beside ws that were not reached, by CPU where there are both: each case with the ratios of the contestants that have the bar. */
+/** The echo on every line of Node: ratios of CPU and latencies, by attach and by pipes. */
+function byNode() {
+  const lines = Object.keys(runs)
+  const [attach, pipes] = ['ours: event, attach', 'ours: messages, pipes']
+  const find = (line, name, measure) =>
+    runs[line].results.find(row => row.question === 'echo' && row.name === name && row.measure === measure)?.figures
+  const ratios = figures => [attach, pipes].map(each => figures?.[each]?.ratio.toFixed(2) ?? '-').join(' / ')
+  const medians = figures => (figures ? [attach, pipes, 'ws'].map(each => short(figures[each].median)).join(' / ') : '')
+  const names = new Set(runs[shownLine].results.filter(({ question }) => question === 'echo').map(({ name }) => name))
+  const rows = [...names].map(name => [
+    name,
+    ...lines.flatMap(line => [
+      ratios(find(line, name, 'server CPU seconds per million messages')),
+      medians(find(line, name, 'p50, ms')),
+      medians(find(line, name, 'p99, ms'))
+    ])
+  ])
+  const heads = lines.flatMap(line => [`Node ${line}: CPU`, 'p50, ms', 'p99, ms'])
+  const about = Object.values(runs).map(run => circumstances(run, run === latest ? undefined : latest))
+  return [
+    about.join('\n'),
+    '',
+    `| case | ${heads.join(' | ')} |`,
+    `|---|${'--:|'.repeat(heads.length)}`,
+    ...rows.map(cells => `| ${cells.join(' | ')} |`)
+  ].join('\n')
+}
+
+/** What was not reached, on every line of Node. */
 function missed() {
+  return Object.values(runs)
+    .map(run => missedBy(run === latest ? results : run.results, run))
+    .join('\n\n')
+}
+
+/** The bars beside ws that were not reached, by CPU where there are both: each case with the ratios of the contestants that have the bar. */
+function missedBy(results, run) {
   const lines = ['| case | measure | target | ratio to ws |', '|---|---|--:|---|']
   for (const { question, name, measure, reference, figures } of results) {
     if (['decode', 'encode'].includes(question) || measure === 'messages/s') continue
@@ -182,7 +222,7 @@ function missed() {
     const bars = [...new Set(judged.map(({ bar }) => barText(bar)))]
     lines.push(`| ${[`${question}: ${name}`, measure, bars.join(', '), ratios.join('; ')].join(' | ')} |`)
   }
-  return `${circumstances(latest)}\n\n${lines.join('\n')}`
+  return `${circumstances(run, run === latest ? undefined : latest)}\n\n${lines.join('\n')}`
 }
 
 /** For docs/scaling.md: what each way to serve one port comes to, a line for each case of a library. */
@@ -227,7 +267,7 @@ function summary() {
     const row = results.find(
       each => each.question === question && each.name === name && (measure === undefined || each.measure === measure)
     )
-    if (row === undefined) throw new Error(`${file} has no case '${name}' of ${question}`)
+    if (row === undefined) throw new Error(`the results of Node ${shownLine} have no case '${name}' of ${question}`)
     const ours = Object.entries(row.figures).filter(([each, { bars }]) => isOurs(each) && bars)
     const piped = ours.find(([each]) => /by write|pipes/.test(each))
     const attached = ours.find(entry => entry !== piped)
@@ -240,6 +280,7 @@ function summary() {
 
 put('./README.md', table(), 'bench')
 put('./README.md', missed(), 'missed')
+put('./README.md', byNode(), 'nodes')
 if (others.processes) put('../docs/scaling.md', processes(), 'processes')
 put('../README.md', summary(), 'bench')
 writeFileSync(at('./results/ratios.svg'), plot())

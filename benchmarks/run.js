@@ -1,11 +1,13 @@
-// node benchmarks/run.js [question ...] [--full] [--check] [--case TEXT] [--only NAME,NAME] [--profile FOLDER] [--out FILE]
-// Runs the questions, prints each figure beside ws's and the bar it is to reach, and writes results/latest.json, and a file of its own for
-// each question that is not in the short form.
+// node benchmarks/run.js [question ...] [--nodes 24,26] [--full] [--check] [--case TEXT] [--only NAME,NAME] [--profile FOLDER] [--out FILE]
+// Runs the questions, prints each figure beside ws's and the bar it is to reach, and writes results/MAJOR/latest.json, MAJOR being the line
+// of Node that it runs on, and a file of its own for each question that is not in the short form. With --nodes all of that on each of these
+// lines of Node, one after the other.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { binaryOf, install, RUNTIMES } from '../scripts/runtimes.js'
 import { at, barText, circumstances, failures, LONG, show } from './harness.js'
 
 const questions = [
@@ -31,6 +33,7 @@ const questions = [
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    nodes: { type: 'string' },
     full: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
     case: { type: 'string' },
@@ -46,6 +49,22 @@ for (const name of positionals) {
 if (!existsSync(at('./node_modules'))) {
   const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--prefix', at('.')], { stdio: 'inherit' })
   if (status !== 0) process.exit(status ?? 1)
+}
+
+if (options.nodes) process.exit(await onEach(options.nodes.split(',')))
+
+/** Starts this program on each of these lines of Node. Returns the exit code: that of the last that failed, 0 if all went well. */
+async function onEach(lines) {
+  const names = lines.map(line => `node${line.trim()}`)
+  const unknown = names.filter(name => !RUNTIMES[name]?.suite)
+  if (unknown.length) throw new Error(`no such line of Node: ${unknown}; there are ${Object.keys(RUNTIMES).join(', ')}`)
+  await install(names)
+  const rest = process.argv.slice(2).filter((arg, i, all) => !arg.startsWith('--nodes') && all[i - 1] !== '--nodes')
+  const codes = names.map(name => {
+    const { status } = spawnSync(binaryOf(name), [at('./run.js'), ...rest], { stdio: 'inherit' })
+    return status ?? 1
+  })
+  return codes.findLast(code => code !== 0) ?? 0
 }
 
 /** Who takes part: all or the short list of a question, `--only` by part of the name; `--check` puts ws against ws. */
@@ -108,15 +127,16 @@ function write(file, results) {
 const whole =
   !options.out && !process.env.BENCH_SUBJECT && !['check', 'case', 'only', 'profile'].some(name => options[name])
 const isLong = ({ question }) => LONG.includes(question)
+const [line] = process.versions.node.split('.')
 if (whole && !positionals.length) {
   write(
-    at('./results/latest.json'),
+    at(`./results/${line}/latest.json`),
     results.filter(result => !isLong(result))
   )
 } else write(options.out ? resolve(options.out) : at('./results/part.json'), results)
 for (const name of whole ? LONG.filter(name => asked.includes(name) && !givenUp.includes(name)) : []) {
   write(
-    at(`./results/${name}.json`),
+    at(`./results/${line}/${name}.json`),
     results.filter(({ question }) => question === name)
   )
 }

@@ -8,45 +8,13 @@
 // The runtimes come from npm, about 1 GB of them, and stay in node_modules/.cache/runtimes, as do the logs of the last run. It
 // prints a table, then what failed, and exits with 1 if anything did. It needs a built dist.
 
-import { spawn } from 'node:child_process'
-import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { binaryOf, CACHE, fail, install, ROOT, RUNTIMES, run } from './runtimes.js'
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
-const CACHE = join(ROOT, 'node_modules', '.cache', 'runtimes')
 const ECHO = join('test', 'runtimes', 'echo-and-client.js')
 // run.mjs starts every test file with the Node that runs it
 const TAP = join('node_modules', 'tap', 'dist', 'esm', 'run.mjs')
-
-// npm's `node` package fetches one of these when it is installed; as aliases all lines fit into one folder
-const system = process.platform === 'win32' ? 'win' : process.platform
-const nodePackage = `node-${system}-${process.arch}`
-const machine = `${process.platform}-${process.arch}`
-const exe = process.platform === 'win32' ? '.exe' : ''
-
-/** What to install, where the binary may be then, and the arguments before a file. */
-const RUNTIMES = {
-  ...Object.fromEntries(
-    [20, 22, 24, 26].map(line => [
-      `node${line}`,
-      {
-        spec: `node${line}@npm:${nodePackage}@${line}`,
-        binaries: [`node${line}/bin/node${exe}`],
-        args: [],
-        suite: true
-      }
-    ])
-  ),
-  // both put the binary of this machine in its place when they are installed; where scripts may not run, it stays where it came
-  bun: { spec: 'bun', binaries: [`@oven/bun-${machine}/bin/bun${exe}`, 'bun/bin/bun.exe'], args: ['run'] },
-  // Deno takes the npm packages of dist from node_modules only where it is told to
-  deno: {
-    spec: 'deno',
-    binaries: [`@deno/${machine}-glibc/deno`, `@deno/${machine}/deno${exe}`],
-    args: ['run', '-A', '--no-lock', '--no-check', '--node-modules-dir=manual']
-  }
-}
 
 const all = process.argv.slice(2)
 const [args, files] = all.includes('--')
@@ -69,26 +37,6 @@ console.log(`\n${table(rows)}`)
 const failed = rows.flatMap(row => row.failures.map(failure => `${row.runtime}: ${failure}`))
 if (failed.length > 0) console.log(`\nWhat failed:\n${failed.join('\n')}\n\nThe logs are in ${CACHE}`)
 process.exitCode = failed.length > 0 ? 1 : 0
-
-/** Has npm install or refresh the runtimes; without a network, those that are there serve. */
-async function install(names) {
-  mkdirSync(CACHE, { recursive: true })
-  writeFileSync(join(CACHE, 'package.json'), '{ "private": true }\n')
-  const specs = Object.values(RUNTIMES).map(({ spec }) => spec)
-  console.log(`installing ${specs.length} runtimes`)
-  const npm = ['install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--prefix', CACHE, ...specs]
-  // Windows starts a .cmd only by way of a shell
-  const { code } = await run('npm', npm, { log: 'install', cwd: CACHE, shell: process.platform === 'win32' })
-  const missing = names.filter(name => binaryOf(name) === undefined)
-  if (missing.length > 0) fail(`npm did not install ${missing}: see ${join(CACHE, 'install.log')}`)
-  if (code !== 0) console.log('npm could not refresh them; those of the last time serve')
-}
-
-/** The binary of a runtime, if it is there. */
-function binaryOf(name) {
-  const paths = RUNTIMES[name].binaries.map(binary => join(CACHE, 'node_modules', binary))
-  return paths.find(path => existsSync(path))
-}
 
 /** One row of the table. */
 async function test(name) {
@@ -137,23 +85,6 @@ function failures(output) {
   return found
 }
 
-/** Runs a program to its end; what it says goes to a log file, and is handed back. */
-function run(command, args, { log, ...options }) {
-  const started = Date.now()
-  const file = createWriteStream(join(CACHE, `${log}.log`))
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], ...options })
-    for (const stream of [child.stdout, child.stderr]) stream.pipe(file, { end: false })
-    child.on('error', reject)
-    child.on('close', code =>
-      file.end(() => {
-        const output = readFileSync(file.path, 'utf8')
-        resolve({ code, output, seconds: Math.round((Date.now() - started) / 1000) })
-      })
-    )
-  })
-}
-
 function table(rows) {
   const lines = [['runtime', 'version', 'echo and client', 'suite']]
   for (const { runtime, version, echo, suite = '–' } of rows) lines.push([runtime, version, echo, suite])
@@ -166,9 +97,4 @@ function table(rows) {
         .trimEnd()
     )
     .join('\n')
-}
-
-function fail(message) {
-  console.error(message)
-  process.exit(1)
 }
