@@ -6,12 +6,15 @@
 
 import { youngCapacity } from '../runtime/node.js'
 
-/** V8 marks the heap once 64 MiB of external bytes have been allocated. A quarter is left for those that are not counted here. */
-const ROOM = 48 * 2 ** 20
+/**
+ * External bytes between two collections of young objects. After each of them V8 decides whether to mark the heap, and counts these bytes
+ * as if they were still in use; in a small heap it marks from 30 MiB on.
+ */
+const BETWEEN_COLLECTIONS = 24 * 2 ** 20
 /** Minimum bytes of garbage for each byte that is allocated. It is more if the young generation has grown, as it does in a busy process. */
-const LEAST_SHARE = 0.5
+const LEAST_SHARE = 0.25
 /** Bytes that are allocated before the size of the young generation is looked up again. */
-const LOOK_EVERY = 2 ** 24
+const LOOK_EVERY = 2 ** 22
 /** Larger ones are treated like this size: V8 has started a collection by then anyway. */
 const PACED_UP_TO = 2 ** 23
 /** Smaller chunks and messages consist mostly of objects anyway. */
@@ -21,11 +24,21 @@ const WORD = 8
 const WORDS_UP_TO = 8192
 
 /** Process-wide, like the heap. `latest` is the latest garbage, since V8 would not allocate an array that is never stored. */
-const heap: { share: number; unseen: number; latest: unknown } = { share: LEAST_SHARE, unseen: 0, latest: null }
+const heap: { share: number; unseen: number; freed: number; latest: unknown } = {
+  share: LEAST_SHARE,
+  unseen: LOOK_EVERY,
+  freed: 0,
+  latest: null
+}
 
 /** Must be called when an ArrayBuffer of this size has been allocated. */
 export function paceCollector(bytes: number): void {
   if (bytes < PACED_FROM) return
+  if (heap.freed > 0) {
+    const fromFreed = Math.min(bytes, heap.freed)
+    heap.freed -= fromFreed
+    bytes -= fromFreed
+  }
   heap.unseen += bytes
   if (heap.unseen >= LOOK_EVERY) look()
   for (let words = (Math.min(bytes, PACED_UP_TO) * heap.share) / WORD; words > 0; words -= WORDS_UP_TO) {
@@ -34,7 +47,12 @@ export function paceCollector(bytes: number): void {
   heap.latest = null
 }
 
+/** Must be called when bytes were freed without the collector for which `paceCollector` was called. */
+export function bytesFreed(bytes: number): void {
+  heap.freed += bytes
+}
+
 function look(): void {
   heap.unseen = 0
-  heap.share = Math.max(LEAST_SHARE, youngCapacity() / ROOM)
+  heap.share = Math.max(LEAST_SHARE, youngCapacity() / BETWEEN_COLLECTIONS)
 }

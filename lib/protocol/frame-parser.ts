@@ -74,6 +74,7 @@ export class FrameParser {
     }
     if (this.masked && !owned && chunk.length >= COPY_FROM && !this.isInside(chunk)) {
       chunk = copyBytes(chunk)
+      paceCollector(chunk.length)
       owned = true
     }
     this.chunk = chunk

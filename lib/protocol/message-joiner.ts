@@ -6,7 +6,7 @@ import { Buffer, isAscii, isUtf8, MAX_LENGTH, MAX_STRING_LENGTH } from '../runti
 import { FragmentRules, type MessageLimits, tooLarge, unexpectedContinuation } from './fragment-rules.js'
 import type { Frame } from './frame.js'
 import { Opcode } from './opcode.js'
-import { allocate, readBinary } from './received-bytes.js'
+import { allocate, free, readBinary, release } from './received-bytes.js'
 import { copyBytes, SMALL_UP_TO, smallText, smallTextBytes } from './small-payload.js'
 import { TextBytes } from './text-bytes.js'
 import { checkUtf8 } from './utf8.js'
@@ -98,6 +98,7 @@ class GatheredMessage {
     const end = this.used + size
     if (end > this.bytes.length) this.grow(end, announced, frame.fin)
     frame.copy(this.bytes, this.used)
+    release(frame)
     if (this.text) this.check(this.used, end)
     this.used = end
   }
@@ -106,13 +107,19 @@ class GatheredMessage {
     const { bytes, used } = this
     if (!this.text) return this.takeBytes()
     if (this.checked < used) throw new WebSocketError('WS_ERR_INVALID_UTF8') // ends inside a character: §8.1
-    return this.asBytes ? new TextBytes(this.takeBytes(), true) : toText(bytes, 0, used, this.ascii)
+    if (this.asBytes) return new TextBytes(this.takeBytes(), true)
+    const text = toText(bytes, 0, used, this.ascii)
+    free(bytes)
+    return text
   }
 
   // copy the bytes if the buffer is half empty or from a pool, so that the application does not keep too much memory alive
   private takeBytes(): Buffer {
     const { bytes, used } = this
-    return used > bytes.length * 0.75 ? bytes.subarray(0, used) : copyBytes(bytes.subarray(0, used))
+    if (used > bytes.length * 0.75) return bytes.subarray(0, used)
+    const copy = copyBytes(bytes.subarray(0, used))
+    free(bytes)
+    return copy
   }
 
   /**
@@ -126,6 +133,7 @@ class GatheredMessage {
     const room = isExact ? announced : Math.max(needed, this.bytes.length * 2, Math.min(announced, ahead))
     const bytes = allocate(Math.min(room, Math.max(needed, this.capacity.bytes)))
     this.bytes.copy(bytes, 0, 0, this.used)
+    free(this.bytes)
     this.bytes = bytes
   }
 
@@ -151,9 +159,11 @@ function readText(frame: Frame): string {
     return text
   }
   const bytes = readBinary(frame)
-  if (isAscii(bytes)) return toText(bytes, 0, bytes.length, true)
-  if (!isUtf8(bytes)) throw new WebSocketError('WS_ERR_INVALID_UTF8') // §8.1
-  return toText(bytes, 0, bytes.length, false)
+  const ascii = isAscii(bytes)
+  if (!ascii && !isUtf8(bytes)) throw new WebSocketError('WS_ERR_INVALID_UTF8') // §8.1
+  const text = toText(bytes, 0, bytes.length, ascii)
+  release(frame)
+  return text
 }
 
 function readTextBytes(frame: Frame): TextBytes {

@@ -43,6 +43,11 @@ export function youngCapacity(): number {
   return 0
 }
 
+/** Chunks of a browser's WebSocket belong to the application. */
+export function freeMemory(_memory: ArrayBufferLike): boolean {
+  return false
+}
+
 export const Buffer = BrowserBuffer as unknown as BufferConstructor
 
 /** The limit of the package for a Buffer, and of V8 for a string. */

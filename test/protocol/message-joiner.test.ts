@@ -322,3 +322,88 @@ t.test('a text longer than any string fails with 1009', async t => {
   const joiner = new MessageJoiner(NO_LIMITS)
   t.throws(() => joiner.add(new Frame(Opcode.Text, bytes)), { code: 'WS_ERR_MESSAGE_TOO_LARGE', closeCode: 1009 })
 })
+
+// Node 20 has no such method; there our memory is left to the collector
+if (!('transfer' in ArrayBuffer.prototype)) {
+  Object.defineProperty(ArrayBuffer.prototype, 'transfer', {
+    configurable: true,
+    value(this: ArrayBuffer): ArrayBuffer {
+      return structuredClone(this, { transfer: [this] })
+    }
+  })
+}
+
+/** Copies of these bytes in chunks of this size, each in memory of its own. */
+function chunksOf(bytes: Buffer, size: number): Buffer[] {
+  const chunks: Buffer[] = []
+  for (let at = 0; at < bytes.length; at += size) {
+    const part = bytes.subarray(at, at + size)
+    const chunk = Buffer.allocUnsafeSlow(part.length)
+    part.copy(chunk)
+    chunks.push(chunk)
+  }
+  return chunks
+}
+
+t.test('chunks are freed as soon as they have been copied or decoded, if they are ours', async t => {
+  const long = 'g\u00fct '.repeat(42_000)
+  const bytes = pattern(210_000)
+  const fragments = [binary(bytes.subarray(0, 70_000), false), more(bytes.subarray(70_000))]
+  // with a chunk that contains parts of two payloads, which is not freed
+  const cases: [what: string, wanted: string | Buffer, frames: Buffer, kept: number][] = [
+    ['binary in one frame', bytes, wire(true, binary(bytes)), 0],
+    ['binary in fragments', bytes, wire(true, ...fragments), 1],
+    ['text in one frame', long, wire(true, text(long)), 0],
+    ['text in one chunk', 'x'.repeat(10_000), wire(true, text('x'.repeat(10_000))), 0]
+  ]
+  for (const [what, wanted, frames, kept] of cases) {
+    for (const owned of [true, false]) {
+      const chunks = chunksOf(frames, 65536)
+      const reader = new Reader(true)
+      for (const chunk of chunks) reader.read(chunk, owned)
+      t.same(reader.messages, [wanted], what)
+      if (!owned) t.same(Buffer.concat(chunks), frames, `${what}: nothing of a foreign chunk is freed or changed`)
+      if (owned) t.equal(chunks.filter(chunk => chunk.length > 0).length, kept, what)
+    }
+  }
+})
+
+t.test('a chunk that contains more than one payload is not freed', async t => {
+  const texts = ['x'.repeat(5000), 'y'.repeat(5000)]
+  const [chunk] = chunksOf(wire(true, text(texts[0]!), text(texts[1]!)), 65536)
+  const reader = new Reader(true)
+  reader.read(chunk!, true)
+  t.same(reader.messages, texts)
+  t.ok(chunk!.length > 10_000)
+})
+
+t.test('memory that a message has outgrown, or does not need, is freed', async t => {
+  const freed: number[] = []
+  const { transfer } = ArrayBuffer.prototype as unknown as { transfer(size: number): ArrayBuffer }
+  t.intercept(ArrayBuffer.prototype, 'transfer' as keyof ArrayBuffer, {
+    configurable: true,
+    value(this: ArrayBuffer, size: number): ArrayBuffer {
+      freed.push(this.byteLength)
+      return transfer.call(this, size)
+    }
+  })
+  const parts = [pattern(40_000), pattern(1000), pattern(5000)]
+  const frames = [binary(parts[0]!, false), more(parts[1]!, false), more(parts[2]!)]
+  const reader = new Reader(true)
+  for (const frame of frames) reader.read(wire(true, frame))
+  t.same(reader.messages, [Buffer.concat(parts)])
+  // among them the copies of two chunks, which are not ours
+  t.same(freed, [40_008, 40_000, 5008, 80_000], 'what it has outgrown, and what was too large for it')
+})
+
+t.test('where the platform cannot free memory, the collector does', async t => {
+  const { prototype } = ArrayBuffer
+  const transfer = Object.getOwnPropertyDescriptor(prototype, 'transfer')!
+  t.teardown(() => Object.defineProperty(prototype, 'transfer', transfer))
+  Reflect.deleteProperty(prototype, 'transfer')
+  const chunks = chunksOf(wire(true, binary(pattern(200_000))), 65536)
+  const reader = new Reader(true)
+  for (const chunk of chunks) reader.read(chunk, true)
+  t.same(reader.messages, [pattern(200_000)])
+  t.ok(chunks.every(chunk => chunk.length > 0))
+})
