@@ -10,7 +10,7 @@ import type { Engine, EngineKind, PoolUser } from './engine.js'
 import { enginePool } from './engine-pool.js'
 import type { FrameCodec } from './extension.js'
 import { History } from './history.js'
-import { keep, PIECE, scratch, slab, slabRoom } from './zlib-slab.js'
+import { keep, PIECE, scratch, slab, slabRoom, takeFromSlab } from './zlib-slab.js'
 
 const RSV1 = 4
 /** From this size on, the rest of a part is inflated in the thread pool. */
@@ -120,7 +120,7 @@ export class IncomingCodec implements FrameCodec, PoolUser {
       engine.run(scratch, at, given - at, bytes, used, room)
       // after a final block the engine goes back to the pool
       const { consumed } = engine
-      slab.used += engine.produced
+      takeFromSlab(engine.produced)
       piece = this.advance(frame, bytes, used, given - at, room)
       at += consumed
     }

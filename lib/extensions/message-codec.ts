@@ -6,7 +6,7 @@ import { WebSocketError } from '../errors.js'
 import { FragmentRules, tooLarge } from '../protocol/fragment-rules.js'
 import { Frame } from '../protocol/frame.js'
 import type { Opcode } from '../protocol/opcode.js'
-import { allocate } from '../protocol/received-bytes.js'
+import { allocate, free, release } from '../protocol/received-bytes.js'
 import { Buffer, MAX_LENGTH } from '../runtime/node.js'
 import type { ExtensionCallback, ExtensionMessage, FrameCodec } from './extension.js'
 import type { NegotiationLimits } from './negotiation.js'
@@ -171,6 +171,7 @@ class MessageInProgress {
     const end = this.used + frame.size
     if (end > this.bytes.length) this.grow(end, this.used + frame.length - frame.offset)
     frame.copy(this.bytes, this.used)
+    release(frame)
     this.used = end
   }
 
@@ -179,6 +180,7 @@ class MessageInProgress {
     const room = Math.max(needed, this.bytes.length * 2, Math.min(announced, needed * ROOM_AHEAD))
     const bytes = allocate(Math.min(room, Math.max(needed, MAX_LENGTH)))
     this.bytes.copy(bytes, 0, 0, this.used)
+    free(this.bytes)
     this.bytes = bytes
   }
 }

@@ -1,5 +1,6 @@
 // Memory for zlib's output. A run writes to shared memory; output that is kept uses no more memory than it needs.
 
+import { HEADER_UP_TO } from '../protocol/received-bytes.js'
 import { Buffer } from '../runtime/node.js'
 
 /** Maximum output of one run of zlib in bytes. */
@@ -21,6 +22,11 @@ export function slabRoom(): number {
   slab.bytes = Buffer.allocUnsafeSlow(PIECE)
   slab.used = 0
   return PIECE
+}
+
+/** Keeps what a run wrote. The next piece begins so far behind it that no header could have been before it: it is not alone in the slab. */
+export function takeFromSlab(size: number): void {
+  if (size > 0) slab.used = Math.max(slab.used + size, HEADER_UP_TO + 1)
 }
 
 /** Memory for the input or output of one run, after which it has no content. Process-wide for the same reason. */

@@ -26,7 +26,7 @@ export function allocate(size: number): Buffer {
 /** A payload may keep alive memory of this many times its size. */
 const KEEPS_UP_TO = 64
 /** Maximum size of a frame header (RFC 6455 §5.2). */
-const HEADER_UP_TO = 14
+export const HEADER_UP_TO = 14
 /** Smaller memory is not freed by hand: that takes about as long as collecting it. */
 const FREED_FROM = 4096
 
@@ -50,7 +50,7 @@ export function readBinary(frame: Frame): Buffer {
   return data.subarray(start, start + size)
 }
 
-/** Whether the chunk contains nothing but this payload and its header. */
+/** Whether the chunk contains nothing but this payload and its header, or what has been read before this payload is. */
 function isAlone({ size, start, data }: Frame): boolean {
   const chunk = data as Buffer
   return start <= HEADER_UP_TO && start + size === chunk.length && chunk.length === memorySize(chunk)

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { idleSweeper } from '../../lib/extensions/idle-sweeper.js'
 import { IncomingCodec } from '../../lib/extensions/incoming-codec.js'
 import type { PermessageDeflateOptions } from '../../lib/extensions/permessage-deflate.js'
+import { PIECE, slab } from '../../lib/extensions/zlib-slab.js'
 import { Frame } from '../../lib/protocol/frame.js'
 import { Opcode } from '../../lib/protocol/opcode.js'
 import { codeOf } from '../protocol/ways.js'
@@ -411,4 +412,20 @@ t.test('the smallest window, as zlib makes it', async t => {
     t.ok(bytesOf(reader.messages.at(-1)!).equals(message))
   }
   t.equal(CONTINUATION, Opcode.Continuation)
+})
+
+t.test('a message that fills the memory behind that of another connection leaves it alone', async t => {
+  useEngines(t, 'handles')
+  slab.bytes = Buffer.alloc(0)
+  slab.used = 0
+  const waiting = 'ten bytes!'
+  const first = receiver({})
+  const [piece] = await through(first.codec, new Frame(Opcode.Binary, deflate(bytesOf(waiting)), true, RSV1))
+  const second = receiver({})
+  const filler = Buffer.alloc(PIECE - waiting.length, 'x')
+  await second.read([wire(false, compressed(deflate(filler)))])
+  t.ok((second.messages[0] as Buffer).equals(filler))
+  t.equal(String(piece!.payload), waiting)
+  first.codec.close()
+  second.codec.close()
 })
