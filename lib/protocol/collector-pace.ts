@@ -10,7 +10,7 @@ import { youngCapacity } from '../runtime/node.js'
  * External bytes between two collections of young objects. After each of them V8 decides whether to mark the heap, and counts these bytes
  * as if they were still in use; in a small heap it marks from 30 MiB on.
  */
-const BETWEEN_COLLECTIONS = 24 * 2 ** 20
+const BETWEEN_COLLECTIONS = 20 * 2 ** 20
 /** Minimum bytes of garbage for each byte that is allocated. It is more if the young generation has grown, as it does in a busy process. */
 const LEAST_SHARE = 0.25
 /** Bytes that are allocated before the size of the young generation is looked up again. */
