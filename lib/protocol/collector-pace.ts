@@ -47,9 +47,10 @@ export function paceCollector(bytes: number): void {
   heap.latest = null
 }
 
-/** Must be called when bytes were freed without the collector for which `paceCollector` was called. */
+/** Must be called when memory was freed without the collector; as many bytes can then be allocated without garbage, in place of it. */
 export function bytesFreed(bytes: number): void {
-  heap.freed += bytes
+  // bounded, since for some of this memory `paceCollector` was not called
+  heap.freed = Math.min(heap.freed + bytes, BETWEEN_COLLECTIONS)
 }
 
 function look(): void {

@@ -3,10 +3,14 @@
 import { constants, PerformanceObserver } from 'node:perf_hooks'
 import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
+import { bytesFreed } from '../../lib/protocol/collector-pace.js'
 import { FrameParser } from '../../lib/protocol/frame-parser.js'
 
-/** The number of collections of young objects while a parser reads this many chunks of this size, always from the same memory. */
-async function collections(count: number, size: number): Promise<number> {
+/**
+ * The number of collections of young objects while a parser reads this many chunks of this size, always from the same memory. `after` is
+ * called after each chunk.
+ */
+async function collections(count: number, size: number, after = (): void => {}): Promise<number> {
   let found = 0
   const observer = new PerformanceObserver(list => {
     for (const { detail } of list.getEntries() as unknown as { detail: { kind: number } }[]) {
@@ -23,6 +27,7 @@ async function collections(count: number, size: number): Promise<number> {
   for (let i = 0; i < count; i++) {
     parser.push(chunk, true)
     parser.next()
+    after()
   }
   await setImmediate()
   for (const { detail } of observer.takeRecords() as unknown as { detail: { kind: number } }[]) {
@@ -58,4 +63,16 @@ t.test('as often when the young generation has grown', async t => {
 t.test('small chunks are not', async t => {
   const found = await collections(8000, 64)
   t.ok(found <= 1, `${found} for 500 KiB`)
+})
+
+t.test('chunks that are freed at once are not', async t => {
+  const kept = await collections(8000, 65536)
+  const freed = await collections(8000, 65536, () => bytesFreed(65536))
+  t.ok(freed < kept / 2, `${freed} in place of ${kept}`)
+})
+
+t.test('however much was freed, later chunks are followed by collections', async t => {
+  bytesFreed(2 ** 30)
+  const found = await collections(8000, 65536)
+  t.ok(found >= 5, `${found} for 500 MiB`)
 })
