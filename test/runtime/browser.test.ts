@@ -183,7 +183,10 @@ t.test('a warning is printed on the console; in Node the process emits it', asyn
   t.match(await warned, { name: 'WebSocketWarning', code: 'WS_TEST', message: 'no connection' })
 })
 
-t.test('a browser tells nothing of its heap', async t => {
+t.test('a browser tells nothing of its heap, and no memory in it is freed by hand', async t => {
   t.equal(ours.youngCapacity(), 0)
+  const memory = new ArrayBuffer(8)
+  t.equal(ours.freeMemory(memory), false)
+  t.equal(memory.byteLength, 8)
   t.equal(ours.decodesUtf8Fast, false)
 })
