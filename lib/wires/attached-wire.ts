@@ -156,7 +156,7 @@ export class AttachedWire implements Wire {
   }
 
   broke(error: Error): void {
-    setImmediate(() => this.isClosing || onClose.call(this.duplex))
+    this.expectClose()
     this.readRest()
     this.user.wireLost(error)
   }
@@ -168,10 +168,13 @@ export class AttachedWire implements Wire {
     for (let chunk = duplex.read(); chunk !== null; chunk = duplex.read()) this.data(chunk)
   }
 
-  /** Streams with `autoDestroy: false` or `emitClose: false` may never emit 'close' after both ends. */
   private closeIfSilent(): void {
-    if (!this.inputEnded || !this.outputEnded) return
-    setImmediate(() => this.isClosing || onClose.call(this.duplex))
+    if (this.inputEnded && this.outputEnded) this.expectClose()
+  }
+
+  /** Streams with `autoDestroy: false` or `emitClose: false` may never emit 'close' after both ends or an error; sockets always do. */
+  private expectClose(): void {
+    if (!this.isSocket) setImmediate(() => this.isClosing || onClose.call(this.duplex))
   }
 
   // destroyed, but 'close' has not been emitted
