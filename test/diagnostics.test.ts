@@ -2,8 +2,9 @@
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import t from 'tap'
-import type { Frame as FrameType } from '../lib/index.js'
+import type { Frame as FrameType, WebSocketStream as WebSocketStreamType } from '../lib/index.js'
 
 process.env['NODE_DEBUG'] = 'net, WEBSOCKET-DUPLEX'
 const { Frame, FrameDecoder, MessageAssembler, Opcode, WebSocketStream } = await import('../lib/index.js')
@@ -96,4 +97,26 @@ t.test('with NODE_DEBUG each stage prints what it passes on', async t => {
   const part = new Frame(Opcode.Binary, Buffer.alloc(5), false, 4).asPart(2, 10)
   trace('X', [part, Buffer.alloc(7)])
   t.match(lines, [/X → frame 2 rsv 4 5 bytes of 10 from 2, 7 bytes$/])
+})
+
+t.test('a subscriber may keep frames and read them later', async t => {
+  const told = listen(t)
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const near = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const [far] = (await once(server, 'connection')) as [Socket]
+  server.close()
+  const sides = [WebSocketStream.server().attach(far), WebSocketStream.client('ws://example.com/chat').attach(near)]
+  await Promise.all(sides.map(ws => ws.opened))
+  for (const [ws, peer] of [sides, sides.toReversed()] as [WebSocketStreamType, WebSocketStreamType][]) {
+    peer.text('x'.repeat(200_000))
+    await once(ws, 'message')
+    peer.binary(Buffer.alloc(20_000, 'x'))
+    await once(ws, 'message')
+    const frames = told
+      .filter(([name, event]) => name === 'frame' && event['stream'] === ws && event['direction'] === 'received')
+      .map(([, { frame }]) => (frame as FrameType).payload)
+    t.ok(Buffer.concat(frames).equals(Buffer.alloc(220_000, 'x')))
+  }
+  near.destroy()
 })

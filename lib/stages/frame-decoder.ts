@@ -208,7 +208,11 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     let frames: Frame[] | null = null
     let more = true
     for (let frame = this.nextFrame(); frame !== null; frame = this.nextFrame()) {
-      if (channels.frame.hasSubscribers) listener?.saw?.('received', frame)
+      if (channels.frame.hasSubscribers && listener?.saw !== undefined) {
+        // a subscriber may keep it, and read it later
+        if (frame.owner === 'us') frame.owner = 'wire'
+        listener.saw('received', frame)
+      }
       if (listener !== null && isControl(frame.opcode)) {
         if (frames !== null) more = this.hand(frames)
         frames = null

@@ -4,11 +4,14 @@ import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import type { NodeDuplex as Duplex } from '../streams.js'
 import {
+  alwaysCloses,
   asBuffer,
   cannotWrite,
   checkGivesBytes,
   giveUp,
+  hasOtherReaders,
   isHttp2Stream,
+  isReading,
   isSocket,
   makesChunks,
   type Wire,
@@ -29,6 +32,8 @@ export class AttachedWire implements Wire {
   private tells = false
   // bytes in the stream's buffer that arrived before it was attached: their memory may be shared
   private foreign: number
+  /** Whether anybody else reads the stream, or has read it: a listener may remove itself while it is called. */
+  isShared: boolean
 
   /** @throws TypeError if the stream has an encoding set */
   constructor(
@@ -47,6 +52,8 @@ export class AttachedWire implements Wire {
     duplex.on('end', onEnd)
     duplex.on('error', onError)
     duplex.on('close', onClose)
+    this.isShared = hasOtherReaders(duplex, 1)
+    duplex.on('newListener', onNewListener)
     // a 'data' listener does not resume a paused stream
     if (duplex.isPaused()) duplex.resume()
     if (duplex.destroyed) nextTick(onClose.bind(duplex))
@@ -146,7 +153,7 @@ export class AttachedWire implements Wire {
       this.foreign -= chunk.length
       return false
     }
-    return makesChunks(duplex) && duplex.listenerCount('data') === 1
+    return !this.isShared && makesChunks(duplex)
   }
 
   ended(): void {
@@ -174,7 +181,7 @@ export class AttachedWire implements Wire {
 
   /** Streams with `autoDestroy: false` or `emitClose: false` may never emit 'close' after both ends or an error; sockets always do. */
   private expectClose(): void {
-    if (!this.isSocket) setImmediate(() => this.isClosing || onClose.call(this.duplex))
+    if (!alwaysCloses(this.duplex)) setImmediate(() => this.isClosing || onClose.call(this.duplex))
   }
 
   // destroyed, but 'close' has not been emitted
@@ -188,6 +195,7 @@ export class AttachedWire implements Wire {
     duplex.off('end', onEnd)
     duplex.off('close', onClose)
     duplex.off('drain', onDrain)
+    duplex.off('newListener', onNewListener)
     ;(duplex as Attached)[kWire] = undefined
   }
 
@@ -201,6 +209,10 @@ export class AttachedWire implements Wire {
 
 function onData(this: Attached, chunk: unknown): void {
   this[kWire]!.data(chunk)
+}
+
+function onNewListener(this: Attached, event: string | symbol): void {
+  if (isReading(event)) this[kWire]!.isShared = true
 }
 
 function onEnd(this: Attached): void {

@@ -1,7 +1,7 @@
 // A stream at the other end of a pipe into or out of a WebSocketStream. Knows which chunks the pipe itself writes.
 
 import type { NodeDuplex as Duplex } from '../streams.js'
-import { makesChunks } from './wire.js'
+import { hasOtherReaders, isReading, makesChunks } from './wire.js'
 
 export class PipeEnd {
   /** `source`: it is piped into the WebSocketStream; `destination`: the WebSocketStream is piped into it */
@@ -11,6 +11,8 @@ export class PipeEnd {
   private chunk: unknown = undefined
   private foreign = 0
   private onData: ((chunk: unknown) => void) | null = null
+  // whether anybody else reads the stream, or has read it: a listener may remove itself while it is called
+  private isShared = false
 
   constructor(
     readonly stream: Duplex,
@@ -32,12 +34,20 @@ export class PipeEnd {
       this.chunk = chunk
     }
     stream.prependListener('data', this.onData)
+    // the pipe's listener and this one
+    this.isShared = hasOtherReaders(stream, 2)
+    stream.on('newListener', this.onNewListener)
+  }
+
+  private readonly onNewListener = (event: string | symbol): void => {
+    if (isReading(event)) this.isShared = true
   }
 
   /** The stream is no longer piped in. */
   unfollow(): void {
     if (this.onData === null) return
     this.stream.off('data', this.onData)
+    this.stream.off('newListener', this.onNewListener)
     this.onData = null
   }
 
@@ -53,8 +63,7 @@ export class PipeEnd {
       this.foreign -= chunk.length
       return false
     }
-    // the pipe's listener and that of `follow`
-    return this.stream.listenerCount('data') === 2
+    return !this.isShared && makesChunks(this.stream)
   }
 
   /** Removes all listeners but that for errors. */

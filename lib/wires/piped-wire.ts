@@ -6,7 +6,7 @@ import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import { type NodeDuplex as Duplex, Duplex as DuplexClass, type NodeWritable as Writable } from '../streams.js'
 import { Outlet, type OutletOwner } from './outlet.js'
 import { PipeEnd } from './pipe-end.js'
-import { cannotWrite, checkGivesBytes, giveUp, isSocket, type Wire, type WireUser, type Written } from './wire.js'
+import { alwaysCloses, cannotWrite, checkGivesBytes, giveUp, type Wire, type WireUser, type Written } from './wire.js'
 
 /** The WebSocketStream as this wire sees it. */
 export type PipedStream = Pick<
@@ -298,7 +298,7 @@ export class PipedWire implements Wire, OutletOwner {
       this.readRest(end)
       this.user.wireLost(error)
       // streams with `autoDestroy: false` or `emitClose: false` never emit 'close'; sockets always do
-      if (!isSocket(stream)) setImmediate(() => (stream.destroyed && !stream.closed) || onClose())
+      if (!alwaysCloses(stream)) setImmediate(() => (stream.destroyed && !stream.closed) || onClose())
     }
     const onClose = (): void => this.closed(end)
     const end = new PipeEnd(stream, onError, onClose)

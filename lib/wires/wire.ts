@@ -62,9 +62,19 @@ type MaybeSocket = Duplex & { _handle?: unknown; rstCode?: number; session?: obj
 /* c8 ignore next - a browser has neither process nor sockets */
 const Socket = globalThis.process?.getBuiltinModule?.('node:net')?.Socket
 
-/** Whether a stream is a socket of Node (TCP, unix or TLS), which reads and writes outside of JavaScript. */
+/**
+ * Whether a stream is a socket of Node (TCP, unix or TLS), which reads and writes outside of JavaScript. One without a handle may be a
+ * stand-in into which other code pushes its own chunks.
+ */
 export function isSocket(stream: object): boolean {
-  return Socket !== undefined && stream instanceof Socket && typeof (stream as MaybeSocket)._handle === 'object'
+  if (Socket === undefined || !(stream instanceof Socket)) return false
+  const { _handle: handle } = stream as MaybeSocket
+  return typeof handle === 'object' && handle !== null
+}
+
+/** Whether a stream emits 'close' whatever its options are, as all sockets do, those without a handle too. */
+export function alwaysCloses(stream: object): boolean {
+  return Socket !== undefined && stream instanceof Socket
 }
 
 /** Whether a stream belongs to an HTTP/2 session. */
@@ -72,9 +82,27 @@ export function isHttp2Stream(stream: object): boolean {
   return (stream as MaybeSocket).rstCode !== undefined
 }
 
-/** Whether Node allocates each chunk of a stream separately; chunks of an HTTP/2 session share memory, but do not overlap. */
+/* c8 ignore next 2 - as above */
+const emit = globalThis.process?.getBuiltinModule?.('node:events')?.prototype.emit
+const push = globalThis.process?.getBuiltinModule?.('node:stream')?.Readable.prototype.push
+
+/**
+ * Whether Node allocates each chunk of a stream separately, and gives it to nobody but the listeners; chunks of an HTTP/2 session share
+ * memory, but do not overlap. A tool that has wrapped `emit` or `push` may keep what it sees.
+ */
 export function makesChunks(stream: object): boolean {
-  return isSocket(stream) || isHttp2Stream(stream)
+  const { emit: emits, push: pushes } = stream as Duplex
+  return emits === emit && pushes === push && (isSocket(stream) || isHttp2Stream(stream))
+}
+
+/** Whether anybody but these listeners for 'data' gets the chunks of a stream: a listener for 'readable' gets them from `read`. */
+export function hasOtherReaders(stream: Duplex, listeners: number): boolean {
+  return stream.listenerCount('data') !== listeners || stream.listenerCount('readable') !== 0
+}
+
+/** Whether a listener for this event gets the chunks of a stream. */
+export function isReading(event: string | symbol): boolean {
+  return event === 'data' || event === 'readable'
 }
 
 /** Reports that bytes cannot be written. Returns true, so that further bytes are dropped too. */

@@ -1,8 +1,10 @@
 import t from 'tap'
 import { WebSocketError } from '../../lib/errors.js'
 import { Frame } from '../../lib/protocol/frame.js'
+import { FrameParser } from '../../lib/protocol/frame-parser.js'
 import type { Message } from '../../lib/protocol/message-joiner.js'
 import { Opcode } from '../../lib/protocol/opcode.js'
+import { copyBytes } from '../../lib/protocol/small-payload.js'
 import { FrameDecoder } from '../../lib/stages/frame-decoder.js'
 import { MessageAssembler, type MessageAssemblerOptions } from '../../lib/stages/message-assembler.js'
 import { link } from '../../lib/stages/stage.js'
@@ -185,4 +187,24 @@ test('messages outlive the batches they arrived in', async t => {
   await nextTurn()
   chunk.fill(0)
   t.same(got, ['a', Buffer.from('b')])
+})
+
+t.test('frames may be passed to two assemblers, and kept', async t => {
+  const sent = ['x'.repeat(70_000), Buffer.alloc(20_000, 'x')]
+  const parser = new FrameParser({ masked: true, maxFrameSize: Number.POSITIVE_INFINITY })
+  const messages: Message[][] = [[], []]
+  const assemblers = messages.map(got => new MessageAssembler().on('data', batch => got.push(...batch)))
+  const kept: Frame[] = []
+  for (const frame of [text(sent[0] as string), binary(sent[1] as Buffer)]) {
+    // as a socket gives them
+    parser.push(copyBytes(wire(true, frame)), true)
+    kept.push(parser.next()!)
+    for (const assembler of assemblers) assembler.write([kept.at(-1)])
+  }
+  await nextTurn()
+  t.same(messages, [sent, sent])
+  t.same(
+    kept.map(({ payload }) => payload),
+    sent.map(message => Buffer.from(message as string))
+  )
 })

@@ -1,7 +1,7 @@
 // Wires of every kind: paused sockets, chunks that are not Buffers, streams with an encoding, streams that never emit 'close'.
 
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, Socket } from 'node:net'
 import { Duplex, type DuplexOptions } from 'node:stream'
 import t from 'tap'
 import { WebSocketStream } from '../../lib/index.js'
@@ -227,3 +227,107 @@ t.test('a program that transports the bytes itself may iterate over them', async
   t.match(all.toString('latin1'), /^HTTP\/1\.1 101 /)
   t.ok(all.includes('echo hello'))
 })
+
+/** A socket as test tools make it: never connected, with its peer in memory. */
+class StandIn extends Socket {
+  readonly far: Duplex
+
+  constructor() {
+    super()
+    Object.defineProperty(this, 'connecting', { value: false })
+    this.far = new Duplex({
+      read() {},
+      write: (chunk, _encoding, callback) => {
+        this.push(Buffer.from(chunk))
+        callback()
+      }
+    })
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
+    this.far.push(Buffer.from(chunk))
+    callback()
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], callback: () => void): void {
+    for (const { chunk } of chunks) this.far.push(Buffer.from(chunk))
+    callback()
+  }
+}
+
+/** Ways in which others get the chunks of a socket without a listener for 'data'. */
+const TAPS: Record<string, (socket: Duplex, keep: (chunk: Buffer) => void) => void> = {
+  "a listener for 'readable' that reads": (socket, keep) => {
+    socket.on('readable', () => {
+      for (let chunk = socket.read(); chunk !== null; chunk = socket.read()) keep(chunk)
+    })
+  },
+  'a tool that wraps emit': (socket, keep) => {
+    const { emit } = socket
+    socket.emit = function (name: string | symbol, ...args: unknown[]) {
+      if (name === 'data') keep(args[0] as Buffer)
+      return Reflect.apply(emit, this, [name, ...args]) as boolean
+    }
+  },
+  'a tool that wraps push': (socket, keep) => {
+    const { push } = socket
+    socket.push = function (chunk: unknown) {
+      if (chunk !== null) keep(chunk as Buffer)
+      return push.call(this, chunk)
+    }
+  }
+}
+
+for (const role of ROLES) {
+  for (const join of JOINS) {
+    for (const [what, tap] of Object.entries(TAPS)) {
+      t.test(`${what} may keep the chunks of a socket: ${role}, ${join}`, async t => {
+        const { ws, socket, peer } = await open(t, { role, join, wire: 'tcp' })
+        const kept: Buffer[] = []
+        tap(socket, chunk => kept.push(chunk))
+        ws.on('message', () => {})
+        const sent = [50_000, 200_000].map(size => wireFrame(TEXT, 'x'.repeat(size), { masked: role === 'server' }))
+        for (const bytes of sent) {
+          const got = once(ws, 'message')
+          peer.write(bytes)
+          await got
+        }
+        t.ok(Buffer.concat(kept).equals(Buffer.concat(sent)))
+      })
+    }
+  }
+
+  for (const join of JOINS) {
+    t.test(`a listener that removes itself may keep the chunk: ${role}, ${join}`, async t => {
+      const { ws, socket, peer } = await open(t, { role, join, wire: 'tcp' })
+      ws.on('message', () => {})
+      for (const size of [50_000, 200_000]) {
+        const bytes = wireFrame(TEXT, 'x'.repeat(size), { masked: role === 'server' })
+        const first = new Promise<Buffer>(resolve => socket.prependOnceListener('data', resolve))
+        const got = once(ws, 'message')
+        peer.write(bytes)
+        await got
+        const kept = await first
+        t.ok(kept.length > 0 && kept.equals(bytes.subarray(0, kept.length)), `${size} bytes`)
+      }
+    })
+  }
+
+  t.test(`what other code pushes into a socket without a handle remains as it is: ${role}`, async t => {
+    const socket = new StandIn()
+    const ws = make(role).attach(socket)
+    t.teardown(() => ws.destroy())
+    const peer = new RawPeer(socket.far, other(role))
+    await shake(peer, role)
+    await ws.opened
+    const bytes = wireFrame(TEXT, 'x'.repeat(50_000), { masked: role === 'server' })
+    const pushed = Buffer.allocUnsafeSlow(bytes.length)
+    bytes.copy(pushed)
+    const got = once(ws, 'message')
+    socket.push(pushed)
+    await got
+    t.ok(pushed.equals(bytes))
+  })
+}
