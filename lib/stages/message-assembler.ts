@@ -41,7 +41,7 @@ export class MessageAssembler extends Stage<Frame, ReceivedMessage> {
     try {
       for (const frame of frames) {
         if (isControl(frame.opcode)) continue
-        // used on its own: whoever has passed the frame on may have given it to others too
+        // used on its own: the frame may have been given to others too
         if (this.listener === null && frame.owner === 'us') frame.owner = 'wire'
         const message = this.joiner === null ? this.begin(frame) : this.joiner.add(frame)
         if (message === null) continue

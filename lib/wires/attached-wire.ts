@@ -32,7 +32,7 @@ export class AttachedWire implements Wire {
   private tells = false
   // bytes in the stream's buffer that arrived before it was attached: their memory may be shared
   private foreign: number
-  /** Whether anybody else reads the stream, or has read it: a listener may remove itself while it is called. */
+  /** Whether others read the stream, or have read it: a listener may remove itself while it is called. */
   isShared: boolean
 
   /** @throws TypeError if the stream has an encoding set */

@@ -11,7 +11,7 @@ export class PipeEnd {
   private chunk: unknown = undefined
   private foreign = 0
   private onData: ((chunk: unknown) => void) | null = null
-  // whether anybody else reads the stream, or has read it: a listener may remove itself while it is called
+  // whether others read the stream, or have read it: a listener may remove itself while it is called
   private isShared = false
 
   constructor(

@@ -95,7 +95,7 @@ export function makesChunks(stream: object): boolean {
   return emits === emit && pushes === push && (isSocket(stream) || isHttp2Stream(stream))
 }
 
-/** Whether anybody but these listeners for 'data' gets the chunks of a stream: a listener for 'readable' gets them from `read`. */
+/** Whether a stream has other readers than these listeners for 'data': a listener for 'readable' gets the chunks from `read`. */
 export function hasOtherReaders(stream: Duplex, listeners: number): boolean {
   return stream.listenerCount('data') !== listeners || stream.listenerCount('readable') !== 0
 }
