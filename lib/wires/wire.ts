@@ -87,8 +87,8 @@ const emit = globalThis.process?.getBuiltinModule?.('node:events')?.prototype.em
 const push = globalThis.process?.getBuiltinModule?.('node:stream')?.Readable.prototype.push
 
 /**
- * Whether Node allocates each chunk of a stream separately, and gives it to nobody but the listeners; chunks of an HTTP/2 session share
- * memory, but do not overlap. A tool that has wrapped `emit` or `push` may keep what it sees.
+ * Whether Node allocates the chunks of a stream, and only its listeners get them. Chunks of an HTTP/2 session share memory, but do not
+ * overlap. A tool that has wrapped `emit` or `push` may keep what it sees.
  */
 export function makesChunks(stream: object): boolean {
   const { emit: emits, push: pushes } = stream as Duplex
