@@ -17,7 +17,8 @@ export const acceptor = acceptWebSockets(app.server, { path: /^\/rooms\/\w+$/ },
   const { pathname, searchParams } = new URL(ws.url)
   const room = rooms.get(pathname) ?? new Room()
   rooms.set(pathname, room.add(ws))
-  ws.on('close', () => room.size === 0 && rooms.delete(pathname))
+  // a later room may have its place by then
+  ws.on('close', () => room.size === 0 && rooms.get(pathname) === room && rooms.delete(pathname))
 
   const name = searchParams.get('name') ?? 'somebody'
   // no more than 1 MiB is held for a client that does not keep up: it misses messages
