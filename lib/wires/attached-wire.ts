@@ -3,17 +3,15 @@
 import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import type { NodeDuplex as Duplex } from '../streams.js'
+import { ChunkReader, isReading } from './chunk-reader.js'
 import {
   alwaysCloses,
   asBuffer,
   cannotWrite,
   checkGivesBytes,
   giveUp,
-  hasOtherReaders,
   isHttp2Stream,
-  isReading,
   isSocket,
-  makesChunks,
   type Wire,
   type WireUser,
   type Written
@@ -23,25 +21,21 @@ const kWire = Symbol('wire')
 type Attached = Duplex & { [kWire]?: AttachedWire | undefined }
 type SocketSettings = { setNoDelay?(on: boolean): void; setTimeout?(milliseconds: number): void }
 
-export class AttachedWire implements Wire {
+export class AttachedWire extends ChunkReader implements Wire {
   next: Receiver<Buffer> | null = null
   prev: Sender<Buffer> | null = null
   private inputEnded = false
   private outputEnded = false
   onWritten: Written | null = null
   private tells = false
-  // bytes in the stream's buffer that arrived before it was attached: their memory may be shared
-  private foreign: number
-  /** Whether others read the stream, or have read it: a listener may remove itself while it is called. */
-  isShared: boolean
 
   /** @throws TypeError if the stream has an encoding set */
   constructor(
     private readonly user: WireUser,
     private readonly duplex: Duplex
   ) {
+    super()
     checkGivesBytes(duplex)
-    this.foreign = duplex.readableLength
     ;(duplex as Attached)[kWire] = this
     const socket = duplex as SocketSettings
     // disable Nagle's algorithm and the idle timeout: keepalive detects idle connections
@@ -52,7 +46,7 @@ export class AttachedWire implements Wire {
     duplex.on('end', onEnd)
     duplex.on('error', onError)
     duplex.on('close', onClose)
-    this.isShared = hasOtherReaders(duplex, 1)
+    this.beginsReading(duplex, 1)
     duplex.on('newListener', onNewListener)
     // a 'data' listener does not resume a paused stream
     if (duplex.isPaused()) duplex.resume()
@@ -144,16 +138,12 @@ export class AttachedWire implements Wire {
       this.drop()
       return
     }
-    if (!this.user.wireInput(bytes, this.owns(bytes))) this.duplex.pause()
+    if (!this.user.wireInput(bytes, this.takes(this.duplex, bytes))) this.duplex.pause()
   }
 
-  private owns(chunk: Buffer): boolean {
-    const { duplex } = this
-    if (this.foreign > 0) {
-      this.foreign -= chunk.length
-      return false
-    }
-    return !this.isShared && makesChunks(duplex)
+  /** Another listener for 'data' or 'readable' has come. */
+  sharesChunks(): void {
+    this.isShared = true
   }
 
   ended(): void {
@@ -212,7 +202,7 @@ function onData(this: Attached, chunk: unknown): void {
 }
 
 function onNewListener(this: Attached, event: string | symbol): void {
-  if (isReading(event)) this[kWire]!.isShared = true
+  if (isReading(event)) this[kWire]!.sharesChunks()
 }
 
 function onEnd(this: Attached): void {

@@ -1,24 +1,23 @@
 // A stream at the other end of a pipe into or out of a WebSocketStream. Knows which chunks the pipe itself writes.
 
 import type { NodeDuplex as Duplex } from '../streams.js'
-import { hasOtherReaders, isReading, makesChunks } from './wire.js'
+import { ChunkReader, isReading, makesChunks } from './chunk-reader.js'
 
-export class PipeEnd {
+export class PipeEnd extends ChunkReader {
   /** `source`: it is piped into the WebSocketStream; `destination`: the WebSocketStream is piped into it */
   source = false
   destination = false
-  // the chunk that the source is emitting, and the number of bytes that were buffered before the pipe
-  private chunk: unknown = undefined
-  private foreign = 0
-  private onData: ((chunk: unknown) => void) | null = null
-  // whether others read the stream, or have read it: a listener may remove itself while it is called
-  private isShared = false
+  // the chunk that the source is emitting, and whether nothing else uses its memory
+  private chunk: Buffer | null = null
+  private isOurs = false
+  private onData: ((chunk: Buffer) => void) | null = null
 
   constructor(
     readonly stream: Duplex,
     private readonly onError: (error: Error) => void,
     private readonly onClose: () => void
   ) {
+    super()
     stream.on('error', onError)
     stream.on('close', onClose)
   }
@@ -29,13 +28,13 @@ export class PipeEnd {
   follow(): void {
     const { stream } = this
     if (this.onData !== null || !makesChunks(stream)) return
-    this.foreign = stream.readableLength
     this.onData = chunk => {
       this.chunk = chunk
+      this.isOurs = this.takes(stream, chunk)
     }
     stream.prependListener('data', this.onData)
     // the pipe's listener and this one
-    this.isShared = hasOtherReaders(stream, 2)
+    this.beginsReading(stream, 2)
     stream.on('newListener', this.onNewListener)
   }
 
@@ -56,14 +55,10 @@ export class PipeEnd {
     return this.source && this.chunk === chunk
   }
 
-  /** Whether nothing else uses the memory of the chunk that it is emitting. */
-  takeChunk(chunk: Buffer): boolean {
-    this.chunk = undefined
-    if (this.foreign > 0) {
-      this.foreign -= chunk.length
-      return false
-    }
-    return !this.isShared && makesChunks(this.stream)
+  /** The chunk that it is emitting has been received. Whether nothing else uses its memory. */
+  takeChunk(): boolean {
+    this.chunk = null
+    return this.isOurs
   }
 
   /** Removes all listeners but that for errors. */

@@ -245,7 +245,7 @@ export class PipedWire implements Wire, OutletOwner {
   }
 
   private owns(chunk: Buffer): boolean {
-    return this.ends.find(end => end.gives(chunk))?.takeChunk(chunk) ?? false
+    return this.ends.find(end => end.gives(chunk))?.takeChunk() ?? false
   }
 
   /** Whether the last chunk is not used up. */

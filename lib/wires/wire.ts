@@ -1,4 +1,4 @@
-// The interface between the pipeline and its wire, and the rules about which memory a wire gives away.
+// The interface between the pipeline and its wire, and what kinds of streams there are.
 
 import { WebSocketError } from '../errors.js'
 import { CANCEL } from '../http2-codes.js'
@@ -80,29 +80,6 @@ export function alwaysCloses(stream: object): boolean {
 /** Whether a stream belongs to an HTTP/2 session. */
 export function isHttp2Stream(stream: object): boolean {
   return (stream as MaybeSocket).rstCode !== undefined
-}
-
-/* c8 ignore next 2 - as above */
-const emit = globalThis.process?.getBuiltinModule?.('node:events')?.prototype.emit
-const push = globalThis.process?.getBuiltinModule?.('node:stream')?.Readable.prototype.push
-
-/**
- * Whether Node allocates the chunks of a stream, and only its listeners get them. Chunks of an HTTP/2 session share memory, but do not
- * overlap. A tool that has wrapped `emit` or `push` may keep what it sees.
- */
-export function makesChunks(stream: object): boolean {
-  const { emit: emits, push: pushes } = stream as Duplex
-  return emits === emit && pushes === push && (isSocket(stream) || isHttp2Stream(stream))
-}
-
-/** Whether a stream has other readers than these listeners for 'data': a listener for 'readable' gets the chunks from `read`. */
-export function hasOtherReaders(stream: Duplex, listeners: number): boolean {
-  return stream.listenerCount('data') !== listeners || stream.listenerCount('readable') !== 0
-}
-
-/** Whether a listener for this event gets the chunks of a stream. */
-export function isReading(event: string | symbol): boolean {
-  return event === 'data' || event === 'readable'
 }
 
 /** Reports that bytes cannot be written. Returns true, so that further bytes are dropped too. */

@@ -315,6 +315,31 @@ for (const role of ROLES) {
     })
   }
 
+  for (const join of JOINS) {
+    for (const method of ['unshift', 'push'] as const) {
+      t.test(`bytes that a program gives to a socket by ${method} remain as they are: ${role}, ${join}`, async t => {
+        const { ws, socket, peer } = await open(t, { role, join, wire: 'tcp' })
+        for (const opcode of [TEXT, BINARY]) {
+          for (const isPaused of [false, true]) {
+            const bytes = wireFrame(opcode, 'x'.repeat(50_000), { masked: role === 'server' })
+            const given = Buffer.allocUnsafeSlow(bytes.length)
+            bytes.copy(given)
+            const got = once(ws, 'message')
+            if (isPaused) socket.pause()
+            socket[method](given)
+            socket.resume()
+            t.equal(String((await got)[0]), 'x'.repeat(50_000))
+            t.ok(given.equals(bytes), `${opcode === TEXT ? 'text' : 'binary'}${isPaused ? ', paused' : ''}`)
+          }
+        }
+        // what the socket itself reads from now on arrives too
+        const got = once(ws, 'message')
+        peer.write(wireFrame(TEXT, 'y'.repeat(50_000), { masked: role === 'server' }))
+        t.equal((await got)[0], 'y'.repeat(50_000))
+      })
+    }
+  }
+
   t.test(`what other code pushes into a socket without a handle remains as it is: ${role}`, async t => {
     const socket = new StandIn()
     const ws = make(role).attach(socket)
