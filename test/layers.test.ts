@@ -82,7 +82,7 @@ const LAYERS: Record<string, Layer> = {
     ],
     types: ['stages']
   },
-  wires: { knows: ['runtime/node', 'errors', 'http2-codes', 'protocol', 'stages', 'streams'] },
+  wires: { knows: ['runtime/node', 'errors', 'http2-codes', 'stages', 'streams'] },
   emitting: { knows: ['surfacing', 'streams'], uses: ['node:events'] },
   lifecycle: {
     knows: ['runtime/node', 'deferred', 'diagnostics', 'emitting', 'protocol'],

@@ -1,6 +1,5 @@
 // Whose memory the chunks of a stream are. What Node has allocated for one socket is unmasked in place and freed; other chunks are copied.
 
-import { SMALL_UP_TO } from '../protocol/small-payload.js'
 import type { NodeDuplex as Duplex } from '../streams.js'
 import { isSocket } from './wire.js'
 
@@ -49,7 +48,6 @@ export class ChunkReader {
     const isForeign = this.position < this.ownFrom
     this.position += length
     if (isForeign || this.isShared || !makesChunks(stream)) return false
-    // small payloads are always copied; the count is a call
-    return length < SMALL_UP_TO || this.position + stream.readableLength === bytesRead(stream)
+    return this.position + stream.readableLength === bytesRead(stream)
   }
 }
