@@ -20,7 +20,7 @@ interface RareState {
   opened?: Deferred<OpenInfo>
   closed?: Deferred<CloseInfo>
   openError?: HandshakeError
-  error?: Error
+  error?: Error | undefined
   isErrorEmitted?: boolean
   isClosingEmitted?: true
 }
@@ -163,7 +163,7 @@ export class Lifecycle {
   emitError(): void {
     const error = this.rare?.error
     if (error === undefined) return
-    delete this.rare!.error
+    this.rare!.error = undefined
     this.rare!.isErrorEmitted = true
     if (hasListeners(this.emitter, 'error')) emitEvent(this.emitter, 'error', error)
   }

@@ -82,13 +82,13 @@ export function setField(fields: readonly Field[], name: string, value: string |
   return [...fields.filter(field => field[0].toLowerCase() !== lowerName), ...lines]
 }
 
-/** The number of lines of the lower-case name `name` in the raw list of names and values. */
-export function countLines(rawHeaders: readonly string[], name: string): number {
+/** The number of lines of the lower-case name `name` in the raw list of names and values, which the application may have made. */
+export function countLines(rawHeaders: readonly unknown[], name: string): number {
   let count = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
     // comparing lengths first avoids most calls of toLowerCase
-    const given = rawHeaders[i]!
-    if (given.length === name.length && given.toLowerCase() === name) count++
+    const given = rawHeaders[i]
+    if (typeof given === 'string' && given.length === name.length && given.toLowerCase() === name) count++
   }
   return count
 }

@@ -3,6 +3,7 @@
 
 import { HandshakeError } from '../errors.js'
 import type { UpgradeRequest } from '../options.js'
+import { countLines } from './header-fields.js'
 
 // If one of these were repeated, it would be unclear which line counts: RFC 9110 §5.3, RFC 6455 §11.3
 const ONCE: ReadonlySet<string> = new Set([
@@ -57,14 +58,9 @@ function isTarget(url: string, method: string | undefined): boolean {
 }
 
 function checkRepeated({ headers, rawHeaders }: UpgradeRequest): void {
-  for (const name of ONCE) if (Array.isArray(headers[name])) malformed(`${name} is repeated`)
-  if (!Array.isArray(rawHeaders)) return
-  const seen: string[] = []
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = String(rawHeaders[i]).toLowerCase()
-    if (!ONCE.has(name)) continue
-    if (seen.includes(name)) malformed(`${name} is repeated`)
-    seen.push(name)
+  const lines = Array.isArray(rawHeaders) ? rawHeaders : []
+  for (const name of ONCE) {
+    if (Array.isArray(headers[name]) || countLines(lines, name) > 1) malformed(`${name} is repeated`)
   }
 }
 
