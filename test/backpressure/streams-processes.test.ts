@@ -8,9 +8,9 @@ import { type Child, startChild } from './child.js'
 
 const SCRIPT = fileURLToPath(new URL('endless.ts', import.meta.url))
 const MIB = 1024 * 1024
-const TOTAL = (process.env['FULL'] ? 2048 : 128) * MIB
-// on a busy machine garbage is collected later
-const ALLOWED = (process.env['FULL'] ? 24 : 48) * MIB
+const TOTAL = (process.env['FULL'] ? 2048 : 256) * MIB
+// on a busy machine V8's helper threads free memory later: at most 64 MiB, at which V8 marks the heap, and what comes meanwhile
+const ALLOWED = (process.env['FULL'] ? 24 : 96) * MIB
 
 const start = (t: TestLike, ...args: (string | number)[]): Child =>
   startChild(t, SCRIPT, args, ['--max-old-space-size=64'])
@@ -37,9 +37,9 @@ for (const [sender, duty] of [
 }
 
 t.test('the measured memory grows if the reader keeps what it reads', { timeout: 60_000 }, async t => {
-  const keeper = start(t, 'server', 'keep', 192 * MIB)
+  const keeper = start(t, 'server', 'keep', 256 * MIB)
   const [port] = await keeper.hear('port')
-  start(t, 'client', 'create', 192 * MIB, port as number)
+  start(t, 'client', 'create', 256 * MIB, port as number)
   const [, , grown] = await keeper.hear('received')
-  t.ok((grown as number) > ALLOWED * 2, `it has grown by ${Math.round((grown as number) / MIB)} MiB`)
+  t.ok((grown as number) > ALLOWED * 1.5, `it has grown by ${Math.round((grown as number) / MIB)} MiB`)
 })
