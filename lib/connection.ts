@@ -198,7 +198,7 @@ export class Connection {
   control(opcode: Opcode, payload: Buffer): boolean {
     // frames that arrived before the wire broke: their messages still count
     if (this.failure !== null) return true
-    const isAnswered = this.settings.autoPong && this.phase.isSending
+    const isAnswered = this.settings.autoPong !== false && this.phase.isSending
     if (opcode === Opcode.Ping) return this.pings.receivePing(payload, isAnswered)
     if (opcode === Opcode.Close) this.receiveClose(payload)
     else this.pings.receivePong(payload)

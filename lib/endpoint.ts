@@ -82,12 +82,6 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     return view
   }
 
-  /** Drops incoming messages after the usual checks. */
-  discardMessages(): void {
-    this.receiver.listen()
-    this.receiver.discard()
-  }
-
   get closeInfo(): CloseInfo | undefined {
     return this.lifecycle.closeInfo
   }
@@ -306,7 +300,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
   }
 
   sendControl(opcode: Opcode, payload: Buffer, isAnswer = false): boolean {
-    return this.pipeline.encoder.control(opcode, payload, isAnswer)
+    return this.sender.sendControl(opcode, payload, isAnswer)
   }
 
   sendInOrder(opcode: Opcode, payload: Buffer): void {
@@ -343,11 +337,15 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
 
   isRead(): boolean {
     const { view } = this.receiver
-    return view === null ? this.lifecycle.isHeard : view.isRead && !view.isStopped
+    return this.lifecycle.isHeard || (view?.isRead === true && !view.isStopped)
   }
 
   dropUnread(): void {
     if (this.holdsInput() && !this.receiver.isUnheard) this.receiver.dropNew()
+  }
+
+  get isBlocked(): boolean {
+    return this.sender.isBlocked
   }
 
   releaseClose(): void {

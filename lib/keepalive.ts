@@ -39,8 +39,13 @@ export class Keepalive {
   }
 
   private look(): void {
-    // the peer cannot send while our backpressure stops it
-    if (this.owner.holdsInput()) this.heard()
+    if (this.owner.holdsInput()) {
+      // The peer cannot send while our backpressure stops it. Node notices a reset only when it writes: hence the Ping.
+      this.heard()
+      this.owner.sendPing()
+      this.wait(this.interval)
+      return
+    }
     const now = performance.now()
     const isPinged = this.pingedAt > this.heardAt
     if (isPinged && now - this.pingedAt >= this.timeout) this.owner.peerIsSilent()

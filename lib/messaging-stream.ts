@@ -2,11 +2,9 @@
 // Endpoint that holds the answer.
 
 import { kEndpoint } from './endpoint.js'
-import { WebSocketError } from './errors.js'
 import { type Sendable, toBytes, Uncompressed } from './protocol/message-splitter.js'
 import { PreparedMessage } from './protocol/prepared-message.js'
 import { TextBytes } from './protocol/text-bytes.js'
-import { nextTick } from './runtime/node.js'
 import {
   type BinaryMessage,
   bytesOf,
@@ -134,23 +132,23 @@ export abstract class MessagingStream extends WireStream {
     return this.sendBlob(message, typeof options === 'function' ? undefined : options, callback)
   }
 
-  // The bytes of a Blob arrive later; messages sent meanwhile wait for it.
+  // The bytes of a Blob are read when its turn comes; messages sent meanwhile wait for it.
   private sendBlob(blob: Blob, options: SendOptions | undefined, sent: SentCallback | null): boolean {
     if (!this[kEndpoint].sender.takesMessages) {
-      if (sent !== null) nextTick(sent, new WebSocketError('WS_ERR_NOT_OPEN'))
+      this[kEndpoint].sender.refuse(sent)
       return false
     }
     const writer = this.createMessage('binary', options)
-    // a Close waits for it
-    writer.isGiven = true
     if (sent !== null) writer.once('close', () => surfacing(() => sent(writer.errored)))
-    blob.arrayBuffer().then(
-      bytes => writer.end(new Uint8Array(bytes)),
-      error => {
-        this[kEndpoint].lifecycle.fail(error)
-        writer.destroy(error)
-      }
-    )
+    writer.give(blob.size, () => {
+      blob.arrayBuffer().then(
+        bytes => writer.end(new Uint8Array(bytes)),
+        error => {
+          this[kEndpoint].lifecycle.fail(error)
+          writer.destroy(error)
+        }
+      )
+    })
     return true
   }
 
@@ -159,7 +157,7 @@ export abstract class MessagingStream extends WireStream {
    * @throws TypeError if the connection is read through `streams` or `frames`
    */
   discardMessages(): void {
-    this[kEndpoint].discardMessages()
+    this[kEndpoint].receiver.ignore()
   }
 
   /**
@@ -202,14 +200,14 @@ export abstract class MessagingStream extends WireStream {
     return this[kEndpoint].receiver.isPaused
   }
 
-  /** Whether the wire is full, so that messages sent now wait in memory. `await ws.drained()` waits for room. */
+  /** Whether the wire or the compressor is full, so that messages sent now wait in memory. `await ws.drained()` waits for room. */
   get needsDrain(): boolean {
     return this[kEndpoint].sender.needsDrain
   }
 
   /**
    * Waits until the wire has taken everything that was sent. Resolves at once if nothing waits.
-   * @throws WebSocketError if the connection ends first
+   * @throws WebSocketError if the connection ends first, or a message was refused because it is closing
    */
   drained(): Promise<void> {
     return this[kEndpoint].sender.whenAllWritten()

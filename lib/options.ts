@@ -112,8 +112,11 @@ export interface WebSocketOptions {
   closeTimeout?: number | undefined
   /** Sends Pings to a silent peer, and ends the connection if nothing arrives. Default: off. */
   keepalive?: Keepalive | false | undefined
-  /** Whether Pings are answered automatically; if false, a `ping` listener must answer with `pong`. Default: true. */
-  autoPong?: boolean | undefined
+  /**
+   * Whether Pings are answered automatically; if false, a `ping` listener must answer with `pong`. With true the answer goes before messages
+   * that wait; with `'in order'` it follows the messages that were sent before, unless the wire is full. Default: true.
+   */
+  autoPong?: boolean | 'in order' | undefined
   /** Whether the Close frame for an error of the peer says what was wrong as its reason. Default: true. */
   faultReasons?: boolean | undefined
   /**
@@ -151,7 +154,7 @@ export interface Settings {
   readonly handshakeTimeout: number
   readonly closeTimeout: number
   readonly keepalive: Required<Keepalive> | undefined
-  readonly autoPong: boolean
+  readonly autoPong: boolean | 'in order'
   readonly faultReasons: boolean
   readonly textAs: 'string' | 'bytes'
   readonly fragmentSize: number
@@ -205,7 +208,7 @@ const READERS: { readonly [K in keyof Settings]: Reader } = {
   handshakeTimeout: value => checkTime(value, 'handshakeTimeout'),
   closeTimeout: value => checkTime(value, 'closeTimeout'),
   keepalive: readKeepalive,
-  autoPong: checkBoolean,
+  autoPong: readAutoPong,
   faultReasons: checkBoolean,
   textAs: readTextForm,
   fragmentSize: value => checkNumber(value, 'fragmentSize', 1),
@@ -325,6 +328,11 @@ function checkExtension(value: unknown): void {
 }
 
 const KEEPALIVE = ['interval', 'timeout']
+
+function readAutoPong(value: unknown): boolean | 'in order' {
+  if (typeof value === 'boolean' || value === 'in order') return value
+  throw new TypeError("autoPong must be true, false or 'in order'")
+}
 
 function readKeepalive(value: unknown): Required<Keepalive> | undefined {
   if (value === false) return undefined

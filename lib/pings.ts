@@ -12,6 +12,8 @@ export interface PingsOwner {
   sendControl(opcode: Opcode, payload: Buffer, isAnswer?: boolean): boolean
   /** Sends a Ping or Pong after the messages that were sent before. */
   sendInOrder(opcode: Opcode, payload: Buffer): void
+  /** Whether the wire takes no more at present. */
+  readonly isBlocked: boolean
   /** Whether backpressure of this side keeps the peer from writing at present. */
   holdsInput(): boolean
   /** Resumes input after `receivePing` paused it. */
@@ -136,7 +138,8 @@ export class Pings implements KeepaliveOwner {
   // Keepalive
 
   sendPing(): void {
-    this.owner.sendControl(Opcode.Ping, EMPTY)
+    // behind data that the wire has not taken, another Ping would tell no more
+    if (!this.owner.isBlocked) this.owner.sendControl(Opcode.Ping, EMPTY)
   }
 
   holdsInput(): boolean {

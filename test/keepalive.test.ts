@@ -81,7 +81,8 @@ t.test('a peer that our backpressure stops is not judged, and gets the whole tim
   const { clock, pings, owner } = bench(t, 1000)
   owner.holds = true
   await clock.pass(20_000)
-  t.same([pings, owner.silent], [[], 0])
+  t.equal(owner.silent, 0)
+  t.equal(pings.splice(0).length, 20, 'Pings go on: Node notices that the wire is gone when it writes')
   owner.holds = false
   await clock.pass(999)
   t.same(pings, [])

@@ -198,6 +198,7 @@ const LAYERS: Record<string, Layer> = {
         'node:querystring',
         'node:stream',
         'node:tls',
+        'node:util',
         'node:zlib'
       ]
     ]

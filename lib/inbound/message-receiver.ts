@@ -137,6 +137,12 @@ export class MessageReceiver implements Receiver<Frame> {
     this.sink!.dropNew()
   }
 
+  /** Drops all messages, for an application that only sends. @throws TypeError if the connection is read through another view */
+  ignore(): void {
+    this.listen()
+    this.discard()
+  }
+
   /** Drops all messages, waiting and new. */
   discard(): void {
     this.discarding = true

@@ -100,7 +100,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
     let headers: ConnectOptions['headers']
     try {
       url = await this.inTime(typeof this.target === 'function' ? this.target() : this.target)
-      headers = await this.inTime(this.settings.headers?.())
+      if (!this.isOver) headers = await this.inTime(this.settings.headers?.())
     } catch (error) {
       return error instanceof Error ? error : new Error('a value that is not an Error was thrown', { cause: error })
     }
@@ -118,16 +118,19 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
     }
   }
 
-  /** Resolves with the result of an application's function, or undefined if the loop ends first; rejects after `handshakeTimeout`. */
-  private inTime<T>(value: T | PromiseLike<T>): T | Promise<T | undefined> {
+  /** Resolves with the result of an application's function, or undefined if the loop ends first; rejects after `time` ms. */
+  private inTime<T>(
+    value: T | PromiseLike<T>,
+    time = this.settings.connection.handshakeTimeout ?? 10_000
+  ): T | Promise<T | undefined> {
     if (typeof (value as PromiseLike<T> | undefined)?.then !== 'function') return value as T
-    const { handshakeTimeout = 10_000 } = this.settings.connection
     return new Promise((resolve, reject) => {
-      const stop = this.wait(handshakeTimeout, () => {
+      const stop = this.wait(time, () => {
         if (this.isOver) resolve(undefined)
         else reject(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { fault: 'local' }))
       })
-      Promise.resolve(value).then(resolve, reject).finally(stop)
+      // before the loop goes on, and waits for something else
+      Promise.resolve(value).finally(stop).then(resolve, reject)
     })
   }
 
@@ -136,7 +139,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
     const { settings } = this
     if (this.isOver) return
     const attempt = ++this.attempts
-    const isWorthIt = (await settings.retry(error, attempt)) ?? !isFinal(error)
+    const isWorthIt = (await this.inTime(settings.retry(error, attempt), Number.POSITIVE_INFINITY)) ?? !isFinal(error)
     if (this.isOver) return
     if (!isWorthIt || attempt >= settings.maxAttempts) throw error
     const delay = delayAfter(attempt, retryAfter(error), settings)

@@ -31,6 +31,8 @@ interface PendingWork {
   drained?: (() => void)[]
   /** Replaces the writer's view if `write` returned false before there was a view. */
   writer?: { proceed(): void }
+  /** A message was refused because the connection takes no more. */
+  hasRefused?: true
 }
 
 export const NORMAL = writeCloseBody(1000, '')
@@ -67,8 +69,15 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     // the drafts have no binary messages
     const isTaken = this.canSend && (!isDraft(this.lifecycle.info?.version ?? '') || isText(message))
     if (isTaken) this.enqueue(message, written)
-    else if (written !== null) nextTick(written, this.notOpen())
+    else this.refuse(written)
     return isTaken
+  }
+
+  /** The connection takes no more: the callback gets an error, and who waits for all messages to be written. */
+  refuse(written: Written | null): void {
+    this.pending ??= {}
+    this.pending.hasRefused = true
+    if (written !== null) nextTick(written, this.notOpen())
   }
 
   /** Sends a Ping or a Pong after all queued messages. */
@@ -202,7 +211,9 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     if (this.lifecycle.closeInfo !== undefined) return false
     // waiting for a message that is written in pieces
     const isQueueFull = this.queue !== null && this.queue.size > this.settings.highWaterMark
-    return this.pipeline.encoder.isFull || isQueueFull || (view?.writableNeedDrain ?? false)
+    // a stage may be full although the wire is not: the compressor
+    const isStageFull = view === null && this.queue === null && this.pending?.writer !== undefined
+    return this.pipeline.encoder.isFull || isQueueFull || isStageFull || (view?.writableNeedDrain ?? false)
   }
 
   /** Bytes that wait here or in the view. */
@@ -218,7 +229,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
         else resolve()
       }
       const { view } = this.receiver
-      if (this.lifecycle.closeInfo !== undefined) settle(this.notOpen())
+      if (this.lifecycle.closeInfo !== undefined || this.pending?.hasRefused) settle(this.notOpen())
       // first what waits in the view, then what waits for a message written in pieces
       else if (view !== null && view.writableLength > 0) view.whenWritten(settle)
       else this.sendBarrier(settle)
@@ -357,7 +368,14 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return this.pipeline.decoder.allowedRsv
   }
 
-  sendControl(opcode: Opcode, payload: Buffer): boolean {
-    return this.pipeline.encoder.control(opcode, payload)
+  /** Sends a Ping or a Pong; false if it replaced an answer that was still waiting. */
+  sendControl(opcode: Opcode, payload: Buffer, isAnswer = false): boolean {
+    const { encoder } = this.pipeline
+    // behind a full wire one answer waits at most, and so keeps no place
+    if (!isAnswer || this.settings.autoPong !== 'in order' || encoder.isBlocked) {
+      return encoder.control(opcode, payload, isAnswer)
+    }
+    this.sendInOrder(opcode, payload)
+    return true
   }
 }

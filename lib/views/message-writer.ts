@@ -47,6 +47,9 @@ export class MessageWriter extends Writable {
   // a write or end that waits for this message's turn, and its callback
   private held: (() => void) | null = null
   private callback: Callback | null = null
+  // whether `give` has given its content, and the bytes of that
+  private isGiven = false
+  private givenSize = 0
   // those who wait until nothing waits here
   private takers: (() => void)[] = []
 
@@ -63,20 +66,28 @@ export class MessageWriter extends Writable {
     this.on('error', ignore)
   }
 
-  /** Bytes that wait here. @internal */
+  /** Bytes that wait here, and those that `give` has announced. @internal */
   get size(): number {
-    return this.writableLength
+    return this.writableLength + (this.writableEnded ? 0 : this.givenSize)
   }
 
   /** Whether the application writes and ends it itself. @internal */
   isByHand = true
 
-  /** Whether its content was given at once, although the bytes come later, like those of a Blob. @internal */
-  isGiven = false
-
-  /** Whether its end has been written. @internal */
+  /** Whether its end has been written, or will be without the application. @internal */
   get isEnded(): boolean {
     return this.isGiven || this.writableEnded
+  }
+
+  /**
+   * Its whole content is there, such as a Blob: `read` is called when its turn comes, and writes and ends it. A Close waits for it.
+   * @internal
+   */
+  give(size: number, read: () => void): void {
+    this.isGiven = true
+    this.givenSize = size
+    if (this.state === 'waiting') this.held = read
+    else read()
   }
 
   /** @internal */

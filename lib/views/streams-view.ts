@@ -25,6 +25,8 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
   // the last stream given to the application
   private handedOut: MessageStream | null = null
   private sending = false
+  // Readables that wait for their turn: nothing else destroys them
+  private readonly sources = new Set<NodeReadable>()
 
   constructor(private readonly streams: StreamsOwner) {
     super(streams)
@@ -46,12 +48,18 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
   }
 
   override write(item: Outgoing | NodeReadable, ...rest: any[]): boolean {
-    if (isReadable(item)) {
-      // the Readable may have to wait for its turn; an error meanwhile is noticed when its turn comes
-      item.pause()
-      item.on('error', ignore)
-    }
+    if (!isReadable(item)) return super.write(item, ...rest)
+    // the Readable may have to wait for its turn; an error meanwhile is noticed when its turn comes
+    item.pause()
+    item.on('error', ignore)
+    if (this.writableEnded || this.destroyed) item.destroy()
+    else this.sources.add(item)
     return super.write(item, ...rest)
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    for (const source of this.sources) source.destroy()
+    super._destroy(error, callback)
   }
 
   /** A Readable may take its time, unless it waits for a message that the application has not ended. @internal */
@@ -67,6 +75,7 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
 
   protected override send(item: Outgoing | NodeReadable, written: Written | null): boolean {
     if (!isReadable(item)) return this.owner.sendItem(item, written)
+    this.sources.delete(item)
     this.sending = true
     pipeline(item, this.streams.beginMessage(kindOf(item)), error => {
       this.sending = false

@@ -104,6 +104,8 @@ export abstract class View<In, Out> extends Duplex {
 
   /** The connection has ended: pending writes fail, but what arrived can still be read. @internal */
   connectionOver(): void {
+    // nothing is left to read: whoever only writes must not wait for somebody to read the end
+    if (this.ended === null && this.readableLength === 0) this.read(0)
     if (this.writableLength > 0) this.failWrites()
     else if (this.readableEnded) this.destroySoon()
     else this.once('end', this.destroySoon)
@@ -232,6 +234,13 @@ export abstract class View<In, Out> extends Duplex {
     return told
   }
 
+  override unpipe(destination?: NodeJS.WritableStream): this {
+    super.unpipe(destination)
+    // an echo that can write no more: what it would read must not hold back the peer's Close
+    if (destination === (this as unknown) && this.writableEnded && this.listenerCount('data') === 0) this.resume()
+    return this
+  }
+
   private tellReadable(): void {
     if (this.readableLength > 0 && !this.destroyed) this.emit('readable')
   }
@@ -264,7 +273,12 @@ export abstract class View<In, Out> extends Duplex {
 
   // after other reactions to the end of reading, such as an echo that ends its writing
   private destroySoon(): void {
-    setImmediate(() => this.destroy())
+    setImmediate(() => {
+      // nothing waits: after a clean close it has finished too, for `stream.finished` and Readable.toWeb
+      if (this.ended === null && !this.writableEnded) super.end()
+      if (!this.writableFinished) this.once('finish', () => this.destroy())
+      else this.destroy()
+    })
   }
 
   private destroyWhenRead(): void {

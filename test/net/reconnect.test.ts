@@ -575,6 +575,34 @@ t.test('an aborted signal ends the loop without an error, wherever it is', async
   )
 })
 
+t.test('an aborted signal does not wait for functions of the application', async t => {
+  const never = (): Promise<never> => new Promise(() => {})
+  for (const options of [
+    { url: never },
+    { url: () => 'ws://127.0.0.1:9/', headers: never },
+    { url: () => 'ws://127.0.0.1:9/', retry: never }
+  ]) {
+    const control = new AbortController()
+    let headers = 0
+    const { url, ...rest } = options
+    const made = {
+      ...FAST,
+      handshakeTimeout: Number.POSITIVE_INFINITY,
+      signal: control.signal,
+      headers: () => {
+        headers++
+        return {}
+      },
+      ...rest
+    }
+    const next = reconnect(url as () => Promise<string>, made as ReconnectOptions).next()
+    await settle(20)
+    control.abort()
+    t.same(await next, { value: undefined, done: true })
+    if (url === never) t.equal(headers, 0)
+  }
+})
+
 t.test('an abandoned loop leaves no listener on a signal', async t => {
   const { url } = await script(t, leave(1001))
   const { signal } = new AbortController()

@@ -2,6 +2,7 @@
 // in a wrapper that creates the event object.
 
 import type { EventEmitter } from 'node:events'
+import { type InspectOptions, inspect } from 'node:util'
 import type { Data } from './events.js'
 import { kWasClean } from './internals.js'
 
@@ -22,6 +23,13 @@ export class SocketEvent<Target = unknown> {
   /** The WebSocket that emitted the event. */
   get target(): Target {
     return this.#target as Target
+  }
+
+  /** What `console.log` shows. @internal */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const shown: Record<string, unknown> = {}
+    for (const name in this) if (name !== 'target') shown[name] = this[name]
+    return `${this.constructor.name} ${inspect(shown, options)}`
   }
 
   /** @internal */

@@ -134,7 +134,7 @@ export interface ServerOptions<
 
 const CLOSE_TIMEOUT = 30_000
 const MAX_PAYLOAD = 100 * 1024 * 1024
-const MAX_FRAGMENTS = 128 * 1024
+const MAX_FRAGMENTS = 16 * 1024
 
 /** The options that clients and servers pass to the core. */
 export function coreOptions(options: CommonOptions): WebSocketOptions {
@@ -147,7 +147,7 @@ export function coreOptions(options: CommonOptions): WebSocketOptions {
   // 0 means no limit
   const size = maxPayload || Number.POSITIVE_INFINITY
   return {
-    autoPong: Boolean(autoPong),
+    autoPong: autoPong ? 'in order' : false,
     faultReasons: false,
     closeTimeout,
     maxMessageSize: size,

@@ -3,7 +3,9 @@
 
 import { EventEmitter } from 'node:events'
 import type { ClientRequest, ClientRequestArgs } from 'node:http'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { kEndpoint } from '../../endpoint.js'
 import { acceptValue } from '../../handshake/accept-key.js'
 import { type CloseInfo, WebSocketStream } from '../../index.js'
 import { prepareListeners } from '../../streams.js'
@@ -17,6 +19,7 @@ import {
   kAdopt,
   kBroke,
   kCanSend,
+  kClosed,
   kCloseSize,
   kControl,
   kCore,
@@ -58,9 +61,6 @@ const CLOSED = 3
 
 /** The states of the core as numbers; `close` sets CLOSED. */
 const STATES = { connecting: CONNECTING, open: OPEN, closing: CLOSING, closed: CLOSING } as const
-
-/** Pings and Pongs of `ws` keep their place in the order of messages. */
-const IN_ORDER = { inOrder: true }
 
 type Callback = (error?: Error) => void
 const SocketEmitter = EventEmitter as unknown as new () => Emitter<WebSocket, SocketEvents>
@@ -137,8 +137,9 @@ export class WebSocket extends SocketEmitter {
     if (BINARY_TYPES.includes(type)) this[kType] = type
   }
 
-  /** Bytes passed to `send` that have not been written to the wire. */
+  /** Bytes passed to `send` that the wire has not taken. What was sent in this turn is written first. */
   get bufferedAmount(): number {
+    this[kCore]?.flush()
     // without the Close frame, which is not data of the application
     return this[kLateBytes] + Math.max(0, (this[kCore]?.bufferedAmount ?? 0) - this[kCloseSize])
   }
@@ -182,6 +183,8 @@ export class WebSocket extends SocketEmitter {
     if (readyState !== OPEN) return
     const reason = data === undefined || data === null ? '' : data.toString()
     if (code !== undefined) checkClose(code, reason)
+    // in a write of their own, so that over TLS a peer can still answer the messages before the Close
+    this[kCore]!.flush()
     void this[kCore]!.close(code ?? null, code === undefined ? '' : reason)
     const size = code === undefined ? 0 : 2 + Buffer.byteLength(reason)
     // including the header, and the mask of a client
@@ -197,6 +200,7 @@ export class WebSocket extends SocketEmitter {
     else if (readyState !== CLOSED) {
       // data sent before is still written
       this[kCore]?.flush()
+      if (this[kWire]?.destroyed === false) this[kPhase] = CLOSING
       this[kCore]?.destroy()
     }
   }
@@ -286,18 +290,14 @@ export class WebSocket extends SocketEmitter {
     if (!this[kCanSend](given, callback)) return
     const payload = toControl(given)
     const core = this[kCore]!
-    if (this[kSender]?.isOpen) {
-      // between two fragments (RFC 6455 §5.4): the end of the message may be far off
-      core.flush()
-      void core[kind](payload)
-    } else {
-      void core[kind](payload, IN_ORDER)
-    }
-    if (callback !== undefined)
-      core.drained().then(
-        () => process.nextTick(callback),
-        error => process.nextTick(callback, error)
-      )
+    const { pipeline, sender } = core[kEndpoint]
+    // it keeps its place among messages, but between two fragments (RFC 6455 §5.4) the end of the message may be far off
+    const inOrder = !this[kSender]?.isOpen
+    if (!inOrder) core.flush()
+    void core[kind](payload, { inOrder })
+    if (callback === undefined) return
+    if (inOrder) sender.sendBarrier(callback as Sent)
+    else pipeline.whenSent(callback as Sent)
   }
 
   /** @throws Error before the connection is open */
@@ -379,7 +379,13 @@ export class WebSocket extends SocketEmitter {
   }
 
   /** @internal */
-  [kEnded]({ code, reason }: CloseInfo): void {
+  [kEnded](info: CloseInfo): void {
+    // after `terminate()`, 'close' comes when the socket has closed
+    if (this[kPhase] === CLOSING && this[kWire] instanceof Socket) this[kWire].once('close', () => this[kClosed](info))
+    else this[kClosed](info)
+  }
+
+  private [kClosed]({ code, reason }: CloseInfo): void {
     this[kPhase] = CLOSED
     // what this side has found wrong, the peer has not said
     if (this[kHasFailed]) this.emit('close', 1006, EMPTY)

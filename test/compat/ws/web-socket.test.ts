@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import type { Duplex } from 'node:stream'
+import { inspect } from 'node:util'
 import t from 'tap'
 import wsDefault, {
   type ClientOptions,
@@ -164,6 +165,76 @@ t.test('pings and pongs pass between the fragments of a message that has not end
   client.ping('c')
   await once(server, 'ping')
   t.same(seen, ['ping a', 'pong b', 'one message', 'ping c'])
+})
+
+t.test('a Ping is a fence: its Pong comes after the replies to earlier messages', async t => {
+  const { client, server } = await open(t)
+  server.on('message', data => server.send(String(data)))
+  const seen: string[] = []
+  client.on('message', data => seen.push(String(data)))
+  client.on('pong', data => seen.push(`pong ${data}`))
+  client.send('a')
+  client.send('b')
+  client.ping('p')
+  client.send('c')
+  while (seen.length < 4) await once(client, 'message')
+  t.same(seen, ['a', 'b', 'pong p', 'c'])
+})
+
+t.test('callbacks of pings and messages come in their order', async t => {
+  const { client } = await open(t)
+  const called: string[] = []
+  const last = new Promise<void>(resolve => {
+    client.send('a', () => called.push('a'))
+    client.ping('', true, () => called.push('ping'))
+    client.send('x'.repeat(100_000), () => called.push('large'))
+    client.pong('', () => called.push('pong'))
+    client.send('z', () => resolve())
+  })
+  await last
+  t.same(called, ['a', 'ping', 'large', 'pong'])
+  client.send('first of two', { fin: false })
+  const between = new Promise(resolve => client.ping('', true, resolve))
+  t.notOk(await between)
+  client.send('second', { fin: true })
+  client.terminate()
+  t.ok(await new Promise(resolve => client.ping('late', true, resolve)))
+})
+
+t.test('bufferedAmount is what the wire has not taken', async t => {
+  const { client } = await open(t)
+  client.send('one')
+  client.send('x'.repeat(1000))
+  t.equal(client.bufferedAmount, 0)
+})
+
+t.test("after terminate(), 'close' comes with that of the socket", async t => {
+  const { client, server } = await open(t)
+  const gone = once(server, 'close')
+  const seen: string[] = []
+  client._socket!.on('close', () => seen.push('socket'))
+  client.terminate()
+  await new Promise(process.nextTick)
+  t.equal(client.readyState, 2)
+  client.on('close', code => seen.push(`close ${code}`))
+  await once(client, 'close')
+  t.same(seen, ['socket', 'close 1006'])
+  t.equal(client.readyState, 3)
+  await gone
+})
+
+t.test('what console.log shows of an event', async t => {
+  const { client, server } = await open(t)
+  const shown: string[] = []
+  client.onmessage = event => shown.push(inspect(event))
+  client.onclose = event => shown.push(inspect(event))
+  server.send('hello')
+  server.close(4000, 'why')
+  await once(client, 'close')
+  t.same(shown, [
+    "MessageEvent { data: 'hello', type: 'message' }",
+    "CloseEvent { code: 4000, reason: 'why', wasClean: true, type: 'close' }"
+  ])
 })
 
 t.test('without autoPong the application must answer', async t => {
@@ -471,7 +542,7 @@ t.test('close is written synchronously, after everything sent before: a program 
   }) as typeof wire.write
   client.send('bye')
   client.close(1001)
-  t.same(written, [9 + 8])
+  t.same(written, [9, 8])
   await closing(client)
 })
 
