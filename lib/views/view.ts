@@ -104,7 +104,7 @@ export abstract class View<In, Out> extends Duplex {
 
   /** The connection has ended: pending writes fail, but what arrived can still be read. @internal */
   connectionOver(): void {
-    // nothing is left to read: whoever only writes must not wait for somebody to read the end
+    // nothing is left to read: an application that only writes must not wait for a reader of the end
     if (this.ended === null && this.readableLength === 0) this.read(0)
     if (this.writableLength > 0) this.failWrites()
     else if (this.readableEnded) this.destroySoon()
