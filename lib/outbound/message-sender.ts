@@ -73,10 +73,12 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return isTaken
   }
 
-  /** The connection takes no more: the callback gets an error, and who waits for all messages to be written. */
+  /** The message cannot be sent: its callback gets an error. If the connection takes no more at all, so does `drained()` from now on. */
   refuse(written: Written | null): void {
-    this.pending ??= {}
-    this.pending.hasRefused = true
+    if (!this.canSend) {
+      this.pending ??= {}
+      this.pending.hasRefused = true
+    }
     if (written !== null) nextTick(written, this.notOpen())
   }
 

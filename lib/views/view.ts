@@ -274,10 +274,9 @@ export abstract class View<In, Out> extends Duplex {
   // after other reactions to the end of reading, such as an echo that ends its writing
   private destroySoon(): void {
     setImmediate(() => {
-      // nothing waits: after a clean close it has finished too, for `stream.finished` and Readable.toWeb
-      if (this.ended === null && !this.writableEnded) super.end()
-      if (!this.writableFinished) this.once('finish', () => this.destroy())
-      else this.destroy()
+      // nothing waits: after a clean close it finishes too, for `stream.finished` and Readable.toWeb
+      if (!this.writableEnded) super.end()
+      setImmediate(() => this.destroy())
     })
   }
 

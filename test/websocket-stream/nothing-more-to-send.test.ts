@@ -6,8 +6,9 @@ import { PassThrough, Readable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import t from 'tap'
 import { permessageDeflate } from '../../lib/index.js'
+import { request75 } from '../support/draft-requests.js'
 import { TEXT } from '../support/raw-peer.js'
-import { IN_MEMORY, make, nameOf, open, ours, rejection, settle } from './sides.js'
+import { fresh, IN_MEMORY, make, nameOf, open, ours, rejection, settle } from './sides.js'
 
 for (const setup of IN_MEMORY) {
   const name = nameOf(setup)
@@ -99,6 +100,15 @@ for (const setup of IN_MEMORY) {
     t.match(await ws.whenClosed(), { code: 1001, wasClean: true })
   })
 }
+
+t.test('a binary message that a draft cannot carry does not concern others', async t => {
+  const { ws, peer } = await fresh(t, { role: 'server', join: 'attach', wire: 'memory' }, { allowDrafts: true })
+  peer.write(request75())
+  await ws.opened
+  t.equal(ws.binary(Buffer.from('bytes')), false)
+  t.equal(ws.text('text'), true)
+  await ws.drained()
+})
 
 t.test('needsDrain while messages wait for the compressor, and with Blobs', async t => {
   const { client, server } = await ours(t, { extensions: [permessageDeflate()] })
