@@ -214,7 +214,8 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     // waiting for a message that is written in pieces
     const isQueueFull = this.queue !== null && this.queue.size > this.settings.highWaterMark
     // a stage may be full although the wire is not: the compressor
-    const isStageFull = view === null && this.queue === null && this.pending?.writer !== undefined
+    const hasRefused = view === null && this.queue === null && this.pending?.writer !== undefined
+    const isStageFull = hasRefused && this.pipeline.isCompressing
     return this.pipeline.encoder.isFull || isQueueFull || isStageFull || (view?.writableNeedDrain ?? false)
   }
 
