@@ -66,9 +66,9 @@ export class MessageWriter extends Writable {
     this.on('error', ignore)
   }
 
-  /** Bytes that wait here, and those that `give` has announced. @internal */
+  /** Bytes that wait here, or that `give` has announced. @internal */
   get size(): number {
-    return this.writableLength + (this.writableEnded ? 0 : this.givenSize)
+    return Math.max(this.writableLength, this.givenSize)
   }
 
   /** Whether the application writes and ends it itself. @internal */
