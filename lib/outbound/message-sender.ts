@@ -207,16 +207,18 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return this.pipeline.encoder.isBlocked
   }
 
-  /** Whether data sent now has to wait. */
+  /** Whether data sent now has to wait, for the wire or for the compressor. */
   get needsDrain(): boolean {
-    const { view } = this.receiver
     if (this.lifecycle.closeInfo !== undefined) return false
-    // waiting for a message that is written in pieces
+    const isBehind = this.pipeline.isCompressing && this.pipeline.bufferedAmount > this.settings.highWaterMark
+    return isBehind || this.isFull
+  }
+
+  /** Whether the wire is full, or a message written in pieces holds back as many bytes. */
+  get isFull(): boolean {
+    const { view } = this.receiver
     const isQueueFull = this.queue !== null && this.queue.size > this.settings.highWaterMark
-    // a stage may be full although the wire is not: the compressor
-    const hasRefused = view === null && this.queue === null && this.pending?.writer !== undefined
-    const isStageFull = hasRefused && this.pipeline.isCompressing
-    return this.pipeline.encoder.isFull || isQueueFull || isStageFull || (view?.writableNeedDrain ?? false)
+    return this.pipeline.encoder.isFull || isQueueFull || (view?.writableNeedDrain ?? false)
   }
 
   /** Bytes that wait here or in the view. */

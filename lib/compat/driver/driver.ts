@@ -2,6 +2,7 @@
 // that caused them. Knows neither how a request is answered nor how it is made.
 
 import { EventEmitter } from 'node:events'
+import { kEndpoint } from '../../endpoint.js'
 import type { ClosingInfo, Extension, OpenInfo, WebSocketStream } from '../../index.js'
 import { asBuffer, asText, copyOf, type DriverMessage } from './data.js'
 import { CloseEvent, type DriverEvents, MessageEvent, OpenEvent, PingEvent, PongEvent } from './events.js'
@@ -302,7 +303,7 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
 
   /** @internal */
   get isFull(): boolean {
-    return this.readyState === 1 && this.ws.needsDrain
+    return this.readyState === 1 && this.ws[kEndpoint].sender.isFull
   }
 
   /** @internal */
