@@ -114,7 +114,8 @@ export interface WebSocketOptions {
   keepalive?: Keepalive | false | undefined
   /**
    * Whether Pings are answered automatically; if false, a `ping` listener must answer with `pong`. With true the answer goes before messages
-   * that wait; with `'in order'` it follows the messages that were sent before, unless the wire is full. Default: true.
+   * that wait; with `'in order'` it follows the messages that were sent before, unless messages wait for the wire or the compressor.
+   * Default: true.
    */
   autoPong?: boolean | 'in order' | undefined
   /** Whether the Close frame for an error of the peer says what was wrong as its reason. Default: true. */
@@ -327,12 +328,12 @@ function checkExtension(value: unknown): void {
   }
 }
 
-const KEEPALIVE = ['interval', 'timeout']
-
 function readAutoPong(value: unknown): boolean | 'in order' {
   if (typeof value === 'boolean' || value === 'in order') return value
   throw new TypeError("autoPong must be true, false or 'in order'")
 }
+
+const KEEPALIVE = ['interval', 'timeout']
 
 function readKeepalive(value: unknown): Required<Keepalive> | undefined {
   if (value === false) return undefined

@@ -375,11 +375,10 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** Sends a Ping or a Pong; false if it replaced an answer that was still waiting. */
   sendControl(opcode: Opcode, payload: Buffer, isAnswer = false): boolean {
-    const { encoder } = this.pipeline
-    // behind a full wire one answer waits at most, and so keeps no place
-    if (!isAnswer || this.settings.autoPong !== 'in order' || encoder.isBlocked) {
-      return encoder.control(opcode, payload, isAnswer)
-    }
+    const { encoder, isCompressing } = this.pipeline
+    // where messages wait, for long perhaps, one answer waits at most, and so keeps no place
+    const waits = encoder.isBlocked || isCompressing || (this.queue !== null && !this.queue.isEmpty)
+    if (!isAnswer || this.settings.autoPong !== 'in order' || waits) return encoder.control(opcode, payload, isAnswer)
     this.sendInOrder(opcode, payload)
     return true
   }

@@ -47,6 +47,11 @@ export class SendQueue implements Sender<Message> {
     return this.current === null ? this.at === this.queue.length : !this.current.isEnded
   }
 
+  /** Whether nothing is being sent in pieces, and nothing waits. */
+  get isEmpty(): boolean {
+    return this.current === null && this.at === this.queue.length
+  }
+
   /** Whether the current message is not ended. */
   get isOpen(): boolean {
     return this.current !== null && !this.current.isEnded

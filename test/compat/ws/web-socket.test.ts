@@ -181,6 +181,15 @@ t.test('a Ping is a fence: its Pong comes after the replies to earlier messages'
   t.same(seen, ['a', 'b', 'pong p', 'c'])
 })
 
+t.test('a Ping is answered between the fragments of a message', async t => {
+  const { client, server } = await open(t)
+  server.send('the end is far off', { fin: false })
+  client.ping('p')
+  t.equal(String((await once(client, 'pong'))[0]), 'p')
+  server.send('the end', { fin: true })
+  t.equal(String((await once(client, 'message'))[0]), 'the end is far offthe end')
+})
+
 t.test('callbacks of pings and messages come in their order', async t => {
   const { client } = await open(t)
   const called: string[] = []
