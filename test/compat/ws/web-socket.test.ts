@@ -188,6 +188,8 @@ t.test('a Ping is answered between the fragments of a message', async t => {
   t.equal(String((await once(client, 'pong'))[0]), 'p')
   server.send('the end', { fin: true })
   t.equal(String((await once(client, 'message'))[0]), 'the end is far offthe end')
+  client.ping('q')
+  t.equal(String((await once(client, 'pong'))[0]), 'q')
 })
 
 t.test('callbacks of pings and messages come in their order', async t => {
