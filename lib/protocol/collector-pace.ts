@@ -18,7 +18,7 @@ const LOOK_EVERY = 2 ** 22
 /** Larger ones are treated like this size: V8 has started a collection by then anyway. */
 const PACED_UP_TO = 2 ** 23
 /** Smaller chunks and messages consist mostly of objects anyway. */
-const PACED_FROM = 4096
+export const PACED_FROM = 4096
 const WORD = 8
 /** V8 allocates larger arrays outside the young generation. */
 const WORDS_UP_TO = 8192
@@ -31,7 +31,7 @@ const heap: { share: number; unseen: number; freed: number; latest: unknown } = 
   latest: null
 }
 
-/** Must be called when an ArrayBuffer of this size has been allocated. */
+/** Must be called when an ArrayBuffer of this size has been allocated, or a payload of this size has been read to one. */
 export function paceCollector(bytes: number): void {
   if (bytes < PACED_FROM) return
   if (heap.freed > 0) {

@@ -2,7 +2,7 @@
 
 import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
-import { paceCollector } from './collector-pace.js'
+import { PACED_FROM, paceCollector } from './collector-pace.js'
 import { Frame, type MemoryOwner } from './frame.js'
 import { shiftMask } from './mask.js'
 import { isControl, isKnown, Opcode } from './opcode.js'
@@ -52,6 +52,7 @@ export class FrameParser {
   private chunk: Buffer | null = null
   private position = 0
   private owner: MemoryOwner = 'us'
+  private isCopied = false
   // the frame whose payload continues in the next bytes
   private current: FrameInProgress | null = null
 
@@ -66,7 +67,7 @@ export class FrameParser {
    * @param owned - whether this memory is not shared, so that it may be unmasked in place
    */
   push(chunk: Buffer, owned: boolean): void {
-    paceCollector(chunk.length)
+    this.isCopied = false
     if (this.chunk !== null) {
       // the rest of the last chunk: a header or a control frame cut in two, at most 138 bytes
       chunk = Buffer.concat([this.rest(this.chunk), chunk])
@@ -74,7 +75,7 @@ export class FrameParser {
     }
     if (this.masked && !owned && chunk.length >= COPY_FROM && !this.isInside(chunk)) {
       chunk = copyBytes(chunk)
-      paceCollector(chunk.length)
+      this.isCopied = true
       owned = true
     }
     this.chunk = chunk
@@ -124,10 +125,12 @@ export class FrameParser {
     if (end > chunk.length) {
       this.current = { opcode, fin, rsv, length, mask, offset: chunk.length - at }
       this.chunk = null
+      this.pace(chunk.length - at)
       return new Frame(opcode, chunk, fin, rsv).within(at, chunk.length - at, mask, this.owner).asPart(0, length)
     }
     this.position = end
     if (end === chunk.length) this.chunk = null
+    if (length >= PACED_FROM) this.pace(length)
     return new Frame(opcode, chunk, fin, rsv).within(at, length, mask, this.owner)
   }
 
@@ -156,10 +159,16 @@ export class FrameParser {
     if (current.offset === length) this.current = null
     this.position += size
     if (this.position === chunk.length) this.chunk = null
+    this.pace(size)
     const frame = new Frame(opcode, chunk, fin, rsv).within(position, size, mask, this.owner).asPart(offset, length)
     // not the first part, even at offset 0: an empty part may have come before
     frame.first = false
     return frame
+  }
+
+  // by payload and not by chunk, since small messages are objects enough (benchmarks/questions/decode.js, 125 B by attach)
+  private pace(size: number): void {
+    paceCollector(this.isCopied ? 2 * size : size)
   }
 
   // keeps a copy of the few bytes instead of the chunk
