@@ -153,14 +153,16 @@ class GatheredMessage {
 }
 
 function readText(frame: Frame): string {
-  if (frame.size < SMALL_UP_TO) {
-    const text = smallText(frame)
-    if (text === null) throw new WebSocketError('WS_ERR_INVALID_UTF8') // RFC 6455 §8.1
-    return text
-  }
+  const text = frame.size < SMALL_UP_TO ? smallText(frame) : largeText(frame)
+  if (text === null) throw new WebSocketError('WS_ERR_INVALID_UTF8') // RFC 6455 §8.1
+  return text
+}
+
+/** A text payload of SMALL_UP_TO bytes and more as a string; null if it is not UTF-8. */
+function largeText(frame: Frame): string | null {
   const bytes = readBinary(frame)
   const ascii = isAscii(bytes)
-  if (!ascii && !isUtf8(bytes)) throw new WebSocketError('WS_ERR_INVALID_UTF8') // §8.1
+  if (!ascii && !isUtf8(bytes)) return null
   const text = toText(bytes, 0, bytes.length, ascii)
   release(frame)
   return text
