@@ -134,7 +134,7 @@ export abstract class MessagingStream extends WireStream {
 
   // The bytes of a Blob are read when its turn comes; messages sent meanwhile wait for it.
   private sendBlob(blob: Blob, options: SendOptions | undefined, sent: SentCallback | null): boolean {
-    if (!this[kEndpoint].sender.takesMessages) {
+    if (!this[kEndpoint].sender.canSend) {
       this[kEndpoint].sender.refuse(sent)
       return false
     }

@@ -150,17 +150,18 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
   /** Calls back after `delay` ms, or as soon as the loop ends. @returns a function that cancels it */
   private wait(delay: number, callback: () => void): () => void {
     const { signal } = this.settings.connection
-    const follower = { aborted: (): void => this.wake!() }
-    const timer = delay === Number.POSITIVE_INFINITY ? undefined : setTimeout(() => this.wake!(), delay)
+    const follower = { aborted: (): void => wake() }
+    const timer = delay === Number.POSITIVE_INFINITY ? undefined : setTimeout(() => wake(), delay)
     const stop = (): void => {
       clearTimeout(timer)
-      this.wake = null
+      if (this.wake === wake) this.wake = null
       if (signal !== undefined) unfollow(signal, follower)
     }
-    this.wake = () => {
+    const wake = (): void => {
       stop()
       callback()
     }
+    this.wake = wake
     if (signal !== undefined) follow(signal, follower)
     return stop
   }

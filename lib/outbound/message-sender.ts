@@ -26,7 +26,7 @@ import { SendQueue } from './send-queue.js'
 /** State that is rarely needed, or only for a short time; kept in one object to save memory. */
 interface PendingWork {
   closeBody?: Buffer
-  closeSent?: () => void
+  closeSent?: (error?: Error) => void
   /** Callbacks waiting until the wire takes bytes again. */
   drained?: (() => void)[]
   /** Replaces the writer's view if `write` returned false before there was a view. */
@@ -82,12 +82,15 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     if (written !== null) nextTick(written, this.notOpen())
   }
 
-  /** Sends a Ping or a Pong after all queued messages. */
+  /** Sends a Ping or a Pong after all queued messages; at once if the view was ended, since nothing can be written to it any more. */
   sendInOrder(opcode: Opcode, payload: Buffer): void {
-    this.enqueue(new OrderedControl(opcode, payload), null)
+    const { view } = this.receiver
+    if (view !== null && this.viewTakesItems && !view.writable) this.pipeline.encoder.control(opcode, payload)
+    else this.enqueue(new OrderedControl(opcode, payload), null)
   }
 
-  private get canSend(): boolean {
+  /** Whether messages sent now are taken. */
+  get canSend(): boolean {
     if (!this.connection.takesMessages || this.isEnding) return false
     const { view } = this.receiver
     return view === null || !this.viewTakesItems || !view.writableEnded
@@ -177,9 +180,10 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     const { sendQueue } = this
     const { view } = this.receiver
     if (view?.writableEnded || this.isEnding) writer.connectionOver()
-    else if (view !== null && view.writableLength > 0 && this.viewTakesItems)
-      (view as View<unknown, unknown>).write(writer, error => error && writer.connectionOver())
-    else sendQueue.add(writer, null)
+    else if (view !== null && view.writableLength > 0 && this.viewTakesItems) {
+      sendQueue.expect(writer)
+      ;(view as View<unknown, unknown>).write(writer, error => error && writer.connectionOver())
+    } else sendQueue.add(writer, null)
     return writer
   }
 
@@ -316,12 +320,12 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     this.closeIfStuck(NORMAL)
   }
 
-  endMessages(callback: () => void): void {
+  endMessages(callback: (error?: Error) => void): void {
     if (this.queue === null) this.closeEnded(callback)
     else this.queue.whenSettled(() => this.closeEnded(callback))
   }
 
-  private closeEnded(callback: () => void): void {
+  private closeEnded(callback: (error?: Error) => void): void {
     this.connection.close(this.pending?.closeBody ?? NORMAL)
     if (this.pipeline.encoder.isBlocked && this.lifecycle.closeInfo === undefined) {
       this.pending ??= {}
@@ -358,6 +362,12 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** The connection has ended. */
   connectionOver(): void {
+    const closeSent = this.pending?.closeSent
+    if (closeSent !== undefined && !this.lifecycle.closeInfo!.wasClean) {
+      // what the application ended its view with may be lost
+      delete this.pending!.closeSent
+      closeSent(this.notOpen())
+    }
     this.drained()
     this.receiver.view?.connectionOver()
     this.queue?.connectionOver()

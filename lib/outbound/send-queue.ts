@@ -91,6 +91,11 @@ export class SendQueue implements Sender<Message> {
     else if (this.run()) this.sender?.proceed()
   }
 
+  /** A message in pieces is still to be added, after what waits elsewhere; its bytes count already. */
+  expect(message: PiecewiseMessage): void {
+    this.piecewise.add(message)
+  }
+
   /** Adds an item at the end; false if the sender must wait for `proceed`. */
   add(item: SendItem, written: Written | null): boolean {
     this.queue.push({ item, written })

@@ -123,7 +123,7 @@ class Processing implements PacedCodec<Frame> {
   taken = 0
   made = 0
   private readonly cutter: FrameCutter
-  // bytes of the frame that the codec is working on
+  // bytes of the frame that the codec is working on, less those that it has made of them
   private inCodec = 0
   // a frame that bypasses the codec
   private passing: Frame | null = null
@@ -171,6 +171,7 @@ class Processing implements PacedCodec<Frame> {
       return null
     }
     this.made += made.size
+    this.inCodec = Math.max(0, this.inCodec - made.size)
     this.cutter.cut(made)
     return this.cutter.next()
   }

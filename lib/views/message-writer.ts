@@ -47,9 +47,11 @@ export class MessageWriter extends Writable {
   // a write or end that waits for this message's turn, and its callback
   private held: (() => void) | null = null
   private callback: Callback | null = null
-  // whether `give` has given its content, and the bytes of that
+  // whether `give` has announced its content, and the bytes of that until they are written here
   private isGiven = false
   private givenSize = 0
+  // length of the write that was passed on, as `writableLength` counts it
+  private passedOn = 0
   // those who wait until nothing waits here
   private takers: (() => void)[] = []
 
@@ -68,7 +70,7 @@ export class MessageWriter extends Writable {
 
   /** Bytes that wait here, or that `give` has announced. @internal */
   get size(): number {
-    return Math.max(this.writableLength, this.givenSize)
+    return Math.max(this.writableLength - this.passedOn, this.givenSize)
   }
 
   /** Whether the application writes and ends it itself. @internal */
@@ -93,6 +95,11 @@ export class MessageWriter extends Writable {
   /** @internal */
   begin(): void {
     const { held } = this
+    // destroyed while it waited in the view
+    if (this.state === 'done') {
+      this.owner.sendQueue.done(this)
+      return
+    }
     this.state = 'ready'
     this.held = this.callback = null
     held?.()
@@ -146,12 +153,15 @@ export class MessageWriter extends Writable {
 
   private whenSent(callback: Callback): void {
     this.owner.whenSent(error => {
+      this.passedOn = 0
       callback(error)
       if (this.writableLength === 0) this.taken()
     })
   }
 
   private sendChunk(chunk: string | Buffer, encoding: BufferEncoding): void {
+    this.passedOn += chunk.length
+    this.givenSize = 0
     const isText = typeof chunk === 'string' && (encoding === 'utf8' || (encoding as string) === 'utf-8')
     const piece = typeof chunk !== 'string' || isText ? chunk : Buffer.from(chunk, encoding)
     this.opcode ??= typeof piece === 'string' ? Opcode.Text : Opcode.Binary

@@ -32,7 +32,7 @@ export interface ViewOwner {
   /** The same, but without waiting for a message in pieces that the application has not ended. */
   endsWhenStuck(): void
   /** Starts the closing handshake; calls back when the Close frame has been passed on. */
-  endMessages(callback: () => void): void
+  endMessages(callback: (error?: Error) => void): void
   /** The application destroyed the view. */
   messagesDestroyed(error: Error | null): void
 }
@@ -105,9 +105,12 @@ export abstract class View<In, Out> extends Duplex {
   /** The connection has ended: pending writes fail, but what arrived can still be read. @internal */
   connectionOver(): void {
     // nothing is left to read: an application that only writes must not wait for a reader of the end
-    if (this.ended === null && this.readableLength === 0) this.read(0)
+    const isReadToEnd = this.ended === null && this.readableLength === 0
+    // reading the end may end the writable side too
+    const isOnlyWritten = isReadToEnd && this.writableLength === 0 && !this.isRead && this.hasSource
+    if (isReadToEnd && !isOnlyWritten) this.read(0)
     if (this.writableLength > 0) this.failWrites()
-    else if (this.readableEnded) this.destroySoon()
+    else if (isOnlyWritten || this.readableEnded) this.destroySoon()
     else this.once('end', this.destroySoon)
   }
 
@@ -214,7 +217,7 @@ export abstract class View<In, Out> extends Duplex {
     if (more) this.proceed()
   }
 
-  override _final(callback: () => void): void {
+  override _final(callback: (error?: Error | null) => void): void {
     this.owner.endMessages(callback)
   }
 
@@ -247,9 +250,15 @@ export abstract class View<In, Out> extends Duplex {
 
   /** Calls back when the wire has written everything written here before. @internal */
   whenWritten(written: Written): void {
-    if (this.writableEnded)
-      this.once('close', () => written(this.writableFinished ? null : new WebSocketError('WS_ERR_NOT_OPEN')))
-    else this.barrier(written)
+    if (this.writableEnded) {
+      const settle = (): void => {
+        this.off('finish', settle)
+        this.off('close', settle)
+        written(this.writableFinished ? null : new WebSocketError('WS_ERR_NOT_OPEN'))
+      }
+      this.on('finish', settle)
+      this.on('close', settle)
+    } else this.barrier(written)
   }
 
   /** Writes an empty item whose callback runs after those of all earlier writes. @internal */
@@ -271,11 +280,17 @@ export abstract class View<In, Out> extends Duplex {
     callback(error)
   }
 
+  /** Whether a pipe or a pipeline writes here, and has not ended. */
+  private get hasSource(): boolean {
+    return !this.writableEnded && (this.listenerCount('drain') > 0 || this.listenerCount('unpipe') > 0)
+  }
+
   // after other reactions to the end of reading, such as an echo that ends its writing
   private destroySoon(): void {
     setImmediate(() => {
-      // nothing waits: after a clean close it finishes too, for `stream.finished` and Readable.toWeb
-      if (!this.writableEnded) super.end()
+      // After a clean close it finishes too, for `stream.finished` and Readable.toWeb; but not under a source, which must be told by an error:
+      // after 'finish' a pipeline from a generator would wait for ever.
+      if (!this.writableEnded && !this.hasSource) super.end()
       setImmediate(() => this.destroy())
     })
   }

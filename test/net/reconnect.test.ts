@@ -491,6 +491,41 @@ t.test('a function that does not answer fails after handshakeTimeout', async t =
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length
 
+t.test('an answer that comes after handshakeTimeout does not disturb the pause', async t => {
+  const { url } = await script(t, accept())
+  let answer = (_url: string): void => {}
+  const late = (): Promise<string> =>
+    new Promise(resolve => {
+      answer = resolve
+    })
+  let calls = 0
+  const { options, notes } = noting(9, { handshakeTimeout: 50, initialDelay: 200, maxDelay: 200 })
+  const onRetry = (info: RetryInfo): void => {
+    options.onRetry!(info)
+    // now it pauses
+    answer(url)
+  }
+  for await (const ws of reconnect(() => (++calls === 1 ? late() : url), { ...options, onRetry })) {
+    t.equal(ws.readyState, 'open')
+    break
+  }
+  t.equal(calls, 2)
+  t.equal(notes.length, 1)
+
+  calls = 0
+  const stuck = reconnect(() => (++calls === 1 ? late() : url), {
+    ...options,
+    onRetry,
+    initialDelay: 60_000,
+    maxDelay: 60_000
+  })
+  const next = stuck.next()
+  while (notes.length < 2) await settle()
+  await settle()
+  t.same(await stuck.return!(), { value: undefined, done: true })
+  t.same(await next, { value: undefined, done: true })
+})
+
 t.test('an aborted signal ends the loop without an error, wherever it is', async t => {
   const { url } = await script(t, accept())
   const silent = await script(t, () => {})

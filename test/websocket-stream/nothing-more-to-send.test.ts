@@ -88,6 +88,55 @@ for (const setup of IN_MEMORY) {
     })
   }
 
+  for (const kind of ['messages', 'streams', 'bytes'] as const) {
+    t.test(`a pipeline from a generator into ws.${kind} ends with the connection: ${name}`, async t => {
+      for (const first of ['something', 'nothing']) {
+        // ws.bytes answers a Close when it has ended too
+        const { ws, peer } = await open(t, setup, kind === 'bytes' ? { closeTimeout: 100 } : {})
+        let wake = (): void => {}
+        const isClosed = new Promise<void>(resolve => {
+          wake = resolve
+        })
+        let isEnded = false
+        async function* source(): AsyncGenerator<Buffer> {
+          try {
+            if (first === 'something') yield Buffer.from('one')
+            await isClosed
+            for (;;) {
+              yield Buffer.from('more')
+              await settle()
+            }
+          } finally {
+            isEnded = true
+          }
+        }
+        const piped = rejection(pipeline(source, ws[kind]))
+        if (first === 'something') t.equal((await peer.nextFrame())!.payload.toString(), 'one')
+        peer.close(1000)
+        if (kind !== 'bytes') {
+          await peer.answerClose()
+          peer.end()
+        }
+        await ws.whenClosed()
+        await settle()
+        wake()
+        t.ok(await piped, first)
+        t.equal(isEnded, true)
+      }
+    })
+  }
+
+  t.test(`a view that was written to by hand finishes after a clean close: ${name}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    ws.messages.write('one')
+    const ended = finished(ws.messages)
+    peer.close(1000)
+    await peer.answerClose()
+    peer.end()
+    await ended
+    t.equal(ws.messages.writableFinished, true)
+  })
+
   t.test(`an echo by pipe closes at once, whatever the peer still sends: ${name}`, async t => {
     const { ws, peer } = await open(t, setup, { closeTimeout: 60_000 })
     ws.messages.pipe(ws.messages)

@@ -77,7 +77,7 @@ export class MessageSender {
     const { writer } = this
     if (fin) this.writer = null
     const write = (piece: string | Uint8Array): void => {
-      if (fin) writer.end(piece, () => sent?.())
+      if (fin) writer.end(piece, sent)
       else writer.write(piece, sent)
     }
     if (payload instanceof Blob || this.pieces !== null) {

@@ -1,6 +1,7 @@
 // The WebSocket of `ws` over ours: what it sends and emits, in the form and the order of `ws`.
 
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { inspect } from 'node:util'
 import t from 'tap'
@@ -595,6 +596,26 @@ t.test('a callback says what its message waited for when the connection ended, a
     if (what !== null) t.equal(seen[0], `The socket was closed while ${what}`)
     t.equal(seen[1], 'close')
   }
+})
+
+t.test('the callback of a last fragment gets the error if it is lost, after those before it', async t => {
+  const { client, server } = await open(t)
+  wireOf(server).pause()
+  const calls: [string, boolean][] = []
+  const note = (name: string) => (error?: Error | null) => calls.push([name, Boolean(error)])
+  while (client.bufferedAmount < 10_000_000) client.send(Buffer.alloc(1_000_000))
+  client.send('a', { fin: false }, note('a'))
+  client.send('b', { fin: true }, note('b'))
+  client.on('error', () => {})
+  server.on('error', () => {})
+  const closed = closing(client)
+  ;(wireOf(server) as Socket).resetAndDestroy()
+  await closed
+  await settle()
+  t.same(calls, [
+    ['a', true],
+    ['b', true]
+  ])
 })
 
 t.test('an error after a Blob was read does not blame the Blob', async t => {
