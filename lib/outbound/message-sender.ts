@@ -252,14 +252,14 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     this.pending.drained.push(callback)
   }
 
-  /** The wire takes bytes again or is gone. */
-  drained(): void {
+  /** The wire takes bytes again or is gone; `isLost` if what waited for it was not written. */
+  drained(isLost = false): void {
     const { pending } = this
     if (pending === null) return
     const { closeSent, drained } = pending
     delete pending.closeSent
     delete pending.drained
-    closeSent?.()
+    closeSent?.(isLost ? this.notOpen() : undefined)
     if (drained !== undefined) for (const callback of drained) callback()
   }
 
@@ -362,13 +362,8 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** The connection has ended. */
   connectionOver(): void {
-    const closeSent = this.pending?.closeSent
-    if (closeSent !== undefined && !this.lifecycle.closeInfo!.wasClean) {
-      // what the application ended its view with may be lost
-      delete this.pending!.closeSent
-      closeSent(this.notOpen())
-    }
-    this.drained()
+    // without a clean end, what the application ended its view with may be lost
+    this.drained(!this.lifecycle.closeInfo!.wasClean)
     this.receiver.view?.connectionOver()
     this.queue?.connectionOver()
   }
