@@ -177,13 +177,15 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   /** Begins a message that is written in pieces, after all that are queued. */
   createMessage(kind: MessageKind, compress: boolean): MessageWriter {
     const writer = this.makeWriter(kind, compress)
-    const { sendQueue } = this
     const { view } = this.receiver
-    if (view?.writableEnded || this.isEnding) writer.connectionOver()
-    else if (view !== null && view.writableLength > 0 && this.viewTakesItems) {
-      sendQueue.expect(writer)
+    if (view?.writableEnded || this.isEnding) {
+      writer.connectionOver()
+    } else if (view === null || view.writableLength === 0 || !this.viewTakesItems) {
+      this.sendQueue.add(writer, null)
+    } else {
+      this.sendQueue.expect(writer)
       ;(view as View<unknown, unknown>).write(writer, error => error && writer.connectionOver())
-    } else sendQueue.add(writer, null)
+    }
     return writer
   }
 
@@ -301,11 +303,11 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
       return
     }
     view.end()
-    this.closeIfStuck(body)
+    this.endsWhenStuck(body)
   }
 
   /** Closes without waiting for a message that has not ended, and those queued after it. */
-  private closeIfStuck(body: Buffer): void {
+  endsWhenStuck(body = NORMAL): void {
     if (this.receiver.kind !== 'frames') this.queue?.whenStuck(() => this.connection.close(body))
   }
 
@@ -313,11 +315,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   endsSoon(): void {
     if (this.receiver.view!.writableLength === 0) return
     this.connection.closeSoon()
-    this.closeIfStuck(NORMAL)
-  }
-
-  endsWhenStuck(): void {
-    this.closeIfStuck(NORMAL)
+    this.endsWhenStuck()
   }
 
   endMessages(callback: (error?: Error) => void): void {
