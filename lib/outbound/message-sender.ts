@@ -291,7 +291,8 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     const isWritten = view === null || view.writableLength === 0 || (queue?.isOpen ?? false)
     if (isSettled && isWritten) {
       this.connection.close(body)
-      view?.end()
+      // a source is told by an error when the connection has ended
+      if (view !== null && !view.hasSource) view.end()
       return
     }
     if (this.isEnding || view?.writableEnded) return
@@ -302,7 +303,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
       queue!.whenSettled(() => this.connection.close(body))
       return
     }
-    view.end()
+    view.endBehindWrites()
     this.endsWhenStuck(body)
   }
 

@@ -78,6 +78,11 @@ export class BytesView extends View<Uint8Array | string, Buffer> {
     return super.end(args.find(argument => typeof argument === 'function'))
   }
 
+  /** @internal */
+  override endBehindWrites(): void {
+    this.end()
+  }
+
   override _write(bytes: Buffer, _encoding: string, callback: Written): void {
     this.batches.shift()
     this.sendAll([bytes], callback)

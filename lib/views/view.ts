@@ -39,6 +39,8 @@ export interface ViewOwner {
 
 /** An empty write whose callback runs after those of all earlier writes. */
 const BARRIER: unknown = Object.freeze({ begin: null })
+/** An empty write that ends like `_final`, and never completes: writes after it fail with the connection. */
+const END: unknown = Object.freeze({ begin: null })
 
 /** A callback of `write`, and the number of its write. */
 interface WriteCallback {
@@ -56,6 +58,8 @@ export abstract class View<In, Out> extends Duplex {
   private writes = 0
   private begun = 0
   private callbacks: WriteCallback[] | null = null
+  // whether it is piped into itself
+  private isEcho = false
   // number of items read
   private reads = 0
   // the number of the write in progress
@@ -202,6 +206,10 @@ export abstract class View<In, Out> extends Duplex {
       this.failWrites()
       return
     }
+    if (item === END) {
+      this.owner.endMessages(() => {})
+      return
+    }
     const written = this.callbacks === null ? null : this.takeCallback(index)
     let more: boolean
     // proceed() may be called before send() returns false
@@ -237,8 +245,14 @@ export abstract class View<In, Out> extends Duplex {
     return told
   }
 
+  override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {
+    if (destination === (this as unknown)) this.isEcho = true
+    return super.pipe(destination, options)
+  }
+
   override unpipe(destination?: NodeJS.WritableStream): this {
     super.unpipe(destination)
+    if (destination === undefined || destination === (this as unknown)) this.isEcho = false
     // an echo that can write no more: what it would read must not hold back the peer's Close
     if (destination === (this as unknown) && this.writableEnded && this.listenerCount('data') === 0) this.resume()
     return this
@@ -280,8 +294,15 @@ export abstract class View<In, Out> extends Duplex {
     callback(error)
   }
 
-  /** Whether a pipe or a pipeline writes here, and has not ended. */
-  private get hasSource(): boolean {
+  /** The application closes the connection: ends after what was written, but tells a source by an error. @internal */
+  endBehindWrites(): void {
+    if (this.hasSource) this.write(END as In)
+    else this.end()
+  }
+
+  /** Whether a pipe or a pipeline from something else writes here, and has not ended. @internal */
+  get hasSource(): boolean {
+    if (this.isEcho) return false
     return !this.writableEnded && (this.listenerCount('drain') > 0 || this.listenerCount('unpipe') > 0)
   }
 

@@ -10,7 +10,7 @@ export { randomFrom }
 export const pick = <T>(random: Random, ...choices: readonly T[]): T => choices[Math.floor(random() * choices.length)]!
 
 /** Features that can be disabled in all runs, to see what fails without them. */
-export const FEATURES = ['throws', 'reuse', 'faults', 'ws', 'compression', 'pieces', 'destroys'] as const
+export const FEATURES = ['throws', 'reuse', 'faults', 'ws', 'compression', 'pieces', 'sources', 'destroys'] as const
 export type Feature = (typeof FEATURES)[number]
 
 export type Reader = 'event' | 'data' | 'pausing' | 'loop' | 'streams' | 'nobody'

@@ -1,6 +1,7 @@
 // An application of this library.
 
 import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { type Message, prepareMessage, type WebSocketStream } from '../../lib/index.js'
 import { drained, whenClosed } from '../matrix/adapter.js'
 import { Application, type Sent } from './application.js'
@@ -9,6 +10,17 @@ import type { WireEnd } from './wire.js'
 
 type Writer = ReturnType<WebSocketStream['createMessage']>
 type Callback = (error?: Error | null) => void
+
+/** A Blob whose bytes are there in the same turn, so that a seed always makes the same run. */
+class InstantBlob extends Blob {
+  constructor(private readonly content: Buffer) {
+    super([content])
+  }
+
+  override async arrayBuffer(): Promise<ArrayBuffer> {
+    return new Uint8Array(this.content).buffer
+  }
+}
 
 /** A message that is written piece by piece. */
 interface Piecewise {
@@ -22,6 +34,9 @@ export class OurApplication extends Application {
   readonly resolved: unknown[] = []
   handshake: 'pending' | 'opened' | 'failed' = 'pending'
   private pieces: Piecewise | null = null
+  // a pipeline into the view, which waits for its next message: `feed` lets it go on
+  private feed: (() => void) | null = null
+  private isFeeding = false
 
   constructor(
     name: 'client' | 'server',
@@ -65,6 +80,7 @@ export class OurApplication extends Application {
     })
     ws.on('close', ({ code, wasClean }) => {
       this.closed(code, wasClean)
+      this.feed?.()
       this.called('close')
     })
     ws.opened.then(
@@ -143,22 +159,64 @@ export class OurApplication extends Application {
     const choice = random()
     if (pieces !== null && choice < 0.6) this.writePiece(pieces)
     else if (choice < 0.15) this.ping()
+    else if (this.feed !== null && choice < 0.5) this.feed()
     else if (choice < 0.2) this.ws.pong('unasked')
     else if (choice < 0.25) this.waitForDrain()
     else if (choice < 0.35 && pieces === null && !this.without.has('pieces')) this.beginMessage()
+    else if (choice < 0.4 && !this.without.has('sources')) this.pipe()
+    else if (choice < 0.43 && !this.without.has('sources')) this.giveUpMessage()
+    else if (choice < 0.5 && !this.without.has('sources')) this.sendBlob()
     else this.sendMessage()
   }
 
   private ping(): void {
     const payload = Buffer.from(String(this.promises.made))
     this.say?.(`${this.name} pings`)
-    this.watch(this.ws.ping(payload))
+    this.watch(this.ws.ping(payload, { inOrder: this.random() < 0.5 }))
     if (!this.without.has('reuse')) payload.fill(0xee)
   }
 
   private waitForDrain(): void {
     this.say?.(`${this.name} waits for drain`)
     this.watch(drained(this.ws))
+  }
+
+  /** Begins a pipeline from a generator, which gives a message whenever it is fed, and as fast as it can when the connection is over. */
+  private pipe(): void {
+    const { plan, ws } = this
+    if (this.isFeeding || plan.reader === 'event' || plan.reader === 'nobody') return
+    this.isFeeding = true
+    this.say?.(`${this.name} begins a pipeline`)
+    const view = plan.reader === 'streams' ? ws.streams : ws.messages
+    this.watch(pipeline(this.feeder(), view as NodeJS.WritableStream))
+  }
+
+  private async *feeder(): AsyncGenerator<string | Buffer> {
+    while (this.isFeeding) {
+      if (this.isOver) await new Promise(resolve => setImmediate(resolve))
+      else await new Promise<void>(resolve => (this.feed = resolve))
+      this.feed = null
+      if (!this.isFeeding) return
+      const sent = this.next(false)
+      yield sent.kind === 'text' ? sent.text : Buffer.from(sent.text)
+    }
+  }
+
+  /** A message that is destroyed before anything of it was written, perhaps while it waits for its turn. */
+  private giveUpMessage(): void {
+    this.say?.(`${this.name} begins a message and gives it up`)
+    const writer = this.ws.createMessage('text')
+    writer.on('error', () => {})
+    setImmediate(() => writer.destroy())
+  }
+
+  private sendBlob(): void {
+    const sent = this.next(true)
+    sent.kind = 'binary'
+    const isTaken = this.ws.send(new InstantBlob(Buffer.from(sent.text)), error => this.calledBack(sent, error))
+    if (isTaken) return
+    this.say?.('which is not taken')
+    this.sent.pop()
   }
 
   private beginMessage(): void {
@@ -250,14 +308,21 @@ export class OurApplication extends Application {
   protected endNow(): void {
     const { ws, plan, random, pieces } = this
     const { reader, ending } = plan
-    // otherwise its Close would be sent in the middle of that message
-    if (pieces !== null && random() < 0.5) this.endMessage(pieces)
+    // otherwise its Close would be sent in the middle of that message, and a pipeline would wait for its end
+    if (pieces !== null && (random() < 0.5 || (this.isFeeding && ending === 'end'))) this.endMessage(pieces)
     const view = reader === 'streams' ? ws.streams : reader === 'event' || reader === 'nobody' ? null : ws.messages
-    if (ending === 'end' && view !== null) view.end()
+    if (ending === 'end' && view !== null) this.endView(view)
     else if (ending === 'abort') this.abortNow()
     else if (ending === 'destroy') this.destroyAll(() => ws.destroy(random() < 0.5 ? new Error('given up') : undefined))
     else if (ending === 'destroy the view' && view !== null) this.stopReading(() => view.destroy())
     else ws.close(pick(random, 1000, 1001, 3000, 4999), 'that is all')
+  }
+
+  /** A pipeline ends its view itself. */
+  private endView(view: { end(): unknown }): void {
+    if (!this.isFeeding) view.end()
+    this.isFeeding = false
+    this.feed?.()
   }
 
   private abortNow(): void {

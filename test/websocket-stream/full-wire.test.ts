@@ -144,6 +144,40 @@ t.test('what ends a view is not reported as sent if the connection is lost while
   }
 })
 
+t.test('close() sends what waits in a view, and a pipeline into it fails with the connection', async t => {
+  for (const waits of [true, false]) {
+    const { ws, wire } = await stuck(t)
+    let wake = (): void => {}
+    const isClosed = new Promise<void>(resolve => {
+      wake = resolve
+    })
+    async function* source(): AsyncGenerator<string> {
+      if (waits) yield 'a'.repeat(40_000)
+      if (waits) yield 'last'
+      await isClosed
+      for (;;) yield 'late'
+    }
+    const piped = pipeline(source, ws.messages)
+    await settle()
+    if (waits) ws.messages.write('by hand')
+    void ws.close(4000)
+    while (wire.text.endsWith('a') || (waits && !wire.text.includes('by hand'))) {
+      wire.release()
+      await settle()
+    }
+    wire.isStuck = false
+    wire.release()
+    wire.push(wireFrame(CLOSE, closeBody(4000), MASKED))
+    wire.push(null)
+    t.match(await ws.whenClosed(), { code: 4000, wasClean: true })
+    await settle()
+    wake()
+    t.ok(await rejection(piped))
+    t.match(wire.text, waits ? /aaa.*by hand.*\x88\x02\x0f\xa0$/s : /\x88\x02\x0f\xa0$/)
+    t.notMatch(wire.text, /late/)
+  }
+})
+
 t.test('a Ping in order, and an answer in order, after the view was ended', async t => {
   for (const autoPong of [true, 'in order'] as const) {
     const { ws, wire } = await stuck(t, { autoPong })
