@@ -139,16 +139,19 @@ export abstract class MessagingStream extends WireStream {
       return false
     }
     const writer = this.createMessage('binary', options)
-    if (sent !== null) writer.once('close', () => surfacing(() => sent(writer.errored)))
+    let failure: Error | null = null
     writer.give(blob.size, () => {
       blob.arrayBuffer().then(
         bytes => writer.end(new Uint8Array(bytes)),
         error => {
+          failure = error
           this[kEndpoint].lifecycle.fail(error)
           writer.destroy(error)
         }
       )
     })
+    // in its place among the callbacks of other messages
+    if (sent !== null) this[kEndpoint].sender.whenWritten(error => surfacing(() => sent(failure ?? error)))
     return true
   }
 

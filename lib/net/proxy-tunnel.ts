@@ -171,6 +171,11 @@ export class ProxyTunnel extends TunnelEnd {
     return this.info?.status ?? 0
   }
 
+  /** Whether the head of a refusal has arrived, and its body may follow. @internal */
+  get isRefused(): boolean {
+    return this.handshake.isRefused
+  }
+
   /** The header fields of that response; empty until then. */
   get headers(): Headers {
     return this.info?.headers ?? {}

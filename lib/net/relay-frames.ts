@@ -3,6 +3,7 @@
 
 import { kEndpoint } from '../endpoint.js'
 import type { WebSocketError } from '../errors.js'
+import { isCloseBody } from '../protocol/close-code.js'
 import { FragmentRules } from '../protocol/fragment-rules.js'
 import { Frame } from '../protocol/frame.js'
 import { isControl, Opcode } from '../protocol/opcode.js'
@@ -95,7 +96,8 @@ export class FrameCarrier implements Carrier {
 
   private takeControl(frame: Frame): void {
     if (frame.opcode === Opcode.Pong && this.from.isOwnPong(frame.payload)) return
-    if (frame.opcode === Opcode.Close || this.options.relaysPings) this.pass(frame)
+    // a Close that breaks a rule fails the side that sent it, and not the other one
+    if (frame.opcode === Opcode.Close ? isCloseBody(frame.payload) : this.options.relaysPings) this.pass(frame)
   }
 
   // a blocked wire delays at most one control frame, however many arrive

@@ -11,7 +11,7 @@ import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import { isDraft } from '../protocol/draft-parser.js'
 import { isText, OrderedControl, type Outgoing } from '../protocol/message-splitter.js'
 import type { Opcode } from '../protocol/opcode.js'
-import { type Buffer, nextTick, setImmediate, warn } from '../runtime/node.js'
+import { type Buffer, nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import type { Sender } from '../stages/stage.js'
 import type { BytesOwner } from '../views/bytes-view.js'
@@ -21,6 +21,7 @@ import { MessageWriter, type MessageWriterOwner } from '../views/message-writer.
 import type { SendItem } from '../views/send-item.js'
 import type { StreamsOwner } from '../views/streams-view.js'
 import type { View } from '../views/view.js'
+import { closeForView, NORMAL } from './destroyed-view.js'
 import { SendQueue } from './send-queue.js'
 
 /** State that is rarely needed, or only for a short time; kept in one object to save memory. */
@@ -34,8 +35,6 @@ interface PendingWork {
   /** A message was refused because the connection takes no more. */
   hasRefused?: true
 }
-
-export const NORMAL = writeCloseBody(1000, '')
 
 export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, MessageWriterOwner {
   // holds messages while one is written in pieces
@@ -239,12 +238,17 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
         if (error) reject(this.connection.notOpen(error))
         else resolve()
       }
-      const { view } = this.receiver
       if (this.lifecycle.closeInfo !== undefined || this.pending?.hasRefused) settle(this.notOpen())
-      // first what waits in the view, then what waits for a message written in pieces
-      else if (view !== null && view.writableLength > 0) view.whenWritten(settle)
-      else this.sendBarrier(settle)
+      else this.whenWritten(settle)
     })
+  }
+
+  /** Calls back when the wire has written everything sent before, or never will. */
+  whenWritten(written: Written): void {
+    const { view } = this.receiver
+    // first what waits in the view, then what waits for a message written in pieces
+    if (view !== null && view.writableLength > 0) view.whenWritten(written)
+    else this.sendBarrier(written)
   }
 
   /** Calls back once, when the wire takes bytes again or is gone. */
@@ -340,23 +344,9 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   }
 
   messagesDestroyed(error: Error | null): void {
-    this.receiver.discard()
-    // leaving a `for await` loop destroys the stream with an AbortError, which is not a failure
-    const isNormal = error === null || error.name === 'AbortError'
-    if (!isNormal && !(error instanceof WebSocketError)) this.lifecycle.fail(error)
-    if (isNormal) {
-      // later: code that catches the exception which left the loop may close with another code first
-      setImmediate(() => this.connection.close(NORMAL))
-      return
-    }
-    // without a listener the mistake would look like a normal end
-    const { view, kind } = this.receiver
-    // one of the listeners is the view's own
-    const isHeard = this.lifecycle.hasErrorListeners || view!.listenerCount('error') > 1
-    if (!(error instanceof WebSocketError) && !isHeard) {
-      warn(`ws.${kind} was destroyed, and the connection closed with 1011: ${error.message}`, 'WS_DESTROYED')
-    }
-    this.connection.close(writeCloseBody(CloseCode.InternalError, ''))
+    const { connection, lifecycle, receiver } = this
+    receiver.discard()
+    closeForView(error, connection, lifecycle, receiver)
   }
 
   /** The connection has ended. */

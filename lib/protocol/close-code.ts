@@ -65,6 +65,16 @@ export function readCloseBody(payload: Buffer): CloseBody {
   return { code, reason: reason.utf8Slice() }
 }
 
+/** Whether the peer may send this. */
+export function isCloseBody(payload: Buffer): boolean {
+  try {
+    readCloseBody(payload)
+    return true
+  } catch {
+    return false
+  }
+}
+
 function invalidCode(code: number): WebSocketError {
   return new WebSocketError('WS_ERR_INVALID_CLOSE_CODE', { detail: String(code), details: { closeCode: code } })
 }

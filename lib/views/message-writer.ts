@@ -92,6 +92,11 @@ export class MessageWriter extends Writable {
     else read()
   }
 
+  /** Its end is sure to be written, when bytes that are still being read are there: a Close waits for it. @internal */
+  endsLater(): void {
+    this.isGiven = true
+  }
+
   /** @internal */
   begin(): void {
     const { held } = this

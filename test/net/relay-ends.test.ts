@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
 import { kEndpoint } from '../../lib/endpoint.js'
 import { type Relay, type RelayOptions, relay, WebSocketStream } from '../../lib/index.js'
-import { answerHead, BINARY, PING, PONG, RawPeer, TEXT } from '../support/raw-peer.js'
+import { answerHead, BINARY, CLOSE, PING, PONG, RawPeer, TEXT } from '../support/raw-peer.js'
 import { settle } from '../websocket-stream/sides.js'
 import { open as openInMemory, type Relayed, type RelaySetup } from './relay-sides.js'
 import { listen, upgrade } from './web-servers.js'
@@ -88,6 +88,24 @@ for (const [form, options] of Object.entries(FORMS)) {
       }
       t.strictSame(pongs, ['unasked'])
       t.equal(opcodes.filter(opcode => opcode === BINARY).length, 10)
+    })
+  }
+
+  for (const body of ['03ed', '03', '03e8ff', '0000']) {
+    t.test(`${form}: a Close that breaks a rule, ${body}, is lost with the side that sent it`, async t => {
+      const warnings: Error[] = []
+      const note = (warning: Error): void => void warnings.push(warning)
+      process.on('warning', note)
+      t.teardown(() => process.off('warning', note))
+      const { client, target, relay } = await open(t, { options, server: { closeTimeout: 1000 } })
+      target.send(TEXT, 'before')
+      t.equal((await client.nextFrame())!.payload.toString(), 'before')
+      target.send(CLOSE, Buffer.from(body, 'hex'))
+      target.end()
+      t.equal((await client.answerClose()).code, 1014)
+      await relay.closed
+      await settle()
+      t.same(warnings, [])
     })
   }
 

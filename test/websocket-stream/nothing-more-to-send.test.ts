@@ -186,6 +186,28 @@ t.test('needsDrain while messages wait for the compressor, and with Blobs', asyn
   t.equal(client.bufferedAmount, 0)
 })
 
+t.test('callbacks of Blobs come in their place, and before the close', async t => {
+  const { client, server } = await ours(t)
+  server.discardMessages()
+  const calls: string[] = []
+  const note = (name: string) => (error?: Error | null) => calls.push(error ? `${name} failed` : name)
+  client.send(new Blob(['1']), note('blob'))
+  client.text('2', note('text'))
+  client.send(new Blob(['3'.repeat(100_000)]), note('second blob'))
+  client.binary(Buffer.from('4'), note('bytes'))
+  await client.drained()
+  t.same(calls, ['blob', 'text', 'second blob', 'bytes'])
+
+  calls.length = 0
+  client.on('close', () => calls.push('close'))
+  client.send(new Blob(['5']), note('blob'))
+  client.text('6', note('text'))
+  client.destroy()
+  await client.whenClosed()
+  await settle()
+  t.same(calls, ['blob failed', 'text failed', 'close'])
+})
+
 t.test('sources that wait in ws.streams are destroyed with the connection', async t => {
   for (const way of ['the connection ends', 'the first source fails'] as const) {
     const { client, server } = await ours(t)

@@ -123,7 +123,7 @@ export class DriverProxy extends Stream {
       this.headers = headers
     }
     this.emit('error', new Error(`cannot reach ${this.client.url} through the proxy: ${cause.message}`, { cause }))
-    this.end()
+    this.over()
   }
 
   /** The socket to the proxy has ended, or is of no further use. */
@@ -132,11 +132,19 @@ export class DriverProxy extends Stream {
     if (chunk !== undefined && typeof chunk !== 'function') this.write(chunk)
     // these bytes may have completed the response
     if (!this.writable) return this
+    this.writable = false
+    // the end of the socket ends the body of a refusal, which is then told
+    if (this.madeTunnel?.isRefused) this.madeTunnel.end()
+    else this.over()
+    return this
+  }
+
+  private over(): void {
+    if (!this.readable) return
     this.readable = this.writable = false
     this.madeTunnel?.destroy()
     this.emit('close')
     this.emit('end')
-    return this
   }
 
   /** The same as `end()`. */

@@ -81,6 +81,7 @@ export class MessageSender {
       else writer.write(piece, sent)
     }
     if (payload instanceof Blob || this.pieces !== null) {
+      if (fin) writer.endsLater()
       const bytes = payload instanceof Blob ? payload.arrayBuffer().then(buffer => new Uint8Array(buffer)) : payload
       this.pieces = Promise.all([bytes, this.pieces]).then(
         ([piece]) => {

@@ -618,6 +618,23 @@ t.test('the callback of a last fragment gets the error if it is lost, after thos
   ])
 })
 
+t.test('close waits for a message with a fragment that is a Blob, and those after it', async t => {
+  for (const pieces of [
+    ['a', new Blob(['b'])],
+    [new Blob(['a']), 'b']
+  ]) {
+    const { client, server } = await open(t)
+    const got: string[] = []
+    server.on('message', data => got.push(String(data)))
+    client.send(pieces[0]!, { fin: false })
+    client.send(pieces[1]!)
+    client.send('c')
+    client.close(1000)
+    await closing(server)
+    t.same(got, ['ab', 'c'])
+  }
+})
+
 t.test('an error after a Blob was read does not blame the Blob', async t => {
   const { client } = await open(t, {}, { perMessageDeflate: false })
   await new Promise(resolve => client.send(new Blob(['a']), resolve))
