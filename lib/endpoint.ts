@@ -217,7 +217,8 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
   }
 
   wireClosed(): void {
-    this.user[kOver]()
+    // messages still being inflated arrived before the end
+    if (!this.pipeline.whenInflated(() => this.wireClosed())) this.user[kOver]()
   }
 
   outputEnded(isSent: true | undefined, emitsError = true): void {

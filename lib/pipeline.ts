@@ -171,11 +171,11 @@ export class Pipeline {
     this.behindMessages(() => this.encoder.whenWritten(written))
   }
 
-  /** Calls `run` when the data being inflated has been passed on; returns false if there is none. */
+  /** Calls `run` when the data being inflated has been passed on, or waits for a reader; returns false if there is none. */
   whenInflated(run: () => void): boolean {
     const inbound = this.extensions?.inbound
     if (!inbound?.isWorking) return false
-    inbound.whenIdle(run)
+    inbound.whenRested(run)
     return true
   }
 

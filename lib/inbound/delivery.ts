@@ -39,6 +39,8 @@ export class Delivery<T> implements Receiver<T> {
 
   // bytes in the queue while the application has not started to read
   private unread = 0
+  // whether the view has asked for a message
+  private isAsked = false
   private dropsNew = false
   /** Whether delivery is paused until `proceed`. */
   paused = false
@@ -114,6 +116,12 @@ export class Delivery<T> implements Receiver<T> {
     if (this.state === 'blocked' && this.run()) this.prev!.proceed()
   }
 
+  /** The view asks for messages: the application reads it. */
+  ask(): void {
+    if (this.consumer !== null) this.isAsked = true
+    this.proceed()
+  }
+
   /** Drops all messages, waiting and new. */
   discard(): void {
     const wasBlocked = this.state === 'blocked'
@@ -156,9 +164,10 @@ export class Delivery<T> implements Receiver<T> {
     }
     const isHeard = this.listeners?.announce(message) ?? false
     // if there are listeners, the application may use the view only for writing
-    if (consumer !== null) return (isHeard && !consumer.isRead) || consumer.deliver(message)
+    const isTaken = consumer !== null && (this.listeners === null || consumer.isRead || (this.isAsked && !isHeard))
+    if (isTaken) return consumer.deliver(message)
     if (isHeard) return true
-    // the previous message removed the last listener
+    // nothing reads at present: the view may be used only for writing, and a listener may come
     this.queue = queue
     this.index = index
     return false

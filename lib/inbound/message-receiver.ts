@@ -128,7 +128,8 @@ export class MessageReceiver implements Receiver<Frame> {
 
   /** The application wants more. */
   proceed(): void {
-    this.sink?.proceed()
+    if (this.messages !== null) this.messages.ask()
+    else this.sink?.proceed()
   }
 
   /** Keeps the messages that wait readable and drops new ones, to reach the Close after them. */

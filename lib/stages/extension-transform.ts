@@ -65,6 +65,11 @@ export class ExtensionTransform extends Stage<Frame, Frame> {
     this.work.whenIdle(callback)
   }
 
+  /** Calls back when the codec no longer works asynchronously: all is passed on, or downstream is full. @internal */
+  whenRested(callback: () => void): void {
+    this.work.whenRested(callback)
+  }
+
   protected override get holdsInput(): boolean {
     return this.work.holdsInput
   }

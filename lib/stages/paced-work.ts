@@ -50,6 +50,8 @@ export class PacedWork<In> {
   private error: WebSocketError | null = null
   // called when nothing is being processed
   private idleListeners: (() => void)[] | null = null
+  // called when the codec no longer works asynchronously
+  private restListeners: (() => void)[] | null = null
 
   constructor(
     private readonly stage: PacedStage,
@@ -88,6 +90,12 @@ export class PacedWork<In> {
     this.idleListeners.push(callback)
   }
 
+  /** Calls back once when the codec no longer works asynchronously: everything is passed on, or downstream is full. */
+  whenRested(callback: () => void): void {
+    this.restListeners ??= []
+    this.restListeners.push(callback)
+  }
+
   receive(items: Batch<In>): boolean {
     if (this.isStopped) return true
     for (const item of items) {
@@ -114,8 +122,10 @@ export class PacedWork<In> {
   /** The codec has finished its work, or downstream has room. */
   goOn(): void {
     if (this.isStopped || this.state === 'running') return
-    if (!this.wanted) this.state = 'blocked'
-    else if (this.run()) this.stage.wantMore()
+    if (!this.wanted) {
+      this.state = 'blocked'
+      this.tellRested()
+    } else if (this.run()) this.stage.wantMore()
   }
 
   /** Drops all input, waiting and new. */
@@ -127,6 +137,7 @@ export class PacedWork<In> {
     this.codec.close()
     if (this.ending) this.stage.passEnd()
     this.tellIdle()
+    this.tellRested()
   }
 
   /** Works until everything is passed on (true) or must wait (false). */
@@ -142,10 +153,12 @@ export class PacedWork<In> {
       if (next === null) nextTick(() => this.proceed())
     }
     if (this.isStopped) return true
-    if (!this.isIdle) return false
-    this.tellIdle()
-    if (this.ending) this.complete()
-    return this.wanted
+    if (this.isIdle) {
+      this.tellIdle()
+      if (this.ending) this.complete()
+    } else if (this.isWorking) return false
+    this.tellRested()
+    return this.isIdle && this.wanted
   }
 
   private process(): State {
@@ -206,5 +219,11 @@ export class PacedWork<In> {
     const { idleListeners } = this
     this.idleListeners = null
     if (idleListeners !== null) for (const callback of idleListeners) callback()
+  }
+
+  private tellRested(): void {
+    const { restListeners } = this
+    this.restListeners = null
+    if (restListeners !== null) for (const callback of restListeners) callback()
   }
 }

@@ -27,7 +27,8 @@ export interface JsonRules<In> {
 /** What the Writable side gets in place of a value. */
 interface Item {
   readonly text: string
-  readonly sent: Callback | null
+  /** Null once the messages view has it and calls it. */
+  sent: Callback | null
 }
 
 /**
@@ -46,6 +47,8 @@ export class JsonView<In, Out> extends Duplex {
   private outcome: Error | null | undefined = undefined
   // the callback of a write that found the wire full
   private waiting: Callback | null = null
+  // whether the messages view has not taken the item of that write
+  private isUnsent = false
   private pipes = 0
 
   /** @internal */
@@ -160,8 +163,8 @@ export class JsonView<In, Out> extends Duplex {
     if (isBlocked && this.writable && this.messages.writable) {
       this.pass(item)
     } else {
-      const { sent } = item
       const more = super.write(item, error => {
+        const { sent } = item
         if (error && sent !== null) surfacing(() => sent(error))
       })
       if (this.waiting === null) return more
@@ -196,13 +199,17 @@ export class JsonView<In, Out> extends Duplex {
 
   override _write(item: Item, _encoding: string, callback: Callback): void {
     this.waiting = callback
+    this.isUnsent = true
     const { messages } = this
     // neither: the end of the connection calls back
     if (messages.closed) this.messagesClosed()
     else if (messages.writable && this.pass(item)) this.proceed()
   }
 
-  private pass({ text, sent }: Item): boolean {
+  private pass(item: Item): boolean {
+    const { text, sent } = item
+    item.sent = null
+    this.isUnsent = false
     return sent === null ? this.messages.write(text) : this.messages.write(text, sent)
   }
 
@@ -215,15 +222,33 @@ export class JsonView<In, Out> extends Duplex {
   override _final(callback: () => void): void {
     const { messages } = this
     if (messages.writable) messages.end()
-    if (messages.writableFinished) callback()
+    if (messages.writableFinished || messages.closed) callback()
     else messages.once('finish', callback)
   }
 
   // The end
 
+  /** Whether a pipe or a pipeline writes here, and has not ended. One listener for 'unpipe' is our own. */
+  private get hasSource(): boolean {
+    return !this.writableEnded && (this.listenerCount('drain') > 0 || this.listenerCount('unpipe') > 1)
+  }
+
   private messagesClosed(): void {
     const over = (): void => {
-      this.destroy(this.waiting === null ? undefined : new WebSocketError('WS_ERR_NOT_OPEN'))
+      if (this.destroyed) return
+      if (this.waiting !== null && (this.isUnsent || this.writableLength > 1)) {
+        this.destroy(new WebSocketError('WS_ERR_NOT_OPEN'))
+        return
+      }
+      this.proceed()
+      // as in every view: after a clean close it finishes too, but not under a source
+      if (!this.hasSource && !this.writableEnded) super.end()
+      setImmediate(() => this.destroy())
+    }
+    // nothing was read, and nothing is left to read
+    if (this.outcome === undefined && !this.isStarted && !this.destroyed) {
+      this.endWith(null)
+      this.read(0)
     }
     if (this.outcome === null && !this.readableEnded) this.once('end', over)
     else if (this.outcome) this.endIfRead()

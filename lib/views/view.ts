@@ -58,6 +58,8 @@ export abstract class View<In, Out> extends Duplex {
   private writes = 0
   private begun = 0
   private callbacks: WriteCallback[] | null = null
+  // whether END is being written
+  private hasBegunEnd = false
   // whether it is piped into itself
   private isEcho = false
   // number of items read
@@ -110,10 +112,11 @@ export abstract class View<In, Out> extends Duplex {
   connectionOver(): void {
     // nothing is left to read: an application that only writes must not wait for a reader of the end
     const isReadToEnd = this.ended === null && this.readableLength === 0
+    const isWritten = this.writableLength === (this.hasBegunEnd ? 1 : 0)
     // reading the end may end the writable side too
-    const isOnlyWritten = isReadToEnd && this.writableLength === 0 && !this.isRead && this.hasSource
+    const isOnlyWritten = isReadToEnd && isWritten && !this.isRead && this.hasSource
     if (isReadToEnd && !isOnlyWritten) this.read(0)
-    if (this.writableLength > 0) this.failWrites()
+    if (!isWritten) this.failWrites()
     else if (isOnlyWritten || this.readableEnded) this.destroySoon()
     else this.once('end', this.destroySoon)
   }
@@ -207,6 +210,7 @@ export abstract class View<In, Out> extends Duplex {
       return
     }
     if (item === END) {
+      this.hasBegunEnd = true
       this.owner.endMessages(() => {})
       return
     }

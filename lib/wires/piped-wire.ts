@@ -171,22 +171,34 @@ export class PipedWire implements Wire, OutletOwner {
       if (this.outputEnded && !outlet.stream.writableFinished) this.hasFailed = true
       outlet.stream.emit('unpipe', this.stream, { hasUnpiped: false })
     }
+    // what was held for the last destination waits for the next one
+    if (this.outlets.length === 0) this.pushAll(this.takeHeld())
     this.outletDrained()
     if (!this.isPaused) this.endWhenWritten()
   }
 
   /** A reader was added: the direct pipes become ordinary ones. */
   pipeOrdinarily(): void {
-    const { outlets, held } = this
+    const { outlets } = this
     if (outlets.length === 0) return
     this.outlets = NONE
-    this.held = NONE
+    const held = this.takeHeld()
     for (const outlet of outlets) {
       outlet.release()
       pipe.call(this.stream, outlet.stream, { end: outlet.ends })
     }
-    for (const { buffers, written } of held) this.push(buffers, written)
+    this.pushAll(held)
     this.endWhenWritten()
+  }
+
+  private takeHeld(): readonly HeldOutput[] {
+    const { held } = this
+    this.held = NONE
+    return held
+  }
+
+  private pushAll(held: readonly HeldOutput[]): void {
+    for (const { buffers, written } of held) this.push(buffers, written)
   }
 
   pause(): void {

@@ -412,6 +412,35 @@ for (const role of ROLES) {
   )
 }
 
+t.test('output held by pause() waits for the next destination', async t => {
+  const client = WebSocketStream.client('ws://example.com/')
+  const server = WebSocketStream.server()
+  t.teardown(() => {
+    client.destroy()
+    server.destroy()
+  })
+  const [first, second] = [new PassThrough(), new PassThrough()]
+  client.pipe(new PassThrough()).pipe(server)
+  server.pipe(first).pipe(client)
+  await client.opened
+  const got: unknown[] = []
+  client.on('message', message => got.push(message))
+  server.text('1')
+  while (got.length < 1) await settle()
+  server.pause()
+  const held = new Promise(resolve => server.text('2', resolve))
+  await settle()
+  server.unpipe(first)
+  second.pipe(client)
+  server.pipe(second)
+  server.resume()
+  const after = new Promise(resolve => server.text('3', resolve))
+  t.same(await Promise.all([held, after]), [null, null])
+  while (got.length < 3) await settle()
+  t.same(got, ['1', '2', '3'])
+  t.match(await server.close(), { wasClean: true })
+})
+
 t.test('a pipe never ends the standard output of the process', async t => {
   const { stdout } = process
   let ended = 0
