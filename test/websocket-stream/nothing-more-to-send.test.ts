@@ -137,6 +137,28 @@ for (const setup of IN_MEMORY) {
     t.equal(ws.messages.writableFinished, true)
   })
 
+  t.test(
+    `the callback of a Blob that was not sent gets an error, although nothing is left to write: ${name}`,
+    async t => {
+      const { ws, peer } = await open(t, setup)
+      let answer = (_bytes: ArrayBuffer): void => {}
+      class Slow extends Blob {
+        override arrayBuffer(): Promise<ArrayBuffer> {
+          return new Promise(resolve => {
+            answer = resolve
+          })
+        }
+      }
+      const called = new Promise(resolve => ws.send(new Slow(['late']), resolve))
+      peer.close(1000)
+      await peer.answerClose()
+      answer(new ArrayBuffer(4))
+      t.match(await called, { code: 'WS_ERR_NOT_OPEN' })
+      peer.end()
+      await ws.whenClosed()
+    }
+  )
+
   t.test(`an echo by pipe closes at once, whatever the peer still sends: ${name}`, async t => {
     const { ws, peer } = await open(t, setup, { closeTimeout: 60_000 })
     ws.messages.pipe(ws.messages)
