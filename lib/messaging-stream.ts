@@ -151,7 +151,8 @@ export abstract class MessagingStream extends WireStream {
       )
     })
     // in its place among the callbacks of other messages
-    if (sent !== null) this[kEndpoint].sender.whenWritten(error => surfacing(() => sent(failure ?? writer.errored ?? error)))
+    if (sent !== null)
+      this[kEndpoint].sender.whenWritten(error => surfacing(() => sent(failure ?? writer.errored ?? error)))
     return true
   }
 
