@@ -193,7 +193,8 @@ for (const role of ['server', 'client'] as const) {
         most = Math.max(most, ws.bufferedAmount)
       }
       t.equal(more, false, 'its input stops')
-      t.ok(pings * 131 < 8 * HIGH_WATER, `after ${pings} Pings`)
+      // on a busy machine its patience may end while this waits, and 1024 more are read
+      t.ok(pings * 131 < 24 * HIGH_WATER, `after ${pings} Pings`)
       t.ok(most <= 2 * HIGH_WATER, `${most} bytes of Pongs were held at most`)
       // and goes on when the peer reads
       stream.resume()
