@@ -6,7 +6,7 @@ import { isPromise } from '../is-promise.js'
 import { CloseCode } from '../protocol/close-code.js'
 import type { Message, ReceivedMessage } from '../protocol/message-joiner.js'
 import { TextBytes } from '../protocol/text-bytes.js'
-import { nextTick } from '../runtime/node.js'
+import { nextTick, setImmediate } from '../runtime/node.js'
 import { askForDrain, Duplex, emitSurfacing, ignore } from '../streams.js'
 import { surfacing } from '../surfacing.js'
 import type { MessagesView } from './messages-view.js'
@@ -61,6 +61,7 @@ export class JsonView<In, Out> extends Duplex {
     this.on('error', ignore)
     this.on('pipe', () => this.pipes++)
     this.on('unpipe', () => this.pipes--)
+    messages.noticesEnd = true
     messages.on('drain', () => this.proceed())
     messages.on('error', error => this.endWith(error))
     messages.on('close', () => this.messagesClosed())

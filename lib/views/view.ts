@@ -60,8 +60,8 @@ export abstract class View<In, Out> extends Duplex {
   private callbacks: WriteCallback[] | null = null
   // whether END is being written
   private hasBegunEnd = false
-  // whether it is piped into itself
-  private isEcho = false
+  /** Whether what writes here notices the end itself: a pipe from the view into itself, or a JsonView. @internal */
+  noticesEnd = false
   // number of items read
   private reads = 0
   // the number of the write in progress
@@ -250,13 +250,13 @@ export abstract class View<In, Out> extends Duplex {
   }
 
   override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean }): T {
-    if (destination === (this as unknown)) this.isEcho = true
+    if (destination === (this as unknown)) this.noticesEnd = true
     return super.pipe(destination, options)
   }
 
   override unpipe(destination?: NodeJS.WritableStream): this {
     super.unpipe(destination)
-    if (destination === undefined || destination === (this as unknown)) this.isEcho = false
+    if (destination === undefined || destination === (this as unknown)) this.noticesEnd = false
     // an echo that can write no more: what it would read must not hold back the peer's Close
     if (destination === (this as unknown) && this.writableEnded && this.listenerCount('data') === 0) this.resume()
     return this
@@ -304,9 +304,9 @@ export abstract class View<In, Out> extends Duplex {
     else this.end()
   }
 
-  /** Whether a pipe or a pipeline from something else writes here, and has not ended. @internal */
+  /** Whether a pipe or a pipeline writes here that has not ended, and may not notice its end. @internal */
   get hasSource(): boolean {
-    if (this.isEcho) return false
+    if (this.noticesEnd) return false
     return !this.writableEnded && (this.listenerCount('drain') > 0 || this.listenerCount('unpipe') > 0)
   }
 

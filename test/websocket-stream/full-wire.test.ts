@@ -178,6 +178,22 @@ t.test('close() sends what waits in a view, and a pipeline into it fails with th
   }
 })
 
+t.test('close() sends what waits in ws.bytes', async t => {
+  const { ws, wire } = await stuck(t)
+  ws.bytes.resume()
+  ws.bytes.write(Buffer.alloc(40_000, 'a'))
+  ws.bytes.write('last')
+  await settle()
+  void ws.close(4000)
+  wire.isStuck = false
+  wire.release()
+  while (!wire.text.endsWith('\x0f\xa0')) await settle()
+  wire.push(wireFrame(CLOSE, closeBody(4000), MASKED))
+  wire.push(null)
+  t.match(await ws.whenClosed(), { code: 4000, wasClean: true })
+  t.match(wire.text, /last\x88\x02\x0f\xa0$/)
+})
+
 t.test('a Ping in order, and an answer in order, after the view was ended', async t => {
   for (const autoPong of [true, 'in order'] as const) {
     const { ws, wire } = await stuck(t, { autoPong })

@@ -11,11 +11,17 @@ import { settle, type TestLike } from './sides.js'
 const TEXT = randomBytes(50_000).toString('hex')
 
 /** A client to which the wire brings compressed messages, and the end of that wire. */
-async function receiving(t: TestLike, options: WebSocketOptions = {}): Promise<{ ws: WebSocketStream; close(): void }> {
+async function receiving(
+  t: TestLike,
+  options: WebSocketOptions = {},
+  join: 'attach' | 'pipe' = 'attach'
+): Promise<{ ws: WebSocketStream; close(): void }> {
   const [left, right] = pair()
   const extensions = [permessageDeflate()]
   const server = WebSocketStream.server({ extensions }).attach(left)
-  const ws = WebSocketStream.client('ws://example.com/', { extensions, ...options }).attach(right)
+  const ws = WebSocketStream.client('ws://example.com/', { extensions, ...options })
+  if (join === 'attach') ws.attach(right)
+  else right.pipe(ws).pipe(right)
   t.teardown(() => {
     server.destroy()
     ws.destroy()
@@ -56,6 +62,29 @@ t.test('with a stream state, the end waits for the message', async t => {
   t.ok(got.length >= 1)
   t.ok(got.every(text => text === TEXT))
 })
+
+for (const join of ['attach', 'pipe'] as const) {
+  t.test(`destroyed while it inflates, it closes: ${join}`, async t => {
+    const { ws } = await receiving(t, {}, join)
+    ws.on('message', () => {})
+    ws.on('error', () => {})
+    const over = finished(ws).catch(error => error)
+    while (!isInflating(ws)) await settle(1)
+    ws.destroy()
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
+    await over
+    t.equal(ws.destroyed, true)
+  })
+
+  t.test(`a wire that closes while it inflates closes it: ${join}`, async t => {
+    const { ws, close } = await receiving(t, {}, join)
+    ws.on('message', () => {})
+    ws.on('error', () => {})
+    while (!isInflating(ws)) await settle(1)
+    close()
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
+  })
+}
 
 for (const [how, read] of [
   ['is not read', ws => ws.messages],

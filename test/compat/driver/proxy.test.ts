@@ -105,4 +105,10 @@ t.test('an invalid response', async t => {
   t.match(cut.said, [/^cannot reach .*407/, 'close', 'end'])
   cut.proxy.end()
   t.equal(cut.said.length, 3)
+  // over by a listener of the error
+  const left = proxied()
+  left.proxy.on('error', () => left.proxy.end())
+  left.proxy.write('nonsense\r\n\r\n')
+  await settle()
+  t.match(left.said, [/^cannot reach/, 'close', 'end'])
 })
