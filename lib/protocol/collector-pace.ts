@@ -4,7 +4,7 @@
 // 13 ms. Some garbage in proportion to the bytes fills the young generation first, and collecting that, which frees those buffers too,
 // takes 1 ms (benchmarks/questions/echo.js, 16 KiB and 64 KiB, one in flight).
 
-import { youngCapacity } from '../runtime/node.js'
+import { heapLimit, youngCapacity } from '../runtime/node.js'
 
 /**
  * External bytes between two collections of young objects. After each of them V8 decides whether to mark the heap, and counts these bytes
@@ -22,14 +22,14 @@ export const PACED_FROM = 4096
 const WORD = 8
 /** V8 allocates larger arrays outside the young generation. */
 const WORDS_UP_TO = 8192
+/**
+ * Garbage is allocated only if the heap may grow to this size: V8 ends a process whose young generation, which grows with garbage, might not
+ * fit in what is left of the old one.
+ */
+const LEAST_LIMIT = 2 ** 29
 
-/** Process-wide, like the heap. `latest` is the latest garbage, since V8 would not allocate an array that is never stored. */
-const heap: { share: number; unseen: number; freed: number; latest: unknown } = {
-  share: LEAST_SHARE,
-  unseen: LOOK_EVERY,
-  freed: 0,
-  latest: null
-}
+/** Process-wide, like the heap. */
+const heap = { share: LEAST_SHARE, unseen: LOOK_EVERY, freed: 0 }
 
 /** Must be called when an ArrayBuffer of this size has been allocated, or a payload of this size has been read to one. */
 export function paceCollector(bytes: number): void {
@@ -42,9 +42,8 @@ export function paceCollector(bytes: number): void {
   heap.unseen += bytes
   if (heap.unseen >= LOOK_EVERY) look()
   for (let words = (Math.min(bytes, PACED_UP_TO) * heap.share) / WORD; words > 0; words -= WORDS_UP_TO) {
-    heap.latest = new Array(Math.min(WORDS_UP_TO, Math.ceil(words)))
+    allocate(Math.min(WORDS_UP_TO, Math.ceil(words)))
   }
-  heap.latest = null
 }
 
 /** Must be called when memory was freed without the collector; as many bytes can then be allocated without garbage, in place of it. */
@@ -55,5 +54,10 @@ export function bytesFreed(bytes: number): void {
 
 function look(): void {
   heap.unseen = 0
-  heap.share = Math.max(LEAST_SHARE, youngCapacity() / BETWEEN_COLLECTIONS)
+  heap.share = heapLimit() < LEAST_LIMIT ? 0 : Math.max(LEAST_SHARE, youngCapacity() / BETWEEN_COLLECTIONS)
+}
+
+/** V8 does not allocate an array that no call takes. One that is stored would count as live if V8 is marking the heap. */
+function allocate(words: number): void {
+  Object.isFrozen(new Array(words))
 }

@@ -43,6 +43,10 @@ export function youngCapacity(): number {
   return 0
 }
 
+export function heapLimit(): number {
+  return 0
+}
+
 /** Chunks of a browser's WebSocket belong to the application. */
 export function freeMemory(_memory: ArrayBufferLike): boolean {
   return false

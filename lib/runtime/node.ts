@@ -27,6 +27,11 @@ export function youngCapacity(): number {
   return space === undefined ? 0 : space.space_used_size + space.space_available_size
 }
 
+/** Maximum size of the heap in bytes, `--max-old-space-size` and the young generation together. */
+export function heapLimit(): number {
+  return builtin('node:v8').getHeapStatistics().heap_size_limit
+}
+
 /** Frees memory now instead of when it is collected, and leaves all views of it empty; false where the platform cannot (before Node 22). */
 export function freeMemory(memory: ArrayBufferLike): boolean {
   const { transfer } = memory as { transfer?: (size: number) => unknown }

@@ -4,8 +4,8 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { Inbox } from '../support/inbox.js'
 import type { TestLike } from '../websocket-stream/sides.js'
 
-// without coverage, which would add to the memory that is measured
-const EXEC_ARGV = process.execArgv.filter(arg => !arg.includes('processinfo'))
+// without coverage, mocks and source maps, which would add to the memory that is measured
+const EXEC_ARGV = process.execArgv.filter(arg => !arg.includes('tapjs') && arg !== '--enable-source-maps')
 const { NODE_OPTIONS: _, ...ENV } = process.env
 
 export interface Child {

@@ -13,7 +13,7 @@ const TOTAL = (process.env['FULL'] ? 2048 : 256) * MIB
 const ALLOWED = (process.env['FULL'] ? 24 : 96) * MIB
 
 const start = (t: TestLike, ...args: (string | number)[]): Child =>
-  startChild(t, SCRIPT, args, ['--max-old-space-size=96'])
+  startChild(t, SCRIPT, args, ['--max-old-space-size=64'])
 
 for (const [sender, duty] of [
   ['client', 'create'],

@@ -1,41 +1,11 @@
 // Large messages trigger collections of young objects, although they create few of these themselves.
 
-import { constants, PerformanceObserver } from 'node:perf_hooks'
-import { setImmediate } from 'node:timers/promises'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { bytesFreed } from '../../lib/protocol/collector-pace.js'
-import { FrameParser } from '../../lib/protocol/frame-parser.js'
-
-/**
- * The number of collections of young objects while a parser reads this many chunks of this size, always from the same memory. `after` is
- * called after each chunk.
- */
-async function collections(count: number, size: number, after = (): void => {}): Promise<number> {
-  let found = 0
-  const observer = new PerformanceObserver(list => {
-    for (const { detail } of list.getEntries() as unknown as { detail: { kind: number } }[]) {
-      if (detail.kind === constants.NODE_PERFORMANCE_GC_MINOR) found++
-    }
-  })
-  observer.observe({ entryTypes: ['gc'] })
-  const parser = new FrameParser({ masked: false, maxFrameSize: Number.POSITIVE_INFINITY })
-  const chunk = Buffer.alloc(size)
-  const header = Buffer.from([0x82, 127, 0, 0, 0, 0, 0, 0, 0, 0])
-  header.writeUIntBE(count * size, 4, 6)
-  parser.push(header, true)
-  parser.next()
-  for (let i = 0; i < count; i++) {
-    parser.push(chunk, true)
-    parser.next()
-    after()
-  }
-  await setImmediate()
-  for (const { detail } of observer.takeRecords() as unknown as { detail: { kind: number } }[]) {
-    if (detail.kind === constants.NODE_PERFORMANCE_GC_MINOR) found++
-  }
-  observer.disconnect()
-  return found
-}
+import { collections } from './collections.js'
 
 t.test('chunks of 64 KiB are followed by collections of young objects, in proportion to their bytes', async t => {
   const [few, many] = [await collections(2000, 65536), await collections(8000, 65536)]
@@ -75,4 +45,17 @@ t.test('however much was freed, later chunks are followed by collections', async
   bytesFreed(2 ** 30)
   const found = await collections(8000, 65536)
   t.ok(found >= 5, `${found} for 500 MiB`)
+})
+
+t.test('a process with a small heap, which garbage could fill, is left alone', async t => {
+  const script = fileURLToPath(new URL('collections.ts', import.meta.url))
+  const [small, large] = await Promise.all(
+    [64, 1024].map(async size => {
+      const child = fork(script, ['report'], { execArgv: [...process.execArgv, `--max-old-space-size=${size}`] })
+      t.teardown(() => child.kill('SIGKILL'))
+      const [found] = (await once(child, 'message')) as [number]
+      return found
+    })
+  )
+  t.ok(small! < large! / 2, `${small} for 500 MiB with 64 MiB, ${large} with 1 GiB`)
 })

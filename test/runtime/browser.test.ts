@@ -185,6 +185,7 @@ t.test('a warning is printed on the console; in Node the process emits it', asyn
 
 t.test('a browser tells nothing of its heap, and no memory in it is freed by hand', async t => {
   t.equal(ours.youngCapacity(), 0)
+  t.equal(ours.heapLimit(), 0)
   const memory = new ArrayBuffer(8)
   t.equal(ours.freeMemory(memory), false)
   t.equal(memory.byteLength, 8)

@@ -10,6 +10,7 @@ t.test("the exports of Node's own functions are Node's own", async t => {
 
 t.test('the young generation of V8 takes some hundreds of KiB or more', async t => {
   t.ok(runtime.youngCapacity() > 2 ** 17)
+  t.ok(runtime.heapLimit() > 2 ** 27)
 })
 
 t.test('random bytes fill all of the memory', async t => {
