@@ -239,7 +239,7 @@ export class Relay {
     relaysPings: boolean
   ): FrameCarrier | MessageCarrier {
     const counts = this.stats[direction]
-    const common = { counts, relaysPings, done() {} }
+    const common = { counts, relaysPings }
     if (form === 'frames') return new FrameCarrier(from, to, common)
     const { onMessage, transform } = this.settings
     const failed = (): void => this.close(CloseCode.InternalError)
