@@ -58,7 +58,7 @@ function fallBehind(receiver, message) {
   }
 }
 
-const server = createServer((_request, response) => response.writeHead(426).end('this server only accepts WebSockets\n'))
+const server = createServer((_request, response) => response.writeHead(426).end('only WebSockets here\n'))
 const acceptor = acceptWebSockets(server, { closeTimeout: 2000 }, join)
 
 server.listen(Number(PORT), HOST, async () => {

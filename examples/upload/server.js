@@ -16,7 +16,7 @@ const { PORT = '8080', LIMIT = '1e10' } = process.env
 const [folder = '.'] = process.argv.slice(2)
 const limit = Number(LIMIT)
 
-const server = createServer((_request, response) => response.writeHead(426).end('this server only accepts WebSockets\n'))
+const server = createServer((_request, response) => response.writeHead(426).end('only WebSockets here\n'))
 // a large message may have frames of any size and number
 const limits = { maxMessageSize: limit, maxFrameSize: limit, maxFragments: Infinity }
 const acceptor = acceptWebSockets(server, { path: '/upload', ...limits }, async ws => {
