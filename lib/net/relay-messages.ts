@@ -122,7 +122,7 @@ export class MessageCarrier implements Carrier {
   /** Resolves when the message has been passed on, or cannot be. */
   private passPieces(message: MessageStream, transform: NodeDuplex | null): Promise<void> {
     const writer = this.to.ws.createMessage(message.kind)
-    // before the destroyed writer sends a Close of its own
+    // before the pipeline destroys the writer, which would send its own Close
     message.once('error', error => {
       if (error instanceof WebSocketError && this.isWanted) this.stop(this.from.closing(this.from.hasClosed))
     })
