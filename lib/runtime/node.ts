@@ -79,7 +79,8 @@ export function bindContext(run: () => void): () => void {
 const shared = new AsyncResource('websocket-duplex')
 
 /**
- * Runs `make` outside of any asynchronous context: an object that connections share would otherwise keep one connection's context alive.
+ * Runs `make` in the asynchronous context in which this module was loaded: an object that connections share would otherwise keep one
+ * connection's context alive.
  */
 export function outsideContexts<T>(make: () => T): T {
   return shared.runInAsyncScope(make)
