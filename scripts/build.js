@@ -1,5 +1,5 @@
-// Builds dist: declarations of every file, for the types, and few files of JavaScript, since each file that Node has to find and open makes
-// an import slower (benchmarks/questions/imports.js). What the entries share is in chunks, so that their classes are the same.
+// Builds dist: a declaration for each source file, but few JavaScript files, since each file that Node has to find and open makes an import
+// slower (benchmarks/questions/imports.js). Chunks hold the code that entries share, so that their classes are the same.
 
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -35,7 +35,7 @@ await build({
   entryPoints: entries.map(lib)
 })
 
-// bundlers for browsers take this one, with what a browser has in the place of Node
+// the bundle for browsers, with runtime/browser.ts instead of runtime/node.ts
 const runtime = { from: lib('runtime/node.ts'), to: lib('runtime/browser.ts') }
 await build({
   ...common,

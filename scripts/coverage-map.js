@@ -1,4 +1,4 @@
-// Every test counts for the whole of lib, and for nothing else: not for what is built of it, nor for examples that tests start.
+// Each test covers all of lib and nothing else: neither dist nor the examples that tests start.
 
 import { readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'

@@ -1,5 +1,5 @@
-// Holds the comments in lib against what is public: everything documented, every link leads somewhere, every type that is mentioned
-// is exported. Prints each thing that is wrong with its file and line, and exits with 1 then. Writes nothing; `npm run docs` does.
+// Checks the comments in lib: everything public is documented, every link has a target, every type in a public signature is exported.
+// Prints each problem with its file and line, and then exits with 1. Writes no documentation; `npm run docs` does.
 
 import { stripVTControlCharacters } from 'node:util'
 import { Application, Logger, LogLevel, ReflectionKind } from 'typedoc'
@@ -15,14 +15,14 @@ class Findings extends Logger {
 }
 
 const findings = new Findings()
-// the reference has no links to sources, as it has no address to link to; here they say where
+// unlike in the reference, the sources are needed here: they give file and line
 const options = { disableSources: false, disableGit: true, sourceLinkTemplate: '{path}' }
 const app = await Application.bootstrapWithPlugins(options)
 app.logger = findings
 const project = await app.convert()
 if (project !== undefined) app.validate(project)
 
-// what a class or an interface inherits is found once for each heir
+// a problem of an inherited member is reported once for each subclass
 const lines = new Map(findings.list.map(finding => [placeOf(finding) ?? finding, finding]).reverse())
 for (const [place, finding] of [...lines].reverse()) {
   console.log(place === finding ? `✘ ${finding}` : `✘ ${place} ${finding.replace(/, defined in [^,]*,/, '')}`)
@@ -30,7 +30,7 @@ for (const [place, finding] of [...lines].reverse()) {
 if (lines.size === 0) console.log('✔ everything public is documented')
 process.exitCode = lines.size === 0 ? 0 : 1
 
-/** File and line: typedoc names the file, and the line is in the reflection that it speaks of. */
+/** File and line: typedoc's message names a reflection, which has both. */
 function placeOf(finding) {
   const [, name, kind] = /^(\S+)(?: \((\w+)\))?, defined in /.exec(finding) ?? []
   const found = project

@@ -1,9 +1,9 @@
-// Runs the specs of websocket-driver and of faye-websocket, from checkouts of their repositories, on what takes the place of
-// websocket-driver. Nothing of them is kept here. 20 of websocket-driver's 195 fail on purpose: docs/migrating-from-websocket-driver.md says why.
+// Runs the specs of websocket-driver and of faye-websocket, from checkouts of their repositories, against websocket-duplex/driver. Keeps
+// nothing of them. 20 of websocket-driver's 195 fail on purpose: docs/migrating-from-websocket-driver.md says why.
 //
 //   node scripts/driver-spec.js FOLDER-OF-websocket-driver-node FOLDER-OF-faye-websocket-node
 //
-// Either may be left out by '-'. npm has to be reachable, and dist built.
+// '-' skips one of them. Needs npm's registry, and a built dist.
 
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 const DRIVER = createRequire(import.meta.url).resolve('websocket-duplex/driver')
-/** Tests that fail: for texts and reasons of errors, the order of fields, and the other differences that stay. */
+/** Number of tests that fail on purpose: error texts and reasons, the order of header fields, and other intended differences. */
 const EXPECTED = 20
 
 const [driverSpec = '-', fayeSpec = '-'] = process.argv.slice(2)
@@ -37,7 +37,7 @@ function report(name, output, expected) {
   }
 }
 
-/** The spec asks for files of the package: each of them makes a driver by the entry. */
+/** The spec requires files of the package by path: each is replaced by one that makes a driver through entry.js. */
 function runDriver(spec) {
   const place = prepare('driver', spec, ['jstest', 'permessage-deflate', 'safe-buffer'])
   const files = join(place, 'lib', 'websocket', 'driver')
@@ -48,7 +48,7 @@ function runDriver(spec) {
 const { syncBuiltinESMExports } = require('node:module')
 const fill = crypto.randomFillSync
 let key = null
-// the spec says which key a client has
+// the spec sets the client's key
 crypto.randomFillSync = (bytes, ...rest) => {
   if (key === null || bytes.length !== 16) return fill(bytes, ...rest)
   Buffer.from(key, 'base64').copy(bytes)
@@ -84,7 +84,7 @@ exports.client.generateKey = () => null
   return jstest(place)
 }
 
-/** faye-websocket itself, which finds our package by the name of websocket-driver. The certificate in its repository is too weak today. */
+/** faye-websocket itself, with our package installed as websocket-driver. Makes a certificate, since OpenSSL refuses that of its repository. */
 function runFaye(spec) {
   const place = prepare('faye', spec, ['jstest', 'pace', 'permessage-deflate'])
   cpSync(join(spec, 'lib'), join(place, 'lib'), { recursive: true })

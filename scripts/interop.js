@@ -1,10 +1,11 @@
-// Talks to every implementation that can be had here, in both roles, and writes down what came of it, in docs/interop.md.
+// Tests this library against every other implementation that is installed, as client and as server, and writes the results to
+// docs/interop.md.
 //
 //   node scripts/interop.js                  all of them
-//   node scripts/interop.js ws Firefox       these, and no table is written
+//   node scripts/interop.js ws Firefox       only these; writes no table
 //
-// Packages of npm that are no dependencies go into node_modules/.cache/interop, about 400 MB with Bun and Deno. What comes from Debian has to
-// be installed before; whatever is missing says by what command. It exits with 1 where something goes wrong that is not known.
+// Installs npm packages that are not dependencies into node_modules/.cache/interop, about 400 MB with Bun and Deno. Debian packages must be
+// installed before; the output names the command for each missing one. Exits with 1 on a failure that is not a known one.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -29,7 +30,7 @@ try {
   process.exitCode = 1
 }
 
-/** The TypeScript of the library and of the matrix as JavaScript, without a look at its types. */
+/** Compiles the library and the matrix to JavaScript, without checking types. */
 function compile() {
   const compilerOptions = {
     target: ts.ScriptTarget.ES2022,
@@ -49,11 +50,11 @@ function compile() {
   }
 }
 
-/** Has npm install or refresh the packages; without a network, those that are there serve. */
+/** Installs or refreshes the packages with npm; without a network, uses those that are installed. */
 function install(peers) {
   const specs = [...new Set(peers.flatMap(({ npm = [] }) => npm))]
   if (specs.length === 0) return
-  // saved there, so that those of other peers stay
+  // npm saves them in this package.json, so that it keeps those of other peers
   if (!existsSync(join(CACHE, 'package.json'))) writeFileSync(join(CACHE, 'package.json'), '{ "private": true }\n')
   console.log(`installing ${specs.join(' ')}`)
   const options = ['--no-package-lock', '--no-audit', '--no-fund', '--prefix', CACHE]
@@ -61,5 +62,5 @@ function install(peers) {
     cwd: CACHE,
     stdio: ['ignore', 'ignore', 'inherit']
   })
-  if (status !== 0) console.log('npm could not refresh them; those of the last time serve')
+  if (status !== 0) console.log('npm could not refresh them; using the installed ones')
 }

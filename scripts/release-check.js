@@ -1,7 +1,7 @@
-// Looks at the package as npm would publish it. Each check prints a line, ✔ or ✘ with what is wrong; exits with 1 if any is wrong.
+// Checks the package as npm would publish it. Each check prints a line, ✔ or ✘ with the problem; exits with 1 if one fails.
 //
-//   node scripts/release-check.js           everything: builds, packs, installs the tarball in a folder of its own, and uses it
-//   node scripts/release-check.js --quick   what needs neither network nor build, as `npm test` does
+//   node scripts/release-check.js           all checks: builds, packs, installs the tarball in a temporary folder, and uses it
+//   node scripts/release-check.js --quick   the checks that need neither network nor build, as in `npm test`
 
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -21,7 +21,7 @@ const manifest = JSON.parse(text('package.json'))
 const lock = JSON.parse(text('package-lock.json'))
 const folder = mkdtempSync(join(tmpdir(), 'websocket-duplex-release-'))
 
-/** What the tarball holds, besides what is built of lib, and the guides. */
+/** The files in the tarball besides those built from lib, and the guides. */
 const BELONGS = [
   'CHANGELOG.md',
   'LICENSE',
@@ -32,10 +32,10 @@ const BELONGS = [
   'docs/compression.js',
   'package.json'
 ]
-/** Measures the bundle; not worth a place among the development packages. */
+/** Bundles the installed package, as a consumer would. */
 const ESBUILD = 'esbuild@0.28'
 
-/** A server and a client, behind the imports of either kind. */
+/** A server and a client; imports or requires are put before it. */
 const ECHO = `const server = net.createServer(socket => {
   const ws = duplex.WebSocketStream.server()
   socket.pipe(ws).pipe(socket)
@@ -56,7 +56,7 @@ server.listen(0, '127.0.0.1', () => {
 })
 `
 
-/** A check gives back what it is content with, or throws what is wrong. */
+/** Each check may return a detail to print, and throws if it fails. */
 const quickChecks = {
   'the changelog speaks of this version': checkVersion,
   'package.json holds what npm shows': checkManifest,
@@ -102,7 +102,7 @@ function expect(condition, wrong) {
   if (!condition) throw new Error(wrong)
 }
 
-/** Node's own programs, and what npm has installed, without a shell; npm is given by whoever runs this as a script of npm. */
+/** Runs a program with this Node, without a shell; `npm run` sets npm_execpath to its own program. */
 function node(args, options) {
   return promisify(execFile)(process.execPath, args, { cwd: ROOT, maxBuffer: 2 ** 24, ...options })
 }
@@ -139,7 +139,7 @@ function checkManifest() {
   )
   expect(missing.length === 0, `no ${missing.join(', ')}`)
   expect(manifest.private === undefined, 'it is private')
-  // as long as CommonJS is to require it
+  // the first versions that let CommonJS require an ES module
   expect(manifest.engines.node === '>=20.19', `engines.node is ${manifest.engines.node}`)
 }
 
@@ -177,8 +177,8 @@ function checkContents() {
   const belongs = new Set([...BELONGS, ...guides, ...declarations, ...programs])
   const extra = tarball.names.filter(name => !belongs.has(name) && !/^dist\/chunks\/[^/]+\.js$/.test(name))
   const missing = [...belongs].filter(name => !tarball.names.includes(name))
-  // what was built of a file that is gone stays in dist until somebody removes it
-  expect(extra.length === 0, `has nothing to do there: ${extra.join(', ')}`)
+  // dist may still contain files built from sources that no longer exist
+  expect(extra.length === 0, `does not belong there: ${extra.join(', ')}`)
   expect(missing.length === 0, `is missing: ${missing.join(', ')}`)
 }
 
@@ -194,19 +194,19 @@ async function checkPublint() {
 function checkProvenance() {
   const { access, provenance } = manifest.publishConfig ?? {}
   expect(access === 'public' && provenance === true, 'publishConfig must be { "access": "public", "provenance": true }')
-  // the registry compares it with where the package was built
+  // the registry compares it with the repository in which the package was built
   return manifest.repository === undefined ? 'as soon as package.json has a repository' : ''
 }
 
 async function checkTypes() {
   const attw = join(dirname(resolve('@arethetypeswrong/cli/package.json')), 'dist', 'index.js')
-  // every Node that `engines` allows requires an ES module as it does any other
+  // each Node that `engines` allows can require an ES module
   await node([
     attw,
     tarball.path,
     '--ignore-rules',
     'cjs-resolves-to-esm',
-    // its way of resolving knows no `exports`, and is that of no Node that this package runs on
+    // node10 does not know `exports`, and no supported Node resolves like it
     '--profile',
     'node16',
     '--no-color',

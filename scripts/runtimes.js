@@ -1,5 +1,5 @@
-// The runtimes that tests and benchmarks run on beside this one. They come from npm, 1 GB in all, and stay in node_modules/.cache/runtimes,
-// where the logs of what ran are too.
+// The other runtimes that tests and benchmarks run on. They come from npm, 1 GB in all, and stay in node_modules/.cache/runtimes, with the
+// logs of the runs.
 
 import { spawn } from 'node:child_process'
 import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -9,13 +9,13 @@ import { fileURLToPath } from 'node:url'
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 export const CACHE = join(ROOT, 'node_modules', '.cache', 'runtimes')
 
-// npm's `node` package fetches one of these when it is installed; as aliases all lines fit into one folder
+// npm's package `node` installs one of these; under aliases, all lines of Node fit into one folder
 const system = process.platform === 'win32' ? 'win' : process.platform
 const nodePackage = `node-${system}-${process.arch}`
 const machine = `${process.platform}-${process.arch}`
 const exe = process.platform === 'win32' ? '.exe' : ''
 
-/** What to install, where the binary may be then, and the arguments before a file. */
+/** The package to install, the possible paths of its binary, and the arguments before a file. */
 export const RUNTIMES = {
   ...Object.fromEntries(
     [20, 22, 24, 26].map(line => [
@@ -28,9 +28,9 @@ export const RUNTIMES = {
       }
     ])
   ),
-  // both put the binary of this machine in its place when they are installed; where scripts may not run, it stays where it came
+  // install scripts of both move the binary; without them it stays in the package of this machine
   bun: { spec: 'bun', binaries: [`@oven/bun-${machine}/bin/bun${exe}`, 'bun/bin/bun.exe'], args: ['run'] },
-  // Deno takes the npm packages of dist from node_modules only where it is told to
+  // without this option Deno does not look for dependencies in node_modules
   deno: {
     spec: 'deno',
     binaries: [`@deno/${machine}-glibc/deno`, `@deno/${machine}/deno${exe}`],
@@ -38,29 +38,29 @@ export const RUNTIMES = {
   }
 }
 
-/** Has npm install or refresh these runtimes; without a network, those that are there serve. */
+/** Installs or refreshes these runtimes with npm; without a network, uses those that are installed. */
 export async function install(names) {
   mkdirSync(CACHE, { recursive: true })
   writeFileSync(join(CACHE, 'package.json'), '{ "private": true }\n')
-  // npm removes what it is not told of
+  // npm removes packages that it is not told to install
   const wanted = Object.keys(RUNTIMES).filter(name => names.includes(name) || binaryOf(name) !== undefined)
   const specs = wanted.map(name => RUNTIMES[name].spec)
   console.log(`installing ${specs.length} runtimes`)
   const npm = ['install', '--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--prefix', CACHE, ...specs]
-  // Windows starts a .cmd only by way of a shell
+  // Windows needs a shell to start a .cmd
   const { code } = await run('npm', npm, { log: 'install', cwd: CACHE, shell: process.platform === 'win32' })
   const missing = names.filter(name => binaryOf(name) === undefined)
   if (missing.length > 0) fail(`npm did not install ${missing}: see ${join(CACHE, 'install.log')}`)
-  if (code !== 0) console.log('npm could not refresh them; those of the last time serve')
+  if (code !== 0) console.log('npm could not refresh them; using the installed ones')
 }
 
-/** The binary of a runtime, if it is there. */
+/** The binary of a runtime; undefined if it is not installed. */
 export function binaryOf(name) {
   const paths = RUNTIMES[name].binaries.map(binary => join(CACHE, 'node_modules', binary))
   return paths.find(path => existsSync(path))
 }
 
-/** Runs a program to its end; what it says goes to a log file, and is handed back. */
+/** Runs a program to its end; writes its output to a log file, and returns it. */
 export function run(command, args, { log, ...options }) {
   const started = Date.now()
   const file = createWriteStream(join(CACHE, `${log}.log`))

@@ -1,11 +1,11 @@
-// tap's reporter here (.taprc): TAP comes in; a line a file goes out as files end, and at the end what failed, with file and line, what was
-// skipped, and tap's own totals. It is the same on a terminal and in a pipe.
+// The reporter of tap (.taprc). Takes TAP, and prints a line for each test file that ends; at the end the failures with file and line, the
+// skipped tests, and tap's totals. The same on a terminal and in a pipe.
 
 import { Transform } from 'node:stream'
 import { Parser } from 'tap-parser'
 
 export default class TestReporter extends Transform {
-  /** What failed, innermost only: `{ where, name, detail }`. */
+  /** The innermost failures: `{ where, name, detail }`. */
   failures = []
   /** Tests that were skipped, by the reason. */
   skipped = new Map()
@@ -17,7 +17,7 @@ export default class TestReporter extends Transform {
     super({ decodeStrings: false })
     this.parser = new Parser()
     this.parser.on('plan', ({ end }) => (this.planned = end))
-    // what tests print for who looks for a fault
+    // output of tests that helps with debugging
     this.parser.on('extra', text => this.push(text))
     this.parser.on('comment', comment => this.totals.push(comment))
     this.follow(this.parser, [], undefined)
@@ -37,14 +37,14 @@ export default class TestReporter extends Transform {
     callback()
   }
 
-  /** Hears of each assertion of a test, and of those within it. Where one within has failed, the test's own failure says nothing new. */
+  /** Follows the assertions of a test and of its subtests. After a failed subtest, the failure of the test itself says nothing new. */
   follow(parser, names, file) {
     const before = { failures: this.failures.length, asserts: 0 }
     parser.on('child', child => this.follow(child, [...names, child.name], file ?? child.name))
     parser.on('assert', result => {
       const isNew = this.failures.length === before.failures
       if (!result.ok && !result.todo && !result.skip && isNew) this.failures.push(failure(result, names, file))
-      // with --grep, everything else is skipped, and needs no word
+      // with --grep, all other tests are skipped, and not listed
       if (result.skip && !String(result.skip).startsWith('filter: '))
         this.skip(String(result.skip), [...names, result.name])
       if (parser === this.parser) this.fileEnds(result, isNew)

@@ -3,10 +3,10 @@
 //   node scripts/test-runtimes.js               all of them
 //   node scripts/test-runtimes.js node26 deno   these
 //   node scripts/test-runtimes.js --quick       the echo server and client only
-//   node scripts/test-runtimes.js node24 -- test/views    of the suite, these files
+//   node scripts/test-runtimes.js node24 -- test/views    only these files of the suite
 //
-// The runtimes come from npm, about 1 GB of them, and stay in node_modules/.cache/runtimes, as do the logs of the last run. It
-// prints a table, then what failed, and exits with 1 if anything did. It needs a built dist.
+// The runtimes come from npm, about 1 GB of them, and stay in node_modules/.cache/runtimes, as do the logs of the last run. Prints a table
+// and the failures, and exits with 1 if there are any. Needs a built dist.
 
 import { existsSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
@@ -47,7 +47,7 @@ async function test(name) {
   const echo = await run(binary, [...args, ECHO], { log: `${name}-echo` })
   row.echo = verdict(row, echo, /^# (\d+) passed, (\d+) failed/m.exec(echo.output)?.slice(1))
   if (!suite || quick) return row
-  // under `node` on PATH, for tests that start one by its name
+  // first on PATH, for tests that start `node`
   const env = { ...process.env, PATH: `${dirname(binary)}${delimiter}${process.env.PATH}` }
   const tap = await run(binary, [TAP, '--disable-coverage', '--reporter=tap', ...files], { log: `${name}-suite`, env })
   const totals = /^# \{ total: .*/m.exec(tap.output)?.[0] ?? ''
@@ -56,7 +56,7 @@ async function test(name) {
   return row
 }
 
-/** How one run went, in a few words; what failed goes to the row. */
+/** The result of one run as a cell of the table; adds its failures to the row. */
 function verdict(row, { code, output, seconds }, counts) {
   row.failures.push(...failures(output))
   const [passed, failed] = counts ?? [0, 0]
@@ -64,13 +64,13 @@ function verdict(row, { code, output, seconds }, counts) {
   return `${code === 0 ? '✔' : '✘'} ${passed} passed, ${failed} failed, ${seconds} s`
 }
 
-/** The innermost failed tests of TAP output, each behind the tests that it is part of. */
+/** The innermost failed tests of TAP output, each with the names of the tests around it. */
 function failures(output) {
   const found = []
   const path = []
   for (const line of output.split('\n')) {
     const [, indent, word, text] = /^( *)(# Subtest:|not ok \d*(?: -)?|not ok) (.*)$/.exec(line) ?? []
-    // those behind a crash say so, one by one
+    // after a crash, each test that did not run is reported
     if (word === undefined || text.startsWith('child test left in queue')) continue
     const depth = indent.length / 4
     path.length = Math.min(path.length, depth)
@@ -79,7 +79,7 @@ function failures(output) {
       continue
     }
     const name = [...path.slice(0, depth), text.replace(/ # time=.*/, '')].filter(Boolean).join(' › ')
-    // a test that failed because one within it did
+    // not a test that failed only because a subtest did
     if (!found.some(inner => inner.startsWith(`${name} › `))) found.push(name)
   }
   return found

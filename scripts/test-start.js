@@ -1,4 +1,4 @@
-// What npm test says before it starts: how long it takes, and which of the programs that tests talk to are missing.
+// Prints before `npm test` how long it takes, and which of the programs that tests use are missing.
 
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -14,10 +14,10 @@ console.log(peers())
 
 function peers() {
   const missing = packages.filter(name => !isInstalled(name))
-  if (missing.length === 0) return 'All programs that tests talk to are installed.'
+  if (missing.length === 0) return 'All programs that tests use are installed.'
   const known = missing.length < packages.length
   const what = known ? 'Not installed' : 'Not installed, or not by dpkg'
-  return `${what}, and what needs them is skipped: ${missing.join(', ')}\nTo install them: apt-get install ${missing.join(' ')}`
+  return `${what}, so tests that need them are skipped: ${missing.join(', ')}\nTo install them: apt-get install ${missing.join(' ')}`
 }
 
 function isInstalled(name) {

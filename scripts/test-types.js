@@ -1,11 +1,10 @@
-// Compiles test/types/consumer as a project that has installed this package would: strict, no skipLibCheck, against the declarations
-// in dist.
+// Compiles test/types/consumer like a project that has installed this package: strict, no skipLibCheck, against the declarations in dist.
 //
-//   node scripts/test-types.js          with the types of every line of Node that is supported, and with the oldest TypeScript that is
+//   node scripts/test-types.js          with the types of each supported line of Node, and the oldest supported TypeScript
 //                                       (docs/typescript.md), all from npm
-//   node scripts/test-types.js --here   with those that are installed here
+//   node scripts/test-types.js --here   with the installed types and TypeScript only
 //
-// It prints a line for each project, and what the compiler says where it is not content; exits with 1 then.
+// Prints a line for each project, and the compiler's errors; exits with 1 if there are any.
 
 import { execFile, execFileSync } from 'node:child_process'
 import {
@@ -29,14 +28,14 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 const CONSUMER = join(ROOT, 'test', 'types', 'consumer')
 const TSC = createRequire(import.meta.url).resolve('typescript/bin/tsc')
 const LINES = [20, 22, 24, 26]
-/** The oldest TypeScript; that of CommonJS, which it first knows to require ES modules, is one newer. */
+/** The oldest TypeScript, and the oldest that lets CommonJS require an ES module. */
 const OLDEST = ['5.7', '5.8']
 
 const strict = { strict: true, skipLibCheck: false, noEmit: true, types: ['node'] }
-/** What consumers set, each in a way of its own that is common. */
+/** Common configurations of consumers. */
 const PROJECTS = {
   nodenext: { ...strict, target: 'es2022', lib: ['es2023', 'esnext.disposable'], module: 'nodenext' },
-  // with the DOM's types beside Node's, as `lib` has them by default
+  // the default `lib`, which adds the DOM's types to Node's
   bundler: {
     ...strict,
     target: 'es2022',
@@ -46,7 +45,7 @@ const PROJECTS = {
   }
 }
 
-/** Node lets CommonJS require an ES module, and TypeScript knows. */
+/** CommonJS that requires the ES module. */
 const COMMON_JS = `import duplex = require('websocket-duplex')
 import { WebSocketStream } from 'websocket-duplex'
 const ws: WebSocketStream = duplex.WebSocketStream.server({ maxMessageSize: 1 })
@@ -118,7 +117,7 @@ async function compile(types, name, compilerOptions, oldest) {
   }
 }
 
-/** A folder as npm leaves it: the package is a copy, so that it finds only what a consumer has. */
+/** A folder as after `npm install`: the package is a copy, so that it resolves only modules that a consumer has. */
 function makeProject(project, types, compilerOptions) {
   const installed = join(project, 'node_modules', 'websocket-duplex')
   mkdirSync(installed, { recursive: true })
@@ -129,7 +128,7 @@ function makeProject(project, types, compilerOptions) {
   // a copy finds the types of Node beside it
   cpSync(join(ROOT, 'node_modules', '@types', 'ws'), join(project, 'node_modules', '@types', 'ws'), { recursive: true })
   for (const file of readdirSync(CONSUMER)) {
-    // here they are written against lib, so that an editor shows what is wrong with them
+    // the files import lib, so that an editor shows type errors in them
     const source = readFileSync(join(CONSUMER, file), 'utf8')
       .replaceAll('../../../lib/index.js', 'websocket-duplex')
       .replaceAll(/\.\.\/\.\.\/\.\.\/lib\/compat\/(\w+)\/index\.js/g, 'websocket-duplex/$1')

@@ -17,12 +17,12 @@ export function load(app) {
   })
 }
 
-/** A Transform has what every stream and every emitter has, and `_transform` besides. */
+/** Transform has the members of all streams and of EventEmitter. */
 function isNodes(name) {
   return name in Transform.prototype || name in Error.prototype || STREAM_METHODS.has(name)
 }
 
-/** Streams have them only where somebody writes them. */
+/** Node calls these if a stream class implements them. */
 const STREAM_METHODS = new Set([
   '_construct',
   '_destroy',

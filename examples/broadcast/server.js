@@ -1,11 +1,11 @@
-// One message to many: each is framed once, and its bytes are shared by all who receive it. Who does not keep up holds up nobody else,
-// and nothing piles up here for him.
+// Sends each message to many clients: it is framed once, and all connections share its bytes. A slow client does not delay the others, and
+// the server buffers no messages for it.
 //
 //   node examples/broadcast/server.js            ws://127.0.0.1:8080/ (or PORT): the time, ten times a second (or every INTERVAL ms)
-//   node examples/broadcast/server.js 10000      and so many receivers, in a process of their own; one in a hundred does not read
+//   node examples/broadcast/server.js 10000      with this many receivers, in another process; one in a hundred does not read
 //
-//   POLICY=conflate   who is behind misses messages, and is sent the newest when there is room; the default
-//   POLICY=drop       who is behind is closed with 1013, and may come again later
+//   POLICY=conflate   a slow client misses messages, and gets the newest one when there is room; the default
+//   POLICY=drop       a slow client is closed with 1013, and may connect again later
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -23,7 +23,7 @@ const counts = { sent: 0, conflated: 0, dropped: 0 }
 function join(ws) {
   const receiver = { ws, isBehind: false, newest: null }
   receivers.add(receiver)
-  // what receivers say is not listened to
+  // messages of receivers are dropped
   ws.messages.resume()
   ws.messages.on('drain', () => {
     const { newest } = receiver
@@ -58,7 +58,7 @@ function fallBehind(receiver, message) {
   }
 }
 
-const server = createServer((_request, response) => response.writeHead(426).end('a WebSocket is to be had here\n'))
+const server = createServer((_request, response) => response.writeHead(426).end('only WebSockets here\n'))
 const acceptor = acceptWebSockets(server, { closeTimeout: 2000 }, join)
 
 server.listen(Number(PORT), HOST, async () => {
@@ -74,7 +74,7 @@ function report() {
   return JSON.stringify({ receivers: receivers.size, ...counts, mebibytes: Math.round(rss / 2 ** 20) })
 }
 
-/** Starts receivers, and waits until all are there; they end with this process. */
+/** Starts receivers, and waits until all are connected; they end with this process. */
 async function receive(url, count) {
   if (count > 0) await once(fork(new URL('receivers.js', import.meta.url), [url, count]), 'message')
 }

@@ -1,14 +1,14 @@
-// What this process asks of the broker: a stream of NATS JetStream that holds the messages of all rooms, a subject for each. Sequence
-// numbers are the stream's: they grow within a room, with gaps. Does not know who reads them.
+// The requests of this process to the broker: a stream of NATS JetStream holds the messages of all rooms, with a subject for each room.
+// Sequence numbers are those of the stream: within a room they grow, with gaps. Does not know the members.
 
 import { DiscardPolicy, jetstream, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream'
 import { connect, nanos } from '@nats-io/transport-node'
 
 const STREAM = 'ROOMS'
 const HOUR = 3_600_000
-/** Messages of a room that one pull asks for. */
+/** Number of messages of a room that one pull asks for. */
 export const BATCH = 32
-/** What the broker forgets of a process that was killed, in ms. */
+/** Time in ms after which the broker deletes the consumers of a process that was killed. */
 const FORGOTTEN = 30_000
 
 export class Broker {
@@ -16,7 +16,7 @@ export class Broker {
   #streams
   #jetstream
 
-  /** Waits for the broker where it is not there yet. */
+  /** Waits for the broker if it is not reachable yet. */
   static async connect(servers, replicas) {
     const connection = await connect({
       servers,
@@ -54,7 +54,7 @@ export class Broker {
     }
   }
 
-  /** Resolves with the sequence number when the message is stored; one with an id that was seen lately is not stored again. */
+  /** Resolves with the sequence number when the message is stored; a message with a recent id is not stored again. */
   async publish(room, data, id) {
     const { seq } = await this.#jetstream.publish(subject(room), data, { msgID: id })
     return seq
@@ -65,19 +65,19 @@ export class Broker {
     return (await this.#streams.getMessage(STREAM, { last_by_subj: subject(room) }))?.seq ?? 0
   }
 
-  /** The sequence numbers that the stream holds at present, of all rooms. */
+  /** The first and last sequence number in the stream, of all rooms. */
   async range() {
     const { state } = await this.#streams.info(STREAM)
     return { first: state.first_seq, last: state.last_seq }
   }
 
-  /** Messages of a room as they come, from the one after `after`. Asks for more as they are taken; `close()` ends it. */
+  /** Messages of a room after `after` as they arrive. Asks for more as they are consumed; `close()` ends it. */
   async follow(room, after) {
     const consumer = await this.#consumer(room, after)
     return consumer.consume({ max_messages: 8 * BATCH, expires: 5000 })
   }
 
-  /** Batches of what a room has after `after`, up to now. A batch is asked for when the one before it has been dealt with. */
+  /** Batches of the messages of a room after `after`, up to now. Asks for a batch when the one before it has been processed. */
   async *history(room, after) {
     const consumer = await this.#consumer(room, after)
     try {

@@ -1,4 +1,4 @@
-// A member of a room, for as long as it likes: connections come and go, and each resumes where the one before it ended.
+// A member of a room over any number of connections: each resumes where the one before it ended.
 
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
@@ -6,14 +6,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, HandshakeError, WebSocketError } from 'websocket-duplex'
 
 /**
- * A Readable of `{ seq, data }`, in order, each once. A room that is read slowly is sent slowly: while nobody reads, nothing is taken
- * from the socket, acknowledgements included.
+ * A Readable of `{ seq, data }`, in order, each once, with backpressure: while it is not read, nothing is read from the socket,
+ * acknowledgements included.
  *
- * Emits `connected` ({ at, isLost }) for each connection, `isLost` where the broker no longer had what came after `position`, and
- * `disconnected` (the error, or how the connection was closed, and the pause in ms) after each.
+ * Emits `connected` ({ at, isLost }) for each connection, with `isLost` if the broker no longer had the messages after `position`, and
+ * `disconnected` (the error or CloseInfo, and the pause in ms) after each.
  */
 export class RoomClient extends Readable {
-  /** The sequence number of the last message, or of the one before the first. */
+  /** The sequence number of the last message; before the first message, where the room was joined. */
   position
   #url
   #options
@@ -40,8 +40,8 @@ export class RoomClient extends Readable {
   }
 
   /**
-   * Says something in the room. What a lost connection left without an answer is sent again, and stored once.
-   * @returns its sequence number, when the broker has stored it; wait for that where much is sent, since all is kept until then
+   * Sends a message to the room. A message without an acknowledgement is sent again after a lost connection, and stored once.
+   * @returns its sequence number, when the broker has stored it; when sending much, wait for that, since messages are kept until then
    */
   publish(data) {
     const id = `${this.#name}-${this.#count++}`
@@ -119,7 +119,7 @@ export class RoomClient extends Readable {
   }
 }
 
-/** What would be refused again, and faults that are nobody's connection. */
+/** Whether it would happen again: a refusal, or an error that is not one of the connection. */
 function isFinal(error) {
   if (!(error instanceof WebSocketError)) return true
   return (

@@ -1,12 +1,12 @@
-// Many clients that check what they get: every message of their room exactly once, in order. Kill or end servers meanwhile, and see.
+// Many clients that check that they get each message of their room exactly once and in order, even if you kill servers meanwhile.
 //
-//   node examples/broker/crowd.js ws://127.0.0.1:8080/rooms/      prints lines meanwhile, and a report when its input ends
+//   node examples/broker/crowd.js ws://127.0.0.1:8080/rooms/      prints its counts at intervals, and a report when its input ends
 //
-//   CLIENTS=12, ROOMS=3    how many, the clients in turn in each room
-//   RATE=20                messages a second of each room; 0 is as fast as they are acknowledged
-//   WINDOW=8               how many of a room may wait for that
-//   SIZE=0                 bytes more in each
-//   INTERVAL=1000          ms between two lines
+//   CLIENTS=12, ROOMS=3    number of clients, distributed over this number of rooms
+//   RATE=20                messages a second in each room; 0: as fast as they are acknowledged
+//   WINDOW=8               maximum messages of a room without an acknowledgement
+//   SIZE=0                 bytes of padding in each message
+//   INTERVAL=1000          ms between two lines of output
 
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,7 +15,7 @@ import { RoomClient } from './client.js'
 const { CLIENTS = '12', ROOMS = '3', RATE = '20', WINDOW = '8', SIZE = '0', INTERVAL = '1000' } = process.env
 const [base = 'ws://127.0.0.1:8080/rooms/'] = process.argv.slice(2)
 const PADDING = 'x'.repeat(Number(SIZE))
-/** ms that those who are behind at the end have to catch up. */
+/** Time in ms for clients that are behind at the end to catch up. */
 const PATIENCE = 10_000
 
 const run = Date.now().toString(36)

@@ -1,21 +1,21 @@
-// One connection to a room: what it says is published, and what the room has goes out to it, in order, each once. A member that does
-// not keep up leaves the crowd, and reads on from the broker by itself, a batch at a time, as fast as it takes them.
+// One connection to a room: its messages are published, and those of the room are sent to it, in order, each once. A slow member is taken
+// out of the room's live delivery, and gets batches from the broker as fast as it reads them.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const TRY_AGAIN_LATER = 1013
 const POLICY_VIOLATION = 1008
 const LONGEST_ID = 64
-/** ms */
+/** Time in ms for another node of the broker to catch up. */
 const LAG = 200
 
-/** What has been counted in this process, for its health page. */
+/** Counters of this process, for its health page. */
 export const counts = { published: 0, sent: 0, behind: 0, fellBehind: 0, mostHeld: 0 }
 
 export class Member {
   #ws
   #room
-  /** The sequence number of what was sent last. */
+  /** The sequence number of the last message sent. */
   #position = -1
   #gone = new AbortController()
 
@@ -28,7 +28,7 @@ export class Member {
     })
   }
 
-  /** Resolves when the member has left; `after` is the last that it had before, or null. */
+  /** Resolves when the member has left. `after` is the last message that it got earlier, or null. */
   async stay(after) {
     await this.#resume(after ?? this.#room.newest)
     this.#catchUp()
@@ -43,9 +43,9 @@ export class Member {
     }
   }
 
-  /** A message that has just come to the room. */
+  /** Takes a new message of the room. */
   take({ seq, message }) {
-    // history may have been ahead
+    // already sent from the history
     if (seq <= this.#position) return
     this.#position = seq
     counts.sent++
@@ -57,7 +57,7 @@ export class Member {
     this.#catchUp()
   }
 
-  /** Tells a member where it begins, and again where the broker no longer has what comes next. */
+  /** Tells a member where it begins; and again if the broker no longer has the next messages. */
   async #resume(after) {
     const at = await this.#room.resume(after)
     if (at === this.#position) return
@@ -70,10 +70,10 @@ export class Member {
     try {
       await this.#drained()
       while (!this.#isGone && this.#position < this.#room.newest) await this.#readOn()
-      // nothing can have come since the last look at what is newest
+      // synchronously after the last check, so no message is missed
       if (!this.#isGone) this.#room.upToDate.add(this)
     } catch (error) {
-      // the broker has failed this member, which may resume at another process
+      // the broker failed; the member may resume at another process
       this.#ws.close(TRY_AGAIN_LATER, 'the broker does not answer')
       console.error(error.message)
     } finally {
@@ -96,7 +96,7 @@ export class Member {
         await this.#drained()
       }
     }
-    // another node of the broker may not have yet what came to us from one
+    // this node of the broker may not have messages yet that another one has delivered
     if (this.#position === before) await sleep(LAG)
   }
 

@@ -1,14 +1,14 @@
-// Messages of a room come in from the broker, once for this process, and go out to its members here: each is framed once for all of
-// them. Keeps the last few for those who come back. Does not know sockets.
+// Gets each message of a room from the broker once, frames it once, and passes it to the members in this process. Keeps the last few
+// messages for members that reconnect. Does not know sockets.
 
 import { prepareMessage } from 'websocket-duplex'
 
-/** What is kept of a room: as many messages, and as many bytes. */
+/** Maximum number and total bytes of the kept messages of a room. */
 const KEPT = 256
 const KEPT_BYTES = 2 ** 18
 
 export class Room {
-  /** Who has all that there is, and gets each message as it comes. */
+  /** The members that have all messages, and get each new one at once. */
   upToDate = new Set()
   #name
   #broker
@@ -27,12 +27,12 @@ export class Room {
     this.#incoming = incoming
     /** The sequence number of the newest message. */
     this.newest = newest
-    /** What came after it is kept here. */
+    /** All messages after this sequence number are kept here. */
     this.floor = newest
     this.#run()
   }
 
-  // that a room cannot be read any more is nothing to go on with: it ends the process, and its clients resume at another
+  // if the broker fails, the rejection ends the process, and the clients resume at another one
   async #run() {
     for await (const message of this.#incoming) this.#spread(toMember(message))
   }
@@ -53,22 +53,22 @@ export class Room {
     }
   }
 
-  /** What came after `seq`, in batches of which the next is asked for when one has been dealt with. */
+  /** The messages after `seq` in batches; asks for the next batch when one has been processed. */
   async *after(seq) {
     if (seq >= this.floor) {
       yield this.#kept.filter(message => message.seq > seq)
       return
     }
     for await (const batch of this.#broker.history(this.#name, seq)) {
-      // framed, they are not held as they came as well
+      // frees the received messages once they are framed
       const messages = batch.splice(0).map(toMember)
       yield messages
-      // the rest is here
+      // the rest is kept in this process
       if (messages.at(-1)?.seq >= this.floor) return
     }
   }
 
-  /** Where somebody who has everything up to `seq` can go on: elsewhere only if the broker has lost what comes next. */
+  /** Where a member that has all messages up to `seq` continues: at `seq`, unless the broker has lost the next messages. */
   async resume(seq) {
     if (seq >= this.floor && seq <= this.newest) return seq
     const { first, last } = await this.#broker.range()
@@ -85,7 +85,7 @@ export class Room {
   }
 }
 
-/** The rooms that have members in this process, each open as long as it has. */
+/** The rooms with members in this process; a room is closed when its last member leaves. */
 export class Rooms {
   #broker
   #open = new Map()

@@ -1,11 +1,11 @@
-// One of several processes, on one host or on many, that hand on the messages of rooms. Rooms are at /rooms/<name>; ?after=SEQ resumes
-// behind that message. What is said in a room goes to the broker, and from there to all processes that have members of it.
+// One of several processes, on one host or many, that pass on the messages of rooms. Rooms are at /rooms/<name>; ?after=SEQ resumes after
+// that message. Messages go to the broker, and from there to all processes with members of the room.
 //
 //   PORT=8081 NATS=127.0.0.1:4222 node examples/broker/server.js
 //
-//   HOST       where it listens: 127.0.0.1
-//   NATS       servers of the broker, separated by commas: 127.0.0.1:4222
-//   REPLICAS   how many of them hold each message, where they are a cluster: 1
+//   HOST       the address to listen on (default: 127.0.0.1)
+//   NATS       the servers of the broker, separated by commas (default: 127.0.0.1:4222)
+//   REPLICAS   in a cluster, how many of them store each message (default: 1)
 
 import { createServer } from 'node:http'
 import { acceptWebSockets } from 'websocket-duplex'
@@ -14,7 +14,7 @@ import { counts, Member } from './member.js'
 import { Rooms } from './room.js'
 
 const { HOST = '127.0.0.1', PORT = '8081', NATS = '127.0.0.1:4222', REPLICAS = '1' } = process.env
-/** A name is a part of a subject: no dots, no stars. */
+/** A name is part of a NATS subject, so it has no dots or asterisks. */
 const PATH = /^\/rooms\/([\w-]{1,64})$/
 const OPTIONS = { maxConnections: 200_000, maxMessageSize: 8192, closeTimeout: 2000, keepalive: { interval: 30_000 } }
 
@@ -47,9 +47,9 @@ async function serve(ws, _request, { name, after }) {
   }
 }
 
-/** A load balancer asks for /health, and gives no more connections to who answers 503. */
+/** A load balancer requests /health, and sends no more connections to a process that answers 503. */
 function answer({ url }, response) {
-  // what comes when the acceptor is closed comes here
+  // WebSocket requests come here too when the acceptor is closed
   if (isLeaving) return response.writeHead(503).end()
   if (url !== '/health') return response.writeHead(404).end()
   const { isConnected: isHealthy } = broker
@@ -61,7 +61,7 @@ function answer({ url }, response) {
 process.once('SIGTERM', async () => {
   isLeaving = true
   server.close()
-  // all are told to go elsewhere; what they sent and was not acknowledged, they send again there
+  // all clients reconnect to other processes, and send messages without an acknowledgement again
   await acceptor.close({ code: 1001, reason: 'this process is leaving', timeout: 5000 })
   await broker.close()
   process.exit()

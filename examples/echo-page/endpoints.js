@@ -4,7 +4,7 @@ import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout } from 'node:timers/promises'
 
-/** The subprotocols of /echo. Where a client offers none, the text comes back unchanged too. */
+/** The subprotocols of /echo. Without one, text comes back unchanged too. */
 export const PROTOCOLS = ['echo.duplex', 'echo.upper']
 
 const SAMPLE_INTERVAL = 200
@@ -17,7 +17,7 @@ export async function echo(ws, session) {
     if (protocol === 'echo.upper') ws.messages.pipe(upperCase()).pipe(ws.messages)
     else ws.messages.pipe(ws.messages)
   } catch {
-    // The handshake failed: nobody to echo to. After it, `closed` tells how a connection ended, and never rejects.
+    // the handshake failed
   }
 }
 
@@ -31,7 +31,7 @@ function upperCase() {
   })
 }
 
-/** Every other path. With a `request` listener the answer is ours to give; without one, a right request is accepted. */
+/** Refuses any other path. With a `request` listener the application answers; without one, a valid request is accepted. */
 export function refuse(ws, session) {
   session.echo = session.follow(ws)
   session.echo.refusal = '404: there is no WebSocket at this path'
@@ -39,15 +39,14 @@ export function refuse(ws, session) {
 }
 
 /**
- * Counts what comes, and asks for the next message only when the page lets it. Until then the stages fill up to their highWaterMark, the
- * socket is no longer read, the kernel's buffers fill, TCP tells the browser's side to wait, and the page sees it as a growing
- * `bufferedAmount`.
+ * Counts messages, and asks for the next one only when the page allows it. Until then the stages fill up to their highWaterMark, the socket
+ * is no longer read, the kernel's buffers fill, TCP makes the browser wait, and the page sees a growing `bufferedAmount`.
  */
 export async function flood(ws, session, { socket, head }) {
   const record = session.follow(ws)
   session.flood = Object.assign(record, {
     socket,
-    // what the HTTP parser read of this socket is not part of the flood; what it read too far, is
+    // bytes before the flood: those that the HTTP parser read, without `head`
     start: socket.bytesRead - head.length,
     consumed: 0,
     frames: 0
@@ -59,7 +58,7 @@ export async function flood(ws, session, { socket, head }) {
       use(record, message)
     }
   } catch {
-    // the page went without a goodbye
+    // the connection was lost
   }
 }
 
@@ -74,7 +73,7 @@ function frameSize(payload) {
   return header + 4 + payload
 }
 
-/** Sends samples of the session, and takes the page's commands: one pipeline, both ways, until the page goes. */
+/** Sends samples of the session, and obeys the page's commands: one pipeline in both directions, until the page is closed. */
 export async function stats(ws, session) {
   session.feed = ws
   try {
@@ -85,11 +84,11 @@ export async function stats(ws, session) {
       messages => obey(messages, session)
     )
   } catch {
-    // The handshake failed, or the page went without a goodbye.
+    // the handshake failed, or the connection was lost
   }
 }
 
-/** A generator is asked for a sample only when the last one is on its way: a slow page gets fewer, not a backlog. */
+/** The pipeline asks for a sample only when the last one has been sent: a slow page gets fewer samples, not a backlog. */
 async function* samples(ws, session) {
   while (ws.readyState === 'open') {
     yield session.sample()
@@ -106,7 +105,7 @@ async function obey(messages, session) {
       else if (command === 'close') session.echo?.ws.close(code, reason)
       session.problem = ''
     } catch (error) {
-      // not JSON, or a close code that may not be sent: the page is told, and may try again
+      // not JSON, or an invalid close code: the next sample reports it
       session.problem = error.message
     }
   }

@@ -1,11 +1,11 @@
 // The echo page: a small web server whose one page talks to it over WebSockets. `npm start` runs this file.
 //
-//   server.js        the HTTP server, which path goes where, and how it all ends
-//   endpoints.js     what happens on /echo, /flood and /stats
-//   keeper.js        a server to compare with, which keeps all that it is sent: /keep, in a process of its own
-//   session.js       what is remembered of one page: its connections, and the sample that /stats sends of them
-//   static-files.js  the page itself
-//   public/          what the browser gets
+//   server.js        the HTTP server, the routing of paths, and the shutdown
+//   endpoints.js     the WebSockets on /echo, /flood and /stats
+//   keeper.js        a server to compare with, which keeps all messages: /keep, in a separate process
+//   session.js       the state of one page: its connections, and the samples of them that /stats sends
+//   static-files.js  serves the files in public/
+//   public/          the page
 
 import { fork } from 'node:child_process'
 import { createServer } from 'node:http'
@@ -24,16 +24,16 @@ const HOST = '127.0.0.1'
 const GOING_AWAY = 1001
 const KEEPER = fileURLToPath(new URL('keeper.js', import.meta.url))
 
-/** A page names itself in the query of its three connections, which is how they find each other here. */
+/** By the name that a page puts in the query of its connections. */
 const sessions = new Map()
 
-/** The process of keeper.js, from the first that asks for it. */
+/** The process of keeper.js, started by the first request for /keep. */
 let keeper = null
 
 const server = createServer(serveFile)
 server.on('upgrade', upgrade)
 server.on('error', error => {
-  const problem = error.code === 'EADDRINUSE' ? 'it is in use; PORT=0 takes a free one' : error.message
+  const problem = error.code === 'EADDRINUSE' ? 'it is in use; PORT=0 picks a free one' : error.message
   fail(`websocket-duplex echo page: cannot listen on port ${port}: ${problem}`)
 })
 
@@ -47,10 +47,10 @@ process.once('SIGINT', shutDown)
 process.once('SIGTERM', shutDown)
 
 function upgrade(request, socket, head) {
-  // an upgrade to some other protocol: there is nothing to say in it
+  // an upgrade to another protocol
   if (!isWebSocket(request)) return socket.destroy()
 
-  // Browsers let any site open a WebSocket to any server, this one included. It is for the server to say no.
+  // Browsers let any site open a WebSocket to any server, so the server must check the origin.
   const { port } = server.address()
   const origins = [`http://${HOST}:${port}`, `http://localhost:${port}`]
   const [path, query] = request.url.split('?')
@@ -60,11 +60,11 @@ function upgrade(request, socket, head) {
   const endpoint = ENDPOINTS.get(path) ?? refuse
   endpoint(ws, joinSession(ws, query), { socket, head })
 
-  // The same as socket.pipe(ws).pipe(socket), with errors and destruction carried along.
+  // The same as socket.pipe(ws).pipe(socket), but also passes on errors and destruction.
   ws.attach(socket)
 }
 
-/** Another process answers the handshake, and has the socket from then on. */
+/** Passes the request and the socket to the other process, which answers the handshake. */
 function handToKeeper({ method, url, headers, httpVersion }, socket, head) {
   keeper ??= startKeeper()
   keeper.send({ request: { method, url, headers, httpVersion }, head: head.toString('base64') }, socket)
@@ -82,7 +82,7 @@ function startKeeper() {
   return child
 }
 
-/** Adds a connection to the session of its page; the session goes when its last connection is over. */
+/** Adds a connection to the session of its page; the session is deleted when its last connection has ended. */
 function joinSession(ws, query) {
   const parameters = new URLSearchParams(query)
   const page = parameters.get('page') ?? ''

@@ -1,22 +1,22 @@
-// What the server remembers of one page: which connections it has, how its echo connection stands, and how much of its
-// flood is held. It knows nothing of paths or of HTTP; endpoints.js fills it in.
+// The server's state of one page: its connections, the state of its echo connection, and how much of its flood is buffered. Knows neither
+// paths nor HTTP; endpoints.js fills it in.
 
 const OPEN_ENDED = { version: '', protocol: '', closed: null }
 
 export class Session {
-  /** All connections of the page that are not over yet, each with the number that the page gave it. */
+  /** All connections of the page that have not ended, each with the number that the page gave it. */
   connections = new Map()
   /** The page's latest connection to /echo, kept after its end so that the page can show how it ended. */
   echo = null
   /** The page's latest connection to /flood. */
   flood = null
-  /** How large the process of keeper.js is, and what it keeps; null where it has not said. */
+  /** The memory of the process of keeper.js, and the bytes it keeps; null if it has not reported them. */
   keeper = null
-  /** Resolves when the server may read; null where it may. */
+  /** Holds a promise that resolves when the server may read; null if it may. */
   #reading = null
-  /** The connection that carries samples of all this. */
+  /** The connection on which samples are sent. */
   feed = null
-  /** Why the page's last command could not be obeyed, if it could not. */
+  /** Why the page's last command failed; '' if it did not. */
   problem = ''
 
   get isEmpty() {
@@ -30,19 +30,18 @@ export class Session {
   leave(ws) {
     this.connections.delete(ws)
     if (ws !== this.feed) return
-    // The page is gone, or cannot tell us any more when to read. A socket that nobody reads never reports its end, so
-    // held reading must not outlive the page.
+    // Without the feed, the page can no longer allow reading; and a socket that is not read never reports its end.
     this.feed = null
     this.release()
   }
 
-  /** Follows a connection from its handshake to its end, and returns the record that samples show of it. */
+  /** Follows a connection from its handshake to its end; returns its record for the samples. */
   follow(ws) {
     this.problem = ''
     const record = { ws, connection: this.connections.get(ws), ...OPEN_ENDED }
     ws.opened.then(
       ({ version, protocol }) => Object.assign(record, { version, protocol }),
-      // a refused handshake: `closed` tells the rest
+      // a failed handshake: `closed` says how
       () => {}
     )
     ws.whenClosed().then(closed => Object.assign(record, { closed }))
@@ -68,7 +67,7 @@ export class Session {
     return this.#reading?.allowed
   }
 
-  /** The state of it all, as the text of one message. */
+  /** A sample: the state as JSON. */
   sample() {
     return JSON.stringify({
       rss: process.memoryUsage.rss(),
@@ -81,7 +80,7 @@ export class Session {
 
   /** Closes all connections of the page, the feed last, so that the page still learns how the others ended. */
   async end(code, reason) {
-    // The browser's close frame stands behind everything that it sent before. Whoever does not read, does not see it.
+    // The browser's Close arrives after all its data, so the server must read.
     this.release()
     const { feed } = this
     const others = [...this.connections.keys()].filter(ws => ws !== feed)
@@ -98,7 +97,7 @@ function describe({ ws, connection, version, protocol, closed, refusal = '' }) {
   return { connection, state: ws.readyState, version, protocol, closed, refusal }
 }
 
-/** Where the bytes of a flood are: read from the socket, and of those, used by the application or still held. */
+/** The bytes of a flood: read from the socket; of those, used by the application, and still buffered. */
 function measure({ socket, start, consumed, frames, ws }) {
   const received = socket.bytesRead - start
   const held = ws.readyState === 'closed' ? 0 : Math.max(0, received - frames)

@@ -1,4 +1,4 @@
-// The page's files over HTTP. A fixed list, read once: no path of a request ever reaches the file system.
+// Serves the page's files. A fixed list, read once: the path of a request never reaches the file system.
 
 import { readFileSync } from 'node:fs'
 
@@ -12,7 +12,7 @@ const FILES = new Map([
 ])
 
 const HEADERS = {
-  // Only our own files, and connections only to where the page came from. `data:` is the empty icon of the page.
+  // only our own files, and connections only to the page's own server; `data:` is the empty icon of the page
   'Content-Security-Policy': [
     "default-src 'none'",
     "script-src 'self'",
@@ -38,7 +38,7 @@ export function serveFile(request, response) {
   answer(response, 200, found.body, { 'Content-Type': found.type })
 }
 
-/** Node leaves the body out of an answer to HEAD by itself. */
+/** Also for HEAD: Node omits the body. */
 function answer(response, status, body, headers) {
   response.writeHead(status, { ...HEADERS, 'Content-Length': Buffer.byteLength(body), ...headers })
   response.end(body)

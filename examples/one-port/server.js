@@ -1,5 +1,4 @@
-// One TCP port for all of it: WebSockets over the raw socket, those of the drafts among them, and an application of node:http for
-// every other request.
+// One TCP port for everything: WebSockets on the raw socket, including the drafts, and a node:http application for all other requests.
 //
 //   node examples/one-port/server.js
 

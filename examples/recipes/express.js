@@ -1,4 +1,4 @@
-// WebSockets beside an Express application: the same server, the same session store, one path for each kind of connection.
+// WebSockets and an Express application on the same server.
 //
 //   node examples/recipes/express.js
 
@@ -18,9 +18,9 @@ export const acceptor = acceptWebSockets(
   server,
   {
     path: '/chat',
-    // Any page can open a WebSocket to any server: say which may.
+    // Any page can open a WebSocket to any server: list the allowed origins.
     origins: origin => origin === undefined || origin === `http://127.0.0.1:${server.address().port}`,
-    // Asked before the handshake is answered; may be asynchronous.
+    // Called before the handshake is answered; may be asynchronous.
     async verify(request) {
       const user = USERS.get(request.headers.authorization?.replace(/^Bearer /, ''))
       if (user) return { context: { user } }
@@ -30,7 +30,7 @@ export const acceptor = acceptWebSockets(
   async (ws, _request, { user }) => {
     ws.text(`hello ${user}`)
     for await (const message of ws.messages) {
-      // to everybody who is connected; one who does not keep up misses some, and no more than 1 MiB is held for him
+      // to all connections; a slow one misses messages, and at most 1 MiB is buffered for it
       acceptor.broadcast(`${user}: ${message}`, { whenBehind: 'drop' })
     }
   }

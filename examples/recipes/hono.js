@@ -1,4 +1,4 @@
-// WebSockets beside a Hono application, on the Node server that @hono/node-server makes for it.
+// WebSockets and a Hono application, on the Node server that @hono/node-server makes for it.
 //
 //   node examples/recipes/hono.js
 
@@ -16,11 +16,11 @@ export const server = serve(
   }
 )
 
-// Messages as a pipe: whatever arrives goes through a Transform of yours and back.
+// Answers each text message in capitals, with backpressure.
 export const acceptor = acceptWebSockets(server, { path: '/upper', protocols: ['text'] }, async ws => {
   for await (const message of ws.messages) {
     if (typeof message !== 'string') return ws.close(1003, 'text only')
-    // false where the wire is full: then wait, and the sender will
+    // false if the wire is full: waiting also slows the sender
     if (!ws.messages.write(message.toUpperCase())) await new Promise(resolve => ws.messages.once('drain', resolve))
   }
 })

@@ -1,4 +1,4 @@
-// WebSockets beside a Koa application, with its cookies: the handshake is an HTTP request, and Koa can read it as one.
+// WebSockets and a Koa application on the same server. The handshake is an HTTP request, so Koa can read its cookies.
 //
 //   node examples/recipes/koa.js
 
@@ -19,7 +19,7 @@ export const acceptor = acceptWebSockets(
   {
     path: '/whoami',
     verify(request) {
-      // a context of Koa's, for its cookies; nothing is answered with it
+      // a context only to read the cookies; its response is never sent
       const { cookies } = app.createContext(request, new ServerResponse(request))
       const name = cookies.get('name', { signed: true })
       return name ? { context: { name } } : { status: 401, body: 'visit the page first' }

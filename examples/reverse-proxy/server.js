@@ -1,9 +1,9 @@
-// A reverse proxy for WebSockets, with a page that shows what goes through it.
+// A reverse proxy for WebSockets, with a page that shows its connections.
 //
 //   node examples/reverse-proxy/server.js ws://127.0.0.1:9000/app
 //
-// Every WebSocket to http://127.0.0.1:8080/ (or PORT), on any path, goes to that target, with its own path and query. GET / is the
-// live view: a row for each connection, by Server-Sent Events from /events.
+// Passes each WebSocket to ws://127.0.0.1:8080/ (or PORT) on to that target, with its path and query. GET / is the live view: a row for
+// each connection, updated by Server-Sent Events from /events.
 
 import { createServer } from 'node:http'
 import { isWebSocket, relay, WebSocketStream } from 'websocket-duplex'
@@ -15,7 +15,7 @@ if (target === undefined) {
   process.exit(1)
 }
 
-/** Connections that go through at present, and the last ones that did. */
+/** The open connections, and the last ones that have ended. */
 const connections = new Map()
 const KEPT = 50
 let count = 0
@@ -23,7 +23,7 @@ let count = 0
 const server = createServer(serve)
 server.on('upgrade', (request, socket, head) => {
   if (!isWebSocket(request)) return socket.destroy()
-  // frames of any size pass: none is held whole
+  // frames of any size pass, since none is buffered whole
   const ws = WebSocketStream.http(request, head, { maxFrameSize: Infinity })
   ws.attach(socket)
   follow(
@@ -60,7 +60,7 @@ function sendEvents(response) {
   response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
   const send = () => {
     const rows = [...connections.values()].map(({ joined, ...row }) => ({ ...row, ...joined.stats }))
-    // a page that does not keep up gets fewer
+    // a slow page gets fewer updates
     if (!response.writableNeedDrain) response.write(`data: ${JSON.stringify(rows)}\n\n`)
   }
   const timer = setInterval(send, 250)

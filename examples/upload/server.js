@@ -1,4 +1,4 @@
-// Files of any size to disk: each binary message is a file, which is never held whole. A disk that is slow slows the client.
+// Stores files of any size: each binary message is a file, and is never buffered whole. A slow disk slows the client.
 //
 //   node examples/upload/server.js [folder]
 //
@@ -16,8 +16,8 @@ const { PORT = '8080', LIMIT = '1e10' } = process.env
 const [folder = '.'] = process.argv.slice(2)
 const limit = Number(LIMIT)
 
-const server = createServer((_request, response) => response.writeHead(426).end('a WebSocket is to be had here\n'))
-// a large message comes in frames of any size, and in any number of them
+const server = createServer((_request, response) => response.writeHead(426).end('only WebSockets here\n'))
+// a large message may have frames of any size and number
 const limits = { maxMessageSize: limit, maxFrameSize: limit, maxFragments: Infinity }
 const acceptor = acceptWebSockets(server, { path: '/upload', ...limits }, async ws => {
   for await (const upload of ws.streams) {
@@ -29,7 +29,7 @@ const acceptor = acceptWebSockets(server, { path: '/upload', ...limits }, async 
 })
 acceptor.on('error', (error, { url }) => console.error(url, error.message))
 
-/** A file has its name when it is whole; one that is broken off leaves nothing. */
+/** Gives the file its name when it is complete; an incomplete upload leaves no file. */
 async function store(upload, name) {
   const file = createWriteStream(`${name}.part`)
   try {

@@ -5,7 +5,7 @@ import { CLIENT_OPTIONS, checked, checkUrl, clientOptions } from './client-optio
 import { ExitCode, Failure, type Io, UsageError, whenAborted, whenStill } from './io.js'
 import { Load } from './load.js'
 import { type Command, flag, number, type Values } from './options.js'
-import { bar, describeError, formatNumber, Notes, Progress, table } from './terminal.js'
+import { bar, describeError, formatNumber, Notes, ProgressLine, table } from './terminal.js'
 
 const OPTIONS = {
   connections: number('N', 'number of connections (default: 10)', { least: 1, most: 100_000 }, 10),
@@ -98,7 +98,7 @@ function messageOf({ size, binary }: Settings): string | Buffer {
 
 async function drive(load: Load, values: Settings, io: Io): Promise<void> {
   const { messages, duration = DEFAULT_DURATION, timeout } = values
-  const progress = new Progress(io.stderr)
+  const progress = new ProgressLine(io.stderr)
   const show = (): void => {
     const part = messages === undefined ? load.milliseconds / 1000 / duration : load.answered / messages
     progress.show(part, `${formatNumber(Math.round(rateOf(load)))} messages/s`)

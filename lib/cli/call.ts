@@ -85,7 +85,7 @@ export class Call {
     return isNormal(code) || code === this.settings.close.code ? null : 'the server may not have taken all of stdin'
   }
 
-  /** Waits for the end, and reports how the connection ended if that is of interest. */
+  /** Waits for the end, and reports how the connection ended; a normal end only if `isTold`. */
   async exitCode(isTold: boolean): Promise<ExitCode> {
     const { ws, notes } = this
     const info = await ws.whenClosed()

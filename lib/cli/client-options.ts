@@ -18,7 +18,7 @@ export const TARGET_OPTIONS = {
   cert: text('FILE', 'the certificate (PEM) of this client; needs --key'),
   key: text('FILE', 'its private key (PEM)'),
   passphrase: text('TEXT', 'of an encrypted key'),
-  insecure: flag("do not check the server's certificate: anybody may be in between")
+  insecure: flag("do not check the server's certificate: an attacker may be in between")
 }
 
 export const CLIENT_OPTIONS = {

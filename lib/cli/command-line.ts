@@ -68,8 +68,8 @@ export function help(): string {
   const lines = [`${TOOL} COMMAND [OPTIONS]`, '', 'Commands']
   for (const { name, summary, operands } of COMMANDS) lines.push(...entryLines([name, ...operands].join(' '), summary))
   lines.push('', 'Options', ...optionLines(GLOBAL))
-  lines.push('', `${TOOL} COMMAND --help says more about each. Exit codes: 0 all went well, and where a`)
-  lines.push('connection was made it was closed in order; 1 it was not; 2 the command line is wrong.')
+  lines.push('', `${TOOL} COMMAND --help says more about each. Exit codes: 0 success, and each connection`)
+  lines.push('was closed in order; 1 failure; 2 the command line is wrong.')
   return `${lines.join('\n')}\n`
 }
 

@@ -90,7 +90,7 @@ class ConnectedProcess {
     return outcome
   }
 
-  /** Whether there is no reason to end it: the peer has not closed, or there is still output for the peer. */
+  /** True while the peer has not closed, or if the process has written since the last call: no reason to end it. */
   private isMoving(): boolean {
     const before = this.looked
     this.looked = this.written

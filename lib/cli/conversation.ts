@@ -14,7 +14,7 @@ export interface ConversationSettings {
   readClose(words: string): CloseWords
 }
 
-const HELP = `/ping             the time there and back
+const HELP = `/ping             measures the round-trip time
 /binary HEX       sends bytes
 /close [CODE[:REASON]]
 //text            sends a line that begins with a slash
@@ -60,7 +60,7 @@ class Conversation {
       // the connection has ended, and reports how
     }
     const { once } = this.settings
-    // the user may end it before that
+    // not if the user has ended it
     if (once !== undefined && !this.call.isHungUp) this.call.unfinished = `${this.received} of ${once} messages came`
     this.prompt.end()
     notes.above = null
@@ -155,7 +155,7 @@ class Prompt {
     moveCursor(this.output, 0, -this.lines.getCursorPos().rows)
     cursorTo(this.output, 0)
     clearScreenDown(this.output)
-    // otherwise it would move up again by its former number of rows
+    // otherwise readline would move up again by the old number of rows
     ;(this.lines as unknown as { prevRows: number }).prevRows = 0
   }
 }

@@ -33,7 +33,7 @@ export class UsageError extends Error {}
 /** An error whose text is shown to the user. */
 export class Failure extends Error {}
 
-/** The reason of an aborted signal: stdout has no reader any more. */
+/** Aborts the signal as its reason: stdout has no reader any more. */
 export class BrokenOutput extends Error {}
 
 /**

@@ -12,7 +12,7 @@ export const LISTENING_OPTIONS = {
   host: text<string, string>('HOST', 'the address to listen on (default: 127.0.0.1)', undefined, '127.0.0.1'),
   origin: list(
     'ORIGIN',
-    "an origin whose pages may connect; '*': any (default: this server's own, and what is no browser)"
+    "an origin whose pages may connect; '*': any (default: this server's own, and clients without an Origin)"
   )
 } satisfies { [name: string]: Option<unknown> }
 
@@ -70,7 +70,7 @@ export class Listening {
    */
   originCheck(listed: readonly string[]): OriginCheck {
     checked(() => WebSocketStream.server({ origins: listed.filter(origin => origin !== '*') }).destroy())
-    const names = [this.host, ...(isLoopback(this.host) ? ['localhost', '127.0.0.1', '::1'] : [])]
+    const names = [this.host, ...(hasLoopback(this.host) ? ['localhost', '127.0.0.1', '::1'] : [])]
     return origin => {
       if (origin === undefined || listed.includes('*') || listed.includes(origin)) return true
       return names.some(name => origin === originOf(this.isSecure, name, this.port))
@@ -85,14 +85,14 @@ export class Listening {
 }
 
 function explain(error: Error & { code?: string }): string {
-  return error.code === 'EADDRINUSE' ? 'it is in use; port 0 is any that is free' : error.message
+  return error.code === 'EADDRINUSE' ? 'it is in use; port 0 picks a free one' : error.message
 }
 
 function authority(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
-function isLoopback(host: string): boolean {
+function hasLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || host.startsWith('127.') || host === '0.0.0.0' || host === '::'
 }
 

@@ -100,7 +100,7 @@ class Piped {
     return this.isDone || io.signal.aborted || this.call.hasFailed
   }
 
-  /** Also where our Close could not be sent any more, as behind a large message that the server does not read. */
+  /** Also true if our Close could not be sent, because the server does not read a large message before it. */
   private isClosedByServer({ wasClean, code }: CloseInfo): boolean {
     return wasClean || (!this.call.hasError && code !== 1006)
   }
@@ -117,7 +117,7 @@ class Piped {
   }
 
   /**
-   * Whether stdin has ended meanwhile, or has had nothing to send for some time, as at a terminal, and the server closed without complaint.
+   * Whether stdin has ended meanwhile; or had nothing to send for some time, as at a terminal, when the server closed without a problem.
    */
   private async isInputAtRest(code: number): Promise<boolean> {
     if (this.settings.unit === 'whole') return false
@@ -203,7 +203,7 @@ class Piped {
     const { call } = this
     try {
       for await (const message of call.ws.streams) {
-        // drops everything that still comes, which is cheaper than to skip it message by message
+        // leaving the loop drops the rest, which is cheaper than skipping each message
         if (this.isUnread) break
         if (this.hasEnough || this.settings.sendOnly) continue
         await this.show(message)
@@ -240,7 +240,7 @@ class Piped {
     }
     // an empty message counts as progress too
     this.pieces++
-    // a file that comes back as one message must not grow
+    // a file that is sent back as one message must not grow
     if (isLine && !(unit === 'whole' && binary)) await put(stdout, ENDS[unit])
   }
 
@@ -257,10 +257,10 @@ class Piped {
   }
 }
 
-/** Time in ms after which a stdin that gives nothing counts as at rest when the server has closed. */
+/** Time in ms without input after which stdin counts as at rest when the server has closed. */
 const REST = 250
 
-/** The codes of a server that has nothing to complain of: normal, going away, none. */
+/** The close codes that report no problem: normal, going away, none. */
 const ORDERLY: ReadonlySet<number> = new Set([1000, 1001, 1005])
 
 async function* inBatches(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer[]> {

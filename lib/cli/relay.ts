@@ -22,7 +22,7 @@ const OPTIONS = {
   show: flag('show each frame on stderr: → to the target, ← from it'),
   host: LISTENING_OPTIONS.host,
   origin: LISTENING_OPTIONS.origin,
-  path: flag("ask the target for the path and query of the client's request"),
+  path: flag("request the path and query of the client's request from the target"),
   forward: list('NAME', "a header field of the client's request to send to the target, such as Cookie"),
   ...TARGET_OPTIONS
 }

@@ -142,7 +142,7 @@ function accept(
   const handle = handler(acceptor)
   acceptor.on('refused', (error, request) => {
     const { origin } = request.headers
-    const hint = error.code === 'WS_ERR_FORBIDDEN_ORIGIN' ? ` (--origin ${origin} lets it in)` : ''
+    const hint = error.code === 'WS_ERR_FORBIDDEN_ORIGIN' ? ` (--origin ${origin} allows it)` : ''
     notes.say(`refused: ${describeRequest(request)}: ${error.message}${hint}`)
   })
   acceptor.on('error', error => notes.fail(error.message))

@@ -178,7 +178,7 @@ export function table(rows: readonly (readonly string[])[]): string[] {
 }
 
 /** A line of a terminal that is rewritten again and again; does nothing without a terminal. */
-export class Progress {
+export class ProgressLine {
   private shown = false
 
   constructor(private readonly output: Output) {}

@@ -35,7 +35,7 @@ export async function carryBytes(call: Call, wait: boolean): Promise<void> {
   // after the end of stdin, the peer may still send
   io.stdin.pipe(bytes, { end: !wait })
   bytes.on('error', () => {})
-  // read from stdin and not sent when the server closes
+  // bytes read from stdin but not sent when the server closed
   let left = 0
   ws.once('closing', () => {
     left = bytes.writableLength

@@ -2,7 +2,7 @@
 
 import { UsageError } from './io.js'
 
-/** A word: pieces that are bare, escaped or quoted */
+/** A word: bare, escaped or quoted pieces. */
 const WORD = /(?:[^\s'"\\]|\\[\s\S]|'[^']*'|"(?:[^"\\]|\\[\s\S])*")+/y
 const PIECE = /\\([\s\S])|'([^']*)'|"((?:[^"\\]|\\[\s\S])*)"/g
 

@@ -14,7 +14,7 @@ export interface OfferResponse {
 
 /**
  * The response of a server to an offer.
- * @param given - the application's own response, if two other parties have agreed on it
+ * @param given - the application's own response, if other parties process the extensions
  * @throws HandshakeError if an extension fails
  */
 export function respondToOffer(offer: string, given: string | undefined, settings: Settings): OfferResponse {
@@ -35,7 +35,7 @@ export function checkServer({ extensions }: Settings): void {
     throw new TypeError('on a server, extensions must be an array; accept() takes extensions that others process')
 }
 
-/** A client's offer, and what follows from the response. */
+/** A client's offer, and the codecs that result from the response. */
 export class Offer {
   /** As in `Sec-WebSocket-Extensions`; '' for none. */
   readonly text: string
@@ -78,7 +78,7 @@ export class Offer {
   }
 }
 
-/** Extensions that two other parties process: frames pass unchanged. */
+/** For extensions that other parties process: frames pass unchanged, with all reserved bits. */
 function opaque(extensions: string): Negotiated | null {
   return extensions === '' ? null : { rsv: 7, incoming: null, outgoing: null }
 }

@@ -1,5 +1,5 @@
 // The last inflated bytes, up to the size of a window: later blocks may refer to them (RFC 1951 §2). An engine does not expose its own
-// window, and loses it after a final block; an engine of its own for each connection would take 7 KiB more than a window.
+// window, and loses it after a final block; an engine for each connection would take 7 KiB more than a window.
 
 import { Buffer } from '../runtime/node.js'
 import { BLOCK_HEADER, type Engine } from './engine.js'

@@ -105,7 +105,7 @@ export class IncomingCodec implements FrameCodec, PoolUser {
   }
 
   private run(frame: Frame): Frame | null {
-    // an empty fragment, or an empty message without even the byte of RFC 7692 §7.2.3.6
+    // an empty fragment, or an empty message that lacks even the one byte of RFC 7692 §7.2.3.6
     if (this.used === this.inputSize(frame) && !this.full) return this.endPart(frame, scratch, 0, 0)
     const { direct: engine } = this.takeEngine()
     const given = this.fillScratch(frame)
@@ -118,7 +118,7 @@ export class IncomingCodec implements FrameCodec, PoolUser {
       const room = Math.min(slabRoom(), this.roomLeft)
       const { bytes, used } = slab
       engine.run(scratch, at, given - at, bytes, used, room)
-      // after a final block the engine goes back to the pool
+      // read now: `advance` may return the engine to the pool
       const { consumed } = engine
       takeFromSlab(engine.produced)
       piece = this.advance(frame, bytes, used, given - at, room)

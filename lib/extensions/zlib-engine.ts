@@ -54,9 +54,7 @@ export const poolWay: PoolWay = { jobs, isProven: false }
 const discarded = Buffer.allocUnsafeSlow(2 ** 15 + 1)
 
 export class ZlibEngine implements Engine, Job {
-  /** Bytes of input that the last run used. */
   consumed = 0
-  /** Bytes of output of the last run. */
   produced = 0
   readonly direct = this
 
@@ -90,7 +88,6 @@ export class ZlibEngine implements Engine, Job {
     this.handle.onerror = onError
   }
 
-  /** Whether it has failed and can no longer be used. */
   get isBroken(): boolean {
     return this.failure !== null
   }
@@ -106,10 +103,6 @@ export class ZlibEngine implements Engine, Job {
     this.produced = room - this.left[0]!
   }
 
-  /**
-   * The same in the thread pool, for all of `input` and `output`, which must not be touched until `user` is notified.
-   * @param concurrency - maximum jobs of the process at the same time
-   */
   runInPool(input: Uint8Array, output: Uint8Array, room: number, concurrency: number, user: PoolUser): void {
     this.input = input
     this.output = output
@@ -181,7 +174,6 @@ export class ZlibEngine implements Engine, Job {
     this.run(block, 0, size, discarded, 0, discarded.length)
   }
 
-  /** Forgets all earlier data. Must not be called while work is in the thread pool. */
   reset(): void {
     this.stream.reset()
   }

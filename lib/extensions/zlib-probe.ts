@@ -55,7 +55,7 @@ export class ZlibProbe {
     }
     let isRight = false
     try {
-      isRight = isDone(make)
+      isRight = passesAll(make)
     } catch {
       // an internal is missing, or the data was not inflated
     }
@@ -88,7 +88,7 @@ export class ZlibProbe {
   }
 }
 
-function isDone(make: (kind: EngineKind) => ZlibEngine): boolean {
+function passesAll(make: (kind: EngineKind) => ZlibEngine): boolean {
   const output = Buffer.alloc(2 * PLAIN.length)
   const [deflate, inflate] = [make(DEFLATE), make(INFLATE)]
   const first = compress(deflate, output)

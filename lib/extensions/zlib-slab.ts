@@ -24,12 +24,12 @@ export function slabRoom(): number {
   return PIECE
 }
 
-/** Keeps what a run wrote. The next piece begins so far behind it that no header could have been before it: it is not alone in the slab. */
+/** Keeps what a run wrote. The next piece starts beyond HEADER_UP_TO, so that `isAlone` of received-bytes.ts is false for it. */
 export function takeFromSlab(size: number): void {
   if (size > 0) slab.used = Math.max(slab.used + size, HEADER_UP_TO + 1)
 }
 
-/** Memory for the input or output of one run, after which it has no content. Process-wide for the same reason. */
+/** Memory for the input or output of one run, which the next run overwrites. Process-wide, like `slab`. */
 export const scratch = Buffer.allocUnsafeSlow(PIECE)
 
 /** Node's own pool for small copies has grown from 8 to 64 KiB, and a frame that waits for a slow peer would keep it alive. */

@@ -26,8 +26,8 @@ export interface Established {
   rest: Buffer
 }
 
-const NO_RESPONSE =
-  'the server closed the connection without a response, as a server does that expects wss:// and gets ws://'
+const NO_RESPONSE = 'the server closed the connection without a response'
+const WSS_HINT = '; it may expect wss:// instead of ws://'
 
 export class ClientHandshake extends ClientRequest {
   readonly #parser: ResponseParser
@@ -114,7 +114,8 @@ export class ClientHandshake extends ClientRequest {
    * @throws HandshakeError always, with what has arrived
    */
   end(): never {
-    throw this.refused() ?? new HandshakeError('WS_ERR_BAD_RESPONSE', { detail: NO_RESPONSE })
+    const detail = this.url.startsWith('ws:') ? NO_RESPONSE + WSS_HINT : NO_RESPONSE
+    throw this.refused() ?? new HandshakeError('WS_ERR_BAD_RESPONSE', { detail })
   }
 
   #takeBody(chunk: Buffer): null {

@@ -119,13 +119,13 @@ export class ConnectHandshake {
     return new HandshakeError('WS_ERR_PROXY', { detail: String(status), status, headers, body: body.bytes })
   }
 
-  /** The error if the wire ends too early: the refusal as far as it has arrived, or that there was none. */
+  /** The error if the wire ends too early: the refusal as far as it has arrived, or WS_ERR_BAD_RESPONSE. */
   ended(): HandshakeError {
     const detail = 'the proxy closed the connection without a response'
     return this.refused() ?? new HandshakeError('WS_ERR_BAD_RESPONSE', { detail })
   }
 
-  /** The error on timeout, likewise. */
+  /** The error on timeout: that refusal, or WS_ERR_HANDSHAKE_TIMEOUT. */
   late(): HandshakeError {
     return this.refused() ?? new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { detail: 'the proxy did not answer' })
   }

@@ -18,7 +18,7 @@ function isSent(text: string): boolean {
 
 function hintFor(text: string): string {
   if (text.includes('*')) return '; for any origin, or a pattern, give a function: origins: origin => true'
-  // pages of ws: do not exist; they are those of http: on the same host
+  // no page has the scheme ws: the page that opens it has http: on the same host
   const url = (text.includes('://') ? text : `http://${text}`).replace(/^ws(s?):/i, 'http$1:')
   const meant = originOf(url)
   return meant === undefined ? '' : `; did you mean '${meant}'?`

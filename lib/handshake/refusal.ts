@@ -120,7 +120,7 @@ export function refusal(status: number, options: RefusalOptions = {}): Refusal {
   return { bytes: Buffer.concat([head, body]), head, status, headers: toHeaders(fields), body }
 }
 
-/** The response to a request that failed with `error`: its status, the fields that belong to it, and its message as the body. */
+/** The response to a request that failed with `error`: its status, the fields that this status must have, and its message as the body. */
 export function refusalFor(error: HandshakeError): Refusal {
   return refusal(error.status || 400, { body: error.message })
 }

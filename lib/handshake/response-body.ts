@@ -13,7 +13,7 @@ type Framing = 'none' | 'length' | 'chunked' | 'until-end'
 /** Maximum bytes kept of the body of a response that refuses the handshake. */
 export const MAX_BODY = 65536
 const MAX_CHUNK_LINE = 1024
-// A chunk of one byte has five bytes of framing; stop reading if there are more than this many for each byte kept
+// A chunk of one byte has five bytes of framing; stop reading if there are more than this many for each byte of the limit
 const MAX_OVERHEAD = 8
 
 export class ResponseBody {

@@ -175,7 +175,7 @@ export class ServerHandshake {
     // RFC 6455 §9.1
     const items = readExtensionList(value)
     if (items === null) refuse('WS_ERR_BAD_REQUEST', 400, 'Sec-WebSocket-Extensions')
-    // decline an offer that cannot be accepted before it reaches a parser
+    // these must not reach the parser of websocket-extensions
     const offers = items.filter(item => !item.poisoned)
     return offers.map(item => item.text).join(', ')
   }

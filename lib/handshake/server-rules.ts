@@ -22,7 +22,7 @@ export function readField(request: UpgradeRequest, name: string): string | undef
   refuse('WS_ERR_BAD_REQUEST', 400, name)
 }
 
-/** Refuses a page of an origin that is not allowed, and a list of origins any request without one (RFC 6455 §10.2). */
+/** Refuses a request whose Origin is not allowed; if `origins` is a list, also one without Origin (RFC 6455 §10.2). */
 export function checkOrigin(origin: string | undefined, request: UpgradeRequest, { origins }: Settings): void {
   if (origins === undefined) return
   const allowed =

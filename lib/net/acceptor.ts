@@ -242,8 +242,8 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   private handlerFailed(error: unknown, ws: WebSocketStream, request: AcceptorRequest): void {
     const wasOpen = ws.readyState === 'open'
     ws.close(CloseCode.InternalError)
-    // A handler may fail because its own connection ended, or because a pipe to it broke; that is not reported. (Another connection's may
-    // be.)
+    // A handler may fail because its connection ended or a pipe to it broke; that is not reported. While its connection is open, such an
+    // error comes from another one, and is reported.
     if (wasOpen || !(isEnd(error) || isBrokenPipe(error))) this.report(error, request)
   }
 
@@ -258,7 +258,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
     else this.emit('refused', failure, request)
   }
 
-  /** Emits 'error' in its own turn: without a listener it throws, which must not interrupt anything else. */
+  /** Emits 'error' in its own turn: without a listener it throws, which must not interrupt anything else. @internal */
   report(error: unknown, request: AcceptorRequest): void {
     const reason =
       error instanceof Error ? error : new Error('a value that is not an Error was thrown', { cause: error })

@@ -38,7 +38,7 @@ export function connect(url: string | URL, options?: ConnectOptions): WebSocketS
       client,
       target,
       settings,
-      driver === null ? dial(target, settings) : dialHttp2(driver, target, settings, endOf(ws))
+      driver === null ? dial(target, settings) : dialHttp2(driver, target, settings, endSignalOf(ws))
     )
   } catch (error) {
     ws.destroy()
@@ -74,7 +74,7 @@ export function begin(
 }
 
 /** A signal that is aborted when the connection has ended. */
-function endOf(ws: WebSocketStream): AbortSignal {
+function endSignalOf(ws: WebSocketStream): AbortSignal {
   const control = new AbortController()
   ws.whenClosed().then(() => control.abort())
   return control.signal

@@ -34,7 +34,7 @@ async function openStream(
   const tls = { ...settings.tls, ALPNProtocols: ['h2', 'http/1.1'] }
   try {
     return await sessions.open({
-      origin: sharing(target, settings),
+      origin: sessionKey(target, settings),
       dial: () => dial(target, { ...settings, tls }),
       request: session => driver.requestOn(session),
       windows: settings.http2 as Http2Windows,
@@ -47,12 +47,12 @@ async function openStream(
 }
 
 /** A key: connections with the same key can share a session. */
-function sharing({ secure, hostname, port, socketPath }: DialTarget, { given, http2 }: DialSettings): string {
+function sessionKey({ secure, hostname, port, socketPath }: DialTarget, { given, http2 }: DialSettings): string {
   const { proxy, tls, proxyTls, socket, createConnection } = given
-  const ways = [tls, proxyTls, socket, createConnection].map(option =>
+  const optionIds = [tls, proxyTls, socket, createConnection].map(option =>
     option === undefined ? 0 : identities.of(option)
   )
-  return JSON.stringify([secure, hostname, port, socketPath, String(proxy), http2, ...ways])
+  return JSON.stringify([secure, hostname, port, socketPath, String(proxy), http2, ...optionIds])
 }
 
 /** A number for each object, to name it in a key. Process-wide, since the sessions are; holds no object alive. */

@@ -60,7 +60,7 @@ export class Http2Sessions {
       const shared = this.origins.get(want.origin)?.find(session => session.hasRoom) ?? this.begin(want)
       const outcome = await shared.join(want)
       if (typeof outcome === 'object') return outcome
-      // other requests were first; a new session has room for some of the waiting ones, so the loop terminates
+      // other requests took the room; a new session has room for some of the waiting ones, so the loop terminates
       if (outcome !== 'full') tries++
     }
     throw new Http2Failure('the server refused every stream of HTTP/2')
@@ -313,7 +313,6 @@ function beforeEnd(
   const signal = patience === undefined ? control.signal : AbortSignal.any([control.signal, patience])
   return once(emitter, event, { signal })
     .catch(error => {
-      // an error event follows, and says more
       throw error.name === 'AbortError' ? new Error('the connection was closed') : error
     })
     .finally(() => emitter.off('close', lost))

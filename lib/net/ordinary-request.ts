@@ -1,5 +1,5 @@
-// Returns a request to its node:http server, which removed it because it offers an upgrade; if that upgrade is not wanted, the request is
-// served like any other (RFC 9110 §7.8). Knows nothing of WebSockets.
+// Returns a request that node:http emitted as 'upgrade' to its server: if that upgrade is not wanted, the request is served like any other
+// (RFC 9110 §7.8). Knows nothing of WebSockets.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'

@@ -176,7 +176,7 @@ export class ProxyTunnel extends TunnelEnd {
     return this.handshake.isRefused
   }
 
-  /** The header fields of that response; empty until then. */
+  /** The header fields of the response that opened the tunnel; empty until then. */
   get headers(): Headers {
     return this.info?.headers ?? {}
   }

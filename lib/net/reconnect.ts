@@ -129,7 +129,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
         if (this.isOver) resolve(undefined)
         else reject(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT', { fault: 'local' }))
       })
-      // before the loop goes on, and waits for something else
+      // stops first: the loop may then wait for something else
       Promise.resolve(value).finally(stop).then(resolve, reject)
     })
   }

@@ -13,7 +13,8 @@ export interface Redirect {
 }
 
 const STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
-const CREDENTIALS = ['authorization', 'cookie', 'proxy-authorization', 'host']
+// header fields not to send to another origin
+const BOUND_TO_ORIGIN = ['authorization', 'cookie', 'proxy-authorization', 'host']
 // options of tls.connect: the client's identity, and the name of the old server
 const IDENTITY: ReadonlySet<string> = new Set([
   'cert',
@@ -34,7 +35,7 @@ export function redirectOf(from: DialTarget, dial: DialSettings, refusal: Handsh
   const target = typeof location === 'string' ? targetOf(location, from) : null
   if (target === null) return null
   if (isSameOrigin(from, target)) return { target, dial, dropped: [] }
-  return { target, dial: { ...dial, tls: withoutIdentity(dial.tls) }, dropped: CREDENTIALS }
+  return { target, dial: { ...dial, tls: withoutIdentity(dial.tls) }, dropped: BOUND_TO_ORIGIN }
 }
 
 function targetOf(location: string, from: DialTarget): DialTarget | null {

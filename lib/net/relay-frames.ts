@@ -15,12 +15,9 @@ const NO_LIMITS = { maxMessageSize: Number.POSITIVE_INFINITY, maxFragments: Numb
 export interface FrameCarrierOptions {
   readonly counts: RelayCounts
   readonly relaysPings: boolean
-  /** No more frames arrive. */
-  done(): void
 }
 
 export class FrameCarrier implements Carrier {
-  isOver = false
   private readonly input: FramesView
   private readonly output: FramesView
   private readonly rules = new FragmentRules(NO_LIMITS)
@@ -126,12 +123,9 @@ export class FrameCarrier implements Carrier {
   }
 
   private finish(isClean: boolean): void {
-    this.isOver = true
-    if (this.to.takesMessages) {
-      // an incomplete frame cannot be followed by a Close
-      if (this.midFrame) this.to.ws.destroy()
-      else this.stop(this.from.closing(isClean))
-    }
-    this.options.done()
+    if (!this.to.takesMessages) return
+    // an incomplete frame cannot be followed by a Close
+    if (this.midFrame) this.to.ws.destroy()
+    else this.stop(this.from.closing(isClean))
   }
 }

@@ -19,8 +19,6 @@ export interface MessageCarrierOptions {
   readonly transform: MessageTransform | undefined
   /** A function or stream of the application failed. */
   failed(error: Error): void
-  /** No more messages arrive. */
-  done(): void
 }
 
 interface Writable {
@@ -28,7 +26,6 @@ interface Writable {
 }
 
 export class MessageCarrier implements Carrier {
-  isOver = false
   private discarding = false
   // a Ping that waits for the blocked wire of the other side: only the newest needs an answer (RFC 6455 §5.5.3)
   private ping: Buffer | null = null
@@ -78,9 +75,7 @@ export class MessageCarrier implements Carrier {
     } catch {
       isClean = false
     }
-    this.isOver = true
     if (this.isWanted) this.stop(this.from.closing(isClean))
-    this.options.done()
   }
 
   private async passWhole(message: Message, onMessage: MessageHook): Promise<void> {
@@ -127,7 +122,7 @@ export class MessageCarrier implements Carrier {
   /** Resolves when the message has been passed on, or cannot be. */
   private passPieces(message: MessageStream, transform: NodeDuplex | null): Promise<void> {
     const writer = this.to.ws.createMessage(message.kind)
-    // before the destroyed writer sends a Close of its own
+    // before the pipeline destroys the writer, which would send its own Close
     message.once('error', error => {
       if (error instanceof WebSocketError && this.isWanted) this.stop(this.from.closing(this.from.hasClosed))
     })

@@ -51,7 +51,8 @@ export interface RelayOptions {
   forwardHeaders?: readonly string[] | ((request: UpgradeRequest) => HeaderFields) | undefined
   /**
    * Tells the target the client's address, host and scheme: `X-Forwarded-For`, `-Host` and `-Proto`, or `Forwarded` (RFC 7239). The
-   * client's own values of these fields are dropped, unless `forwardHeaders` names them: then ours are appended. Default: not sent.
+   * client's own values of these fields are dropped, unless `forwardHeaders` names them: then ours are appended to `X-Forwarded-For` and
+   * `Forwarded`, and the client's `-Host` and `-Proto` are kept. Default: not sent.
    */
   forwarded?: 'x-forwarded' | 'rfc7239' | undefined
   /**

@@ -118,13 +118,13 @@ interface MaybeSocket {
   encrypted?: boolean
 }
 
-interface Asker {
+interface Client {
   address: string
   host: string
   scheme: 'http' | 'https'
 }
 
-function askerOf(request: UpgradeRequest): Asker {
+function clientOf(request: UpgradeRequest): Client {
   const { remoteAddress, encrypted } = (request.socket ?? {}) as MaybeSocket
   return {
     address: (remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, ''),
@@ -135,24 +135,24 @@ function askerOf(request: UpgradeRequest): Asker {
 
 // RFC 7239 §4
 function forwardedOf(request: UpgradeRequest, fields: Map<string, Field[]>): Field {
-  const { address, host, scheme } = askerOf(request)
+  const { address, host, scheme } = clientOf(request)
   // §6: an IPv6 address in brackets and, since it is not a token, in quotes
   const node = address.includes(':') ? `"[${address}]"` : address || 'unknown'
   const ours = `for=${node};host="${host}";proto=${scheme}`
-  return ['Forwarded', behind(fields.get('forwarded'), ours)]
+  return ['Forwarded', append(fields.get('forwarded'), ours)]
 }
 
 function xForwardedOf(request: UpgradeRequest, fields: Map<string, Field[]>): Field[] {
-  const { address, host, scheme } = askerOf(request)
+  const { address, host, scheme } = clientOf(request)
   return [
-    ['X-Forwarded-For', behind(fields.get('x-forwarded-for'), address || 'unknown')],
+    ['X-Forwarded-For', append(fields.get('x-forwarded-for'), address || 'unknown')],
     ...(fields.has('x-forwarded-host') ? [] : [['X-Forwarded-Host', host] as const]),
     ...(fields.has('x-forwarded-proto') ? [] : [['X-Forwarded-Proto', scheme] as const])
   ]
 }
 
-function behind(said: readonly Field[] | undefined, ours: string): string {
-  return [...(said ?? []).map(([, value]) => value), ours].join(', ')
+function append(earlier: readonly Field[] | undefined, ours: string): string {
+  return [...(earlier ?? []).map(([, value]) => value), ours].join(', ')
 }
 
 // RFC 9110 §7.6.1: hop-by-hop fields besides those that Connection lists; the handshake writes upgrade and the others itself

@@ -18,8 +18,6 @@ export interface RelayCounts {
 
 /** Carries data from one side to the other until no more arrives. */
 export interface Carrier {
-  /** Whether it carries nothing more. */
-  readonly isOver: boolean
   /** Closes the other side with this body as soon as possible; drops further input. */
   stop(body: Buffer): void
   /** The other side has ended: drops further input. */

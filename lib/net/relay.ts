@@ -166,16 +166,16 @@ export class Relay {
     try {
       const target = typeof chosen === 'function' ? await chosen(request) : chosen
       if (client.readyState !== 'connecting') return
-      this.call(diallingFor(request, readTarget(target) as RelayTarget, this.settings))
+      this.dialTarget(diallingFor(request, readTarget(target) as RelayTarget, this.settings))
     } catch (cause) {
       this.refuse(new HandshakeError('WS_ERR_REJECTED', { status: 500, detail: 'choosing the target failed', cause }))
     }
   }
 
-  private call(dialling: Dialling): void {
+  private dialTarget(dialling: Dialling): void {
     const target = connect(dialling.url, dialling.options)
     this.target = target
-    // in time: the request is sent in a later turn
+    // not too late: the request is sent in a later turn
     if (dialling.path !== null) target[kEndpoint].driver!.askFor!(dialling.path)
     target.once('open', () => this.answer(target, dialling))
     target.opened.catch(error => this.refuse(error))
@@ -239,7 +239,7 @@ export class Relay {
     relaysPings: boolean
   ): FrameCarrier | MessageCarrier {
     const counts = this.stats[direction]
-    const common = { counts, relaysPings, done() {} }
+    const common = { counts, relaysPings }
     if (form === 'frames') return new FrameCarrier(from, to, common)
     const { onMessage, transform } = this.settings
     const failed = (): void => this.close(CloseCode.InternalError)

@@ -81,7 +81,7 @@ class RequestRouter {
   }
 
   private listen([event, listener]: Listener): void {
-    // before a listener of `once`, which is removed when it is called and would not be counted
+    // first, since a `once` listener called before ours is already removed, and would not be counted
     if (event === 'request') this.server.prependListener(event, listener)
     else this.server.on(event, listener)
   }

@@ -8,7 +8,7 @@ export function answerUnserved(
   request: IncomingMessage | Http2ServerRequest,
   response: ServerResponse | Http2ServerResponse
 ): void {
-  // a listener that was removed as it was called
+  // a `once` listener, already removed, has answered
   if (response.headersSent) return
   const answer = response as ServerResponse
   if (request.httpVersionMajor > 1) answer.writeHead(404).end()
@@ -24,7 +24,7 @@ const FIELDS = {
   Upgrade: 'websocket'
 }
 
-/** The same for a stream that is no 'request' yet. */
+/** The same for an HTTP/2 stream without a 'request' event. */
 export function answerUnservedStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
   // as node:http2 does with a listener for 'request'
   stream.respond({ ':status': headers[':method'] === 'CONNECT' ? 405 : 404 }, { endStream: true })

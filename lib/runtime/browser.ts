@@ -117,7 +117,7 @@ export function isUtf8(bytes: Uint8Array): boolean {
 /** The nextTick of readable-stream, so that its ticks and ours run in the order in which they were scheduled. */
 export const { nextTick } = process
 
-/** Runs after all ticks of this turn, as in Node: their timer may be set after the first of these two. */
+/** Runs after all ticks of this turn, as in Node: process/browser runs ticks in a timer, which may be set after our first one. */
 export function setImmediate(callback: () => void): void {
   setTimeout(() => setTimeout(callback, 0), 0)
 }

@@ -1,5 +1,5 @@
-// The platform functions that this library needs, in Node. Bundlers for browsers replace this file with browser.ts, which has the same
-// exports, as declared in package.json.
+// The platform functions that this library needs, in Node. scripts/build.js replaces this file with browser.ts, which has the same exports,
+// in the bundle for browsers.
 
 import { AsyncResource } from 'node:async_hooks'
 import { constants, isAscii, isUtf8 } from 'node:buffer'
@@ -69,7 +69,7 @@ export function loadOptional(name: string): unknown {
 
 /**
  * Makes `postMessage` and `structuredClone` refuse to transfer memory that several messages share; false if the platform cannot, and memory
- * must not be shared. Called with the first such memory, since loading `node:worker_threads` takes 2 ms.
+ * must not be shared. The first call loads `node:worker_threads`, which takes 2 ms.
  */
 export function markAsShared(memory: ArrayBufferLike): boolean {
   builtin('node:worker_threads').markAsUntransferable(memory)
@@ -84,7 +84,8 @@ export function bindContext(run: () => void): () => void {
 const shared = new AsyncResource('websocket-duplex')
 
 /**
- * Runs `make` outside of any asynchronous context: an object that connections share would otherwise keep one connection's context alive.
+ * Runs `make` in the asynchronous context in which this module was loaded: an object that connections share would otherwise keep one
+ * connection's context alive.
  */
 export function outsideContexts<T>(make: () => T): T {
   return shared.runInAsyncScope(make)

@@ -1,3 +1,3 @@
-// What stands in the place of websocket-driver: all of it is in websocket-duplex.
+// Replaces websocket-driver; the code is in websocket-duplex.
 
 module.exports = require('websocket-duplex/driver').default

@@ -1,4 +1,4 @@
-// Bundlers for browsers take this: a browser has its own WebSocket.
+// For bundles for browsers, which have their own WebSocket.
 
 module.exports = () => {
   throw new Error('ws does not work in the browser. Browser clients must use the native WebSocket object')

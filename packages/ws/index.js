@@ -1,3 +1,3 @@
-// What stands in the place of ws: all of it is in websocket-duplex.
+// Replaces ws; the code is in websocket-duplex.
 
 module.exports = require('websocket-duplex/ws')

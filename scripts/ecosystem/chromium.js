@@ -1,4 +1,4 @@
-// Chromium without a window, for scenarios of programs that steer it.
+// Headless Chromium, for scenarios of programs that control it.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,7 +19,7 @@ const FLAGS = [
   '--remote-debugging-port=0'
 ]
 
-/** Starts it; resolves with the address of its WebSocket, and a function that ends it. */
+/** Starts it; resolves with the URL of its WebSocket, and a function that ends it. */
 export async function startChromium() {
   const profile = mkdtempSync(join(tmpdir(), 'chromium-'))
   const flags = [...FLAGS, `--user-data-dir=${profile}`, 'about:blank']

@@ -1,23 +1,23 @@
-// What several scenarios need.
+// Helpers of several scenarios.
 
 import { once } from 'node:events'
 import http from 'node:http'
 
-/** An HTTP server on a free port of the loopback. */
+/** Listens on a free port of the loopback interface; resolves with the port. */
 export async function listen(server) {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return server.address().port
 }
 
-/** Resolves with the event of an EventTarget, or of what looks like one. */
+/** Resolves with the next event of an object with `on…` attributes. */
 export function event(target, name) {
   return new Promise(resolve => {
     target[`on${name}`] = resolve
   })
 }
 
-/** Resolves with status, fields and body of an answer. */
+/** Resolves with status, headers and body of the response. */
 export async function get(url, options = {}) {
   const request = http.request(url, { agent: false, ...options })
   request.end(options.body)

@@ -1,4 +1,4 @@
-// Plays one scenario with the packages of the folder it is started in, and writes what the scenario logs.
+// Runs one scenario with the packages in the working directory, and writes its log to stdout.
 
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ const [name] = process.argv.slice(2)
 const { default: scenario } = await import(`./scenarios/${name}.js`)
 const require = createRequire(join(process.cwd(), 'package.json'))
 
-/** One line for each call; bytes as their length and, where they are few, in hex. */
+/** Writes one line for each call; at most 32 bytes in hex, more only as their length. */
 const log = (...values) => process.stdout.write(`${JSON.stringify(values, asText)}\n`)
 
 function asText(key, value) {

@@ -1,12 +1,12 @@
-// Runs programs that depend on websocket-driver, or on ws, twice: with that package, and with ours put in its place by npm's overrides, from
-// packed tarballs. Both runs must leave the same log. Writes what came of it to docs/ecosystem.md.
+// Runs programs that depend on websocket-driver or ws twice: with that package, and with ours, which npm's overrides install instead from
+// packed tarballs. Both runs must write the same log. Writes the results to docs/ecosystem.md.
 //
-//   node scripts/ecosystem/run.js                    all scenarios, and the table is written
-//   node scripts/ecosystem/run.js --quick            those that take a moment, as CI does; no table
-//   node scripts/ecosystem/run.js faye sockjs-raw    these; no table
-//   node scripts/ecosystem/run.js --write faye       this one, and its row of the table
+//   node scripts/ecosystem/run.js                    all scenarios; writes the table
+//   node scripts/ecosystem/run.js --quick            the quick scenarios, as in CI; writes no table
+//   node scripts/ecosystem/run.js faye sockjs-raw    these scenarios; writes no table
+//   node scripts/ecosystem/run.js --write faye       this scenario; writes its row of the table
 //
-// A scenario is a file in scenarios/ (see there). Packages go into a temporary folder, or into ECOSYSTEM_FOLDER, which is kept.
+// A scenario is a file in scenarios/ (see its README.md). Packages are installed in a temporary folder, or in ECOSYSTEM_FOLDER, which is kept.
 
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -67,7 +67,7 @@ function pack() {
   for (const path of [ROOT, ...folders]) {
     const output = npm(path, ['pack', '--json', '--pack-destination', folder])
     const [{ name, filename }] = JSON.parse(output.slice(output.indexOf('[')))
-    // a folder that is kept must not take a tarball for the one that it has
+    // named by content, so that npm in a kept folder does not take a new tarball for the old one
     const hash = createHash('sha1')
       .update(readFileSync(join(folder, filename)))
       .digest('hex')
@@ -94,7 +94,7 @@ function install(group, scenarios, tarballs) {
     mkdirSync(path, { recursive: true })
     const isOurs = side === 'ours'
     const manifest = { private: true, dependencies: { ...dependencies }, ...(isOurs && { overrides }) }
-    // an override of what the application itself depends on must be what it asks for
+    // npm refuses an override that differs from a direct dependency
     if (isOurs) for (const name in dependencies) if (name in overrides) manifest.dependencies[name] = overrides[name]
     writeFileSync(join(path, 'package.json'), JSON.stringify(manifest, null, 2))
     console.log(`installing ${Object.keys(dependencies).join(' ')} (${side})`)
@@ -148,7 +148,7 @@ async function play(cwd, { name, timeout = 30_000 }) {
   return { log, problem: `${how} in ${cwd}\n${stderr}${log.slice(-5).join('\n')}` }
 }
 
-/** Where the package that was put in is not the one that is found. */
+/** A problem if the program resolves another package than ours. */
 function wrongPackage(path, { putIn, packages }) {
   for (const [theirs, ours] of Object.entries(putIn)) {
     const program = Object.keys(packages)[0]
@@ -182,7 +182,7 @@ function difference(theirs, ours) {
   return `line ${index + 1}\ntheirs: ${theirs[index] ?? '(end)'}\nours:   ${ours[index] ?? '(end)'}`
 }
 
-/** Seconds of CPU and MiB at the most: theirs, and ours. */
+/** CPU seconds and peak MiB: with their package, and with ours. */
 function usageOf(theirs, ours) {
   const pair = (key, digits) => `${theirs[key].toFixed(digits)} → ${ours[key].toFixed(digits)}`
   return `${pair('cpu', 2)} s, ${pair('memory', 0)} MiB`
@@ -203,7 +203,7 @@ function writeTable(results) {
   const text = readFileSync(path, 'utf8')
   const marked = /(<!-- ecosystem -->\n)([\s\S]*?)(\n<!-- \/ecosystem -->)/
   const heads = ['| program | what it does | in the place of | log | CPU and memory |', '|---|---|---|---|---|']
-  // where only some were run, the rows of the others stay
+  // if only some scenarios ran, keep the rows of the others
   const before = names.length > 0 ? marked.exec(text)[2].split('\n').slice(heads.length) : []
   const all = new Map([...before, ...rows].map(row => [row.split('|')[2], row]))
   const table = [...heads, ...all.values()].join('\n')

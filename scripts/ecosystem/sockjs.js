@@ -1,4 +1,4 @@
-// The conversation of the scenarios of sockjs, over one of its transports.
+// The conversation in the sockjs scenarios, over one of its transports.
 
 import http from 'node:http'
 import { event, listen, until } from './helpers.js'

@@ -1,5 +1,5 @@
-// Loader hooks: a module of TypeScript comes in, what the compiler makes of it goes out, with its source map. What was compiled once is read
-// from a cache in node_modules/.cache, so that 270 processes of tests do not compile the library 270 times. Types are not checked here.
+// Loader hooks that compile TypeScript modules, with source maps. Compiled files are cached in node_modules/.cache, so that 270 test
+// processes do not compile the library 270 times. Types are not checked here.
 
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
@@ -22,7 +22,7 @@ const VERSION = JSON.stringify([require('typescript/package.json').version, OPTI
 
 mkdirSync(CACHE, { recursive: true })
 
-/** As TypeScript has it: './frame.js' is written where the file is frame.ts. */
+/** As in TypeScript, './frame.js' refers to frame.ts. */
 export async function resolve(specifier, context, next) {
   if (!specifier.startsWith('.') || !specifier.endsWith('.js') || !TYPESCRIPT.test(context.parentURL ?? ''))
     return next(specifier, context)
@@ -36,11 +36,11 @@ export async function resolve(specifier, context, next) {
 
 export async function load(url, context, next) {
   if (!TYPESCRIPT.test(url)) return next(url, context)
-  // handed on as context, so that tap's recorder of coverage, the next in line, sees the source map too
+  // passed on in the context, so that the next hook, which records tap's coverage, gets the source map too
   return next(url, { ...context, format: 'module', source: compiled(fileURLToPath(url)) })
 }
 
-/** One file of the cache belongs to one file of TypeScript, and ends with the hash of what it was made of. */
+/** Each TypeScript file has one file in the cache, which ends with a hash of its source, the options and the compiler's version. */
 function compiled(file) {
   const source = readFileSync(file, 'utf8')
   const made = `\n// ${sha256(VERSION + source)}\n`
@@ -56,7 +56,7 @@ function compiled(file) {
     compilerOptions: OPTIONS
   })
   const text = outputText + made
-  // renamed, so that another process sees all of it or nothing
+  // renamed, so that no other process reads a part of it
   const draft = `${path}.${process.pid}`
   writeFileSync(draft, text)
   renameSync(draft, path)

@@ -4,6 +4,6 @@ import { register } from 'node:module'
 
 register('./hooks.js', import.meta.url)
 
-// .taprc keeps tap's own compiler, which costs each process some seconds, from being loaded. What tests start needs no more than this one.
+// .taprc turns off tap's own compiler, which would take some seconds in each process; processes started by tests must not load it either
 process.env.TAP_TYPE_STRIP_ONLY = '0'
 process.execArgv = process.execArgv.filter(arg => !arg.includes('@tapjs/typescript'))

@@ -119,7 +119,7 @@ t.test('pages of other origins are refused, whatever their Host', async t => {
   t.equal(await status(`https://localhost:${port}`), 403)
   t.equal(await status('http://localhost'), 403)
   t.equal(await status('null'), 403)
-  t.match(stderr.text, /refused: \/ from 127\.0\.0\.1:\d+: .* \(--origin null lets it in\)/)
+  t.match(stderr.text, /refused: \/ from 127\.0\.0\.1:\d+: .* \(--origin null allows it\)/)
 })
 
 t.test('--origin allows the listed origins, and a star all of them', async t => {
@@ -202,7 +202,7 @@ t.test('a port that is in use', async t => {
   const port = await listen(t, createServer())
   const { code, err } = await finish(t, ['serve', '--port', String(port)])
   t.equal(code, 1)
-  t.match(err, `cannot listen on 127.0.0.1:${port}: it is in use; port 0 is any that is free`)
+  t.match(err, `cannot listen on 127.0.0.1:${port}: it is in use; port 0 picks a free one`)
 })
 
 t.test('an address that is not local', async t => {

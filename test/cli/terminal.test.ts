@@ -11,7 +11,7 @@ import {
   formatNumber,
   formatTime,
   Notes,
-  Progress,
+  ProgressLine,
   painter,
   preview,
   printable,
@@ -145,7 +145,7 @@ t.test('the columns of a table are aligned', async t => {
 
 t.test('progress is one line of a terminal, cleared at the end', async t => {
   const { io, stderr } = makeIo({ tty: { stderr: true } })
-  const progress = new Progress(io.stderr)
+  const progress = new ProgressLine(io.stderr)
   progress.clear()
   progress.show(0.5, 'half')
   io.stderr.columns = 10
@@ -157,7 +157,7 @@ t.test('progress is one line of a terminal, cleared at the end', async t => {
 
 t.test('nothing is printed without a terminal', async t => {
   const { io, stderr } = makeIo()
-  const progress = new Progress(io.stderr)
+  const progress = new ProgressLine(io.stderr)
   progress.show(0.5, 'half')
   progress.clear()
   t.equal(stderr.text, '')

@@ -1,20 +1,20 @@
-// The connection to /echo: opens it, sends text and bytes, times the echo, closes it, and shows what both sides saw.
+// The connection to /echo: opens it, sends text and bytes, measures the round trip, closes it, and shows what both sides saw.
 
 import { command, onSample, open, openFeed } from './feed.js'
 import { log } from './log.js'
 
 const PREVIEW = 24
-// what getRandomValues gives at most in one call
+// maximum bytes of one call of getRandomValues
 const RANDOM_AT_ONCE = 65536
 
 const $ = id => document.getElementById(id)
 
 let socket
-/** What was sent and has not come back, oldest first: the server echoes in order. */
+/** Messages without an echo, oldest first: the server echoes in order. */
 let waiting = []
-/** Whether the browser had the connection open. */
+/** Whether the connection was open. */
 let wasOpen = false
-/** Why the server did not do what the page asked of it, as of the last sample. */
+/** Why the server could not obey the last command, as of the last sample. */
 let serverProblem = ''
 
 $('connect-form').addEventListener('submit', event => {
@@ -54,9 +54,9 @@ $('server-close').addEventListener('click', () => {
   command('close', { code: $('close-code').valueAsNumber, reason: $('close-reason').value })
 })
 onSample(({ echo, problem }) => {
-  // written only when it changes, as the browser's own complaints appear in the same place
+  // written only when it changes, since the browser's own errors are shown in the same element
   if (problem !== serverProblem) $('close-problem').textContent = serverProblem = problem
-  // a sample may still speak of the connection before this one
+  // a sample may still describe the previous connection
   if (!echo || echo.connection !== socket?.connection) return
   if (echo.version) $('version').textContent = echo.version
   if (echo.closed && $('close-server').textContent === '–') {
@@ -67,7 +67,7 @@ onSample(({ echo, problem }) => {
 
 async function connect() {
   $('connect').disabled = true
-  // the server tells the version, and how it saw the end, over the feed
+  // the feed brings the version, and how the server saw the end
   await openFeed()
   waiting = []
   wasOpen = false
@@ -104,7 +104,7 @@ function send(data) {
 function receive(data) {
   const now = performance.now()
   const sent = waiting.shift()
-  if (!sent) return log('problem', `← ${describe(data)}, which nobody asked for`)
+  if (!sent) return log('problem', `← ${describe(data)}, which is no echo`)
   // browsers round their clock to a tenth of a millisecond
   const time = `${(now - sent.at).toFixed(1)} ms`
   $('rtt').textContent = time
@@ -146,7 +146,7 @@ function describeClose({ code, reason, wasClean, initiator }) {
   return `code ${code}, ${reason ? `reason “${reason}”` : 'no reason'}, wasClean: ${wasClean}${began}`
 }
 
-/** What a page cannot know, and the server can tell. */
+/** Why there is no connection: the browser does not say, but the server does. */
 function explainRefusal({ refusal, version }) {
   if (refusal) return `the server refused with ${refusal}`
   if (version) return 'the server chose none of the subprotocols that were offered, and a browser then gives up'

@@ -1,4 +1,4 @@
-// The connection to /stats: samples of what the server sees come in, five a second, and commands go out.
+// The connection to /stats: receives samples of the server's state, five a second, and sends commands.
 
 // the server finds a page's connections by this name
 const page = crypto.randomUUID()
@@ -8,19 +8,19 @@ const listeners = []
 let socket
 let opening
 
-/** Opens a connection to an endpoint of the page's own server; its number tells it from the ones before it. */
+/** Opens a connection to an endpoint of the page's server; its number identifies it in samples. */
 export function open(path, protocols) {
   const connection = ++connections
   const url = `ws://${location.host}${path}?page=${page}&connection=${connection}`
   return Object.assign(new WebSocket(url, protocols), { connection })
 }
 
-/** Calls back with each sample. */
+/** Calls `listener` with each sample. */
 export function onSample(listener) {
   listeners.push(listener)
 }
 
-/** Opens the feed where it is not open, and resolves once it is, or cannot be. */
+/** Opens the feed if it is not open; resolves when it is open, or could not be opened. */
 export function openFeed() {
   opening ??= new Promise(resolve => {
     socket = open('/stats')
@@ -30,7 +30,7 @@ export function openFeed() {
       for (const listener of listeners) listener(sample)
     }
     socket.onclose = () => {
-      // no timer that tries again: the next thing that a person does, will
+      // no retry: the next action of the user opens it again
       opening = undefined
       resolve()
     }
@@ -38,7 +38,7 @@ export function openFeed() {
   return opening
 }
 
-/** Asks the server for something: `hold`, `release`, or `close` with a code and a reason. */
+/** Sends a command to the server: `hold`, `release`, or `close` with a code and a reason. */
 export async function command(name, parameters) {
   await openFeed()
   socket.send(JSON.stringify({ command: name, ...parameters }))

@@ -1,4 +1,4 @@
-// The connections to /flood and /keep: offers both more than the first takes while its reading is held, and shows where the bytes are.
+// The connections to /flood and /keep: sends both more than the first takes while its reading is held, and shows where the bytes are.
 
 import { command, onSample, open, openFeed } from './feed.js'
 import { log } from './log.js'
@@ -6,17 +6,17 @@ import { Plot } from './plot.js'
 
 const MEBIBYTE = 2 ** 20
 const MESSAGE = crypto.getRandomValues(new Uint8Array(65536))
-/** A page may fill its own memory as far as it likes: the browser never blocks `send`. So the page has to stop itself. */
+/** The browser never blocks `send`, so the page must limit its own memory. */
 const LIMIT = 128 * MEBIBYTE
-// At this pace it takes some seconds to the limit, slow enough to watch.
+// slow enough to watch: the limit is reached after some seconds
 const PACE = { interval: 20, bytes: MEBIBYTE }
 
 const SENTENCES = {
   idle: 'Idle.',
-  filling: 'The page sends the same to both servers. Neither application uses any of it.',
-  full: 'The page stops: 128 MiB wait in it. One server has kept all, the other is as small as before.',
-  draining: 'The server that waited reads.',
-  drained: 'All is read.',
+  filling: 'The page sends the same messages to both servers. Neither application processes them.',
+  full: 'The page stops: it buffers 128 MiB. One server has kept everything, the other has not grown.',
+  draining: 'The server with backpressure reads.',
+  drained: 'Everything has been read.',
   closed: 'The connections are closed.'
 }
 
@@ -29,7 +29,7 @@ const plot = new Plot($('plot'), [
 ])
 
 let socket
-/** The same flood, to the server that keeps everything. */
+/** The connection to the server that keeps everything. */
 let keeper
 let sent = 0
 let timer
@@ -59,9 +59,9 @@ async function flood() {
   keeper = open('/keep')
   socket.onopen = start
   keeper.onopen = start
-  // at 256 MiB it is given up
+  // that server destroys the connection at 256 MiB
   keeper.onclose = ({ wasClean }) =>
-    wasClean || log('problem', 'the server that keeps everything gave up its connection')
+    wasClean || log('problem', 'the server that keeps everything destroyed its connection')
   socket.onclose = () => {
     clearInterval(timer)
     keeper.close()
@@ -76,7 +76,7 @@ function start() {
   timer = setInterval(offer, PACE.interval)
 }
 
-/** `bufferedAmount` is all that a browser tells of backpressure: what `send` took and the network did not. */
+/** `bufferedAmount` is the browser's only sign of backpressure: bytes that `send` took and the network did not. */
 function offer() {
   for (let bytes = 0; bytes < PACE.bytes && socket.bufferedAmount < LIMIT; bytes += MESSAGE.length) {
     socket.send(MESSAGE)
@@ -93,7 +93,7 @@ function release() {
 }
 
 function show({ rss, keeper: other, flood }) {
-  // a sample may still speak of the connection before this one
+  // a sample may still describe the previous connection
   const own = flood && flood.connection === socket?.connection ? flood : { held: 0, consumed: 0 }
   const live = socket?.readyState === WebSocket.OPEN
   const offered = live ? sent - own.consumed : 0
@@ -122,7 +122,7 @@ function write(id, bytes) {
 }
 
 function showState(next) {
-  // twenty milliseconds apart, and read aloud if written: only what is new
+  // called every 20 ms: a screen reader must read only changes
   if (next === state && $('flood-status').textContent === SENTENCES[next]) return
   state = next
   if (next !== 'idle') log('info', SENTENCES[next])

@@ -1,4 +1,4 @@
-// The log of the page, newest entry first, each with its time.
+// The log of the page: entries with their time, newest first.
 
 const LENGTH = 200
 const list = document.getElementById('log')

@@ -1,4 +1,4 @@
-// Starts the page: its two halves, and then the feed that tells both of them what the server sees.
+// Starts the page: its two halves, and the feed of samples for both.
 
 import './echo.js'
 import './flood.js'

@@ -1,4 +1,4 @@
-// A plot of sizes over the last seconds: samples in, lines on a canvas out. It knows nothing of what they mean.
+// Draws sizes over the last seconds as lines on a canvas. Does not know their meaning.
 
 const WINDOW = 30_000
 const MEBIBYTE = 2 ** 20
@@ -22,7 +22,7 @@ export class Plot {
   add(values) {
     const at = performance.now()
     this.#samples.push({ at, values })
-    // one sample beyond the left edge is kept, for the line to come in from there
+    // keep one sample beyond the left edge, where the line begins
     while (this.#samples.length > 1 && this.#samples[1].at < at - WINDOW) this.#samples.shift()
     this.draw()
   }
@@ -62,7 +62,7 @@ export class Plot {
     }
   }
 
-  /** The upper end of the axis: the first power of two times 16 MiB that all samples are below. */
+  /** The upper end of the axis: the smallest power of two times 16 MiB that no sample exceeds. */
   #top() {
     const most = Math.max(...this.#samples.flatMap(({ values }) => values.filter(Number.isFinite)), 0)
     let top = 16 * MEBIBYTE

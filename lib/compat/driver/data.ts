@@ -7,7 +7,7 @@ export type DriverMessage = string | number | Uint8Array | readonly number[]
 export function asBuffer(data: string | Uint8Array | readonly number[]): Buffer {
   if (Buffer.isBuffer(data)) return data
   if (data instanceof Uint8Array) return Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-  return typeof data === 'string' ? Buffer.from(data) : Buffer.from(data)
+  return Buffer.from(data as string)
 }
 
 /** A copy of the bytes: the caller may reuse its memory at once. */

@@ -256,9 +256,9 @@ export abstract class Driver extends EventEmitter<DriverEvents> {
     this.tell('pong', new PongEvent(data))
   }
 
-  /** It is known how the connection ends. */
+  /** The core reports how the connection ends. */
   protected ended({ code, reason, error }: ClosingInfo): void {
-    // the application has closed the driver, or its wire has ended, for which no `close` is emitted unless it ended a refusal
+    // no `close` if the application has closed the driver, or if the wire has ended, unless it ended a refusal
     const isRefused = this.readyState === 0 && this.ws.status > 0
     if (this.readyState === 3 || (code === 1006 && !this.io.writable && !isRefused)) return
     // flush first: a listener may end the wire

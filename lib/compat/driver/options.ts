@@ -20,7 +20,7 @@ const NAMES: readonly string[] = ['allowDrafts', 'maxLength', 'masking', 'requir
 
 /**
  * Returns the options if all have known names.
- * @throws Error if one has not
+ * @throws Error for the first unknown name
  */
 export function validateOptions<T extends object>(options: T | null | undefined, validKeys: readonly string[]): T {
   const given = options ?? ({} as T)

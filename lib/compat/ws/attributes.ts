@@ -39,7 +39,7 @@ export function addAttributes(Class: { readonly prototype: Socket }): void {
   addGetter(prototype, '_readyState', socket => socket.readyState)
 }
 
-/** A value that a program assigns, as @fastify/websocket does, replaces the getter for that program only. */
+/** Assigning a value, as @fastify/websocket does, replaces the getter on that object only. */
 function addGetter(prototype: Socket, name: string, read: (socket: Socket) => unknown): void {
   Object.defineProperty(prototype, name, {
     configurable: true,

@@ -28,7 +28,7 @@ const FROM_ADDRESS = {
   port: undefined
 }
 
-interface Place {
+interface Destination {
   readonly isSecure: boolean
   /** The host with its port, or the path of the unix socket. */
   readonly host: string
@@ -41,7 +41,7 @@ export class ClientRequests {
   /** The current request. */
   request: ClientRequest | null = null
   private redirects = 0
-  private first: Place | null = null
+  private first: Destination | null = null
 
   /** @throws SyntaxError, RangeError, TypeError if an option is invalid */
   constructor(
@@ -71,15 +71,15 @@ export class ClientRequests {
     const { options, socket } = this
     socket._url = url.href
     const core = this.makeCore()
-    const place = placeOf(url)
+    const destination = destinationOf(url)
     const [user, password] = [url.username, url.password].map(querystring.unescape)
     const auth = user || password ? `${user}:${password}` : undefined
-    const given = { ...options, ...FROM_ADDRESS, ...targetOf(url, place) }
-    const request = (place.isSecure ? https : http).request({
+    const given = { ...options, ...FROM_ADDRESS, ...targetOf(url, destination) }
+    const request = (destination.isSecure ? https : http).request({
       ...given,
-      auth: this.authFor(place, auth ?? options.auth ?? undefined),
-      headers: this.headersFor(place, core.requestHeaders()),
-      createConnection: options.createConnection ?? (place.isSecure ? connectByTls : connectByTcp),
+      auth: this.authFor(destination, auth ?? options.auth ?? undefined),
+      headers: this.headersFor(destination, core.requestHeaders()),
+      createConnection: options.createConnection ?? (destination.isSecure ? connectByTls : connectByTcp),
       timeout: options.handshakeTimeout
     } as http.RequestOptions)
     this.request = request
@@ -100,11 +100,11 @@ export class ClientRequests {
     })
   }
 
-  private headersFor(place: Place, core: Record<string, string>): Fields {
+  private headersFor(destination: Destination, core: Record<string, string>): Fields {
     const { options, protocols } = this
     const { origin, protocolVersion = 13 } = options
     const fields: Fields = {
-      ...this.ownHeaders(place),
+      ...this.ownHeaders(destination),
       'Sec-WebSocket-Version': protocolVersion,
       'Sec-WebSocket-Key': core['sec-websocket-key'],
       Connection: 'Upgrade',
@@ -118,10 +118,10 @@ export class ClientRequests {
   }
 
   /** The application's header fields, without those that another host must not get. */
-  private ownHeaders(place: Place): Fields {
+  private ownHeaders(destination: Destination): Fields {
     const headers = (this.options.headers ?? {}) as Fields
-    if (!this.dropsSecrets(place)) return headers
-    const isSameHost = this.isFirstHost(place)
+    if (!this.dropsSecrets(destination)) return headers
+    const isSameHost = this.isFirstHost(destination)
     return Object.fromEntries(
       Object.entries(headers).filter(([name]) => {
         const lower = name.toLowerCase()
@@ -131,10 +131,10 @@ export class ClientRequests {
   }
 
   // the credentials of the first address are sent to the same host only; a field set by the application takes precedence
-  private authFor(place: Place, auth: string | undefined): string | undefined {
+  private authFor(destination: Destination, auth: string | undefined): string | undefined {
     if (!this.options.followRedirects) return auth
-    this.first ??= place
-    if (auth === undefined || this.dropsSecrets(place)) return undefined
+    this.first ??= destination
+    if (auth === undefined || this.dropsSecrets(destination)) return undefined
     const headers = (this.options.headers ?? {}) as Fields
     const hasOwn = Object.keys(headers).some(name => name.toLowerCase() === 'authorization')
     if (!hasOwn) {
@@ -144,14 +144,14 @@ export class ClientRequests {
     return auth
   }
 
-  private dropsSecrets(place: Place): boolean {
+  private dropsSecrets(destination: Destination): boolean {
     const { first } = this
     // a 'redirect' listener is responsible itself
     if (first === null || this.redirects === 0 || this.socket.listenerCount('redirect') > 0) return false
-    return !this.isFirstHost(place) || (first.isSecure && !place.isSecure)
+    return !this.isFirstHost(destination) || (first.isSecure && !destination.isSecure)
   }
 
-  private isFirstHost({ host, isUnix }: Place): boolean {
+  private isFirstHost({ host, isUnix }: Destination): boolean {
     return this.first!.host === host && this.first!.isUnix === isUnix
   }
 
@@ -274,13 +274,13 @@ function resolve(location: string, from: URL): URL {
   }
 }
 
-function placeOf(url: URL): Place {
+function destinationOf(url: URL): Destination {
   const isUnix = url.protocol === 'ws+unix:'
   return { isSecure: url.protocol === 'wss:', isUnix, host: isUnix ? url.pathname.split(':', 1)[0]! : url.host }
 }
 
 /** The target of the request, as options of `http.request`. */
-function targetOf(url: URL, { isSecure, isUnix, host }: Place): Fields {
+function targetOf(url: URL, { isSecure, isUnix, host }: Destination): Fields {
   const defaultPort = isSecure ? 443 : 80
   const path = url.pathname + url.search
   const hostname = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname

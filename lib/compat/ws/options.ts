@@ -54,7 +54,7 @@ export interface CommonOptions {
   maxBufferedChunks?: number | undefined
   /** Has no effect: at most one Pong waits. */
   maxPendingAutoPongs?: number | undefined
-  /** Maximum number of fragments of a message; 0 for no limit. Default: 131072. */
+  /** Maximum number of fragments of a message; 0 for no limit. Default: 16384. */
   maxFragments?: number | undefined
   /** Compression. Default: true for a client, false for a server. */
   perMessageDeflate?: boolean | PerMessageDeflateOptions | undefined

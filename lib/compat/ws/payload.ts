@@ -43,7 +43,7 @@ function toBytes(data: unknown): Uint8Array {
 
 /** Messages up to this size are copied; larger ones are flushed at once, which costs no more than a copy. */
 const COPY_UP_TO = 4096
-/** The most that is masked and written at once. */
+/** Maximum bytes that are masked and written at once. */
 const WRITTEN_AT_ONCE = 65536
 /** If a server has buffered more than this, bytes are kept without a copy: in a broadcast, all slow clients share them. */
 const SHARED_FROM = 262_144

@@ -18,8 +18,8 @@ import {
   kConnected,
   kForget,
   kListen,
-  kRefuseMore,
-  kRefuseWrong,
+  kRefuseByCore,
+  kRefuseInvalid,
   kState,
   kSubscriptions,
   kUse,
@@ -194,7 +194,7 @@ export class WebSocketServer<
     socket.on('error', destroy)
     const error = checkRequest(request, Boolean(this.options.perMessageDeflate))
     if (error !== null) {
-      this[kRefuseWrong](error, request, socket)
+      this[kRefuseInvalid](error, request, socket)
       return
     }
     if (!this.shouldHandle(request)) {
@@ -203,13 +203,13 @@ export class WebSocketServer<
     }
     const protocols = readProtocols(request)
     if (protocols === null) {
-      this[kRefuseWrong]({ status: 400, message: 'Invalid Sec-WebSocket-Protocol header' }, request, socket)
+      this[kRefuseInvalid]({ status: 400, message: 'Invalid Sec-WebSocket-Protocol header' }, request, socket)
       return
     }
     this[kVerify](request, socket, () => this[kComplete](request, socket, upgradeHead, protocols, callback))
   }
 
-  private [kRefuseWrong]({ status, message, headers }: RequestError, request: IncomingMessage, socket: Duplex): void {
+  private [kRefuseInvalid]({ status, message, headers }: RequestError, request: IncomingMessage, socket: Duplex): void {
     if (this.listenerCount('wsClientError') > 0) this.emit('wsClientError', new Error(message), socket, request)
     else refuse(socket, status, message, headers)
   }
@@ -269,19 +269,19 @@ export class WebSocketServer<
     const core = WebSocketStream.http(forCore(request, protocols, protocol), undefined, options)
     for (const [key, { name, values }] of added) if (!OWN.has(key)) core.setHeader(name, values)
     if (!core.accept({ protocol })) {
-      this[kRefuseMore](core, request, socket)
+      this[kRefuseByCore](core, request, socket)
       return
     }
     socket.off('error', destroy)
     this[kConnected](core, socket, request, callback)
   }
 
-  /** The core refuses what `ws` takes, such as a malformed Host. It says why as soon as it has a wire: one that leads nowhere. */
-  private [kRefuseMore](core: WebSocketStream, request: IncomingMessage, socket: Duplex): void {
+  /** The core refuses some requests that `ws` accepts, such as one with a malformed Host. It needs a wire to say why: one to nowhere. */
+  private [kRefuseByCore](core: WebSocketStream, request: IncomingMessage, socket: Duplex): void {
     const nowhere = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
     core.attach(nowhere).opened.catch(({ status, message }: HandshakeError) => {
       core.destroy()
-      this[kRefuseWrong]({ status, message }, request, socket)
+      this[kRefuseInvalid]({ status, message }, request, socket)
     })
   }
 
@@ -323,7 +323,7 @@ export class WebSocketServer<
     ) => InstanceType<Socket>
     const client = new Class(null, undefined, this.options)
     client[kAdopt](core, socket)
-    // the program has it from 'connection', and decides how long it stays
+    // 'connection' passes the request to the program, so the core need not keep it
     core[kEndpoint].lifecycle.forgetHeads()
     if (this.clients !== undefined) {
       this.clients.add(client)

@@ -89,7 +89,7 @@ export class WebSocket extends SocketEmitter {
   private [kWire]: Duplex | null = null
   /** Number of redirects followed; rarely set. @internal */
   declare _redirects: number
-  // OPEN means: ask the core
+  // if OPEN, the core's state counts
   private [kPhase]: 0 | 1 | 2 | 3 = CONNECTING
   private [kCore]: WebSocketStream | null = null
   private [kType]: BinaryType = 'nodebuffer'
@@ -162,7 +162,7 @@ export class WebSocket extends SocketEmitter {
     return this[kCore]?.protocol ?? ''
   }
 
-  /** The address of a client; '' for connections of a server. */
+  /** The address of a client; undefined for connections of a server, as in `ws`. */
   get url(): string {
     return this._url as string
   }
@@ -256,7 +256,7 @@ export class WebSocket extends SocketEmitter {
     const payload = given instanceof Uint8Array ? asSent(given, core, this._url !== undefined) : given
     const sent = callback as Sent | undefined
     const isPlain = options === undefined && this[kSender] === null && !(payload instanceof Blob)
-    // with a callback and compression, the error must say what the compressor did
+    // with a callback and compression, MessageSender words the error
     const isSimple = isPlain && (sent === undefined || core.extensions === '')
     if (!isSimple) this[kSendWith](options ?? {}, payload, sent)
     else if (typeof payload === 'string') core.text(payload, undefined, sent)
@@ -291,7 +291,7 @@ export class WebSocket extends SocketEmitter {
     const payload = toControl(given)
     const core = this[kCore]!
     const { pipeline, sender } = core[kEndpoint]
-    // it keeps its place among messages, but between two fragments (RFC 6455 §5.4) the end of the message may be far off
+    // sent in order with messages; but at once between two fragments (RFC 6455 §5.4), as the end of their message may be far off
     const inOrder = !this[kSender]?.isOpen
     if (!inOrder) core.flush()
     void core[kind](payload, { inOrder })
@@ -359,7 +359,7 @@ export class WebSocket extends SocketEmitter {
     }
   }
 
-  /** It can no longer be opened; `fail` reports why. @internal */
+  /** It can no longer be opened; `kFail` reports why. @internal */
   [kFailing](): void {
     this[kPhase] = CLOSING
   }
@@ -387,7 +387,7 @@ export class WebSocket extends SocketEmitter {
 
   private [kClosed]({ code, reason }: CloseInfo): void {
     this[kPhase] = CLOSED
-    // what this side has found wrong, the peer has not said
+    // as in `ws`: if this side found a fault, the peer's code does not count
     if (this[kHasFailed]) this.emit('close', 1006, EMPTY)
     else this.emit('close', code, reason === '' ? EMPTY : Buffer.from(reason))
   }

@@ -1,4 +1,4 @@
-// engine.io with an engine of its own choice, and its client.
+// engine.io and its client.
 
 import http from 'node:http'
 import { listen, until } from '../helpers.js'

@@ -1,4 +1,4 @@
-// ethers: its WebSocketProvider, against a node of a blockchain that answers what is asked here.
+// The WebSocketProvider of ethers, against a mock of a blockchain node.
 
 import { once } from 'node:events'
 import { until } from '../helpers.js'

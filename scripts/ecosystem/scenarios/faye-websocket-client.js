@@ -13,7 +13,6 @@ export default {
     const { Client } = require('faye-websocket')
     const { WebSocketServer } = require('ws')
     const deflate = require('permessage-deflate')
-    // in an order of its own
     const server = http.createServer()
     const seen = []
     const sockets = new WebSocketServer({

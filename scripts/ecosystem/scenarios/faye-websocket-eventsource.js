@@ -1,4 +1,4 @@
-// The EventSource of faye-websocket, which takes the class of header fields by its path.
+// The EventSource of faye-websocket, which imports our Headers class by its path.
 
 import http from 'node:http'
 import { listen, until } from '../helpers.js'

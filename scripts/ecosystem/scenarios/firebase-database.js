@@ -23,7 +23,7 @@ export default {
       const send = message => socket.send(JSON.stringify(message))
       const data = { ts: 1, v: '5', h: `127.0.0.1:${port}`, s: 'session' }
       send({ t: 'c', d: { t: 'h', d: data } })
-      // long messages come in frames of their own, behind their number
+      // a long message arrives in parts, after the number of them
       let missing = 0
       let text = ''
       socket.on('message', raw => {

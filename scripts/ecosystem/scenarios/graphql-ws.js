@@ -1,4 +1,4 @@
-// graphql-ws: subscriptions, errors, and a subprotocol that must fit.
+// graphql-ws: subscriptions, errors, and a wrong subprotocol.
 
 import http from 'node:http'
 import { listen, until } from '../helpers.js'

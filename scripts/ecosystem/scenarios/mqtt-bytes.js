@@ -1,5 +1,5 @@
-// MQTT over plain bytes: websocket-stream on both sides, and in its place the bytes view of this library, by mqtt's `streamBuilder` and by
-// `aedes.handle`.
+// MQTT over plain bytes: through websocket-stream on both sides, or instead through `ws.bytes` of this library, passed to mqtt's client and
+// to `aedes.handle`.
 
 import http from 'node:http'
 import { listen, until } from '../helpers.js'

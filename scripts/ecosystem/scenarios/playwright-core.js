@@ -1,5 +1,5 @@
-// playwright-core carries a copy of ws inside its own files, which no override reaches. Its connection to Chromium goes through a server and a
-// client of ws here, as through a browser grid.
+// playwright-core contains a copy of ws, which overrides do not replace. Here its connection to Chromium passes through a server and a
+// client of ws, as through a browser grid.
 
 import { once } from 'node:events'
 import { startChromium } from '../chromium.js'

@@ -11,7 +11,7 @@ const STOPPED = 20
 const MESSAGES = 15
 const SIZE = 100_000
 
-/** What the other process runs: it says when it is ready, and when those that read have had all. */
+/** The program of the other process: reports when all clients are connected, and when all that read have received everything. */
 const PROGRAM = `
 const { io } = require('socket.io-client')
 const [url, clients, stopped, messages] = [process.argv[1], ...process.argv.slice(2).map(Number)]

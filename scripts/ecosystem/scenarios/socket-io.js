@@ -1,4 +1,4 @@
-// socket.io, its server and its client both on what is put in: transports, upgrade, compression, binary, acknowledgements, large messages.
+// socket.io, server and client: transports, upgrade, compression, binary, acknowledgements, large messages.
 
 import http from 'node:http'
 import { listen, until } from '../helpers.js'

@@ -1,4 +1,4 @@
-// The raw WebSocket that a server of sockjs has beside its own protocol, and a client of faye-websocket.
+// The raw WebSocket endpoint of a sockjs server, and a client of faye-websocket.
 
 import http from 'node:http'
 import { event, get, listen, until } from '../helpers.js'

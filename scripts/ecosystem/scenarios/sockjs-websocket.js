@@ -1,4 +1,4 @@
-// A server of sockjs, and sockjs-client, which uses faye-websocket too, over a WebSocket.
+// A sockjs server, and sockjs-client over a WebSocket, which uses faye-websocket too.
 
 import { talk } from '../sockjs.js'
 

@@ -1,4 +1,4 @@
-// vite carries a copy of ws inside its own files, which no override reaches: its server's side of HMR stays as it is. The page's side is ours here.
+// vite contains a copy of ws, which overrides do not replace: only the page's side of HMR uses our package here.
 
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'

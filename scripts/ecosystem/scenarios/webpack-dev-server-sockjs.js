@@ -1,4 +1,4 @@
-// webpack-dev-server with sockjs as its server of events, and sockjs-client as the page.
+// webpack-dev-server with sockjs as its transport, and sockjs-client as the page.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// webpack-dev-server with its transport of ws: what a page hears of when a file changes.
+// webpack-dev-server with ws as its transport: the messages to a page when a file changes.
 
 import { once } from 'node:events'
 import { mkdtempSync, writeFileSync } from 'node:fs'

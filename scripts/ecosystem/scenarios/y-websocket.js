@@ -1,4 +1,4 @@
-// y-websocket: two documents in step over a server, and again after the server has been away.
+// y-websocket: two documents kept equal over a server, also after the connections were lost.
 
 import http from 'node:http'
 import { listen, until } from '../helpers.js'

@@ -1,3 +1,3 @@
-// faye-websocket takes this class by its path.
+// faye-websocket imports this class by its path.
 
 module.exports = require('websocket-duplex/driver').Headers
