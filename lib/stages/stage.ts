@@ -1,4 +1,4 @@
-// The base class of the six stages: a Transform around one codec. `pipe` links two stages directly, so that batches are passed by a
+// The base class of the stages: a Transform around one codec. `pipe` links two stages directly, so that batches are passed by a
 // function call; to any other stream it works as usual.
 
 import type { DuplexOptions, TransformCallback } from 'node:stream'

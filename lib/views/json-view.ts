@@ -202,7 +202,7 @@ export class JsonView<In, Out> extends Duplex {
     this.waiting = callback
     this.isUnsent = true
     const { messages } = this
-    // neither: the end of the connection calls back
+    // otherwise messagesClosed() calls back
     if (messages.closed) this.messagesClosed()
     else if (messages.writable && this.pass(item)) this.proceed()
   }
