@@ -186,8 +186,8 @@ export abstract class MessagingStream extends WireStream {
   }
 
   /**
-   * Stops `message` events and the messages view until `resumeMessages()`. Messages wait; when `highWaterMark` bytes are waiting, the wire
-   * is paused. A Close that the peer sent after them waits too, for at most `closeTimeout`.
+   * Stops `message` events and the messages view until `resumeMessages()`. Messages wait, and backpressure stops the peer before
+   * `highWaterMark` bytes wait. A Close that the peer sent after them waits too, for at most `closeTimeout`.
    * @throws TypeError if the connection is read through `streams`, `frames` or `bytes`
    */
   pauseMessages(): void {

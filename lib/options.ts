@@ -114,8 +114,8 @@ export interface WebSocketOptions {
   keepalive?: Keepalive | false | undefined
   /**
    * Whether Pings are answered automatically; if false, a `ping` listener must answer with `pong`. With true the answer goes before
-   * messages that wait; with `'in order'` it follows the messages that were sent before, unless messages wait for the wire or the compressor.
-   * Default: true.
+   * messages that wait; with `'in order'` it follows the messages that were sent before, unless messages wait for the wire or the
+   * compressor. Default: true.
    */
   autoPong?: boolean | 'in order' | undefined
   /** Whether the Close frame for an error of the peer says what was wrong as its reason. Default: true. */

@@ -71,8 +71,8 @@ export function toBytes(data: unknown): Uint8Array {
 /** Up to this many characters, text may be encoded before its size is known: Buffer's pool has room for it. */
 const ENCODED_UP_TO = 1024
 /**
- * A guess for the next text from the last one. Process-wide, since this file keeps nothing for each connection. A wrong guess costs only time, so
- * it does not matter which connection sent the last text.
+ * A guess for the next text from the last one. Process-wide, since this file keeps nothing for each connection. A wrong guess costs
+ * only time, so it does not matter which connection sent the last text.
  */
 const guess = { isAscii: true }
 
