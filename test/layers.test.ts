@@ -26,7 +26,7 @@ const LAYERS: Record<string, Layer> = {
   },
   errors: { knows: ['runtime/node'] },
   checks: { knows: [] },
-  'abort-signals': { knows: ['runtime/node'] },
+  'abort-signals': { knows: ['surfacing'] },
   deferred: { knows: [] },
   'is-promise': { knows: [] },
   'http2-codes': { knows: [] },
