@@ -114,7 +114,7 @@ export class RefusalWatch {
 /** A response that refuses a client, ready to be sent. */
 export type ReadyRefusal = Pick<Refusal, 'status' | 'headers' | 'body'> & { send(): void }
 
-/** What the codecs of a server have in common. */
+/** The method that all codecs of a server share. */
 export interface ServerCodec {
   setHeader(name: string, value: string | readonly string[]): void
 }

@@ -6,7 +6,7 @@ import { isTraced, trace } from '../diagnostics.js'
 import type { WebSocketError } from '../errors.js'
 import { lazy, Transform } from '../streams.js'
 
-/** What a link carries: everything from one chunk, as an array of frames, messages or buffers. */
+/** The unit that a link carries: all frames, messages or buffers from one chunk. */
 export type Batch<T> = readonly T[]
 
 /** The downstream end of a link. */

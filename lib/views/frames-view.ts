@@ -55,11 +55,6 @@ export class FramesView extends View<any, Frame> {
     super(frames)
   }
 
-  /** Whether the last write ended in the middle of a frame: then nothing else can be sent. @internal */
-  get isMidFrame(): boolean {
-    return this.frame !== null
-  }
-
   /** Bytes of a frame that waits for its turn. @internal */
   get size(): number {
     return this.held?.frame.size ?? 0
@@ -70,7 +65,7 @@ export class FramesView extends View<any, Frame> {
   /** @internal */
   readonly isByHand = true
 
-  /** What was written has been passed on, since this is its turn. @internal */
+  /** In its turn a frame is passed on when it is written, so nothing waits here. @internal */
   whenTaken(callback: () => void): void {
     callback()
   }

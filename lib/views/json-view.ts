@@ -24,7 +24,7 @@ export interface JsonRules<In> {
   invalid(error: WebSocketError, message: Message): Verdict
 }
 
-/** What the Writable side gets in place of a value. */
+/** A value as it waits in the Writable side. */
 interface Item {
   readonly text: string
   /** Null once the messages view has it and calls it. */

@@ -1,4 +1,4 @@
-// What can wait in the SendQueue.
+// The items of the SendQueue.
 
 import type { OrderedControl, Outgoing } from '../protocol/message-splitter.js'
 

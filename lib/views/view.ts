@@ -25,7 +25,7 @@ export interface ViewOwner {
   sendItem(item: SendItem, written: Written | null): boolean
   /** Calls back when the wire has written everything sent before. @returns true */
   sendBarrier(written: Written): true
-  /** More is wanted. */
+  /** The view wants more. */
   wantMessages(): void
   /** The application will write no more. */
   endsSoon(): void
@@ -60,7 +60,7 @@ export abstract class View<In, Out> extends Duplex {
   private callbacks: WriteCallback[] | null = null
   // whether END is being written
   private hasBegunEnd = false
-  /** Whether what writes here notices the end itself: a pipe from the view into itself, or a JsonView. @internal */
+  /** Whether the writer notices the end itself: a pipe from the view into itself, or a JsonView. @internal */
   noticesEnd = false
   // number of items read
   private reads = 0
