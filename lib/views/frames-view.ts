@@ -55,6 +55,11 @@ export class FramesView extends View<any, Frame> {
     super(frames)
   }
 
+  /** Whether the last write ended in the middle of a frame: then nothing else can be sent. @internal */
+  get isMidFrame(): boolean {
+    return this.frame !== null
+  }
+
   /** Bytes of a frame that waits for its turn. @internal */
   get size(): number {
     return this.held?.frame.size ?? 0
