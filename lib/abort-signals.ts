@@ -1,7 +1,7 @@
 // AbortSignals shared by many connections: one listener for each signal, removed when the last connection no longer follows it. A listener
 // for each connection would leak on a long-lived signal, and Node would warn.
 
-import { nextTick } from './runtime/node.js'
+import { surfacing } from './surfacing.js'
 
 interface Follower {
   /** Called when the signal is aborted. */
@@ -32,21 +32,11 @@ export function unfollow(signal: AbortSignal, follower: Follower): void {
 function begin(signal: AbortSignal): Followed {
   const followers = new Set<Follower>()
   const listener = (): void => {
-    for (const follower of [...followers]) tell(follower)
+    // an exception of one connection must not keep the signal from the others
+    for (const follower of [...followers]) surfacing(() => follower.aborted())
   }
   const followed = { followers, listener }
   signals.set(signal, followed)
   signal.addEventListener('abort', listener)
   return followed
-}
-
-/** An exception surfaces like that of any listener of a signal; the other connections are still notified. */
-function tell(follower: Follower): void {
-  try {
-    follower.aborted()
-  } catch (error) {
-    nextTick(() => {
-      throw error
-    })
-  }
 }

@@ -1,4 +1,4 @@
-// What has happened of the end of a connection, and what follows from it: how the connection ended. Records only; acts on nothing.
+// The facts recorded while a connection closes, and the CloseInfo that follows from them. Acts on nothing.
 
 import { HandshakeError, type WebSocketError } from './errors.js'
 import { type CloseBody, CloseCode } from './protocol/close-code.js'
@@ -16,7 +16,7 @@ export interface CloseInfo {
   readonly initiator: 'local' | 'peer'
 }
 
-/** What has happened of the end of a connection. */
+/** What has happened so far while a connection closes. */
 export interface ClosingFacts {
   closeSent: boolean
   closeReceived: CloseBody | null

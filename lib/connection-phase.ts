@@ -41,7 +41,7 @@ const STEPS: Readonly<Record<Step, { readonly [Name in Phase['name']]?: Phase }>
   'close asked for': { open: PHASES.ending },
   'close sent': { open: PHASES.closeSent, ending: PHASES.closeSent, 'close received': PHASES.ended },
   'close received': { open: PHASES.closeReceived, ending: PHASES.closeReceived, 'close sent': PHASES.ended },
-  // the wire is gone, or this side has ended it
+  // the peer's Close can no longer be answered: the wire is gone, or this side has ended it
   'no answer': { 'close received': PHASES.ended },
   failed: Object.fromEntries(
     Object.values(PHASES)

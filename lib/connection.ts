@@ -52,7 +52,7 @@ export interface ConnectionOwner extends PingsOwner {
 export class Connection {
   /** Why the connection does not end cleanly; null while nothing is wrong. */
   failure: WebSocketError | null = null
-  /** Whether only `close` answers the peer's Close, because the application decides. */
+  /** Whether the peer's Close is answered only when the application calls `close`. */
   relaysClose = false
 
   private phase: Phase = PHASES.connecting
@@ -196,7 +196,7 @@ export class Connection {
 
   /** Acts on a control frame (RFC 6455 §5.5); false pauses the input until `resumeInput`. */
   control(opcode: Opcode, payload: Buffer): boolean {
-    // frames that arrived before the wire broke: their messages still count
+    // the wire broke: control frames are ignored, but messages that arrived after them are still delivered
     if (this.failure !== null) return true
     const isAnswered = this.settings.autoPong !== false && this.phase.isSending
     if (opcode === Opcode.Ping) return this.pings.receivePing(payload, isAnswered)
@@ -259,7 +259,7 @@ export class Connection {
 
   // The ends of the wire
 
-  /** Everything that arrived on the wire has been delivered. */
+  /** Everything that arrived on the wire has passed the stages; messages may still wait for the application. */
   inputDelivered(): void {
     if (this.phase === PHASES.closed) return
     if (!this.inputIsOver) this.lose(new WebSocketError('WS_ERR_CONNECTION_LOST'))

@@ -1,4 +1,4 @@
-// One endpoint of a connection, put together: the pipeline between the wire and the views, the Connection that acts on control frames, the
+// One endpoint of a connection: builds and connects the pipeline between wire and views, the Connection that acts on control frames, the
 // handshake, and the Lifecycle that emits the events in order.
 
 import { follow, unfollow } from './abort-signals.js'
@@ -43,7 +43,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
   readonly receiver = new MessageReceiver(this)
   /** Sends what the application sends. */
   readonly sender: MessageSender
-  // an idle connection needs none
+  // made when the connection closes
   private usedCloseSender: CloseSender | null = null
   /** Null once the connection is open. */
   handshake: HandshakePhase | null
@@ -176,7 +176,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     handshake.joined()
   }
 
-  /** Releases a wire whose handshake was redirected; `connect` attaches another one. */
+  /** Drops the wire of a handshake that was redirected; `connect` attaches another one. */
   releaseWire(): void {
     ;(this.pipeline.wire as AttachedWire).release()
   }
@@ -203,6 +203,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     const { driver } = this
     this.connection.inputEnded()
     this.pipeline.wire!.next!.finish()
+    // unless finish() has ended or restarted the handshake
     if (driver !== null && driver === this.driver) driver.peerLeft?.()
   }
 
@@ -245,7 +246,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     // these callbacks run before 'close', which is emitted last
     nextTick(() => pipeline.encoder.failWaiters(() => connection.notOpen()))
     const isSilent = connection.role === 'client' && handshake !== null && !this.hasReader
-    // connectionOver() runs the callbacks of messages and Blobs that could not be sent, before 'close'
+    // connectionOver() reads closeInfo, and runs the callbacks of messages and Blobs that could not be sent, before 'close'
     lifecycle.closeInfo = info
     this.sender.connectionOver()
     lifecycle.over(info, () => this.stats, isSilent ? () => lifecycle.warnOfFailure(handshake.driver.url) : null)

@@ -47,7 +47,7 @@ const ERRORS = {
   WS_ERR_DESTROYED: local(1006, 'the connection was destroyed'),
   WS_ERR_NOT_OPEN: local(1006, 'the connection no longer takes messages'), // §5.5.1
   WS_ERR_MEMORY_TRANSFERRED: local(1011, 'the application transferred memory that other messages lie in'),
-  WS_ERR_EXTENSION: local(1011, 'an extension failed'), // RFC 7692 §7, or whatever the extension says
+  WS_ERR_EXTENSION: local(1011, 'an extension failed'), // RFC 7692 §7, or the code that the extension gives
 
   // Handshake: RFC 6455 §4, RFC 9110, RFC 9112
   WS_ERR_MALFORMED_HEAD: peer(1006, 'malformed HTTP head'), // RFC 9112 §2.2
@@ -98,7 +98,7 @@ const NO_DETAILS: ErrorDetails = Object.freeze({})
 export interface WebSocketErrorOptions {
   /** More about this error, appended to the text of the table. */
   detail?: string
-  /** Replaces both, for example with the message of the operating system. */
+  /** Replaces the text and `detail`, for example with the message of the operating system. */
   message?: string
   /** The error that caused this one, if any. */
   cause?: unknown
@@ -123,7 +123,7 @@ export class WebSocketError extends Error {
   readonly closeCode: number
   /** Which side broke the rules: this side or the peer. */
   readonly fault: 'local' | 'peer'
-  /** The opcode, length, close code, header field or other value that broke the rule; empty if the code says it all. */
+  /** The opcode, length, close code, header field or other value that broke the rule; empty if the code implies it. */
   readonly details: ErrorDetails
 
   constructor(code: ErrorCode, options: WebSocketErrorOptions = {}) {

@@ -18,7 +18,7 @@ export interface WebSocketStreamEvents {
   open: [info: OpenInfo]
   /** A whole message: a string for text, a Buffer for binary. With `textAs: 'bytes'` text is a Buffer too, and `kind` is set. */
   message: [message: Message, kind?: 'text' | 'binary']
-  /** A Ping has arrived and was answered (RFC 6455 §5.5.2). */
+  /** A Ping has arrived; it was answered unless `autoPong` is false (RFC 6455 §5.5.2). */
   ping: [payload: Buffer]
   /** A Pong has arrived (RFC 6455 §5.5.3). */
   pong: [payload: Buffer]

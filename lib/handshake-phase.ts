@@ -25,7 +25,7 @@ export interface HandshakePhaseOwner {
   readonly highWaterMark: number
   /** Processes bytes as if they had arrived on the wire. */
   wireInput(chunk: Buffer): boolean
-  /** Releases the wire without closing it. */
+  /** Destroys the wire without reporting its end. */
   releaseWire(): void
   /** Ends the connection without a Close frame. */
   abandon(error: WebSocketError): void
@@ -42,8 +42,8 @@ export class HandshakePhase implements Http2DriverOwner {
   whenRefused: ((refusal: HandshakeError) => boolean) | null = null
   /** Whether 'request' was emitted for a valid request. */
   isOffered = false
-  // `early`: in the turn in which the application may still add listeners
-  private begun: 'early' | 'in time' | null = null
+  // `same turn`: in the turn of attach(), in which the application may still add listeners
+  private begun: 'same turn' | 'next turn' | null = null
 
   constructor(
     private readonly owner: HandshakePhaseOwner,
@@ -75,10 +75,10 @@ export class HandshakePhase implements Http2DriverOwner {
   /** The wire is attached. The application has the rest of this turn to set up its answer. */
   joined(): void {
     if (this.driver.isDecided) this.begin()
-    else nextTick(() => this.begin('in time'))
+    else nextTick(() => this.begin('next turn'))
   }
 
-  begin(when: 'early' | 'in time' = 'early'): void {
+  begin(when: 'same turn' | 'next turn' = 'same turn'): void {
     if (this.begun !== null || this.isOver) return
     this.begun = when
     const { driver, owner } = this
@@ -165,7 +165,7 @@ export class HandshakePhase implements Http2DriverOwner {
       else goOn()
     }
     // an application that accepts in the turn of attach() may add its listeners later in that turn
-    if (begun === 'early' && !lifecycle.hasOpenListeners) nextTick(emitOpen)
+    if (begun === 'same turn' && !lifecycle.hasOpenListeners) nextTick(emitOpen)
     else emitOpen()
   }
 

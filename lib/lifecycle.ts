@@ -152,7 +152,7 @@ export class Lifecycle {
 
   // The end
 
-  /** Records why the connection does not end cleanly; only the first error is emitted, later. */
+  /** Records why the connection does not end cleanly; `emitError` emits only the first error. */
   fail(error: Error): void {
     if (channels.error.hasSubscribers) channels.error.publish({ stream: this.emitter, error })
     this.rare ??= {}

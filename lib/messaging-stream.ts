@@ -150,7 +150,7 @@ export abstract class MessagingStream extends WireStream {
         }
       )
     })
-    // in its place among the callbacks of other messages
+    // in order with the callbacks of other messages
     if (sent !== null)
       this[kEndpoint].sender.whenWritten(error => surfacing(() => sent(failure ?? writer.errored ?? error)))
     return true
@@ -158,7 +158,7 @@ export abstract class MessagingStream extends WireStream {
 
   /**
    * Drops all messages that arrive from now on, for connections that only send. Messages are still checked, and control frames answered.
-   * @throws TypeError if the connection is read through `streams` or `frames`
+   * @throws TypeError if the connection is read through `streams`, `frames` or `bytes`
    */
   discardMessages(): void {
     this[kEndpoint].receiver.ignore()
@@ -186,9 +186,9 @@ export abstract class MessagingStream extends WireStream {
   }
 
   /**
-   * Stops `message` events and the messages view until `resumeMessages()`. Messages wait; when `highWaterMark` bytes are waiting, the wire
-   * is paused. A Close that the peer sent after them waits too, for at most `closeTimeout`.
-   * @throws TypeError if the connection is read through `streams` or `frames`
+   * Stops `message` events and the messages view until `resumeMessages()`. Messages wait, and backpressure stops the peer before
+   * `highWaterMark` bytes wait. A Close that the peer sent after them waits too, for at most `closeTimeout`.
+   * @throws TypeError if the connection is read through `streams`, `frames` or `bytes`
    */
   pauseMessages(): void {
     this[kEndpoint].receiver.pause()

@@ -72,8 +72,8 @@ export interface WebSocketOptions {
   /** Client: the `Origin` field (`Sec-WebSocket-Origin` in versions 7 and 8). */
   origin?: string | undefined
   /**
-   * Server: the origins that may connect, each `scheme://host[:port]` in lower case as browsers send it, or `'null'`, compared exactly; or a
-   * function. Other origins get 403, and so do requests without an `Origin`, which programs other than browsers send: for those, give a
+   * Server: the origins that may connect, each `scheme://host[:port]` in lower case as browsers send it, or `'null'`, compared exactly; or
+   * a function. Other origins get 403, and so do requests without an `Origin`, which programs other than browsers send: for those, give a
    * function that accepts `undefined`. Default: no check.
    */
   origins?: string | readonly string[] | OriginCheck | undefined
@@ -113,9 +113,9 @@ export interface WebSocketOptions {
   /** Sends Pings to a silent peer, and ends the connection if nothing arrives. Default: off. */
   keepalive?: Keepalive | false | undefined
   /**
-   * Whether Pings are answered automatically; if false, a `ping` listener must answer with `pong`. With true the answer goes before messages
-   * that wait; with `'in order'` it follows the messages that were sent before, unless messages wait for the wire or the compressor.
-   * Default: true.
+   * Whether Pings are answered automatically; if false, a `ping` listener must answer with `pong`. With true the answer goes before
+   * messages that wait; with `'in order'` it follows the messages that were sent before, unless messages wait for the wire or the
+   * compressor. Default: true.
    */
   autoPong?: boolean | 'in order' | undefined
   /** Whether the Close frame for an error of the peer says what was wrong as its reason. Default: true. */
@@ -229,9 +229,9 @@ const shared = new WeakMap<WebSocketOptions, Settings>()
  * wherever options are read.
  */
 export function shareOptions(options: WebSocketOptions): WebSocketOptions {
-  const stand = Object.freeze({ ...options })
-  shared.set(stand, readOptions(options))
-  return stand
+  const copy = Object.freeze({ ...options })
+  shared.set(copy, readOptions(options))
+  return copy
 }
 
 /** Checks options and fills in the defaults. They are read again for each connection, since their content may have changed. */

@@ -1,4 +1,4 @@
-// A timer for timeouts of a peer that does not count time in which this process could not read.
+// A timer for timeouts of a peer. Time in which this process could not read does not count.
 
 import { setImmediate } from './runtime/node.js'
 
@@ -10,7 +10,7 @@ export class PatientTimer {
 
   /**
    * Restarts the timer. `run` is called at least one poll phase of the event loop after `delay` ms, so that what has arrived is read first.
-   * If the loop was blocked at that time, the peer gets the lost time once.
+   * If the loop was blocked at that time, the timer waits once more, for the time lost.
    * @param delay - in ms; Infinity never fires
    * @param keepsAlive - whether the timer keeps the process alive
    */

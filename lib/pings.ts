@@ -43,7 +43,8 @@ export class Pings implements KeepaliveOwner {
   private early: { opcode: Opcode; payload: Buffer }[] | null = null
   // runs while input waits for the wire to take a Pong
   private patience: NodeJS.Timeout | null = null
-  private left = 0
+  // Pings to read before input waits for the wire again
+  private pingsLeft = 0
 
   constructor(
     private readonly owner: PingsOwner,
@@ -87,7 +88,7 @@ export class Pings implements KeepaliveOwner {
   /** A Ping has arrived; false pauses the input until `resumeInput`. */
   receivePing(payload: Buffer, isAnswered: boolean): boolean {
     const isSent = !isAnswered || this.areRelayed || this.owner.sendControl(Opcode.Pong, payload, true)
-    const more = isSent || this.left-- > 0
+    const more = isSent || this.pingsLeft-- > 0
     // a peer that pings without reading is read only slowly
     if (!more) this.patience ??= setTimeout(() => this.readOn(), PONG_PATIENCE)
     this.owner.notify('ping', payload)
@@ -95,7 +96,7 @@ export class Pings implements KeepaliveOwner {
   }
 
   private readOn(): void {
-    this.left = PINGS_AT_ONCE
+    this.pingsLeft = PINGS_AT_ONCE
     this.resumeInput()
   }
 
@@ -119,7 +120,7 @@ export class Pings implements KeepaliveOwner {
 
   /** The wire takes bytes again. */
   drained(): void {
-    if (this.left !== 0) this.left = 0
+    if (this.pingsLeft !== 0) this.pingsLeft = 0
     this.resumeInput()
   }
 
@@ -138,7 +139,7 @@ export class Pings implements KeepaliveOwner {
   // Keepalive
 
   sendPing(): void {
-    // behind data that the wire has not taken, another Ping would tell no more
+    // a Ping behind data that the wire has not taken would detect nothing more
     if (!this.owner.isBlocked) this.owner.sendControl(Opcode.Ping, EMPTY)
   }
 

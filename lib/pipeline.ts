@@ -87,7 +87,7 @@ export class Pipeline {
   /**
    * Inserts an ExtensionTransform into each chain.
    * @param listener - notified if the peer's data cannot be decoded
-   * @param takesInbound - whether the application already reads; otherwise `deliverFrames` links the inbound one later
+   * @param takesInbound - whether the application already reads; otherwise `deliverFrames` links the inbound stage later
    */
   extend({ rsv, incoming, outgoing }: Negotiated, listener: ErrorListener, takesInbound: boolean): void {
     const inbound = new ExtensionTransform({ rsv, codec: incoming })
@@ -171,7 +171,7 @@ export class Pipeline {
     this.behindMessages(() => this.encoder.whenWritten(written))
   }
 
-  /** Calls `run` when the data being inflated has been passed on, or waits for a reader; returns false if there is none. */
+  /** Calls `run` when the data being inflated has been passed on, or waits for a reader; returns false if no data is being inflated. */
   whenInflated(run: () => void): boolean {
     const inbound = this.extensions?.inbound
     if (!inbound?.isWorking) return false

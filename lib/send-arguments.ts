@@ -51,7 +51,7 @@ export function bytesOf(numbers: readonly number[]): Uint8Array {
   return Uint8Array.from(numbers)
 }
 
-/** Counts Pings, to tell apart those that wait for a Pong. Process-wide: a connection needs other numbers only than its own earlier ones. */
+/** Counts Pings, to tell apart those that wait for a Pong. Process-wide: numbers must differ only within one connection. */
 const pings = { next: 0 }
 
 /** The payload of a Ping for which the application gave none. */

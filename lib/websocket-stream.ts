@@ -260,7 +260,7 @@ export class WebSocketStream extends MessagingStream {
    * Server: accepts the request, now or when it arrives. If the request has arrived and the wire is attached, the response is sent before
    * this method returns, and `open` is emitted if it has a listener by then. A request that is not a valid WebSocket handshake is refused,
    * as it is without a listener.
-   * @returns whether the connection opens, as far as the request is known; false if the request has been answered
+   * @returns true if the connection opens, or will when a valid request arrives; false if the request is invalid or has been answered
    * @throws TypeError if the client did not offer the subprotocol, or a header field cannot be sent
    */
   accept(options?: AcceptOptions): boolean {

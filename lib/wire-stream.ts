@@ -1,5 +1,5 @@
-// The byte side of a WebSocketStream: a Duplex of wire bytes that a socket is piped through. It moves bytes; the Endpoint gives them their
-// meaning.
+// The byte side of a WebSocketStream: a Duplex of wire bytes that a socket is piped through. It moves bytes; the Endpoint interprets
+// them.
 
 import type { DuplexOptions } from 'node:stream'
 import { type Endpoint, kEndpoint, kOver } from './endpoint.js'
@@ -47,8 +47,8 @@ export abstract class WireStream extends LazyDuplex {
   // Overridden methods of Readable and Writable
 
   override on<E extends keyof AllEvents>(event: E, listener: Listener<E>): this {
-    // Other events skip Readable.on(), which would build the stream state. pipe() first listens for 'unpipe', and the state must exist when
-    // it then emits 'pipe'.
+    // Other events skip Readable.on(), which would build the stream state. pipe() listens for 'unpipe' before it emits 'pipe', which needs
+    // that state.
     if (event === 'data' || event === 'readable') {
       this[kEndpoint].pipes?.pipeOrdinarily()
       this.warnIfAttached()
@@ -128,7 +128,7 @@ export abstract class WireStream extends LazyDuplex {
     EventEmitter.prototype.on.call(this, 'error', ignore)
   }
 
-  /** The wire if it is piped; undefined if a stream is attached, or will be by `connect`. @internal */
+  /** The piped wire, made by the first call; undefined if a stream is attached, or will be by `connect`. @internal */
   pipes(): PipedWire | undefined {
     const endpoint = this[kEndpoint]
     if (!endpoint.isJoined && !endpoint.isDialled) {

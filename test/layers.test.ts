@@ -26,11 +26,11 @@ const LAYERS: Record<string, Layer> = {
   },
   errors: { knows: ['runtime/node'] },
   checks: { knows: [] },
-  'abort-signals': { knows: ['runtime/node'] },
   deferred: { knows: [] },
   'is-promise': { knows: [] },
   'http2-codes': { knows: [] },
   surfacing: { knows: ['runtime/node'] },
+  'abort-signals': { knows: ['surfacing'] },
   streams: { knows: ['surfacing'], uses: ['readable-stream', 'node:events'] },
   protocol: { knows: ['runtime/node', 'errors'] },
   options: {

@@ -1,5 +1,5 @@
-// The course of the opening handshake: who sends first, who decides, what the response is. This file has what HTTP/1.1 and HTTP/2 share; the
-// codecs in handshake/ read and write the bytes and header fields.
+// The course of the opening handshake: its order, its decisions, its response. This file has what HTTP/1.1 and HTTP/2 share; the codecs in
+// handshake/ read and write the bytes and header fields.
 
 import { HandshakeError } from '../errors.js'
 import { checkServer } from '../extensions/agreement.js'
@@ -71,7 +71,7 @@ export interface HandshakeDriver {
   fail(error: HandshakeError): void
   /** `handshakeTimeout` has passed. */
   late(): void
-  /** Server only: the client has ended its side of the wire, after all its data. A server that does so has failed already, in `reader.end`. */
+  /** Server only: the client has ended its side of the wire, after all its data. For a client `reader.end` has already thrown. */
   peerLeft?(): void
   /** The connection was ended by this side: nothing more is sent, and the application is not asked. */
   abort(): void
@@ -114,7 +114,7 @@ export class RefusalWatch {
 /** A response that refuses a client, ready to be sent. */
 export type ReadyRefusal = Pick<Refusal, 'status' | 'headers' | 'body'> & { send(): void }
 
-/** What the codecs of a server have in common. */
+/** The method that all codecs of a server share. */
 export interface ServerCodec {
   setHeader(name: string, value: string | readonly string[]): void
 }

@@ -122,7 +122,7 @@ export class Http2ClientDriver implements HandshakeDriver, HandshakeReader {
   readonly request = null
   private readonly handshake: Http2ClientHandshake
   private readonly refusal: RefusalWatch
-  private over: 'http1' | 'http2' = 'http1'
+  private transport: 'http1' | 'http2' = 'http1'
   private offer: Offer | null = null
   private early: Buffer[] | null = []
   private head: Http2Headers | null = null
@@ -170,7 +170,7 @@ export class Http2ClientDriver implements HandshakeDriver, HandshakeReader {
   requestOn<S extends ClientStream>(session: ClientSession<S>): S {
     this.offer = new Offer(this.settings)
     const stream = session.request(this.handshake.request(this.offer.text), { endStream: false })
-    this.over = 'http2'
+    this.transport = 'http2'
     stream.once('response', head => {
       this.head = head
       if (this.hasBegun) this.takeResponse(head)
@@ -180,19 +180,19 @@ export class Http2ClientDriver implements HandshakeDriver, HandshakeReader {
 
   /** The server does not offer HTTP/2. */
   useHttp1(): void {
-    this.over = 'http1'
+    this.transport = 'http1'
   }
 
   /** The stream is the wire: its response, which may have arrived before, takes effect from now on. */
   begin(): void {
     this.hasBegun = true
-    if (this.over === 'http1') this.http1.begin()
+    if (this.transport === 'http1') this.http1.begin()
     else if (this.head !== null) this.takeResponse(this.head)
   }
 
   /** In HTTP/2 the bytes after a response may be seen before it; if it refuses, they are its body. */
   receive(chunk: Buffer): Buffer | null {
-    if (this.over === 'http1') return this.http1.receive(chunk)
+    if (this.transport === 'http1') return this.http1.receive(chunk)
     if (this.early === null) this.handshake.takeBody(chunk)
     else this.early.push(chunk)
     return null
@@ -203,7 +203,7 @@ export class Http2ClientDriver implements HandshakeDriver, HandshakeReader {
   }
 
   end(): void {
-    if (this.over === 'http1') this.http1.end()
+    if (this.transport === 'http1') this.http1.end()
     else this.handshake.end()
   }
 
@@ -222,7 +222,7 @@ export class Http2ClientDriver implements HandshakeDriver, HandshakeReader {
   }
 
   fail(error: HandshakeError): void {
-    if (this.over === 'http1') {
+    if (this.transport === 'http1') {
       this.http1.fail(error)
     } else if (!this.done) {
       this.done = true
@@ -232,7 +232,7 @@ export class Http2ClientDriver implements HandshakeDriver, HandshakeReader {
   }
 
   late(): void {
-    if (this.over === 'http1') this.http1.late()
+    if (this.transport === 'http1') this.http1.late()
     else this.fail(new HandshakeError('WS_ERR_HANDSHAKE_TIMEOUT'))
   }
 

@@ -23,7 +23,7 @@ export interface MessageListeners<T> {
 
 /** Is notified of the end. */
 export interface DeliveryOwner {
-  /** All input has been delivered. */
+  /** All input has passed the stages; it may still wait for the application. */
   inputDelivered(): void
 }
 

@@ -109,7 +109,7 @@ export class MessageReceiver implements Receiver<Frame> {
     if (this.messages!.isBlocked) nextTick(() => this.messages!.proceed())
   }
 
-  /** Stops delivery to listeners and the view until `resume`. @throws TypeError if streams or frames are read */
+  /** Stops delivery to listeners and the view until `resume`. @throws TypeError if the connection is read through another view */
   pause(): void {
     this.listen()
     this.messages!.paused = true
@@ -134,7 +134,7 @@ export class MessageReceiver implements Receiver<Frame> {
 
   /** Keeps the messages that wait readable and drops new ones, to reach the Close after them. */
   dropNew(): void {
-    // if there is no sink, `close` has already discarded everything
+    // called only if the application reads, so there is a sink
     this.sink!.dropNew()
   }
 

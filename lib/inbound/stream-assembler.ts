@@ -18,7 +18,7 @@ export interface StreamConsumer {
 }
 
 export interface StreamAssemblerOwner extends ErrorListener {
-  /** All input has been delivered. */
+  /** All input has passed the stages; it may still wait for the application. */
   inputDelivered(): void
 }
 

@@ -1,4 +1,4 @@
-// What becomes of the connection when the application destroys its view.
+// Closes the connection when the application destroys its view.
 
 import type { Connection } from '../connection.js'
 import { WebSocketError } from '../errors.js'

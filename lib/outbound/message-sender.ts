@@ -30,7 +30,7 @@ interface PendingWork {
   closeSent?: (error?: Error) => void
   /** Callbacks waiting until the wire takes bytes again. */
   drained?: (() => void)[]
-  /** Replaces the writer's view if `write` returned false before there was a view. */
+  /** Stands in for the view if messages filled the wire before there was a view. */
   writer?: { proceed(): void }
   /** A message was refused because the connection takes no more. */
   hasRefused?: true
@@ -72,7 +72,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return isTaken
   }
 
-  /** The message cannot be sent: its callback gets an error. If the connection takes no more at all, so does `drained()` from now on. */
+  /** The message cannot be sent: its callback gets an error. If the connection takes no more messages, `drained()` rejects from now on. */
   refuse(written: Written | null): void {
     if (!this.canSend) {
       this.pending ??= {}
@@ -134,7 +134,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   /** The application has opened its view, which is notified when the wire takes more. */
   viewOpened(): void {
     const view = this.receiver.view!
-    // messages still to be written leave before the answer to the peer's Close
+    // the application may still write before it answers the peer's Close
     if (this.receiver.kind === 'bytes') this.connection.relaysClose = true
     this.setSender(view)
     if (this.pending?.writer !== undefined) view.startBlocked()
@@ -145,7 +145,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     else this.pipeline.fragmenter.prev = sender as unknown as Sender<Outgoing>
   }
 
-  /** An application that must wait may still open a view and listen for its 'drain'. */
+  /** A view that is opened later emits 'drain' for messages sent before. */
   private rememberWriter(): void {
     this.pending ??= {}
     const { pending } = this
@@ -295,7 +295,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     const isWritten = view === null || view.writableLength === 0 || (queue?.isOpen ?? false)
     if (isSettled && isWritten) {
       this.connection.close(body)
-      // a source is told by an error when the connection has ended
+      // a stream piped into the view gets an error when the connection has ended
       if (view !== null && !view.hasSource) view.end()
       return
     }
@@ -351,7 +351,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** The connection has ended. */
   connectionOver(): void {
-    // without a clean end, what the application ended its view with may be lost
+    // without a clean end, the last messages of an ended view may be lost
     this.drained(!this.lifecycle.closeInfo!.wasClean)
     this.receiver.view?.connectionOver()
     this.queue?.connectionOver()
@@ -370,7 +370,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   /** Sends a Ping or a Pong; false if it replaced an answer that was still waiting. */
   sendControl(opcode: Opcode, payload: Buffer, isAnswer = false): boolean {
     const { encoder, isCompressing } = this.pipeline
-    // where messages wait, for long perhaps, one answer waits at most, and so keeps no place
+    // while messages wait, at most one answer waits, ahead of them
     const waits = encoder.isBlocked || isCompressing || (this.queue !== null && !this.queue.isEmpty)
     if (!isAnswer || this.settings.autoPong !== 'in order' || waits) return encoder.control(opcode, payload, isAnswer)
     this.sendInOrder(opcode, payload)

@@ -91,7 +91,7 @@ export class SendQueue implements Sender<Message> {
     else if (this.run()) this.sender?.proceed()
   }
 
-  /** A message in pieces is still to be added, after what waits elsewhere; its bytes count already. */
+  /** Counts the bytes of a message in pieces that still waits in the view. */
   expect(message: PiecewiseMessage): void {
     this.piecewise.add(message)
   }

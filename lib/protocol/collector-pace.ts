@@ -15,9 +15,9 @@ const BETWEEN_COLLECTIONS = 20 * 2 ** 20
 const LEAST_SHARE = 0.25
 /** Bytes that are allocated before the size of the young generation is looked up again. */
 const LOOK_EVERY = 2 ** 22
-/** Larger ones are treated like this size: V8 has started a collection by then anyway. */
+/** Larger allocations count as this size: V8 has started a collection by then anyway. */
 const PACED_UP_TO = 2 ** 23
-/** Smaller chunks and messages consist mostly of objects anyway. */
+/** Smaller chunks and messages make enough garbage themselves. */
 export const PACED_FROM = 4096
 const WORD = 8
 /** V8 allocates larger arrays outside the young generation. */
@@ -46,7 +46,7 @@ export function paceCollector(bytes: number): void {
   }
 }
 
-/** Must be called when memory was freed without the collector; as many bytes can then be allocated without garbage, in place of it. */
+/** Must be called when memory was freed without the collector; as many bytes can then be allocated without garbage. */
 export function bytesFreed(bytes: number): void {
   // bounded, since for some of this memory `paceCollector` was not called
   heap.freed = Math.min(heap.freed + bytes, BETWEEN_COLLECTIONS)

@@ -128,7 +128,7 @@ export class DraftParser {
     return new Frame(Opcode.Text, chunk).within(position, size, 0, this.owner).asPart(offset, length)
   }
 
-  // A01: the limit is checked at each digit
+  // the limit is checked at each digit
   private readDigit(byte: number): Frame | null {
     this.length = this.length * 128 + (byte & 0x7f)
     if (this.length > Math.min(this.maxFrameSize, Number.MAX_SAFE_INTEGER)) throw tooLarge(String(this.length))

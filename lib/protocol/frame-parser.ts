@@ -166,7 +166,7 @@ export class FrameParser {
     return frame
   }
 
-  // by payload and not by chunk, since small messages are objects enough (benchmarks/questions/decode.js, 125 B by attach)
+  // by payload and not by chunk: small messages make enough garbage themselves (benchmarks/questions/decode.js, 125 B by attach)
   private pace(size: number): void {
     paceCollector(this.isCopied ? 2 * size : size)
   }

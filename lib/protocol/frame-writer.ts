@@ -143,7 +143,7 @@ export class FrameWriter {
         .asPart(offset + from, length)
       // after an empty part, the first bytes are not the first part
       piece.first = first && from === 0
-      // copied because these frames may be taken back and go through an extension
+      // `takeFrames` may pass these frames to an extension
       if (!compress) piece.compress = false
       this.insert(this.frames.length, piece)
     }

@@ -13,7 +13,7 @@ export interface PreparedFrame {
   readonly wire: Buffer
 }
 
-/** Who owns the memory of a payload. `'wire'`: memory of the wire, which others may also use; `'us'`: ours alone. */
+/** The owner of a payload's memory. `'wire'`: memory of the wire, which others may also use; `'us'`: ours alone. */
 export type MemoryOwner = 'application' | 'wire' | 'us'
 
 /**
@@ -41,7 +41,7 @@ export class Frame {
   start: number
   /** @internal the mask for the first byte of this part; 0 if nothing is masked */
   mask: number
-  /** @internal who owns the memory of `data`; only our own memory may be changed */
+  /** @internal the owner of the memory of `data`; only our own memory may be changed */
   owner: MemoryOwner
   /** Whether an extension may compress it when it is sent. */
   compress: boolean

@@ -92,8 +92,8 @@ function maskWords(bytes: Uint8Array, start: number, end: number, mask: number):
 const KEPT_UP_TO = 2 ** 17
 
 /**
- * The last view, which the payloads of one chunk share. Process-wide, since chunks are unmasked one at a time. It is found by the identity
- * of the bytes and has no other state, so whatever ran since it was made, it is right or is replaced.
+ * The last view, which the payloads of one chunk share. Process-wide, since chunks are unmasked one at a time. It is looked up by the
+ * identity of the bytes, so another connection that runs in between replaces it, but cannot make it wrong.
  */
 const last: { bytes: Uint8Array | null; words: Int32Array } = { bytes: null, words: new Int32Array(0) }
 

@@ -25,7 +25,7 @@ const ROOM_AHEAD = 32
 
 const EMPTY = Buffer.alloc(0)
 
-/** The maximum sizes of a Buffer and a string, whatever the options say. */
+/** The maximum sizes of a Buffer and a string, which no option can raise. */
 const CAPACITY: Capacity = { bytes: MAX_LENGTH, characters: MAX_STRING_LENGTH }
 /** Maximum bytes of UTF-8 for one UTF-16 code unit of a string. */
 const BYTES_PER_UNIT = 3
@@ -113,7 +113,7 @@ class GatheredMessage {
     return text
   }
 
-  // copy the bytes if the buffer is half empty or from a pool, so that the application does not keep too much memory alive
+  // copied if a quarter of the buffer is empty, which the application would keep alive
   private takeBytes(): Buffer {
     const { bytes, used } = this
     if (used > bytes.length * 0.75) return bytes.subarray(0, used)

@@ -25,7 +25,7 @@ export class Uncompressed {
 /** A Ping or Pong that keeps its place in the order of messages. */
 export class OrderedControl {
   constructor(
-    /** Which of the two it is. */
+    /** Ping or Pong. */
     readonly opcode: Opcode,
     /** At most 125 bytes. */
     readonly payload: Buffer
@@ -40,7 +40,7 @@ export class OrderedControl {
 /** An outgoing message in any form. */
 export type Outgoing = Sendable | TextBytes | PreparedMessage | Uncompressed
 
-/** Bytes of a written item, if its size can be told. */
+/** Bytes of a written item; 0 if its size is not known. */
 export function writtenSize(item: unknown): number {
   if (typeof item === 'string') return Buffer.byteLength(item)
   const { byteLength, size } = item as { byteLength?: number; size?: number }
@@ -68,11 +68,11 @@ export function toBytes(data: unknown): Uint8Array {
   throw new TypeError(`a message must be a string, a Buffer, another ArrayBufferView, an ArrayBuffer or a Blob${hint}`)
 }
 
-/** Up to this many characters, text may be encoded before its size is known, in memory that exists anyway. */
+/** Up to this many characters, text may be encoded before its size is known: Buffer's pool has room for it. */
 const ENCODED_UP_TO = 1024
 /**
- * A guess for the next text from the last one. Process-wide, since this file keeps nothing for each connection. A wrong guess costs time and
- * changes nothing else, so it does not matter which connection sent the last text.
+ * A guess for the next text from the last one. Process-wide, since this file keeps nothing for each connection. A wrong guess costs
+ * only time, so it does not matter which connection sent the last text.
  */
 const guess = { isAscii: true }
 

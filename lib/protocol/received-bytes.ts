@@ -50,7 +50,7 @@ export function readBinary(frame: Frame): Buffer {
   return data.subarray(start, start + size)
 }
 
-/** Whether the chunk contains nothing but this payload and its header, or what has been read before this payload is. */
+/** Whether the chunk contains only this payload, after no more bytes than a header, which have been read. */
 function isAlone({ size, start, data }: Frame): boolean {
   const chunk = data as Buffer
   return start <= HEADER_UP_TO && start + size === chunk.length && chunk.length === memorySize(chunk)

@@ -124,7 +124,7 @@ export function decodeByEngine(bytes: Uint8Array, start: number, size: number): 
   if (end > bytes.length) throw new WebSocketError('WS_ERR_MEMORY_TRANSFERRED')
   // frames made by an application may have a plain Uint8Array
   const text = utf8Slice.call(bytes as Buffer, start, end)
-  // in place of invalid bytes comes U+FFFD, which valid text may contain too
+  // utf8Slice replaces invalid bytes with U+FFFD, which valid text may contain too
   return text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end)) ? null : text
 }
 
@@ -189,7 +189,7 @@ function take(data: Uint8Array): boolean {
 }
 
 /**
- * The same by RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. Faster than a call for short text
+ * Does what `decodeByEngine` does, by RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. Faster than a call for short text
  * (benchmarks/questions/decode.js, mixed). Overwrites three bytes after the text: NUL sentinels replace bounds checks.
  */
 function decodeByLoop(bytes: Buffer, size: number): string | null {

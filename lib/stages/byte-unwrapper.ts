@@ -9,7 +9,7 @@ import { readBinary } from '../protocol/received-bytes.js'
 import type { Buffer } from '../runtime/node.js'
 import { type Batch, type ErrorListener, Stage } from './stage.js'
 
-/** Extracts the bytes of binary messages (RFC 6455 §5.6). Used on its own, it is destroyed if the peer breaks a rule. */
+/** Extracts the bytes of binary messages (RFC 6455 §5.6). Only for a pipeline: it needs `listener`, and takes no control frames. */
 export class ByteUnwrapper extends Stage<Frame, Buffer> {
   listener: ErrorListener | null = null
 

@@ -128,7 +128,7 @@ class Processing implements PacedCodec<Frame> {
   taken = 0
   made = 0
   private readonly cutter: FrameCutter
-  // bytes of the frame that the codec is working on, less those that it has made of them
+  // bytes of the frame that the codec is working on, less those of the frames it has made from it
   private inCodec = 0
   // a frame that bypasses the codec
   private passing: Frame | null = null

@@ -1,5 +1,5 @@
-// Takes buffers and passes on batches of frames. Control frames go to the listener at once; so does an error, after all frames decoded
-// before it. Stops in the middle of a chunk if downstream is full.
+// Takes buffers and passes on batches of frames. Control frames and errors go to the listener, after the frames before them. Stops in the
+// middle of a chunk if downstream is full.
 
 import type { DuplexOptions } from 'node:stream'
 import { checkNumber, checkRole } from '../checks.js'
@@ -164,7 +164,7 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
     else this.askForMore()
   }
 
-  // if the end of the wire stands for a Close, the listener ends the input
+  // hixie-75: the end of the wire counts as a Close, and the listener then ends the input
   private endInput(): void {
     const close = this.parser instanceof DraftParser && this.state !== 'stopped' ? this.parser.end() : null
     if (close === null) this.finishNext()

@@ -139,8 +139,8 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     if (waiters === null && outstanding === null) return
     this.waiters = this.outstanding = null
     const error = makeError()
-    // a failed handshake drops the frames it held
     if (outstanding !== null) callEach(outstanding, error)
+    // their frames were dropped, for example by a failed handshake
     if (waiters !== null) callEach(waiters, error)
   }
 

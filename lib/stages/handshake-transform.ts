@@ -33,7 +33,9 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
   private readonly limit: number
   private held: Buffer[] = []
   private heldSize = 0
-  private asked = false
+  // whether upstream waits for `proceed`
+  private pausesInput = false
+  // whether downstream wanted more after the buffered bytes
   private more = true
   private ended = false
 
@@ -60,7 +62,7 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     return this.state === 'shut' && this.isFull
   }
 
-  // a call may have changed the state
+  // a call in between may have changed the state, which TypeScript does not expect
   private is(state: HandshakeTransform['state']): boolean {
     return this.state === state
   }
@@ -77,7 +79,7 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     else this.readHead(this.reader, bytes)
     if (this.is('open')) return this.more
     if (this.is('dropped') || !this.isFull) return true
-    this.asked = true
+    this.pausesInput = true
     return false
   }
 
@@ -114,8 +116,8 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
 
   /** Asks for more input if there is room again. */
   resumeInput(): void {
-    if (!this.asked || this.isFull) return
-    this.asked = false
+    if (!this.pausesInput || this.isFull) return
+    this.pausesInput = false
     this.askForMore()
   }
 
@@ -156,7 +158,8 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
       else this.finishNext()
     } else if (this.more) {
       if (prev === null) this.askForMore()
-      else if (this.asked || held.length === 0) prev.proceed()
+      // outbound nothing is buffered: the encoder waits for the handshake
+      else if (this.pausesInput || held.length === 0) prev.proceed()
     }
   }
 
@@ -165,8 +168,8 @@ export class HandshakeTransform extends Stage<Buffer, Buffer> {
     this.state = 'dropped'
     this.reader = null
     this.takeHeld()
-    if (!this.asked) return
-    this.asked = false
+    if (!this.pausesInput) return
+    this.pausesInput = false
     this.askForMore()
   }
 

@@ -1,4 +1,4 @@
-// The base class of the six stages: a Transform around one codec. `pipe` links two stages directly, so that batches are passed by a
+// The base class of the stages: a Transform around one codec. `pipe` links two stages directly, so that batches are passed by a
 // function call; to any other stream it works as usual.
 
 import type { DuplexOptions, TransformCallback } from 'node:stream'
@@ -6,7 +6,7 @@ import { isTraced, trace } from '../diagnostics.js'
 import type { WebSocketError } from '../errors.js'
 import { lazy, Transform } from '../streams.js'
 
-/** What a link carries: everything from one chunk, as an array of frames, messages or buffers. */
+/** The unit that a link carries: all frames, messages or buffers from one chunk. */
 export type Batch<T> = readonly T[]
 
 /** The downstream end of a link. */

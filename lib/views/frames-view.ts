@@ -70,7 +70,7 @@ export class FramesView extends View<any, Frame> {
   /** @internal */
   readonly isByHand = true
 
-  /** What was written has been passed on, since this is its turn. @internal */
+  /** In its turn a frame is passed on when it is written, so nothing waits here. @internal */
   whenTaken(callback: () => void): void {
     callback()
   }

@@ -24,7 +24,7 @@ export interface JsonRules<In> {
   invalid(error: WebSocketError, message: Message): Verdict
 }
 
-/** What the Writable side gets in place of a value. */
+/** A value as it waits in the Writable side. */
 interface Item {
   readonly text: string
   /** Null once the messages view has it and calls it. */
@@ -202,7 +202,7 @@ export class JsonView<In, Out> extends Duplex {
     this.waiting = callback
     this.isUnsent = true
     const { messages } = this
-    // neither: the end of the connection calls back
+    // otherwise messagesClosed() calls back
     if (messages.closed) this.messagesClosed()
     else if (messages.writable && this.pass(item)) this.proceed()
   }

@@ -69,7 +69,6 @@ export class MessageStream extends Readable {
 
   /** Whether the application reads it, or paused it to read it later. @internal */
   get isWanted(): boolean {
-    // a paused stream is kept for later
     return this.destroyed || this.readableFlowing !== null || this.readableDidRead || this.listenerCount('readable') > 0
   }
 

@@ -47,12 +47,12 @@ export class MessageWriter extends Writable {
   // a write or end that waits for this message's turn, and its callback
   private held: (() => void) | null = null
   private callback: Callback | null = null
-  // whether `give` has announced its content, and the bytes of that until they are written here
+  // whether `give` has announced its content, and the bytes of that content until they are written here
   private isGiven = false
   private givenSize = 0
   // length of the write that was passed on, as `writableLength` counts it
   private passedOn = 0
-  // those who wait until nothing waits here
+  // callbacks of `whenTaken`
   private takers: (() => void)[] = []
 
   /** @internal */
@@ -82,7 +82,7 @@ export class MessageWriter extends Writable {
   }
 
   /**
-   * Its whole content is there, such as a Blob: `read` is called when its turn comes, and writes and ends it. A Close waits for it.
+   * Announces content that is complete, such as a Blob: `read`, called when its turn comes, writes and ends it. A Close waits for it.
    * @internal
    */
   give(size: number, read: () => void): void {
@@ -92,7 +92,7 @@ export class MessageWriter extends Writable {
     else read()
   }
 
-  /** Its end is sure to be written, when bytes that are still being read are there: a Close waits for it. @internal */
+  /** It will end without the application, as soon as bytes that are being read arrive: a Close waits for it. @internal */
   endsLater(): void {
     this.isGiven = true
   }

@@ -1,4 +1,4 @@
-// What can wait in the SendQueue.
+// The items of the SendQueue.
 
 import type { OrderedControl, Outgoing } from '../protocol/message-splitter.js'
 
@@ -10,7 +10,7 @@ export interface PiecewiseMessage {
   readonly isEnded: boolean
   /** Whether the application writes and ends it itself; a Readable that was written to a view ends by itself. */
   readonly isByHand: boolean
-  /** It is its turn: it sends with `pieces` and `done` of the SendQueue. */
+  /** Its turn has come: it sends with `pieces` and `done` of the SendQueue. */
   begin(): void
   /** The wire takes more of it. */
   proceed(): void

@@ -25,7 +25,7 @@ export interface ViewOwner {
   sendItem(item: SendItem, written: Written | null): boolean
   /** Calls back when the wire has written everything sent before. @returns true */
   sendBarrier(written: Written): true
-  /** More is wanted. */
+  /** The view wants more. */
   wantMessages(): void
   /** The application will write no more. */
   endsSoon(): void
@@ -60,7 +60,7 @@ export abstract class View<In, Out> extends Duplex {
   private callbacks: WriteCallback[] | null = null
   // whether END is being written
   private hasBegunEnd = false
-  /** Whether what writes here notices the end itself: a pipe from the view into itself, or a JsonView. @internal */
+  /** Whether the writer notices the end itself: a pipe from the view into itself, or a JsonView. @internal */
   noticesEnd = false
   // number of items read
   private reads = 0
@@ -298,13 +298,13 @@ export abstract class View<In, Out> extends Duplex {
     callback(error)
   }
 
-  /** The application closes the connection: ends after what was written, but tells a source by an error. @internal */
+  /** The application closes the connection: ends after what was written; a source gets an error instead. @internal */
   endBehindWrites(): void {
     if (this.hasSource) this.write(END as In)
     else this.end()
   }
 
-  /** Whether a pipe or a pipeline writes here that has not ended, and may not notice its end. @internal */
+  /** Whether a pipe or pipeline writes here that has not ended, and would not notice the end of this view. @internal */
   get hasSource(): boolean {
     if (this.noticesEnd) return false
     return !this.writableEnded && (this.listenerCount('drain') > 0 || this.listenerCount('unpipe') > 0)
@@ -313,8 +313,8 @@ export abstract class View<In, Out> extends Duplex {
   // after other reactions to the end of reading, such as an echo that ends its writing
   private destroySoon(): void {
     setImmediate(() => {
-      // After a clean close it finishes too, for `stream.finished` and Readable.toWeb; but not under a source, which must be told by an error:
-      // after 'finish' a pipeline from a generator would wait for ever.
+      // After a clean close it finishes too, for `stream.finished` and Readable.toWeb; but not while a source writes here, which needs an
+      // error: after 'finish' a pipeline from a generator would wait for ever.
       if (!this.writableEnded && !this.hasSource) super.end()
       setImmediate(() => this.destroy())
     })

@@ -27,7 +27,7 @@ export class AttachedWire extends ChunkReader implements Wire {
   private inputEnded = false
   private outputEnded = false
   onWritten: Written | null = null
-  private tells = false
+  private expectsWritten = false
 
   /** @throws TypeError if the stream has an encoding set */
   constructor(
@@ -72,13 +72,13 @@ export class AttachedWire extends ChunkReader implements Wire {
   }
 
   expectWritten(): void {
-    this.tells = true
+    this.expectsWritten = true
   }
 
   receive(buffers: Batch<Buffer>): boolean {
     const { duplex } = this
-    const written = this.tells ? this.onWritten : null
-    this.tells = false
+    const written = this.expectsWritten ? this.onWritten : null
+    this.expectsWritten = false
     if (!duplex.writable) return cannotWrite(written)
     const last = buffers.length - 1
     if (last > 0) duplex.cork()
@@ -117,7 +117,7 @@ export class AttachedWire extends ChunkReader implements Wire {
 
   inputDone(): void {}
 
-  /** Releases the stream without closing it, and ignores its further errors. */
+  /** Destroys the stream without reporting its end or its errors. */
   release(): void {
     const { duplex } = this
     this.forget()

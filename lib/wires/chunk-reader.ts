@@ -1,4 +1,4 @@
-// Whose memory the chunks of a stream are. What Node has allocated for one socket is unmasked in place and freed; other chunks are copied.
+// Tells which chunks of a stream are ours alone: those that Node allocated for one socket. They are unmasked in place; others are copied.
 
 import type { NodeDuplex as Duplex } from '../streams.js'
 import { isSocket } from './wire.js'
@@ -27,7 +27,7 @@ function bytesRead(stream: Duplex): number {
 
 /**
  * Tells which chunks of a stream are ours alone, by counting them: what the socket has read is either taken or still in its buffer. If the
- * sum is another, then something else has put bytes into the stream, and owns them.
+ * sum differs, other code has put bytes into the stream, and owns them.
  */
 export class ChunkReader {
   // bytes taken, counted like `bytesRead`; those before `ownFrom` were read before we listened, and others may keep their memory
@@ -43,7 +43,7 @@ export class ChunkReader {
     this.isShared = stream.listenerCount('data') !== listeners || stream.listenerCount('readable') !== 0
   }
 
-  /** A chunk has been read from the stream. Whether nothing else uses its memory. */
+  /** Counts a chunk that was read from the stream; returns whether nothing else uses its memory. */
   protected takes(stream: Duplex, { length }: Buffer): boolean {
     const isForeign = this.position < this.ownFrom
     this.position += length

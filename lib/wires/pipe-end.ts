@@ -55,18 +55,18 @@ export class PipeEnd extends ChunkReader {
     return this.source && this.chunk === chunk
   }
 
-  /** The chunk that it is emitting has been received. Whether nothing else uses its memory. */
+  /** Takes the chunk that the stream is emitting; returns whether nothing else uses its memory. */
   takeChunk(): boolean {
     this.chunk = null
     return this.isOurs
   }
 
-  /** Removes all listeners but that for errors. */
+  /** Removes the listener for 'close'. */
   release(): void {
     this.stream.off('close', this.onClose)
   }
 
-  /** Removes the error listener too. */
+  /** Removes the listener for errors. */
   ignoreErrors(): void {
     this.stream.off('error', this.onError)
   }

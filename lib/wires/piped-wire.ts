@@ -48,7 +48,7 @@ export class PipedWire implements Wire, OutletOwner {
   private isDirect = false
   private isEndTold = false
   onWritten: Written | null = null
-  private tells = false
+  private expectsWritten = false
   // callbacks of data that readers have not taken yet
   private unread: readonly Written[] = NONE
   private held: readonly HeldOutput[] = NONE
@@ -75,12 +75,12 @@ export class PipedWire implements Wire, OutletOwner {
   }
 
   expectWritten(): void {
-    this.tells = true
+    this.expectsWritten = true
   }
 
   receive(buffers: Batch<Buffer>): boolean {
-    const written = this.tells ? this.onWritten : null
-    this.tells = false
+    const written = this.expectsWritten ? this.onWritten : null
+    this.expectsWritten = false
     if (this.outputEnded || this.stream.destroyed) return cannotWrite(written)
     if (this.outlets.length === 0) return this.push(buffers, written)
     if (this.isPaused) {
@@ -93,22 +93,22 @@ export class PipedWire implements Wire, OutletOwner {
   private write(buffers: Batch<Buffer>, written: Written | null): boolean {
     const { outlets } = this
     this.writing++
-    const wrote = written === null ? this.wroteUntold : this.wrote
+    const wrote = written === null ? this.wrote : this.wroteAndReports
     const done = outlets.length === 1 ? wrote : afterAll(outlets.length, wrote)
     let more = true
     for (const outlet of outlets) if (!outlet.write(buffers, done)) more = false
     return more
   }
 
-  private readonly wroteUntold: Written = error => {
+  private readonly wrote: Written = error => {
     this.writing--
     if (error) this.hasFailed = true
     this.endWhenWritten()
   }
 
-  private readonly wrote: Written = error => {
+  private readonly wroteAndReports: Written = error => {
     this.onWritten!(error)
-    this.wroteUntold(error)
+    this.wrote(error)
   }
 
   // to readers and ordinary pipes
@@ -208,8 +208,7 @@ export class PipedWire implements Wire, OutletOwner {
   resume(): void {
     if (!this.isPaused) return
     this.isPaused = false
-    const { held } = this
-    this.held = NONE
+    const held = this.takeHeld()
     let more = this.outlets.every(outlet => !outlet.isBlocked)
     for (const { buffers, written } of held) more = this.write(buffers, written)
     if (this.outputEnded) this.endOutlets()
@@ -217,7 +216,7 @@ export class PipedWire implements Wire, OutletOwner {
   }
 
   outletLeft({ stream }: Outlet): void {
-    // with it goes the last reader of what would still be pushed, such as the end
+    // the stream may have no reader left: endWhenWritten() must resume it to emit 'end'
     this.isDirect = true
     this.remove(stream)
   }

@@ -1,4 +1,4 @@
-// The interface between the pipeline and its wire, and what kinds of streams there are.
+// The interface between the pipeline and its wire, and functions that tell kinds of streams apart.
 
 import { WebSocketError } from '../errors.js'
 import { CANCEL } from '../http2-codes.js'
