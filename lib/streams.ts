@@ -117,3 +117,20 @@ export function giveDrain(stream: { emit(event: 'drain'): boolean }): void {
   ;(stream as unknown as { _writableState: { needDrain: boolean } })._writableState.needDrain = false
   stream.emit('drain')
 }
+
+type EndCallback = () => void
+
+/**
+ * Writes the last chunk of a call of `end(chunk, encoding, callback)` by the stream's own `write`, which Node's `end` does not call. Returns
+ * the callback.
+ */
+export function writeLast(
+  stream: { write(chunk: any, encoding?: any): boolean },
+  args: unknown[]
+): EndCallback | undefined {
+  const [chunk, encoding] = args
+  if (typeof chunk !== 'function' && chunk !== undefined && chunk !== null) {
+    stream.write(chunk, typeof encoding === 'string' ? encoding : undefined)
+  }
+  return args.find(arg => typeof arg === 'function') as EndCallback | undefined
+}

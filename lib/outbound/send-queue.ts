@@ -27,7 +27,8 @@ export class SendQueue implements Sender<Message> {
   private queue: Queued[] = []
   private at = 0
   private queuedBytes = 0
-  private piecewise = new Set<PiecewiseMessage>()
+  // messages in pieces, and the bytes of each that `queuedBytes` includes
+  private piecewise = new Map<PiecewiseMessage, number>()
   private blocked = false
   private held = false
   private settled: (() => void)[] = []
@@ -73,11 +74,17 @@ export class SendQueue implements Sender<Message> {
     else this.settled.push(callback)
   }
 
-  /** Bytes that wait here. */
+  /** Bytes that wait here, and in messages that are written in pieces. */
   get size(): number {
-    let sum = this.queuedBytes
-    for (const message of this.piecewise) sum += message.size
-    return sum
+    return this.queuedBytes
+  }
+
+  /** Must be called when the size of a message in pieces has changed. */
+  recount(message: PiecewiseMessage): void {
+    const counted = this.piecewise.get(message)
+    if (counted === undefined || counted === message.size) return
+    this.queuedBytes += message.size - counted
+    this.piecewise.set(message, message.size)
   }
 
   /** Holds everything back until `release`. */
@@ -93,13 +100,14 @@ export class SendQueue implements Sender<Message> {
 
   /** Counts the bytes of a message in pieces that still waits in the view. */
   expect(message: PiecewiseMessage): void {
-    this.piecewise.add(message)
+    if (!this.piecewise.has(message)) this.piecewise.set(message, 0)
+    this.recount(message)
   }
 
   /** Adds an item at the end; false if the sender must wait for `proceed`. */
   add(item: SendItem, written: Written | null): boolean {
     this.queue.push({ item, written })
-    if (isPiecewise(item)) this.piecewise.add(item)
+    if (isPiecewise(item)) this.expect(item)
     else this.queuedBytes += queuedSize(item)
     return this.run()
   }
@@ -124,6 +132,7 @@ export class SendQueue implements Sender<Message> {
 
   /** The message has ended or was abandoned. */
   done(message: PiecewiseMessage): void {
+    this.queuedBytes -= this.piecewise.get(message) ?? 0
     this.piecewise.delete(message)
     if (this.current !== message) return
     this.current = null
@@ -142,9 +151,9 @@ export class SendQueue implements Sender<Message> {
     const { piecewise } = this
     this.queue = []
     this.at = this.queuedBytes = 0
-    this.piecewise = new Set()
+    this.piecewise = new Map()
     this.settled = []
-    for (const message of piecewise) message.connectionOver()
+    for (const message of piecewise.keys()) message.connectionOver()
     const error = new WebSocketError('WS_ERR_NOT_OPEN')
     for (const { written } of waiting) if (written !== null) nextTick(written, error)
   }

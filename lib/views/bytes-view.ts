@@ -67,17 +67,6 @@ export class BytesView extends View<Uint8Array | string, Buffer> {
     super.cork()
   }
 
-  override end(callback?: () => void): this
-  override end(chunk: Uint8Array | string, callback?: () => void): this
-  override end(chunk: Uint8Array | string, encoding?: BufferEncoding, callback?: () => void): this
-  override end(...args: any[]): this {
-    const [chunk, encoding] = args
-    if (typeof chunk !== 'function' && chunk !== undefined && chunk !== null) {
-      this.write(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : undefined)
-    }
-    return super.end(args.find(argument => typeof argument === 'function'))
-  }
-
   /** @internal */
   override endBehindWrites(): void {
     this.end()

@@ -55,11 +55,6 @@ export class FramesView extends View<any, Frame> {
     super(frames)
   }
 
-  /** Whether the last write ended in the middle of a frame: then nothing else can be sent. @internal */
-  get isMidFrame(): boolean {
-    return this.frame !== null
-  }
-
   /** Bytes of a frame that waits for its turn. @internal */
   get size(): number {
     return this.held?.frame.size ?? 0
@@ -80,13 +75,14 @@ export class FramesView extends View<any, Frame> {
     this.hasTurn = true
     const { held } = this
     this.held = null
+    this.frames.sendQueue.recount(this)
     if (this.sendData(held!.frame, held!.written)) this.proceed()
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     super._destroy(error, callback)
-    this.frames.sendQueue.done(this)
     const { held } = this
+    if (held !== null || this.hasTurn) this.frames.sendQueue.done(this)
     this.held = null
     if (held?.written) nextTick(held.written, error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
   }

@@ -7,7 +7,7 @@ import { CloseCode } from '../protocol/close-code.js'
 import type { Message, ReceivedMessage } from '../protocol/message-joiner.js'
 import { TextBytes } from '../protocol/text-bytes.js'
 import { nextTick, setImmediate } from '../runtime/node.js'
-import { askForDrain, Duplex, emitSurfacing, ignore } from '../streams.js'
+import { askForDrain, Duplex, emitSurfacing, ignore, writeLast } from '../streams.js'
 import { surfacing } from '../surfacing.js'
 import type { MessagesView } from './messages-view.js'
 
@@ -178,10 +178,7 @@ export class JsonView<In, Out> extends Duplex {
   override end(value: Out, callback?: () => void): this
   override end(value: Out, encoding?: BufferEncoding, callback?: () => void): this
   override end(...args: unknown[]): this {
-    const callback = args.find(arg => typeof arg === 'function') as (() => void) | undefined
-    const [value] = args
-    if (value !== callback && value !== undefined && value !== null) this.write(value as Out)
-    super.end(callback)
+    super.end(writeLast(this, args))
     // the wire is full: closeTimeout limits the wait
     if (this.waiting !== null && this.writableLength === 1) this.messages.end()
     return this

@@ -7,7 +7,7 @@ import { Opcode } from '../protocol/opcode.js'
 import { Utf8Reader } from '../protocol/utf8.js'
 import { Buffer, nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
-import { emitSurfacing, ignore, Writable } from '../streams.js'
+import { emitSurfacing, ignore, Writable, writeLast } from '../streams.js'
 import type { MessageKind } from './message-stream.js'
 
 /** Options of a message that is written in pieces. */
@@ -88,6 +88,7 @@ export class MessageWriter extends Writable {
   give(size: number, read: () => void): void {
     this.isGiven = true
     this.givenSize = size
+    this.owner.sendQueue.recount(this)
     if (this.state === 'waiting') this.held = read
     else read()
   }
@@ -132,7 +133,9 @@ export class MessageWriter extends Writable {
 
   override write(chunk: unknown, ...rest: unknown[]): boolean {
     if (typeof chunk === 'string' || chunk instanceof Uint8Array) {
-      return (super.write as (...args: unknown[]) => boolean)(chunk, ...rest)
+      const more = (super.write as (...args: unknown[]) => boolean)(chunk, ...rest)
+      this.owner.sendQueue.recount(this)
+      return more
     }
     // a piped Readable may give anything, so report an error instead of throwing into the Readable
     const error = new TypeError('a piece of a message must be a string or bytes')
@@ -140,6 +143,14 @@ export class MessageWriter extends Writable {
     if (typeof callback === 'function') nextTick(callback, error)
     this.destroy(error)
     return false
+  }
+
+  override end(callback?: () => void): this
+  override end(chunk: unknown, callback?: () => void): this
+  override end(chunk: unknown, encoding?: BufferEncoding, callback?: () => void): this
+  override end(...args: unknown[]): this {
+    super.end(writeLast(this, args))
+    return this
   }
 
   override _write(chunk: string | Buffer, encoding: BufferEncoding, callback: Callback): void {
@@ -157,9 +168,11 @@ export class MessageWriter extends Writable {
   }
 
   private whenSent(callback: Callback): void {
+    this.owner.sendQueue.recount(this)
     this.owner.whenSent(error => {
       this.passedOn = 0
       callback(error)
+      this.owner.sendQueue.recount(this)
       if (this.writableLength === 0) this.taken()
     })
   }

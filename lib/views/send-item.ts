@@ -4,7 +4,7 @@ import type { OrderedControl, Outgoing } from '../protocol/message-splitter.js'
 
 /** A message written in pieces, waiting for its turn or being sent. */
 export interface PiecewiseMessage {
-  /** Bytes that wait in it. */
+  /** Bytes that wait in it; `recount` of the SendQueue must be called when they have changed. */
   readonly size: number
   /** Whether the application has ended it. */
   readonly isEnded: boolean

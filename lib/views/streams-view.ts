@@ -24,7 +24,8 @@ export interface StreamsOwner extends ViewOwner {
 export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
   // the last stream given to the application
   private handedOut: MessageStream | null = null
-  private sending = false
+  // the Readable that is being sent
+  private current: NodeReadable | null = null
   // Readables that wait for their turn: nothing else destroys them
   private readonly sources = new Set<NodeReadable>()
 
@@ -49,6 +50,8 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
 
   override write(item: Outgoing | NodeReadable, ...rest: any[]): boolean {
     if (!isReadable(item)) return super.write(item, ...rest)
+    // pausing it again would stop the message that it is being sent as
+    if (item === this.current || this.sources.has(item)) throw new TypeError('this Readable has already been written')
     // the Readable may have to wait for its turn; an error meanwhile is noticed when its turn comes
     item.pause()
     item.on('error', ignore)
@@ -64,21 +67,21 @@ export class StreamsView extends View<Outgoing | NodeReadable, MessageStream> {
 
   /** A Readable may take its time, unless it waits for a message that the application has not ended. @internal */
   protected override endsSoon(): void {
-    if (this.sending) this.owner.endsWhenStuck()
+    if (this.current !== null) this.owner.endsWhenStuck()
     else super.endsSoon()
   }
 
   /** @internal */
   override proceed(): void {
-    if (!this.sending) super.proceed()
+    if (this.current === null) super.proceed()
   }
 
   protected override send(item: Outgoing | NodeReadable, written: Written | null): boolean {
     if (!isReadable(item)) return this.owner.sendItem(item, written)
     this.sources.delete(item)
-    this.sending = true
+    this.current = item
     pipeline(item, this.streams.beginMessage(kindOf(item)), error => {
-      this.sending = false
+      this.current = null
       if (written !== null) surfacing(() => written(error ?? null))
       // the connection can send no more messages, but may still receive some
       if (error instanceof WebSocketError && error.code === 'WS_ERR_NOT_OPEN') {

@@ -5,7 +5,7 @@ import { WebSocketError } from '../errors.js'
 import { queuedSize } from '../protocol/message-splitter.js'
 import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
-import { askForDrain, Duplex, emitSurfacing, giveDrain, ignore, prepareListeners } from '../streams.js'
+import { askForDrain, Duplex, emitSurfacing, giveDrain, ignore, prepareListeners, writeLast } from '../streams.js'
 import { surfacing } from '../surfacing.js'
 import type { SendItem } from './send-item.js'
 
@@ -42,30 +42,26 @@ const BARRIER: unknown = Object.freeze({ begin: null })
 /** An empty write that ends like `_final`, and never completes: writes after it fail with the connection. */
 const END: unknown = Object.freeze({ begin: null })
 
-/** A callback of `write`, and the number of its write. */
-interface WriteCallback {
-  readonly index: number
-  readonly callback: Written
-}
-
 /** One view of a connection: ends after a clean close, and is destroyed with an error after any other. */
 export abstract class View<In, Out> extends Duplex {
   /** The callback of the stream for a write that found the wire full. */
   protected waiting: Written | null = null
   private ended: Error | null | undefined = undefined
   private patience: NodeJS.Timeout | undefined = undefined
-  // number of writes made and of writes begun; the callbacks of those not begun
+  // number of writes made and of writes begun; the callbacks of those not begun, by their number
   private writes = 0
   private begun = 0
-  private callbacks: WriteCallback[] | null = null
+  // `queuedSize` includes those that have not begun, of as many first writes
+  private counted = 0
+  private callbacks: Map<number, Written> | null = null
+  // callbacks of `whenWritten` after `end`
+  private finishing: Written[] | null = null
   // whether END is being written
   private hasBegunEnd = false
   /** Whether the writer notices the end itself: a pipe from the view into itself, or a JsonView. @internal */
   noticesEnd = false
   // number of items read
   private reads = 0
-  // the number of the write in progress
-  private making = -1
   /** Bytes in writes that have not begun. @internal */
   queuedSize = 0
 
@@ -149,22 +145,22 @@ export abstract class View<In, Out> extends Duplex {
   override write(item: In, callback?: (error?: Error | null) => void): boolean
   override write(item: In, encoding: BufferEncoding | undefined, callback?: (error?: Error | null) => void): boolean
   override write(item: In, ...rest: unknown[]): boolean {
-    const index = this.writes++
     const callback = rest.at(-1)
-    const { making } = this
-    let more = false
-    this.making = index
+    const index = this.writes++
+    let more: boolean
     try {
       more = typeof callback === 'function' ? this.writeWith(index, item, callback as Written) : super.write(item)
     } catch (error) {
       // write(null) throws
       this.writes--
-      this.takeCallback(index)
+      this.callbacks?.delete(index)
       throw error
-    } finally {
-      this.making = making
     }
-    if (this.begun <= index) this.queuedSize += queuedSize(item)
+    // it waits, unless the stream has ended or was destroyed
+    if (this.begun <= index && this.writable) {
+      this.queuedSize += queuedSize(item)
+      this.counted = this.writes
+    }
     if (this.waiting === null) return more
     // return false for the write that filled the wire, not only for the next one
     askForDrain(this)
@@ -173,25 +169,26 @@ export abstract class View<In, Out> extends Duplex {
 
   /** Runs the callback when the item has been written to the wire, but lets the stream continue as soon as the wire has room. */
   private writeWith(index: number, item: In, callback: Written): boolean {
-    this.callbacks ??= []
-    this.callbacks.push({ index, callback })
+    this.callbacks ??= new Map()
+    this.callbacks.set(index, callback)
     return super.write(item, error => {
       // once the write has begun, the wire calls back
-      if (error && this.takeCallback(index) !== null) surfacing(() => callback(error))
+      if (error && this.callbacks!.delete(index)) surfacing(() => callback(error))
     })
   }
 
   private takeCallback(index: number): Written | null {
-    const { callbacks } = this
-    const at = callbacks === null ? -1 : callbacks.findIndex(other => other.index === index)
-    return at < 0 ? null : callbacks!.splice(at, 1)[0]!.callback
+    const callback = this.callbacks?.get(index)
+    if (callback === undefined) return null
+    this.callbacks!.delete(index)
+    return callback
   }
 
   override end(callback?: () => void): this
   override end(item: In, callback?: () => void): this
   override end(item: In, encoding?: BufferEncoding, callback?: () => void): this
   override end(...args: unknown[]): this {
-    ;(super.end as (...args: unknown[]) => unknown)(...args)
+    super.end(writeLast(this, args))
     this.endsSoon()
     return this
   }
@@ -203,7 +200,7 @@ export abstract class View<In, Out> extends Duplex {
 
   override _write(item: In, _encoding: string, callback: (error?: Error | null) => void): void {
     const index = this.begun++
-    if (index !== this.making) this.queuedSize -= queuedSize(item)
+    if (index < this.counted) this.queuedSize -= queuedSize(item)
     if (!this.owner.takesMessages) {
       this.waiting = callback
       this.failWrites()
@@ -214,7 +211,7 @@ export abstract class View<In, Out> extends Duplex {
       this.owner.endMessages(() => {})
       return
     }
-    const written = this.callbacks === null ? null : this.takeCallback(index)
+    const written = this.takeCallback(index)
     let more: boolean
     // proceed() may be called before send() returns false
     this.waiting = callback
@@ -268,15 +265,20 @@ export abstract class View<In, Out> extends Duplex {
 
   /** Calls back when the wire has written everything written here before. @internal */
   whenWritten(written: Written): void {
-    if (this.writableEnded) {
-      const settle = (): void => {
-        this.off('finish', settle)
-        this.off('close', settle)
-        written(this.writableFinished ? null : new WebSocketError('WS_ERR_NOT_OPEN'))
-      }
-      this.on('finish', settle)
-      this.on('close', settle)
-    } else this.barrier(written)
+    if (!this.writableEnded) this.barrier(written)
+    else if (this.closed) nextTick(written, new WebSocketError('WS_ERR_NOT_OPEN'))
+    else if (this.finishing !== null) this.finishing.push(written)
+    else {
+      this.finishing = [written]
+      this.once('finish', () => this.settle(null))
+      this.once('close', () => this.settle(new WebSocketError('WS_ERR_NOT_OPEN')))
+    }
+  }
+
+  private settle(error: Error | null): void {
+    const callbacks = this.finishing!
+    this.finishing = []
+    for (const written of callbacks) written(error)
   }
 
   /** Writes an empty item whose callback runs after those of all earlier writes. @internal */
