@@ -1,4 +1,4 @@
-// Run by server.js: connects as often as it is told, a hundred at a time. One in a hundred never reads, as on a network that is too slow.
+// Run by server.js: opens the given number of connections, a hundred at a time. One in a hundred never reads, like a client on a slow network.
 
 import { connect } from 'websocket-duplex'
 
@@ -7,7 +7,7 @@ const [url, count] = process.argv.slice(2)
 for (let made = 0; made < Number(count); made += 100) {
   const some = Array.from({ length: Math.min(100, Number(count) - made) }, () => connect(url))
   const [, ...readers] = some
-  // the first one has no listener, so its socket is paused as soon as something is there
+  // the first one has no listener, so its socket is paused when messages arrive
   for (const ws of readers) ws.on('message', () => {})
   await Promise.all(some.map(ws => ws.opened))
 }

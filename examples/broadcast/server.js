@@ -1,11 +1,11 @@
-// One message to many: each is framed once, and its bytes are shared by all who receive it. Who does not keep up holds up nobody else,
-// and nothing piles up here for him.
+// Sends each message to many receivers, framed once: all connections share its bytes. A slow receiver does not delay the others, and no
+// messages are queued for it.
 //
 //   node examples/broadcast/server.js            ws://127.0.0.1:8080/ (or PORT): the time, ten times a second (or every INTERVAL ms)
-//   node examples/broadcast/server.js 10000      and so many receivers, in a process of their own; one in a hundred does not read
+//   node examples/broadcast/server.js 10000      the same, and 10000 receivers in another process; one in a hundred does not read
 //
-//   POLICY=conflate   who is behind misses messages, and is sent the newest when there is room; the default
-//   POLICY=drop       who is behind is closed with 1013, and may come again later
+//   POLICY=conflate   a receiver that is behind misses messages, and gets the newest when there is room; the default
+//   POLICY=drop       a receiver that is behind is closed with 1013, and may reconnect later
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -23,7 +23,7 @@ const counts = { sent: 0, conflated: 0, dropped: 0 }
 function join(ws) {
   const receiver = { ws, isBehind: false, newest: null }
   receivers.add(receiver)
-  // what receivers say is not listened to
+  // messages of receivers are ignored
   ws.messages.resume()
   ws.messages.on('drain', () => {
     const { newest } = receiver

@@ -1,5 +1,5 @@
-// What this process asks of the broker: a stream of NATS JetStream that holds the messages of all rooms, a subject for each. Sequence
-// numbers are the stream's: they grow within a room, with gaps. Does not know who reads them.
+// The requests of this process to the broker: a NATS JetStream stream holds the messages of all rooms, with a subject for each room. Sequence
+// numbers are those of the stream: they grow within a room, with gaps. Does not know rooms or members.
 
 import { DiscardPolicy, jetstream, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream'
 import { connect, nanos } from '@nats-io/transport-node'
@@ -8,7 +8,7 @@ const STREAM = 'ROOMS'
 const HOUR = 3_600_000
 /** Messages of a room that one pull asks for. */
 export const BATCH = 32
-/** What the broker forgets of a process that was killed, in ms. */
+/** Time in ms after which the broker forgets the consumers of a process that was killed. */
 const FORGOTTEN = 30_000
 
 export class Broker {
@@ -16,7 +16,7 @@ export class Broker {
   #streams
   #jetstream
 
-  /** Waits for the broker where it is not there yet. */
+  /** Connects, and waits for the broker if it is not running yet. */
   static async connect(servers, replicas) {
     const connection = await connect({
       servers,
@@ -77,7 +77,7 @@ export class Broker {
     return consumer.consume({ max_messages: 8 * BATCH, expires: 5000 })
   }
 
-  /** Batches of what a room has after `after`, up to now. A batch is asked for when the one before it has been dealt with. */
+  /** The messages of a room after `after`, up to now, in batches. A batch is requested when the previous one has been handled. */
   async *history(room, after) {
     const consumer = await this.#consumer(room, after)
     try {

@@ -1,4 +1,4 @@
-// Lines that are typed go to a room, and what is said there is printed behind its sequence number.
+// Sends typed lines to a room, and prints its messages with their sequence numbers.
 //
 //   node examples/broker/chat.js ws://127.0.0.1:8080/rooms/lobby [after]
 

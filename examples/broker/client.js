@@ -1,4 +1,4 @@
-// A member of a room, for as long as it likes: connections come and go, and each resumes where the one before it ended.
+// A member of a room across any number of connections: each resumes where the previous one ended.
 
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
@@ -6,10 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, HandshakeError, WebSocketError } from 'websocket-duplex'
 
 /**
- * A Readable of `{ seq, data }`, in order, each once. A room that is read slowly is sent slowly: while nobody reads, nothing is taken
- * from the socket, acknowledgements included.
+ * A Readable of `{ seq, data }`, in order, each once. A slow reader slows the server: while the room is not read, nothing is read from
+ * the socket, not even acknowledgements.
  *
- * Emits `connected` ({ at, isLost }) for each connection, `isLost` where the broker no longer had what came after `position`, and
+ * Emits `connected` ({ at, isLost }) for each connection, `isLost` if the broker no longer had the messages after `position`, and
  * `disconnected` (the error, or how the connection was closed, and the pause in ms) after each.
  */
 export class RoomClient extends Readable {
@@ -40,8 +40,8 @@ export class RoomClient extends Readable {
   }
 
   /**
-   * Says something in the room. What a lost connection left without an answer is sent again, and stored once.
-   * @returns its sequence number, when the broker has stored it; wait for that where much is sent, since all is kept until then
+   * Sends a message to the room. If the connection is lost before it is acknowledged, it is sent again, and stored once.
+   * @returns its sequence number, when the broker has stored it; await it if you send much, since each message is kept until then
    */
   publish(data) {
     const id = `${this.#name}-${this.#count++}`
@@ -119,7 +119,7 @@ export class RoomClient extends Readable {
   }
 }
 
-/** What would be refused again, and faults that are nobody's connection. */
+/** Errors after which reconnecting does not help. */
 function isFinal(error) {
   if (!(error instanceof WebSocketError)) return true
   return (

@@ -1,4 +1,4 @@
-// Many clients that check what they get: every message of their room exactly once, in order. Kill or end servers meanwhile, and see.
+// Many clients that check that they get every message of their room exactly once, in order, also while servers are killed or ended.
 //
 //   node examples/broker/crowd.js ws://127.0.0.1:8080/rooms/      prints lines meanwhile, and a report when its input ends
 //
@@ -15,7 +15,7 @@ import { RoomClient } from './client.js'
 const { CLIENTS = '12', ROOMS = '3', RATE = '20', WINDOW = '8', SIZE = '0', INTERVAL = '1000' } = process.env
 const [base = 'ws://127.0.0.1:8080/rooms/'] = process.argv.slice(2)
 const PADDING = 'x'.repeat(Number(SIZE))
-/** ms that those who are behind at the end have to catch up. */
+/** Time in ms for slow clients to catch up at the end. */
 const PATIENCE = 10_000
 
 const run = Date.now().toString(36)

@@ -1,5 +1,5 @@
-// One connection to a room: what it says is published, and what the room has goes out to it, in order, each once. A member that does
-// not keep up leaves the crowd, and reads on from the broker by itself, a batch at a time, as fast as it takes them.
+// One connection to a room: publishes its messages, and sends it those of the room, in order, each once. A member that does
+// not keep up then gets its messages from the broker separately, a batch at a time, at its own speed.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -9,13 +9,13 @@ const LONGEST_ID = 64
 /** ms */
 const LAG = 200
 
-/** What has been counted in this process, for its health page. */
+/** Counts of this process, for its health page. */
 export const counts = { published: 0, sent: 0, behind: 0, fellBehind: 0, mostHeld: 0 }
 
 export class Member {
   #ws
   #room
-  /** The sequence number of what was sent last. */
+  /** The sequence number of the last message that was sent. */
   #position = -1
   #gone = new AbortController()
 
@@ -57,7 +57,7 @@ export class Member {
     this.#catchUp()
   }
 
-  /** Tells a member where it begins, and again where the broker no longer has what comes next. */
+  /** Tells a member its position at the beginning, and whenever the broker no longer has the next message. */
   async #resume(after) {
     const at = await this.#room.resume(after)
     if (at === this.#position) return
@@ -70,7 +70,7 @@ export class Member {
     try {
       await this.#drained()
       while (!this.#isGone && this.#position < this.#room.newest) await this.#readOn()
-      // nothing can have come since the last look at what is newest
+      // no message can have come since the newest one was checked
       if (!this.#isGone) this.#room.upToDate.add(this)
     } catch (error) {
       // the broker has failed this member, which may resume at another process
@@ -96,7 +96,7 @@ export class Member {
         await this.#drained()
       }
     }
-    // another node of the broker may not have yet what came to us from one
+    // another node of the broker may not have this message yet
     if (this.#position === before) await sleep(LAG)
   }
 

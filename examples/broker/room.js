@@ -1,14 +1,14 @@
-// Messages of a room come in from the broker, once for this process, and go out to its members here: each is framed once for all of
-// them. Keeps the last few for those who come back. Does not know sockets.
+// Reads the messages of a room from the broker, once for this process, and sends them to its members here: each is framed once for all of
+// them. Keeps the last few for members that resume. Does not know sockets.
 
 import { prepareMessage } from 'websocket-duplex'
 
-/** What is kept of a room: as many messages, and as many bytes. */
+/** The maximum number of messages, and of their bytes, that are kept of a room. */
 const KEPT = 256
 const KEPT_BYTES = 2 ** 18
 
 export class Room {
-  /** Who has all that there is, and gets each message as it comes. */
+  /** The members that are up to date, and get each message as it comes. */
   upToDate = new Set()
   #name
   #broker
@@ -32,7 +32,7 @@ export class Room {
     this.#run()
   }
 
-  // that a room cannot be read any more is nothing to go on with: it ends the process, and its clients resume at another
+  // if the room can no longer be read, the process ends, and its clients resume at another
   async #run() {
     for await (const message of this.#incoming) this.#spread(toMember(message))
   }
@@ -53,7 +53,7 @@ export class Room {
     }
   }
 
-  /** What came after `seq`, in batches of which the next is asked for when one has been dealt with. */
+  /** The messages after `seq`, in batches; the next is requested when the previous one has been handled. */
   async *after(seq) {
     if (seq >= this.floor) {
       yield this.#kept.filter(message => message.seq > seq)
@@ -68,7 +68,7 @@ export class Room {
     }
   }
 
-  /** Where somebody who has everything up to `seq` can go on: elsewhere only if the broker has lost what comes next. */
+  /** The position after which a member that has all messages up to `seq` continues: `seq`, unless the broker no longer has the next message. */
   async resume(seq) {
     if (seq >= this.floor && seq <= this.newest) return seq
     const { first, last } = await this.#broker.range()

@@ -1,11 +1,11 @@
-// One of several processes, on one host or on many, that hand on the messages of rooms. Rooms are at /rooms/<name>; ?after=SEQ resumes
-// behind that message. What is said in a room goes to the broker, and from there to all processes that have members of it.
+// One of several processes, on one host or many, that distribute the messages of rooms. Rooms are at /rooms/<name>; ?after=SEQ resumes
+// after that message. A message to a room goes to the broker, and from there to all processes that have members of the room.
 //
 //   PORT=8081 NATS=127.0.0.1:4222 node examples/broker/server.js
 //
 //   HOST       where it listens: 127.0.0.1
 //   NATS       servers of the broker, separated by commas: 127.0.0.1:4222
-//   REPLICAS   how many of them hold each message, where they are a cluster: 1
+//   REPLICAS   how many of them store each message, if they are a cluster: 1
 
 import { createServer } from 'node:http'
 import { acceptWebSockets } from 'websocket-duplex'
@@ -47,9 +47,9 @@ async function serve(ws, _request, { name, after }) {
   }
 }
 
-/** A load balancer asks for /health, and gives no more connections to who answers 503. */
+/** A load balancer requests /health, and sends no more connections to a process that answers 503. */
 function answer({ url }, response) {
-  // what comes when the acceptor is closed comes here
+  // upgrades come here after the acceptor has been closed
   if (isLeaving) return response.writeHead(503).end()
   if (url !== '/health') return response.writeHead(404).end()
   const { isConnected: isHealthy } = broker
@@ -61,7 +61,7 @@ function answer({ url }, response) {
 process.once('SIGTERM', async () => {
   isLeaving = true
   server.close()
-  // all are told to go elsewhere; what they sent and was not acknowledged, they send again there
+  // clients reconnect to another process, and send unacknowledged messages again there
   await acceptor.close({ code: 1001, reason: 'this process is leaving', timeout: 5000 })
   await broker.close()
   process.exit()

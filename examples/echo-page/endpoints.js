@@ -17,11 +17,11 @@ export async function echo(ws, session) {
     if (protocol === 'echo.upper') ws.messages.pipe(upperCase()).pipe(ws.messages)
     else ws.messages.pipe(ws.messages)
   } catch {
-    // The handshake failed: nobody to echo to. After it, `closed` tells how a connection ended, and never rejects.
+    // The handshake failed. After a handshake, `whenClosed()` tells how the connection ended.
   }
 }
 
-/** Messages are ordinary objects of a stream: a string is a text message, a Buffer a binary one. */
+/** The stream carries a string for each text message, and a Buffer for each binary one. */
 function upperCase() {
   return new Transform({
     objectMode: true,
@@ -31,7 +31,7 @@ function upperCase() {
   })
 }
 
-/** Every other path. With a `request` listener the answer is ours to give; without one, a right request is accepted. */
+/** Refuses every other path. With a `request` listener the application answers; without one, a valid request is accepted. */
 export function refuse(ws, session) {
   session.echo = session.follow(ws)
   session.echo.refusal = '404: there is no WebSocket at this path'
@@ -47,7 +47,7 @@ export async function flood(ws, session, { socket, head }) {
   const record = session.follow(ws)
   session.flood = Object.assign(record, {
     socket,
-    // what the HTTP parser read of this socket is not part of the flood; what it read too far, is
+    // the request is not part of the flood; bytes that the HTTP parser read after it are
     start: socket.bytesRead - head.length,
     consumed: 0,
     frames: 0
@@ -59,7 +59,7 @@ export async function flood(ws, session, { socket, head }) {
       use(record, message)
     }
   } catch {
-    // the page went without a goodbye
+    // the page went away without a Close
   }
 }
 
@@ -74,7 +74,7 @@ function frameSize(payload) {
   return header + 4 + payload
 }
 
-/** Sends samples of the session, and takes the page's commands: one pipeline, both ways, until the page goes. */
+/** Sends samples of the session, and obeys the page's commands, in one pipeline, until the page goes away. */
 export async function stats(ws, session) {
   session.feed = ws
   try {
@@ -85,11 +85,11 @@ export async function stats(ws, session) {
       messages => obey(messages, session)
     )
   } catch {
-    // The handshake failed, or the page went without a goodbye.
+    // The handshake failed, or the page went away without a Close.
   }
 }
 
-/** A generator is asked for a sample only when the last one is on its way: a slow page gets fewer, not a backlog. */
+/** The pipeline takes a sample only when the last one has been sent: a slow page gets fewer samples, and none are queued. */
 async function* samples(ws, session) {
   while (ws.readyState === 'open') {
     yield session.sample()

@@ -1,10 +1,10 @@
-// The other server of the page, in a process of its own: it does what an application does that listens to 'message' and comes to use what it
-// hears later. server.js starts it, and hands it the sockets of /keep; it tells how much it keeps, and how large it is.
+// The other server of the page, in a separate process: like an application that listens for 'message' and processes the messages later, it keeps
+// all of them. server.js starts it, and passes it the sockets of /keep; it reports how much it keeps, and how much memory it uses.
 
 import { WebSocketStream } from 'websocket-duplex'
 
 const MEBIBYTE = 2 ** 20
-/** A real one has no such limit: it grows until the system ends it. */
+/** A real application has no such limit: it grows until the system kills it. */
 const MOST = 256 * MEBIBYTE
 const INTERVAL = 200
 
@@ -37,5 +37,5 @@ function count(ws, { length }) {
 
 setInterval(() => process.send({ rss: process.memoryUsage.rss(), kept }), INTERVAL)
 process.on('disconnect', () => process.exit())
-// Ctrl-C at a terminal reaches all processes: server.js says when this one ends
+// Ctrl-C at a terminal reaches all processes: server.js ends this one
 process.on('SIGINT', () => {})

@@ -47,10 +47,10 @@ process.once('SIGINT', shutDown)
 process.once('SIGTERM', shutDown)
 
 function upgrade(request, socket, head) {
-  // an upgrade to some other protocol: there is nothing to say in it
+  // an upgrade to another protocol, which this server does not speak
   if (!isWebSocket(request)) return socket.destroy()
 
-  // Browsers let any site open a WebSocket to any server, this one included. It is for the server to say no.
+  // Browsers let any site open a WebSocket to any server, this one included: the server must refuse other origins.
   const { port } = server.address()
   const origins = [`http://${HOST}:${port}`, `http://localhost:${port}`]
   const [path, query] = request.url.split('?')
@@ -60,11 +60,11 @@ function upgrade(request, socket, head) {
   const endpoint = ENDPOINTS.get(path) ?? refuse
   endpoint(ws, joinSession(ws, query), { socket, head })
 
-  // The same as socket.pipe(ws).pipe(socket), with errors and destruction carried along.
+  // Like socket.pipe(ws).pipe(socket), and passes errors and destruction on in both directions.
   ws.attach(socket)
 }
 
-/** Another process answers the handshake, and has the socket from then on. */
+/** Passes the socket to another process, which answers the handshake. */
 function handToKeeper({ method, url, headers, httpVersion }, socket, head) {
   keeper ??= startKeeper()
   keeper.send({ request: { method, url, headers, httpVersion }, head: head.toString('base64') }, socket)

@@ -16,7 +16,7 @@ export class Session {
   #reading = null
   /** The connection that carries samples of all this. */
   feed = null
-  /** Why the page's last command could not be obeyed, if it could not. */
+  /** Why the page's last command failed, if it did. */
   problem = ''
 
   get isEmpty() {
@@ -42,7 +42,7 @@ export class Session {
     const record = { ws, connection: this.connections.get(ws), ...OPEN_ENDED }
     ws.opened.then(
       ({ version, protocol }) => Object.assign(record, { version, protocol }),
-      // a refused handshake: `closed` tells the rest
+      // the handshake was refused; `whenClosed()` tells how the connection ended
       () => {}
     )
     ws.whenClosed().then(closed => Object.assign(record, { closed }))
@@ -81,7 +81,7 @@ export class Session {
 
   /** Closes all connections of the page, the feed last, so that the page still learns how the others ended. */
   async end(code, reason) {
-    // The browser's close frame stands behind everything that it sent before. Whoever does not read, does not see it.
+    // The browser's Close is behind everything that it sent before, so a server that does not read does not see it.
     this.release()
     const { feed } = this
     const others = [...this.connections.keys()].filter(ws => ws !== feed)

@@ -1,5 +1,4 @@
-// One TCP port for all of it: WebSockets over the raw socket, those of the drafts among them, and an application of node:http for
-// every other request.
+// One TCP port for WebSockets on the raw socket, also of the drafts, and for a node:http application, which gets all other requests.
 //
 //   node examples/one-port/server.js
 

@@ -11,16 +11,16 @@ const USERS = new Map([['secret-of-ada', 'Ada']])
 const app = express()
 app.get('/', (_request, response) => response.send('hello from Express'))
 
-// Express does not see upgrades, so it shares the server with the acceptor and not a route.
+// Express does not see upgrades, so the acceptor uses the server and not a route.
 export const server = createServer(app)
 
 export const acceptor = acceptWebSockets(
   server,
   {
     path: '/chat',
-    // Any page can open a WebSocket to any server: say which may.
+    // Any page can open a WebSocket to any server: list the origins that may connect.
     origins: origin => origin === undefined || origin === `http://127.0.0.1:${server.address().port}`,
-    // Asked before the handshake is answered; may be asynchronous.
+    // Called before the handshake is answered; may be asynchronous.
     async verify(request) {
       const user = USERS.get(request.headers.authorization?.replace(/^Bearer /, ''))
       if (user) return { context: { user } }
@@ -30,7 +30,7 @@ export const acceptor = acceptWebSockets(
   async (ws, _request, { user }) => {
     ws.text(`hello ${user}`)
     for await (const message of ws.messages) {
-      // to everybody who is connected; one who does not keep up misses some, and no more than 1 MiB is held for him
+      // to all connections; a slow one misses messages, and at most 1 MiB is held for it
       acceptor.broadcast(`${user}: ${message}`, { whenBehind: 'drop' })
     }
   }

@@ -1,5 +1,5 @@
-// Rooms beside a Fastify application: what one says in /rooms/kitchen goes to all others there. Fastify makes the server; the acceptor
-// shares it, and ends with it.
+// Rooms in a Fastify application: a message in /rooms/kitchen goes to all other connections there. Fastify makes the server; the acceptor
+// uses it too, and closes with it.
 //
 //   node examples/recipes/fastify.js
 
@@ -9,19 +9,19 @@ import { acceptWebSockets, Room } from 'websocket-duplex'
 export const app = Fastify()
 app.get('/', async () => 'hello from Fastify')
 
-/** Those in which somebody is. */
+/** The rooms that are not empty. */
 export const rooms = new Map()
 
 export const acceptor = acceptWebSockets(app.server, { path: /^\/rooms\/\w+$/ }, ws => {
-  // the URL has the query, too: ?name=Ada makes no other room
+  // without the query: ?name=Ada does not make another room
   const { pathname, searchParams } = new URL(ws.url)
   const room = rooms.get(pathname) ?? new Room()
   rooms.set(pathname, room.add(ws))
-  // a later room may have its place by then
+  // by then a new room may have this path
   ws.on('close', () => room.size === 0 && rooms.get(pathname) === room && rooms.delete(pathname))
 
   const name = searchParams.get('name') ?? 'somebody'
-  // no more than 1 MiB is held for a client that does not keep up: it misses messages
+  // a slow client misses messages, and at most 1 MiB is held for it
   ws.on('message', message => room.broadcast(`${name}: ${message}`, { whenBehind: 'drop' }))
   ws.text(`this is ${pathname}`)
 })

@@ -16,7 +16,7 @@ export const server = serve(
   }
 )
 
-// Messages as a pipe: whatever arrives goes through a Transform of yours and back.
+// Messages in a pipe: each received message passes through a Transform and is sent back.
 export const acceptor = acceptWebSockets(server, { path: '/upper', protocols: ['text'] }, async ws => {
   for await (const message of ws.messages) {
     if (typeof message !== 'string') return ws.close(1003, 'text only')

@@ -1,5 +1,5 @@
 // WebSockets on a server that speaks HTTP/2 and HTTP/1.1 on the same port. Browsers then open them as streams of the connection that
-// brought the page (RFC 8441); clients without HTTP/2 upgrade as ever. The handler cannot tell, and need not.
+// loaded the page (RFC 8441); clients without HTTP/2 upgrade as usual. The handler is the same for both.
 //
 //   KEY=key.pem CERT=cert.pem node examples/recipes/http2.js
 

@@ -19,7 +19,7 @@ export const acceptor = acceptWebSockets(
   {
     path: '/whoami',
     verify(request) {
-      // a context of Koa's, for its cookies; nothing is answered with it
+      // a Koa context, only to read its cookies
       const { cookies } = app.createContext(request, new ServerResponse(request))
       const name = cookies.get('name', { signed: true })
       return name ? { context: { name } } : { status: 401, body: 'visit the page first' }

@@ -11,7 +11,7 @@ export const acceptor = acceptWebSockets(server, { path: '/echo', maxConnections
   ws.messages.pipe(ws.messages)
 })
 
-// An exception of the handler, or of a hook. Without this listener it would end the process, as exceptions do.
+// An exception of the handler or of `verify`. Without this listener it would end the process.
 acceptor.on('error', (error, request) => console.error(request.url, error))
 
 server.listen(process.env.PORT ?? 8080, '127.0.0.1', () => {

@@ -1,4 +1,4 @@
-// A reverse proxy for WebSockets, with a page that shows what goes through it.
+// A reverse proxy for WebSockets, with a page that shows its connections.
 //
 //   node examples/reverse-proxy/server.js ws://127.0.0.1:9000/app
 //
@@ -15,7 +15,7 @@ if (target === undefined) {
   process.exit(1)
 }
 
-/** Connections that go through at present, and the last ones that did. */
+/** The current connections, and the last ones that ended. */
 const connections = new Map()
 const KEPT = 50
 let count = 0
@@ -23,7 +23,7 @@ let count = 0
 const server = createServer(serve)
 server.on('upgrade', (request, socket, head) => {
   if (!isWebSocket(request)) return socket.destroy()
-  // frames of any size pass: none is held whole
+  // frames of any size may pass, since none is held whole
   const ws = WebSocketStream.http(request, head, { maxFrameSize: Infinity })
   ws.attach(socket)
   follow(
@@ -60,7 +60,7 @@ function sendEvents(response) {
   response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' })
   const send = () => {
     const rows = [...connections.values()].map(({ joined, ...row }) => ({ ...row, ...joined.stats }))
-    // a page that does not keep up gets fewer
+    // a slow page gets fewer updates
     if (!response.writableNeedDrain) response.write(`data: ${JSON.stringify(rows)}\n\n`)
   }
   const timer = setInterval(send, 250)

@@ -1,4 +1,4 @@
-// Sends a file, says how far it is, and prints what the server calls it.
+// Sends a file, shows the progress, and prints the name under which the server stores it.
 //
 //   node examples/upload/client.js ws://127.0.0.1:8080/upload FILE
 
@@ -18,7 +18,7 @@ const ws = connect(url)
 const answers = jsonMessages(ws)
 
 const file = createReadStream(path, { highWaterMark: 2 ** 18 })
-// what was read of the file, and has left
+// bytes that were read from the file and written to the wire
 const progress = () => Math.floor((100 * (file.bytesRead - ws.bufferedAmount)) / size)
 const timer = setInterval(() => console.error(`${progress()} %`), 500)
 

@@ -1,4 +1,4 @@
-// Files of any size to disk: each binary message is a file, which is never held whole. A disk that is slow slows the client.
+// Stores files of any size: each binary message is a file, which is never held whole in memory. A slow disk slows the client.
 //
 //   node examples/upload/server.js [folder]
 //
@@ -17,7 +17,7 @@ const [folder = '.'] = process.argv.slice(2)
 const limit = Number(LIMIT)
 
 const server = createServer((_request, response) => response.writeHead(426).end('a WebSocket is to be had here\n'))
-// a large message comes in frames of any size, and in any number of them
+// a large message may have frames of any size, and any number of them
 const limits = { maxMessageSize: limit, maxFrameSize: limit, maxFragments: Infinity }
 const acceptor = acceptWebSockets(server, { path: '/upload', ...limits }, async ws => {
   for await (const upload of ws.streams) {
@@ -29,7 +29,7 @@ const acceptor = acceptWebSockets(server, { path: '/upload', ...limits }, async 
 })
 acceptor.on('error', (error, { url }) => console.error(url, error.message))
 
-/** A file has its name when it is whole; one that is broken off leaves nothing. */
+/** A file gets its name when it is complete; an incomplete file is removed. */
 async function store(upload, name) {
   const file = createWriteStream(`${name}.part`)
   try {

@@ -30,7 +30,7 @@ export function openFeed() {
       for (const listener of listeners) listener(sample)
     }
     socket.onclose = () => {
-      // no timer that tries again: the next thing that a person does, will
+      // no timer: the user's next action tries again
       opening = undefined
       resolve()
     }

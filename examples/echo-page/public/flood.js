@@ -76,7 +76,7 @@ function start() {
   timer = setInterval(offer, PACE.interval)
 }
 
-/** `bufferedAmount` is all that a browser tells of backpressure: what `send` took and the network did not. */
+/** `bufferedAmount` is the only sign of backpressure in a browser: the bytes that `send` took and the network did not. */
 function offer() {
   for (let bytes = 0; bytes < PACE.bytes && socket.bufferedAmount < LIMIT; bytes += MESSAGE.length) {
     socket.send(MESSAGE)
