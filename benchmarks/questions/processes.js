@@ -18,10 +18,10 @@ export const checked = false
 
 const CONNECTIONS = 200
 
-/** `reusePort` came with Node 23.1. */
+/** `reusePort` came with Node 22.12 and 23.1. */
 function canSharePort() {
   const [major, minor] = process.versions.node.split('.').map(Number)
-  return major > 23 || (major === 23 && minor >= 1)
+  return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12)
 }
 
 /** Two children on one port that answer as one. */
@@ -60,7 +60,7 @@ async function sample(server, load, request, ms) {
 export async function* run({ full, pick, wanted, profile }) {
   const load = child('load', './workers/load.js')
   const names = pick.filter(name => canSharePort() || !name.endsWith(SHARED))
-  if (names.length < pick.length) console.log('without reusePort, which came with Node 23.1\n')
+  if (names.length < pick.length) console.log('without reusePort, which came with Node 22.12 and 23.1\n')
   const servers = []
   for (const name of names) servers.push(await startOne(name, { profile }))
   for (const window of [1, 100]) {

@@ -21,7 +21,7 @@ export async function echo(ws, session) {
   }
 }
 
-/** Messages are ordinary objects of a stream: a string is a text message, a Buffer a binary one. */
+/** The stream carries a string for each text message, and a Buffer for each binary one. */
 function upperCase() {
   return new Transform({
     objectMode: true,

@@ -11,7 +11,7 @@ const USERS = new Map([['secret-of-ada', 'Ada']])
 const app = express()
 app.get('/', (_request, response) => response.send('hello from Express'))
 
-// Express does not see upgrades, so it shares the server with the acceptor and not a route.
+// Express does not see upgrades, so the acceptor uses the server and not a route.
 export const server = createServer(app)
 
 export const acceptor = acceptWebSockets(

@@ -18,7 +18,7 @@ const TYPICALLY =
 const answersWithoutReason: Difference = {
   check: 'closing',
   sign: /^their answer to our close has the reason ''$/,
-  words: `answers a Close with its code and no reason, which nobody asks for. ${TYPICALLY}`
+  words: `answers a Close with its code and without the reason, which is allowed. ${TYPICALLY}`
 }
 
 const answersWith1000: Difference = {
@@ -35,7 +35,7 @@ export const DIFFERENCES: Readonly<Record<string, readonly Difference[]>> = {
       check: 'deflate',
       sign: /they inflate, and send uncompressed/,
       words:
-        'inflates what comes, and compresses nothing. RFC 7692 §6: “this bit indicates whether a message is compressed or not”, message by message.'
+        'inflates received messages, and compresses none. RFC 7692 §6: “this bit indicates whether a message is compressed or not”, message by message.'
     }
   ],
   websocket: [answersWith1000],
@@ -55,7 +55,7 @@ export const DIFFERENCES: Readonly<Record<string, readonly Difference[]>> = {
       check: 'handshake',
       role: 'server',
       sign: /on their side/,
-      words: 'chooses the subprotocol, and its own socket does not know of it afterwards.'
+      words: 'chooses the subprotocol, but its own socket does not report it afterwards.'
     }
   ],
   hypercorn: [
@@ -63,12 +63,12 @@ export const DIFFERENCES: Readonly<Record<string, readonly Difference[]>> = {
       check: 'closing',
       sign: /^they saw 1006 '[^']*'$/,
       words:
-        'tells its application 1006, whatever our Close said; on the wire all is well. RFC 6455 §7.1.5: the code is that of “the first Close control frame received by the application”.'
+        'reports 1006 to its application, whatever the code of our Close; the bytes on the wire are correct. RFC 6455 §7.1.5: the code is that of “the first Close control frame received by the application”.'
     },
     {
       check: 'closed',
       sign: /^they saw 1000 in our answer$/,
-      words: 'tells its application 1000, whatever code it has closed with; on the wire all is well.'
+      words: 'reports 1000 to its application, whatever code it has closed with; the bytes on the wire are correct.'
     }
   ],
   Mojolicious: [
@@ -77,14 +77,14 @@ export const DIFFERENCES: Readonly<Record<string, readonly Difference[]>> = {
       role: 'server',
       sign: /Sec-WebSocket-Extensions/,
       words:
-        'accepts an offer with server_no_context_takeover and leaves that out of its answer, so that we fail the handshake. RFC 7692 §7.1.1.1: a server accepts such an offer “by including the ‘server_no_context_takeover’ extension parameter” in its response.'
+        'accepts an offer with server_no_context_takeover and omits it from its answer, so we fail the handshake. RFC 7692 §7.1.1.1: a server accepts such an offer “by including the ‘server_no_context_takeover’ extension parameter” in its response.'
     },
     {
       check: 'plainer',
       role: 'client',
       sign: /invalid distance too far back/,
       words:
-        'goes on compressing with context where our answer says client_no_context_takeover, so that we fail with 1007. RFC 7692 §7.1.1.2: with that parameter in its response, “a server prevents the peer client from using context takeover”.'
+        'keeps compressing with context although our answer has client_no_context_takeover, so we fail with 1007. RFC 7692 §7.1.1.2: with that parameter in its response, “a server prevents the peer client from using context takeover”.'
     }
   ],
   libwebsockets: [
@@ -93,19 +93,19 @@ export const DIFFERENCES: Readonly<Record<string, readonly Difference[]>> = {
       role: 'server',
       sign: /the connection ended without a closing handshake/,
       words:
-        'compresses and inflates, until an empty message comes behind others that were compressed: an assertion of its own ends its process.'
+        'compresses and inflates until an empty message follows compressed ones: then a failed assertion ends its process.'
     },
     {
       check: 'deflate',
       role: 'client',
       sign: /nothing came of it/,
       words:
-        'agrees on compression, and delivers no message that comes uncompressed before any compressed one. RFC 7692 §6: “this bit indicates whether a message is compressed or not”.'
+        'agrees on compression, but does not deliver uncompressed messages that arrive before any compressed one. RFC 7692 §6: “this bit indicates whether a message is compressed or not”.'
     },
     {
       check: 'plainer',
       sign: /binary of 1048576 bytes, sent in fragments, came back other than it was/,
-      words: 'the last 8 bytes of a compressed echo of 1 MiB are wrong, and to `ws` as well.'
+      words: 'the last 8 bytes of a compressed echo of 1 MiB are wrong, also with `ws` as the peer.'
     }
   ]
 }

@@ -32,7 +32,7 @@ export interface Peer {
 }
 
 const BOTH = ['server', 'client'] as const
-const PAGE = 'the WebSocket of browsers has no call for it (WHATWG)'
+const PAGE = 'the browser WebSocket API has no method for it (WHATWG)'
 const NO_DEFLATE = 'it has no permessage-deflate'
 const noDeflate = { deflate: NO_DEFLATE, plainer: NO_DEFLATE }
 const WHOLE = 'it sends each message in one frame'
