@@ -103,6 +103,22 @@ for (const setup of SETUPS) {
     peer.send(PONG, 'abc')
     t.ok((await answered) >= 0)
   })
+
+  t.test(`nor does a reader of ws.frames that changes one: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    const seen: string[] = []
+    ws.frames.on('data', ({ payload }) => {
+      seen.push(String(payload))
+      payload.fill(0)
+    })
+    peer.write(peer.frame(PING, 'abc'))
+    t.match(await peer.nextFrame(), { opcode: PONG, payload: Buffer.from('abc') })
+    const answered = ws.ping('abd')
+    await peer.nextFrame()
+    peer.send(PONG, 'abd')
+    t.ok((await answered) >= 0)
+    t.same(seen, ['abc', 'abd'])
+  })
 }
 
 for (const join of ['attach', 'pipe'] as const) {
