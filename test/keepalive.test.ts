@@ -94,6 +94,20 @@ t.test('a peer that our backpressure stops is not judged, and gets the whole tim
   t.equal(owner.silent, 1)
 })
 
+t.test('nor is a peer that is stopped after its Ping, when it may write again', async t => {
+  const { clock, pings, owner } = bench(t, 1000, 2000)
+  await clock.pass(1000)
+  t.same(pings, [1000])
+  owner.holds = true
+  await clock.pass(10_000)
+  owner.holds = false
+  // an interval of silence, and then the whole timeout
+  await clock.pass(2999)
+  t.equal(owner.silent, 0)
+  await clock.pass(1)
+  t.equal(owner.silent, 1)
+})
+
 t.test('after a blocked event loop, data that has arrived counts first', async t => {
   const { clock, pings, owner, keepalive } = bench(t, 500)
   await clock.pass(500)
