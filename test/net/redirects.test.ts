@@ -135,7 +135,7 @@ t.test('a redirect within an origin keeps credentials', async t => {
   await ws.whenClosed()
 })
 
-t.test('a redirect with a body until the end of the wire', async t => {
+t.test('a redirect may have a body that ends with its wire', async t => {
   const { port } = await echo(t)
   const first = await serve(t, async (peer, socket) => {
     await peer.head()
@@ -146,6 +146,10 @@ t.test('a redirect with a body until the end of the wire', async t => {
   t.same(await once(ws, 'message'), ['hello'])
   ws.close()
   t.match(await ws.whenClosed(), { code: 1000, wasClean: true, initiator: 'local' })
+  const other = connect(`ws://127.0.0.1:${first}/`, { maxRedirects: 1 })
+  await other.opened
+  other.destroy()
+  t.match(await other.whenClosed(), { initiator: 'local' }, 'the end of the first wire does not count')
 })
 
 t.test('A21: to another origin, credentials are dropped', async t => {
