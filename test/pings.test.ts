@@ -37,20 +37,23 @@ t.test('while Pongs leave, no Ping pauses the input', async t => {
   t.same(clock.waiting, [])
 })
 
-t.test('a Pong that replaces another pauses the input for 100 ms; then 1024 Pings are read before the next pause', async t => {
-  const { clock, owner, receive } = bench(t)
-  owner.isBlocked = true
-  t.notOk(receive())
-  t.equal(owner.told, 1, 'the application gets it nevertheless')
-  await clock.pass(99)
-  t.equal(owner.resumed, 0)
-  await clock.pass(1)
-  t.equal(owner.resumed, 1)
-  for (let i = 0; i < 1024; i++) if (!receive()) t.fail(`Ping ${i} paused it`)
-  t.notOk(receive())
-  await clock.pass(100)
-  t.equal(owner.resumed, 2)
-})
+t.test(
+  'a Pong that replaces another pauses the input for 100 ms; then 1024 Pings are read before the next pause',
+  async t => {
+    const { clock, owner, receive } = bench(t)
+    owner.isBlocked = true
+    t.notOk(receive())
+    t.equal(owner.told, 1, 'the application gets it nevertheless')
+    await clock.pass(99)
+    t.equal(owner.resumed, 0)
+    await clock.pass(1)
+    t.equal(owner.resumed, 1)
+    for (let i = 0; i < 1024; i++) if (!receive()) t.fail(`Ping ${i} paused it`)
+    t.notOk(receive())
+    await clock.pass(100)
+    t.equal(owner.resumed, 2)
+  }
+)
 
 t.test('a wire that takes bytes again resumes the input at once', async t => {
   const { clock, owner, pings, receive } = bench(t)
@@ -63,15 +66,18 @@ t.test('a wire that takes bytes again resumes the input at once', async t => {
   t.equal(owner.resumed, 1, 'only if it was paused')
 })
 
-t.test('when the wire has been free in between, the first Pong that replaces another pauses the input again', async t => {
-  const { clock, owner, pings, receive } = bench(t)
-  owner.isBlocked = true
-  receive()
-  await clock.pass(100)
-  t.ok(receive(), 'one of the 1024')
-  pings.drained()
-  t.notOk(receive())
-})
+t.test(
+  'when the wire has been free in between, the first Pong that replaces another pauses the input again',
+  async t => {
+    const { clock, owner, pings, receive } = bench(t)
+    owner.isBlocked = true
+    receive()
+    await clock.pass(100)
+    t.ok(receive(), 'one of the 1024')
+    pings.drained()
+    t.notOk(receive())
+  }
+)
 
 t.test('the end of the connection stops the timer', async t => {
   const { clock, owner, pings, receive } = bench(t)

@@ -251,7 +251,7 @@ for (const way of ONE_OF_EACH) {
       t.match((await told)[0], { cause: 'a string' })
     })
 
-    t.test('so are those of the other functions among the options', async t => {
+    t.test('exceptions of the functions origins, protocols and path are reported too', async t => {
       const boom = new Error('boom')
       const fail = () => {
         throw boom

@@ -188,7 +188,7 @@ t.test('a stream that the server refused without processing is requested again, 
   t.equal(asked, 4)
 })
 
-t.test('so is one beyond the last stream of a GOAWAY', async t => {
+t.test('a stream beyond the last one of a GOAWAY is requested again on another session', async t => {
   const { url, sessions } = await serve(t, {}, (stream, count) => {
     if (count !== 2) stream.respond({ ':status': 200 })
     else stream.session!.goaway(0, 1)

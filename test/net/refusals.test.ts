@@ -192,7 +192,7 @@ t.test('a redirect does not wait for a body', async t => {
   await ws.whenClosed()
 })
 
-t.test('nor does a redirect on an HTTP/2 stream', async t => {
+t.test('a redirect on an HTTP/2 stream does not wait for its body', async t => {
   const waits = graces(t)
   const target = await echo(t)
   const server = makeServer('h2c')

@@ -68,7 +68,7 @@ for (const setup of IN_MEMORY) {
     t.ok((await late) instanceof Error)
   })
 
-  t.test(`a message exceeds a limit, in the middle: ${nameOf(setup)}`, async t => {
+  t.test(`a message that exceeds maxMessageSize fails the connection with 1009: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { maxMessageSize: 10 })
     const got = rejection(readAll(ws.bytes))
     peer.send(BINARY, '12345', { fin: false })
@@ -79,25 +79,28 @@ for (const setup of IN_MEMORY) {
     t.match(await got, { code: 'WS_ERR_MESSAGE_TOO_LARGE' })
   })
 
-  t.test(`a Close with an error code is not an end: ${nameOf(setup)}`, async t => {
-    for (const [code, isEnd] of [
-      [1000, true],
-      [1011, false],
-      [4000, false],
-      [null, true]
-    ] as const) {
-      const { ws, peer } = await open(t, setup)
-      const got = readAll(ws.bytes)
-      peer.send(BINARY, 'bytes')
-      if (code === null) peer.send(CLOSE)
-      else peer.send(CLOSE, closeBody(code))
-      peer.end()
-      if (isEnd) t.equal((await got).toString(), 'bytes')
-      else t.match(await rejection(got), { code: 'WS_ERR_BYTES_CUT', message: new RegExp(`${code}`) })
+  t.test(
+    `the reader gets an end after a Close with 1000, 1001 or no code, and an error after any other: ${nameOf(setup)}`,
+    async t => {
+      for (const [code, isEnd] of [
+        [1000, true],
+        [1011, false],
+        [4000, false],
+        [null, true]
+      ] as const) {
+        const { ws, peer } = await open(t, setup)
+        const got = readAll(ws.bytes)
+        peer.send(BINARY, 'bytes')
+        if (code === null) peer.send(CLOSE)
+        else peer.send(CLOSE, closeBody(code))
+        peer.end()
+        if (isEnd) t.equal((await got).toString(), 'bytes')
+        else t.match(await rejection(got), { code: 'WS_ERR_BYTES_CUT', message: new RegExp(`${code}`) })
+      }
     }
-  })
+  )
 
-  t.test(`nor is a lost wire: ${nameOf(setup)}`, async t => {
+  t.test(`a lost wire is an error of the reader and of waiting writes: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const got = rejection(readAll(ws.bytes))
     const failed = new Promise(resolve => {
@@ -110,7 +113,7 @@ for (const setup of IN_MEMORY) {
     t.ok(await failed)
   })
 
-  t.test(`destroyed with an error it closes with 1011: ${nameOf(setup)}`, async t => {
+  t.test(`a view that is destroyed with an error closes with 1011: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     ws.bytes.destroy(new Error('the other side of the tunnel broke'))
     t.match(readClose(await peer.nextFrame()), { code: 1011 })
@@ -176,7 +179,7 @@ t.test('other messages are sent separately; only one view can read', async t => 
   t.throws(() => ws.on('message', () => {}), TypeError)
 })
 
-t.test('compressed, and before the handshake', async t => {
+t.test('bytes written before the handshake arrive, compressed', async t => {
   const { server, client } = await ours(t, { extensions: [permessageDeflate()] })
   const received = readAll(server.bytes)
   const text = 'over and over again '.repeat(50_000)

@@ -168,7 +168,7 @@ for (const setup of SETUPS) {
     }
   )
 
-  t.test(`and keeps a peer that answers: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
+  t.test(`keepalive keeps a peer that answers: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup, { keepalive: { interval: 10, timeout: 1000 } })
     peer.text('hello')
     for (let i = 0; i < 5; i++) {

@@ -51,7 +51,7 @@ t.test('a client that fails unnoticed warns once, without the query of its URL',
   )
 })
 
-t.test('so does one that is refused, and one whose wire the application attached', async t => {
+t.test('a client that is refused warns too, and so does one whose wire the application attached', async t => {
   const warnings = warningsOf(t)
   const port = await serve(t, async (peer, socket) => {
     await peer.head()

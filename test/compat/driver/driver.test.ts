@@ -390,7 +390,7 @@ t.test('the drafts: frames are text, and a Close of the peer has no code', async
   t.same(early.events.at(-1), ['close', null, null])
 })
 
-t.test('options', async t => {
+t.test('unknown and invalid options are errors', async t => {
   for (const options of [{ unknown: 1 }, { maxlength: 1 }] as object[]) {
     t.throws(() => driver.http(parsed(), options), { message: /^Unrecognized option: / })
     t.throws(() => driver.server(options), { message: /^Unrecognized option: / })
