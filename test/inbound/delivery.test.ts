@@ -196,12 +196,12 @@ t.test('the delivered part of a long queue is released when more arrives', async
   delivery.attach(taker)
   delivery.receive(['a', 'b', 'c', 'd'])
   delivery.receive(['e'])
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 2; i++) {
     taker.room = 1
     delivery.proceed()
   }
   delivery.receive(['f'])
-  t.same((delivery as unknown as { queue: readonly string[] }).queue, ['e', 'f'])
+  t.same((delivery as unknown as { queue: readonly string[] }).queue, ['e', 'f'], 'a to d are gone')
   delivery.receive(['g'])
   taker.room = 10
   delivery.proceed()
