@@ -184,6 +184,17 @@ for (const setup of SETUPS) {
     t.same(told.sort(), ['callback: TypeError', 'view: TypeError', 'ws: TypeError'])
   })
 
+  t.test(`after write(null), which throws, callbacks belong to their messages: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    t.throws(() => ws.messages.write(null as never, () => t.fail('called')), { code: 'ERR_STREAM_NULL_VALUES' })
+    const called: string[] = []
+    for (const name of ['a', 'b']) ws.messages.write(name, error => called.push(error ? `${name} failed` : name))
+    t.equal(String((await peer.nextFrame())!.payload), 'a')
+    t.equal(String((await peer.nextFrame())!.payload), 'b')
+    await settle()
+    t.same(called, ['a', 'b'])
+  })
+
   t.test(`drained() resolves when the wire has written everything: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
     const { ws, peer } = await open(t, setup)
     await ws.drained()
