@@ -46,6 +46,14 @@ for (const setup of IN_MEMORY) {
     t.match(await peer.nextFrame(), { opcode: BINARY, payload: Buffer.from('alone') })
     await written
     t.throws(() => bytes.write(null as never), TypeError)
+    bytes.write('next')
+    bytes.cork()
+    bytes.write('to')
+    bytes.write('gether')
+    bytes.uncork()
+    for (const payload of ['next', 'together']) {
+      t.match(await peer.nextFrame(), { opcode: BINARY, payload: Buffer.from(payload) }, 'after an exception too')
+    }
     const got = readAll(bytes)
     peer.send(BINARY, 'one', { fin: false })
     peer.send(0, '', { fin: false })
@@ -146,6 +154,35 @@ for (const setup of IN_MEMORY) {
     const failed = new Promise(resolve => bytes.write('late', resolve))
     t.ok((await failed) instanceof Error)
   })
+}
+
+for (const setup of IN_MEMORY) {
+  t.test(
+    `when the peer has ended, the view ends too, with allowHalfOpen only on request: ${nameOf(setup)}`,
+    async t => {
+      for (const allowHalfOpen of [false, true]) {
+        const { ws, peer } = await open(t, setup)
+        ws.bytes.allowHalfOpen = allowHalfOpen
+        // not with a loop, which would destroy the view at its end
+        const got: Buffer[] = []
+        ws.bytes.on('data', chunk => got.push(chunk))
+        const ended = once(ws.bytes, 'end')
+        peer.send(BINARY, 'bytes')
+        peer.close(1000)
+        await ended
+        t.equal(String(Buffer.concat(got)), 'bytes')
+        await settle(5)
+        t.equal(ws.bytes.writableEnded, !allowHalfOpen)
+        if (allowHalfOpen) {
+          ws.bytes.end('answer')
+          t.match(await peer.nextFrame(), { opcode: BINARY, payload: Buffer.from('answer') })
+        }
+        t.equal(readClose(await peer.nextFrame()).code, 1000)
+        peer.end()
+        t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
+      }
+    }
+  )
 }
 
 t.test('a reader that stops stops the writer on the other side', async t => {
