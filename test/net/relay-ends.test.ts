@@ -142,3 +142,25 @@ t.test('a side that the relay closes has closeTimeout', async t => {
   relay.close()
   t.match(await relay.closed, { target: { wasClean: false } })
 })
+
+t.test('when both sides have ended, no timer that watches them is left', async t => {
+  const { setInterval, clearInterval } = globalThis
+  const running = new Set<unknown>()
+  const start = (...args: Parameters<typeof setInterval>): NodeJS.Timeout => {
+    const timer = setInterval(...args)
+    running.add(timer)
+    return timer
+  }
+  const stop = (timer?: NodeJS.Timeout): void => {
+    running.delete(timer)
+    clearInterval(timer)
+  }
+  Object.assign(globalThis, { setInterval: start, clearInterval: stop })
+  t.teardown(() => Object.assign(globalThis, { setInterval, clearInterval }))
+  const { relay, client } = await overTcp(t, {})
+  await relay.opened
+  t.equal(running.size, 1)
+  client.stream.destroy()
+  await relay.closed
+  t.equal(running.size, 0)
+})
