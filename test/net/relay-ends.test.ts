@@ -164,3 +164,16 @@ t.test('when both sides have ended, no timer that watches them is left', async t
   await relay.closed
   t.equal(running.size, 0)
 })
+
+t.test('sides that read are not pinged', async t => {
+  const { relay, client, target } = await overTcp(t, {})
+  await relay.opened
+  // the first look is after 250 ms
+  await new Promise(resolve => setTimeout(resolve, 600))
+  client.text('from the client')
+  t.match(await target.nextFrame(), { opcode: TEXT, payload: Buffer.from('from the client') })
+  target.text('from the target')
+  t.match(await client.nextFrame(), { opcode: TEXT, payload: Buffer.from('from the target') })
+  client.stream.destroy()
+  await relay.closed
+})
