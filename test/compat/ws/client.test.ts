@@ -7,6 +7,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
+import { connect as connectTls } from 'node:tls'
 import t from 'tap'
 import type { ClientOptions } from '../../../lib/compat/ws/index.js'
 import { AUTHORITY, LOCALHOST } from '../../support/certificates.js'
@@ -324,12 +325,25 @@ t.test('redirects: credentials of the address are sent to the same host only, an
   })
   const securePort = await listening(t, secure as unknown as Server)
   lead = `ws://localhost:${securePort}/`
+  // the same host and port: the second wire leads to the server without TLS
+  let dialled = 0
   const down = new WebSocket(`wss://user:pass@localhost:${securePort}/`, {
     followRedirects: true,
-    ca: AUTHORITY,
-    lookup: (_name, _options, done) => done(null, [{ address: '127.0.0.1', family: 4 }] as never, 4)
+    maxRedirects: 1,
+    headers: { Cookie: 'a=b', 'X-A': '1' },
+    createConnection: () =>
+      dialled++ === 0
+        ? connectTls({ port: securePort, host: '127.0.0.1', servername: 'localhost', ca: AUTHORITY })
+        : connect(port, '127.0.0.1')
   } as ClientOptions)
-  t.equal((await failure(down)).code, 1006)
+  t.match(await failure(down), { message: 'Maximum redirects exceeded', code: 1006 })
+  t.equal(seen.length, 3)
+  t.match(seen[2]!.headers, {
+    'x-a': '1',
+    host: `localhost:${securePort}`,
+    authorization: undefined,
+    cookie: undefined
+  })
 })
 
 t.test('compression: the offer of a client', async t => {

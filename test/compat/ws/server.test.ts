@@ -216,6 +216,26 @@ t.test('a client that has left is not upgraded, and its errors do not crash the 
   await peer.closed
 })
 
+t.test('an upgraded socket keeps no listener of the time before', async t => {
+  const wss = new WebSocketServer({ noServer: true })
+  const server = createServer()
+  const added = new Promise<number>(resolve => {
+    server.on('upgrade', (request, socket: Duplex, head) => {
+      const before = socket.listenerCount('error')
+      wss.handleUpgrade(request, socket, head, () => {})
+      // the core has one
+      resolve(socket.listenerCount('error') - before)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const socket = connect((server.address() as { port: number }).port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  socket.write(requestHead())
+  t.equal(await added, 1)
+})
+
 t.test('a server of the application, and a class of its own', async t => {
   class Mine extends WebSocket {
     greet(): void {
