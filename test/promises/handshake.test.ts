@@ -1,5 +1,5 @@
-// What the system that this library implements promises of the opening handshake, row by row as ../shared/PROMISES.md numbers them: with this
-// library's interface, and with websocket-duplex/driver under the names of websocket-driver.
+// What users of npm's websocket-driver rely on in the opening handshake, in numbered rows: with this library's interface, and with
+// websocket-duplex/driver under the names of websocket-driver.
 
 import { once } from 'node:events'
 import http from 'node:http'

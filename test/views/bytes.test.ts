@@ -224,7 +224,7 @@ t.test('bytes written before the handshake arrive, compressed', async t => {
   t.equal((await received).toString(), text)
 })
 
-t.test('TLS inside a WebSocket', async t => {
+t.test('a TLS connection runs inside of ws.bytes', async t => {
   const { server, client } = await ours(t)
   const inner = new TLSSocket(server.bytes as unknown as never, { isServer: true, ...LOCALHOST })
   inner.pipe(inner)

@@ -414,7 +414,7 @@ t.test('unknown and invalid options are errors', async t => {
   t.match(plain.frames(), [{ masked: false }])
 })
 
-t.test('the URL of a request, and whether it arrived over TLS', async t => {
+t.test('the URL of a request says whether it arrived over TLS', async t => {
   t.equal(driver.http(parsed()).url, 'ws://example.com/chat')
   const secure = [
     { connection: { authorized: false } },

@@ -108,7 +108,7 @@ t.test('the request: fields, subprotocols, origin, authorization, version 8', as
   old.terminate()
 })
 
-t.test('an agent, createConnection, and finishRequest', async t => {
+t.test('the options agent, createConnection and finishRequest are used', async t => {
   const { wss, url } = await serve(t)
   const agent = new Agent()
   const options: ClientOptions[] = [
@@ -135,7 +135,7 @@ t.test('an agent, createConnection, and finishRequest', async t => {
   agent.destroy()
 })
 
-t.test('TLS, IPv6 and unix sockets', async t => {
+t.test('addresses may lead to TLS, IPv6 and unix sockets', async t => {
   const secure = createTlsServer(LOCALHOST)
   const wss = new WebSocketServer({ server: secure, verifyClient: ({ secure }: { secure: boolean }) => secure })
   const port = await listening(t, secure as unknown as Server)
@@ -170,7 +170,7 @@ t.test('TLS, IPv6 and unix sockets', async t => {
   await failure(six)
 })
 
-t.test('invalid responses, with the messages of ws', async t => {
+t.test('an invalid response is an error with the message of ws', async t => {
   const upgrade = ['Upgrade: websocket', 'Connection: Upgrade']
   const right = (accept: string) => [...upgrade, `Sec-WebSocket-Accept: ${accept}`]
   const cases: [(accept: string) => string[], string, string[]?, ClientOptions?][] = [
@@ -241,13 +241,14 @@ t.test('a listener of upgrade may terminate the WebSocket', async t => {
   const { url } = await serve(t)
   const client = new WebSocket(url)
   client.on('upgrade', () => client.terminate())
+  client.on('open', () => t.fail('it was opened nevertheless'))
   t.same(await failure(client), {
     message: 'WebSocket was closed before the connection was established',
     code: 1006
   })
 })
 
-t.test('a server that does not answer in time', async t => {
+t.test('a server that does not answer in time is an error', async t => {
   const server = createServer()
   server.on('upgrade', (_request, socket) => t.teardown(() => socket.destroy()))
   const client = new WebSocket(`ws://127.0.0.1:${await listening(t, server)}/`, { handshakeTimeout: 20 })

@@ -96,7 +96,7 @@ t.test('what the core refuses is refused before it is a connection, or passed to
   t.equal((await ask(t, portOf(wss), { Host: 'a b' })).head.status, 418)
 })
 
-t.test('verifyClient, synchronous or not', async t => {
+t.test('verifyClient decides about a request, synchronously or not', async t => {
   let info: { origin: string; secure: boolean } | undefined
   const { wss } = await serve(t, {
     verifyClient: (given: { origin: string; secure: boolean; req: IncomingMessage }) => {
@@ -236,7 +236,7 @@ t.test('an upgraded socket keeps no listener of the time before', async t => {
   t.equal(await added, 1)
 })
 
-t.test('a server of the application, and a class of its own', async t => {
+t.test('connections may be of a class of the application, on a server of its own', async t => {
   class Mine extends WebSocket {
     greet(): void {
       this.send('hello')
@@ -274,7 +274,7 @@ t.test('a server of the application, and a class of its own', async t => {
   server.close()
 })
 
-t.test('close: a server that was made for port, and a second call', async t => {
+t.test('close() closes a server that was made for port; a second call reports an error', async t => {
   const { wss, client } = await open(t)
   t.equal((wss as unknown as { _state: number })._state, 0)
   client.terminate()
@@ -302,7 +302,7 @@ t.test('a server that is closing refuses with 503', async t => {
   t.equal(head.status, 503)
 })
 
-t.test('the callback of the constructor, backlog, and compression with options', async t => {
+t.test('the constructor takes a callback, backlog, and options of compression', async t => {
   const wss = await new Promise<WebSocketServer>(resolve => {
     const server: WebSocketServer = new WebSocketServer(
       {
