@@ -1,4 +1,4 @@
-// What users of npm's websocket-driver rely on in the opening handshake, in numbered rows: with this library's interface, and with
+// What the README of websocket-driver promises of the opening handshake, a row for each promise: with this library's interface, and with
 // websocket-duplex/driver under the names of websocket-driver.
 
 import { once } from 'node:events'

@@ -1,5 +1,5 @@
-// What users of npm's websocket-driver rely on in an open connection and at its end, in numbered rows: with this library's interface, and with
-// websocket-duplex/driver under the names of websocket-driver.
+// What the README of websocket-driver promises of an open connection and of its end, a row for each promise: with this library's interface,
+// and with websocket-duplex/driver under the names of websocket-driver.
 
 import { once } from 'node:events'
 import t from 'tap'
