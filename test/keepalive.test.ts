@@ -94,6 +94,20 @@ t.test('a peer that our backpressure stops is not judged, and gets the whole tim
   t.equal(owner.silent, 1)
 })
 
+t.test('a peer that our backpressure stops after its Ping gets the whole time when it may write again', async t => {
+  const { clock, pings, owner } = bench(t, 1000, 2000)
+  await clock.pass(1000)
+  t.same(pings, [1000])
+  owner.holds = true
+  await clock.pass(10_000)
+  owner.holds = false
+  // an interval of silence, and then the whole timeout
+  await clock.pass(2999)
+  t.equal(owner.silent, 0)
+  await clock.pass(1)
+  t.equal(owner.silent, 1)
+})
+
 t.test('after a blocked event loop, data that has arrived counts first', async t => {
   const { clock, pings, owner, keepalive } = bench(t, 500)
   await clock.pass(500)
@@ -108,7 +122,7 @@ t.test('after a blocked event loop, data that has arrived counts first', async t
   t.equal(pings.length, 2)
 })
 
-t.test('and a peer whose Pong is still on its way gets the time again', async t => {
+t.test('after a blocked event loop, a peer whose Pong is still on its way gets the time again', async t => {
   const { clock, owner, keepalive } = bench(t, 500)
   await clock.pass(500)
   clock.stall(2000)
@@ -119,7 +133,7 @@ t.test('and a peer whose Pong is still on its way gets the time again', async t 
   t.equal(owner.silent, 0)
 })
 
-t.test('but not for ever', async t => {
+t.test('after a blocked event loop, a peer that never answers is dropped', async t => {
   const { clock, owner } = bench(t, 500)
   await clock.pass(500)
   clock.stall(2000)

@@ -124,39 +124,42 @@ t.test('each way to make a connection reads the options at once', async t => {
   t.throws(() => WebSocketStream.http({ headers: {} }, undefined, wrong), RangeError)
 })
 
-t.test('numbers', async t => {
-  for (const name of [...COUNTS, ...TIMES]) {
-    for (const wrong of ['5', null, true, [], {}, 5n]) t.throws(() => read({ [name]: wrong }), TypeError, name)
-    for (const wrong of [Number.NaN, -1, Number.NEGATIVE_INFINITY])
-      t.throws(() => read({ [name]: wrong }), RangeError, name)
-    // a stream needs a whole number
-    const most = name === 'highWaterMark' ? Number.MAX_SAFE_INTEGER : Number.POSITIVE_INFINITY
-    t.equal(read({ [name]: Number.POSITIVE_INFINITY })[name], most, `${name}: Infinity lifts it`)
-    t.equal(read({ [name]: 7 })[name], 7, name)
+t.test(
+  'limits and times: which numbers each takes, and whether anything else is a TypeError or a RangeError',
+  async t => {
+    for (const name of [...COUNTS, ...TIMES]) {
+      for (const wrong of ['5', null, true, [], {}, 5n]) t.throws(() => read({ [name]: wrong }), TypeError, name)
+      for (const wrong of [Number.NaN, -1, Number.NEGATIVE_INFINITY])
+        t.throws(() => read({ [name]: wrong }), RangeError, name)
+      // a stream needs a whole number
+      const most = name === 'highWaterMark' ? Number.MAX_SAFE_INTEGER : Number.POSITIVE_INFINITY
+      t.equal(read({ [name]: Number.POSITIVE_INFINITY })[name], most, `${name}: Infinity lifts it`)
+      t.equal(read({ [name]: 7 })[name], 7, name)
+    }
+    for (const name of COUNTS) {
+      t.throws(() => read({ [name]: 1.5 }), RangeError, name)
+      t.throws(() => read({ [name]: 2 ** 53 }), RangeError, name)
+      const least = name === 'maxFragments' || name === 'fragmentSize' ? 1 : 0
+      t.equal(read({ [name]: least })[name], least, name)
+      if (least === 1) t.throws(() => read({ [name]: 0 }), RangeError, name)
+    }
+    for (const name of TIMES) {
+      t.equal(read({ [name]: 0.5 })[name], 0.5)
+      t.equal(read({ [name]: 0 })[name], 0)
+      t.equal(read({ [name]: 2 ** 31 - 1 })[name], 2 ** 31 - 1)
+      t.throws(() => read({ [name]: 2 ** 31 }), RangeError)
+    }
   }
-  for (const name of COUNTS) {
-    t.throws(() => read({ [name]: 1.5 }), RangeError, name)
-    t.throws(() => read({ [name]: 2 ** 53 }), RangeError, name)
-    const least = name === 'maxFragments' || name === 'fragmentSize' ? 1 : 0
-    t.equal(read({ [name]: least })[name], least, name)
-    if (least === 1) t.throws(() => read({ [name]: 0 }), RangeError, name)
-  }
-  for (const name of TIMES) {
-    t.equal(read({ [name]: 0.5 })[name], 0.5)
-    t.equal(read({ [name]: 0 })[name], 0)
-    t.equal(read({ [name]: 2 ** 31 - 1 })[name], 2 ** 31 - 1)
-    t.throws(() => read({ [name]: 2 ** 31 }), RangeError)
-  }
-})
+)
 
-t.test('version', async t => {
+t.test('version takes the numbers of the versions of RFC 6455', async t => {
   for (const version of [13, 8, 7]) t.equal(read({ version })['version'], version)
   for (const version of ['13', null, 13n]) t.throws(() => read({ version }), TypeError)
   for (const version of [0, 12, 14, Number.NaN, -13, Number.POSITIVE_INFINITY])
     t.throws(() => read({ version }), RangeError)
 })
 
-t.test('allowDrafts, requireMasking, masking', async t => {
+t.test('allowDrafts, requireMasking and masking take only true and false', async t => {
   for (const name of ['allowDrafts', 'requireMasking', 'masking']) {
     t.equal(read({ [name]: true })[name], true)
     t.equal(read({ [name]: false })[name], false)
@@ -164,7 +167,7 @@ t.test('allowDrafts, requireMasking, masking', async t => {
   }
 })
 
-t.test('protocols', async t => {
+t.test('protocols takes a function, or one or more different tokens, which are copied', async t => {
   const choose = () => 'a'
   t.equal(read({ protocols: choose })['protocols'], choose)
   t.same(read({ protocols: 'a' })['protocols'], ['a'])
@@ -179,7 +182,7 @@ t.test('protocols', async t => {
   t.same(kept, ['a'], 'a copy')
 })
 
-t.test('origins', async t => {
+t.test('origins takes a function, an origin, or a list of them', async t => {
   const check = () => true
   t.equal(read({ origins: check })['origins'], check)
   t.same(read({ origins: 'https://a' })['origins'], ['https://a'])
@@ -187,7 +190,7 @@ t.test('origins', async t => {
   for (const wrong of [5, null, {}, [5], true]) t.throws(() => read({ origins: wrong }), TypeError)
 })
 
-t.test('origins take what browsers send', async t => {
+t.test('origins takes every origin that a browser can send', async t => {
   for (const origin of [
     'https://www.example',
     'http://localhost:3000',
@@ -273,12 +276,12 @@ t.test('changed options are read again', async t => {
   t.equal(readOptions(options).closeTimeout, 6)
 })
 
-t.test('origin', async t => {
+t.test('origin takes a string that fits in a header field', async t => {
   t.equal(read({ origin: 'https://a' })['origin'], 'https://a')
   for (const wrong of [5, null, {}, 'a\r\nb', 'a\0']) t.throws(() => read({ origin: wrong }), TypeError)
 })
 
-t.test('extensions', async t => {
+t.test('extensions takes a list of well-formed extensions with different names, or an offer as text', async t => {
   const none = (): null => null
   const extension = {
     name: 'x',
@@ -303,7 +306,7 @@ t.test('extensions', async t => {
   }
 })
 
-t.test('headers', async t => {
+t.test('headers takes an object, pairs, a Map or Headers, but no field that the handshake sets itself', async t => {
   const pairs = [
     ['X-A', '1'],
     ['X-A', '2']
@@ -336,7 +339,7 @@ t.test('headers', async t => {
   }
 })
 
-t.test('keepalive', async t => {
+t.test('keepalive takes false or an interval, which is also the default of its timeout', async t => {
   t.equal(read({ keepalive: false })['keepalive'], undefined)
   t.same(read({ keepalive: { interval: 5 } })['keepalive'], { interval: 5, timeout: 5 })
   t.same(read({ keepalive: { interval: 5, timeout: 7 } })['keepalive'], { interval: 5, timeout: 7 })
@@ -364,7 +367,7 @@ t.test('keepalive', async t => {
   }
 })
 
-t.test('signal', async t => {
+t.test('signal takes an AbortSignal only', async t => {
   const { signal } = new AbortController()
   t.equal(read({ signal })['signal'], signal)
   for (const wrong of [5, null, {}, { aborted: false }, 'abort', new AbortController()])
@@ -393,6 +396,6 @@ t.test('highWaterMark: Infinity works in every part of a connection', async t =>
   t.doesNotThrow(() => new ProxyTunnel('a:1', { ...options, handshakeTimeout: Number.POSITIVE_INFINITY }).destroy())
 })
 
-t.test('textAs is one of two forms', async t => {
+t.test('textAs refuses any other form', async t => {
   t.throws(() => WebSocketStream.server({ textAs: 'buffer' as never }), TypeError)
 })

@@ -27,7 +27,7 @@ t.test('on time it runs once, one poll phase later', async t => {
   t.same(clock.waiting, [])
 })
 
-t.test('a little late it still runs', async t => {
+t.test('a timer that is a few milliseconds late runs', async t => {
   const { clock, timer, ran, run } = bench(t)
   timer.start(100, run)
   clock.stall(149)

@@ -26,7 +26,7 @@ t.test('a WebSocket is served over the raw socket', async t => {
   t.equal((await once(ws, 'close'))[0], 1000)
 })
 
-t.test('and so is one of hixie-76', async t => {
+t.test('a client of hixie-76 is served on the same port', async t => {
   const socket = net.connect(Number(port), '127.0.0.1')
   t.teardown(() => socket.destroy())
   const peer = new RawPeer(socket, 'client')

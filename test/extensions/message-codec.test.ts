@@ -190,7 +190,7 @@ t.test('any other error names the extension', async t => {
   })
 })
 
-t.test('so does a thrown string', async t => {
+t.test('a string that an extension throws is an error that names it', async t => {
   const container = {
     processIncomingMessage() {
       throw 'oops'
@@ -202,7 +202,7 @@ t.test('so does a thrown string', async t => {
   t.throws(() => run(incoming, data(Opcode.Text, 'a')), { code: 'WS_ERR_EXTENSION', message: /oops$/ })
 })
 
-t.test('or an extension that calls back and then throws, or calls back again', async t => {
+t.test('only the first call of an extension counts, even if it then throws', async t => {
   const container = {
     processIncomingMessage(message: object, callback: (error: null, result: object) => void) {
       callback(null, message)

@@ -296,13 +296,26 @@ byBoth('an idle connection releases its compressor, and the next message refers 
 t.test('inside a message it is not idle, and without context takeover it keeps no memory', async t => {
   const codec = side({}).outgoing()
   const frames = await through(codec, new Frame(Opcode.Binary, bytesOf(json(500)), false))
+  const { engine } = codec as unknown as { engine: object }
+  t.ok(engine)
   for (let i = 0; i < 3; i++) idleSweeper.sweep()
+  t.match(codec, { engine }, 'it was not released')
   frames.push(...(await through(codec, new Frame(Opcode.Continuation, bytesOf(json(500)), true))))
   t.equal(inflate(frames).toString(), json(500) + json(500))
   codec.close()
   const free = side(ALONE).outgoing()
   await send(free, json(500))
   t.match(free, { engine: null })
+})
+
+t.test('a codec that is closed is no longer held for the next sweep', async t => {
+  const codec = side({}).outgoing()
+  const before = idleSweeper.size
+  await send(codec, json(500))
+  t.equal(idleSweeper.size, before + 1)
+  codec.close()
+  // the pool of engines may be held in its place
+  t.equal((idleSweeper as unknown as { holders: Set<object> }).holders.has(codec), false)
 })
 
 byBoth('A27: closed with work in the thread pool it reports nothing more', async t => {

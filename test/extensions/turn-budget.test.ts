@@ -48,6 +48,9 @@ t.test('new work queues after work that waits, and a slow piece does not stop th
     else made.wait({ turnCame: () => work(id) })
   }
   t.equal(made.take(), false)
+  await turn()
+  t.equal(done.length, 18, 'one slow piece in a turn')
+  t.equal(made.take(), false, 'a new turn too is for those that wait')
   for (let i = 0; i < 10; i++) await turn()
   t.same(
     done,

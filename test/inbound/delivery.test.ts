@@ -179,16 +179,29 @@ t.test('the owner is notified of the end of the input', async t => {
   t.equal(owner.delivered, 1)
 })
 
+t.test('a batch of the stage before is not changed when more arrives', async t => {
+  const { delivery, taker } = make()
+  delivery.attach(taker)
+  const batch = ['a', 'b', 'c', 'd']
+  delivery.receive(batch)
+  delivery.receive(['e'])
+  t.same(batch, ['a', 'b', 'c', 'd'])
+  taker.room = 10
+  delivery.proceed()
+  t.same(taker.got, ['a', 'b', 'c', 'd', 'e'])
+})
+
 t.test('the delivered part of a long queue is released when more arrives', async t => {
   const { delivery, taker } = make()
   delivery.attach(taker)
   delivery.receive(['a', 'b', 'c', 'd'])
   delivery.receive(['e'])
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 2; i++) {
     taker.room = 1
     delivery.proceed()
   }
   delivery.receive(['f'])
+  t.same((delivery as unknown as { queue: readonly string[] }).queue, ['e', 'f'], 'a to d are gone')
   delivery.receive(['g'])
   taker.room = 10
   delivery.proceed()

@@ -251,7 +251,7 @@ for (const way of ONE_OF_EACH) {
       t.match((await told)[0], { cause: 'a string' })
     })
 
-    t.test('so are those of the other functions among the options', async t => {
+    t.test('exceptions of the functions origins, protocols and path are reported too', async t => {
       const boom = new Error('boom')
       const fail = () => {
         throw boom
@@ -548,6 +548,16 @@ for (const way of ONE_OF_EACH) {
       t.match(ws.closeInfo, { code: 1006, wasClean: false, initiator: 'local' })
     })
 
+    t.test('leaves no timer if all connections end before the timeout', async t => {
+      const { acceptor } = await accept(t, way)
+      const timers = (): number => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+      const before = timers()
+      const ended = acceptor.close({ timeout: 60_000 })
+      t.equal(timers(), before + 1)
+      await ended
+      t.equal(timers(), before)
+    })
+
     t.test('may be hastened, and works with `await using`', async t => {
       const { acceptor, ask } = await accept(t, way)
       await ask()
@@ -633,6 +643,14 @@ t.test('other listeners on the same server', async t => {
     const peer = await dialHttp1(t, (server.address() as { port: number }).port, true)
     peer.write(Buffer.from('CONNECT example.com:1 HTTP/1.1\r\nHost: example.com:1\r\n\r\n'))
     t.equal((await peer.rest()).length, 0)
+  })
+
+  t.test("get a CONNECT of HTTP/1.1, if they listen for 'connect'", async t => {
+    const { server } = await accept(t, ['h2+h1', 'http/1.1'])
+    server.on('connect', (_request, socket: Duplex) => socket.end('HTTP/1.1 200 Theirs\r\n\r\n'))
+    const peer = await dialHttp1(t, (server.address() as { port: number }).port, true)
+    peer.write(Buffer.from('CONNECT example.com:1 HTTP/1.1\r\nHost: example.com:1\r\n\r\n'))
+    t.equal((await peer.head()).first, 'HTTP/1.1 200 Theirs')
   })
 })
 

@@ -225,6 +225,11 @@ t.test('a room is a set of connections that leave it when they end', async t => 
   one.peer.reset()
   t.equal(await left, 0, 'a listener finds the room without it')
   await turn()
+  const before = new Promise(resolve => three.ws.on('close', () => resolve(room.size)))
+  room.add(three.ws)
+  three.peer.reset()
+  t.equal(await before, 0, 'also a listener that is older than the room')
+  await turn()
   t.strictSame(
     [room, ...others].map(({ size }) => size).filter(size => size > 0),
     []

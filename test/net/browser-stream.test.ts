@@ -49,7 +49,7 @@ t.test('a write that cannot be sent fails with the reason why the connection end
   })
 })
 
-t.test('a peer that breaks a rule', async t => {
+t.test('a peer that breaks a rule fails the stream', async t => {
   const { wss, peer, reader } = await server(t)
   peer.send(TEXT, Buffer.from([0xff]))
   t.equal(readClose(await peer.nextFrame()).code, 1007)
@@ -59,7 +59,7 @@ t.test('a peer that breaks a rule', async t => {
   t.equal(await rejection(reader.read()), error)
 })
 
-t.test('the application destroys messages', async t => {
+t.test('destroying ws.messages ends the stream', async t => {
   const { ws, wss, peer, reader } = await server(t)
   const reading = reader.read()
   ws.messages.destroy()
@@ -78,7 +78,7 @@ t.test('invalid arguments throw at once', async t => {
   t.throws(() => wss.close({ closeCode: 3000.5 }), { name: 'InvalidAccessError' })
 })
 
-t.test('an error of its own', async t => {
+t.test('BrowserWebSocketError is a DOMException with a close code and a reason', async t => {
   t.match(new BrowserWebSocketError(), { name: 'WebSocketError', message: '', closeCode: null, reason: '' })
   t.match(new BrowserWebSocketError('m', { reason: 'why' }), { message: 'm', closeCode: 1000, reason: 'why' })
   t.ok(new BrowserWebSocketError() instanceof DOMException)

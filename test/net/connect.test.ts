@@ -390,7 +390,7 @@ t.test('calls before createConnection has returned the wire wait, or are an erro
     t.same(received, ['one', 'two', 'three'])
   })
 
-  t.test('also between the two wires of a redirect', async t => {
+  t.test('a write between the two wires of a redirect is an error that says so', async t => {
     const first = await serve(t, async (peer, socket) => {
       await peer.head()
       socket.write('HTTP/1.1 302 Found\r\nLocation: /b\r\n\r\n')

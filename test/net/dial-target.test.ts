@@ -9,7 +9,7 @@ function read(url: string | URL): string {
   return `${target.url} ${target.secure} ${target.socketPath ?? `${target.hostname} ${target.port}`}`
 }
 
-t.test('a TCP URL', async t => {
+t.test('a ws or wss URL gives the host, the port and whether to use TLS', async t => {
   const cases: Record<string, string> = {
     'ws://a.example': 'ws://a.example/ false a.example 80',
     'wss://a.example/b?c': 'wss://a.example/b?c true a.example 443',
@@ -24,7 +24,7 @@ t.test('a TCP URL', async t => {
   }
 })
 
-t.test('a URL of a unix socket', async t => {
+t.test('a ws+unix URL gives the path of the socket and the path of the request', async t => {
   const cases: Record<string, string> = {
     'ws+unix:///run/a.sock:/b?c=d:e': 'ws://localhost/b?c=d:e false /run/a.sock',
     'ws+unix:///run/a.sock': 'ws://localhost/ false /run/a.sock',

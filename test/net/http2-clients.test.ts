@@ -89,9 +89,12 @@ t.test('a live session is used again, however long it was quiet', async t => {
   const first = connect(url, { http2: true })
   await first.opened
   await new Promise(resolve => setTimeout(resolve, 1100))
+  const timers = (): number => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+  const before = timers()
   const later = [connect(url, { http2: true }), connect(url, { http2: true })]
   await Promise.all(later.map(ws => ws.opened))
   t.equal(sessions.length, 1)
+  t.equal(timers(), before, 'the timer of the Ping is stopped')
   await leave(first, ...later)
 })
 
@@ -188,7 +191,7 @@ t.test('a stream that the server refused without processing is requested again, 
   t.equal(asked, 4)
 })
 
-t.test('so is one beyond the last stream of a GOAWAY', async t => {
+t.test('a stream beyond the last one of a GOAWAY is requested again on another session', async t => {
   const { url, sessions } = await serve(t, {}, (stream, count) => {
     if (count !== 2) stream.respond({ ':status': 200 })
     else stream.session!.goaway(0, 1)

@@ -109,6 +109,17 @@ t.test('a session takes no more streams than the server allows; then another is 
   t.equal(sessions.size, 0)
 })
 
+t.test('calls that find each new session full try again until they get a stream', async t => {
+  const { port } = await serve(t, { maxConcurrentStreams: 1 })
+  const sessions = new Http2Sessions()
+  const wanted = want(t, port)
+  // all wait for the same session each time, and one of them gets its stream
+  const streams = await Promise.all(Array.from({ length: 8 }, () => open(sessions, wanted)))
+  t.equal(sessions.size, 8)
+  for (const stream of streams) await close(stream)
+  t.equal(sessions.size, 0)
+})
+
 t.test('a session with a GOAWAY takes no more streams, and the existing ones continue', async t => {
   const { port, sessions: theirs } = await serve(t)
   const sessions = new Http2Sessions()

@@ -69,6 +69,15 @@ for (const kind of KINDS) {
     t.equal(acceptor.size, 1)
   })
 
+  t.test(`a listener for one request on ${kind}, added before the acceptor, answers it alone`, async t => {
+    const server = makeServer(kind)
+    server.once('request', echo as never)
+    acceptWebSockets(server, { path: '/chat' }, () => {})
+    const peer = await dial(t, server, kind)
+    peer.write(Buffer.from(head('GET /page', '')))
+    t.strictSame(await readResponse(peer), { status: 200, text: 'GET /page ' })
+  })
+
   t.test(`an earlier request on ${kind} is answered first`, async t => {
     const server = makeServer(kind)
     const waiting: (() => void)[] = []

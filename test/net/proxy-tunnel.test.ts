@@ -421,3 +421,29 @@ t.test("Nagle's algorithm and the timeout of a socket are turned off", async t =
   ])
   tunnel.destroy()
 })
+
+t.test('bytes behind the response of the proxy apply backpressure until they are read', async t => {
+  const tunnel = new ProxyTunnel('a.example:443')
+  t.teardown(() => tunnel.destroy())
+  let isTaken = false
+  tunnel.write(Buffer.concat([OPEN, Buffer.from('behind')]), () => {
+    isTaken = true
+  })
+  await tunnel.opened
+  await settle()
+  t.equal(isTaken, false)
+  const [chunk] = await once(tunnel.target, 'data')
+  t.equal(String(chunk), 'behind')
+  await settle()
+  t.equal(isTaken, true)
+})
+
+t.test('a tunnel that is destroyed leaves no timer', async t => {
+  const timers = (): number => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+  const before = timers()
+  const tunnel = new ProxyTunnel('a.example:443')
+  t.equal(timers(), before + 1)
+  tunnel.destroy()
+  await settle()
+  t.equal(timers(), before)
+})

@@ -17,7 +17,7 @@ import { delayAfter, readReconnectOptions } from '../../lib/net/reconnect-option
 import { isFinal, retryAfter } from '../../lib/net/retry.js'
 import { SELF_SIGNED } from '../support/certificates.js'
 import { answerHead, type Head, type RawPeer } from '../support/raw-peer.js'
-import { rejection, settle } from '../websocket-stream/sides.js'
+import { rejection, settle, within } from '../websocket-stream/sides.js'
 import { serve } from './servers.js'
 
 type Talk = (peer: RawPeer, head: Head) => unknown
@@ -268,17 +268,11 @@ for (const status of [400, 401, 403, 404, 410, 426, 301, 200]) {
 }
 
 t.test('temporary refusals, and an unreachable server, are tried again', async t => {
-  const { url } = await script(
-    t,
-    refuse(408),
-    refuse(425),
-    refuse(429),
-    refuse(500),
-    refuse(502),
-    refuse(503),
-    accept()
-  )
-  t.equal(await all(reconnect(url, { ...FAST, maxAttempts: 7 }), ws => ws.close(1008)).catch(() => 'closed'), 'closed')
+  const refusals = [408, 425, 429, 500, 502, 503].map(status => refuse(status))
+  const { url, heads } = await script(t, ...refusals, accept())
+  const end = await rejection(all(reconnect(url, { ...FAST, maxAttempts: 7 }), ws => ws.close(1008)))
+  t.match(end, { code: 'WS_ERR_CLOSED', closeCode: 1008 }, 'the connection after them was opened')
+  t.equal(heads.length, 7)
   const { options, notes } = noting(3)
   t.equal(await all(reconnect('ws://127.0.0.1:1/', options)), 0)
   t.match(notes[2], { attempt: 3, error: { message: 'connect ECONNREFUSED 127.0.0.1:1' } })
@@ -664,8 +658,8 @@ t.test('return ends the loop at once, whatever next waits for', async t => {
     if (name === 'a handshake') while (silent.heads.length === 0) await settle(1)
     if (name === 'the pause') await paused
     await settle()
-    await connections.return!()
-    t.same(await next, { value: undefined, done: true }, name)
+    await within(2000, connections.return!())
+    t.same(await within(1, next), { value: undefined, done: true }, name)
   }
   const connections = reconnect(open.url, FAST)
   const { value: ws } = await connections.next()

@@ -135,7 +135,7 @@ t.test('a redirect within an origin keeps credentials', async t => {
   await ws.whenClosed()
 })
 
-t.test('a redirect with a body until the end of the wire', async t => {
+t.test('a redirect may have a body that ends with its wire', async t => {
   const { port } = await echo(t)
   const first = await serve(t, async (peer, socket) => {
     await peer.head()

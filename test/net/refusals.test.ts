@@ -156,10 +156,13 @@ t.test('an abort while the body of a refusal is awaited reports the abort', asyn
   const { ws, peer } = await fresh(t, { role: 'client', join: 'attach', wire: 'memory' }, PATIENT)
   await peer.head()
   peer.write(Buffer.from('HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\nso'))
+  const timers = (): number => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
   await new Promise(resolve => setTimeout(resolve, 10))
+  const before = timers()
   ws.destroy()
   t.match(await rejection(ws.opened), { code: 'WS_ERR_ABORTED' })
   await ws.whenClosed()
+  t.equal(timers(), before - 2, 'neither the timer for the body nor that of the handshake is left')
 })
 
 /** Counts from now on how often a client waits for the rest of a refusal. */
@@ -192,7 +195,7 @@ t.test('a redirect does not wait for a body', async t => {
   await ws.whenClosed()
 })
 
-t.test('nor does a redirect on an HTTP/2 stream', async t => {
+t.test('a redirect on an HTTP/2 stream does not wait for its body', async t => {
   const waits = graces(t)
   const target = await echo(t)
   const server = makeServer('h2c')

@@ -142,3 +142,38 @@ t.test('a side that the relay closes has closeTimeout', async t => {
   relay.close()
   t.match(await relay.closed, { target: { wasClean: false } })
 })
+
+t.test('when both sides have ended, no timer that watches them is left', async t => {
+  const { setInterval, clearInterval } = globalThis
+  const running = new Set<unknown>()
+  const start = (...args: Parameters<typeof setInterval>): NodeJS.Timeout => {
+    const timer = setInterval(...args)
+    running.add(timer)
+    return timer
+  }
+  const stop = (timer?: NodeJS.Timeout): void => {
+    running.delete(timer)
+    clearInterval(timer)
+  }
+  Object.assign(globalThis, { setInterval: start, clearInterval: stop })
+  t.teardown(() => Object.assign(globalThis, { setInterval, clearInterval }))
+  const { relay, client } = await overTcp(t, {})
+  await relay.opened
+  t.equal(running.size, 1)
+  client.stream.destroy()
+  await relay.closed
+  t.equal(running.size, 0)
+})
+
+t.test('sides that read are not pinged', async t => {
+  const { relay, client, target } = await overTcp(t, {})
+  await relay.opened
+  // the first look is after 250 ms
+  await new Promise(resolve => setTimeout(resolve, 600))
+  client.text('from the client')
+  t.match(await target.nextFrame(), { opcode: TEXT, payload: Buffer.from('from the client') })
+  target.text('from the target')
+  t.match(await client.nextFrame(), { opcode: TEXT, payload: Buffer.from('from the target') })
+  client.stream.destroy()
+  await relay.closed
+})

@@ -16,7 +16,7 @@ import {
   TEXT,
   type WireFrame
 } from '../support/raw-peer.js'
-import { settle } from '../websocket-stream/sides.js'
+import { settle, within } from '../websocket-stream/sides.js'
 import { open, type Relayed } from './relay-sides.js'
 
 type Way = 'from client to target' | 'from target to client'
@@ -209,6 +209,14 @@ t.test('a relay that cannot close cleanly is destroyed after closeTimeout', asyn
   while (both.target.input.length === 0) await settle(1)
   await both.relay[Symbol.asyncDispose]()
   t.match(await both.relay.closed, { client: { wasClean: false }, target: { code: 1006 } })
+})
+
+t.test('a side that got an incomplete frame is destroyed as soon as the other side is lost', async t => {
+  const both = await open(t)
+  both.client.write(both.client.frame(BINARY, Buffer.alloc(1000)).subarray(0, 600))
+  while (both.target.input.length === 0) await settle(1)
+  both.client.reset()
+  t.match(await within(2000, both.relay.closed), { client: { code: 1006 }, target: { code: 1006, wasClean: false } })
 })
 
 t.test('invalid arguments throw at once', async t => {

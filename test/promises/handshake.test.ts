@@ -1,5 +1,5 @@
-// What the system that this library implements promises of the opening handshake, row by row as ../shared/PROMISES.md numbers them: with this
-// library's interface, and with websocket-duplex/driver under the names of websocket-driver.
+// What the README of websocket-driver promises of the opening handshake, a row for each promise: with this library's interface, and with
+// websocket-duplex/driver under the names of websocket-driver.
 
 import { once } from 'node:events'
 import http from 'node:http'

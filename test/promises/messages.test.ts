@@ -1,5 +1,5 @@
-// What the system that this library implements promises of an open connection and of its end, row by row as ../shared/PROMISES.md numbers
-// them: with this library's interface, and with websocket-duplex/driver under the names of websocket-driver.
+// What the README of websocket-driver promises of an open connection and of its end, a row for each promise: with this library's interface,
+// and with websocket-duplex/driver under the names of websocket-driver.
 
 import { once } from 'node:events'
 import t from 'tap'

@@ -109,7 +109,7 @@ for (const options of [undefined, OPTIONS]) {
     }
   })
 
-  t.test('so does one whose request was read by another parser', async t => {
+  t.test('a server whose request was read by another parser answers', async t => {
     const usual = { host: 'a', upgrade: 'websocket', connection: 'upgrade' }
     const key = { 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==', 'sec-websocket-version': '13' }
     const requests = [

@@ -82,7 +82,7 @@ t.test('a path that is passed on remains a path', async t => {
   }
 })
 
-t.test('nor does it change the path of a unix socket', async t => {
+t.test('a path that is passed on does not change the path of a unix socket', async t => {
   const { calls } = ask(t, {
     options: { forwardPath: true },
     target: 'ws+unix:///run/app.sock:/base',

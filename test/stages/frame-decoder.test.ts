@@ -219,6 +219,19 @@ for (const [who, { role, masked }] of Object.entries(SIDES)) {
     t.same(byTaker.order, [], 'a control frame behind it is not acted on')
   })
 
+  t.test(`${who} that is stopped while downstream is full asks for more input, and drops it`, async t => {
+    const bench = new Bench({ role })
+    bench.taker.wants = false
+    t.notOk(bench.decoder.receive([bytes(text('a'), ping('1'), text('b'))]))
+    t.equal(bench.giver.asked, 0)
+    bench.decoder.stop()
+    t.equal(bench.giver.asked, 1)
+    t.ok(bench.decoder.receive([bytes(text('c'), ping('2'))]))
+    bench.taker.proceed()
+    t.same(bench.order, ['text 61', 'ping 31'])
+    t.equal(bench.giver.asked, 1)
+  })
+
   t.test(`${who} reports no error once it is stopped`, async t => {
     const bench = new Bench({ role })
     bench.taker.meanwhile = () => bench.decoder.stop()

@@ -263,6 +263,16 @@ t.test('discarded, it accepts and drops all input, even inside the head', async 
   t.equal(other.giver.asked, 1, 'and asks for more to drop')
 })
 
+t.test('discarded while it holds back as much as it may, it asks for more at once', async t => {
+  const bench = new Bench()
+  t.notOk(bench.stage.receive([bytes('kept')]))
+  t.equal(bench.giver.asked, 0)
+  bench.stage.discard()
+  t.equal(bench.giver.asked, 1)
+  t.ok(bench.stage.receive([bytes('dropped')]))
+  t.equal(bench.passed, '')
+})
+
 t.test('an end before the head is complete is checked by the reader, and passed on', async t => {
   const head = new Head()
   const bench = new Bench(head)

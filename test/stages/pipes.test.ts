@@ -82,7 +82,7 @@ test("a subclass's own _transform is used, on either side of the pipe", async t 
   t.equal(seen, 2)
 })
 
-test('and so does its own _flush', async t => {
+test("a subclass's own _flush is called at the end", async t => {
   class Ending extends MessageAssembler {
     override _flush(callback: TransformCallback): void {
       this.push(['the end'])

@@ -46,6 +46,14 @@ for (const setup of IN_MEMORY) {
     t.match(await peer.nextFrame(), { opcode: BINARY, payload: Buffer.from('alone') })
     await written
     t.throws(() => bytes.write(null as never), TypeError)
+    bytes.write('next')
+    bytes.cork()
+    bytes.write('to')
+    bytes.write('gether')
+    bytes.uncork()
+    for (const payload of ['next', 'together']) {
+      t.match(await peer.nextFrame(), { opcode: BINARY, payload: Buffer.from(payload) }, 'after an exception too')
+    }
     const got = readAll(bytes)
     peer.send(BINARY, 'one', { fin: false })
     peer.send(0, '', { fin: false })
@@ -68,7 +76,7 @@ for (const setup of IN_MEMORY) {
     t.ok((await late) instanceof Error)
   })
 
-  t.test(`a message exceeds a limit, in the middle: ${nameOf(setup)}`, async t => {
+  t.test(`a message that exceeds maxMessageSize fails the connection with 1009: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { maxMessageSize: 10 })
     const got = rejection(readAll(ws.bytes))
     peer.send(BINARY, '12345', { fin: false })
@@ -79,25 +87,28 @@ for (const setup of IN_MEMORY) {
     t.match(await got, { code: 'WS_ERR_MESSAGE_TOO_LARGE' })
   })
 
-  t.test(`a Close with an error code is not an end: ${nameOf(setup)}`, async t => {
-    for (const [code, isEnd] of [
-      [1000, true],
-      [1011, false],
-      [4000, false],
-      [null, true]
-    ] as const) {
-      const { ws, peer } = await open(t, setup)
-      const got = readAll(ws.bytes)
-      peer.send(BINARY, 'bytes')
-      if (code === null) peer.send(CLOSE)
-      else peer.send(CLOSE, closeBody(code))
-      peer.end()
-      if (isEnd) t.equal((await got).toString(), 'bytes')
-      else t.match(await rejection(got), { code: 'WS_ERR_BYTES_CUT', message: new RegExp(`${code}`) })
+  t.test(
+    `the reader gets an end after a Close with 1000, 1001 or no code, and an error after any other: ${nameOf(setup)}`,
+    async t => {
+      for (const [code, isEnd] of [
+        [1000, true],
+        [1011, false],
+        [4000, false],
+        [null, true]
+      ] as const) {
+        const { ws, peer } = await open(t, setup)
+        const got = readAll(ws.bytes)
+        peer.send(BINARY, 'bytes')
+        if (code === null) peer.send(CLOSE)
+        else peer.send(CLOSE, closeBody(code))
+        peer.end()
+        if (isEnd) t.equal((await got).toString(), 'bytes')
+        else t.match(await rejection(got), { code: 'WS_ERR_BYTES_CUT', message: new RegExp(`${code}`) })
+      }
     }
-  })
+  )
 
-  t.test(`nor is a lost wire: ${nameOf(setup)}`, async t => {
+  t.test(`a lost wire is an error of the reader and of waiting writes: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const got = rejection(readAll(ws.bytes))
     const failed = new Promise(resolve => {
@@ -110,7 +121,7 @@ for (const setup of IN_MEMORY) {
     t.ok(await failed)
   })
 
-  t.test(`destroyed with an error it closes with 1011: ${nameOf(setup)}`, async t => {
+  t.test(`a view that is destroyed with an error closes with 1011: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     ws.bytes.destroy(new Error('the other side of the tunnel broke'))
     t.match(readClose(await peer.nextFrame()), { code: 1011 })
@@ -145,6 +156,35 @@ for (const setup of IN_MEMORY) {
   })
 }
 
+for (const setup of IN_MEMORY) {
+  t.test(
+    `when the peer has ended, the view ends too, with allowHalfOpen only on request: ${nameOf(setup)}`,
+    async t => {
+      for (const allowHalfOpen of [false, true]) {
+        const { ws, peer } = await open(t, setup)
+        if (allowHalfOpen) ws.bytes.allowHalfOpen = true
+        // not with a loop, which would destroy the view at its end
+        const got: Buffer[] = []
+        ws.bytes.on('data', chunk => got.push(chunk))
+        const ended = once(ws.bytes, 'end')
+        peer.send(BINARY, 'bytes')
+        peer.close(1000)
+        await ended
+        t.equal(String(Buffer.concat(got)), 'bytes')
+        await settle(5)
+        t.equal(ws.bytes.writableEnded, !allowHalfOpen)
+        if (allowHalfOpen) {
+          ws.bytes.end('answer')
+          t.match(await peer.nextFrame(), { opcode: BINARY, payload: Buffer.from('answer') })
+        }
+        t.equal(readClose(await peer.nextFrame()).code, 1000)
+        peer.end()
+        t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
+      }
+    }
+  )
+}
+
 t.test('a reader that stops stops the writer on the other side', async t => {
   const { client, server } = await ours(t)
   client.bytes.pause()
@@ -176,7 +216,7 @@ t.test('other messages are sent separately; only one view can read', async t => 
   t.throws(() => ws.on('message', () => {}), TypeError)
 })
 
-t.test('compressed, and before the handshake', async t => {
+t.test('bytes written before the handshake arrive, compressed', async t => {
   const { server, client } = await ours(t, { extensions: [permessageDeflate()] })
   const received = readAll(server.bytes)
   const text = 'over and over again '.repeat(50_000)
@@ -184,7 +224,7 @@ t.test('compressed, and before the handshake', async t => {
   t.equal((await received).toString(), text)
 })
 
-t.test('TLS inside a WebSocket', async t => {
+t.test('a TLS connection runs inside of ws.bytes', async t => {
   const { server, client } = await ours(t)
   const inner = new TLSSocket(server.bytes as unknown as never, { isServer: true, ...LOCALHOST })
   inner.pipe(inner)

@@ -35,7 +35,7 @@ function longTimers(t: TestLike): Timer[] {
 
 const SIDE = { role: 'server', join: 'attach', wire: 'memory' } as const
 
-t.test('reading, discarding or the end stops it', async t => {
+t.test('reading, discarding or the end stops the timer of the warning', async t => {
   const ways = {
     'a listener': ws => void ws.on('message', () => {}),
     messages: ws => void ws.messages.resume(),
@@ -61,7 +61,7 @@ t.test('reading, discarding or the end stops it', async t => {
   }
 })
 
-t.test('a part of a message does not start it, and one timer is enough', async t => {
+t.test('the timer starts with a whole message, not with a part of one, and only once', async t => {
   const { peer } = await open(t, SIDE)
   const timers = longTimers(t)
   peer.send(1, 'begun', { fin: false })
@@ -75,7 +75,7 @@ t.test('a part of a message does not start it, and one timer is enough', async t
   t.equal(timers.length, 1)
 })
 
-t.test('it is printed once for a process', async t => {
+t.test('the warning is printed once for a process', async t => {
   const warnings: (Error & { code?: string })[] = []
   const warned = (warning: Error): void => void warnings.push(warning)
   process.on('warning', warned)
@@ -101,7 +101,7 @@ t.test('it is printed once for a process', async t => {
   t.equal(warnings.length, 1)
 })
 
-t.test('it works if timers are numbers, as in a browser', async t => {
+t.test('the warning works if timers are numbers, as in a browser', async t => {
   const { setTimeout } = globalThis
   const { server, client } = await ours(t)
   t.teardown(() => Object.assign(globalThis, { setTimeout }))

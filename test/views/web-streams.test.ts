@@ -144,7 +144,7 @@ for (const setup of IN_MEMORY) {
   }
 }
 
-t.test('an echo of WHATWG streams', { timeout: 8000 }, async t => {
+t.test('WHATWG streams of a connection may be piped into each other', { timeout: 8000 }, async t => {
   for (const kind of KINDS) {
     const { server, client } = await ours(t)
     const { readable, writable } = toWeb(server, kind)

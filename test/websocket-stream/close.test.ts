@@ -145,6 +145,28 @@ for (const setup of SETUPS) {
   )
 }
 
+for (const setup of IN_MEMORY) {
+  t.test(
+    `destroyed before its data and its answer to a Close have left, it is not clean, and an error: ${nameOf(setup)}`,
+    async t => {
+      const { ws, peer } = await open(t, setup)
+      const errors: unknown[] = []
+      ws.on('error', error => errors.push(error))
+      ws.on('message', () => {})
+      peer.stream.pause()
+      ws.binary(Buffer.alloc(2 ** 20))
+      await settle()
+      const closing = once(ws, 'closing')
+      peer.close(3000)
+      await closing
+      ws.destroy()
+      t.match(await ws.whenClosed(), { code: 3000, wasClean: false, initiator: 'peer' })
+      await settle()
+      t.match(errors, [{ code: 'WS_ERR_DESTROYED' }])
+    }
+  )
+}
+
 t.test('Infinity removes the time limit for closing', async t => {
   const { ws, peer } = await open(t, SERVER, { closeTimeout: Number.POSITIVE_INFINITY })
   ws.close()

@@ -273,3 +273,27 @@ t.test('a connection without a wire', async t => {
     }
   })
 })
+
+for (const setup of SETUPS) {
+  t.test(`only the first error is emitted: ${nameOf(setup)}`, async t => {
+    const errors: unknown[] = []
+    const first = await open(t, setup)
+    first.ws.on('error', error => errors.push(error.message))
+    first.ws.messages.destroy(new Error("the application's"))
+    first.peer.reset()
+    t.match(await first.ws.whenClosed(), { code: 1006 })
+    await settle()
+    t.same(errors.splice(0), ["the application's"])
+
+    const second = await open(t, setup)
+    second.ws.on('error', error => errors.push((error as { code?: string }).code))
+    second.peer.write(second.peer.frame(3))
+    t.equal(readClose(await second.peer.nextFrame()).code, 1002)
+    await settle()
+    second.ws.messages.destroy(new Error("the application's"))
+    second.peer.stream.destroy()
+    await second.ws.whenClosed()
+    await settle()
+    t.same(errors, ['WS_ERR_INVALID_OPCODE'])
+  })
+}

@@ -354,14 +354,17 @@ for (const role of ROLES) {
     t.match(await ws.whenClosed(), { code: 3000, wasClean: true })
   })
 
-  t.test(`and so are those before messages.end(): ${role}`, async t => {
-    const { ws, peer } = await agreed(t, role, 'reverse', { extensions: [reverse(turnsLater(5))] })
-    for (let i = 0; i < 20; i++) ws.messages.write(`<${i % 10}`)
-    ws.messages.end()
-    for (let i = 0; i < 20; i++) t.equal(String((await peer.nextFrame())!.payload), `${i % 10}<`)
-    t.same(await peer.answerClose(), { code: 1000, reason: '' })
-    t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
-  })
+  t.test(
+    `messages written before messages.end() are sent before the Close, however slow the extension: ${role}`,
+    async t => {
+      const { ws, peer } = await agreed(t, role, 'reverse', { extensions: [reverse(turnsLater(5))] })
+      for (let i = 0; i < 20; i++) ws.messages.write(`<${i % 10}`)
+      ws.messages.end()
+      for (let i = 0; i < 20; i++) t.equal(String((await peer.nextFrame())!.payload), `${i % 10}<`)
+      t.same(await peer.answerClose(), { code: 1000, reason: '' })
+      t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
+    }
+  )
 
   t.test(`a Close after messages that are being processed waits for them: ${role}`, async t => {
     const { ws, peer } = await agreed(t, role, 'reverse', { extensions: [reverse(turnsLater(5))] })
@@ -485,19 +488,22 @@ for (const role of ROLES) {
     }
   })
 
-  t.test(`and without negotiated ones no bit is allowed: ${role}`, async t => {
-    const options: WebSocketOptions = role === 'client' ? { extensions: 'foo; as=is' } : {}
-    const { ws, peer } = await fresh(t, memory(role), options)
-    ws.on('request', () => ws.accept({ extensions: '' }))
-    if (role === 'server') peer.write(requestHead({ [EXTENSIONS]: 'foo' }))
-    const head = await peer.head()
-    if (role === 'client') peer.write(answerHead(head))
-    else t.equal(head.headers['sec-websocket-extensions'], undefined)
-    await ws.opened
-    t.equal(ws.extensions, '')
-    peer.send(TEXT, 'abc', { rsv: 4 })
-    t.equal(readClose(await peer.nextFrame()).code, 1002)
-  })
+  t.test(
+    `without a negotiated extension no reserved bit is allowed, also to an application that passes frames on: ${role}`,
+    async t => {
+      const options: WebSocketOptions = role === 'client' ? { extensions: 'foo; as=is' } : {}
+      const { ws, peer } = await fresh(t, memory(role), options)
+      ws.on('request', () => ws.accept({ extensions: '' }))
+      if (role === 'server') peer.write(requestHead({ [EXTENSIONS]: 'foo' }))
+      const head = await peer.head()
+      if (role === 'client') peer.write(answerHead(head))
+      else t.equal(head.headers['sec-websocket-extensions'], undefined)
+      await ws.opened
+      t.equal(ws.extensions, '')
+      peer.send(TEXT, 'abc', { rsv: 4 })
+      t.equal(readClose(await peer.nextFrame()).code, 1002)
+    }
+  )
 }
 
 t.test('an extension on both sides, fast or slow, keeps order and content', async t => {

@@ -45,7 +45,7 @@ function isInflating(ws: WebSocketStream): boolean {
   return (ws[kEndpoint].pipeline as unknown as Inside).extensions.inbound.isWorking
 }
 
-t.test('with a stream state, the end waits for the message', async t => {
+t.test('a connection used as a stream ends after a message that is being inflated', async t => {
   const { ws, close } = await receiving(t)
   const got: Message[] = []
   ws.on('message', message => got.push(message))

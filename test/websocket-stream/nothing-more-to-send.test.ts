@@ -276,3 +276,16 @@ t.test("with autoPong 'in order', a Pong follows what was sent before", async t 
     message: "autoPong must be true, false or 'in order'"
   })
 })
+
+t.test("with autoPong 'in order', a Pong does not wait for messages that are being compressed", async t => {
+  const { client, server } = await ours(t, { autoPong: 'in order', extensions: [permessageDeflate()] })
+  await client.opened
+  const got: string[] = []
+  client.on('message', message => got.push(`${message.length} characters`))
+  server.on('ping', () => got.push(server.needsDrain ? 'ping while compressing' : 'ping'))
+  client.on('pong', () => got.push('pong'))
+  for (let i = 0; i < 10; i++) server.text(`${i}`.repeat(1_000_000))
+  void client.ping()
+  while (got.length < 12) await settle()
+  t.same(got.slice(0, 2), ['ping while compressing', 'pong'])
+})

@@ -74,7 +74,7 @@ t.test('a Close after waiting messages is answered when they have been read', as
   t.same(got, ['last'])
 })
 
-t.test('a view that reads waits as well', async t => {
+t.test('pauseMessages() stops the messages view too', async t => {
   const { ws, peer } = await open(t, { role: 'client', join: 'attach', wire: 'memory' })
   const got: unknown[] = []
   ws.messages.on('data', message => got.push(message))
@@ -87,7 +87,7 @@ t.test('a view that reads waits as well', async t => {
   t.same(got, ['hello'])
 })
 
-t.test('before there are listeners, and never with another view', async t => {
+t.test('messages may be paused before there are listeners, and not with another view', async t => {
   const { ws, peer } = await open(t, { role: 'server', join: 'attach', wire: 'memory' })
   ws.resumeMessages()
   ws.pauseMessages()

@@ -77,7 +77,7 @@ for (const setup of SETUPS) {
     t.ok((await answered) >= 0)
   })
 
-  t.test(`so may that of a control frame of ws.frames: ${nameOf(setup)}`, async t => {
+  t.test(`the memory of a control frame written to ws.frames may be reused at once: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     const payload = Buffer.from('abc')
     for (const opcode of [PING, PONG] as const) ws.frames.write({ opcode, payload })
@@ -103,6 +103,25 @@ for (const setup of SETUPS) {
     peer.send(PONG, 'abc')
     t.ok((await answered) >= 0)
   })
+
+  t.test(
+    `a reader of ws.frames that changes a payload affects neither the Pong nor the matching: ${nameOf(setup)}`,
+    async t => {
+      const { ws, peer } = await open(t, setup)
+      const seen: string[] = []
+      ws.frames.on('data', ({ payload }) => {
+        seen.push(String(payload))
+        payload.fill(0)
+      })
+      peer.write(peer.frame(PING, 'abc'))
+      t.match(await peer.nextFrame(), { opcode: PONG, payload: Buffer.from('abc') })
+      const answered = ws.ping('abd')
+      await peer.nextFrame()
+      peer.send(PONG, 'abd')
+      t.ok((await answered) >= 0)
+      t.same(seen, ['abc', 'abd'])
+    }
+  )
 }
 
 for (const join of ['attach', 'pipe'] as const) {

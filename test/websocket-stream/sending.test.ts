@@ -184,6 +184,17 @@ for (const setup of SETUPS) {
     t.same(told.sort(), ['callback: TypeError', 'view: TypeError', 'ws: TypeError'])
   })
 
+  t.test(`after write(null), which throws, callbacks belong to their messages: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    t.throws(() => ws.messages.write(null as never, () => t.fail('called')), { code: 'ERR_STREAM_NULL_VALUES' })
+    const called: string[] = []
+    for (const name of ['a', 'b']) ws.messages.write(name, error => called.push(error ? `${name} failed` : name))
+    t.equal(String((await peer.nextFrame())!.payload), 'a')
+    t.equal(String((await peer.nextFrame())!.payload), 'b')
+    await settle()
+    t.same(called, ['a', 'b'])
+  })
+
   t.test(`drained() resolves when the wire has written everything: ${nameOf(setup)}`, { timeout: 60_000 }, async t => {
     const { ws, peer } = await open(t, setup)
     await ws.drained()
@@ -318,22 +329,25 @@ for (const setup of IN_MEMORY) {
     t.ok(many < 30 * (few + 50), `20 looks take ${few} µs with 100 messages, ${many} µs with 60,000`)
   })
 
-  t.test(`also while messages wait for one in pieces: ${nameOf(setup)}`, async t => {
-    const { ws } = await open(t, setup)
-    ws.createMessage('text').write('begun')
-    await settle()
-    let waiting = 0
-    const look = (count: number): number => {
-      for (; waiting < count; waiting++) ws.text('a small one')
-      return best(() => {
-        for (let j = 0; j < 20; j++) ws.bufferedAmount
-      }, 20)
+  t.test(
+    `reading bufferedAmount takes constant time while messages wait for one in pieces: ${nameOf(setup)}`,
+    async t => {
+      const { ws } = await open(t, setup)
+      ws.createMessage('text').write('begun')
+      await settle()
+      let waiting = 0
+      const look = (count: number): number => {
+        for (; waiting < count; waiting++) ws.text('a small one')
+        return best(() => {
+          for (let j = 0; j < 20; j++) ws.bufferedAmount
+        }, 20)
+      }
+      const few = look(100)
+      const many = look(60_000)
+      t.equal(ws.bufferedAmount, 60_000 * 11)
+      t.ok(many < 30 * (few + 50), `20 looks take ${few} µs with 100 messages, ${many} µs with 60,000`)
     }
-    const few = look(100)
-    const many = look(60_000)
-    t.equal(ws.bufferedAmount, 60_000 * 11)
-    t.ok(many < 30 * (few + 50), `20 looks take ${few} µs with 100 messages, ${many} µs with 60,000`)
-  })
+  )
 }
 
 for (const setup of SETUPS) {

@@ -42,7 +42,7 @@ for (const setup of SETUPS) {
 }
 
 for (const setup of IN_MEMORY) {
-  t.test(`after the end each gets an error: ${nameOf(setup)}`, async t => {
+  t.test(`after the end, the callback of every form of data gets an error: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
     ws.close()
     await peer.answerClose()
@@ -65,14 +65,17 @@ for (const setup of IN_MEMORY) {
     t.match(await failed, { code: 'WS_ERR_NOT_OPEN' })
   })
 
-  t.test(`the same through a view: ${nameOf(setup)}`, async t => {
-    const { ws, peer } = await open(t, setup)
-    ws.messages.resume()
-    const sent = new Promise(resolve => ws.text('view', resolve))
-    t.equal((await peer.nextFrame())?.payload.toString(), 'view')
-    t.equal((await sent) ?? null, null)
-    t.throws(() => ws.text('text', {}, 5 as never), { message: 'the callback must be a function' })
-  })
+  t.test(
+    `callbacks of a connection that is read through a view run when the wire has written: ${nameOf(setup)}`,
+    async t => {
+      const { ws, peer } = await open(t, setup)
+      ws.messages.resume()
+      const sent = new Promise(resolve => ws.text('view', resolve))
+      t.equal((await peer.nextFrame())?.payload.toString(), 'view')
+      t.equal((await sent) ?? null, null)
+      t.throws(() => ws.text('text', {}, 5 as never), { message: 'the callback must be a function' })
+    }
+  )
 }
 
 t.test('data whose callback has run arrives, even if the connection is destroyed in the callback', async t => {
@@ -98,7 +101,7 @@ t.test('compressed messages call back in order, and fail at the end if they are 
   t.match(await failed, { code: 'WS_ERR_NOT_OPEN' })
 })
 
-t.test('before the handshake they wait, and fail with it', async t => {
+t.test('callbacks wait for the handshake, and get an error if it fails', async t => {
   const [socket] = pair()
   const ws = WebSocketStream.client('ws://localhost/').attach(socket)
   const failed = new Promise(resolve => t.equal(ws.text('early', resolve), true))

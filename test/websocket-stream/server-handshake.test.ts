@@ -418,7 +418,7 @@ t.test('frames after the request head that break a rule are errors', async t => 
   t.match(await ws.whenClosed(), { code: 1002, wasClean: false })
 })
 
-t.test('with a request that has already been parsed', async t => {
+t.test('a request that other code has already parsed', async t => {
   const wires = () => {
     const [left, right] = pair()
     t.teardown(() => left.destroy())

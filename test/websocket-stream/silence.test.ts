@@ -1,4 +1,5 @@
-// A client that does not open, without anything in the program that would notice: a process warning.
+// Errors that nothing in the program would notice: a client that does not open, and a view that is destroyed with an error. Each is a
+// process warning.
 
 import { createServer } from 'node:net'
 import { PassThrough } from 'node:stream'
@@ -7,7 +8,7 @@ import { connect, WebSocketStream } from '../../lib/index.js'
 import { listen, serve } from '../net/servers.js'
 import { pair } from '../support/pair.js'
 import { RawPeer } from '../support/raw-peer.js'
-import { fresh } from './sides.js'
+import { fresh, open } from './sides.js'
 
 type Warning = Error & { code?: string }
 
@@ -51,7 +52,7 @@ t.test('a client that fails unnoticed warns once, without the query of its URL',
   )
 })
 
-t.test('so does one that is refused, and one whose wire the application attached', async t => {
+t.test('a client that is refused warns too, and so does one whose wire the application attached', async t => {
   const warnings = warningsOf(t)
   const port = await serve(t, async (peer, socket) => {
     await peer.head()
@@ -122,4 +123,28 @@ t.test('a server does not warn, nor does a connection that was open', async t =>
   await closed(client)
   await told()
   t.same(warnings, [])
+})
+
+t.test('a view that is destroyed with an error warns, unless the application listens for errors', async t => {
+  const warnings = warningsOf(t)
+  const listening: Record<string, (ws: WebSocketStream) => unknown> = {
+    nothing: () => {},
+    'the connection': ws => ws.on('error', () => {}),
+    'the view': ws => ws.messages.on('error', () => {})
+  }
+  for (const [name, listen] of Object.entries(listening)) {
+    const { ws, peer } = await open(t, { role: 'server', join: 'attach', wire: 'memory' })
+    listen(ws)
+    ws.messages.destroy(new Error('broken'))
+    t.equal((await peer.answerClose()).code, 1011, name)
+    await closed(ws)
+    await told()
+    t.same(
+      warnings.splice(0).map(({ code, message }) => [code, message]),
+      name === 'nothing'
+        ? [['WS_DESTROYED', 'ws.messages was destroyed, and the connection closed with 1011: broken']]
+        : [],
+      name
+    )
+  }
 })

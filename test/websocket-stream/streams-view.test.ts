@@ -377,6 +377,20 @@ for (const setup of IN_MEMORY) {
     t.match(await within(500, failure(left!)), { code: 'WS_ERR_INCOMPLETE_MESSAGE' })
   })
 
+  t.test(`an application that leaves the loop by an exception may close with another code: ${name}`, async t => {
+    for (const kind of ['messages', 'streams'] as const) {
+      const { ws, peer } = await open(t, setup)
+      peer.text('hello')
+      try {
+        for await (const _ of ws[kind] as AsyncIterable<unknown>) throw new Error('not expected here')
+      } catch {
+        ws.close(4001, 'why')
+      }
+      t.same(await peer.answerClose(), { code: 4001, reason: 'why' }, kind)
+      t.match(await ws.whenClosed(), { code: 4001, wasClean: true })
+    }
+  })
+
   t.test(`a Readable is sent as a message, a fragment for each chunk: ${name}`, { timeout: 8000 }, async t => {
     const { ws, peer } = await open(t, setup)
     const { Readable } = streams

@@ -70,7 +70,7 @@ for (const setup of PIPED) {
       t.equal(closes.length, 1)
     })
 
-    t.test("and after the peer's", { timeout: 8000 }, async t => {
+    t.test('calls back without an error after a Close of the peer', { timeout: 8000 }, async t => {
       const { ws, peer, outcome } = await piped(t, setup)
       peer.close(3001)
       readClose(await peer.nextFrame())

@@ -150,6 +150,24 @@ for (const setup of IN_MEMORY) {
     t.match(await ws.whenClosed(), { code: 1005, wasClean: true })
   })
 
+  t.test(`a write that has failed leaves no timer: ${nameOf(setup)}`, async t => {
+    const timers = (): number => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+    const before = timers()
+    const { ws, peer } = await open(t, setup, { closeTimeout: 60_000 })
+    const view = ws.messages
+    peer.write(peer.frame(TEXT, 'unread'))
+    await settle()
+    peer.reset()
+    await ws.whenClosed()
+    const failed = new Promise(resolve => view.write('too late', resolve))
+    await settle()
+    t.equal(timers(), before + 1, 'it waits for a reader')
+    view.resume()
+    t.match(await failed, { code: 'WS_ERR_CONNECTION_LOST' })
+    await settle()
+    t.equal(timers(), before)
+  })
+
   t.test(`writes that wait in a view that is destroyed fail: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { highWaterMark: 10 })
     peer.stream.pause()

@@ -8,7 +8,7 @@ import { WebSocketStream } from '../../lib/index.js'
 import { MemoryEnd } from '../matrix/memory-wire.js'
 import { pair } from '../support/pair.js'
 import { answerHead, BINARY, RawPeer, requestHead, TEXT, wireFrame } from '../support/raw-peer.js'
-import { joinTo, make, open, rejection, settle, shake } from '../websocket-stream/sides.js'
+import { joinTo, make, open, rejection, settle, shake, tcpPair } from '../websocket-stream/sides.js'
 
 const ROLES = ['server', 'client'] as const
 const JOINS = ['attach', 'pipe'] as const
@@ -155,6 +155,17 @@ const SILENT: Record<string, DuplexOptions> = {
 // nothing here may depend on a timer
 const NEVER = { closeTimeout: Number.POSITIVE_INFINITY }
 
+for (const role of ROLES) {
+  t.test(`an idle timeout of an attached socket is removed: ${role}`, async t => {
+    const [left] = await tcpPair(t, role === 'client')
+    left.setTimeout(60_000)
+    make(role)
+      .on('error', () => {})
+      .attach(left)
+    t.equal(left.timeout, 0)
+  })
+}
+
 for (const [name, options] of Object.entries(SILENT)) {
   for (const { role, join } of SIDES) {
     t.test(
@@ -178,7 +189,7 @@ for (const [name, options] of Object.entries(SILENT)) {
     )
 
     t.test(
-      `nor is it when the connection is destroyed, or the wire ends: ${name}, ${role}, ${join}`,
+      `a connection is over although its wire never emits 'close', when it is destroyed or the wire ends: ${name}, ${role}, ${join}`,
       { timeout: 8000 },
       async t => {
         for (const how of ['destroy', 'end', 'error'] as const) {

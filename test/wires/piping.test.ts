@@ -134,6 +134,46 @@ for (const role of ROLES) {
     }
   })
 
+  t.test(`if one of two destinations fails, callbacks of what it has not written get an error: ${role}`, async t => {
+    const { ws, peer } = await open(t, piped(role))
+    ws.on('error', () => {})
+    const tap = new Sink()
+    ws.pipe(tap)
+    tap.holds = true
+    const failed = new Promise(resolve => ws.messages.write('to both', resolve))
+    t.equal((await peer.nextFrame())?.payload.toString(), 'to both')
+    tap.destroy(new Error('its own'))
+    t.match(await failed, { code: 'WS_ERR_NOT_OPEN' })
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
+  })
+
+  t.test(`without a pipe, a callback runs when the reader has taken the data: ${role}`, async t => {
+    const { ws, left, peer } = await sourceOnly(t, role)
+    ws.pipe(left)
+    await shake(peer, role)
+    await ws.opened
+    ws.unpipe(left)
+    let isCalled = false
+    ws.messages.write(Buffer.alloc(100_000), () => {
+      isCalled = true
+    })
+    await settle()
+    t.equal(isCalled, false)
+    t.ok(ws.readableLength >= 100_000)
+    ws.on('data', () => {})
+    await settle()
+    t.equal(isCalled, true)
+  })
+
+  t.test(`a socket that is no longer piped in has no listeners of the connection: ${role}`, async t => {
+    const { ws, socket } = await open(t, { role, join: 'pipe', wire: 'tcp' })
+    const before = socket.listenerCount('newListener')
+    t.ok(socket.listenerCount('data') > 0)
+    socket.unpipe(ws)
+    await settle()
+    t.same([socket.listenerCount('data'), before - socket.listenerCount('newListener')], [0, 1])
+  })
+
   t.test(`paused, a piped connection writes nothing; resumed, everything in order: ${role}`, async t => {
     const { ws, peer, socket } = await open(t, piped(role))
     await settle()

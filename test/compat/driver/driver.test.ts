@@ -390,7 +390,7 @@ t.test('the drafts: frames are text, and a Close of the peer has no code', async
   t.same(early.events.at(-1), ['close', null, null])
 })
 
-t.test('options', async t => {
+t.test('unknown and invalid options are errors', async t => {
   for (const options of [{ unknown: 1 }, { maxlength: 1 }] as object[]) {
     t.throws(() => driver.http(parsed(), options), { message: /^Unrecognized option: / })
     t.throws(() => driver.server(options), { message: /^Unrecognized option: / })
@@ -414,7 +414,7 @@ t.test('options', async t => {
   t.match(plain.frames(), [{ masked: false }])
 })
 
-t.test('the URL of a request, and whether it arrived over TLS', async t => {
+t.test('the URL of a request says whether it arrived over TLS', async t => {
   t.equal(driver.http(parsed()).url, 'ws://example.com/chat')
   const secure = [
     { connection: { authorized: false } },

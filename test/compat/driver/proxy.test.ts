@@ -73,14 +73,14 @@ t.test('the response may arrive in pieces, through write and end', async t => {
   t.same(said, ['drain', 'connect', 'close', 'end'])
 })
 
-t.test('the socket ends without a response', async t => {
+t.test('a socket that ends without a response is an error', async t => {
   const { proxy, said } = proxied()
   proxy.end(() => {})
   await settle()
   t.same(said, ['close', 'end'])
 })
 
-t.test('an invalid response', async t => {
+t.test('an invalid response of the proxy is an error', async t => {
   const { proxy, said } = proxied()
   proxy.write('nonsense\r\n\r\n')
   await settle()

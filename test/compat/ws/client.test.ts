@@ -7,6 +7,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
+import { connect as connectTls } from 'node:tls'
 import t from 'tap'
 import type { ClientOptions } from '../../../lib/compat/ws/index.js'
 import { AUTHORITY, LOCALHOST } from '../../support/certificates.js'
@@ -107,7 +108,7 @@ t.test('the request: fields, subprotocols, origin, authorization, version 8', as
   old.terminate()
 })
 
-t.test('an agent, createConnection, and finishRequest', async t => {
+t.test('the options agent, createConnection and finishRequest are used', async t => {
   const { wss, url } = await serve(t)
   const agent = new Agent()
   const options: ClientOptions[] = [
@@ -134,7 +135,7 @@ t.test('an agent, createConnection, and finishRequest', async t => {
   agent.destroy()
 })
 
-t.test('TLS, IPv6 and unix sockets', async t => {
+t.test('addresses may lead to TLS, IPv6 and unix sockets', async t => {
   const secure = createTlsServer(LOCALHOST)
   const wss = new WebSocketServer({ server: secure, verifyClient: ({ secure }: { secure: boolean }) => secure })
   const port = await listening(t, secure as unknown as Server)
@@ -169,7 +170,7 @@ t.test('TLS, IPv6 and unix sockets', async t => {
   await failure(six)
 })
 
-t.test('invalid responses, with the messages of ws', async t => {
+t.test('an invalid response is an error with the message of ws', async t => {
   const upgrade = ['Upgrade: websocket', 'Connection: Upgrade']
   const right = (accept: string) => [...upgrade, `Sec-WebSocket-Accept: ${accept}`]
   const cases: [(accept: string) => string[], string, string[]?, ClientOptions?][] = [
@@ -240,13 +241,14 @@ t.test('a listener of upgrade may terminate the WebSocket', async t => {
   const { url } = await serve(t)
   const client = new WebSocket(url)
   client.on('upgrade', () => client.terminate())
+  client.on('open', () => t.fail('it was opened nevertheless'))
   t.same(await failure(client), {
     message: 'WebSocket was closed before the connection was established',
     code: 1006
   })
 })
 
-t.test('a server that does not answer in time', async t => {
+t.test('a server that does not answer in time is an error', async t => {
   const server = createServer()
   server.on('upgrade', (_request, socket) => t.teardown(() => socket.destroy()))
   const client = new WebSocket(`ws://127.0.0.1:${await listening(t, server)}/`, { handshakeTimeout: 20 })
@@ -324,12 +326,25 @@ t.test('redirects: credentials of the address are sent to the same host only, an
   })
   const securePort = await listening(t, secure as unknown as Server)
   lead = `ws://localhost:${securePort}/`
+  // the same host and port: the second wire leads to the server without TLS
+  let dialled = 0
   const down = new WebSocket(`wss://user:pass@localhost:${securePort}/`, {
     followRedirects: true,
-    ca: AUTHORITY,
-    lookup: (_name, _options, done) => done(null, [{ address: '127.0.0.1', family: 4 }] as never, 4)
+    maxRedirects: 1,
+    headers: { Cookie: 'a=b', 'X-A': '1' },
+    createConnection: () =>
+      dialled++ === 0
+        ? connectTls({ port: securePort, host: '127.0.0.1', servername: 'localhost', ca: AUTHORITY })
+        : connect(port, '127.0.0.1')
   } as ClientOptions)
-  t.equal((await failure(down)).code, 1006)
+  t.match(await failure(down), { message: 'Maximum redirects exceeded', code: 1006 })
+  t.equal(seen.length, 3)
+  t.match(seen[2]!.headers, {
+    'x-a': '1',
+    host: `localhost:${securePort}`,
+    authorization: undefined,
+    cookie: undefined
+  })
 })
 
 t.test('compression: the offer of a client', async t => {

@@ -96,7 +96,7 @@ t.test('what the core refuses is refused before it is a connection, or passed to
   t.equal((await ask(t, portOf(wss), { Host: 'a b' })).head.status, 418)
 })
 
-t.test('verifyClient, synchronous or not', async t => {
+t.test('verifyClient decides about a request, synchronously or not', async t => {
   let info: { origin: string; secure: boolean } | undefined
   const { wss } = await serve(t, {
     verifyClient: (given: { origin: string; secure: boolean; req: IncomingMessage }) => {
@@ -216,7 +216,27 @@ t.test('a client that has left is not upgraded, and its errors do not crash the 
   await peer.closed
 })
 
-t.test('a server of the application, and a class of its own', async t => {
+t.test('an upgraded socket keeps no listener of the time before', async t => {
+  const wss = new WebSocketServer({ noServer: true })
+  const server = createServer()
+  const added = new Promise<number>(resolve => {
+    server.on('upgrade', (request, socket: Duplex, head) => {
+      const before = socket.listenerCount('error')
+      wss.handleUpgrade(request, socket, head, () => {})
+      // the core has one
+      resolve(socket.listenerCount('error') - before)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const socket = connect((server.address() as { port: number }).port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  socket.write(requestHead())
+  t.equal(await added, 1)
+})
+
+t.test('connections may be of a class of the application, on a server of its own', async t => {
   class Mine extends WebSocket {
     greet(): void {
       this.send('hello')
@@ -254,7 +274,7 @@ t.test('a server of the application, and a class of its own', async t => {
   server.close()
 })
 
-t.test('close: a server that was made for port, and a second call', async t => {
+t.test('close() closes a server that was made for port; a second call reports an error', async t => {
   const { wss, client } = await open(t)
   t.equal((wss as unknown as { _state: number })._state, 0)
   client.terminate()
@@ -282,7 +302,7 @@ t.test('a server that is closing refuses with 503', async t => {
   t.equal(head.status, 503)
 })
 
-t.test('the callback of the constructor, backlog, and compression with options', async t => {
+t.test('the constructor takes a callback, backlog, and options of compression', async t => {
   const wss = await new Promise<WebSocketServer>(resolve => {
     const server: WebSocketServer = new WebSocketServer(
       {

@@ -220,6 +220,16 @@ t.test('bufferedAmount is what the wire has not taken', async t => {
   t.equal(client.bufferedAmount, 0)
 })
 
+t.test('bufferedAmount does not count the Close frame', async t => {
+  const { client, server } = await open(t)
+  wireOf(server).pause()
+  while (client.bufferedAmount === 0) client.send(Buffer.alloc(1_000_000))
+  const before = client.bufferedAmount
+  client.close(1000, 'done')
+  t.equal(client.bufferedAmount, before)
+  client.terminate()
+})
+
 t.test("after terminate(), 'close' comes with that of the socket", async t => {
   const { client, server } = await open(t)
   const gone = once(server, 'close')
@@ -339,6 +349,15 @@ t.test('pause stops messages and pings; resume continues', async t => {
   client.resume()
   while (got.length < 3) await settle(1)
   t.equal(client.isPaused, true)
+  // both waited, so the listener is called inside of resume()
+  server.send('three')
+  server.send('four')
+  client.resume()
+  while (got.length < 4) await settle(1)
+  await settle(5)
+  client.resume()
+  t.equal(got.length, 5)
+  t.equal(wireOf(client).isPaused(), true, 'and pauses the wire too')
 })
 
 t.test('errors of the peer have the messages of ws, and close with 1006', async t => {
