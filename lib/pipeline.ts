@@ -15,6 +15,7 @@ import { MessageAssembler } from './stages/message-assembler.js'
 import { MessageFragmenter } from './stages/message-fragmenter.js'
 import { type ErrorListener, link, type Receiver } from './stages/stage.js'
 import type { ConnectionStats } from './stats.js'
+import { surfacing } from './surfacing.js'
 import type { Wire } from './wires/wire.js'
 
 /** The HandshakeTransforms of both chains; removed when the handshake is done. */
@@ -166,9 +167,13 @@ export class Pipeline {
     else busy.whenIdle(() => this.behindMessages(run))
   }
 
-  /** Calls `written` when the wire has written everything sent before. */
+  /** Calls `written` when the wire has written everything sent before, or with the error of an extension that has dropped it. */
   whenSent(written: Written): void {
-    this.behindMessages(() => this.encoder.whenWritten(written))
+    this.behindMessages(() => {
+      const failure = this.extensions?.outbound.failure ?? null
+      if (failure === null) this.encoder.whenWritten(written)
+      else surfacing(() => written(failure))
+    })
   }
 
   /** Calls `run` when the data being inflated has been passed on, or waits for a reader; returns false if no data is being inflated. */

@@ -89,7 +89,7 @@ const LAYERS: Record<string, Layer> = {
     types: ['errors', 'closing-facts', 'connection', 'handshake', 'options', 'stats']
   },
   pipeline: {
-    knows: ['stages'],
+    knows: ['surfacing', 'stages'],
     types: ['runtime/node', 'extensions', 'connection', 'options', 'protocol', 'stats', 'wires']
   },
   inbound: {

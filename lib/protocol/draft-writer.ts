@@ -1,6 +1,7 @@
 // Writes frames of hixie-75 and hixie-76: each text message between 00 and FF, however it was fragmented, and FF 00 for a Close. Frames
 // wait until they are taken. Data that the drafts cannot express is dropped.
 
+import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
 import type { DraftVersion } from './draft-parser.js'
 import { Frame } from './frame.js'
@@ -29,6 +30,8 @@ export class DraftWriter {
   /** `dataAdded`: data frames, parts of them, and a Close added so far; `dataTaken`: how many of them were taken */
   dataAdded = 0
   dataTaken = 0
+  /** Set if the memory of a text was lost: everything that waited was dropped. */
+  failure: WebSocketError | null = null
 
   private readonly closes: boolean
   private pieces: Frame[] = []
@@ -111,6 +114,10 @@ export class DraftWriter {
     const { pieces } = this
     this.pieces = []
     this.size = 0
+    if (pieces.some(piece => piece.isLost)) {
+      this.failure = new WebSocketError('WS_ERR_MEMORY_TRANSFERRED')
+      return []
+    }
     this.dataTaken = this.dataAdded
     return pieces.length === 0 ? [] : [join(pieces)]
   }

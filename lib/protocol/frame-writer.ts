@@ -1,5 +1,6 @@
 // Writes frames as bytes (RFC 6455 §5.2, §5.3). Frames wait until they are taken, and leave in as few buffers as is efficient.
 
+import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
 import { Frame } from './frame.js'
 import { applyMask, freshMask, shiftMask, WORDS_FROM } from './mask.js'
@@ -48,6 +49,8 @@ export class FrameWriter {
   /** `dataAdded`: frames and parts that must keep their order; `dataTaken`: how many of them were taken */
   dataAdded = 0
   dataTaken = 0
+  /** Set if the memory of a frame was lost: that frame and all after it were dropped. */
+  failure: WebSocketError | null = null
 
   private sharesMemory = false
   private frames: Frame[] = NONE
@@ -204,14 +207,35 @@ export class FrameWriter {
     if (mixed) return this.takeMixed(frames)
     if (size === 0) return []
     const bytes = this.borrows ? borrow(size) : Buffer.allocUnsafe(size)
+    const end = this.writeAll(frames, 0, frames.length, bytes)
+    return end === 0 ? [] : [end === size ? bytes : bytes.subarray(0, end)]
+  }
+
+  /** Writes frames up to `last`; returns the offset of the end, or of the first frame whose memory is lost. */
+  private writeAll(frames: readonly Frame[], first: number, last: number, bytes: Buffer): number {
     let at = 0
-    for (const frame of frames) at = this.write(frame, bytes, at)
-    return [bytes]
+    for (; first < last; first++) {
+      const frame = frames[first]!
+      if (frame.isLost) {
+        this.failFrom(frames.slice(first))
+        break
+      }
+      at = this.write(frame, bytes, at)
+    }
+    return at
+  }
+
+  /** Drops these frames, which had been taken, and all that wait. */
+  private failFrom(frames: readonly Frame[]): void {
+    this.failure = new WebSocketError('WS_ERR_MEMORY_TRANSFERRED')
+    for (const { urgent } of frames) if (!urgent) this.dataTaken--
+    this.takeFrames()
+    this.deferred = null
   }
 
   private takeMixed(frames: readonly Frame[]): Buffer[] {
     const buffers: Buffer[] = []
-    for (let first = 0; first < frames.length; ) {
+    for (let first = 0; first < frames.length && this.failure === null; ) {
       // one output buffer holds a run of copied frames and the header of the large payload after them
       let room = 0
       let last = first
@@ -223,10 +247,10 @@ export class FrameWriter {
       }
       if (large !== null) room -= large.size
       const bytes = Buffer.allocUnsafe(room)
-      let at = 0
-      for (; first < last; first++) at = this.write(frames[first]!, bytes, at)
-      if (room > 0) buffers.push(bytes)
-      if (large !== null) buffers.push(large.payload)
+      const end = this.writeAll(frames, first, last, bytes)
+      first = last
+      if (end > 0) buffers.push(end === room ? bytes : bytes.subarray(0, end))
+      if (large !== null && this.failure === null) buffers.push(large.payload)
     }
     return buffers
   }

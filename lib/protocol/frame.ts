@@ -1,5 +1,6 @@
 // One frame, or one part of a large one. It refers to its payload, and copies or unmasks it only on request.
 
+import { WebSocketError } from '../errors.js'
 import { Buffer } from '../runtime/node.js'
 import { applyMask } from './mask.js'
 import type { Opcode } from './opcode.js'
@@ -97,9 +98,23 @@ export class Frame {
     return this.offset + this.size === this.length
   }
 
-  /** The bytes of this part, unmasked. The memory of a received payload belongs to the application. */
+  /** Whether its memory has been transferred or made smaller since. @internal */
+  get isLost(): boolean {
+    return typeof this.data !== 'string' && this.data.length < this.start + this.size
+  }
+
+  /** @throws WebSocketError if its memory is lost @internal */
+  checkMemory(): void {
+    if (this.isLost) throw new WebSocketError('WS_ERR_MEMORY_TRANSFERRED')
+  }
+
+  /**
+   * The bytes of this part, unmasked. The memory of a received payload belongs to the application.
+   * @throws WebSocketError if the application has transferred the memory
+   */
   get payload(): Buffer {
     if (typeof this.data === 'string') this.encode()
+    this.checkMemory()
     if (this.owner !== 'application') {
       this.data = readBinary(this)
       this.start = this.mask = 0
@@ -115,8 +130,12 @@ export class Frame {
     this.data = Buffer.from(this.data as string)
   }
 
-  /** Writes this part, unmasked, to `target` at `at`. */
+  /**
+   * Writes this part, unmasked, to `target` at `at`.
+   * @throws WebSocketError if the application has transferred the memory
+   */
   copy(target: Buffer, at: number): void {
+    this.checkMemory()
     const { data } = this
     if (typeof data === 'string') target.utf8Write(data, at)
     else if (this.mask === 0 && this.size === data.length) target.set(data, at)

@@ -39,7 +39,9 @@ export function applyMask(
   if (end - start >= WORDS_FROM) {
     const moves = source === target && start !== at
     if (native !== null && mask !== 0 && end - start >= NATIVE_FROM && !moves) {
-      native.mask(source.subarray(start, end), bytesOf(mask), target, at, end - start)
+      const bytes = source.subarray(start, end)
+      // its length: memory that was made smaller meanwhile must not be read behind its end
+      native.mask(bytes, bytesOf(mask), target, at, bytes.length)
       return
     }
     if (source !== target || start !== at) target.set(source.subarray(start, end), at)

@@ -59,13 +59,22 @@ export function isText(message: Outgoing): boolean {
   return message instanceof PreparedMessage && message.opcode === Opcode.Text
 }
 
-/** @throws TypeError if `data` is not binary data */
+/** @throws TypeError if `data` is not binary data, or its memory has been transferred */
 export function toBytes(data: unknown): Uint8Array {
-  if (data instanceof Uint8Array) return data
+  if (data instanceof Uint8Array) return data.length === 0 ? attached(data) : data
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data)
   const hint = typeof data === 'object' && data !== null ? '; for an object use jsonMessages() or JSON.stringify()' : ''
   throw new TypeError(`a message must be a string, a Buffer, another ArrayBufferView, an ArrayBuffer or a Blob${hint}`)
+}
+
+/** An empty view: memory that was transferred looks empty too. @throws TypeError in that case */
+function attached(bytes: Uint8Array): Uint8Array {
+  try {
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, 0)
+  } catch (cause) {
+    throw new TypeError('the memory of the message has been transferred', { cause })
+  }
 }
 
 /** Up to this many characters, text may be encoded before its size is known: Buffer's pool has room for it. */
@@ -93,7 +102,7 @@ function textFrame(text: string): Frame {
  */
 export function frameOf(message: Outgoing | OrderedControl): Frame {
   if (typeof message === 'string') return textFrame(message)
-  if (message instanceof Uint8Array) return new Frame(Opcode.Binary, message)
+  if (message instanceof Uint8Array) return new Frame(Opcode.Binary, message.length === 0 ? attached(message) : message)
   if (message instanceof PreparedMessage) return message.whole
   if (message instanceof TextBytes) return new Frame(Opcode.Text, message.bytes)
   if (message instanceof OrderedControl) return new Frame(message.opcode, message.payload)

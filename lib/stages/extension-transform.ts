@@ -25,6 +25,8 @@ export interface ExtensionTransformOptions {
 export class ExtensionTransform extends Stage<Frame, Frame> {
   /** @internal */
   listener: ErrorListener | null = null
+  /** The error of the codec, after which everything was dropped. @internal */
+  failure: WebSocketError | null = null
 
   private readonly processing: Processing
   private readonly work: PacedWork<Frame>
@@ -108,6 +110,7 @@ export class ExtensionTransform extends Stage<Frame, Frame> {
 
   /** @internal */
   workFailed(error: WebSocketError): void {
+    this.failure = error
     this.stop()
     if (this.listener !== null) this.listener.fail(error)
     else this.destroy(error)

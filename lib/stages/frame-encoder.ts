@@ -17,6 +17,8 @@ import { type Batch, Stage } from './stage.js'
 
 /** The Endpoint, which is notified about the wire. */
 export interface EncoderListener {
+  /** The memory of a message was lost: it and all after it were dropped. */
+  fail(error: WebSocketError): void
   /** A wire that was full has taken some data. */
   progressed(): void
   /** The wire takes bytes again. */
@@ -284,6 +286,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
       if (hasThrown) dropLent()
     }
     if (this.blocked) (this.blockedTime ??= new BlockedTime()).start()
+    if (writer.failure !== null) this.failFor(writer)
     if (writer.size > 0) return
     if (this.pong !== null) this.pong = null
     if (this.ending) this.endWire()
@@ -294,6 +297,8 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     if (wire !== null) writer.toSocket = wire.isSocket
     const { size } = writer
     const buffers = writer.take()
+    // the memory of the first frame is lost
+    if (buffers.length === 0) return
     this.bytes += size - writer.size
     this.writes++
     if (this.waiters !== null) this.expect(writer.dataTaken)
@@ -310,6 +315,16 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     giveBack(buffers[0]!, hasWrittenAll)
     // a full socket, or one that encrypts, would keep a reference to the memory
     writer.borrows = writer.toSocket && hasWrittenAll
+  }
+
+  private failFor(writer: FrameWriter | DraftWriter): void {
+    const error = writer.failure!
+    const { waiters } = this
+    writer.failure = this.waiters = null
+    dropLent()
+    if (this.listener === null) this.destroy(error)
+    else this.listener.fail(error)
+    if (waiters !== null) callEach(waiters, error)
   }
 
   /** Moves callbacks that wait for data to the write that contains that data. */
