@@ -124,7 +124,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     this.handshake?.abort(error.cause)
     this.stopReading()
     this.pipeline.stopInbound()
-    this.receiver.discard()
+    this.receiver.discard(error)
     this.connection.abandon(error)
   }
 
