@@ -58,6 +58,7 @@ export interface HandshakeDriver {
   begin(): void
   /** Client: requests this path and query, byte for byte. @throws TypeError if they are not allowed in a request */
   askFor?(path: string): void
+  /** @throws TypeError if the field cannot be sent, or the handshake has been sent */
   setHeader(name: string, value: string | readonly string[]): void
   /** @throws TypeError if it is not an extension, one of its name exists, or the handshake has been sent */
   addExtension(extension: Extension): void
@@ -168,6 +169,7 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
   }
 
   setHeader(name: string, value: string | readonly string[]): void {
+    if (this.hasResponded) throw new TypeError(SENT)
     if (this.handshake !== null) {
       if (this.isDecided) throw new TypeError('the request has been answered')
       this.handshake.setHeader(name, value)

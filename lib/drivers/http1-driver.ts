@@ -352,6 +352,7 @@ export class Http1ClientDriver implements HandshakeDriver, HandshakeReader {
   }
 
   setHeader(name: string, value: string | readonly string[]): void {
+    if (this.offer !== null) throw new TypeError(SENT)
     this.handshake.setHeader(name, value)
   }
 

@@ -208,8 +208,9 @@ export class Http2ClientDriver implements HandshakeDriver, HandshakeReader {
   }
 
   setHeader(name: string, value: string | readonly string[]): void {
-    this.handshake.setHeader(name, value)
+    if (this.offer !== null) throw new TypeError(SENT)
     this.http1.setHeader(name, value)
+    this.handshake.setHeader(name, value)
   }
 
   get isDecided(): boolean {
