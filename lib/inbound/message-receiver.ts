@@ -39,6 +39,8 @@ interface InboundPipeline {
   deliverFrames(entrance: Receiver<Frame>): Receiver<Frame>
   /** Delivers frames as they are on the wire, without decompression. */
   bypassExtensions(queue: { hold(): void; release(): void }): void
+  /** No more frames arrive; calls back when those that have arrived are decompressed. */
+  endInbound(run: () => void): void
 }
 
 /** The last inbound stage, once the application has chosen how to read. */
@@ -164,7 +166,7 @@ export class MessageReceiver implements Receiver<Frame> {
   }
 
   private completeSink(outcome: Error | null): void {
-    this.sink?.complete(this.asTold(outcome))
+    this.owner.pipeline.endInbound(() => this.sink?.complete(this.asTold(outcome)))
   }
 
   private asTold(outcome: Error | null): Error | null {
