@@ -239,8 +239,7 @@ export class PipedWire implements Wire, OutletOwner {
   private endWhenWritten(): void {
     if (!this.outputEnded || this.isEndTold || this.writing > 0 || this.outlets.some(({ ends }) => ends)) return
     this.isEndTold = true
-    // A pipe stops at the first 'error' event, and the end of the input would be missed: emit 'error' last.
-    this.stream.once('end', () => this.user.outputEnded(this.hasFailed ? undefined : true, !this.isFed))
+    this.stream.once('end', () => this.user.outputEnded(this.hasFailed ? 'unknown' : 'sent'))
     this.stream.push(null)
     if (this.isDirect) resume.call(this.stream)
   }
@@ -368,7 +367,8 @@ export class PipedWire implements Wire, OutletOwner {
     return stream.readableFlowing !== null || stream.readableLength > 0 || listeners > 0
   }
 
-  private get isFed(): boolean {
+  /** Whether a stream is piped in. */
+  get isFed(): boolean {
     return this.ends.some(end => end.source)
   }
 
