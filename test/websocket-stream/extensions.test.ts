@@ -597,6 +597,11 @@ t.test('its session is closed if an accepted connection does not open', async t 
   await ws.whenClosed()
   t.match(destroyed.seen, { opened: 2, closed: 2 })
 
+  const opaque = WebSocketStream.http(request())
+  t.equal(opaque.accept({ extensions: 'x' }), true, 'others process it')
+  opaque.destroy()
+  t.match(await opaque.whenClosed(), { code: 1006 })
+
   const late = toy('x')
   const other = WebSocketStream.http(request(), undefined, { extensions: [late], handshakeTimeout: 20 })
   t.equal(other.accept(), true)
