@@ -124,7 +124,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     this.handshake?.abort(error.cause)
     this.stopReading()
     this.pipeline.stopInbound()
-    this.receiver.discard()
+    this.receiver.discard(error)
     this.connection.abandon(error)
   }
 
@@ -222,10 +222,12 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     if (!this.pipeline.whenInflated(() => this.wireClosed())) this.user[kOver]()
   }
 
-  outputEnded(isSent: true | undefined, emitsError = true): void {
-    if (isSent) this.closeSender.hasEnded = true
+  outputEnded(outcome: 'sent' | 'unknown'): void {
+    if (outcome === 'sent') this.closeSender.hasEnded = true
+    // a pipe stops at the first 'error' event, and the end of the input would be missed: then over() emits it
+    if (this.pipes?.isFed) return
     // in its own turn: an exception in a listener must not keep the wire from ending
-    if (emitsError) nextTick(() => this.lifecycle.emitError())
+    nextTick(() => this.lifecycle.emitError())
   }
 
   /** The wire is gone in both directions. Records how the connection ended, once. */
@@ -239,7 +241,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     const lost = handshake === null ? undefined : new HandshakeError('WS_ERR_CONNECTION_LOST')
     if (lost !== undefined) lifecycle.openFailed(lost)
     connection.wireLost(undefined, lost)
-    const info = connection.over()
+    const closeInfo = connection.over()
     if (this.settings.signal !== undefined) unfollow(this.settings.signal, this)
     // data waiting in the stages is dropped
     pipeline.stopOutbound()
@@ -247,9 +249,9 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     nextTick(() => pipeline.encoder.failWaiters(() => connection.notOpen()))
     const isSilent = connection.role === 'client' && handshake !== null && !this.hasReader
     // connectionOver() reads closeInfo, and runs the callbacks of messages and Blobs that could not be sent, before 'close'
-    lifecycle.closeInfo = info
+    lifecycle.closeInfo = closeInfo
     this.sender.connectionOver()
-    lifecycle.over(info, () => this.stats, isSilent ? () => lifecycle.warnOfFailure(handshake.driver.url) : null)
+    lifecycle.over(() => this.stats, isSilent ? () => lifecycle.warnOfFailure(handshake.driver.url) : null)
     pipeline.wire?.inputDone()
   }
 

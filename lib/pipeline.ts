@@ -189,6 +189,17 @@ export class Pipeline {
     return this.extensions?.outbound.isWorking ?? false
   }
 
+  /** No more frames arrive: frees the inbound extensions and calls `run` as soon as no frame waits for them. */
+  endInbound(run: () => void): void {
+    const inbound = this.extensions?.inbound
+    const end = (): void => {
+      inbound?.stop()
+      run()
+    }
+    if (inbound === undefined || inbound.isIdle) end()
+    else inbound.whenIdle(end)
+  }
+
   /** Drops data that has not been inflated. */
   stopInbound(): void {
     this.extensions?.inbound.stop()

@@ -85,7 +85,7 @@ export abstract class WireStream extends LazyDuplex {
 
   override pipe<T extends NodeJS.WritableStream>(destination: T, options?: { end?: boolean | undefined }): T {
     const end = options?.end !== false && !isStandardOutput(destination)
-    const pipes = this.pipes()
+    const pipes = this.usePipes()
     if (pipes === undefined) super.pipe(destination, { end })
     else pipes.pipeTo(destination, end)
     return destination
@@ -128,8 +128,8 @@ export abstract class WireStream extends LazyDuplex {
     EventEmitter.prototype.on.call(this, 'error', ignore)
   }
 
-  /** The piped wire, made by the first call; undefined if a stream is attached, or will be by `connect`. @internal */
-  pipes(): PipedWire | undefined {
+  /** The piped wire; the first call makes and joins it. Undefined if a stream is attached, or will be by `connect`. @internal */
+  usePipes(): PipedWire | undefined {
     const endpoint = this[kEndpoint]
     if (!endpoint.isJoined && !endpoint.isDialled) {
       endpoint.join(new PipedWire(endpoint, this as unknown as PipedStream))
@@ -139,12 +139,12 @@ export abstract class WireStream extends LazyDuplex {
 
   /** @internal */
   override write(chunk: unknown, ...rest: unknown[]): boolean {
-    if (this.pipes() === undefined) {
+    if (this.usePipes() === undefined) {
       this.refuse(`${BYTES_ARE_TAKEN}; to send a message, use send() or messages.write()`, rest.at(-1))
       return false
     }
     const more = (super.write as (...args: unknown[]) => boolean)(chunk, ...rest)
-    if (!this.pipes()?.isBlocked) return more
+    if (!this.usePipes()?.isBlocked) return more
     // return false for the chunk that filled the pipeline, not only for the next one
     askForDrain(this)
     return false
@@ -152,7 +152,7 @@ export abstract class WireStream extends LazyDuplex {
 
   override end(...args: unknown[]): this {
     // also called after a clean close, to end this stream
-    if (this[kEndpoint].closeInfo !== undefined || this.pipes() !== undefined) {
+    if (this[kEndpoint].closeInfo !== undefined || this.usePipes() !== undefined) {
       ;(super.end as (...args: unknown[]) => unknown)(...args)
       return this
     }
@@ -178,17 +178,17 @@ export abstract class WireStream extends LazyDuplex {
   }
 
   override _write(chunk: Buffer, _encoding: string, callback: (error?: Error | null) => void): void {
-    this.pipes()!.writeInput(chunk, callback)
+    this.usePipes()!.writeInput(chunk, callback)
   }
 
   override _final(callback: () => void): void {
-    const pipes = this.pipes()
+    const pipes = this.usePipes()
     if (pipes === undefined) callback()
     else surfacing(() => pipes.end(callback))
   }
 
   override _read(): void {
-    surfacing(() => this.pipes()?.readOn())
+    surfacing(() => this.usePipes()?.readOn())
   }
 
   override _destroy(_error: Error | null, callback: (error?: Error | null) => void): void {
@@ -212,11 +212,11 @@ export abstract class WireStream extends LazyDuplex {
 }
 
 function onPipe(this: WireStream, source: NodeJS.EventEmitter): void {
-  this.pipes()?.watch(source, 'source')
+  this.usePipes()?.watch(source, 'source')
 }
 
 function onUnpipe(this: WireStream, source: NodeJS.EventEmitter): void {
-  this.pipes()?.unwatch(source)
+  this.usePipes()?.unwatch(source)
 }
 
 /** Whether Node never ends this stream (process.stdout, process.stderr). */

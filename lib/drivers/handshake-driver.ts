@@ -2,7 +2,7 @@
 // handshake/ read and write the bytes and header fields.
 
 import { HandshakeError } from '../errors.js'
-import { checkServer } from '../extensions/agreement.js'
+import { checkServer, respondToOffer } from '../extensions/agreement.js'
 import type { Extension } from '../extensions/extension.js'
 import type { Negotiated } from '../extensions/negotiation.js'
 import type { ConnectionServer } from '../hand-over.js'
@@ -58,6 +58,7 @@ export interface HandshakeDriver {
   begin(): void
   /** Client: requests this path and query, byte for byte. @throws TypeError if they are not allowed in a request */
   askFor?(path: string): void
+  /** @throws TypeError if the field cannot be sent, or the handshake has been sent */
   setHeader(name: string, value: string | readonly string[]): void
   /** @throws TypeError if it is not an extension, one of its name exists, or the handshake has been sent */
   addExtension(extension: Extension): void
@@ -133,6 +134,8 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
   private decision: (() => void) | null = null
   // the request and the wire are there: decisions take effect at once
   private isAsked = false
+  // the extensions of a response that has not opened the connection
+  private negotiated: Negotiated | null = null
 
   constructor(
     protected readonly owner: HandshakeDriverOwner,
@@ -168,6 +171,7 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
   }
 
   setHeader(name: string, value: string | readonly string[]): void {
+    if (this.hasResponded) throw new TypeError(SENT)
     if (this.handshake !== null) {
       if (this.isDecided) throw new TypeError('the request has been answered')
       this.handshake.setHeader(name, value)
@@ -179,6 +183,31 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
   addExtension(extension: Extension): void {
     if (this.hasResponded) throw new TypeError(SENT)
     this.settings = withExtension(this.settings, extension)
+  }
+
+  /**
+   * Agrees on extensions, which are freed if the connection does not open; returns the text for the response.
+   * @param given - as for `respondToOffer`
+   * @throws HandshakeError if an extension fails
+   */
+  protected agreeOn(offer: string, given: string | undefined): string {
+    this.freeExtensions()
+    const { extensions, negotiated } = respondToOffer(offer, given, this.settings)
+    this.negotiated = negotiated
+    return extensions
+  }
+
+  /** The connection opens. */
+  protected takeExtensions(): Negotiated | null {
+    const { negotiated } = this
+    this.negotiated = null
+    return negotiated
+  }
+
+  private freeExtensions(): void {
+    const negotiated = this.takeExtensions()
+    negotiated?.incoming?.close()
+    negotiated?.outgoing?.close()
   }
 
   accept(options?: AcceptOptions): boolean {
@@ -232,6 +261,7 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
 
   abort(): void {
     this.done = true
+    this.freeExtensions()
   }
 
   /** The request and the wire are there (RFC 6455 §4.2, RFC 8441 §5). */
@@ -299,6 +329,7 @@ export abstract class ServerDriver<Codec extends ServerCodec> implements Handsha
 
   protected finish(error: HandshakeError): void {
     this.done = true
+    this.freeExtensions()
     this.owner.handshakeFailed(error)
   }
 }

@@ -1,7 +1,7 @@
 // The opening handshake in HTTP/1.1, of a server and a client, including the drafts' variants.
 
 import { HandshakeError, type Headers } from '../errors.js'
-import { Offer, respondToOffer } from '../extensions/agreement.js'
+import { Offer } from '../extensions/agreement.js'
 import type { Extension } from '../extensions/extension.js'
 import type { Negotiated } from '../extensions/negotiation.js'
 import { type ConnectionServer, checkServer as checkConnectionServer } from '../hand-over.js'
@@ -165,13 +165,13 @@ export class Http1ServerDriver
       const accepted = handshake.accept(options)
       return () => this.openDraft(handshake, accepted)
     }
-    const { extensions, negotiated } = respondToOffer(handshake.offeredExtensions, options?.extensions, this.settings)
+    const extensions = this.agreeOn(handshake.offeredExtensions, options?.extensions)
     const { bytes, headers, protocol, version, url } = handshake.accept({ ...options, extensions })
     return () => {
       this.done = true
       this.forget()
       this.owner.sendHead(bytes)
-      this.owner.handshakeDone({ version, protocol, extensions, url, status: 101, headers }, negotiated)
+      this.owner.handshakeDone({ version, protocol, extensions, url, status: 101, headers }, this.takeExtensions())
     }
   }
 
@@ -352,6 +352,7 @@ export class Http1ClientDriver implements HandshakeDriver, HandshakeReader {
   }
 
   setHeader(name: string, value: string | readonly string[]): void {
+    if (this.offer !== null) throw new TypeError(SENT)
     this.handshake.setHeader(name, value)
   }
 

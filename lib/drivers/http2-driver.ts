@@ -2,7 +2,7 @@
 // of a refusal goes through the pipeline as bytes.
 
 import { HandshakeError, type Headers } from '../errors.js'
-import { Offer, respondToOffer } from '../extensions/agreement.js'
+import { Offer } from '../extensions/agreement.js'
 import type { Extension } from '../extensions/extension.js'
 import { type Http2Headers, Http2Request, http2Refusal } from '../handshake/http2-fields.js'
 import { Http2ClientHandshake, type Http2Established, Http2ServerHandshake } from '../handshake/http2-handshake.js'
@@ -95,7 +95,7 @@ export class Http2ServerDriver extends ServerDriver<Http2ServerHandshake> {
   }
 
   protected agree(handshake: Http2ServerHandshake, options: AcceptOptions | undefined): () => void {
-    const { extensions, negotiated } = respondToOffer(handshake.offeredExtensions, options?.extensions, this.settings)
+    const extensions = this.agreeOn(handshake.offeredExtensions, options?.extensions)
     const { head, headers, protocol, version, url } = handshake.accept({ ...options, extensions })
     return () => {
       if (!this.respond(head)) {
@@ -103,7 +103,7 @@ export class Http2ServerDriver extends ServerDriver<Http2ServerHandshake> {
         return
       }
       this.done = true
-      this.owner.handshakeDone({ version, protocol, extensions, url, status: 200, headers }, negotiated)
+      this.owner.handshakeDone({ version, protocol, extensions, url, status: 200, headers }, this.takeExtensions())
     }
   }
 
@@ -208,8 +208,9 @@ export class Http2ClientDriver implements HandshakeDriver, HandshakeReader {
   }
 
   setHeader(name: string, value: string | readonly string[]): void {
-    this.handshake.setHeader(name, value)
+    if (this.offer !== null) throw new TypeError(SENT)
     this.http1.setHeader(name, value)
+    this.handshake.setHeader(name, value)
   }
 
   get isDecided(): boolean {

@@ -74,7 +74,7 @@ export class Delivery<T> implements Receiver<T> {
     if (this.state === 'discarding' || this.dropsNew) return true
     this.add(messages)
     if (this.state === 'running') return true
-    if (this.run()) return true
+    if (this.state === 'idle' && this.run()) return true
     if (this.isRead) return false
     for (const message of messages) this.unread += sizeOf(message)
     return this.unread < this.room
@@ -122,13 +122,21 @@ export class Delivery<T> implements Receiver<T> {
     this.proceed()
   }
 
-  /** Drops all messages, waiting and new. */
-  discard(): void {
+  /**
+   * Drops all messages, waiting and new.
+   * @param failure - how the consumer ends if messages are dropped that would have come before a clean end
+   */
+  discard(failure: Error | null = null): void {
     const wasBlocked = this.state === 'blocked'
+    const endsNow = this.queue !== null && this.outcome !== undefined
     this.queue = null
     this.index = 0
     this.state = 'discarding'
-    if (wasBlocked) this.prev!.proceed()
+    if (endsNow) this.outcome ??= failure
+    // otherwise run() is under way, and goes on
+    if (!wasBlocked) return
+    if (endsNow) this.consumer?.endMessages(this.outcome!)
+    this.prev!.proceed()
   }
 
   /** No more messages arrive. */

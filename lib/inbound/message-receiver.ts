@@ -39,13 +39,15 @@ interface InboundPipeline {
   deliverFrames(entrance: Receiver<Frame>): Receiver<Frame>
   /** Delivers frames as they are on the wire, without decompression. */
   bypassExtensions(queue: { hold(): void; release(): void }): void
+  /** No more frames arrive; calls back when those that have arrived are decompressed. */
+  endInbound(run: () => void): void
 }
 
 /** The last inbound stage, once the application has chosen how to read. */
 interface Sink {
   /** The application wants more. */
   proceed(): void
-  discard(): void
+  discard(failure: Error | null): void
   /** Drops what arrives from now on. */
   dropNew(): void
   complete(outcome: Error | null): void
@@ -144,13 +146,16 @@ export class MessageReceiver implements Receiver<Frame> {
     this.discard()
   }
 
-  /** Drops all messages, waiting and new. */
-  discard(): void {
+  /**
+   * Drops all messages, waiting and new.
+   * @param failure - how the view ends if messages are dropped that would have come before a clean end
+   */
+  discard(failure: Error | null = null): void {
     this.discarding = true
     this.held?.stopWarning()
     this.held = null
     if (this.sink === null) this.prev!.proceed()
-    else this.sink.discard()
+    else this.sink.discard(this.asTold(failure))
   }
 
   /** No more messages arrive. */
@@ -161,7 +166,11 @@ export class MessageReceiver implements Receiver<Frame> {
   }
 
   private completeSink(outcome: Error | null): void {
-    this.sink?.complete(this.endsQuietly && this.kind === 'messages' ? null : outcome)
+    this.owner.pipeline.endInbound(() => this.sink?.complete(this.asTold(outcome)))
+  }
+
+  private asTold(outcome: Error | null): Error | null {
+    return this.endsQuietly && this.kind === 'messages' ? null : outcome
   }
 
   private taken(): TypeError {
@@ -178,7 +187,7 @@ export class MessageReceiver implements Receiver<Frame> {
     else if (kind === 'streams') entrance = this.makeStreams()
     else if (kind === 'bytes') entrance = this.makeBytes()
     else entrance = this.makeFrames()
-    if (this.discarding) this.sink!.discard()
+    if (this.discarding) this.sink!.discard(null)
     // the application has the rest of this turn to add its listeners
     if (this.held !== null) nextTick(() => this.handOver(entrance))
     else this.giveWay(entrance)

@@ -85,12 +85,20 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
     if (this.state === 'blocked') this.prev!.proceed()
   }
 
-  /** Drops all input, waiting and new. */
-  discard(): void {
+  /**
+   * Drops all input, waiting and new.
+   * @param failure - how the view ends if frames are dropped that would have come before a clean end
+   */
+  discard(failure: Error | null = null): void {
     const wasBlocked = this.state === 'blocked'
+    const endsNow = this.queue !== null && this.outcome !== undefined
     this.queue = null
     this.state = 'discarding'
-    if (wasBlocked) this.prev!.proceed()
+    if (endsNow) this.outcome ??= failure
+    // otherwise run() is under way, and goes on
+    if (!wasBlocked) return
+    if (endsNow) this.end(this.outcome!)
+    this.prev!.proceed()
   }
 
   /** No more frames arrive. */
@@ -118,7 +126,7 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
     const { failure } = this
     if (failure !== null) {
       this.failure = null
-      this.discard()
+      this.discard(failure)
       this.owner.fail(failure)
     }
     if (this.queue === null && this.outcome !== undefined) this.end(this.outcome)
@@ -134,7 +142,8 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
     const frame = queue[this.at]!
     if (frame !== this.entered) {
       if (this.rules.inMessage ? !this.hasRoom : !this.wantsNext) return false
-      if (!this.enter(frame)) return true
+      // the view may have discarded the rest
+      if (!this.enter(frame) || !this.isRunning()) return true
     }
     const { isLast } = this
     const current = this.current!

@@ -94,14 +94,14 @@ export class AttachedWire extends ChunkReader implements Wire {
     if (duplex.writableEnded || duplex.destroyed) {
       if (duplex.writableFinished) this.outputEnded = true
       this.closeIfSilent()
-      this.user.outputEnded(undefined)
+      this.user.outputEnded('unknown')
       return
     }
     duplex.end((error?: Error | null) => {
       this.outputEnded = true
       this.closeIfSilent()
       // a peer that resets the connection may have received everything before
-      this.user.outputEnded(error ? undefined : true)
+      this.user.outputEnded(error ? 'unknown' : 'sent')
     })
   }
 

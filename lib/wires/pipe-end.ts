@@ -61,8 +61,9 @@ export class PipeEnd extends ChunkReader {
     return this.isOurs
   }
 
-  /** Removes the listener for 'close'. */
+  /** Removes all listeners but the one for errors. */
   release(): void {
+    this.unfollow()
     this.stream.off('close', this.onClose)
   }
 

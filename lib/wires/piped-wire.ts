@@ -11,7 +11,7 @@ import { alwaysCloses, cannotWrite, checkGivesBytes, giveUp, type Wire, type Wir
 /** The WebSocketStream as this wire sees it. */
 export type PipedStream = Pick<
   Duplex,
-  'push' | 'destroyed' | 'readableLength' | 'readableFlowing' | 'once' | 'emit' | 'listenerCount'
+  'push' | 'destroyed' | 'writable' | 'readableLength' | 'readableFlowing' | 'once' | 'emit' | 'listenerCount'
 > & {
   /** Whether the stream state has been built. */
   readonly isBuilt: boolean
@@ -155,9 +155,7 @@ export class PipedWire implements Wire, OutletOwner {
       const { stream } = end
       if ((destination !== undefined && stream !== destination) || stream.writableFinished) continue
       end.destination = false
-      if (end.source) continue
-      this.forget(end)
-      end.ignoreErrors()
+      if (!end.source) this.dismiss(end)
     }
     this.remove(destination)
   }
@@ -241,8 +239,7 @@ export class PipedWire implements Wire, OutletOwner {
   private endWhenWritten(): void {
     if (!this.outputEnded || this.isEndTold || this.writing > 0 || this.outlets.some(({ ends }) => ends)) return
     this.isEndTold = true
-    // A pipe stops at the first 'error' event, and the end of the input would be missed: emit 'error' last.
-    this.stream.once('end', () => this.user.outputEnded(this.hasFailed ? undefined : true, !this.isFed))
+    this.stream.once('end', () => this.user.outputEnded(this.hasFailed ? 'unknown' : 'sent'))
     this.stream.push(null)
     if (this.isDirect) resume.call(this.stream)
   }
@@ -299,9 +296,15 @@ export class PipedWire implements Wire, OutletOwner {
     if (side === 'source') end.follow()
   }
 
-  /** A stream is no longer piped in. */
+  /** A stream is no longer piped in: its end and errors no longer concern the wire. */
   unwatch(stream: NodeJS.EventEmitter): void {
-    this.ends.find(known => known.stream === stream)?.unfollow()
+    const end = this.ends.find(known => known.stream === stream)
+    if (end === undefined) return
+    end.unfollow()
+    // streams also unpipe themselves, when one side has ended
+    if (end.stream.readableEnded || !this.stream.writable) return
+    end.source = false
+    if (!end.destination) this.dismiss(end)
   }
 
   private listenTo(stream: Duplex): PipeEnd {
@@ -330,6 +333,12 @@ export class PipedWire implements Wire, OutletOwner {
     end.release()
   }
 
+  /** Forgets an end whose errors no longer concern the wire either. */
+  private dismiss(end: PipeEnd): void {
+    this.forget(end)
+    end.ignoreErrors()
+  }
+
   detach(): { stream: Duplex; unread: Uint8Array[] } {
     const [end, other] = this.ends
     if (end === undefined || other !== undefined || !end.source) {
@@ -339,8 +348,7 @@ export class PipedWire implements Wire, OutletOwner {
     const piped = this.stream as unknown as Duplex
     stream.unpipe(piped)
     piped.unpipe(stream)
-    this.forget(end)
-    end.ignoreErrors()
+    this.dismiss(end)
     const { writableBuffer } = piped as Duplex & { writableBuffer: { chunk: Uint8Array }[] }
     return { stream, unread: writableBuffer.map(({ chunk }) => chunk) }
   }
@@ -359,7 +367,8 @@ export class PipedWire implements Wire, OutletOwner {
     return stream.readableFlowing !== null || stream.readableLength > 0 || listeners > 0
   }
 
-  private get isFed(): boolean {
+  /** Whether a stream is piped in. */
+  get isFed(): boolean {
     return this.ends.some(end => end.source)
   }
 

@@ -19,10 +19,9 @@ export interface WireUser {
   wireLost(cause?: unknown): void
   /**
    * The stream has taken all output, including the end.
-   * @param isSent - true if it has been sent; undefined if that is not known
-   * @param emitsError - whether to emit 'error' now
+   * @param outcome - whether all of it has been sent, as far as that is known
    */
-  outputEnded(isSent: true | undefined, emitsError?: boolean): void
+  outputEnded(outcome: 'sent' | 'unknown'): void
   /** The wire has closed in both directions. */
   wireClosed(): void
 }

@@ -293,6 +293,7 @@ t.test('a client', async t => {
     const { driver, owner, requests, ask, respond, stream } = client({ protocols: ['a'] })
     driver.setHeader('X-A', 'a')
     t.equal(ask(), stream)
+    t.throws(() => driver.setHeader('X-B', 'b'), { message: 'the handshake has been sent' })
     driver.begin()
     t.match(requests, [{ ':method': 'CONNECT', ':path': '/chat', 'x-a': 'a', 'sec-websocket-protocol': 'a' }])
     t.same(owner.said, [], 'there is no head to write')

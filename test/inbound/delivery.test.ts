@@ -86,6 +86,19 @@ t.test('a consumer gets one message after another, and then the end', async t =>
   t.equal(asked(), 1)
 })
 
+t.test('a consumer that wants no more gets nothing until it does, whatever arrives', async t => {
+  const { owner, taker } = make()
+  const delivery = new Delivery<Message>(null, owner, 1000)
+  delivery.prev = { next: null, proceed() {} }
+  taker.isRead = false
+  delivery.attach(taker)
+  for (const message of ['a', 'b', 'c']) t.equal(delivery.receive([message]), true)
+  t.same(taker.got, ['a'])
+  taker.room = 5
+  delivery.proceed()
+  t.same(taker.got, ['a', 'b', 'c'])
+})
+
 t.test('a consumer that is attached late gets the waiting messages, and then the end', async t => {
   const { delivery, taker } = make()
   const error = new Error('lost')
@@ -153,6 +166,53 @@ t.test('discard drops waiting and further messages', async t => {
   owner.listens = true
   delivery.proceed()
   t.same(owner.heard, [])
+})
+
+t.test('discarded after the end, waiting messages give way to the end', async t => {
+  const lost = new Error('lost')
+  const failed = new Error('failed')
+  for (const [outcome, failure, expected] of [
+    [null, null, null],
+    [null, failed, failed],
+    [lost, failed, lost]
+  ] as const) {
+    const { delivery, taker } = make()
+    delivery.attach(taker)
+    delivery.receive(['a', 'b'])
+    delivery.complete(outcome)
+    t.equal(taker.ended, undefined)
+    delivery.discard(failure)
+    t.equal(taker.ended, expected)
+
+    const late = make()
+    late.delivery.receive(['a'])
+    late.delivery.complete(outcome)
+    late.delivery.discard(failure)
+    late.delivery.attach(late.taker)
+    t.equal(late.taker.ended, expected, 'for a view that is opened later too')
+
+    const inside = make()
+    inside.owner.listens = true
+    inside.owner.onMessage = () => inside.delivery.discard(failure)
+    inside.taker.isRead = false
+    inside.delivery.attach(inside.taker)
+    inside.delivery.paused = true
+    inside.delivery.receive(['a', 'b'])
+    inside.delivery.complete(outcome)
+    inside.delivery.paused = false
+    inside.delivery.proceed()
+    t.equal(inside.taker.ended, expected, 'and in a listener')
+  }
+})
+
+t.test('discarded after the end, nothing that was read is taken back', async t => {
+  const { delivery, taker } = make()
+  delivery.attach(taker)
+  delivery.receive(['a'])
+  delivery.complete(null)
+  t.equal(taker.ended, null)
+  delivery.discard(new Error('too late'))
+  t.equal(taker.ended, null)
 })
 
 t.test('if a listener discards, delivery stops at once', async t => {

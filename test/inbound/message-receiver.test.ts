@@ -165,6 +165,49 @@ for (const setup of IN_MEMORY) {
     }
   )
 
+  t.test(`discardMessages() after the end ends a view that was not read: ${name}`, { timeout: 8000 }, async t => {
+    const { ws, peer } = await open(t, setup)
+    const view = ws.messages
+    for (let i = 0; i < 5; i++) peer.text(`message ${i}`)
+    peer.close()
+    if (setup.role === 'server') await peer.ended()
+    peer.end()
+    t.match(await ws.whenClosed(), { code: 1000, wasClean: true })
+    ws.discardMessages()
+    const { got, error } = await collect(view)
+    // the view may have taken the first
+    t.ok(got.length <= 1, `${got.length} messages`)
+    t.equal(error, null)
+  })
+
+  t.test(`destroyed while it closes, a view that was not read fails: ${name}`, { timeout: 8000 }, async t => {
+    // the streams view holds the Close back
+    for (const kind of ['messages', 'frames', 'bytes'] as const) {
+      const { ws, peer } = await open(t, setup, { highWaterMark: 1000 })
+      const view: AsyncIterable<unknown> = ws[kind]
+      ws.on('closing', () => ws.destroy())
+      peer.send(BINARY, Buffer.alloc(kind === 'bytes' ? 950 : 100))
+      for (let i = 0; i < 3; i++) peer.send(BINARY, Buffer.alloc(100))
+      peer.close()
+      await ws.whenClosed()
+      t.match((await collect(view)).error, { code: 'WS_ERR_DESTROYED' }, kind)
+    }
+  })
+
+  t.test(`the listener that gets the first stream may destroy the connection: ${name}`, { timeout: 8000 }, async t => {
+    const { ws, peer } = await open(t, setup)
+    const got: MessageStream[] = []
+    ws.streams.on('data', stream => {
+      got.push(stream)
+      ws.destroy()
+    })
+    await settle()
+    peer.write(peer.frame(TEXT, 'one'), peer.frame(TEXT, 'two'))
+    t.match(await ws.whenClosed(), { code: 1006 })
+    t.equal(got.length, 1)
+    t.match((await collect(got[0]!)).error, { code: 'WS_ERR_DESTROYED' })
+  })
+
   t.test(`destroyed in the turn in which it is opened, a view gets nothing: ${name}`, async t => {
     for (const kind of KINDS) {
       const { ws, peer } = await open(t, setup)

@@ -143,6 +143,36 @@ t.test('discarded, it drops waiting and further frames, and asks for more', asyn
   t.equal(other.giver.asked, 0)
 })
 
+t.test('discarded after the end, waiting frames give way to the end', async t => {
+  for (const failure of [null, new Error('failed')]) {
+    const { intake, view, streams, ends } = make()
+    view.wants = false
+    intake.receive([frame(Text, 'a', false), frame(Continuation, '0123456789', false), frame(Continuation, 'b')])
+    intake.complete(null)
+    t.same(ends, [])
+    intake.discard(failure)
+    t.same(ends, [failure])
+    const [stream] = streams
+    let error: unknown
+    stream!.on('error', cause => {
+      error = cause
+    })
+    t.equal(stream!.read(), 'a0123456789')
+    await nextTurn()
+    t.match(error, failure ?? { code: 'WS_ERR_INCOMPLETE_MESSAGE' })
+    intake.discard(new Error('too late'))
+    t.same(ends, [failure])
+  }
+})
+
+t.test('if the view discards while it gets a message, nothing more is taken', async t => {
+  const { intake, view, streams } = make()
+  view.meanwhile = () => intake.discard()
+  t.equal(intake.receive([frame(Text, 'a'), frame(Text, 'b')]), true)
+  t.equal(streams.length, 1)
+  t.equal(streams[0]!.readableLength, 0)
+})
+
 t.test('an error is reported to the owner, and nothing after it is taken', async t => {
   const { intake, streams, faults } = make()
   t.equal(intake.receive([frame(Text, 'a'), frame(Continuation, 'b'), frame(Text, 'c')]), true)

@@ -41,12 +41,32 @@ t.test('after the handshake was sent it is a TypeError', async t => {
   const { ws, peer } = await fresh(t, CLIENT)
   const head = await peer.head()
   t.throws(() => ws.addExtension(toy('x')), late)
+  t.throws(() => ws.setHeader('X-A', 'a'), late)
   peer.write(answerHead(head))
   await ws.opened
   const there = await fresh(t, SERVER)
   there.peer.write(requestHead())
   await there.ws.opened
   t.throws(() => there.ws.addExtension(toy('x')), late)
+  t.throws(() => there.ws.setHeader('X-A', 'a'), late)
+})
+
+t.test('so it is in a request listener that has answered', async t => {
+  for (const answer of ['accept', 'reject', 'both'] as const) {
+    const { ws, peer } = await fresh(t, SERVER)
+    const answered = new Promise<void>(resolve => {
+      ws.on('request', () => {
+        if (answer !== 'accept') ws.reject(403)
+        if (answer !== 'reject') ws.accept()
+        t.throws(() => ws.setHeader('X-A', 'a'), late, answer)
+        t.throws(() => ws.addExtension(toy('x')), late, answer)
+        resolve()
+      })
+    })
+    peer.write(requestHead())
+    await answered
+    t.equal((await peer.head()).headers['x-a'], undefined)
+  }
 })
 
 t.test('an invalid or duplicate extension is a TypeError, and changes nothing', async t => {
@@ -83,6 +103,7 @@ t.test('on HTTP/2, and across a redirect', async t => {
   acceptWebSockets(server, { extensions: [toy('x')] }, ws => void ws.messages.resume())
   const ws = connect(`ws://127.0.0.1:${await listen(t, server)}/`, { http2: true })
   ws.addExtension(toy('x'))
+  ws.setHeader('X-A', 'a')
   t.match(await ws.opened, { version: 'rfc8441', extensions: 'x' })
   t.throws(() => ws.addExtension(toy('y')), late)
   ws.destroy()

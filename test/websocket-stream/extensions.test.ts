@@ -33,7 +33,18 @@ import {
   requestHead,
   TEXT
 } from '../support/raw-peer.js'
-import { collect, fresh, ours, type Setup, type Side, settle, type TestLike, tcpPair, within } from './sides.js'
+import {
+  collect,
+  fresh,
+  ours,
+  parsedRequest,
+  type Setup,
+  type Side,
+  settle,
+  type TestLike,
+  tcpPair,
+  within
+} from './sides.js'
 
 const ROLES = ['server', 'client'] as const
 const EXTENSIONS = 'Sec-WebSocket-Extensions'
@@ -538,6 +549,71 @@ t.test('two extensions are applied in the order of the response, and reversed in
   const { ws, peer } = await agreed(t, 'server', 'cde, ab', { extensions: [doubling('ab'), doubling('cde')] })
   ws.text('x')
   t.equal(String((await peer.nextFrame())!.payload), 'cdeabx')
+})
+
+t.test('its sessions are closed with the connection, however that was read and ended', { timeout: 8000 }, async t => {
+  for (const read of ['messages', 'frames', 'discardMessages', 'nothing'] as const) {
+    for (const end of ['close', 'destroy'] as const) {
+      const near = toy('x')
+      const far = toy('x')
+      const { server, client } = await ours(t, { extensions: [near] }, { extensions: [far] })
+      for (const ws of [server, client]) {
+        if (read === 'discardMessages') ws.discardMessages()
+        else if (read !== 'nothing') ws[read].resume()
+      }
+      if (end === 'close') client.close()
+      else client.destroy()
+      await Promise.all([server.whenClosed(), client.whenClosed()])
+      await settle()
+      t.match([near.seen, far.seen], [{ closed: 1 }, { closed: 1 }], `${read}, ${end}`)
+    }
+  }
+})
+
+for (const role of ROLES) {
+  t.test(`messages can be read after the end, and then its session is closed: ${role}`, async t => {
+    for (const later of [undefined, turnsLater(2)]) {
+      const extension = reverse(later)
+      const { ws, peer } = await agreed(t, role, 'reverse', { extensions: [extension] }, () => {})
+      peer.send(TEXT, 'cba', { rsv: 2 })
+      peer.send(TEXT, 'fed', { rsv: 2 })
+      await settle()
+      peer.reset()
+      t.match(await ws.whenClosed(), { code: 1006 })
+      t.equal(extension.seen.closed, 0)
+      t.match(await collect(ws.messages), { got: ['abc', 'def'], error: { code: 'WS_ERR_CONNECTION_LOST' } })
+      await settle()
+      t.equal(extension.seen.closed, 1)
+    }
+  })
+}
+
+t.test('its session is closed if an accepted connection does not open', async t => {
+  const request = () => {
+    const { headers, ...rest } = parsedRequest()
+    return { ...rest, headers: { ...headers, 'sec-websocket-extensions': 'x' } }
+  }
+  const destroyed = toy('x')
+  const ws = WebSocketStream.http(request(), undefined, { extensions: [destroyed] })
+  t.throws(() => ws.accept({ protocol: 'not offered' }), TypeError)
+  t.match(destroyed.seen, { opened: 1, closed: 0 })
+  t.equal(ws.accept(), true)
+  t.match(destroyed.seen, { opened: 2, closed: 1 })
+  ws.destroy()
+  await ws.whenClosed()
+  t.match(destroyed.seen, { opened: 2, closed: 2 })
+
+  const opaque = WebSocketStream.http(request())
+  t.equal(opaque.accept({ extensions: 'x' }), true, 'others process it')
+  opaque.destroy()
+  t.match(await opaque.whenClosed(), { code: 1006 })
+
+  const late = toy('x')
+  const other = WebSocketStream.http(request(), undefined, { extensions: [late], handshakeTimeout: 20 })
+  t.equal(other.accept(), true)
+  await t.rejects(other.opened, { code: 'WS_ERR_HANDSHAKE_TIMEOUT' })
+  t.match(late.seen, { opened: 1, closed: 1 })
+  other.destroy()
 })
 
 t.test('of two that use the same bit, one is accepted (RFC 6455 §9.1)', async t => {

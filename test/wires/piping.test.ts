@@ -116,6 +116,65 @@ for (const role of ROLES) {
     }
   })
 
+  t.test(`a source that was unpiped may end, close or fail: ${role}`, async t => {
+    const { ws, peer, socket } = await open(t, piped(role))
+    const errors: unknown[] = []
+    ws.on('error', error => errors.push(error))
+    for (const how of ['destroy', 'end', 'error'] as const) {
+      const source = new PassThrough()
+      const before = source.eventNames().map(event => source.listenerCount(event))
+      source.pipe(ws)
+      source.unpipe(ws)
+      t.same(
+        source.eventNames().map(event => source.listenerCount(event)),
+        before,
+        'no listener stays'
+      )
+      source.on('error', () => {})
+      source.resume()
+      if (how === 'end') source.end()
+      else source.destroy(how === 'error' ? new Error('its own') : undefined)
+      await new Promise(resolve => source.on('close', resolve))
+      await settle()
+      t.equal(ws.readyState, 'open', how)
+    }
+    socket.unpipe(ws)
+    socket.pipe(ws)
+    peer.text('hello')
+    t.same(await once(ws, 'message'), ['hello'])
+    t.same(errors, [])
+    socket.destroy()
+    t.match(await ws.whenClosed(), { code: 1006 })
+  })
+
+  t.test(`a socket that was unpiped, but is still written to, ends the connection when it closes: ${role}`, async t => {
+    const { ws, socket } = await open(t, piped(role))
+    socket.unpipe(ws)
+    socket.destroy()
+    t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
+  })
+
+  t.test(`a socket keeps none of our listeners when both pipes have ended: ${role}`, async t => {
+    const [near, far] = await tcpPair(t, role === 'client')
+    const before = ['data', 'newListener', 'close', 'drain', 'finish'].map(event => near.listenerCount(event))
+    const ws = make(role)
+    near.pipe(ws).pipe(near)
+    const peer = new RawPeer(far, other(role))
+    await shake(peer, role)
+    await ws.opened
+    const closed = once(near, 'close')
+    ws.close()
+    await peer.answerClose()
+    peer.end()
+    await closed
+    await ws.whenClosed()
+    await settle()
+    t.same(
+      ['data', 'newListener', 'close', 'drain', 'finish'].map(event => near.listenerCount(event)),
+      before
+    )
+  })
+
   t.test(`a destination that closes, ends or fails while it is piped ends the connection: ${role}`, async t => {
     for (const how of ['destroy', 'end', 'error'] as const) {
       const { ws, socket } = await open(t, piped(role))
