@@ -20,7 +20,11 @@ class Bench {
 
   constructor(options?: FrameEncoderOptions) {
     this.encoder = new FrameEncoder(options)
-    this.encoder.listener = { progressed() {}, drained: () => this.drains++, fail: error => this.encoder.destroy(error) }
+    this.encoder.listener = {
+      progressed() {},
+      drained: () => this.drains++,
+      fail: error => this.encoder.destroy(error)
+    }
     link(this.giver, this.encoder)
     link(this.encoder, this.wire)
   }
