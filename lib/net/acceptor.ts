@@ -22,6 +22,7 @@ import type {
   Verdict
 } from './acceptor-options.js'
 import { type BroadcastOptions, type BroadcastResult, broadcast } from './broadcast.js'
+import { thrownError } from './thrown-error.js'
 
 const EVENTS: readonly string[] = ['error', 'refused', 'newListener', 'removeListener']
 const HINTS = new Map(
@@ -266,9 +267,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
 
   /** Emits 'error' in its own turn: without a listener it throws, which must not interrupt anything else. @internal */
   report(error: unknown, request: AcceptorRequest): void {
-    const reason =
-      error instanceof Error ? error : new Error('a value that is not an Error was thrown', { cause: error })
-    process.nextTick(() => this.emit('error', reason, request))
+    process.nextTick(() => this.emit('error', thrownError(error), request))
   }
 }
 

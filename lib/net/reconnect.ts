@@ -10,6 +10,7 @@ import type { ConnectOptions } from './connect-options.js'
 import { readDialTarget } from './dial-target.js'
 import { delayAfter, type ReconnectOptions, type ReconnectSettings, readReconnectOptions } from './reconnect-options.js'
 import { isFinal, retryAfter } from './retry.js'
+import { thrownError } from './thrown-error.js'
 
 /** Where to connect to: a URL, or a function called for each attempt, for tickets that are valid once. */
 export type ReconnectTarget = string | URL | (() => string | URL | PromiseLike<string | URL>)
@@ -102,7 +103,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
       url = await this.inTime(typeof this.target === 'function' ? this.target() : this.target)
       if (!this.isOver) headers = await this.inTime(this.settings.headers?.())
     } catch (error) {
-      return error instanceof Error ? error : new Error('a value that is not an Error was thrown', { cause: error })
+      return thrownError(error)
     }
     if (this.isOver) return new HandshakeError('WS_ERR_ABORTED')
     const { connection } = this.settings
