@@ -79,12 +79,12 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
       if (error === null) {
         const ws = this.ws!
         const since = performance.now()
-        let isLeft = true
+        let isBodyOver = false
         try {
           yield ws
-          isLeft = false
+          isBodyOver = true
         } finally {
-          if (isLeft) await ws[Symbol.asyncDispose]()
+          if (!isBodyOver) await ws[Symbol.asyncDispose]()
         }
         await ws.whenClosed()
         if (performance.now() - since >= this.settings.minUptime) this.attempts = 0
@@ -145,10 +145,10 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
     if (!isWorthIt || attempt >= settings.maxAttempts) throw error
     const delay = delayAfter(attempt, retryAfter(error), settings)
     settings.onRetry({ error, attempt, delay })
-    if (!this.isOver) await new Promise<void>(resolve => this.wait(delay, resolve))
+    await new Promise<void>(resolve => this.wait(delay, resolve))
   }
 
-  /** Calls back after `delay` ms, or as soon as the loop ends. @returns a function that cancels it */
+  /** Calls back after `delay` ms, or as soon as the loop ends: now if a function of the application ended it. @returns a function that cancels it */
   private wait(delay: number, callback: () => void): () => void {
     const { signal } = this.settings.connection
     const follower = { aborted: (): void => wake() }
@@ -164,6 +164,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
     }
     this.wake = wake
     if (signal !== undefined) follow(signal, follower)
+    if (this.isOver) wake()
     return stop
   }
 }
