@@ -5,6 +5,7 @@ import { EventEmitter } from 'node:events'
 import { checkNumber, LONGEST_TIME } from '../checks.js'
 import { HandshakeError, WebSocketError } from '../errors.js'
 import { hintEvent } from '../event-hints.js'
+import { pathOf } from '../handshake/request-target.js'
 import type { AcceptOptions } from '../handshake/server-handshake.js'
 import { isPromise } from '../is-promise.js'
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
@@ -102,7 +103,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
     const { path } = this.settings
     if (path === undefined) return true
     if (typeof path === 'function') return path(request) === true
-    const target = pathOf(request)
+    const target = pathOf(request.url ?? '')
     if (typeof path === 'string') return path === target
     // a sticky or global pattern would start where the last match ended
     path.lastIndex = 0
@@ -269,12 +270,6 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   report(error: unknown, request: AcceptorRequest): void {
     process.nextTick(() => this.emit('error', thrownError(error), request))
   }
-}
-
-/** The path of a request's target without its query (RFC 9112 §3.2). */
-function pathOf({ url = '' }: AcceptorRequest): string {
-  if (url.startsWith('/')) return url.split('?', 1)[0]!
-  return URL.canParse(url) ? new URL(url).pathname : ''
 }
 
 function isObject(value: unknown): value is object {

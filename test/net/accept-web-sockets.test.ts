@@ -689,6 +689,15 @@ t.test('A04: a malformed target is refused, and matches no path', async t => {
   t.equal((await ask('http://example.com/chat?x')).status, 101)
 })
 
+t.test('the path of an absolute target is compared as sent, too', async t => {
+  const { ask } = await accept(t, ['http', 'http/1.1'], { path: '/chat' })
+  for (const path of ['/a/../chat', '/./chat', '\\chat', '']) {
+    t.ok([400, 404].includes((await ask(`http://example.com${path}`)).status), path)
+  }
+  const { ask: askRoot } = await accept(t, ['http', 'http/1.1'], { path: '/' })
+  t.equal((await askRoot('http://example.com?x')).status, 101)
+})
+
 t.test('A07: a request without required fields is refused', async t => {
   const { acceptor, server } = await accept(t, ['http', 'http/1.1'])
   const { port } = server.address() as { port: number }
