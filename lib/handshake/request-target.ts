@@ -88,9 +88,9 @@ function rooted(path: string): string {
   return path.startsWith('/') ? path : `/${path}`
 }
 
-/** The path of a target as sent, without its query; '' if it has none. */
-export function pathOf(target: string): string {
-  const path = target.startsWith('/') ? target : ABSOLUTE.exec(target)?.[2]
+/** The path of a request's target as sent, without its query; '' if it has none. */
+export function pathOf({ url = '' }: UpgradeRequest): string {
+  const path = url.startsWith('/') ? url : ABSOLUTE.exec(url)?.[2]
   return path === undefined ? '' : rooted(path).split('?', 1)[0]!
 }
 

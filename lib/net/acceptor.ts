@@ -103,7 +103,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
     const { path } = this.settings
     if (path === undefined) return true
     if (typeof path === 'function') return path(request) === true
-    const target = pathOf(request.url ?? '')
+    const target = pathOf(request)
     if (typeof path === 'string') return path === target
     // a sticky or global pattern would start where the last match ended
     path.lastIndex = 0

@@ -125,9 +125,11 @@ t.test('without an acceptor, shouldUpgradeCallback decides as before', async t =
   const h2c = { headers: { upgrade: 'h2c' } } as IncomingMessage
   server.on('request', () => {})
   for (let i = 0; i < 2; i++) {
-    const acceptor = acceptWebSockets(server, undefined, () => {})
+    const [first, second] = [0, 1].map(() => acceptWebSockets(server, undefined, () => {}))
     t.equal(server.shouldUpgradeCallback(h2c), false)
-    acceptor.detach()
+    first!.detach()
+    t.equal(server.shouldUpgradeCallback(h2c), false, 'there is another acceptor')
+    second!.detach()
     t.equal(server.shouldUpgradeCallback, before)
   }
   const acceptor = acceptWebSockets(server, undefined, () => {})
