@@ -5,7 +5,7 @@
 //   node examples/broadcast/server.js 10000      with this many receivers, in another process; one in a hundred does not read
 //
 //   POLICY=conflate   a slow client misses messages, and gets the newest one when there is room; the default
-//   POLICY=drop       a slow client is closed with 1013, and may connect again later
+//   POLICY=close      a slow client is closed with 1013, and may connect again later
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,7 +18,7 @@ const TRY_AGAIN_LATER = 1013
 const PADDING = 'x'.repeat(1000)
 
 const receivers = new Set()
-const counts = { sent: 0, conflated: 0, dropped: 0 }
+const counts = { sent: 0, conflated: 0, closed: 0 }
 
 function join(ws) {
   const receiver = { ws, isBehind: false, newest: null }
@@ -52,7 +52,7 @@ function fallBehind(receiver, message) {
     if (receiver.newest !== null) counts.conflated++
     receiver.newest = message
   } else {
-    counts.dropped++
+    counts.closed++
     receivers.delete(receiver)
     receiver.ws.close(TRY_AGAIN_LATER, 'too slow')
   }

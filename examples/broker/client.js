@@ -112,7 +112,7 @@ export class RoomClient extends Readable {
   _destroy(error, callback) {
     this.#readMore?.()
     this.#ending.abort()
-    this.#ws.close()
+    this.#ws?.close()
     for (const { reject } of this.#unacknowledged.values()) reject(error ?? new Error('the room was left'))
     this.#unacknowledged.clear()
     callback(error)

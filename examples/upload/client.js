@@ -19,7 +19,7 @@ const answers = jsonMessages(ws)
 
 const file = createReadStream(path, { highWaterMark: 2 ** 18 })
 // in percent: bytes read from the file that the wire has taken
-const progress = () => Math.floor((100 * (file.bytesRead - ws.bufferedAmount)) / size)
+const progress = () => Math.floor((100 * (file.bytesRead - ws.bufferedAmount)) / (size || 1))
 const timer = setInterval(() => console.error(`${progress()} %`), 500)
 
 try {

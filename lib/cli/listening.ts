@@ -1,12 +1,13 @@
 // The part of `serve` and `relay` that listens, checks origins, and shuts down.
 
-import type { EventEmitter } from 'node:events'
+import { type EventEmitter, once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { ListenOptions, Socket } from 'node:net'
 import { type OriginCheck, WebSocketStream } from '../index.js'
 import { checked } from './client-options.js'
 import { Failure, whenAborted } from './io.js'
 import { list, type Option, text } from './options.js'
+import { type Notes, printable } from './terminal.js'
 
 export const LISTENING_OPTIONS = {
   host: text<string, string>('HOST', 'the address to listen on (default: 127.0.0.1)', undefined, '127.0.0.1'),
@@ -20,12 +21,13 @@ export const PORT_RANGE = { least: 0, most: 65535 }
 
 /** The parts of a server that the commands use: `node:http`, `node:https` and `node:http2` have them. */
 interface Server extends EventEmitter {
-  listen(port: number, host: string): unknown
+  listen(where: ListenOptions): unknown
   address(): unknown
   close(): unknown
 }
 
 interface Connection extends EventEmitter {
+  readonly remoteAddress?: string | undefined
   destroy(): unknown
 }
 
@@ -41,19 +43,21 @@ export class Listening {
     private readonly host: string,
     private readonly isSecure: boolean
   ) {
-    server.on('connection', (socket: Connection) => {
-      this.sockets.add(socket)
-      socket.once('close', () => this.sockets.delete(socket))
-    })
+    for (const event of ['connection', 'secureConnection']) server.on(event, (socket: Connection) => this.add(socket))
+  }
+
+  private add(socket: Connection): void {
+    this.sockets.add(socket)
+    socket.once('close', () => this.sockets.delete(socket))
+    // a socket that was asked keeps its address when it is destroyed, for the log
+    void socket.remoteAddress
   }
 
   /** @throws Failure if it cannot listen */
-  async begin(port: number): Promise<void> {
+  async begin(port: number, notes: Notes): Promise<void> {
     const { server, host } = this
-    await new Promise<void>((resolve, reject) => {
-      server.once('listening', resolve)
-      server.once('error', error => reject(new Failure(`cannot listen on ${host}:${port}: ${explain(error)}`)))
-      server.listen(port, host)
+    await listenOn(server, { port, host }, notes).catch(error => {
+      throw new Failure(`cannot listen on ${authority(host)}:${port}: ${explain(error)}`)
     })
     this.port = (server.address() as { port: number }).port
   }
@@ -84,11 +88,19 @@ export class Listening {
   }
 }
 
+/** Resolves when the server listens, and rejects if it cannot. Its later errors, such as a lack of file descriptors, are only noted. */
+export async function listenOn(server: Server, where: ListenOptions, notes: Notes): Promise<void> {
+  server.listen(where)
+  await once(server, 'listening')
+  server.on('error', error => notes.fail(error.message))
+}
+
 function explain(error: Error & { code?: string }): string {
   return error.code === 'EADDRINUSE' ? 'it is in use; port 0 picks a free one' : error.message
 }
 
-function authority(host: string): string {
+/** An IPv6 address in brackets (RFC 3986 §3.2.2); any other host as it is. */
+export function authority(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
@@ -109,7 +121,9 @@ export function askForUpgrade(_request: IncomingMessage, response: ServerRespons
 
 /** The client and the target of a request, for a log line. */
 export function describeRequest({ url, socket }: { url?: string | undefined; socket?: Socket | undefined }): string {
-  return `${url} from ${socket?.remoteAddress}:${socket?.remotePort}`
+  const address = socket?.remoteAddress
+  const client = address === undefined ? 'a client that has left' : `${authority(address)}:${socket!.remotePort}`
+  return printable(`${url} from ${client}`)
 }
 
 /** Resolves when the signal is aborted. */

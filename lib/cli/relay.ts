@@ -56,7 +56,7 @@ async function run(values: Settings, [port, target]: readonly string[], io: Io):
     void joined.closed.then(() => relays.delete(joined))
     ws.attach(socket)
   })
-  await listening.begin(number)
+  await listening.begin(number, notes)
   io.stdout.write(`${listening.url('ws')}/\n`)
   await untilAborted(io.signal)
   server.close()

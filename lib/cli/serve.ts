@@ -29,7 +29,7 @@ import {
 } from './listening.js'
 import { type Command, flag, list, number, pair, text, type Values } from './options.js'
 import { StaticFiles } from './static-files.js'
-import { describeClose, describeFrame, Notes } from './terminal.js'
+import { describeClose, describeFrame, Notes, printable } from './terminal.js'
 import { readTarget, tunnelTo } from './tunnel.js'
 import { splitWords } from './words.js'
 
@@ -90,7 +90,7 @@ async function run(values: Settings, [folder]: readonly string[], io: Io): Promi
   })
   const busy = new Set<Promise<unknown>>()
   const acceptor = accept(server, values, listening, notes, handlerFor(values, io, notes, busy))
-  await listening.begin(values.port)
+  await listening.begin(values.port, notes)
   io.stdout.write(`${listening.url('ws')}${values.path ?? '/'}\n`)
   if (files !== null) notes.say(`files of ${folder} at ${listening.url('http')}/`)
   await untilAborted(io.signal)
@@ -143,7 +143,7 @@ function accept(
   acceptor.on('refused', (error, request) => {
     const { origin } = request.headers
     const hint = error.code === 'WS_ERR_FORBIDDEN_ORIGIN' ? ` (--origin ${origin} allows it)` : ''
-    notes.say(`refused: ${describeRequest(request)}: ${error.message}${hint}`)
+    notes.say(`refused: ${describeRequest(request)}: ${printable(`${error.message}${hint}`)}`)
   })
   acceptor.on('error', error => notes.fail(error.message))
   return acceptor

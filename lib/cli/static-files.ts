@@ -3,7 +3,7 @@
 import { createReadStream } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
-import { extname, join, sep } from 'node:path'
+import { extname, isAbsolute, join, relative, sep } from 'node:path'
 import { UsageError } from './io.js'
 
 const TYPES: { readonly [extension: string]: string } = {
@@ -55,8 +55,9 @@ export class StaticFiles {
     if (names === null) return { status: 404 }
     try {
       const found = await realpath(join(this.root, ...names))
-      // a link may point outside the folder
-      if (found !== this.root && !found.startsWith(join(this.root, sep))) return { status: 404 }
+      // a link may lead out of the folder, or to a hidden file in it
+      const inside = relative(this.root, found)
+      if (isAbsolute(inside) || inside.split(sep).some(name => name.startsWith('.'))) return { status: 404 }
       const info = await stat(found)
       if (info.isFile()) return { path: found, size: info.size }
       if (!info.isDirectory() || names.at(-1) === INDEX) return { status: 404 }

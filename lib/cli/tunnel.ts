@@ -1,12 +1,11 @@
 // Streams of plain bytes over `ws.bytes`: stdin and stdout of `connect --bytes`, a TCP or unix connection for each WebSocket of
 // `serve --tcp`, and the reverse for `connect --listen`.
 
-import { once } from 'node:events'
 import { createServer, connect as dial, type NetConnectOpts, type Socket } from 'node:net'
 import { type ConnectionHandler, type ConnectOptions, connect, type WebSocketStream } from '../index.js'
 import type { Call } from './call.js'
 import { ExitCode, Failure, type Io, put, UsageError } from './io.js'
-import { untilAborted } from './listening.js'
+import { authority, listenOn, untilAborted } from './listening.js'
 import { describeError, type Notes } from './terminal.js'
 
 /** One end of a stream of bytes: a TCP address, or the path of a unix socket. */
@@ -25,7 +24,7 @@ export function readEndpoint(given: string, name: string, leastPort = 0): ByteEn
 export const readTarget = (given: string, name: string): ByteEndpoint => readEndpoint(given, name, 1)
 
 function nameOf(endpoint: ByteEndpoint): string {
-  return 'path' in endpoint ? endpoint.path : `${endpoint.host}:${endpoint.port}`
+  return 'path' in endpoint ? endpoint.path : `${authority(endpoint.host)}:${endpoint.port}`
 }
 
 /** Sends stdin to the peer, and writes received bytes to stdout, until the connection has ended. */
@@ -106,8 +105,7 @@ export async function forward(
     ws.bytes.on('error', () => socket.destroy())
     void join(ws, socket)
   })
-  server.listen(endpoint)
-  await once(server, 'listening').catch(error => {
+  await listenOn(server, endpoint, notes).catch(error => {
     throw new Failure(`cannot listen on ${nameOf(endpoint)}: ${error.message}`)
   })
   const address = server.address()

@@ -30,7 +30,7 @@ export interface ExtensionSession {
   processIncomingMessage(message: ExtensionMessage, callback: ExtensionCallback): void
   /** Applies the extension to a message before it is sent. */
   processOutgoingMessage(message: ExtensionMessage, callback: ExtensionCallback): void
-  /** The connection has ended: frees the session's memory. */
+  /** The connection has ended: frees the session's memory. Not called if `streaming` is used, whose codecs are closed instead. */
   close(): void
   /** The streaming interface of the session, if it has one: then messages need not be whole. */
   readonly streaming?: StreamingSession

@@ -50,10 +50,14 @@ export class MessageForm {
     // a callback may call this again
     if (this.running) return
     this.running = true
+    let hasThrown = true
     try {
       while (this.queue.length > 0 && (this.error !== null || this.gather())) this.answer()
+      hasThrown = false
     } finally {
       this.running = false
+      // the other messages do not wait because a callback threw
+      if (hasThrown) this.run()
     }
   }
 

@@ -1,6 +1,7 @@
 // Splits the URL of a WebSocket into the parts that a handshake needs: RFC 6455 §3, §4.1.
 
 import { Buffer } from '../runtime/node.js'
+import { ORIGIN_FORM } from './fields.js'
 
 export interface Target {
   /** `ws:` or `wss:`, without user name and password. */
@@ -40,9 +41,6 @@ export function readUrl(given: string | URL): Target {
   url.password = ''
   return { url: url.href, host: url.host, path: url.pathname + url.search, authorization }
 }
-
-// RFC 9112 §3.2.1: no byte that could end the target or the line, and no fragment
-const ORIGIN_FORM = /^\/[\x21\x22\x24-\x7e]*$/
 
 /**
  * The same server with this path and query, byte for byte: `new URL()` would resolve `..` and escape some characters.

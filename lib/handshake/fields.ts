@@ -4,6 +4,8 @@
 export const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 /** RFC 9110 §5.5, without surrounding white space: visible characters, obs-text, and blanks between them */
 export const FIELD_VALUE = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/
+/** RFC 9112 §3.2.1, and RFC 6455 §3: path and query, no fragment, no byte that could end the target or the line */
+export const ORIGIN_FORM = /^\/[\x21\x22\x24-\x7e]*$/
 /** RFC 9112 §7.1: the line before a chunk, with a size of at most 8 hexadecimal digits; extensions are ignored */
 export const CHUNK_SIZE = /^([0-9A-Fa-f]{1,8})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/
 

@@ -53,11 +53,6 @@ export interface ExtensionItem {
 // More than any set of extensions needs, and small enough for any parser
 const MAX_EXTENSION_LIST = 4096
 
-/** Whether `readExtensionList` accepts a value. */
-export function checkExtensionList(value: string): boolean {
-  return readExtensionList(value) !== null
-}
-
 /** The items of a `Sec-WebSocket-Extensions` list; null if it is malformed (RFC 6455 §9.1) or too long. */
 export function readExtensionList(value: string): ExtensionItem[] | null {
   if (value.length > MAX_EXTENSION_LIST) return null

@@ -8,12 +8,11 @@ import { ByteStore } from './byte-store.js'
 import { ClientRequest } from './client-request.js'
 import { FIELD_VALUE } from './fields.js'
 import { type Field, newHeaders, replaceFields, setField } from './header-fields.js'
-import { listTokens, readExtensionList } from './header-lists.js'
 import { type Http2Headers, type Http2Request, pseudo, toHttp2 } from './http2-fields.js'
 import { requestUrl } from './request-target.js'
 import { MAX_BODY } from './response-body.js'
 import type { AcceptOptions } from './server-handshake.js'
-import { checkOrigin, chooseProtocol, readField } from './server-rules.js'
+import { checkOrigin, chooseProtocol, readExtensions, readField, readProtocols } from './server-rules.js'
 
 /** What both sides agreed on. */
 export interface Http2Agreement {
@@ -41,7 +40,7 @@ export class Http2ServerHandshake {
   /** `ws://host/path`, or `wss:` if the scheme is `https`. */
   readonly url: string
   readonly offeredProtocols: readonly string[]
-  /** The normalized offer; '' if there is none. It passes `checkExtensionList`. */
+  /** The normalized offer; '' if there is none. `readExtensionList` accepts it. */
   readonly offeredExtensions: string
 
   readonly #request: Http2Request
@@ -62,8 +61,8 @@ export class Http2ServerHandshake {
     this.url = readTarget(head, request)
     this.#checkBody()
     this.#checkVersion()
-    this.offeredProtocols = this.#readProtocols()
-    this.offeredExtensions = this.#readExtensions()
+    this.offeredProtocols = readProtocols(request)
+    this.offeredExtensions = readExtensions(request)
     // RFC 6455 §10.2
     checkOrigin(readField(request, 'origin'), request, settings)
   }
@@ -113,26 +112,6 @@ export class Http2ServerHandshake {
     const headers = newHeaders()
     headers['sec-websocket-version'] = '13'
     throw new HandshakeError('WS_ERR_UNSUPPORTED_VERSION', { status: 400, headers })
-  }
-
-  #readProtocols(): readonly string[] {
-    const value = readField(this.#request, 'sec-websocket-protocol')
-    if (value === undefined) return []
-    const tokens = listTokens(value)
-    // RFC 6455 §4.1: at least one, each a token, no duplicates
-    if (tokens === null || tokens.length === 0 || new Set(tokens).size !== tokens.length) bad('Sec-WebSocket-Protocol')
-    return tokens
-  }
-
-  #readExtensions(): string {
-    const value = readField(this.#request, 'sec-websocket-extensions')
-    if (value === undefined) return ''
-    // RFC 6455 §9.1
-    const items = readExtensionList(value)
-    if (items === null) bad('Sec-WebSocket-Extensions')
-    // these must not reach the parser of websocket-extensions
-    const offers = items.filter(item => !item.poisoned)
-    return offers.map(item => item.text).join(', ')
   }
 }
 

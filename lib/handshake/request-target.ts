@@ -3,6 +3,7 @@
 
 import { HandshakeError } from '../errors.js'
 import type { UpgradeRequest } from '../options.js'
+import { ORIGIN_FORM } from './fields.js'
 import { countLines } from './header-fields.js'
 
 // If one of these were repeated, it would be unclear which line counts: RFC 9110 §5.3, RFC 6455 §11.3
@@ -18,8 +19,7 @@ const ONCE: ReadonlySet<string> = new Set([
 
 // RFC 9110 §7.2, RFC 3986 §3.2.2: a name or address, and a port
 const HOST = /^(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z\-._~!$&'()*+,;=%]+)(?::\d{0,5})?$/
-// RFC 9112 §3.2.1, §3.2.2, and RFC 6455 §3: no fragment
-const PATH = /^\/[\x21\x22\x24-\x7e]*$/
+// RFC 9112 §3.2.2
 const ABSOLUTE = /^(?:https?|wss?):\/\/([^/?#]+)(.*)$/i
 
 /** @throws HandshakeError if the request violates HTTP */
@@ -52,7 +52,7 @@ export function checkRequest(request: UpgradeRequest): void {
 function isTarget(url: string, method: string | undefined): boolean {
   if (method === 'CONNECT') return isHost(url)
   if (url === '*') return method === 'OPTIONS'
-  if (PATH.test(url)) return true
+  if (ORIGIN_FORM.test(url)) return true
   const authority = ABSOLUTE.exec(url)?.[1]
   return authority !== undefined && isHost(authority)
 }
@@ -76,12 +76,22 @@ export function requestUrl(request: UpgradeRequest, secure: boolean): string {
   if (typeof url !== 'string') malformed('the target')
   const encrypted = secure || (socket as { encrypted?: unknown } | null | undefined)?.encrypted === true
   const scheme = encrypted ? 'wss' : 'ws'
-  if (PATH.test(url)) return `${scheme}://${host}${url}`
+  if (ORIGIN_FORM.test(url)) return `${scheme}://${host}${url}`
   // RFC 9112 §3.2.2: the host of an absolute target replaces Host
   const [, authority = '', path = ''] = ABSOLUTE.exec(url) ?? []
-  const rooted = path.startsWith('/') ? path : `/${path}`
-  if (!isHost(authority) || !PATH.test(rooted)) malformed('the target')
-  return `${scheme}://${authority}${rooted}`
+  const target = rooted(path)
+  if (!isHost(authority) || !ORIGIN_FORM.test(target)) malformed('the target')
+  return `${scheme}://${authority}${target}`
+}
+
+function rooted(path: string): string {
+  return path.startsWith('/') ? path : `/${path}`
+}
+
+/** The path of a request's target as sent, without its query; '' if it has none. */
+export function pathOf({ url = '' }: UpgradeRequest): string {
+  const path = url.startsWith('/') ? url : ABSOLUTE.exec(url)?.[2]
+  return path === undefined ? '' : rooted(path).split('?', 1)[0]!
 }
 
 /**

@@ -6,9 +6,9 @@ import { type HeaderFields, readHeaders, type Settings, type UpgradeRequest } fr
 import { acceptValue, isKey } from './accept-key.js'
 import { FIELD_VALUE } from './fields.js'
 import { type Field, replaceFields, setField, toHeaders, writeHead } from './header-fields.js'
-import { hasToken, listTokens, readExtensionList } from './header-lists.js'
+import { hasToken } from './header-lists.js'
 import { checkSyntax, requestUrl } from './request-target.js'
-import { checkOrigin, chooseProtocol, readField, refuse } from './server-rules.js'
+import { checkOrigin, chooseProtocol, readExtensions, readField, readProtocols, refuse } from './server-rules.js'
 
 export { type Refusal, type RefusalOptions, refusal, refusalFor } from './refusal.js'
 
@@ -77,7 +77,7 @@ export class ServerHandshake {
   /** `ws://host/path`, or `wss:` if the wire is encrypted. */
   readonly url: string
   readonly offeredProtocols: readonly string[]
-  /** The normalized offer; '' if there is none. It passes `checkExtensionList`. */
+  /** The normalized offer; '' if there is none. `readExtensionList` accepts it. */
   readonly offeredExtensions: string
 
   readonly #request: UpgradeRequest
@@ -98,8 +98,8 @@ export class ServerHandshake {
     this.#checkUpgrade()
     this.version = this.#readVersion()
     this.#key = this.#readKey()
-    this.offeredProtocols = this.#readProtocols()
-    this.offeredExtensions = this.#readExtensions()
+    this.offeredProtocols = readProtocols(request)
+    this.offeredExtensions = readExtensions(request)
     // RFC 6455 §10.2; in the drafts the field had another name
     checkOrigin(this.#field(this.version === 'hybi-13' ? 'origin' : 'sec-websocket-origin'), request, settings)
   }
@@ -156,28 +156,6 @@ export class ServerHandshake {
     // RFC 6455 §4.2.1
     if (key === undefined || !isKey(key)) refuse('WS_ERR_BAD_REQUEST', 400, 'Sec-WebSocket-Key')
     return key
-  }
-
-  #readProtocols(): readonly string[] {
-    const value = this.#field('sec-websocket-protocol')
-    if (value === undefined) return []
-    const tokens = listTokens(value)
-    // RFC 6455 §4.1: at least one, each a token, no duplicates
-    if (tokens === null || tokens.length === 0 || new Set(tokens).size !== tokens.length) {
-      refuse('WS_ERR_BAD_REQUEST', 400, 'Sec-WebSocket-Protocol')
-    }
-    return tokens
-  }
-
-  #readExtensions(): string {
-    const value = this.#field('sec-websocket-extensions')
-    if (value === undefined) return ''
-    // RFC 6455 §9.1
-    const items = readExtensionList(value)
-    if (items === null) refuse('WS_ERR_BAD_REQUEST', 400, 'Sec-WebSocket-Extensions')
-    // these must not reach the parser of websocket-extensions
-    const offers = items.filter(item => !item.poisoned)
-    return offers.map(item => item.text).join(', ')
   }
 
   #field(name: string): string | undefined {

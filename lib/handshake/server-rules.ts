@@ -3,6 +3,7 @@
 import { type ErrorCode, HandshakeError } from '../errors.js'
 import type { Settings, UpgradeRequest } from '../options.js'
 import { toHeaders } from './header-fields.js'
+import { listTokens, readExtensionList } from './header-lists.js'
 import { demandedFields } from './refusal.js'
 
 /** @throws HandshakeError with the status that refuses the request, and the header fields that belong to it */
@@ -20,6 +21,30 @@ export function readField(request: UpgradeRequest, name: string): string | undef
   if (typeof value === 'string' || value === undefined) return value
   if (Array.isArray(value) && value.every(line => typeof line === 'string')) return value.join(', ')
   refuse('WS_ERR_BAD_REQUEST', 400, name)
+}
+
+/** The subprotocols that a client offers. */
+export function readProtocols(request: UpgradeRequest): readonly string[] {
+  const value = readField(request, 'sec-websocket-protocol')
+  if (value === undefined) return []
+  const tokens = listTokens(value)
+  // RFC 6455 §4.1: at least one, each a token, no duplicates
+  if (tokens === null || tokens.length === 0 || new Set(tokens).size !== tokens.length) {
+    refuse('WS_ERR_BAD_REQUEST', 400, 'Sec-WebSocket-Protocol')
+  }
+  return tokens
+}
+
+/** The extensions that a client offers, normalized; '' for none. `readExtensionList` accepts it. */
+export function readExtensions(request: UpgradeRequest): string {
+  const value = readField(request, 'sec-websocket-extensions')
+  if (value === undefined) return ''
+  // RFC 6455 §9.1
+  const items = readExtensionList(value)
+  if (items === null) refuse('WS_ERR_BAD_REQUEST', 400, 'Sec-WebSocket-Extensions')
+  // these must not reach the parser of websocket-extensions
+  const offers = items.filter(item => !item.poisoned)
+  return offers.map(item => item.text).join(', ')
 }
 
 /** Refuses a request whose Origin is not allowed; if `origins` is a list, also one without Origin (RFC 6455 §10.2). */

@@ -5,6 +5,7 @@ import { EventEmitter } from 'node:events'
 import { checkNumber, LONGEST_TIME } from '../checks.js'
 import { HandshakeError, WebSocketError } from '../errors.js'
 import { hintEvent } from '../event-hints.js'
+import { pathOf } from '../handshake/request-target.js'
 import type { AcceptOptions } from '../handshake/server-handshake.js'
 import { isPromise } from '../is-promise.js'
 import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
@@ -22,6 +23,7 @@ import type {
   Verdict
 } from './acceptor-options.js'
 import { type BroadcastOptions, type BroadcastResult, broadcast } from './broadcast.js'
+import { thrownError } from './thrown-error.js'
 
 const EVENTS: readonly string[] = ['error', 'refused', 'newListener', 'removeListener']
 const HINTS = new Map(
@@ -44,6 +46,8 @@ interface AcceptorEvents {
 export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> {
   private readonly open = new Set<WebSocketStream>()
   private readonly unfinished = new Set<WebSocketStream>()
+  // those of `unfinished` that are accepted and not open: the body of hixie-76 comes after the head of the response
+  private readonly accepted = new Set<WebSocketStream>()
   // one function for all connections
   private readonly onClose: (this: WebSocketStream) => void
   private readonly leave: () => void
@@ -59,9 +63,10 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
     enter: (acceptor: Acceptor<Context>) => () => void
   ) {
     super()
-    const { open, unfinished } = this
+    const { open, unfinished, accepted } = this
     this.onClose = function () {
       unfinished.delete(this)
+      accepted.delete(this)
       open.delete(this)
     }
     this.leave = enter(this)
@@ -78,7 +83,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
     return this.open.size
   }
 
-  /** The number of handshakes that are not decided. */
+  /** The number of handshakes that are not done. */
   get handshakes(): number {
     return this.unfinished.size
   }
@@ -157,6 +162,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
 
   private async shutDown(code: number, reason: string): Promise<void> {
     const all = [...this.unfinished, ...this.open]
+    for (const ws of this.accepted) ws.destroy()
     for (const ws of this.unfinished) ws.reject(503)
     for (const ws of this.open) ws.close(code, reason)
     await Promise.all(all.map(ws => ws.whenClosed()))
@@ -164,7 +170,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   }
 
   private get isFull(): boolean {
-    return this.open.size >= this.settings.maxConnections
+    return this.open.size + this.accepted.size >= this.settings.maxConnections
   }
 
   /** A valid request has arrived; `verify` decides about it, synchronously or not. */
@@ -218,10 +224,11 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
     }
     ws.once('open', () => {
       this.unfinished.delete(ws)
+      this.accepted.delete(ws)
       this.open.add(ws)
       this.handle(ws, request, context)
     })
-    ws.accept(options)
+    if (ws.accept(options) && ws.readyState === 'connecting') this.accepted.add(ws)
   }
 
   private handle(ws: WebSocketStream, request: AcceptorRequest, context: Context): void {
@@ -250,6 +257,7 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
   /** The connection emitted 'error' before it was open; afterwards its handler is responsible. */
   private failed(error: Error, ws: WebSocketStream, request: AcceptorRequest): void {
     this.unfinished.delete(ws)
+    this.accepted.delete(ws)
     const failure =
       error instanceof HandshakeError ? error : new HandshakeError('WS_ERR_CONNECTION_LOST', { cause: error })
     // a function among the options threw, or chose a subprotocol that was not offered
@@ -260,16 +268,8 @@ export class Acceptor<Context = undefined> extends EventEmitter<AcceptorEvents> 
 
   /** Emits 'error' in its own turn: without a listener it throws, which must not interrupt anything else. @internal */
   report(error: unknown, request: AcceptorRequest): void {
-    const reason =
-      error instanceof Error ? error : new Error('a value that is not an Error was thrown', { cause: error })
-    process.nextTick(() => this.emit('error', reason, request))
+    process.nextTick(() => this.emit('error', thrownError(error), request))
   }
-}
-
-/** The path of a request's target without its query (RFC 9112 §3.2). */
-function pathOf({ url = '' }: AcceptorRequest): string {
-  if (url.startsWith('/')) return url.split('?', 1)[0]!
-  return URL.canParse(url) ? new URL(url).pathname : ''
 }
 
 function isObject(value: unknown): value is object {

@@ -219,6 +219,6 @@ function readHttp2(value: unknown, name: string): Http2Windows | false {
 }
 
 /** Removes undefined options: `tls.connect` does not treat an undefined option like a missing one (CVE-2020-15133). */
-function defined<T extends object>(options: T): T {
+export function defined<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
 }

@@ -313,6 +313,7 @@ function beforeEnd(
   const signal = patience === undefined ? control.signal : AbortSignal.any([control.signal, patience])
   return once(emitter, event, { signal })
     .catch(error => {
+      patience?.throwIfAborted()
       throw error.name === 'AbortError' ? new Error('the connection was closed') : error
     })
     .finally(() => emitter.off('close', lost))

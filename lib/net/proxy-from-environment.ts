@@ -51,11 +51,11 @@ function matchesName(host: string, name: string): boolean {
 }
 
 function matchesAddress(host: string, name: string): boolean {
-  const [address = '', bits] = name.replace(/^\[|\]/g, '').split('/')
+  const [, address = '', bits] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(name.replace(/^\[|\]/g, '')) ?? []
   if (builtin('node:net').isIP(address) === 0) return false
   const width = builtin('node:net').isIPv4(address) ? 32 : 128
-  const length = bits === undefined ? width : Number(bits)
-  if (!Number.isInteger(length) || length < 0 || length > width) return false
+  const length = Number(bits ?? width)
+  if (length > width) return false
   const { BlockList } = builtin('node:net')
   const network = new BlockList()
   network.addSubnet(address, length, familyOf(address))

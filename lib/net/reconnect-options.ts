@@ -33,7 +33,7 @@ export interface ReconnectOptions extends Omit<ConnectOptions, 'headers'> {
   keepalive?: Keepalive | false | undefined
   /** The longest pause before the second attempt, in ms. Each pause is random, between 0 and its longest. Default: 1000. */
   initialDelay?: number | undefined
-  /** The longest pause before any attempt, in ms. Default: 30000. */
+  /** The longest pause before any attempt, in ms, besides the time in a `Retry-After`, which is waited for in full. Default: 30000. */
   maxDelay?: number | undefined
   /** Factor by which the longest pause grows with each failed attempt; at least 1. Default: 2. */
   factor?: number | undefined

@@ -10,6 +10,7 @@ import type { ConnectOptions } from './connect-options.js'
 import { readDialTarget } from './dial-target.js'
 import { delayAfter, type ReconnectOptions, type ReconnectSettings, readReconnectOptions } from './reconnect-options.js'
 import { isFinal, retryAfter } from './retry.js'
+import { thrownError } from './thrown-error.js'
 
 /** Where to connect to: a URL, or a function called for each attempt, for tickets that are valid once. */
 export type ReconnectTarget = string | URL | (() => string | URL | PromiseLike<string | URL>)
@@ -78,12 +79,12 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
       if (error === null) {
         const ws = this.ws!
         const since = performance.now()
-        let isLeft = true
+        let isBodyOver = false
         try {
           yield ws
-          isLeft = false
+          isBodyOver = true
         } finally {
-          if (isLeft) await ws[Symbol.asyncDispose]()
+          if (!isBodyOver) await ws[Symbol.asyncDispose]()
         }
         await ws.whenClosed()
         if (performance.now() - since >= this.settings.minUptime) this.attempts = 0
@@ -102,7 +103,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
       url = await this.inTime(typeof this.target === 'function' ? this.target() : this.target)
       if (!this.isOver) headers = await this.inTime(this.settings.headers?.())
     } catch (error) {
-      return error instanceof Error ? error : new Error('a value that is not an Error was thrown', { cause: error })
+      return thrownError(error)
     }
     if (this.isOver) return new HandshakeError('WS_ERR_ABORTED')
     const { connection } = this.settings
@@ -144,10 +145,10 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
     if (!isWorthIt || attempt >= settings.maxAttempts) throw error
     const delay = delayAfter(attempt, retryAfter(error), settings)
     settings.onRetry({ error, attempt, delay })
-    if (!this.isOver) await new Promise<void>(resolve => this.wait(delay, resolve))
+    await new Promise<void>(resolve => this.wait(delay, resolve))
   }
 
-  /** Calls back after `delay` ms, or as soon as the loop ends. @returns a function that cancels it */
+  /** Calls back after `delay` ms, or as soon as the loop ends: now if a function of the application ended it. @returns a function that cancels it */
   private wait(delay: number, callback: () => void): () => void {
     const { signal } = this.settings.connection
     const follower = { aborted: (): void => wake() }
@@ -163,6 +164,7 @@ class Reconnection implements AsyncIterableIterator<WebSocketStream> {
     }
     this.wake = wake
     if (signal !== undefined) follow(signal, follower)
+    if (this.isOver) wake()
     return stop
   }
 }

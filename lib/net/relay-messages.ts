@@ -18,7 +18,7 @@ export interface MessageCarrierOptions {
   readonly onMessage: MessageHook | undefined
   readonly transform: MessageTransform | undefined
   /** A function or stream of the application failed. */
-  failed(error: Error): void
+  failed(error: unknown): void
 }
 
 interface Writable {
@@ -84,7 +84,7 @@ export class MessageCarrier implements Carrier {
     try {
       changed = await onMessage(message, this.options.direction)
     } catch (error) {
-      this.options.failed(error as Error)
+      this.options.failed(error)
       return
     }
     this.count(Buffer.byteLength(message))
@@ -114,7 +114,7 @@ export class MessageCarrier implements Carrier {
     try {
       return this.options.transform?.(message.kind) ?? null
     } catch (error) {
-      this.options.failed(error as Error)
+      this.options.failed(error)
       return undefined
     }
   }

@@ -72,7 +72,8 @@ export interface RelayOptions {
   pings?: 'relay' | 'answer' | undefined
   /**
    * Gets each whole message, one at a time in each direction, within `maxMessageSize` of either connection. Then each side has its own
-   * extensions; the target's side has none unless `connect` has some. If it throws, both connections end with 1011.
+   * extensions; the target's side has none unless `connect` has some. If it throws, both connections end with 1011, and `relay.closed` has
+   * the exception.
    */
   onMessage?: MessageHook | undefined
   /**

@@ -6,7 +6,7 @@ import { FIELD_VALUE, isReserved } from '../handshake/fields.js'
 import { listTokens } from '../handshake/header-lists.js'
 import type { RefusalOptions } from '../handshake/server-handshake.js'
 import { readHeaders, type UpgradeRequest } from '../options.js'
-import type { ConnectOptions } from './connect-options.js'
+import { type ConnectOptions, defined } from './connect-options.js'
 import type { RelaySettings, RelayTarget } from './relay-options.js'
 
 type Field = readonly [name: string, value: string]
@@ -53,10 +53,6 @@ export function diallingFor(request: UpgradeRequest, target: RelayTarget, settin
       headers: fieldsFor(request, given, settings)
     }
   }
-}
-
-function defined(options: ConnectOptions): ConnectOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }
 
 /** The value of a field, its lines joined; '' if there is none. */

@@ -75,18 +75,13 @@ export class Side {
     if (this.takesMessages) this.ws[kEndpoint].sendControl(opcode, payload)
   }
 
-  /** Bytes that its wire has taken, except for what was just passed to it. */
-  get taken(): number {
-    return this.ws.stats.bytesSent - this.ws.bufferedAmount
-  }
-
   /**
    * Sends a Ping if this side's input is paused and the other side has taken nothing since the last call: a broken wire is noticed only
    * when it is read or written.
    */
   probe(other: Side): void {
     const { stats } = this.ws
-    const passed = stats.bytesReceived + other.taken
+    const passed = stats.bytesReceived + takenBy(other.ws)
     const isStill = passed === this.passed
     this.passed = this.ws[kEndpoint].holdsInput() ? passed : -1
     if (isStill && this.hasFrames && !this.isBlocked) this.sendControl(Opcode.Ping, PROBE)
@@ -111,6 +106,11 @@ export class Side {
     const { code, reason } = this.ws[kEndpoint].connection.closeInfo
     return code === CloseCode.NoStatus ? NO_STATUS : writeCloseBody(code, reason)
   }
+}
+
+/** Bytes that the wire of a connection has taken, except for what was just passed to it. */
+export function takenBy(ws: WebSocketStream): number {
+  return ws.stats.bytesSent - ws.bufferedAmount
 }
 
 /** RFC 6455 §7.4.1: an endpoint is going away */

@@ -22,7 +22,8 @@ import {
   type TargetChooser
 } from './relay-options.js'
 import { type Dialling, diallingFor, refusalFrom, returnedFields } from './relay-request.js'
-import { type Carrier, clientSide, type RelayCounts, type Side, targetSide } from './relay-side.js'
+import { type Carrier, clientSide, type RelayCounts, type Side, takenBy, targetSide } from './relay-side.js'
+import { thrownError } from './thrown-error.js'
 
 export type {
   MessageHook,
@@ -52,6 +53,8 @@ export interface RelayCloseInfo {
   readonly client: CloseInfo
   /** Null if the target was never dialled. */
   readonly target: CloseInfo | null
+  /** The exception of `onMessage`, or the error of a transform, because of which both were closed with 1011; null for none. */
+  readonly error: Error | null
 }
 
 /** Counters for both directions. */
@@ -93,6 +96,7 @@ export class Relay {
   private carriers: { readonly [D in RelayDirection]: Carrier } | null = null
   private timer: NodeJS.Timeout | undefined = undefined
   private isClosing = false
+  private error: Error | null = null
   private prober: NodeJS.Timeout | undefined = undefined
 
   /** @internal */
@@ -242,7 +246,10 @@ export class Relay {
     const common = { counts, relaysPings }
     if (form === 'frames') return new FrameCarrier(from, to, common)
     const { onMessage, transform } = this.settings
-    const failed = (): void => this.close(CloseCode.InternalError)
+    const failed = (error: unknown): void => {
+      this.error ??= thrownError(error)
+      this.close(CloseCode.InternalError)
+    }
     return new MessageCarrier(from, to, { ...common, direction, onMessage, transform: transform?.[direction], failed })
   }
 
@@ -266,7 +273,8 @@ export class Relay {
     clearInterval(this.prober)
     this.carriers?.fromClient.release()
     this.carriers?.fromTarget.release()
-    this.whenClosed.resolve({ client: this.client.closeInfo!, target: this.target?.closeInfo ?? null })
+    const { client, target, error } = this
+    this.whenClosed.resolve({ client: client.closeInfo!, target: target?.closeInfo ?? null, error })
   }
 
   /** Data that one side sent before it ended is still sent to the other, as long as the wire takes some in each `closeTimeout`. */
@@ -274,7 +282,7 @@ export class Relay {
     const { closeTimeout } = this.client[kEndpoint].settings
     let seen: number | undefined
     const look = (): void => {
-      const taken = last.stats.bytesSent - last.bufferedAmount
+      const taken = takenBy(last)
       if (taken === seen) this.destroy()
       else this.after(closeTimeout, look)
       seen = taken

@@ -8,7 +8,7 @@ import { hasToken } from '../handshake/header-lists.js'
 import { Http2Request } from '../handshake/http2-fields.js'
 import { isWebSocket } from '../handshake/server-handshake.js'
 import type { WebSocketOptions } from '../options.js'
-import type { NodeDuplex } from '../streams.js'
+import { ignore, type NodeDuplex } from '../streams.js'
 import { WebSocketStream } from '../websocket-stream.js'
 import type { Acceptor } from './acceptor.js'
 import type { AcceptorRequest } from './acceptor-options.js'
@@ -52,9 +52,9 @@ export function enter(server: WebServer, acceptor: Acceptor<any>, options: WebSo
 class RequestRouter {
   private entries: readonly Entry[] = []
   private readonly listeners: readonly Listener[]
+  private restoreCallback = ignore
 
   constructor(private readonly server: WebServer) {
-    this.keepOrdinaryRequests(server)
     const http1: Listener[] = [
       ['upgrade', (request, socket, head) => this.upgrade(request, socket, head)],
       ['request', (request, response) => this.hasRequestListeners || answerUnserved(request, response)]
@@ -75,9 +75,14 @@ class RequestRouter {
   }
 
   add(entry: Entry): () => void {
-    if (this.entries.length === 0) for (const each of this.listeners) this.listen(each)
+    if (this.entries.length === 0) this.begin()
     this.entries = [...this.entries, entry]
     return () => this.remove(entry)
+  }
+
+  private begin(): void {
+    this.keepOrdinaryRequests(this.server)
+    for (const each of this.listeners) this.listen(each)
   }
 
   private listen([event, listener]: Listener): void {
@@ -89,19 +94,26 @@ class RequestRouter {
   private remove(entry: Entry): void {
     if (!this.entries.includes(entry)) return
     this.entries = this.entries.filter(other => other !== entry)
-    if (this.entries.length === 0) for (const [event, listener] of this.listeners) this.server.off(event, listener)
+    if (this.entries.length > 0) return
+    this.restoreCallback()
+    for (const [event, listener] of this.listeners) this.server.off(event, listener)
   }
 
   /** With a listener for 'upgrade', a server emits it for every request that offers an upgrade, such as `Upgrade: h2c`. */
   private keepOrdinaryRequests(server: UpgradingServer): void {
-    const { shouldUpgradeCallback } = server
-    if (shouldUpgradeCallback === undefined) return
-    server.shouldUpgradeCallback = request => !this.isOrdinary(request) && shouldUpgradeCallback.call(server, request)
+    const { shouldUpgradeCallback: earlier } = server
+    if (earlier === undefined) return
+    const ours = (request: IncomingMessage): boolean => !this.isOrdinary(request) && earlier.call(server, request)
+    server.shouldUpgradeCallback = ours
+    this.restoreCallback = () => {
+      if (server.shouldUpgradeCallback === ours) server.shouldUpgradeCallback = earlier
+    }
   }
 
   /** Whether an upgrade is to another protocol, which the application's 'request' listeners may ignore (RFC 9110 §7.8). */
   private isOrdinary(request: IncomingMessage): boolean {
-    if (hasToken(request.headers.upgrade!, 'websocket')) return false
+    // a later callback may call ours when no acceptor is left
+    if (this.entries.length === 0 || hasToken(request.headers.upgrade!, 'websocket')) return false
     return this.server.listenerCount('upgrade') === 1 && this.hasRequestListeners
   }
 

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createTcpServer, connect as dial, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { WebSocketStream } from '../../lib/index.js'
@@ -147,6 +147,14 @@ t.test(
     t.match(taken, { code: 1, err: new RegExp(`cannot listen on ${there}: .*EADDRINUSE`) })
   }
 )
+
+const hasIpv6 = Object.values(networkInterfaces()).some(found => found!.some(({ address }) => address === '::1'))
+const skip = !hasIpv6 && 'this machine has no IPv6'
+
+t.test('--listen: an address of IPv6 is in brackets', { skip }, async t => {
+  const { url } = await startServer(t, ['connect', '--listen', '[::1]:0', 'ws://127.0.0.1:1/'])
+  t.match(url, /^\[::1\]:\d+$/)
+})
 
 t.test('--reconnect: another connection follows one that ends too early, and continues with stdin', async t => {
   let connections = 0

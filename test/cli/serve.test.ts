@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { type ConnectOptions, connect, type WebSocketStream } from '../../lib/index.js'
 import { listen } from '../net/servers.js'
+import { dialHttp1 } from '../net/web-servers.js'
 import { AUTHORITY } from '../support/certificates.js'
+import { requestHead } from '../support/raw-peer.js'
 import { finish, startServer, type TestLike } from './support.js'
 
 const file = (name: string): string => fileURLToPath(new URL(`../support/certificates/${name}.pem`, import.meta.url))
@@ -120,6 +122,14 @@ t.test('pages of other origins are refused, whatever their Host', async t => {
   t.equal(await status('http://localhost'), 403)
   t.equal(await status('null'), 403)
   t.match(stderr.text, /refused: \/ from 127\.0\.0\.1:\d+: .* \(--origin null allows it\)/)
+})
+
+t.test('control characters of a client do not reach the terminal', async t => {
+  const { url, stderr } = await serve(t)
+  const peer = await dialHttp1(t, Number(new URL(url).port))
+  peer.write(requestHead({ Origin: 'http://\x9b2Jx' }))
+  t.equal((await peer.head()).status, 403)
+  await stderr.saw(/\(--origin http:\/\/\\x9b2Jx allows it\)\n/)
 })
 
 t.test('--origin allows the listed origins, and a star all of them', async t => {

@@ -25,6 +25,8 @@ const root = join(outside, 'site')
 symlinkSync(join(outside, 'secret.txt'), join(root, 'out.txt'))
 symlinkSync(outside, join(root, 'up'))
 symlinkSync(join(root, 'data'), join(root, 'in.txt'))
+symlinkSync(join(root, '.env'), join(root, 'env.txt'))
+symlinkSync(join(root, '.git'), join(root, 'git'))
 mkdirSync(join(root, 'odd', 'index.html'))
 writeFileSync(`${root}-secret.txt`, 'a neighbour whose name begins alike')
 
@@ -86,6 +88,8 @@ t.test('over HTTP', async t => {
     '/up/secret.txt',
     '/up/',
     '/.env',
+    '/env.txt',
+    '/git/config',
     '/.git/config',
     '/%2egit/config',
     '//sub/',

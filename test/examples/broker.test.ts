@@ -1,7 +1,7 @@
 // Rooms over several processes: if a process is killed or leaves, every client gets each message once, and a slow reader
 // costs a process no more than a batch.
 
-import { once } from 'node:events'
+import { type EventEmitter, once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocketStream } from '../../lib/index.js'
@@ -74,6 +74,13 @@ class Member {
     if (!this.ws.messages.write(JSON.stringify({ id, data }))) await once(this.ws.messages, 'drain')
   }
 }
+
+t.test('a client that cannot dial emits the error that says why', async t => {
+  const path = new URL('../../examples/broker/client.js', import.meta.url).href
+  const { RoomClient } = (await import(path)) as { RoomClient: new (url: string) => EventEmitter }
+  const [error] = (await once(new RoomClient('ftp://127.0.0.1/'), 'error')) as [Error]
+  t.match(error.message, /scheme/)
+})
 
 const natsServer = needPeer(t, findCommand('nats-server'), 'nats-server')
 const haproxy = needPeer(t, findCommand('haproxy'), 'haproxy')

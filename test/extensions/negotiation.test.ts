@@ -4,7 +4,7 @@ import t from 'tap'
 import type { FrameCodec, StreamingSession } from '../../lib/extensions/extension.js'
 import { type Negotiated, Negotiation, type NegotiationLimits } from '../../lib/extensions/negotiation.js'
 import { type Extension, Frame, Opcode, WebSocketError } from '../../lib/index.js'
-import { reverse, toy } from './toys.js'
+import { reverse, type Toy, toy } from './toys.js'
 
 const LIMITS: NegotiationLimits = { maxMessageSize: 100, maxFragments: 4, closeTimeout: 10_000 }
 
@@ -24,7 +24,7 @@ function through(codec: FrameCodec, frame: Frame): Frame | null {
 }
 
 /** An extension whose sessions work frame by frame. */
-function streamed(name: string): { extension: Extension; made: unknown[] } {
+function streamed(name: string): { extension: Extension; plain: Toy; made: unknown[] } {
   const made: unknown[] = []
   const codec = (direction: string): FrameCodec => {
     made.push(direction)
@@ -40,7 +40,7 @@ function streamed(name: string): { extension: Extension; made: unknown[] } {
     createClientSession: () => Object.assign(plain.createClientSession()!, { streaming }),
     createServerSession: offers => Object.assign(plain.createServerSession(offers)!, { streaming })
   }
-  return { extension, made }
+  return { extension, plain, made }
 }
 
 t.test('without extensions nothing is offered or agreed on', async t => {
@@ -184,18 +184,24 @@ t.test('a session is closed with both codecs, and may throw', async t => {
 })
 
 t.test('a session that works frame by frame is used directly if it is the only one', async t => {
-  const { extension, made } = streamed('streamed')
+  const { extension, plain, made } = streamed('streamed')
+  const { sides } = both([extension], [extension])
   t.same(
-    both([extension], [extension]).sides.map(side => side!.rsv),
+    sides.map(side => side!.rsv),
     [4, 4]
   )
   t.same(made, ['incoming 100', 'outgoing', 'incoming 100', 'outgoing'])
+  for (const side of sides) {
+    side!.incoming!.close()
+    side!.outgoing!.close()
+  }
+  t.equal(plain.seen.closed, 0, 'and only its codecs are closed')
   made.length = 0
   const extensions = [extension, reverse()]
-  const { sides, response } = both(extensions, extensions)
+  const { sides: whole, response } = both(extensions, extensions)
   t.equal(response, 'streamed, reverse')
   t.same(made, [], 'beside another one it takes whole messages')
-  t.match(through(sides[0]!.outgoing!, new Frame(Opcode.Text, 'abc')), { payload: Buffer.from('cba') })
+  t.match(through(whole[0]!.outgoing!, new Frame(Opcode.Text, 'abc')), { payload: Buffer.from('cba') })
 })
 
 t.test('a second response replaces the first', async t => {

@@ -200,6 +200,7 @@ t.test('a callback that throws, or sends more, does not affect the others', asyn
       }),
     /of the application/
   )
+  t.same(answers, ['one', 'two'])
   session.processOutgoingMessage(message('three'), note('three'))
   t.same(answers, ['one', 'two', 'three'])
   session.close()

@@ -5,6 +5,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { type EventEmitter, once } from 'node:events'
 import http from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { type Duplex, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
@@ -12,6 +13,7 @@ import { type HandshakeError, WebSocketError, type WebSocketStream } from '../..
 import { acceptWebSockets } from '../../lib/net/accept-web-sockets.js'
 import type { Acceptor } from '../../lib/net/acceptor.js'
 import type { AcceptorOptions, AcceptorRequest } from '../../lib/net/acceptor-options.js'
+import { ANSWER, BODY, request76 } from '../support/draft-requests.js'
 import { Inbox } from '../support/inbox.js'
 import { type RawPeer, readClose, requestHead, TEXT } from '../support/raw-peer.js'
 import {
@@ -592,6 +594,49 @@ for (const way of ONE_OF_EACH) {
   })
 }
 
+t.test('a client of hixie-76 that holds back the body of its request', async t => {
+  const begin = async (t: Test, maxConnections?: number) => {
+    const made = await accept(t, ['http', 'http/1.1'], { allowDrafts: true, maxConnections })
+    const { port } = made.server.address() as AddressInfo
+    const hold = async (): Promise<{ peer: RawPeer; status: number }> => {
+      const peer = await dialHttp1(t, port)
+      peer.write(request76())
+      return { peer, status: (await peer.head()).status }
+    }
+    return { ...made, hold }
+  }
+
+  t.test('counts as a connection', async t => {
+    const { acceptor, hold, next } = await begin(t, 1)
+    const first = await hold()
+    t.equal((await hold()).status, 503)
+    first.peer.write(BODY)
+    t.strictSame(await first.peer.take(16), ANSWER)
+    await next()
+    t.equal(acceptor.size, 1)
+    t.equal((await hold()).status, 503)
+  })
+
+  t.test('counts no more when it has left', async t => {
+    const { acceptor, hold } = await begin(t, 1)
+    const refused = refusedBy(acceptor)
+    const { peer } = await hold()
+    peer.reset()
+    await refused
+    t.equal((await hold()).status, 101)
+  })
+
+  t.test('is cut off by close()', async t => {
+    const { acceptor, hold, next } = await begin(t)
+    const { peer } = await hold()
+    const closed = acceptor.close().then(() => 'closed')
+    peer.write(BODY)
+    const opened = next().then(() => 'opened')
+    t.equal(await Promise.race([opened, closed]), 'closed')
+    t.equal(acceptor.handshakes, 0)
+  })
+})
+
 t.test('other listeners on the same server', async t => {
   t.test('get the upgrades that no acceptor takes, to any protocol', async t => {
     const server = http.createServer()
@@ -660,6 +705,15 @@ t.test('A04: a malformed target is refused, and matches no path', async t => {
     t.ok([400, 404].includes((await ask(target)).status), target)
   }
   t.equal((await ask('http://example.com/chat?x')).status, 101)
+})
+
+t.test('the path of an absolute target is compared as sent, too', async t => {
+  const { ask } = await accept(t, ['http', 'http/1.1'], { path: '/chat' })
+  for (const path of ['/a/../chat', '/./chat', '\\chat', '']) {
+    t.ok([400, 404].includes((await ask(`http://example.com${path}`)).status), path)
+  }
+  const { ask: askRoot } = await accept(t, ['http', 'http/1.1'], { path: '/' })
+  t.equal((await askRoot('http://example.com?x')).status, 101)
 })
 
 t.test('A07: a request without required fields is refused', async t => {

@@ -147,7 +147,8 @@ t.test('a server that allows no streams at present is dialled once, and waited f
   for (const ws of all) {
     t.match(await rejection(ws.opened), {
       code: 'WS_ERR_CONNECTION_LOST',
-      message: 'the server of HTTP/2 allows no streams at present'
+      message: 'the server of HTTP/2 allows no streams at present',
+      cause: { cause: { name: 'TimeoutError' } }
     })
   }
   t.equal(sessions.length, 1)

@@ -126,6 +126,30 @@ t.test('a server with shouldUpgradeCallback is asked first', async t => {
   t.equal(asked('WebSocket'), false)
 })
 
+t.test('without an acceptor, shouldUpgradeCallback decides as before', async t => {
+  const before = (): boolean => true
+  const server = Object.assign(new EventEmitter(), {
+    shouldUpgradeCallback: before as (request: IncomingMessage) => boolean
+  })
+  const h2c = { headers: { upgrade: 'h2c' } } as IncomingMessage
+  server.on('request', () => {})
+  for (let i = 0; i < 2; i++) {
+    const [first, second] = [0, 1].map(() => acceptWebSockets(server, undefined, () => {}))
+    t.equal(server.shouldUpgradeCallback(h2c), false)
+    first!.detach()
+    t.equal(server.shouldUpgradeCallback(h2c), false, 'there is another acceptor')
+    second!.detach()
+    t.equal(server.shouldUpgradeCallback, before)
+  }
+  const acceptor = acceptWebSockets(server, undefined, () => {})
+  const ours = server.shouldUpgradeCallback
+  server.shouldUpgradeCallback = request => ours(request)
+  acceptor.detach()
+  // the only listener, and not ours
+  server.on('upgrade', () => {})
+  t.equal(server.shouldUpgradeCallback(h2c), true, 'a callback that was set later calls ours')
+})
+
 t.test('a connection that breaks while it waits for the earlier response', async t => {
   const server = http.createServer()
   const gone = new Promise<void>(resolve => {

@@ -632,6 +632,24 @@ t.test('an aborted signal does not wait for functions of the application', async
   }
 })
 
+for (const end of ['return', 'an aborted signal']) {
+  t.test(`${end} during a call of url, headers or retry ends the loop at once`, async t => {
+    for (const name of ['url', 'headers', 'retry']) {
+      const control = new AbortController()
+      const leaving = (): Promise<never> => {
+        if (end === 'return') void connections.return!()
+        else control.abort()
+        return new Promise(() => {})
+      }
+      const { url = 'ws://127.0.0.1:9/', ...functions } = { [name]: leaving }
+      const options = { ...FAST, signal: control.signal, handshakeTimeout: Number.POSITIVE_INFINITY, ...functions }
+      const connections = reconnect(url, options as ReconnectOptions)
+      t.same(await connections.next(), { value: undefined, done: true }, name)
+      t.equal(listeners(control.signal), 0)
+    }
+  })
+}
+
 t.test('an abandoned loop leaves no listener on a signal', async t => {
   const { url } = await script(t, leave(1001))
   const { signal } = new AbortController()

@@ -36,6 +36,10 @@ const openStreams = (t: Test, options: RelayOptions = {}): ReturnType<typeof ope
     options: { ...options, connect: { extensions: [] } }
   })
 
+function fail(message: string): never {
+  throw new Error(message)
+}
+
 t.test('each side can have its own compression', async t => {
   const { client, target, asked, answered, relay } = await openStreams(t)
   t.equal(asked.headers['sec-websocket-extensions'], undefined)
@@ -219,6 +223,41 @@ t.test('content can be transformed as it passes', async t => {
   target.text('quiet')
   t.match(await message(client), { opcode: TEXT, text: 'quiet' })
   t.strictSame(kinds, ['text', 'binary'])
+})
+
+for (const [what, options, error] of [
+  ['onMessage throws', { onMessage: () => fail('no JSON') }, { message: 'no JSON' }],
+  [
+    'onMessage rejects',
+    { onMessage: () => Promise.reject('no') },
+    { message: 'a value that is not an Error was thrown', cause: 'no' }
+  ],
+  ['transform throws', { transform: { fromClient: () => fail('no stream') } }, { message: 'no stream' }],
+  [
+    'a transform fails',
+    { transform: { fromClient: () => new Transform({ transform: (_chunk, _, done) => done(new Error('no data')) }) } },
+    { message: 'no data' }
+  ]
+] as [string, RelayOptions, object][]) {
+  t.test(`${what}: both sides are closed with 1011, and the relay tells why`, async t => {
+    const { client, target, relay } = await open(t, { options })
+    client.text('one')
+    for (const peer of [client, target]) {
+      t.equal((await peer.answerClose()).code, 1011)
+      peer.end()
+    }
+    t.match((await relay.closed).error, error)
+  })
+}
+
+t.test('a relay that is closed in order has no error', async t => {
+  const { client, target, relay } = await open(t)
+  client.close()
+  await target.answerClose()
+  await client.ended()
+  client.end()
+  target.end()
+  t.equal((await relay.closed).error, null)
 })
 
 t.test('many pings for a side that does not read become one', async t => {

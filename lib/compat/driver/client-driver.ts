@@ -25,7 +25,7 @@ export class ClientDriver extends Driver {
   ) {
     const target = readUrl(url)
     super(WebSocketStream.client(target, readOptions(options)))
-    this.hasCredentials = target.username !== ''
+    this.hasCredentials = target.username !== '' || target.password !== ''
   }
 
   protected override isTaken(name: string): boolean {
