@@ -102,7 +102,8 @@ export abstract class MessagingStream extends WireStream {
   /** The same, without options. */
   binary(message: BinaryMessage, sent?: SentCallback): boolean
   binary(message: BinaryMessage, options?: SendOptions | SentCallback, sent?: SentCallback): boolean {
-    return this.sendAs(Array.isArray(message) ? bytesOf(message) : toBytes(message), options, sent)
+    const bytes = Array.isArray(message) ? bytesOf(message) : toBytes(message, 'a binary message', 'an array of bytes')
+    return this.sendAs(bytes, options, sent)
   }
 
   private sendAs(message: Sendable | TextBytes, options?: SendOptions | SentCallback, sent?: SentCallback): boolean {
@@ -127,8 +128,11 @@ export abstract class MessagingStream extends WireStream {
   ): boolean {
     if (typeof message === 'string' || message instanceof TextBytes) return this.sendAs(message, options, sent)
     const callback = typeof options === 'function' ? options : readCallback(sent)
-    if (message instanceof PreparedMessage) return this[kEndpoint].sender.send(message, callback)
-    if (!(message instanceof Blob)) return this.sendAs(toBytes(message), options, sent)
+    if (message instanceof PreparedMessage) {
+      if (typeof options !== 'function') readCompress(options)
+      return this[kEndpoint].sender.send(message, callback)
+    }
+    if (!(message instanceof Blob)) return this.sendAs(toBytes(message, 'a message', 'a string, a Blob'), options, sent)
     return this.sendBlob(message, typeof options === 'function' ? undefined : options, callback)
   }
 
