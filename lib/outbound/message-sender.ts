@@ -3,7 +3,7 @@
 
 import type { Connection } from '../connection.js'
 import { WebSocketError } from '../errors.js'
-import type { MessageReceiver } from '../inbound/message-receiver.js'
+import type { AnyView, MessageReceiver } from '../inbound/message-receiver.js'
 import type { Lifecycle } from '../lifecycle.js'
 import type { Settings } from '../options.js'
 import type { Pipeline } from '../pipeline.js'
@@ -14,7 +14,7 @@ import type { Opcode } from '../protocol/opcode.js'
 import { type Buffer, nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import type { Sender } from '../stages/stage.js'
-import type { BytesOwner } from '../views/bytes-view.js'
+import { type BytesOwner, BytesView } from '../views/bytes-view.js'
 import type { FramesOwner } from '../views/frames-view.js'
 import type { MessageKind } from '../views/message-stream.js'
 import { MessageWriter, type MessageWriterOwner } from '../views/message-writer.js'
@@ -92,7 +92,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   get canSend(): boolean {
     if (!this.connection.takesMessages || this.isEnding) return false
     const { view } = this.receiver
-    return view === null || !this.viewTakesItems || !view.writableEnded
+    return view === null || !this.viewTakesItems || view.writable
   }
 
   /** Whether messages go through the view, after those written to it. */
@@ -177,7 +177,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   createMessage(kind: MessageKind, compress: boolean): MessageWriter {
     const writer = this.makeWriter(kind, compress)
     const { view } = this.receiver
-    if (view?.writableEnded || this.isEnding) {
+    if (view?.writable === false || this.isEnding) {
       writer.connectionOver()
     } else if (view === null || view.writableLength === 0 || !this.viewTakesItems) {
       this.sendQueue.add(writer, null)
@@ -247,7 +247,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   whenWritten(written: Written): void {
     const { view } = this.receiver
     // first what waits in the view, then what waits for a message written in pieces
-    if (view !== null && view.writableLength > 0) view.whenWritten(written)
+    if (view !== null && hasWaitingWrites(view)) view.whenWritten(written)
     else this.sendBarrier(written)
   }
 
@@ -284,6 +284,11 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return this.pending?.closeBody !== undefined
   }
 
+  /** The body of the Close that waits, or of the one that follows the end of a view. */
+  private get closeBody(): Buffer {
+    return this.pending?.closeBody ?? NORMAL
+  }
+
   /** Starts the closing handshake after all queued messages. */
   close(body: Buffer): void {
     // the application does not read: drop its messages, so that the peer's answer can be read
@@ -292,7 +297,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     const { view } = this.receiver
     const isSettled = queue === null || queue.isSettled
     // do not wait for a message that the application has not ended, nor for messages queued after it
-    const isWritten = view === null || view.writableLength === 0 || (queue?.isOpen ?? false)
+    const isWritten = view === null || view.destroyed || !hasWaitingWrites(view) || (queue?.isOpen ?? false)
     if (isSettled && isWritten) {
       this.connection.close(body)
       // a stream piped into the view gets an error when the connection has ended
@@ -303,22 +308,23 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     this.pending ??= {}
     this.pending.closeBody = body
     this.connection.closeSoon()
-    if (view === null) {
+    // a view that was destroyed behind a message in pieces ends no more
+    if (view === null || view.destroyed) {
       queue!.whenSettled(() => this.connection.close(body))
       return
     }
     view.endBehindWrites()
-    this.endsWhenStuck(body)
+    this.endsWhenStuck()
   }
 
   /** Closes without waiting for a message that has not ended, and those queued after it. */
-  endsWhenStuck(body = NORMAL): void {
-    if (this.receiver.kind !== 'frames') this.queue?.whenStuck(() => this.connection.close(body))
+  endsWhenStuck(): void {
+    if (this.receiver.kind !== 'frames') this.queue?.whenStuck(() => this.connection.close(this.closeBody))
   }
 
   /** The application writes no more; queued messages must be sent within `closeTimeout`. */
   endsSoon(): void {
-    if (this.receiver.view!.writableLength === 0) return
+    if (!hasWaitingWrites(this.receiver.view!)) return
     this.connection.closeSoon()
     this.endsWhenStuck()
   }
@@ -329,7 +335,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   }
 
   private closeEnded(callback: (error?: Error) => void): void {
-    this.connection.close(this.pending?.closeBody ?? NORMAL)
+    this.connection.close(this.closeBody)
     if (this.pipeline.encoder.isBlocked && this.lifecycle.closeInfo === undefined) {
       this.pending ??= {}
       this.pending.closeSent = callback
@@ -346,7 +352,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   messagesDestroyed(error: Error | null): void {
     const { connection, lifecycle, receiver } = this
     receiver.discard()
-    closeForView(error, connection, lifecycle, receiver)
+    closeForView(error, connection, lifecycle, receiver, () => this.closeBody)
   }
 
   /** The connection has ended. */
@@ -376,4 +382,8 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     this.sendInOrder(opcode, payload)
     return true
   }
+}
+
+function hasWaitingWrites(view: AnyView): boolean {
+  return view instanceof BytesView ? view.hasWaitingWrites : view.writableLength > 0
 }
