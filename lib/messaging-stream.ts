@@ -138,8 +138,9 @@ export abstract class MessagingStream extends WireStream {
 
   // The bytes of a Blob are read when its turn comes; messages sent meanwhile wait for it.
   private sendBlob(blob: Blob, options: SendOptions | undefined, sent: SentCallback | null): boolean {
-    if (!this[kEndpoint].sender.canSend) {
-      this[kEndpoint].sender.refuse(sent)
+    const { sender } = this[kEndpoint]
+    if (!sender.canSend || !sender.hasBinary) {
+      sender.refuse(sent)
       return false
     }
     const writer = this.createMessage('binary', options)
@@ -155,8 +156,7 @@ export abstract class MessagingStream extends WireStream {
       )
     })
     // in order with the callbacks of other messages
-    if (sent !== null)
-      this[kEndpoint].sender.whenWritten(error => surfacing(() => sent(failure ?? writer.errored ?? error)))
+    if (sent !== null) sender.whenWritten(error => surfacing(() => sent(failure ?? writer.errored ?? error)))
     return true
   }
 

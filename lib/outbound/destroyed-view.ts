@@ -1,4 +1,4 @@
-// Closes the connection when the application destroys its view.
+// Closes the connection when the application destroys its view, or a message that has begun.
 
 import type { Connection } from '../connection.js'
 import { WebSocketError } from '../errors.js'
@@ -8,6 +8,12 @@ import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import { type Buffer, setImmediate, warn } from '../runtime/node.js'
 
 export const NORMAL = writeCloseBody(1000, '')
+
+/** The body of the Close if a message in pieces cannot be ended. */
+export function brokenBody(error: Error | null): Buffer {
+  const isText = error instanceof WebSocketError && error.code === 'WS_ERR_INVALID_UTF8'
+  return writeCloseBody(isText ? CloseCode.InvalidPayload : CloseCode.InternalError, '')
+}
 
 /**
  * Closes with 1011 if the view was destroyed with an error of the application.

@@ -7,7 +7,6 @@ import type { AnyView, MessageReceiver } from '../inbound/message-receiver.js'
 import type { Lifecycle } from '../lifecycle.js'
 import type { Settings } from '../options.js'
 import type { Pipeline } from '../pipeline.js'
-import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import { isDraft } from '../protocol/draft-parser.js'
 import { isText, OrderedControl, type Outgoing } from '../protocol/message-splitter.js'
 import type { Opcode } from '../protocol/opcode.js'
@@ -21,7 +20,7 @@ import { MessageWriter, type MessageWriterOwner } from '../views/message-writer.
 import type { SendItem } from '../views/send-item.js'
 import type { StreamsOwner } from '../views/streams-view.js'
 import type { View } from '../views/view.js'
-import { closeForView, NORMAL } from './destroyed-view.js'
+import { brokenBody, closeForView, NORMAL } from './destroyed-view.js'
 import { SendQueue } from './send-queue.js'
 
 /** State that is rarely needed, or only for a short time; kept in one object to save memory. */
@@ -65,8 +64,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
    * @param written - called when it has been written to the wire, or with an error if it cannot be
    */
   send(message: Outgoing, written: Written | null): boolean {
-    // the drafts have no binary messages
-    const isTaken = this.canSend && (!isDraft(this.lifecycle.info?.version ?? '') || isText(message))
+    const isTaken = this.canSend && (this.hasBinary || isText(message))
     if (isTaken) this.enqueue(message, written)
     else this.refuse(written)
     return isTaken
@@ -74,11 +72,9 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** The message cannot be sent: its callback gets an error. If the connection takes no more messages, `drained()` rejects from now on. */
   refuse(written: Written | null): void {
-    if (!this.canSend) {
-      this.pending ??= {}
-      this.pending.hasRefused = true
-    }
-    if (written !== null) nextTick(written, this.notOpen())
+    const { canSend } = this
+    if (!canSend) (this.pending ??= {}).hasRefused = true
+    if (written !== null) nextTick(written, canSend ? noBinary() : this.notOpen())
   }
 
   /** Sends a Ping or a Pong after all queued messages; at once if the view was ended, since nothing can be written to it any more. */
@@ -86,6 +82,11 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     const { view } = this.receiver
     if (view !== null && this.viewTakesItems && !view.writable) this.pipeline.encoder.control(opcode, payload)
     else this.enqueue(new OrderedControl(opcode, payload), null)
+  }
+
+  /** Whether this version has binary messages, as far as it is known. */
+  get hasBinary(): boolean {
+    return !isDraft(this.lifecycle.info?.version ?? '')
   }
 
   /** Whether messages sent now are taken. */
@@ -179,6 +180,8 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     const { view } = this.receiver
     if (view?.writable === false || this.isEnding) {
       writer.connectionOver()
+    } else if (kind === 'binary' && !this.hasBinary) {
+      writer.destroy(noBinary())
     } else if (view === null || view.writableLength === 0 || !this.viewTakesItems) {
       this.sendQueue.add(writer, null)
     } else {
@@ -201,8 +204,8 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** A message has begun and cannot be ended; RFC 6455 has no way to cancel it. */
   messageBroken(error: Error | null): void {
-    const isText = error instanceof WebSocketError && error.code === 'WS_ERR_INVALID_UTF8'
-    this.close(writeCloseBody(isText ? CloseCode.InvalidPayload : CloseCode.InternalError, ''))
+    // nothing of a binary message was sent on a draft
+    if (!isNoBinary(error)) this.close(brokenBody(error))
   }
 
   // Backpressure
@@ -235,7 +238,8 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   whenAllWritten(): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle: Written = error => {
-        if (error) reject(this.connection.notOpen(error))
+        // a message that this version does not have keeps nothing waiting
+        if (error && !isNoBinary(error)) reject(this.connection.notOpen(error))
         else resolve()
       }
       if (this.lifecycle.closeInfo !== undefined || this.pending?.hasRefused) settle(this.notOpen())
@@ -253,9 +257,8 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** Calls back once, when the wire takes bytes again or is gone. */
   whenDrained(callback: () => void): void {
-    this.pending ??= {}
-    this.pending.drained ??= []
-    this.pending.drained.push(callback)
+    const pending = (this.pending ??= {})
+    ;(pending.drained ??= []).push(callback)
   }
 
   /** The wire takes bytes again or is gone; `isLost` if what waited for it was not written. */
@@ -305,8 +308,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
       return
     }
     if (this.isEnding || view?.writableEnded) return
-    this.pending ??= {}
-    this.pending.closeBody = body
+    ;(this.pending ??= {}).closeBody = body
     this.connection.closeSoon()
     // a view that was destroyed behind a message in pieces ends no more
     if (view === null || view.destroyed) {
@@ -337,8 +339,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   private closeEnded(callback: (error?: Error) => void): void {
     this.connection.close(this.closeBody)
     if (this.pipeline.encoder.isBlocked && this.lifecycle.closeInfo === undefined) {
-      this.pending ??= {}
-      this.pending.closeSent = callback
+      ;(this.pending ??= {}).closeSent = callback
     } else {
       callback()
     }
@@ -386,4 +387,12 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
 function hasWaitingWrites(view: AnyView): boolean {
   return view instanceof BytesView ? view.hasWaitingWrites : view.writableLength > 0
+}
+
+function noBinary(): WebSocketError {
+  return new WebSocketError('WS_ERR_NO_BINARY')
+}
+
+function isNoBinary(error: unknown): boolean {
+  return error instanceof WebSocketError && error.code === 'WS_ERR_NO_BINARY'
 }
