@@ -46,6 +46,7 @@ const ERRORS = {
   WS_ERR_PING_UNANSWERED: peer(1006, 'more than 1024 pings wait for a Pong; the oldest is given up'), // §5.5.2
   WS_ERR_DESTROYED: local(1006, 'the connection was destroyed'),
   WS_ERR_NOT_OPEN: local(1006, 'the connection no longer takes messages'), // §5.5.1
+  WS_ERR_NO_BINARY: local(1006, 'hixie-75 and hixie-76 have no binary messages'),
   WS_ERR_MEMORY_TRANSFERRED: local(1011, 'the application transferred or resized memory that is still in use'),
   WS_ERR_EXTENSION: local(1011, 'an extension failed'), // RFC 7692 §7, or the code that the extension gives
 

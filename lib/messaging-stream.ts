@@ -102,7 +102,8 @@ export abstract class MessagingStream extends WireStream {
   /** The same, without options. */
   binary(message: BinaryMessage, sent?: SentCallback): boolean
   binary(message: BinaryMessage, options?: SendOptions | SentCallback, sent?: SentCallback): boolean {
-    return this.sendAs(Array.isArray(message) ? bytesOf(message) : toBytes(message), options, sent)
+    const bytes = Array.isArray(message) ? bytesOf(message) : toBytes(message, 'a binary message', 'an array of bytes')
+    return this.sendAs(bytes, options, sent)
   }
 
   private sendAs(message: Sendable | TextBytes, options?: SendOptions | SentCallback, sent?: SentCallback): boolean {
@@ -127,15 +128,19 @@ export abstract class MessagingStream extends WireStream {
   ): boolean {
     if (typeof message === 'string' || message instanceof TextBytes) return this.sendAs(message, options, sent)
     const callback = typeof options === 'function' ? options : readCallback(sent)
-    if (message instanceof PreparedMessage) return this[kEndpoint].sender.send(message, callback)
-    if (!(message instanceof Blob)) return this.sendAs(toBytes(message), options, sent)
+    if (message instanceof PreparedMessage) {
+      if (typeof options !== 'function') readCompress(options)
+      return this[kEndpoint].sender.send(message, callback)
+    }
+    if (!(message instanceof Blob)) return this.sendAs(toBytes(message, 'a message', 'a string, a Blob'), options, sent)
     return this.sendBlob(message, typeof options === 'function' ? undefined : options, callback)
   }
 
   // The bytes of a Blob are read when its turn comes; messages sent meanwhile wait for it.
   private sendBlob(blob: Blob, options: SendOptions | undefined, sent: SentCallback | null): boolean {
-    if (!this[kEndpoint].sender.canSend) {
-      this[kEndpoint].sender.refuse(sent)
+    const { sender } = this[kEndpoint]
+    if (!sender.canSend || !sender.hasBinary) {
+      sender.refuse(sent)
       return false
     }
     const writer = this.createMessage('binary', options)
@@ -151,8 +156,7 @@ export abstract class MessagingStream extends WireStream {
       )
     })
     // in order with the callbacks of other messages
-    if (sent !== null)
-      this[kEndpoint].sender.whenWritten(error => surfacing(() => sent(failure ?? writer.errored ?? error)))
+    if (sent !== null) sender.whenWritten(error => surfacing(() => sent(failure ?? writer.errored ?? error)))
     return true
   }
 

@@ -15,11 +15,17 @@ export interface ControlOptions {
   inOrder?: boolean | undefined
 }
 
+function checkOptions<T extends object>(options: T): T {
+  if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
+  return options
+}
+
 /** Called when the message has been written, after which its memory may be reused; or with an error if it cannot be written. */
 export type SentCallback = (error?: Error | null) => void
 
 export function readCompress(options: SendOptions | undefined): boolean {
-  const { compress = true } = options ?? {}
+  if (options === undefined) return true
+  const { compress = true } = checkOptions(options)
   if (typeof compress !== 'boolean') throw new TypeError('compress must be a boolean')
   return compress
 }
@@ -34,7 +40,8 @@ export function readCallback(sent: SentCallback | undefined): SentCallback | nul
 }
 
 export function readInOrder(options: ControlOptions | undefined): boolean {
-  const { inOrder = false } = options ?? {}
+  if (options === undefined) return false
+  const { inOrder = false } = checkOptions(options)
   if (typeof inOrder !== 'boolean') throw new TypeError('inOrder must be a boolean')
   return inOrder
 }
@@ -68,7 +75,7 @@ export function controlPayload(payload: string | Uint8Array): Buffer {
     bytes = Buffer.from(payload)
   } else {
     // copied: the application may reuse its memory at once
-    bytes = Buffer.from(toBytes(payload))
+    bytes = Buffer.from(toBytes(payload, 'the payload of a ping or pong'))
   }
   // RFC 6455 §5.5
   if (bytes.length > 125) throw new RangeError('the payload of a ping or pong must be at most 125 bytes')

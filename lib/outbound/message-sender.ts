@@ -3,25 +3,24 @@
 
 import type { Connection } from '../connection.js'
 import { WebSocketError } from '../errors.js'
-import type { MessageReceiver } from '../inbound/message-receiver.js'
+import type { AnyView, MessageReceiver } from '../inbound/message-receiver.js'
 import type { Lifecycle } from '../lifecycle.js'
 import type { Settings } from '../options.js'
 import type { Pipeline } from '../pipeline.js'
-import { CloseCode, writeCloseBody } from '../protocol/close-code.js'
 import { isDraft } from '../protocol/draft-parser.js'
 import { isText, OrderedControl, type Outgoing } from '../protocol/message-splitter.js'
 import type { Opcode } from '../protocol/opcode.js'
 import { type Buffer, nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import type { Sender } from '../stages/stage.js'
-import type { BytesOwner } from '../views/bytes-view.js'
+import { type BytesOwner, BytesView } from '../views/bytes-view.js'
 import type { FramesOwner } from '../views/frames-view.js'
 import type { MessageKind } from '../views/message-stream.js'
 import { MessageWriter, type MessageWriterOwner } from '../views/message-writer.js'
 import type { SendItem } from '../views/send-item.js'
 import type { StreamsOwner } from '../views/streams-view.js'
 import type { View } from '../views/view.js'
-import { closeForView, NORMAL } from './destroyed-view.js'
+import { brokenBody, closeForView, NORMAL } from './destroyed-view.js'
 import { SendQueue } from './send-queue.js'
 
 /** State that is rarely needed, or only for a short time; kept in one object to save memory. */
@@ -65,8 +64,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
    * @param written - called when it has been written to the wire, or with an error if it cannot be
    */
   send(message: Outgoing, written: Written | null): boolean {
-    // the drafts have no binary messages
-    const isTaken = this.canSend && (!isDraft(this.lifecycle.info?.version ?? '') || isText(message))
+    const isTaken = this.canSend && (this.hasBinary || isText(message))
     if (isTaken) this.enqueue(message, written)
     else this.refuse(written)
     return isTaken
@@ -74,11 +72,9 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** The message cannot be sent: its callback gets an error. If the connection takes no more messages, `drained()` rejects from now on. */
   refuse(written: Written | null): void {
-    if (!this.canSend) {
-      this.pending ??= {}
-      this.pending.hasRefused = true
-    }
-    if (written !== null) nextTick(written, this.notOpen())
+    const { canSend } = this
+    if (!canSend) (this.pending ??= {}).hasRefused = true
+    if (written !== null) nextTick(written, canSend ? noBinary() : this.notOpen())
   }
 
   /** Sends a Ping or a Pong after all queued messages; at once if the view was ended, since nothing can be written to it any more. */
@@ -88,11 +84,16 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     else this.enqueue(new OrderedControl(opcode, payload), null)
   }
 
+  /** Whether this version has binary messages, as far as it is known. */
+  get hasBinary(): boolean {
+    return !isDraft(this.lifecycle.info?.version ?? '')
+  }
+
   /** Whether messages sent now are taken. */
   get canSend(): boolean {
     if (!this.connection.takesMessages || this.isEnding) return false
     const { view } = this.receiver
-    return view === null || !this.viewTakesItems || !view.writableEnded
+    return view === null || !this.viewTakesItems || view.writable
   }
 
   /** Whether messages go through the view, after those written to it. */
@@ -177,8 +178,10 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   createMessage(kind: MessageKind, compress: boolean): MessageWriter {
     const writer = this.makeWriter(kind, compress)
     const { view } = this.receiver
-    if (view?.writableEnded || this.isEnding) {
+    if (view?.writable === false || this.isEnding) {
       writer.connectionOver()
+    } else if (kind === 'binary' && !this.hasBinary) {
+      writer.destroy(noBinary())
     } else if (view === null || view.writableLength === 0 || !this.viewTakesItems) {
       this.sendQueue.add(writer, null)
     } else {
@@ -201,8 +204,8 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** A message has begun and cannot be ended; RFC 6455 has no way to cancel it. */
   messageBroken(error: Error | null): void {
-    const isText = error instanceof WebSocketError && error.code === 'WS_ERR_INVALID_UTF8'
-    this.close(writeCloseBody(isText ? CloseCode.InvalidPayload : CloseCode.InternalError, ''))
+    // nothing of a binary message was sent on a draft
+    if (!isNoBinary(error)) this.close(brokenBody(error))
   }
 
   // Backpressure
@@ -235,7 +238,8 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   whenAllWritten(): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle: Written = error => {
-        if (error) reject(this.connection.notOpen(error))
+        // a message that this version does not have keeps nothing waiting
+        if (error && !isNoBinary(error)) reject(this.connection.notOpen(error))
         else resolve()
       }
       if (this.lifecycle.closeInfo !== undefined || this.pending?.hasRefused) settle(this.notOpen())
@@ -247,15 +251,14 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   whenWritten(written: Written): void {
     const { view } = this.receiver
     // first what waits in the view, then what waits for a message written in pieces
-    if (view !== null && view.writableLength > 0) view.whenWritten(written)
+    if (view !== null && hasWaitingWrites(view)) view.whenWritten(written)
     else this.sendBarrier(written)
   }
 
   /** Calls back once, when the wire takes bytes again or is gone. */
   whenDrained(callback: () => void): void {
-    this.pending ??= {}
-    this.pending.drained ??= []
-    this.pending.drained.push(callback)
+    const pending = (this.pending ??= {})
+    ;(pending.drained ??= []).push(callback)
   }
 
   /** The wire takes bytes again or is gone; `isLost` if what waited for it was not written. */
@@ -284,6 +287,11 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return this.pending?.closeBody !== undefined
   }
 
+  /** The body of the Close that waits, or of the one that follows the end of a view. */
+  private get closeBody(): Buffer {
+    return this.pending?.closeBody ?? NORMAL
+  }
+
   /** Starts the closing handshake after all queued messages. */
   close(body: Buffer): void {
     // the application does not read: drop its messages, so that the peer's answer can be read
@@ -292,7 +300,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     const { view } = this.receiver
     const isSettled = queue === null || queue.isSettled
     // do not wait for a message that the application has not ended, nor for messages queued after it
-    const isWritten = view === null || view.writableLength === 0 || (queue?.isOpen ?? false)
+    const isWritten = view === null || view.destroyed || !hasWaitingWrites(view) || (queue?.isOpen ?? false)
     if (isSettled && isWritten) {
       this.connection.close(body)
       // a stream piped into the view gets an error when the connection has ended
@@ -300,25 +308,25 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
       return
     }
     if (this.isEnding || view?.writableEnded) return
-    this.pending ??= {}
-    this.pending.closeBody = body
+    ;(this.pending ??= {}).closeBody = body
     this.connection.closeSoon()
-    if (view === null) {
+    // a view that was destroyed behind a message in pieces ends no more
+    if (view === null || view.destroyed) {
       queue!.whenSettled(() => this.connection.close(body))
       return
     }
     view.endBehindWrites()
-    this.endsWhenStuck(body)
+    this.endsWhenStuck()
   }
 
   /** Closes without waiting for a message that has not ended, and those queued after it. */
-  endsWhenStuck(body = NORMAL): void {
-    if (this.receiver.kind !== 'frames') this.queue?.whenStuck(() => this.connection.close(body))
+  endsWhenStuck(): void {
+    if (this.receiver.kind !== 'frames') this.queue?.whenStuck(() => this.connection.close(this.closeBody))
   }
 
   /** The application writes no more; queued messages must be sent within `closeTimeout`. */
   endsSoon(): void {
-    if (this.receiver.view!.writableLength === 0) return
+    if (!hasWaitingWrites(this.receiver.view!)) return
     this.connection.closeSoon()
     this.endsWhenStuck()
   }
@@ -329,10 +337,9 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   }
 
   private closeEnded(callback: (error?: Error) => void): void {
-    this.connection.close(this.pending?.closeBody ?? NORMAL)
+    this.connection.close(this.closeBody)
     if (this.pipeline.encoder.isBlocked && this.lifecycle.closeInfo === undefined) {
-      this.pending ??= {}
-      this.pending.closeSent = callback
+      ;(this.pending ??= {}).closeSent = callback
     } else {
       callback()
     }
@@ -346,7 +353,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   messagesDestroyed(error: Error | null): void {
     const { connection, lifecycle, receiver } = this
     receiver.discard()
-    closeForView(error, connection, lifecycle, receiver)
+    closeForView(error, connection, lifecycle, receiver, () => this.closeBody)
   }
 
   /** The connection has ended. */
@@ -376,4 +383,16 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     this.sendInOrder(opcode, payload)
     return true
   }
+}
+
+function hasWaitingWrites(view: AnyView): boolean {
+  return view instanceof BytesView ? view.hasWaitingWrites : view.writableLength > 0
+}
+
+function noBinary(): WebSocketError {
+  return new WebSocketError('WS_ERR_NO_BINARY')
+}
+
+function isNoBinary(error: unknown): boolean {
+  return error instanceof WebSocketError && error.code === 'WS_ERR_NO_BINARY'
 }

@@ -38,7 +38,11 @@ export class DraftWriter {
   // the message whose frames are being added
   private kind: 'none' | 'text' | 'other' = 'none'
 
-  constructor(version: DraftVersion) {
+  /** @param begins - called with each message and Close: whether it can be expressed, or is dropped */
+  constructor(
+    version: DraftVersion,
+    private readonly begins: (isSent: boolean) => void = () => {}
+  ) {
     this.closes = version === 'hixie-76'
   }
 
@@ -47,6 +51,7 @@ export class DraftWriter {
     if (isControl(frame.opcode)) {
       if (frame.opcode === Opcode.Close && this.canClose) {
         this.dataAdded++
+        this.begins(true)
         this.putFrame(CLOSE)
       }
       return
@@ -88,6 +93,7 @@ export class DraftWriter {
 
   private begin(opcode: Opcode): void {
     this.kind = opcode === Opcode.Text ? 'text' : 'other'
+    this.begins(this.kind === 'text')
     if (this.kind === 'text') this.putFrame(BEGIN)
   }
 

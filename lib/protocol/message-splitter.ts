@@ -59,13 +59,17 @@ export function isText(message: Outgoing): boolean {
   return message instanceof PreparedMessage && message.opcode === Opcode.Text
 }
 
-/** @throws TypeError if `data` is not binary data, or its memory has been transferred */
-export function toBytes(data: unknown): Uint8Array {
+/**
+ * @param name - what it is, for the error
+ * @param kinds - what else it may be
+ * @throws TypeError if `data` is not binary data, or its memory has been transferred
+ */
+export function toBytes(data: unknown, name = 'a message', kinds = 'a string'): Uint8Array {
   if (data instanceof Uint8Array) return data.length === 0 ? attached(data) : data
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
   if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) return new Uint8Array(data)
   const hint = typeof data === 'object' && data !== null ? '; for an object use jsonMessages() or JSON.stringify()' : ''
-  throw new TypeError(`a message must be a string, a Buffer, another ArrayBufferView, an ArrayBuffer or a Blob${hint}`)
+  throw new TypeError(`${name} must be ${kinds}, a Buffer, another ArrayBufferView or an ArrayBuffer${hint}`)
 }
 
 /** An empty view: memory that was transferred looks empty too. @throws TypeError in that case */

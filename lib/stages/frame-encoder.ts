@@ -74,8 +74,8 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   private held = false
   private scheduled = false
   private sealed = false
-  // data arrived after the Close
-  private drops = false
+  // what is dropped: `all` after the Close; on a draft `binary`, until a text follows
+  private drops: 'nothing' | 'binary' | 'all' = 'nothing'
   private ending = false
   private pong: Frame | null = null
   // `waiters`: callbacks of data buffered here; `outstanding`: callbacks of writes in progress; both in order
@@ -95,9 +95,19 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
 
   /** Switches to the framing of a draft, for buffered frames too. @internal */
   speak(version: DraftVersion): void {
-    const frames = (this.writer as FrameWriter).takeFrames()
-    this.writer = new DraftWriter(version)
-    for (const frame of frames) this.writer.add(frame)
+    const old = this.writer as FrameWriter
+    const waiters = this.waiters ?? []
+    this.waiters = null
+    this.writer = new DraftWriter(version, isSent => {
+      this.drops = isSent ? 'nothing' : 'binary'
+    })
+    // each callback waits for the same frame, which has another number here
+    let number = old.dataTaken
+    for (const frame of old.takeFrames()) {
+      this.writer.add(frame)
+      if (!frame.urgent) number++
+      while (waiters.length > 0 && waiters[0]!.after <= number) this.tellLater(waiters.shift()!.callback)
+    }
   }
 
   /** Returns the buffered frames and removes them. @internal */
@@ -117,10 +127,24 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
    * @internal
    */
   whenWritten(callback: Written): void {
-    if (this.drops) surfacing(() => callback(new WebSocketError('WS_ERR_NOT_OPEN')))
-    else if (this.writer.size > 0) (this.waiters ??= []).push({ after: this.writer.dataAdded, callback })
+    if (this.drops === 'all') surfacing(() => callback(new WebSocketError('WS_ERR_NOT_OPEN')))
+    else if (this.drops === 'binary') this.tellLater(callback)
+    else if (!this.keep(callback)) surfacing(() => callback(null))
+  }
+
+  /** Keeps a callback until all data taken before is written; false if nothing waits. */
+  private keep(callback: Written): boolean {
+    if (this.writer.size > 0) (this.waiters ??= []).push({ after: this.writer.dataAdded, callback })
     else if (this.writes > this.written) (this.outstanding ??= []).push({ after: this.writes, callback })
-    else surfacing(() => callback(null))
+    else return false
+    return true
+  }
+
+  /** Like `whenWritten`, but never at once; with an error if the last message was binary on a draft. */
+  private tellLater(callback: Written): void {
+    const isDropped = this.drops === 'binary'
+    const tell: Written = error => callback(error ?? (isDropped ? new WebSocketError('WS_ERR_NO_BINARY') : null))
+    if (!this.keep(tell)) nextTick(tell, null)
   }
 
   /** Returns the callbacks that wait for data to be written and removes them, as `takeBack` does with frames. @internal */
@@ -132,7 +156,8 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
 
   /** Accepts no more data: further data is dropped, and its callbacks get an error. @internal */
   seal(): void {
-    this.sealed = this.drops = true
+    this.sealed = true
+    this.drops = 'all'
   }
 
   /** Nothing can be written any more: all callbacks get this error, which is made only if there are any. @internal */
@@ -183,7 +208,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
     for (const frame of frames) {
       // RFC 6455 §5.5.1: nothing follows a Close frame; the Close itself waits for the end of a frame sent in parts
       if (!this.sealed || this.writer.isMidFrame) this.writer.add(frame)
-      else this.drops = true
+      else this.drops = 'all'
       if (channels.frame.hasSubscribers) this.listener?.saw?.('sent', frame)
     }
     this.schedule()

@@ -30,6 +30,8 @@ const BARRIER = Buffer.alloc(0)
 export class BytesView extends View<Uint8Array | string, Buffer> {
   // bytes that the wire is writing
   private inFlight = 0
+  // whether a write is in progress, even an empty one
+  private isSending = false
   // the message number of each write that waits
   private readonly batches: number[] = []
   private batch = 0
@@ -42,6 +44,11 @@ export class BytesView extends View<Uint8Array | string, Buffer> {
       writableHighWaterMark: highWaterMark,
       allowHalfOpen: false
     })
+  }
+
+  /** Whether writes wait or are in progress; `writableLength` does not count those without bytes. @internal */
+  get hasWaitingWrites(): boolean {
+    return this.isSending || this.batches.length > 0
   }
 
   override write(chunk: Uint8Array | string, callback?: Written): boolean
@@ -91,7 +98,9 @@ export class BytesView extends View<Uint8Array | string, Buffer> {
   }
 
   private sendAll(messages: readonly Buffer[], callback: Written): void {
+    this.isSending = true
     const done: Written = error => {
+      this.isSending = false
       this.inFlight = 0
       callback(error)
       this.count()

@@ -95,6 +95,20 @@ for (const version of VERSIONS) {
     t.equal(writer.size, 0, 'nor a continuation of nothing')
   })
 
+  t.test(`${version}: it says of each message, and of a Close, whether it is sent or dropped`, async t => {
+    const said: boolean[] = []
+    const writer = new DraftWriter(version, isSent => said.push(isSent))
+    writer.add(new Frame(Opcode.Binary, pattern(10), false))
+    writer.add(more('x'))
+    writer.add(control(Opcode.Ping))
+    t.same(said, [false], 'once for each')
+    writer.add(textFrame('a'))
+    writer.add(new Frame(Opcode.Binary, pattern(10)))
+    t.same(said, [false, true, false])
+    writer.addLast(close())
+    t.same(said.slice(3), version === 'hixie-76' ? [true] : [])
+  })
+
   t.test(`${version}: no waiting frame is replaced`, async t => {
     const writer = new DraftWriter(version)
     const old = control(Opcode.Pong)

@@ -4,6 +4,7 @@ import { Opcode } from '../../lib/protocol/opcode.js'
 import { borrow, giveBack } from '../../lib/protocol/output-memory.js'
 import { FrameEncoder, type FrameEncoderOptions } from '../../lib/stages/frame-encoder.js'
 import { link } from '../../lib/stages/stage.js'
+import { ended, VERSIONS } from '../support/draft-frames.js'
 import { binary, close, describe, pattern, ping, pong, readWire, text, wire } from '../support/frames.js'
 import { all, event, Giver, nextTurn, sink, sourceOf, Taker, test } from './ends.js'
 
@@ -326,6 +327,35 @@ t.test('invalid options are a RangeError or a TypeError at once', async t => {
   t.throws(() => new FrameEncoder({ highWaterMark: '5' as unknown as number }), TypeError)
   t.throws(() => new FrameEncoder({ role: 'serving' as 'server' }), TypeError)
 })
+
+for (const version of VERSIONS) {
+  t.test(`${version}: callbacks wait for their own frames after the switch, and binary ones get an error`, async t => {
+    const { encoder, wire } = new Bench()
+    const told: string[] = []
+    const note = (what: string) => (error?: Error | null) => told.push(error ? `${what}: ${error.message}` : what)
+    encoder.block()
+    encoder.control(Opcode.Ping, bytes('urgent'))
+    encoder.whenWritten(note('urgent'))
+    encoder.receive([new Frame(Opcode.Ping, bytes('in order'))])
+    encoder.whenWritten(note('ping'))
+    encoder.receive([new Frame(Opcode.Binary, bytes('binary'))])
+    encoder.whenWritten(note('binary'))
+    encoder.receive([say('a')])
+    encoder.whenWritten(note('a'))
+    encoder.receive([new Frame(Opcode.Binary, pattern(2 ** 20 + 1))])
+    encoder.whenWritten(note('in parts'))
+    encoder.receive([say('b')])
+    encoder.whenWritten(note('b'))
+    encoder.speak(version)
+    t.same(told, [], 'nothing is called during the switch')
+    await nextTurn()
+    const dropped = 'hixie-75 and hixie-76 have no binary messages'
+    t.same(told, ['urgent', 'ping', `binary: ${dropped}`])
+    encoder.proceed()
+    t.same(Buffer.concat(wire.items), Buffer.concat([ended('a'), ended('b')]))
+    t.same(told.slice(3), ['a', `in parts: ${dropped}`, 'b'])
+  })
+}
 
 t.test('without a wire, data that was passed on counts as written', async t => {
   const bench = new Bench()

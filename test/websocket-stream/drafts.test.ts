@@ -74,6 +74,19 @@ async function open(t: TestLike, version: Version, options?: WebSocketOptions): 
   return side
 }
 
+/** The same without a listener for messages. */
+async function openUnheard(t: TestLike, version: Version): Promise<Omit<Side, 'messages'>> {
+  const [ours, theirs] = pair()
+  const ws = WebSocketStream.server({ allowDrafts: true }).attach(ours)
+  t.teardown(() => ours.destroy())
+  const peer = new RawPeer(theirs, 'client')
+  peer.write(HEAD_OF[version](), BODY_OF[version])
+  await peer.head()
+  await take(peer, ANSWER_OF[version].length)
+  await ws.opened
+  return { ws, peer }
+}
+
 /** The next bytes that arrive. */
 async function take(peer: RawPeer, size: number): Promise<Buffer> {
   while (peer.input.length < size && !peer.hasEnded) await once(peer.stream, 'data')
@@ -203,6 +216,113 @@ for (const version of VERSIONS) {
     await new Promise(resolve => setTimeout(resolve, 30))
     t.equal(ws.readyState, 'open', 'and keepalive has nothing to ask with')
     t.equal(peer.input.length, 0)
+  })
+
+  for (const join of JOINS) {
+    for (const fragmentSize of [undefined, 2]) {
+      const options = fragmentSize === undefined ? {} : { fragmentSize }
+      const name = `${join}, fragmentSize ${fragmentSize}`
+
+      t.test(
+        `${version}: a binary message sent before the version is known is reported as unsent: ${name}`,
+        async t => {
+          const { ws, peer } = serve(t, options, join)
+          const told: unknown[] = []
+          const note = (what: string) => (error?: Error | null) =>
+            told.push(`${what} ${(error as WebSocketError | null)?.code ?? 'sent'}`)
+          ws.ping('p', { inOrder: true }).catch(() => {})
+          t.equal(ws.send(Buffer.from('bin'), note('bytes')), true)
+          ws.send('text', note('text'))
+          t.equal(ws.send(new Blob(['bin']), note('Blob')), true)
+          const drained = ws.drained()
+          await new Promise(setImmediate)
+          peer.write(HEAD_OF[version](), BODY_OF[version])
+          await peer.head()
+          const expected = Buffer.concat([ANSWER_OF[version], ended('text')])
+          t.same(await take(peer, expected.length), expected)
+          await drained
+          t.same(told, ['bytes WS_ERR_NO_BINARY', 'text sent', 'Blob WS_ERR_NO_BINARY'])
+          ws.send('more')
+          t.same(await take(peer, 6), ended('more'), 'the connection goes on')
+        }
+      )
+
+      t.test(`${version}: a callback after an ordered Ping runs without another message: ${name}`, async t => {
+        const { ws, peer } = serve(t, options, join)
+        ws.ping('p', { inOrder: true }).catch(() => {})
+        const drained = ws.drained()
+        const sent = new Promise(resolve => ws.send('text', resolve))
+        peer.write(HEAD_OF[version](), BODY_OF[version])
+        t.equal(await sent, null)
+        await drained
+      })
+
+      t.test(`${version}: drained() after nothing but an ordered Ping resolves: ${name}`, async t => {
+        const { ws, peer } = serve(t, options, join)
+        ws.ping('p', { inOrder: true }).catch(() => {})
+        const drained = ws.drained()
+        peer.write(HEAD_OF[version](), BODY_OF[version])
+        await drained
+        t.pass()
+      })
+    }
+  }
+
+  for (const kind of ['messages', 'streams'] as const) {
+    t.test(`${version}: binary data written to ws.${kind} is reported as unsent, and nothing else is`, async t => {
+      const { ws, peer } = await openUnheard(t, version)
+      const write = (data: string | Buffer) => new Promise(resolve => ws[kind].write(data, resolve))
+      t.match(await write(Buffer.from('bin')), { code: 'WS_ERR_NO_BINARY' })
+      await ws.drained()
+      t.equal(await write('text'), null)
+      t.match(await write(Buffer.from('bin')), { code: 'WS_ERR_NO_BINARY' })
+      ws[kind].end()
+      t.same(await take(peer, 6), ended('text'))
+      t.same(await take(peer, CLOSE_OF[version].length), CLOSE_OF[version])
+      peer.write(CLOSE_OF[version])
+      peer.end()
+      t.match(await ws.whenClosed(), { code: 1005, wasClean: true })
+    })
+  }
+
+  t.test(`${version}: every other way to send binary data reports it as unsent`, async t => {
+    const { ws, peer } = await openUnheard(t, version)
+    const blob = new Promise(resolve => t.equal(ws.send(new Blob(['bin']), resolve), false))
+    t.match(await blob, { code: 'WS_ERR_NO_BINARY', message: 'hixie-75 and hixie-76 have no binary messages' })
+    t.match(await new Promise(resolve => ws.binary([1], resolve)), { code: 'WS_ERR_NO_BINARY' })
+    const [error] = await once(ws.createMessage('binary'), 'error')
+    t.match(error, { code: 'WS_ERR_NO_BINARY' })
+    const frame = new Promise(resolve => ws.frames.write({ opcode: 2, payload: 'bin' }, resolve))
+    t.match(await frame, { code: 'WS_ERR_NO_BINARY' })
+    ws.send('text')
+    t.same(await take(peer, 6), ended('text'), 'the connection goes on')
+  })
+
+  t.test(`${version}: a binary message in pieces that was begun before the version is known fails alone`, async t => {
+    const { ws, peer } = serve(t)
+    const writer = ws.createMessage('binary')
+    writer.write('part')
+    const failed = once(writer, 'error')
+    peer.write(HEAD_OF[version](), BODY_OF[version])
+    t.match((await failed)[0], { code: 'WS_ERR_NO_BINARY' })
+    await peer.head()
+    ws.send('text')
+    const expected = Buffer.concat([ANSWER_OF[version], ended('text')])
+    t.same(await take(peer, expected.length), expected)
+  })
+
+  t.test(`${version}: ws.bytes fails with its first write, and a Readable in ws.streams`, async t => {
+    for (const kind of ['bytes', 'streams'] as const) {
+      const { ws, peer } = await openUnheard(t, version)
+      const failed = once(ws[kind], 'error')
+      if (kind === 'bytes') ws.bytes.write('bin')
+      else ws.streams.write(Readable.from([Buffer.from('bin')], { objectMode: false }))
+      t.match((await failed)[0], { code: 'WS_ERR_NO_BINARY' })
+      t.same(await take(peer, CLOSE_OF[version].length), CLOSE_OF[version])
+      peer.write(CLOSE_OF[version])
+      peer.end()
+      await ws.whenClosed()
+    }
   })
 
   t.test(`${version}: closes from our side`, async t => {

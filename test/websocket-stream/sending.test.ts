@@ -81,6 +81,39 @@ t.test('for a value that is not a message send() throws a TypeError, and nothing
   t.equal((await peer.nextFrame())?.payload.toString(), 'right')
 })
 
+for (const setup of IN_MEMORY) {
+  t.test(`options that are no object throw a TypeError, and nothing is sent: ${nameOf(setup)}`, async t => {
+    const { ws, peer } = await open(t, setup)
+    const error = { name: 'TypeError', message: 'options must be an object' }
+    for (const wrong of [null, 'x', 5, true] as never[]) {
+      t.throws(() => ws.send('a', wrong), error)
+      t.throws(() => ws.send(Buffer.from('a'), wrong), error)
+      t.throws(() => ws.send(new Blob(['a']), wrong), error)
+      t.throws(() => ws.send(prepareMessage('a'), wrong), error)
+      t.throws(() => ws.text('a', wrong), error)
+      t.throws(() => ws.binary([1], wrong), error)
+      t.throws(() => ws.createMessage('text', wrong), error)
+      t.throws(() => ws.ping('a', wrong), error)
+      t.throws(() => ws.pong('a', wrong), error)
+    }
+    t.throws(() => ws.send(prepareMessage('a'), { compress: 1 } as never), { message: 'compress must be a boolean' })
+    ws.send('right', undefined)
+    t.equal((await peer.nextFrame())?.payload.toString(), 'right')
+  })
+
+  t.test(`the error for a wrong argument says which it is, and what it may be: ${nameOf(setup)}`, async t => {
+    const { ws } = await open(t, setup)
+    const bytes = 'a Buffer, another ArrayBufferView or an ArrayBuffer'
+    const json = '; for an object use jsonMessages() or JSON.stringify()'
+    t.throws(() => ws.send(5 as never), { message: `a message must be a string, a Blob, ${bytes}` })
+    t.throws(() => ws.send({} as never), { message: `a message must be a string, a Blob, ${bytes}${json}` })
+    t.throws(() => prepareMessage(5 as never), { message: `a message must be a string, ${bytes}` })
+    t.throws(() => ws.binary('x' as never), { message: `a binary message must be an array of bytes, ${bytes}` })
+    t.throws(() => ws.ping(5 as never), { message: `the payload of a ping or pong must be a string, ${bytes}` })
+    t.throws(() => ws.pong(null as never), { message: `the payload of a ping or pong must be a string, ${bytes}` })
+  })
+}
+
 t.test('a Blob that cannot be read closes the connection, since its message has begun', async t => {
   const { ws, peer } = await open(t, SETUPS[0]!)
   const blob = new Blob(['x'])
