@@ -146,12 +146,14 @@ export abstract class MessagingStream extends WireStream {
     const writer = this.createMessage('binary', options)
     let failure: Error | null = null
     writer.give(blob.size, () => {
-      blob.arrayBuffer().then(
+      readBlob(blob).then(
         bytes => writer.end(new Uint8Array(bytes)),
         error => {
           failure = error
-          this[kEndpoint].lifecycle.fail(error)
           writer.destroy(error)
+          // like a Readable that fails: the message is missing, which the peer must not take for a normal end
+          this[kEndpoint].lifecycle.fail(error)
+          this[kEndpoint].sender.messageBroken(error)
         }
       )
     })
@@ -236,4 +238,9 @@ export abstract class MessagingStream extends WireStream {
   get bufferedAmount(): number {
     return this[kEndpoint].bufferedAmount
   }
+}
+
+/** Its own `arrayBuffer` may throw. */
+async function readBlob(blob: Blob): Promise<ArrayBuffer> {
+  return blob.arrayBuffer()
 }

@@ -1,5 +1,6 @@
 // Ways to send, and ways to learn that data has been sent: callbacks, 'drain', drained(), bufferedAmount.
 
+import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import { permessageDeflate, prepareMessage, type WebSocketStream } from '../../lib/index.js'
@@ -114,15 +115,34 @@ for (const setup of IN_MEMORY) {
   })
 }
 
-t.test('a Blob that cannot be read closes the connection, since its message has begun', async t => {
-  const { ws, peer } = await open(t, SETUPS[0]!)
-  const blob = new Blob(['x'])
-  blob.arrayBuffer = () => Promise.reject(new Error('the file is gone'))
-  t.equal(ws.send(blob), true)
-  ws.send('behind it')
-  t.equal((await peer.nextFrame())?.payload.toString(), 'behind it', 'nothing of it had gone')
-  t.equal(ws.readyState, 'open')
-})
+for (const [how, fail] of [
+  ['rejects', () => Promise.reject(new Error('the file is gone'))],
+  [
+    'throws',
+    () => {
+      throw new Error('the file is gone')
+    }
+  ]
+] as const) {
+  t.test(`a Blob whose arrayBuffer() ${how} closes with 1011, behind the other messages`, async t => {
+    const { ws, peer } = await open(t, SETUPS[0]!)
+    const blob = new Blob(['x'])
+    blob.arrayBuffer = fail
+    const calls: unknown[] = []
+    const error = once(ws, 'error')
+    t.equal(
+      ws.send(blob, error => calls.push(error?.message)),
+      true
+    )
+    ws.send('behind it', error => calls.push(error ?? null))
+    t.equal((await peer.nextFrame())?.payload.toString(), 'behind it')
+    t.equal((await peer.answerClose()).code, 1011)
+    peer.end()
+    t.match(await error, [{ message: 'the file is gone' }])
+    t.match(await ws.whenClosed(), { code: 1011, wasClean: true })
+    t.same(calls, ['the file is gone', null])
+  })
+}
 
 for (const setup of IN_MEMORY) {
   t.test(`binary() takes an array of bytes: ${nameOf(setup)}`, async t => {
