@@ -1,5 +1,6 @@
 // Checks the arguments of the sending methods of a WebSocketStream; invalid ones throw at once.
 
+import { unknownOption } from './checks.js'
 import { toBytes } from './protocol/message-splitter.js'
 import { Buffer } from './runtime/node.js'
 
@@ -15,8 +16,10 @@ export interface ControlOptions {
   inOrder?: boolean | undefined
 }
 
-function checkOptions<T extends object>(options: T): T {
+/** @throws TypeError if it is no object, or has another name than this one */
+function checkOptions<T extends object>(options: T, known: string): T {
   if (typeof options !== 'object' || options === null) throw new TypeError('options must be an object')
+  for (const name in options) if (name !== known) throw unknownOption(name, [known])
   return options
 }
 
@@ -25,7 +28,7 @@ export type SentCallback = (error?: Error | null) => void
 
 export function readCompress(options: SendOptions | undefined): boolean {
   if (options === undefined) return true
-  const { compress = true } = checkOptions(options)
+  const { compress = true } = checkOptions(options, 'compress')
   if (typeof compress !== 'boolean') throw new TypeError('compress must be a boolean')
   return compress
 }
@@ -41,7 +44,7 @@ export function readCallback(sent: SentCallback | undefined): SentCallback | nul
 
 export function readInOrder(options: ControlOptions | undefined): boolean {
   if (options === undefined) return false
-  const { inOrder = false } = checkOptions(options)
+  const { inOrder = false } = checkOptions(options, 'inOrder')
   if (typeof inOrder !== 'boolean') throw new TypeError('inOrder must be a boolean')
   return inOrder
 }

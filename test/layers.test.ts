@@ -118,7 +118,7 @@ const LAYERS: Record<string, Layer> = {
     ],
     types: ['typed-duplex']
   },
-  'send-arguments': { knows: ['runtime/node', 'protocol'] },
+  'send-arguments': { knows: ['runtime/node', 'checks', 'protocol'] },
   'messaging-stream': {
     knows: ['runtime/node', 'surfacing', 'errors', 'protocol', 'endpoint', 'wire-stream', 'send-arguments'],
     types: ['views']

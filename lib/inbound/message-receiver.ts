@@ -5,7 +5,8 @@ import type { WebSocketError } from '../errors.js'
 import type { Settings } from '../options.js'
 import type { Frame } from '../protocol/frame.js'
 import type { ReceivedMessage } from '../protocol/message-joiner.js'
-import { type Buffer, nextTick, warn } from '../runtime/node.js'
+import { Opcode } from '../protocol/opcode.js'
+import { Buffer, nextTick, warn } from '../runtime/node.js'
 import { type Batch, type ErrorListener, link, type Receiver, type Sender } from '../stages/stage.js'
 import { type BytesOwner, BytesView } from '../views/bytes-view.js'
 import { type FramesOwner, FramesView } from '../views/frames-view.js'
@@ -75,7 +76,7 @@ export class MessageReceiver implements Receiver<Frame> {
 
   receive(frames: Batch<Frame>): boolean {
     if (this.discarding) return true
-    this.held ??= new HeldFrames()
+    this.held ??= new HeldFrames(() => this.probe())
     const { held } = this
     held.add(frames)
     // Accept input although the application does not read yet, so that a Close or the end of the wire is noticed: half of what other
@@ -152,7 +153,7 @@ export class MessageReceiver implements Receiver<Frame> {
    */
   discard(failure: Error | null = null): void {
     this.discarding = true
-    this.held?.stopWarning()
+    this.held?.stopTimer()
     this.held = null
     if (this.sink === null) this.prev!.proceed()
     else this.sink.discard(this.asTold(failure))
@@ -160,7 +161,7 @@ export class MessageReceiver implements Receiver<Frame> {
 
   /** No more messages arrive. */
   complete(outcome: Error | null): void {
-    this.held?.stopWarning()
+    this.held?.stopTimer()
     if (this.outcome === undefined) this.outcome = outcome
     if (this.held === null) this.completeSink(outcome)
   }
@@ -181,7 +182,7 @@ export class MessageReceiver implements Receiver<Frame> {
     if (this.kind === kind) return
     if (this.kind !== null) throw this.taken()
     this.kind = kind
-    this.held?.stopWarning()
+    this.held?.stopTimer()
     let entrance: Receiver<Frame>
     if (kind === 'messages') entrance = this.makeMessages()
     else if (kind === 'streams') entrance = this.makeStreams()
@@ -239,6 +240,12 @@ export class MessageReceiver implements Receiver<Frame> {
     return owner.pipeline.deliverFrames(assembler)
   }
 
+  /** Sends an unsolicited Pong (RFC 6455 §5.5.3): if the peer has gone, the write fails, while a wire that is not read reports nothing. */
+  private probe(): void {
+    const { sender } = this.owner
+    if (!sender.isBlocked) sender.sendControl(Opcode.Pong, Buffer.alloc(0))
+  }
+
   private makeFrames(): Receiver<Frame> {
     const { owner } = this
     owner.pipeline.bypassExtensions(owner.sender)
@@ -266,19 +273,31 @@ export class MessageReceiver implements Receiver<Frame> {
 class HeldFrames {
   readonly frames: Frame[] = []
   size = 0
-  private warning: NodeJS.Timeout | null = null
+  private timer: NodeJS.Timeout | null = null
+
+  /** @param probe - finds out whether the peer is still there */
+  constructor(private readonly probe: () => void) {}
 
   add(frames: Batch<Frame>): void {
     for (const frame of frames) {
       this.frames.push(frame)
       this.size += frame.size
     }
-    if (frames.some(endsMessage)) this.warning ??= warnOfUnread()
+    if (this.timer === null && frames.some(endsMessage)) this.startTimer()
   }
 
-  stopWarning(): void {
-    if (this.warning !== null) clearTimeout(this.warning)
-    this.warning = null
+  stopTimer(): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
+  }
+
+  private startTimer(): void {
+    this.timer = setTimeout(() => {
+      this.startTimer()
+      warnOfUnread()
+      this.probe()
+    }, UNREAD_AFTER)
+    this.timer.unref?.()
   }
 }
 
@@ -287,19 +306,15 @@ function endsMessage(frame: Frame): boolean {
 }
 
 /** ms */
-const WARN_AFTER = 10_000
+const UNREAD_AFTER = 10_000
 let hasWarned = false
 
-/** Warns once if messages wait unread; the returned timer can be cleared before. */
-function warnOfUnread(): NodeJS.Timeout {
-  const timer = setTimeout(() => {
-    if (hasWarned) return
-    hasWarned = true
-    const text =
-      "messages of a WebSocket have waited for 10 s, and nothing reads them: listen for 'message', " +
-      'read ws.messages, or call ws.discardMessages()'
-    warn(text, 'WS_UNREAD')
-  }, WARN_AFTER)
-  timer.unref?.()
-  return timer
+/** Warns once for each process. */
+function warnOfUnread(): void {
+  if (hasWarned) return
+  hasWarned = true
+  const text =
+    "messages of a WebSocket have waited for 10 s, and nothing reads them: listen for 'message', " +
+    'read ws.messages, or call ws.discardMessages()'
+  warn(text, 'WS_UNREAD')
 }

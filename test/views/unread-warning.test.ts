@@ -113,3 +113,32 @@ t.test('the warning works if timers are numbers, as in a browser', async t => {
   await settle()
   t.equal(server.readyState, 'open')
 })
+
+t.test('while nothing reads, a Pong every 10 s finds out whether the peer is still there', async t => {
+  const { ws, peer, socket } = await open(t, SIDE)
+  const timers = longTimers(t)
+  for (let i = 0; i < 100; i++) peer.text('x'.repeat(5000))
+  await settle(20)
+  t.equal(timers.length, 1)
+  for (let i = 0; i < 2; i++) {
+    timers.at(-1)!.run()
+    t.match(await peer.nextFrame(), { opcode: 10, payload: Buffer.alloc(0) })
+  }
+  t.equal(timers.length, 3)
+  peer.reset()
+  socket.once('error', () => {})
+  timers.at(-1)!.run()
+  t.match(await ws.whenClosed(), { code: 1006, wasClean: false })
+})
+
+t.test('no Pong is sent to a peer that takes nothing', async t => {
+  const { ws, peer } = await open(t, SIDE)
+  const timers = longTimers(t)
+  peer.stream.pause()
+  peer.text('hello')
+  ws.send(Buffer.alloc(200_000))
+  await settle(20)
+  const { bufferedAmount } = ws
+  timers[0]!.run()
+  t.equal(ws.bufferedAmount, bufferedAmount)
+})

@@ -97,6 +97,11 @@ for (const setup of IN_MEMORY) {
       t.throws(() => ws.ping('a', wrong), error)
       t.throws(() => ws.pong('a', wrong), error)
     }
+    t.throws(() => ws.send('a', { compres: false } as never), {
+      message: "unknown option 'compres'; did you mean 'compress'?"
+    })
+    t.throws(() => ws.send('a', { binary: true } as never), { message: "unknown option 'binary'" })
+    t.throws(() => ws.ping('a', { compress: true } as never), { message: "unknown option 'compress'" })
     t.throws(() => ws.send(prepareMessage('a'), { compress: 1 } as never), { message: 'compress must be a boolean' })
     ws.send('right', undefined)
     t.equal((await peer.nextFrame())?.payload.toString(), 'right')
