@@ -281,9 +281,10 @@ export class WebSocketStream extends MessagingStream {
    * Server on raw bytes: passes the stream, with all bytes received so far, to a `node:http` or `node:https` server as a new connection
    * of that server. Call it in a `request` listener, before the body of the request has been read. This connection then ends with 1006
    * and without an `error`, and `opened` rejects with `WS_ERR_HANDED_OVER`.
-   * @param server - must listen for `connection`; a TLS server gets a TLS socket as `secureConnection`
+   * @param server - must listen for `connection`, and may begin to read later; a TLS server gets a TLS socket as `secureConnection`
    * @returns false if there is no request, or it has been answered
-   * @throws TypeError if this is not a server on raw bytes, the body has been read, or the streams piped in and out differ
+   * @throws TypeError if this is not a server on raw bytes, the body has been read, the streams piped in and out differ, or they are part
+   * of a `pipeline()`
    */
   handOver(server: ConnectionServer): boolean {
     return this[kEndpoint].driver?.handOver?.(server) ?? false

@@ -335,6 +335,10 @@ export class PipedWire implements Wire, OutletOwner {
     if (end === undefined || other !== undefined || !end.source) {
       throw new TypeError('a connection can be handed over only if the same stream is piped in and out')
     }
+    // pipeline() ends its last stream by a listener for 'end', not by the pipe
+    if (this.stream.listenerCount('end') > 0 && this.outlets.some(({ ends }) => !ends)) {
+      throw new TypeError('pipeline() would destroy the stream; to hand a connection over, use attach() or pipe()')
+    }
     const { stream } = end
     const piped = this.stream as unknown as Duplex
     stream.unpipe(piped)
