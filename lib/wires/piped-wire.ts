@@ -311,7 +311,12 @@ export class PipedWire implements Wire, OutletOwner {
       // streams with `autoDestroy: false` or `emitClose: false` never emit 'close'; sockets always do
       if (!alwaysCloses(stream)) setImmediate(() => (stream.destroyed && !stream.closed) || onClose())
     }
-    const onClose = (): void => this.closed(end)
+    // One listener for both directions: pipeline() and a TLS socket have nine of their own, and Node warns from eleven on.
+    const onClose = (): void => {
+      this.closed(end)
+      const outlet = this.outlets.find(outlet => outlet.stream === stream)
+      if (outlet !== undefined) this.outletLeft(outlet)
+    }
     const end = new PipeEnd(stream, onError, onClose)
     return end
   }
