@@ -99,7 +99,15 @@ export class WebSocketStream extends MessagingStream {
     const settings = readOptions(options)
     if (typeof headers !== 'object' || headers === null) throw new TypeError('headers must be an object')
     const ws = make('server', settings, owner => new Http2ServerDriver(owner, settings, stream, headers))
-    nextTick(() => ws[kEndpoint].isJoined || ws.closeInfo !== undefined || ws.attach(stream))
+    nextTick(() => {
+      if (ws[kEndpoint].isJoined || ws.closeInfo !== undefined) return
+      try {
+        ws.attach(stream)
+      } catch (error) {
+        // no caller is left to catch it
+        ws.destroy(error as Error)
+      }
+    })
     return ws
   }
 
@@ -293,12 +301,16 @@ export class WebSocketStream extends MessagingStream {
   /**
    * Like `duplex.pipe(ws).pipe(duplex)`, but faster; it also forwards errors and destruction in both directions, and disables Nagle's
    * algorithm and the timeout of a socket. From now on the stream belongs to this connection.
-   * @throws TypeError if this connection already has a wire, or `connect` opens it
+   * @throws TypeError if this connection already has a wire, or `connect` opens it; if the stream is no Duplex, or belongs to another
+   * connection
    */
   attach(duplex: NodeDuplex): this {
-    if (this[kEndpoint].isJoined) throw new TypeError('this connection already has a wire')
-    if (this[kEndpoint].isDialled) throw new TypeError('connect() opens the wire of this connection itself')
     const endpoint = this[kEndpoint]
+    if (endpoint.isJoined) throw new TypeError('this connection already has a wire')
+    if (endpoint.isDialled) throw new TypeError('connect() opens the wire of this connection itself')
+    if ((duplex as object) === this || duplex === endpoint.receiver.view) {
+      throw new TypeError('a connection cannot be its own wire; attach needs a Duplex, such as a net.Socket')
+    }
     endpoint.join(new AttachedWire(endpoint, duplex))
     return this
   }

@@ -6,7 +6,8 @@ import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import { type NodeDuplex as Duplex, Duplex as DuplexClass, type NodeWritable as Writable } from '../streams.js'
 import { Outlet, type OutletOwner } from './outlet.js'
 import { PipeEnd } from './pipe-end.js'
-import { alwaysCloses, cannotWrite, checkGivesBytes, giveUp, type Wire, type WireUser, type Written } from './wire.js'
+import { checkFree, checkSource, type MaybeTaken, type PipeOwner } from './taken-streams.js'
+import { alwaysCloses, cannotWrite, giveUp, type Wire, type WireUser, type Written } from './wire.js'
 
 /** The WebSocketStream as this wire sees it. */
 export type PipedStream = Pick<
@@ -32,7 +33,7 @@ interface HeldOutput {
 // shared by all wires. Lists are replaced, not changed: arrays that grow reserve room for many more (benchmarks/questions/idle.js, pipes)
 const NONE: readonly never[] = []
 
-export class PipedWire implements Wire, OutletOwner {
+export class PipedWire implements Wire, OutletOwner, PipeOwner {
   next: Receiver<Buffer> | null = null
   prev: Sender<Buffer> | null = null
   private ends: readonly PipeEnd[] = NONE
@@ -287,16 +288,20 @@ export class PipedWire implements Wire, OutletOwner {
     for (const { stream } of this.ends) giveUp(stream)
   }
 
-  /** Watches a stream at the other end of a pipe. @throws TypeError if it is piped in and gives strings */
+  /** Watches a stream at the other end of a pipe. @throws TypeError if it cannot be piped: see `checkSource` and `checkFree` */
   watch(stream: NodeJS.EventEmitter, side: 'source' | 'destination'): void {
-    if (side === 'source') checkGivesBytes(stream as Duplex)
     let end = this.ends.find(known => known.stream === stream)
+    if (side === 'destination') checkFree(stream as MaybeTaken, this)
+    else checkSource(stream as Duplex, this.stream as unknown as Duplex, end?.destination === true, this)
     if (end === undefined) {
       end = this.listenTo(stream as Duplex)
       this.ends = this.ends.concat(end)
     }
-    end[side] = true
-    if (side === 'source') end.follow()
+    end.join(side, this)
+  }
+
+  joins(stream: object): boolean {
+    return !this.isEndTold && this.ends.some(end => end.stream === stream && end.source && end.destination)
   }
 
   /** A stream is no longer piped in. */
@@ -332,7 +337,7 @@ export class PipedWire implements Wire, OutletOwner {
 
   private forget(end: PipeEnd): void {
     this.ends = this.ends.filter(other => other !== end)
-    end.release()
+    end.release(this)
   }
 
   detach(): { stream: Duplex; unread: Uint8Array[] } {
