@@ -2,7 +2,7 @@
 
 import type { NodeDuplex as Duplex } from '../streams.js'
 import { ChunkReader, isReading, makesChunks } from './chunk-reader.js'
-import { kPiped, type MaybeTaken, type PipeOwner } from './taken-streams.js'
+import { kPiped, type MaybeTaken, type PipeOwner, type PipeSide } from './taken-streams.js'
 
 export class PipeEnd extends ChunkReader {
   /** `source`: it is piped into the WebSocketStream; `destination`: the WebSocketStream is piped into it */
@@ -24,7 +24,7 @@ export class PipeEnd extends ChunkReader {
   }
 
   /** The stream is piped in or out. One that is both is the wire of this connection alone. */
-  join(side: 'source' | 'destination', wire: PipeOwner): void {
+  join(side: PipeSide, wire: PipeOwner): void {
     this[side] = true
     if (this.source && this.destination) (this.stream as MaybeTaken)[kPiped] = wire
     if (side === 'source') this.follow()

@@ -6,7 +6,7 @@ import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import { type NodeDuplex as Duplex, Duplex as DuplexClass, type NodeWritable as Writable } from '../streams.js'
 import { Outlet, type OutletOwner } from './outlet.js'
 import { PipeEnd } from './pipe-end.js'
-import { checkFree, checkSource, type MaybeTaken, type PipeOwner } from './taken-streams.js'
+import { checkPipe, type PipeOwner, type PipeSide } from './taken-streams.js'
 import { alwaysCloses, cannotWrite, giveUp, type Wire, type WireUser, type Written } from './wire.js'
 
 /** The WebSocketStream as this wire sees it. */
@@ -288,11 +288,11 @@ export class PipedWire implements Wire, OutletOwner, PipeOwner {
     for (const { stream } of this.ends) giveUp(stream)
   }
 
-  /** Watches a stream at the other end of a pipe. @throws TypeError if it cannot be piped: see `checkSource` and `checkFree` */
-  watch(stream: NodeJS.EventEmitter, side: 'source' | 'destination'): void {
+  /** Watches a stream at the other end of a pipe. @throws TypeError if it cannot be piped: see `checkPipe` */
+  watch(stream: NodeJS.EventEmitter, side: PipeSide): void {
     let end = this.ends.find(known => known.stream === stream)
-    if (side === 'destination') checkFree(stream as MaybeTaken, this)
-    else checkSource(stream as Duplex, this.stream as unknown as Duplex, end?.destination === true, this)
+    const isWritten = side === 'destination' || end?.destination === true
+    checkPipe(side, stream as Duplex, this.stream as unknown as Duplex, isWritten, this)
     if (end === undefined) {
       end = this.listenTo(stream as Duplex)
       this.ends = this.ends.concat(end)

@@ -7,6 +7,9 @@ import { checkGivesBytes } from './wire.js'
 export const kAttached = Symbol('attached wire')
 export const kPiped = Symbol('piped wire')
 
+/** Whether a stream is piped into a WebSocketStream, or the other way round. */
+export type PipeSide = 'source' | 'destination'
+
 /** A piped wire, as its streams know it. */
 export interface PipeOwner {
   /** Whether the stream is piped in and out, and may still be written to. */
@@ -28,17 +31,20 @@ export function checkFree(stream: MaybeTaken, wire: object): void {
 }
 
 /**
- * Checks a stream that is piped into a WebSocketStream (`ws`); if it cannot be, removes the pipe. A stream that is the wire of another
- * connection may be read by this one too, but not written to.
- * @param isWritten - whether `ws` is also piped into the stream
+ * Checks a stream that is piped into a WebSocketStream (`ws`) or out of it; if it cannot be, it is not piped in either. A stream that is
+ * the wire of another connection may be read by this one too, but not written to.
+ * @param isWritten - whether `ws` is piped into the stream, or is to be
  * @throws TypeError if it gives strings, or both connections would write to it
  */
-export function checkSource(stream: Duplex, ws: Duplex, isWritten: boolean, wire: object): void {
+export function checkPipe(side: PipeSide, stream: Duplex, ws: Duplex, isWritten: boolean, wire: object): void {
   try {
-    checkGivesBytes(stream)
+    if (side === 'source') checkGivesBytes(stream)
     if (isWritten) checkFree(stream as MaybeTaken, wire)
   } catch (error) {
+    const isFlowing = stream.readableFlowing
     stream.unpipe?.(ws)
+    // unpipe() pauses a stream without other pipes, but the other connection may have attached it
+    if (isFlowing) stream.resume()
     throw error
   }
 }

@@ -19,8 +19,10 @@ for (const setup of SETUPS) {
   const { role, join, wire } = setup
   t.test(`a second connection cannot have the same stream: ${role}, ${join}, ${wire}`, async t => {
     const { ws, socket, peer } = await open(t, setup)
+    let count = 0
     for (const again of JOINS) {
       const second = make(role === 'server' ? 'http' : role)
+      second.on('message', () => count++)
       t.teardown(() => second.destroy())
       t.throws(() => joinTo(second, socket, again), TAKEN, again)
     }
@@ -33,6 +35,8 @@ for (const setup of SETUPS) {
     const got = once(ws, 'message')
     peer.text('for the first')
     t.same(await got, ['for the first'])
+    await settle()
+    t.equal(count, 0, 'the second one reads nothing')
     ws.close()
     await peer.nextFrame()
     peer.close()
@@ -94,10 +98,14 @@ for (const role of ROLES) {
     first.pipe(near, { end: false })
     await shake(peer, role)
     await first.opened
+    const ended = once(first, 'end')
     first.close()
     await peer.nextFrame()
     peer.close()
     await settle()
+    // a client waits for the end of its server's stream
+    if (role === 'server') await ended
+    else first.unpipe(near)
     near.unpipe(first)
     const second = make(role)
     near.pipe(second).pipe(near)
