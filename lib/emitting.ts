@@ -39,7 +39,9 @@ export function hasListeners(emitter: Emitter, event: string): boolean {
   return emitter.listenerCount(event) > 0
 }
 
-/** Whether the application listens for errors. (Pipes also listen, but ignore errors of the peer.) */
+/** Whether the application listens for errors. Each pipe into the stream also listens, once for 'error' and once for 'unpipe'. */
 export function hasErrorListeners(emitter: Emitter): boolean {
-  return emitter.listeners('error').some(listener => listener !== ignore && listener.name !== 'onerror')
+  const listeners = emitter.listeners('error').filter(listener => listener !== ignore)
+  const pipes = emitter.listeners('unpipe').filter(({ name }) => name === 'onunpipe')
+  return listeners.length > pipes.length
 }

@@ -281,6 +281,7 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
 
   inputDelivered(): void {
     this.connection.inputDelivered()
+    if (this.handshake !== null && this.hasReader) this.lifecycle.errorIsHeard()
     this.receiver.complete(this.connection.failure)
     this.lifecycle.emitClosing(this.connection)
     this.pipeline.wire?.inputDone()

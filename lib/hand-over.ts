@@ -23,7 +23,14 @@ export function giveTo(server: ConnectionServer, stream: NodeDuplex, bytes: Buff
   stream.pause()
   stream.unshift(bytes)
   server.emit(eventFor(server, stream), stream)
-  stream.resume()
+  if (stream.listenerCount('data') > 0) stream.resume()
+  else if (stream.readableFlowing === false) awaitReader(stream)
+}
+
+/** Undoes `pause()` without a reader: data waits as in a new socket, and flows as soon as the stream gets a 'data' listener. */
+function awaitReader(stream: NodeDuplex): void {
+  // Node forgets the pause when a 'readable' listener is removed and none is left, even if this one was never added
+  stream.off('readable', stream.read)
 }
 
 /** The event to emit: a TLS server would otherwise start a TLS handshake on bytes that are already decrypted. */

@@ -13,8 +13,12 @@ export interface KeepaliveOwner {
 
 export class Keepalive {
   private readonly timer = new PatientTimer()
-  private heardAt = performance.now()
-  private pingedAt = 0
+  // 0 if nothing has arrived since the timer was started
+  private heardAt = 0
+  // how long the peer had been silent then, in ms; after a Ping, since the Ping. The delays of the timer are added up, and not measured,
+  // so that tests which mock timers, but no clock, see it work.
+  private silence = 0
+  private isPinged = false
 
   constructor(
     private readonly interval: number,
@@ -35,27 +39,41 @@ export class Keepalive {
 
   private wait(delay: number): void {
     // the timer does not keep the process alive; the socket does
-    this.timer.start(delay, () => this.look(), false)
+    this.timer.start(delay, () => this.look(delay), false)
   }
 
-  private look(): void {
-    if (this.owner.holdsInput()) {
-      // The peer cannot send while our backpressure stops it. Node notices a reset only when it writes: hence the Ping.
-      this.heard()
+  private look(waited: number): void {
+    // The peer cannot send while our backpressure stops it. Node notices a reset only when it writes: hence the Ping.
+    const isHeldBack = this.owner.holdsInput()
+    if (isHeldBack) this.heard()
+    this.addSilence(waited)
+    const { silence, interval, timeout } = this
+    if (isHeldBack) {
       this.owner.sendPing()
-      this.wait(this.interval)
+      this.wait(interval)
+    } else if (!this.isPinged) {
+      if (silence < interval) this.wait(interval - silence)
+      else this.ping()
+    } else if (silence < timeout) {
+      this.wait(Math.min(interval, timeout - silence))
+    } else {
+      this.owner.peerIsSilent()
+    }
+  }
+
+  private addSilence(waited: number): void {
+    if (this.heardAt === 0) {
+      this.silence += waited
       return
     }
-    const now = performance.now()
-    const isPinged = this.pingedAt > this.heardAt
-    if (isPinged && now - this.pingedAt >= this.timeout) this.owner.peerIsSilent()
-    else if (isPinged) this.wait(Math.min(this.interval, this.timeout - (now - this.pingedAt)))
-    else if (now - this.heardAt < this.interval) this.wait(this.interval - (now - this.heardAt))
-    else this.ping(now)
+    this.silence = performance.now() - this.heardAt
+    this.heardAt = 0
+    this.isPinged = false
   }
 
-  private ping(now: number): void {
-    this.pingedAt = now
+  private ping(): void {
+    this.silence = 0
+    this.isPinged = true
     this.owner.sendPing()
     this.wait(Math.min(this.interval, this.timeout))
   }

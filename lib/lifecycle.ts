@@ -22,6 +22,7 @@ interface RareState {
   openError?: HandshakeError
   error?: Error | undefined
   isErrorEmitted?: boolean
+  isErrorHeard?: true
   isClosingEmitted?: true
 }
 
@@ -77,9 +78,9 @@ export class Lifecycle {
     return emitOrThrow(this.emitter, 'request', request)
   }
 
-  /** Whether the application listens for errors. */
+  /** Whether the application listens for errors, or did when one was emitted. */
   get hasErrorListeners(): boolean {
-    return hasErrorListeners(this.emitter)
+    return this.rare?.isErrorHeard === true || hasErrorListeners(this.emitter)
   }
 
   /** Whether 'open' has listeners. */
@@ -165,7 +166,14 @@ export class Lifecycle {
     if (error === undefined) return
     this.rare!.error = undefined
     this.rare!.isErrorEmitted = true
+    if (hasErrorListeners(this.emitter)) this.errorIsHeard()
     if (hasListeners(this.emitter, 'error')) emitEvent(this.emitter, 'error', error)
+  }
+
+  /** The error that is about to be emitted has a listener, which may remove itself while it is called. */
+  errorIsHeard(): void {
+    this.rare ??= {}
+    this.rare.isErrorHeard = true
   }
 
   /** Emits 'closing' as soon as it is known how the connection ends. Data still to be sent leaves after the listeners have run. */

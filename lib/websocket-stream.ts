@@ -99,7 +99,15 @@ export class WebSocketStream extends MessagingStream {
     const settings = readOptions(options)
     if (typeof headers !== 'object' || headers === null) throw new TypeError('headers must be an object')
     const ws = make('server', settings, owner => new Http2ServerDriver(owner, settings, stream, headers))
-    nextTick(() => ws[kEndpoint].isJoined || ws.closeInfo !== undefined || ws.attach(stream))
+    nextTick(() => {
+      if (ws[kEndpoint].isJoined || ws.closeInfo !== undefined) return
+      try {
+        ws.attach(stream)
+      } catch (error) {
+        // no caller is left to catch it
+        ws.destroy(error as Error)
+      }
+    })
     return ws
   }
 
@@ -281,9 +289,10 @@ export class WebSocketStream extends MessagingStream {
    * Server on raw bytes: passes the stream, with all bytes received so far, to a `node:http` or `node:https` server as a new connection
    * of that server. Call it in a `request` listener, before the body of the request has been read. This connection then ends with 1006
    * and without an `error`, and `opened` rejects with `WS_ERR_HANDED_OVER`.
-   * @param server - must listen for `connection`; a TLS server gets a TLS socket as `secureConnection`
+   * @param server - must listen for `connection`, and may begin to read later; a TLS server gets a TLS socket as `secureConnection`
    * @returns false if there is no request, or it has been answered
-   * @throws TypeError if this is not a server on raw bytes, the body has been read, or the streams piped in and out differ
+   * @throws TypeError if this is not a server on raw bytes, the body has been read, the streams piped in and out differ, or they are part
+   * of a `pipeline()`
    */
   handOver(server: ConnectionServer): boolean {
     return this[kEndpoint].driver?.handOver?.(server) ?? false
@@ -292,12 +301,16 @@ export class WebSocketStream extends MessagingStream {
   /**
    * Like `duplex.pipe(ws).pipe(duplex)`, but faster; it also forwards errors and destruction in both directions, and disables Nagle's
    * algorithm and the timeout of a socket. From now on the stream belongs to this connection.
-   * @throws TypeError if this connection already has a wire, or `connect` opens it
+   * @throws TypeError if this connection already has a wire, or `connect` opens it; if the stream is no Duplex, or belongs to another
+   * connection
    */
   attach(duplex: NodeDuplex): this {
-    if (this[kEndpoint].isJoined) throw new TypeError('this connection already has a wire')
-    if (this[kEndpoint].isDialled) throw new TypeError('connect() opens the wire of this connection itself')
     const endpoint = this[kEndpoint]
+    if (endpoint.isJoined) throw new TypeError('this connection already has a wire')
+    if (endpoint.isDialled) throw new TypeError('connect() opens the wire of this connection itself')
+    if ((duplex as object) === this || duplex === endpoint.receiver.view) {
+      throw new TypeError('a connection cannot be its own wire; attach needs a Duplex, such as a net.Socket')
+    }
     endpoint.join(new AttachedWire(endpoint, duplex))
     return this
   }

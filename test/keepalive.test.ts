@@ -1,8 +1,11 @@
 // When a silent peer is pinged, and when it is given up, with a clock that the test advances.
 
+import { mock } from 'node:test'
 import t from 'tap'
 import { Keepalive } from '../lib/keepalive.js'
 import { Clock } from './support/clock.js'
+import { PING, PONG } from './support/raw-peer.js'
+import { open, settle } from './websocket-stream/sides.js'
 
 function bench(t: ConstructorParameters<typeof Clock>[0], interval: number, timeout = interval) {
   const clock = new Clock(t)
@@ -151,3 +154,35 @@ t.test('it does not keep the process alive, and can be stopped', async t => {
   await clock.pass(5000)
   t.same(pings, [500])
 })
+
+for (const role of ['server', 'client'] as const) {
+  t.test(`it works with the mocked timers of node:test, which leave the clock as it is: ${role}`, async t => {
+    mock.timers.enable({ apis: ['setTimeout'] })
+    t.teardown(() => mock.timers.reset())
+    const { ws, peer } = await open(
+      t,
+      { role, join: 'attach', wire: 'memory' },
+      { keepalive: { interval: 30_000, timeout: 1000 } }
+    )
+    const pass = async (milliseconds: number): Promise<void> => {
+      mock.timers.tick(milliseconds)
+      await settle()
+    }
+    await pass(30_000)
+    // data had arrived: the silence has lasted for a little less
+    await pass(30_000)
+    const ping = await peer.nextFrame()
+    t.equal(ping?.opcode, PING)
+    peer.send(PONG, ping!.payload)
+    await settle()
+    await pass(1000)
+    t.equal(ws.readyState, 'open', 'answered')
+    await pass(30_000)
+    t.equal((await peer.nextFrame())?.opcode, PING)
+    await pass(999)
+    t.equal(ws.readyState, 'open')
+    await pass(1)
+    t.not(ws.readyState, 'open')
+    t.match(await ws.whenClosed(), { code: 1006 })
+  })
+}

@@ -145,13 +145,18 @@ class RequestRouter {
   }
 
   private admit(entry: Entry | null, ws: WebSocketStream, wire: NodeDuplex, request: AcceptorRequest): void {
-    if (entry !== null) {
-      entry.acceptor.take(ws, wire, request)
-      return
+    try {
+      if (entry !== null) {
+        entry.acceptor.take(ws, wire, request)
+        return
+      }
+      // any other error in the request takes precedence
+      ws.reject(404)
+      ws.attach(wire)
+    } catch (error) {
+      // another listener has attached the wire to a connection of its own
+      ws.destroy(error as Error)
     }
-    // any other error in the request takes precedence
-    ws.reject(404)
-    ws.attach(wire)
   }
 
   /** The first acceptor that takes the request. */

@@ -4,10 +4,12 @@ import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import type { NodeDuplex as Duplex } from '../streams.js'
 import { ChunkReader, isReading } from './chunk-reader.js'
+import { checkFree, kAttached } from './taken-streams.js'
 import {
   alwaysCloses,
   asBuffer,
   cannotWrite,
+  checkDuplex,
   checkGivesBytes,
   giveUp,
   isHttp2Stream,
@@ -17,8 +19,7 @@ import {
   type Written
 } from './wire.js'
 
-const kWire = Symbol('wire')
-type Attached = Duplex & { [kWire]?: AttachedWire | undefined }
+type Attached = Duplex & { [kAttached]?: AttachedWire | undefined }
 type SocketSettings = { setNoDelay?(on: boolean): void; setTimeout?(milliseconds: number): void }
 
 export class AttachedWire extends ChunkReader implements Wire {
@@ -29,14 +30,16 @@ export class AttachedWire extends ChunkReader implements Wire {
   onWritten: Written | null = null
   private expectsWritten = false
 
-  /** @throws TypeError if the stream has an encoding set */
+  /** @throws TypeError if it is not a Duplex, has an encoding set, or is the wire of another connection */
   constructor(
     private readonly user: WireUser,
     private readonly duplex: Duplex
   ) {
     super()
+    checkDuplex(duplex)
     checkGivesBytes(duplex)
-    ;(duplex as Attached)[kWire] = this
+    checkFree(duplex as Attached, this)
+    ;(duplex as Attached)[kAttached] = this
     const socket = duplex as SocketSettings
     // disable Nagle's algorithm and the idle timeout: keepalive detects idle connections
     socket.setNoDelay?.(true)
@@ -186,7 +189,7 @@ export class AttachedWire extends ChunkReader implements Wire {
     duplex.off('close', onClose)
     duplex.off('drain', onDrain)
     duplex.off('newListener', onNewListener)
-    ;(duplex as Attached)[kWire] = undefined
+    ;(duplex as Attached)[kAttached] = undefined
   }
 
   closed(): void {
@@ -198,26 +201,26 @@ export class AttachedWire extends ChunkReader implements Wire {
 }
 
 function onData(this: Attached, chunk: unknown): void {
-  this[kWire]!.data(chunk)
+  this[kAttached]!.data(chunk)
 }
 
 function onNewListener(this: Attached, event: string | symbol): void {
-  if (isReading(event)) this[kWire]!.sharesChunks()
+  if (isReading(event)) this[kAttached]!.sharesChunks()
 }
 
 function onEnd(this: Attached): void {
-  this[kWire]?.ended()
+  this[kAttached]?.ended()
 }
 
 function onError(this: Attached, error: Error): void {
   // errors after the end are ignored
-  this[kWire]?.broke(error)
+  this[kAttached]?.broke(error)
 }
 
 function onClose(this: Attached): void {
-  this[kWire]?.closed()
+  this[kAttached]?.closed()
 }
 
 function onDrain(this: Attached): void {
-  this[kWire]?.prev?.proceed()
+  this[kAttached]?.prev?.proceed()
 }

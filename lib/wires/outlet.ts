@@ -8,12 +8,12 @@ import { isSocket, type Written } from './wire.js'
 export interface OutletOwner {
   /** The destination has room again. */
   outletDrained(): void
-  /** The destination closed, finished or failed. */
+  /** The destination finished or failed. (The owner itself listens for 'close'.) */
   outletLeft(outlet: Outlet): void
 }
 
 /** After these events nothing more is written to a destination. */
-const LAST_EVENTS = ['close', 'finish', 'error']
+const LAST_EVENTS = ['finish', 'error']
 
 export class Outlet {
   isBlocked: boolean

@@ -2,6 +2,7 @@
 
 import type { NodeDuplex as Duplex } from '../streams.js'
 import { ChunkReader, isReading, makesChunks } from './chunk-reader.js'
+import { kPiped, type MaybeTaken, type PipeOwner, type PipeSide } from './taken-streams.js'
 
 export class PipeEnd extends ChunkReader {
   /** `source`: it is piped into the WebSocketStream; `destination`: the WebSocketStream is piped into it */
@@ -22,10 +23,17 @@ export class PipeEnd extends ChunkReader {
     stream.on('close', onClose)
   }
 
+  /** The stream is piped in or out. One that is both is the wire of this connection alone. */
+  join(side: PipeSide, wire: PipeOwner): void {
+    this[side] = true
+    if (this.source && this.destination) (this.stream as MaybeTaken)[kPiped] = wire
+    if (side === 'source') this.follow()
+  }
+
   /**
    * Observes the chunks of the stream: a socket's chunks may be unmasked in place, but other chunks written to the WebSocketStream may not.
    */
-  follow(): void {
+  private follow(): void {
     const { stream } = this
     if (this.onData !== null || !makesChunks(stream)) return
     this.onData = chunk => {
@@ -62,9 +70,11 @@ export class PipeEnd extends ChunkReader {
   }
 
   /** Removes all listeners but the one for errors. */
-  release(): void {
+  release(wire: PipeOwner): void {
+    const stream: Duplex & MaybeTaken = this.stream
     this.unfollow()
-    this.stream.off('close', this.onClose)
+    if (stream[kPiped] === wire) stream[kPiped] = undefined
+    stream.off('close', this.onClose)
   }
 
   /** Removes the listener for errors. */

@@ -6,7 +6,8 @@ import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import { type NodeDuplex as Duplex, Duplex as DuplexClass, type NodeWritable as Writable } from '../streams.js'
 import { Outlet, type OutletOwner } from './outlet.js'
 import { PipeEnd } from './pipe-end.js'
-import { alwaysCloses, cannotWrite, checkGivesBytes, giveUp, type Wire, type WireUser, type Written } from './wire.js'
+import { checkPipe, type PipeOwner, type PipeSide } from './taken-streams.js'
+import { alwaysCloses, cannotWrite, giveUp, type Wire, type WireUser, type Written } from './wire.js'
 
 /** The WebSocketStream as this wire sees it. */
 export type PipedStream = Pick<
@@ -32,7 +33,7 @@ interface HeldOutput {
 // shared by all wires. Lists are replaced, not changed: arrays that grow reserve room for many more (benchmarks/questions/idle.js, pipes)
 const NONE: readonly never[] = []
 
-export class PipedWire implements Wire, OutletOwner {
+export class PipedWire implements Wire, OutletOwner, PipeOwner {
   next: Receiver<Buffer> | null = null
   prev: Sender<Buffer> | null = null
   private ends: readonly PipeEnd[] = NONE
@@ -284,16 +285,20 @@ export class PipedWire implements Wire, OutletOwner {
     for (const { stream } of this.ends) giveUp(stream)
   }
 
-  /** Watches a stream at the other end of a pipe. @throws TypeError if it is piped in and gives strings */
-  watch(stream: NodeJS.EventEmitter, side: 'source' | 'destination'): void {
-    if (side === 'source') checkGivesBytes(stream as Duplex)
+  /** Watches a stream at the other end of a pipe. @throws TypeError if it cannot be piped: see `checkPipe` */
+  watch(stream: NodeJS.EventEmitter, side: PipeSide): void {
     let end = this.ends.find(known => known.stream === stream)
+    const isWritten = side === 'destination' || end?.destination === true
+    checkPipe(side, stream as Duplex, this.stream as unknown as Duplex, isWritten, this)
     if (end === undefined) {
       end = this.listenTo(stream as Duplex)
       this.ends = this.ends.concat(end)
     }
-    end[side] = true
-    if (side === 'source') end.follow()
+    end.join(side, this)
+  }
+
+  joins(stream: object): boolean {
+    return !this.isEndTold && this.ends.some(end => end.stream === stream && end.source && end.destination)
   }
 
   /** A stream is no longer piped in: its end and errors no longer concern the wire. */
@@ -314,7 +319,12 @@ export class PipedWire implements Wire, OutletOwner {
       // streams with `autoDestroy: false` or `emitClose: false` never emit 'close'; sockets always do
       if (!alwaysCloses(stream)) setImmediate(() => (stream.destroyed && !stream.closed) || onClose())
     }
-    const onClose = (): void => this.closed(end)
+    // One listener for both directions: pipeline() and a TLS socket have nine of their own, and Node warns from eleven on.
+    const onClose = (): void => {
+      this.closed(end)
+      const outlet = this.outlets.find(outlet => outlet.stream === stream)
+      if (outlet !== undefined) this.outletLeft(outlet)
+    }
     const end = new PipeEnd(stream, onError, onClose)
     return end
   }
@@ -330,7 +340,7 @@ export class PipedWire implements Wire, OutletOwner {
 
   private forget(end: PipeEnd): void {
     this.ends = this.ends.filter(other => other !== end)
-    end.release()
+    end.release(this)
   }
 
   /** Forgets an end whose errors no longer concern the wire either. */
@@ -343,6 +353,10 @@ export class PipedWire implements Wire, OutletOwner {
     const [end, other] = this.ends
     if (end === undefined || other !== undefined || !end.source) {
       throw new TypeError('a connection can be handed over only if the same stream is piped in and out')
+    }
+    // pipeline() ends its last stream by a listener for 'end', not by the pipe
+    if (this.stream.listenerCount('end') > 0 && this.outlets.some(({ ends }) => !ends)) {
+      throw new TypeError('pipeline() would destroy the stream; to hand a connection over, use attach() or pipe()')
     }
     const { stream } = end
     const piped = this.stream as unknown as Duplex

@@ -100,6 +100,13 @@ export function checkGivesBytes(stream: Partial<Pick<Duplex, 'readableEncoding'>
   if (encoding) throw new TypeError(`the stream has setEncoding('${encoding}'); a WebSocket needs its bytes`)
 }
 
+/** @throws TypeError if it is not a Duplex */
+export function checkDuplex(stream: unknown): void {
+  const members = (stream ?? {}) as Record<string, unknown>
+  const isDuplex = ['on', 'write', 'end', 'pause', 'resume'].every(name => typeof members[name] === 'function')
+  if (!isDuplex) throw new TypeError('attach needs a Duplex, such as a net.Socket')
+}
+
 /** RFC 8441 §5: CANCEL on an HTTP/2 stream corresponds to a TCP reset; `destroy` alone would report no error. */
 export function giveUp(stream: Duplex): void {
   if (isHttp2Stream(stream)) (stream as Duplex & { close(code: number): void }).close(CANCEL)

@@ -9,7 +9,12 @@ import type { AddressInfo } from 'node:net'
 import { type Duplex, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
-import { type HandshakeError, WebSocketError, type WebSocketStream } from '../../lib/index.js'
+import {
+  type HandshakeError,
+  WebSocketStream as OurStream,
+  WebSocketError,
+  type WebSocketStream
+} from '../../lib/index.js'
 import { acceptWebSockets } from '../../lib/net/accept-web-sockets.js'
 import type { Acceptor } from '../../lib/net/acceptor.js'
 import type { AcceptorOptions, AcceptorRequest } from '../../lib/net/acceptor-options.js'
@@ -795,3 +800,24 @@ t.test('A14: invalid options throw at once', async t => {
   t.equal(server.listenerCount('upgrade'), 0)
   t.equal(acceptWebSockets(server, undefined, () => {}).size, 0)
 })
+
+for (const path of ['/', '/other']) {
+  t.test(`a socket that another 'upgrade' listener has attached stays with it: path ${path}`, async t => {
+    const server = http.createServer()
+    const first = new Promise<WebSocketStream>(resolve => {
+      server.on('upgrade', (request, socket, head) => resolve(OurStream.http(request, head).attach(socket)))
+    })
+    const acceptor = acceptWebSockets(server, { path: '/' }, () => t.fail('it was accepted'))
+    t.teardown(() => acceptor.close())
+    const ask = await start(t, server, 'http', 'http/1.1')
+    const refused = path === '/' ? refusedBy(acceptor) : null
+    const { peer, status } = await ask(path)
+    t.equal(status, 101)
+    const ws = await first
+    ws.send('hello')
+    t.match(await peer.nextFrame(), { opcode: TEXT, payload: Buffer.from('hello') })
+    if (refused !== null) t.match((await refused)[0], { cause: { message: /already belongs to a connection/ } })
+    t.equal(acceptor.size, 0)
+    ws.destroy()
+  })
+}

@@ -1,16 +1,17 @@
 // A connection on raw bytes that is handed over to a server of node:http, with all the bytes received so far.
 
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import https from 'node:https'
-import { PassThrough } from 'node:stream'
+import { type Duplex, PassThrough, pipeline } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { acceptWebSockets, type UpgradeRequest, WebSocketStream } from '../../lib/index.js'
+import { pipeline as portable } from '../../lib/streams.js'
 import { LOCALHOST } from '../support/certificates.js'
 import { pair } from '../support/pair.js'
 import { RawPeer, requestHead, TEXT } from '../support/raw-peer.js'
-import { ask, nameOfRaw, RAW_SETUPS, rawServer } from './raw-server.js'
+import { ask, nameOfRaw, RAW_SETUPS, rawServer, rawWire } from './raw-server.js'
 import { fresh, rejection, settle } from './sides.js'
 
 const MEMORY = { wire: 'memory', join: 'attach' } as const
@@ -161,4 +162,71 @@ t.test('a handover that is not possible throws, and the request can still be ans
     await ws.opened
     t.equal(ws.handOver(server), false)
   })
+})
+
+for (const setup of RAW_SETUPS) {
+  t.test(`the bytes wait for a server that begins to read later: ${nameOfRaw(setup)}`, async t => {
+    const app = page(http.createServer())
+    const servers = {
+      'by a data listener': (socket: Duplex) => app.emit('connection', socket),
+      'by a pipe': (socket: Duplex) => {
+        const [near, far] = pair()
+        app.emit('connection', near)
+        socket.pipe(far).pipe(socket)
+      },
+      'by a loop': async (socket: Duplex) => {
+        for await (const chunk of socket) {
+          t.match(String(chunk), 'GET /later')
+          break
+        }
+      }
+    }
+    for (const [how, read] of Object.entries(servers)) {
+      const { ws, peer } = await rawServer(t, setup)
+      const given = once(ws, 'request')
+      peer.write(ask('GET /later HTTP/1.1', ['Connection: close']))
+      await given
+      const slow = new EventEmitter()
+      const connected = once(slow, 'connection') as Promise<[Duplex]>
+      t.equal(ws.handOver(slow), true)
+      const [socket] = await connected
+      await settle()
+      await read(socket)
+      if (how !== 'by a loop') t.match(String(await peer.rest()), 'GET /later', how)
+      peer.end()
+    }
+  })
+
+  t.test(`a server may drop what arrives: ${nameOfRaw(setup)}`, async t => {
+    const { ws, peer } = await rawServer(t, setup)
+    const drop = new EventEmitter()
+    const ended = new Promise(resolve => {
+      drop.on('connection', (socket: Duplex) => socket.resume().on('end', resolve))
+    })
+    ws.on('request', () => ws.handOver(drop))
+    peer.write(ask('GET / HTTP/1.1'))
+    peer.end()
+    await ended
+  })
+}
+
+t.test('a connection in a pipeline() cannot be handed over, and the request can still be answered', async t => {
+  const server = page(http.createServer())
+  for (const wire of ['memory', 'tcp', 'tls'] as const) {
+    for (const ways of [pipeline, portable]) {
+      const [socket, theirs] = await rawWire(t, wire)
+      const ws = WebSocketStream.server()
+      const peer = new RawPeer(theirs, 'client')
+      const over = new Promise(resolve => ways(socket, ws, socket, resolve))
+      const asked = once(ws, 'request')
+      peer.write(ask('GET / HTTP/1.1'))
+      await asked
+      t.throws(() => ws.handOver(server), { name: 'TypeError', message: /pipeline\(\)/ })
+      t.equal(ws.reject(404), true)
+      t.equal((await peer.head()).status, 404)
+      peer.end()
+      await ws.whenClosed()
+      await over
+    }
+  }
 })

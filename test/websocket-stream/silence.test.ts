@@ -1,8 +1,10 @@
 // Errors that nothing in the program would notice: a client that does not open, and a view that is destroyed with an error. Each is a
 // process warning.
 
+import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { PassThrough } from 'node:stream'
+import { finished, pipeline } from 'node:stream/promises'
 import t, { type Test } from 'tap'
 import { connect, WebSocketStream } from '../../lib/index.js'
 import { listen, serve } from '../net/servers.js'
@@ -76,6 +78,7 @@ t.test('a client that is refused warns too, and so does one whose wire the appli
 t.test('there is no warning if the application listens for errors, reads, or uses `opened`', async t => {
   const warnings = warningsOf(t)
   const port = await unused(t)
+  const notOpened = () => warnings.splice(0).filter(({ code }) => code === 'WS_NOT_OPENED')
   const watched: ((ws: WebSocketStream) => unknown)[] = [
     ws => ws.on('error', () => {}),
     ws => ws.opened,
@@ -91,22 +94,50 @@ t.test('there is no warning if the application listens for errors, reads, or use
         .pipe(new PassThrough())
         .pipe(ws)
         .on('error', () => {}),
+    ws => once(ws, 'open').catch(() => {}),
+    ws => once(ws.messages, 'data').catch(() => {}),
+    ws => once(ws.messages, 'close').catch(() => {}),
+    ws => once(ws, 'message').catch(() => {}),
+    ws => ws.once('error', () => {}),
+    ws => ws.messages.once('error', () => {}),
+    ws =>
+      ws.on('error', function remove() {
+        ws.off('error', remove)
+      }),
+    ws => ws.on('error', function onerror() {}),
+    ws => ws.prependListener('error', function onerror() {}),
+    ws => finished(ws).catch(() => {}),
     ws => ws.destroy()
   ]
+  const refusing = await serve(t, async (peer, socket) => {
+    await peer.head()
+    socket.end('HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n')
+  })
   for (const watch of watched) {
-    const ws = connect(`ws://127.0.0.1:${port}/`)
+    for (const where of [port, refusing]) {
+      const ws = connect(`ws://127.0.0.1:${where}/`)
+      watch(ws)
+      await closed(ws)
+      await told()
+      t.same(notOpened(), [], String(watch))
+    }
+  }
+  for (const watch of [...watched, (ws: WebSocketStream) => pipeline(ws, new PassThrough()).catch(() => {})]) {
+    const [near, far] = pair()
+    const ws = WebSocketStream.client('ws://a/')
     watch(ws)
+    if (!ws.destroyed) near.pipe(ws).pipe(near)
+    new RawPeer(far, 'server').end()
     await closed(ws)
+    await told()
+    t.same(notOpened(), [], `piped: ${watch}`)
   }
   const control = new AbortController()
   const aborted = connect(`ws://127.0.0.1:${port}/`, { signal: control.signal })
   control.abort()
   await closed(aborted)
   await told()
-  t.same(
-    warnings.filter(({ code }) => code === 'WS_NOT_OPENED'),
-    []
-  )
+  t.same(notOpened(), [])
 })
 
 t.test('a server does not warn, nor does a connection that was open', async t => {
