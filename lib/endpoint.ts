@@ -243,7 +243,6 @@ export class Endpoint implements ConnectionOwner, WireUser, MessageReceiverOwner
     connection.wireLost(undefined, lost)
     const closeInfo = connection.over()
     if (this.settings.signal !== undefined) unfollow(this.settings.signal, this)
-    // data waiting in the stages is dropped
     pipeline.stopOutbound()
     // these callbacks run before 'close', which is emitted last
     nextTick(() => pipeline.encoder.failWaiters(() => connection.notOpen()))

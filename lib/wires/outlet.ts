@@ -63,3 +63,12 @@ export class Outlet {
 
   private readonly onLast = (): void => this.owner.outletLeft(this)
 }
+
+/** A callback for each of several writes; runs `written` after the last, with the first error. */
+export function afterAll(count: number, written: Written): Written {
+  let failure: Error | null | undefined
+  return error => {
+    failure ||= error
+    if (--count === 0) written(failure)
+  }
+}

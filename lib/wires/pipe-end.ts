@@ -3,6 +3,7 @@
 import type { NodeDuplex as Duplex } from '../streams.js'
 import { ChunkReader, isReading, makesChunks } from './chunk-reader.js'
 import { kPiped, type MaybeTaken, type PipeOwner, type PipeSide } from './taken-streams.js'
+import type { WireUser } from './wire.js'
 
 export class PipeEnd extends ChunkReader {
   /** `source`: it is piped into the WebSocketStream; `destination`: the WebSocketStream is piped into it */
@@ -67,6 +68,13 @@ export class PipeEnd extends ChunkReader {
   takeChunk(): boolean {
     this.chunk = null
     return this.isOurs
+  }
+
+  /** Gives the wire the data that Node has read from the kernel, although the stream is destroyed. */
+  readRest(wire: Pick<WireUser, 'wireInput'>): void {
+    const { source, stream } = this
+    if (!source || !stream.destroyed) return
+    for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) wire.wireInput(chunk, false)
   }
 
   /** Removes all listeners but the one for errors. */

@@ -4,7 +4,7 @@
 import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import { type NodeDuplex as Duplex, Duplex as DuplexClass, type NodeWritable as Writable } from '../streams.js'
-import { Outlet, type OutletOwner } from './outlet.js'
+import { afterAll, Outlet, type OutletOwner } from './outlet.js'
 import { PipeEnd } from './pipe-end.js'
 import { checkPipe, type PipeOwner, type PipeSide } from './taken-streams.js'
 import { alwaysCloses, cannotWrite, giveUp, type Wire, type WireUser, type Written } from './wire.js'
@@ -250,11 +250,8 @@ export class PipedWire implements Wire, OutletOwner, PipeOwner {
   /** A chunk was written to the stream. */
   writeInput(chunk: Buffer, callback: () => void): void {
     this.waiting = callback
-    if (this.user.wireInput(chunk, this.owns(chunk))) this.proceed()
-  }
-
-  private owns(chunk: Buffer): boolean {
-    return this.ends.find(end => end.gives(chunk))?.takeChunk() ?? false
+    const isOurs = this.ends.find(end => end.gives(chunk))?.takeChunk() ?? false
+    if (this.user.wireInput(chunk, isOurs)) this.proceed()
   }
 
   /** Whether the last chunk is not used up. */
@@ -314,7 +311,7 @@ export class PipedWire implements Wire, OutletOwner, PipeOwner {
 
   private listenTo(stream: Duplex): PipeEnd {
     const onError = (error: Error): void => {
-      this.readRest(end)
+      end.readRest(this.user)
       this.user.wireLost(error)
       // streams with `autoDestroy: false` or `emitClose: false` never emit 'close'; sockets always do
       if (!alwaysCloses(stream)) setImmediate(() => (stream.destroyed && !stream.closed) || onClose())
@@ -331,7 +328,7 @@ export class PipedWire implements Wire, OutletOwner, PipeOwner {
 
   private closed(end: PipeEnd): void {
     if (!this.ends.includes(end)) return
-    this.readRest(end)
+    end.readRest(this.user)
     this.forget(end)
     const { readableEnded, writableFinished } = end.stream
     const isDone = writableFinished && this.outputEnded
@@ -367,12 +364,6 @@ export class PipedWire implements Wire, OutletOwner, PipeOwner {
     return { stream, unread: writableBuffer.map(({ chunk }) => chunk) }
   }
 
-  /** Takes the data that Node has read from the kernel, although the stream is destroyed. */
-  private readRest({ source, stream }: PipeEnd): void {
-    if (!source || !stream.destroyed) return
-    for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) this.user.wireInput(chunk, false)
-  }
-
   /** Whether anything but our own pipes reads the output, or has read it. */
   private get isRead(): boolean {
     const { stream } = this
@@ -389,13 +380,5 @@ export class PipedWire implements Wire, OutletOwner, PipeOwner {
   private broken(): void {
     this.user.wireLost()
     destroy.call(this.stream)
-  }
-}
-
-function afterAll(count: number, written: Written): Written {
-  let failure: Error | null | undefined
-  return error => {
-    failure ||= error
-    if (--count === 0) written(failure)
   }
 }
