@@ -53,7 +53,10 @@ t.test('a process with a small heap, which garbage could fill, is left alone', a
     [64, 1024].map(async size => {
       const child = fork(script, ['report'], { execArgv: [...process.execArgv, `--max-old-space-size=${size}`] })
       t.teardown(() => child.kill('SIGKILL'))
+      const exit = once(child, 'exit')
       const [found] = (await once(child, 'message')) as [number]
+      // it writes its coverage at the end
+      await exit
       return found
     })
   )

@@ -240,3 +240,19 @@ t.test('the parser reads what was written', async t => {
   const bytes = written('hixie-76', ...said.map(text => textFrame(text)), close())
   t.same(readDraft('hixie-76', bytes), [...said.map(text => quoted(Buffer.from(text))), 'close'])
 })
+
+t.test('a text whose memory was transferred is dropped with all that waits', async t => {
+  for (const version of VERSIONS) {
+    const writer = new DraftWriter(version, () => {})
+    const bytes = Buffer.from('lost')
+    const memory = new Uint8Array(bytes)
+    writer.add(new Frame(Opcode.Text, 'before'))
+    writer.add(new Frame(Opcode.Text, memory))
+    structuredClone(memory, { transfer: [memory.buffer] })
+    const { dataTaken } = writer
+    t.same(writer.take(), [])
+    t.match(writer.failure, { code: 'WS_ERR_MEMORY_TRANSFERRED' })
+    t.equal(writer.dataTaken, dataTaken)
+    t.equal(writer.size, 0)
+  }
+})

@@ -432,3 +432,27 @@ t.test('a server does not mask', async t => {
     )
   )
 })
+
+for (const lost of [20, 40_000]) {
+  t.test(`frames before one of ${lost} bytes whose memory was transferred are written, uncopied ones too`, async t => {
+    const writer = new FrameWriter(false)
+    writer.toSocket = true
+    const memory = new Uint8Array(lost)
+    const frames = [
+      new Frame(Opcode.Binary, Buffer.alloc(50_000, 1)),
+      new Frame(Opcode.Text, 'before'),
+      new Frame(Opcode.Binary, memory),
+      new Frame(Opcode.Text, 'behind')
+    ]
+    for (const frame of frames) writer.add(frame)
+    structuredClone(memory, { transfer: [memory.buffer] })
+    t.same(
+      readWire(Buffer.concat(writer.take())).map(({ payload }) => payload.length),
+      [50_000, 6]
+    )
+    t.match(writer.failure, { code: 'WS_ERR_MEMORY_TRANSFERRED' })
+    t.equal(writer.dataTaken, 2)
+    t.equal(writer.size, 0)
+    t.same(writer.take(), [])
+  })
+}

@@ -34,5 +34,5 @@ for (const way of WAYS) {
 t.test('without a limit, memory is bounded by the bytes on the wire', { timeout: 120_000 }, async t => {
   const { naive, ...ours } = await inProcess<Record<string, number>>('a10')
   t.ok(naive! > 8, `who keeps each piece as it came holds ${naive!.toFixed(1)} bytes for each on the wire`)
-  for (const [name, held] of Object.entries(ours)) t.ok(held < 2, `${name}: ${held.toFixed(2)}`)
+  for (const [name, held] of Object.entries(ours)) t.ok(held < 4, `${name}: ${held.toFixed(2)}`)
 })

@@ -423,3 +423,19 @@ t.test('a wire that throws does not keep the output memory from being lent again
   t.equal(second.buffer, first.buffer)
   giveBack(second, true)
 })
+
+t.test('used on its own, it is destroyed if the memory of a message that waits was transferred', async t => {
+  for (const isHeard of [true, false]) {
+    const encoder = new FrameEncoder()
+    const memory = new Uint8Array(1000)
+    const failed: unknown[] = []
+    encoder.write(new Frame(Opcode.Binary, Buffer.alloc(200_000)))
+    t.equal(encoder.isBlocked, true)
+    encoder.write(new Frame(Opcode.Binary, memory))
+    if (isHeard) encoder.whenWritten(error => failed.push(error))
+    structuredClone(memory, { transfer: [memory.buffer] })
+    encoder.resume()
+    t.match(await event(encoder, 'error'), { code: 'WS_ERR_MEMORY_TRANSFERRED' })
+    t.match(failed, isHeard ? [{ code: 'WS_ERR_MEMORY_TRANSFERRED' }] : [])
+  }
+})

@@ -206,7 +206,7 @@ t.test('a message that waits unread for 10 s causes a warning, once', async t =>
     await settle()
   }
   t.ok(late.length >= 2)
-  for (const run of late) run()
+  for (const run of [...late]) run()
   await settle()
   t.match(warned, [{ code: 'WS_UNREAD' }])
   t.equal(warned.length, 1)
