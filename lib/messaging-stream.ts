@@ -150,10 +150,9 @@ export abstract class MessagingStream extends WireStream {
         bytes => writer.end(new Uint8Array(bytes)),
         error => {
           failure = error
-          writer.destroy(error)
-          // like a Readable that fails: the message is missing, which the peer must not take for a normal end
           this[kEndpoint].lifecycle.fail(error)
-          this[kEndpoint].sender.messageBroken(error)
+          this[kEndpoint].sender.messageMissing(error)
+          writer.destroy(error)
         }
       )
     })
@@ -220,7 +219,9 @@ export abstract class MessagingStream extends WireStream {
    * @throws WebSocketError if the connection ends first, or a message was refused because it is closing
    */
   drained(): Promise<void> {
-    return this[kEndpoint].sender.whenAllWritten()
+    return new Promise((resolve, reject) => {
+      this[kEndpoint].sender.whenAllWritten(error => (error ? reject(error) : resolve()))
+    })
   }
 
   /**

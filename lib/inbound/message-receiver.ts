@@ -274,6 +274,7 @@ class HeldFrames {
   readonly frames: Frame[] = []
   size = 0
   private timer: NodeJS.Timeout | null = null
+  private isChosen = false
 
   /** @param probe - finds out whether the peer is still there */
   constructor(private readonly probe: () => void) {}
@@ -283,10 +284,12 @@ class HeldFrames {
       this.frames.push(frame)
       this.size += frame.size
     }
-    if (this.timer === null && frames.some(endsMessage)) this.startTimer()
+    if (this.timer === null && !this.isChosen && frames.some(endsMessage)) this.startTimer()
   }
 
+  /** The application has chosen how to read, or the connection has ended. */
   stopTimer(): void {
+    this.isChosen = true
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
   }

@@ -3,7 +3,7 @@
 
 import type { Connection } from '../connection.js'
 import { WebSocketError } from '../errors.js'
-import type { AnyView, MessageReceiver } from '../inbound/message-receiver.js'
+import type { MessageReceiver } from '../inbound/message-receiver.js'
 import type { Lifecycle } from '../lifecycle.js'
 import type { Settings } from '../options.js'
 import type { Pipeline } from '../pipeline.js'
@@ -13,7 +13,7 @@ import type { Opcode } from '../protocol/opcode.js'
 import { type Buffer, nextTick } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import type { Sender } from '../stages/stage.js'
-import { type BytesOwner, BytesView } from '../views/bytes-view.js'
+import type { BytesOwner } from '../views/bytes-view.js'
 import type { FramesOwner } from '../views/frames-view.js'
 import type { MessageKind } from '../views/message-stream.js'
 import { MessageWriter, type MessageWriterOwner } from '../views/message-writer.js'
@@ -108,10 +108,8 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
       if (!this.sendItem(item, written)) this.rememberWriter()
     } else if (!this.viewTakesItems) {
       this.sendItem(item, written)
-    } else if (written === null) {
-      ;(view as View<unknown, unknown>).write(item)
     } else {
-      ;(view as View<unknown, unknown>).write(item, written)
+      ;(view as View<unknown, unknown>).write(item, written ?? undefined)
     }
   }
 
@@ -130,6 +128,10 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   whenSent(written: Written): void {
     this.pipeline.whenSent(written)
+  }
+
+  fail(error: WebSocketError): void {
+    this.connection.fail(error)
   }
 
   /** The application has opened its view, which is notified when the wire takes more. */
@@ -168,7 +170,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   /** Holds messages while one is written in pieces; created with the first of these. */
   get sendQueue(): SendQueue {
     if (this.queue === null) {
-      this.queue = new SendQueue(this.pipeline.fragmenter, written => this.pipeline.whenSent(written))
+      this.queue = new SendQueue(this.pipeline.fragmenter, this)
       this.queue.sender = this.receiver.view ?? this.pending?.writer ?? null
     }
     return this.queue
@@ -208,6 +210,12 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     if (!isNoBinary(error)) this.close(brokenBody(error))
   }
 
+  /** A message will be missing: the peer must not take the end for a normal one, even if a Close waits behind that message. */
+  messageMissing(error: Error): void {
+    if (this.isEnding || this.receiver.view?.writableEnded) (this.pending ??= {}).closeBody = brokenBody(error)
+    else this.close(brokenBody(error))
+  }
+
   // Backpressure
 
   /** Whether the wire takes no more at present. */
@@ -218,8 +226,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
   /** Whether data sent now has to wait, for the wire or for the compressor. */
   get needsDrain(): boolean {
     if (this.lifecycle.closeInfo !== undefined) return false
-    const isBehind = this.pipeline.isCompressing && this.pipeline.bufferedAmount > this.settings.highWaterMark
-    return isBehind || this.isFull
+    return this.isFull || (this.pipeline.isCompressing && this.pipeline.bufferedAmount > this.settings.highWaterMark)
   }
 
   /** Whether the wire is full, or a message written in pieces holds back as many bytes. */
@@ -234,24 +241,18 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return (this.queue?.size ?? 0) + (this.receiver.view?.queuedSize ?? 0)
   }
 
-  /** Resolves when the wire has written everything sent before; rejects if the connection ends first. */
-  whenAllWritten(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle: Written = error => {
-        // a message that this version does not have keeps nothing waiting
-        if (error && !isNoBinary(error)) reject(this.connection.notOpen(error))
-        else resolve()
-      }
-      if (this.lifecycle.closeInfo !== undefined || this.pending?.hasRefused) settle(this.notOpen())
-      else this.whenWritten(settle)
-    })
+  /** Calls back when the wire has written everything sent before; with an error if the connection ends first, or a message was refused. */
+  whenAllWritten(written: Written): void {
+    if (this.lifecycle.closeInfo !== undefined || this.pending?.hasRefused) written(this.notOpen())
+    // a message that this version does not have keeps nothing waiting
+    else this.whenWritten(error => written(error && !isNoBinary(error) ? this.connection.notOpen(error) : null))
   }
 
   /** Calls back when the wire has written everything sent before, or never will. */
   whenWritten(written: Written): void {
     const { view } = this.receiver
     // first what waits in the view, then what waits for a message written in pieces
-    if (view !== null && hasWaitingWrites(view)) view.whenWritten(written)
+    if (view?.hasWaitingWrites) view.whenWritten(written)
     else this.sendBarrier(written)
   }
 
@@ -300,7 +301,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     const { view } = this.receiver
     const isSettled = queue === null || queue.isSettled
     // do not wait for a message that the application has not ended, nor for messages queued after it
-    const isWritten = view === null || view.destroyed || !hasWaitingWrites(view) || (queue?.isOpen ?? false)
+    const isWritten = view === null || view.destroyed || !view.hasWaitingWrites || (queue?.isOpen ?? false)
     if (isSettled && isWritten) {
       this.connection.close(body)
       // a stream piped into the view gets an error when the connection has ended
@@ -312,7 +313,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     this.connection.closeSoon()
     // a view that was destroyed behind a message in pieces ends no more
     if (view === null || view.destroyed) {
-      queue!.whenSettled(() => this.connection.close(body))
+      queue!.whenSettled(() => this.connection.close(this.closeBody))
       return
     }
     view.endBehindWrites()
@@ -326,7 +327,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** The application writes no more; queued messages must be sent within `closeTimeout`. */
   endsSoon(): void {
-    if (!hasWaitingWrites(this.receiver.view!)) return
+    if (!this.receiver.view!.hasWaitingWrites) return
     this.connection.closeSoon()
     this.endsWhenStuck()
   }
@@ -383,10 +384,6 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     this.sendInOrder(opcode, payload)
     return true
   }
-}
-
-function hasWaitingWrites(view: AnyView): boolean {
-  return view instanceof BytesView ? view.hasWaitingWrites : view.writableLength > 0
 }
 
 function noBinary(): WebSocketError {

@@ -10,10 +10,20 @@ import type { MessageFragmenter } from '../stages/message-fragmenter.js'
 import type { Batch, Receiver, Sender } from '../stages/stage.js'
 import type { PiecewiseMessage, SendItem } from '../views/send-item.js'
 
+/** The parts of the connection that a SendQueue uses. */
+interface SendQueueOwner {
+  /** Calls back when the wire has written everything sent before. */
+  whenSent(written: Written): void
+  /** Fails the connection. */
+  fail(error: WebSocketError): void
+}
+
 interface Queued {
   /** Null if the entry is only a callback. */
   readonly item: SendItem | null
   readonly written: Written | null
+  /** Bytes in a whole message. */
+  readonly size: number
 }
 
 /** Entries already sent are removed when they number this many and make up more than half of the array. */
@@ -34,10 +44,9 @@ export class SendQueue implements Sender<Message> {
   private settled: (() => void)[] = []
   private stuck: (() => void) | null = null
 
-  /** @param whenSent - calls back when the wire has written everything sent before */
   constructor(
     private readonly fragmenter: MessageFragmenter,
-    private readonly whenSent: (written: Written) => void
+    private readonly owner: SendQueueOwner
   ) {
     this.next = fragmenter
     fragmenter.prev = this
@@ -106,15 +115,16 @@ export class SendQueue implements Sender<Message> {
 
   /** Adds an item at the end; false if the sender must wait for `proceed`. */
   add(item: SendItem, written: Written | null): boolean {
-    this.queue.push({ item, written })
+    const size = queuedSize(item)
+    this.queue.push({ item, written, size })
+    this.queuedBytes += size
     if (isPiecewise(item)) this.expect(item)
-    else this.queuedBytes += queuedSize(item)
     return this.run()
   }
 
   /** Calls back when the wire has written everything sent before. */
   whenWritten(written: Written): void {
-    this.queue.push({ item: null, written })
+    this.queue.push({ item: null, written, size: 0 })
     this.run()
   }
 
@@ -170,7 +180,7 @@ export class SendQueue implements Sender<Message> {
   private callWaiting(): void {
     while (this.isStuck && this.at < this.queue.length && this.queue[this.at]!.item === null) {
       const { written } = this.shift()
-      this.current!.whenTaken(() => this.whenSent(written!))
+      this.current!.whenTaken(() => this.owner.whenSent(written!))
     }
   }
 
@@ -189,9 +199,9 @@ export class SendQueue implements Sender<Message> {
     return next
   }
 
-  private send({ item, written }: Queued): void {
+  private send({ item, written, size }: Queued): void {
     if (item === null) {
-      this.whenSent(written!)
+      this.owner.whenSent(written!)
       return
     }
     if (isPiecewise(item)) {
@@ -201,9 +211,15 @@ export class SendQueue implements Sender<Message> {
       item.begin()
       return
     }
-    this.queuedBytes -= queuedSize(item)
+    this.queuedBytes -= size
+    if (queuedSize(item) !== size) {
+      const error = new WebSocketError('WS_ERR_MEMORY_TRANSFERRED')
+      if (written !== null) nextTick(written, error)
+      this.owner.fail(error)
+      return
+    }
     this.blocked = !this.fragmenter.receive([item])
-    if (written !== null) this.whenSent(written)
+    if (written !== null) this.owner.whenSent(written)
   }
 }
 

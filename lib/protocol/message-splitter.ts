@@ -106,7 +106,7 @@ function textFrame(text: string): Frame {
  */
 export function frameOf(message: Outgoing | OrderedControl): Frame {
   if (typeof message === 'string') return textFrame(message)
-  if (message instanceof Uint8Array) return new Frame(Opcode.Binary, message.length === 0 ? attached(message) : message)
+  if (message instanceof Uint8Array) return new Frame(Opcode.Binary, message)
   if (message instanceof PreparedMessage) return message.whole
   if (message instanceof TextBytes) return new Frame(Opcode.Text, message.bytes)
   if (message instanceof OrderedControl) return new Frame(message.opcode, message.payload)

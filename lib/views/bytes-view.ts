@@ -47,7 +47,7 @@ export class BytesView extends View<Uint8Array | string, Buffer> {
   }
 
   /** Whether writes wait or are in progress; `writableLength` does not count those without bytes. @internal */
-  get hasWaitingWrites(): boolean {
+  override get hasWaitingWrites(): boolean {
     return this.isSending || this.batches.length > 0
   }
 

@@ -51,8 +51,8 @@ export abstract class View<In, Out> extends Duplex {
   // number of writes made and of writes begun; the callbacks of those not begun, by their number
   private writes = 0
   private begun = 0
-  // `queuedSize` includes those that have not begun, of as many first writes
-  private counted = 0
+  // the bytes of writes that have not begun, by their number
+  private sizes: Map<number, number> | null = null
   private callbacks: Map<number, Written> | null = null
   // callbacks of `whenWritten` after `end`
   private finishing: Written[] | null = null
@@ -92,6 +92,11 @@ export abstract class View<In, Out> extends Duplex {
     this.ended = error
     if (error === null) this.push(null)
     else this.destroyWhenRead()
+  }
+
+  /** Whether something that was written has not been passed on. @internal */
+  get hasWaitingWrites(): boolean {
+    return this.writableLength > 0
   }
 
   /** Whether the application reads it, even slowly. @internal */
@@ -158,8 +163,10 @@ export abstract class View<In, Out> extends Duplex {
     }
     // it waits, unless the stream has ended or was destroyed
     if (this.begun <= index && this.writable) {
-      this.queuedSize += queuedSize(item)
-      this.counted = this.writes
+      const size = queuedSize(item)
+      this.sizes ??= new Map()
+      this.sizes.set(index, size)
+      this.queuedSize += size
     }
     if (this.waiting === null) return more
     // return false for the write that filled the wire, not only for the next one
@@ -200,7 +207,11 @@ export abstract class View<In, Out> extends Duplex {
 
   override _write(item: In, _encoding: string, callback: (error?: Error | null) => void): void {
     const index = this.begun++
-    if (index < this.counted) this.queuedSize -= queuedSize(item)
+    const size = this.sizes?.get(index)
+    if (size !== undefined) {
+      this.sizes!.delete(index)
+      this.queuedSize -= size
+    }
     if (!this.owner.takesMessages) {
       this.waiting = callback
       this.failWrites()
@@ -216,6 +227,8 @@ export abstract class View<In, Out> extends Duplex {
     // proceed() may be called before send() returns false
     this.waiting = callback
     try {
+      if (size !== undefined && queuedSize(item) !== size)
+        throw new TypeError('the memory of the message has changed its size')
       more = item === BARRIER ? this.owner.sendBarrier(written!) : this.send!(item, written)
     } catch (error) {
       this.waiting = null

@@ -142,3 +142,14 @@ t.test('no Pong is sent to a peer that takes nothing', async t => {
   timers[0]!.run()
   t.equal(ws.bufferedAmount, bufferedAmount)
 })
+
+t.test('a listener that is added between two messages of a chunk stops the timer for good', async t => {
+  const { ws, peer } = await open(t, SIDE)
+  const timers = longTimers(t)
+  const got: unknown[] = []
+  ws.on('ping', () => ws.on('message', message => got.push(message)))
+  peer.write(peer.frame(1, 'a'), peer.frame(9, ''), peer.frame(1, 'b'))
+  while (got.length < 2) await settle()
+  t.same(got, ['a', 'b'])
+  t.ok(timers.every(({ stopped }) => stopped))
+})

@@ -150,3 +150,41 @@ t.test('a message whose memory was transferred before is a TypeError, and one th
   t.match(await failed, { name: 'TypeError' })
   t.equal((await client.whenClosed()).code, 1011)
 })
+
+t.test('a message that waits behind one in pieces fails its connection', async t => {
+  for (const take of Object.values(WAYS)) {
+    const { client, server } = await ours(t)
+    const got: unknown[] = []
+    server.on('message', message => got.push(message))
+    const writer = client.createMessage('text')
+    writer.write('begun')
+    const [bytes, takeAway] = take(1000)
+    const second = sent(client, bytes)
+    const third = sent(client, 'behind')
+    const drained = t.rejects(client.drained())
+    takeAway()
+    writer.end(' and ended')
+    t.match(await once(client, 'error'), [{ code: 'WS_ERR_MEMORY_TRANSFERRED' }])
+    t.match(await second, { code: 'WS_ERR_MEMORY_TRANSFERRED' })
+    t.ok(await third)
+    await drained
+    t.equal((await server.whenClosed()).code, 1011)
+    await client.whenClosed()
+    t.same(got, ['begun and ended'])
+    t.equal(client.bufferedAmount, 0)
+  }
+})
+
+t.test('a message that waits in the view and changes its size fails the view', async t => {
+  for (const size of [16, 2000]) {
+    const { client } = await ours(t)
+    client.messages.cork()
+    const memory = new (ArrayBuffer as any)(1000, { maxByteLength: 4000 }) as Resizable
+    const written = new Promise(resolve => client.messages.write(new Uint8Array(memory), resolve))
+    memory.resize(size)
+    client.messages.uncork()
+    t.match(await written, { name: 'TypeError', message: 'the memory of the message has changed its size' })
+    t.equal((await client.whenClosed()).code, 1011)
+    t.equal(client.bufferedAmount, 0)
+  }
+})

@@ -149,6 +149,24 @@ for (const [how, fail] of [
   })
 }
 
+for (const [how, end] of [
+  ['close()', ws => void ws.close(3001, 'mine')],
+  ['messages.end()', ws => void ws.messages.end()]
+] as const satisfies [string, (ws: WebSocketStream) => void][]) {
+  t.test(`a Blob that cannot be read makes a Close of ${how} behind it one with 1011`, async t => {
+    const { ws, peer } = await open(t, SETUPS[0]!)
+    const blob = new Blob(['x'])
+    blob.arrayBuffer = () => Promise.reject(new Error('the file is gone'))
+    ws.send(blob)
+    ws.send('behind it')
+    end(ws)
+    t.equal((await peer.nextFrame())?.payload.toString(), 'behind it')
+    t.same(await peer.answerClose(), { code: 1011, reason: '' })
+    peer.end()
+    t.equal((await ws.whenClosed()).code, 1011)
+  })
+}
+
 for (const setup of IN_MEMORY) {
   t.test(`binary() takes an array of bytes: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup)
