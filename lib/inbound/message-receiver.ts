@@ -26,7 +26,7 @@ export interface MessageReceiverOwner extends DeliveryOwner {
   /** The 'message' listeners. */
   readonly lifecycle: MessageListeners<ReceivedMessage>
   /** Sends what the views write. */
-  readonly sender: StreamsOwner & FramesOwner & BytesOwner & { hold(): void; release(): void }
+  readonly sender: StreamsOwner & FramesOwner & BytesOwner
   /** Fails the connection because the peer broke a rule. */
   fail(error: WebSocketError): void
   /** Builds the end of the inbound chain. */
@@ -248,7 +248,7 @@ export class MessageReceiver implements Receiver<Frame> {
 
   private makeFrames(): Receiver<Frame> {
     const { owner } = this
-    owner.pipeline.bypassExtensions(owner.sender)
+    owner.pipeline.bypassExtensions(owner.sender.sendQueue)
     const view = new FramesView(owner.sender)
     return this.deliverTo<Frame>(view)
   }

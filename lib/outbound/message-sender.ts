@@ -2,12 +2,13 @@
 // sent before it.
 
 import type { Connection } from '../connection.js'
-import { WebSocketError } from '../errors.js'
+import type { WebSocketError } from '../errors.js'
 import type { MessageReceiver } from '../inbound/message-receiver.js'
 import type { Lifecycle } from '../lifecycle.js'
 import type { Settings } from '../options.js'
 import type { Pipeline } from '../pipeline.js'
 import { isDraft } from '../protocol/draft-parser.js'
+import { isNoBinary, noBinary } from '../protocol/draft-writer.js'
 import { isText, OrderedControl, type Outgoing } from '../protocol/message-splitter.js'
 import type { Opcode } from '../protocol/opcode.js'
 import { type Buffer, nextTick } from '../runtime/node.js'
@@ -33,6 +34,8 @@ interface PendingWork {
   writer?: { proceed(): void }
   /** A message was refused because the connection takes no more. */
   hasRefused?: true
+  /** Why a message that was queued will be missing. */
+  missing?: Error
 }
 
 export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, MessageWriterOwner {
@@ -158,15 +161,6 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   // Messages written in pieces
 
-  /** Holds back everything that is sent until `release`. */
-  hold(): void {
-    this.sendQueue.hold()
-  }
-
-  release(): void {
-    this.sendQueue.release()
-  }
-
   /** Holds messages while one is written in pieces; created with the first of these. */
   get sendQueue(): SendQueue {
     if (this.queue === null) {
@@ -212,6 +206,7 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** A message will be missing: the peer must not take the end for a normal one, even if a Close waits behind that message. */
   messageMissing(error: Error): void {
+    ;(this.pending ??= {}).missing = error
     if (this.isEnding || this.receiver.view?.writableEnded) (this.pending ??= {}).closeBody = brokenBody(error)
     else this.close(brokenBody(error))
   }
@@ -241,11 +236,15 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     return (this.queue?.size ?? 0) + (this.receiver.view?.queuedSize ?? 0)
   }
 
-  /** Calls back when the wire has written everything sent before; with an error if the connection ends first, or a message was refused. */
+  /** Calls back when the wire has written everything sent before; with an error if the connection ends first, or a message was not sent. */
   whenAllWritten(written: Written): void {
     if (this.lifecycle.closeInfo !== undefined || this.pending?.hasRefused) written(this.notOpen())
-    // a message that this version does not have keeps nothing waiting
-    else this.whenWritten(error => written(error && !isNoBinary(error) ? this.connection.notOpen(error) : null))
+    else
+      this.whenWritten(error => {
+        // a message that this version does not have keeps nothing waiting
+        const failure = this.pending?.missing ?? (isNoBinary(error) ? null : error)
+        written(failure && this.connection.notOpen(failure))
+      })
   }
 
   /** Calls back when the wire has written everything sent before, or never will. */
@@ -384,12 +383,4 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
     this.sendInOrder(opcode, payload)
     return true
   }
-}
-
-function noBinary(): WebSocketError {
-  return new WebSocketError('WS_ERR_NO_BINARY')
-}
-
-function isNoBinary(error: unknown): boolean {
-  return error instanceof WebSocketError && error.code === 'WS_ERR_NO_BINARY'
 }

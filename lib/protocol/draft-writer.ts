@@ -138,3 +138,12 @@ function join(pieces: readonly Frame[]): Buffer {
   }
   return bytes
 }
+
+/** The error for a binary message, which the drafts do not have. */
+export function noBinary(): WebSocketError {
+  return new WebSocketError('WS_ERR_NO_BINARY')
+}
+
+export function isNoBinary(error: unknown): boolean {
+  return error instanceof WebSocketError && error.code === 'WS_ERR_NO_BINARY'
+}

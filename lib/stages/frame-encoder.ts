@@ -5,7 +5,7 @@ import { checkNumber, checkRole } from '../checks.js'
 import { channels } from '../diagnostics.js'
 import { WebSocketError } from '../errors.js'
 import type { DraftVersion } from '../protocol/draft-parser.js'
-import { DraftWriter } from '../protocol/draft-writer.js'
+import { DraftWriter, noBinary } from '../protocol/draft-writer.js'
 import { Frame } from '../protocol/frame.js'
 import { FrameWriter } from '../protocol/frame-writer.js'
 import { Opcode } from '../protocol/opcode.js'
@@ -143,7 +143,7 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   /** Like `whenWritten`, but never at once; with an error if the last message was binary on a draft. */
   private tellLater(callback: Written): void {
     const isDropped = this.drops === 'binary'
-    const tell: Written = error => callback(error ?? (isDropped ? new WebSocketError('WS_ERR_NO_BINARY') : null))
+    const tell: Written = error => callback(error ?? (isDropped ? noBinary() : null))
     if (!this.keep(tell)) nextTick(tell, null)
   }
 

@@ -159,7 +159,9 @@ for (const [how, end] of [
     blob.arrayBuffer = () => Promise.reject(new Error('the file is gone'))
     ws.send(blob)
     ws.send('behind it')
+    const drained = t.rejects(ws.drained(), { code: 'WS_ERR_NOT_OPEN', cause: { message: 'the file is gone' } })
     end(ws)
+    await drained
     t.equal((await peer.nextFrame())?.payload.toString(), 'behind it')
     t.same(await peer.answerClose(), { code: 1011, reason: '' })
     peer.end()
