@@ -187,7 +187,8 @@ export class Lifecycle {
   }
 
   /**
-   * The connection has ended, and `closeInfo` is set. Emits 'error' and 'close', each in its own turn: an exception in a listener of one does not stop the other.
+   * The connection has ended, and `closeInfo` is set. Emits 'error' and 'close', each in its own turn: an exception in a listener of one
+   * does not stop the other.
    * @param failure - warns that a client did not open, if the application would not notice
    */
   over(stats: () => ConnectionStats, failure: (() => void) | null): void {
