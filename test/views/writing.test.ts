@@ -137,3 +137,16 @@ t.test('drained() resolves for all callers after end(), and adds two listeners i
   ws.destroy()
   for (const drained of all) await t.rejects(drained, { code: 'WS_ERR_NOT_OPEN' })
 })
+
+t.test('drained() rejects if the bytes view was destroyed before what it was ended with was written', async t => {
+  const { ws } = await stuck(t)
+  const view = ws.bytes
+  view.on('error', () => {})
+  view.write(Buffer.alloc(SIZE))
+  view.end(Buffer.alloc(SIZE))
+  view.destroy()
+  await once(view, 'close')
+  const drained = t.rejects(ws.drained(), { code: 'WS_ERR_NOT_OPEN' })
+  ws.destroy()
+  await drained
+})
