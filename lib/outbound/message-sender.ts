@@ -206,8 +206,9 @@ export class MessageSender implements StreamsOwner, FramesOwner, BytesOwner, Mes
 
   /** A message will be missing: the peer must not take the end for a normal one, even if a Close waits behind that message. */
   messageMissing(error: Error): void {
-    ;(this.pending ??= {}).missing = error
-    if (this.isEnding || this.receiver.view?.writableEnded) (this.pending ??= {}).closeBody = brokenBody(error)
+    const pending = (this.pending ??= {})
+    pending.missing = error
+    if (this.isEnding || this.receiver.view?.writableEnded) pending.closeBody = brokenBody(error)
     else this.close(brokenBody(error))
   }
 
