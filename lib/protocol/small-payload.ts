@@ -194,24 +194,26 @@ function take(data: Uint8Array): boolean {
  */
 function decodeByLoop(bytes: Buffer, size: number): string | null {
   bytes[size] = bytes[size + 1] = bytes[size + 2] = 0
+  // read once: V8 reads a variable of the module again after each write
+  const target = units
   let at = 0
   let length = 0
   while (at < size) {
     const first = bytes[at]!
     if (first < 0x80) {
-      units[length++] = first
+      target[length++] = first
       at++
     } else if (first < 0xe0) {
       const second = bytes[at + 1]! ^ 0x80
       if (first < 0xc2 || second > 0x3f) return null
-      units[length++] = ((first & 0x1f) << 6) | second
+      target[length++] = ((first & 0x1f) << 6) | second
       at += 2
     } else if (first < 0xf0) {
       const second = bytes[at + 1]! ^ 0x80
       const third = bytes[at + 2]! ^ 0x80
       const unit = ((first & 0x0f) << 12) | (second << 6) | third
       if ((second | third) > 0x3f || unit < 0x800 || (unit & 0xf800) === 0xd800) return null
-      units[length++] = unit
+      target[length++] = unit
       at += 3
     } else {
       const second = bytes[at + 1]! ^ 0x80
@@ -219,8 +221,8 @@ function decodeByLoop(bytes: Buffer, size: number): string | null {
       const fourth = bytes[at + 3]! ^ 0x80
       const point = ((first & 0x0f) << 18) | (second << 12) | (third << 6) | fourth
       if ((second | third | fourth) > 0x3f || point < 0x10000 || point > 0x10ffff) return null
-      units[length] = 0xd7c0 + (point >> 10)
-      units[length + 1] = 0xdc00 | (point & 0x3ff)
+      target[length] = 0xd7c0 + (point >> 10)
+      target[length + 1] = 0xdc00 | (point & 0x3ff)
       length += 2
       at += 4
     }

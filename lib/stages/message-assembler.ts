@@ -37,12 +37,11 @@ export class MessageAssembler extends Stage<Frame, ReceivedMessage> {
   }
 
   receive(frames: Batch<Frame>): boolean {
+    if (this.listener === null) frames.forEach(share)
     let messages: ReceivedMessage[] | null = null
     try {
       for (const frame of frames) {
         if (isControl(frame.opcode)) continue
-        // used on its own: the frame may have been given to others too
-        if (this.listener === null && frame.owner === 'us') frame.owner = 'wire'
         const message = this.joiner === null ? this.begin(frame) : this.joiner.add(frame)
         if (message === null) continue
         if (this.joiner !== null) this.joiner = null
@@ -69,6 +68,11 @@ export class MessageAssembler extends Stage<Frame, ReceivedMessage> {
   override streamOptions(): DuplexOptions {
     return { ...super.streamOptions(), readableHighWaterMark: 1, writableHighWaterMark: 1 }
   }
+}
+
+/** A frame of which the stage before may keep a reference, so that its memory must not change. */
+function share(frame: Frame): void {
+  if (frame.owner === 'us') frame.owner = 'wire'
 }
 
 function readLimits(options: MessageAssemblerOptions): MessageLimits {
