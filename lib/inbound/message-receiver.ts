@@ -12,7 +12,8 @@ import { type BytesOwner, BytesView } from '../views/bytes-view.js'
 import { type FramesOwner, FramesView } from '../views/frames-view.js'
 import { MessagesView } from '../views/messages-view.js'
 import { type StreamsOwner, StreamsView } from '../views/streams-view.js'
-import { Delivery, type DeliveryOwner, type MessageConsumer, type MessageListeners } from './delivery.js'
+import { Delivery, type MessageConsumer, type MessageListeners } from './delivery.js'
+import type { InputQueueOwner } from './input-queue.js'
 import { StreamAssembler } from './stream-assembler.js'
 
 /** The forms in which an application can read. */
@@ -21,7 +22,7 @@ export type ViewKind = 'messages' | 'streams' | 'frames' | 'bytes'
 export type AnyView = MessagesView | StreamsView | FramesView | BytesView
 
 /** The parts of the Endpoint that the views use. */
-export interface MessageReceiverOwner extends DeliveryOwner {
+export interface MessageReceiverOwner extends InputQueueOwner {
   readonly settings: Settings
   /** The 'message' listeners. */
   readonly lifecycle: MessageListeners<ReceivedMessage>

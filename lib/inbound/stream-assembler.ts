@@ -7,8 +7,9 @@ import type { Frame } from '../protocol/frame.js'
 import { Opcode } from '../protocol/opcode.js'
 import { readBinary } from '../protocol/received-bytes.js'
 import type { Buffer } from '../runtime/node.js'
-import type { Batch, ErrorListener, Receiver, Sender } from '../stages/stage.js'
+import type { Batch, ErrorListener } from '../stages/stage.js'
 import { MessageStream, type MessageStreamOwner } from '../views/message-stream.js'
+import { InputQueue, type InputQueueOwner } from './input-queue.js'
 
 /** Receives the streams of messages. */
 export interface StreamConsumer {
@@ -17,47 +18,33 @@ export interface StreamConsumer {
   endMessages(error: Error | null): void
 }
 
-export interface StreamAssemblerOwner extends ErrorListener {
-  /** All input has passed the stages; it may still wait for the application. */
-  inputDelivered(): void
-}
+export type StreamAssemblerOwner = InputQueueOwner & ErrorListener
 
-export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
-  prev: Sender<Frame> | null = null
+export class StreamAssembler extends InputQueue<Frame> implements MessageStreamOwner {
   private readonly rules: FragmentRules
   private current: MessageStream | null = null
-  private queue: Batch<Frame> | null = null
-  private at = 0
-  private state: 'idle' | 'running' | 'blocked' | 'discarding' = 'idle'
   // `wantsNext`: the view takes a new message; `hasRoom`: the current message takes more bytes
   private wantsNext = true
   private hasRoom = true
-  private outcome: Error | null | undefined = undefined
   // a frame whose message is known, and whether it is the last one of that message
   private entered: Frame | null = null
   private isLast = false
   // the rule that the peer broke
   private failure: WebSocketError | null = null
-  private dropsNew = false
 
   constructor(
     private readonly view: StreamConsumer,
-    private readonly owner: StreamAssemblerOwner,
+    protected override readonly owner: StreamAssemblerOwner,
     private readonly limits: MessageLimits & { highWaterMark: number }
   ) {
+    super(owner)
     this.rules = new FragmentRules(limits)
   }
 
   receive(frames: Batch<Frame>): boolean {
-    if (this.state === 'discarding' || this.dropsNew) return true
-    this.queue = this.queue === null ? frames : [...this.queue.slice(this.at), ...frames]
-    this.at = 0
-    if (this.state !== 'idle') return this.state === 'running'
-    return this.run()
-  }
-
-  finish(): void {
-    this.owner.inputDelivered()
+    if (this.drops) return true
+    this.add(frames)
+    return this.isRunning() || (!this.isBlocked && this.run())
   }
 
   /** The view takes another message. */
@@ -79,67 +66,28 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
     return this.current?.isWanted ?? false
   }
 
-  /** Keeps what waits readable and drops new input. */
-  dropNew(): void {
-    this.dropsNew = true
-    if (this.state === 'blocked') this.prev!.proceed()
-  }
-
-  /**
-   * Drops all input, waiting and new.
-   * @param failure - how the view ends if frames are dropped that would have come before a clean end
-   */
-  discard(failure: Error | null = null): void {
-    const wasBlocked = this.state === 'blocked'
-    const endsNow = this.queue !== null && this.outcome !== undefined
-    this.queue = null
-    this.state = 'discarding'
-    if (endsNow) this.outcome ??= failure
-    // otherwise run() is under way, and goes on
-    if (!wasBlocked) return
-    if (endsNow) this.end(this.outcome!)
-    this.prev!.proceed()
-  }
-
-  /** No more frames arrive. */
-  complete(outcome: Error | null): void {
-    if (this.outcome !== undefined) return
-    this.outcome = outcome
-    if (this.queue === null) this.end(outcome)
-  }
-
-  private end(outcome: Error | null): void {
+  protected end(outcome: Error | null): void {
     this.current?.fail(outcome ?? new WebSocketError('WS_ERR_INCOMPLETE_MESSAGE'))
     this.current = null
     this.view.endMessages(outcome)
   }
 
-  private goOn(): void {
-    if (this.state === 'blocked' && this.run()) this.prev!.proceed()
-  }
-
-  private run(): boolean {
+  protected run(): boolean {
     this.state = 'running'
     let more = true
     while (more && this.queue !== null && this.failure === null && this.isRunning()) more = this.take(this.queue)
-    if (this.isRunning()) this.state = more ? 'idle' : 'blocked'
     const { failure } = this
     if (failure !== null) {
       this.failure = null
       this.discard(failure)
       this.owner.fail(failure)
     }
-    if (this.queue === null && this.outcome !== undefined) this.end(this.outcome)
-    return this.state !== 'blocked'
-  }
-
-  private isRunning(): boolean {
-    return this.state === 'running'
+    return this.ran(more)
   }
 
   /** Takes the next frame; false if it or the one after it has to wait. */
   private take(queue: Batch<Frame>): boolean {
-    const frame = queue[this.at]!
+    const frame = queue[this.index]!
     if (frame !== this.entered) {
       if (this.rules.inMessage ? !this.hasRoom : !this.wantsNext) return false
       // the view may have discarded the rest
@@ -148,8 +96,8 @@ export class StreamAssembler implements Receiver<Frame>, MessageStreamOwner {
     const { isLast } = this
     const current = this.current!
     this.entered = null
-    // more frames may have arrived meanwhile
-    if (++this.at === this.queue!.length) this.queue = null
+    // not of `queue`: more frames may have arrived meanwhile
+    this.shift()
     const piece = this.read(current, frame)
     if (piece === null) return true
     if (isLast) this.current = null

@@ -1,15 +1,11 @@
 // Messages on their way to their consumer: a view, listeners, or none yet.
 
 import t from 'tap'
-import {
-  Delivery,
-  type DeliveryOwner,
-  type MessageConsumer,
-  type MessageListeners
-} from '../../lib/inbound/delivery.js'
+import { Delivery, type MessageConsumer, type MessageListeners } from '../../lib/inbound/delivery.js'
+import type { InputQueueOwner } from '../../lib/inbound/input-queue.js'
 import type { Message } from '../../lib/index.js'
 
-class Owner implements DeliveryOwner, MessageListeners<Message> {
+class Owner implements InputQueueOwner, MessageListeners<Message> {
   heard: Message[] = []
   listens = false
   delivered = 0
