@@ -50,8 +50,8 @@ export class FrameDecoder extends Stage<Buffer, Frame> {
   ownsInput = false
   /** Whether control frames are also passed on, not only to the listener. @internal */
   passesControl = false
-  /** How long input has been blocked; undefined if it never was. @internal */
-  blockedTime: BlockedTime | undefined
+  /** How long input has been blocked; null if it never was. @internal */
+  blockedTime: BlockedTime | null = null
 
   private parser: FrameParser | DraftParser
   private state: 'ready' | 'running' | 'blocked' | 'stopped' = 'ready'

@@ -65,8 +65,8 @@ export class FrameEncoder extends Stage<Frame, Buffer> {
   /** Bytes passed to the wire. @internal */
   bytes = 0
   private wire: EncoderWire | null = null
-  /** How long the wire was full; undefined if it never was. @internal */
-  blockedTime: BlockedTime | undefined
+  /** How long the wire was full; null if it never was. @internal */
+  blockedTime: BlockedTime | null = null
   private writer: FrameWriter | DraftWriter
   private readonly highWaterMark: number
   private blocked = false

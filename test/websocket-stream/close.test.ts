@@ -280,17 +280,6 @@ for (const setup of SETUPS) {
     t.equal(socket.destroyed, true)
   })
 
-  t.test(`keepalive keeps a peer that answers: ${nameOf(setup)}`, async t => {
-    const { ws, peer } = await open(t, setup, { keepalive: { interval: 10 } })
-    stayAlive(t)
-    for (let i = 0; i < 4; i++) {
-      const ping = await peer.nextFrame()
-      t.equal(ping?.opcode, PING)
-      peer.send(PONG, ping!.payload)
-    }
-    t.equal(ws.readyState, 'open')
-  })
-
   t.test(`keepalive keeps a peer that our backpressure stops from writing: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { keepalive: { interval: 5, timeout: 5 } })
     stayAlive(t)
