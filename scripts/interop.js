@@ -35,7 +35,7 @@ function compile() {
   const compilerOptions = {
     target: ts.ScriptTarget.ES2022,
     module: ts.ModuleKind.ES2022,
-    useDefineForClassFields: true,
+    useDefineForClassFields: false,
     verbatimModuleSyntax: true
   }
   for (const folder of ['lib', 'test/support', 'test/interop', 'test/interop/matrix']) {

@@ -56,17 +56,13 @@ export class BytesView extends View<Uint8Array | string, Buffer> {
   override write(...args: any[]): boolean {
     if (this.writableCorked === 0) this.batch++
     this.batches.push(this.batch)
-    let more: boolean
     try {
-      more = (Duplex.prototype.write as (...args: unknown[]) => boolean).apply(this, args)
+      return (Duplex.prototype.write as (...args: unknown[]) => boolean).apply(this, args)
     } catch (error) {
       // write(null) throws
       this.batches.pop()
-      this.count()
       throw error
     }
-    this.count()
-    return more
   }
 
   override cork(): void {
@@ -103,10 +99,8 @@ export class BytesView extends View<Uint8Array | string, Buffer> {
       this.isSending = false
       this.inFlight = 0
       callback(error)
-      this.count()
     }
     for (const { length } of messages) this.inFlight += length
-    this.count()
     if (!this.owner.takesMessages) {
       this.waiting = done
       this.failWrites()
@@ -116,9 +110,9 @@ export class BytesView extends View<Uint8Array | string, Buffer> {
     this.owner.sendBarrier(done)
   }
 
-  // without the bytes that were passed to the stages, which count them
-  private count(): void {
-    this.queuedSize = Math.max(0, this.writableLength - this.inFlight)
+  /** Without the bytes that were passed to the stages, which count them. @internal */
+  override get queuedSize(): number {
+    return this.destroyed ? 0 : Math.max(0, this.writableLength - this.inFlight)
   }
 
   /** @internal */

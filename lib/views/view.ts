@@ -7,6 +7,7 @@ import { nextTick, setImmediate } from '../runtime/node.js'
 import type { Written } from '../stages/frame-encoder.js'
 import { askForDrain, Duplex, emitSurfacing, giveDrain, ignore, prepareListeners, writeLast } from '../streams.js'
 import { surfacing } from '../surfacing.js'
+import { PendingWrites } from './pending-writes.js'
 import type { SendItem } from './send-item.js'
 
 /** The parts of the connection that a view uses. */
@@ -48,12 +49,8 @@ export abstract class View<In, Out> extends Duplex {
   protected waiting: Written | null = null
   private ended: Error | null | undefined = undefined
   private patience: NodeJS.Timeout | undefined = undefined
-  // number of writes made and of writes begun; the callbacks of those not begun, by their number
-  private writes = 0
-  private begun = 0
-  // the bytes of writes that have not begun, by their number
-  private sizes: Map<number, number> | null = null
-  private callbacks: Map<number, Written> | null = null
+  // created with the first write
+  private pending: PendingWrites | null = null
   // callbacks of `whenWritten` after `end`
   private finishing: Written[] | null = null
   // whether END is being written
@@ -62,8 +59,6 @@ export abstract class View<In, Out> extends Duplex {
   noticesEnd = false
   // number of items read
   private reads = 0
-  /** Bytes in writes that have not begun. @internal */
-  queuedSize = 0
 
   // one object at a time: the stages count the buffered bytes
   constructor(
@@ -92,6 +87,11 @@ export abstract class View<In, Out> extends Duplex {
     this.ended = error
     if (error === null) this.push(null)
     else this.destroyWhenRead()
+  }
+
+  /** Bytes in writes that have not begun. @internal */
+  get queuedSize(): number {
+    return this.destroyed ? 0 : (this.pending?.size ?? 0)
   }
 
   /** Whether something that was written has not been passed on. @internal */
@@ -150,24 +150,21 @@ export abstract class View<In, Out> extends Duplex {
   override write(item: In, callback?: (error?: Error | null) => void): boolean
   override write(item: In, encoding: BufferEncoding | undefined, callback?: (error?: Error | null) => void): boolean
   override write(item: In, ...rest: unknown[]): boolean {
-    const callback = rest.at(-1)
-    const index = this.writes++
+    const last = rest.at(-1)
+    const callback = typeof last === 'function' ? (last as Written) : null
+    this.pending ??= new PendingWrites()
+    const { pending } = this
+    const number = pending.make(callback)
     let more: boolean
     try {
-      more = typeof callback === 'function' ? this.writeWith(index, item, callback as Written) : super.write(item)
+      more = callback === null ? super.write(item) : this.writeWith(number, item)
     } catch (error) {
       // write(null) throws
-      this.writes--
-      this.callbacks?.delete(index)
+      pending.undo()
       throw error
     }
     // it waits, unless the stream has ended or was destroyed
-    if (this.begun <= index && this.writable) {
-      const size = queuedSize(item)
-      this.sizes ??= new Map()
-      this.sizes.set(index, size)
-      this.queuedSize += size
-    }
+    if (pending.has(number) && this.writable) pending.hold(number, queuedSize(item))
     if (this.waiting === null) return more
     // return false for the write that filled the wire, not only for the next one
     askForDrain(this)
@@ -175,20 +172,12 @@ export abstract class View<In, Out> extends Duplex {
   }
 
   /** Runs the callback when the item has been written to the wire, but lets the stream continue as soon as the wire has room. */
-  private writeWith(index: number, item: In, callback: Written): boolean {
-    this.callbacks ??= new Map()
-    this.callbacks.set(index, callback)
+  private writeWith(number: number, item: In): boolean {
     return super.write(item, error => {
       // once the write has begun, the wire calls back
-      if (error && this.callbacks!.delete(index)) surfacing(() => callback(error))
+      const callback = error ? this.pending!.takeCallback(number) : null
+      if (callback !== null) surfacing(() => callback(error))
     })
-  }
-
-  private takeCallback(index: number): Written | null {
-    const callback = this.callbacks?.get(index)
-    if (callback === undefined) return null
-    this.callbacks!.delete(index)
-    return callback
   }
 
   override end(callback?: () => void): this
@@ -206,12 +195,9 @@ export abstract class View<In, Out> extends Duplex {
   }
 
   override _write(item: In, _encoding: string, callback: (error?: Error | null) => void): void {
-    const index = this.begun++
-    const size = this.sizes?.get(index)
-    if (size !== undefined) {
-      this.sizes!.delete(index)
-      this.queuedSize -= size
-    }
+    const pending = this.pending!
+    const number = pending.begin()
+    const size = pending.takeSize(number)
     if (!this.owner.takesMessages) {
       this.waiting = callback
       this.failWrites()
@@ -222,7 +208,7 @@ export abstract class View<In, Out> extends Duplex {
       this.owner.endMessages(() => {})
       return
     }
-    const written = this.takeCallback(index)
+    const written = pending.takeCallback(number)
     let more: boolean
     // proceed() may be called before send() returns false
     this.waiting = callback
@@ -306,7 +292,6 @@ export abstract class View<In, Out> extends Duplex {
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     const { waiting } = this
     this.waiting = null
-    this.queuedSize = 0
     clearTimeout(this.patience)
     if (waiting !== null) nextTick(waiting, error ?? new WebSocketError('WS_ERR_NOT_OPEN'))
     this.owner.messagesDestroyed(error)

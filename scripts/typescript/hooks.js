@@ -13,7 +13,7 @@ const OPTIONS = {
   target: 'es2022',
   module: 'esnext',
   verbatimModuleSyntax: true,
-  useDefineForClassFields: true,
+  useDefineForClassFields: false,
   inlineSourceMap: true,
   inlineSources: true
 }

@@ -10,7 +10,7 @@ import ts from 'typescript'
 const COMPILER_OPTIONS = {
   target: ts.ScriptTarget.ES2022,
   module: ts.ModuleKind.ES2022,
-  useDefineForClassFields: true,
+  useDefineForClassFields: false,
   verbatimModuleSyntax: true
 }
 const HITS = '__hits'
