@@ -13,7 +13,7 @@ import type { Test } from 'tap'
 import { stopChild } from '../support/peers.js'
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/broker/', import.meta.url))
-const LIMIT = 10_000
+const LIMIT = 60_000
 
 /** The response of a server at /health. */
 export interface Health {

@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { PING, PONG, type RawPeer } from '../support/raw-peer.js'
-import { MIB, meet, pour, WAYS } from './support.js'
+import { MIB, meet, pour, turn, WAYS } from './support.js'
 
 const PINGS = 16 * MIB
 
@@ -22,13 +22,16 @@ for (const way of WAYS) {
     const some = Buffer.concat(Array.from({ length: 500 }, () => peer.frame(PING, 'p'.repeat(125))))
     const poured = await pour(peer, some, PINGS)
     t.ok(poured < PINGS / 4, `${poured} bytes left the peer`)
-    const taken = ws.stats.bytesReceived
+    // what is under way may still arrive
+    let taken: number
+    do {
+      taken = ws.stats.bytesReceived
+      for (let i = 0; i < 50; i++) await turn()
+    } while (ws.stats.bytesReceived > taken)
     t.ok(taken < PINGS / 8, `${taken} bytes were taken`)
     // at most one Pong waits, after what the wire holds
     t.ok(ws.bufferedAmount < 2 * some.length, `${ws.bufferedAmount} bytes wait`)
     t.ok(ws.stats.inputBlocked > 0)
-    for (let i = 0; i < 50; i++) await new Promise(resolve => setImmediate(resolve))
-    t.equal(ws.stats.bytesReceived, taken, 'and none after them')
 
     peer.stream.resume()
     peer.send(PING, 'last')

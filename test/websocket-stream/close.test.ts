@@ -267,7 +267,7 @@ function stayAlive(t: Test): void {
 }
 
 for (const setup of SETUPS) {
-  t.test(`keepalive ends a connection with a dead peer: ${nameOf(setup)}`, { timeout: 1500 }, async t => {
+  t.test(`keepalive ends a connection with a dead peer: ${nameOf(setup)}`, { timeout: 8000 }, async t => {
     const { ws, peer, closes, socket } = await open(t, setup, { keepalive: { interval: 20, timeout: 20 } })
     stayAlive(t)
     const errors: Error[] = []

@@ -12,7 +12,7 @@ import { Uncaught } from './uncaught.js'
 t.setTimeout(300_000)
 
 const WIRES = ['TCP, attach', 'TCP, pipe', 'HTTP/2, attach', 'in memory, attach', 'in memory, pipe'].map(wireNamed)
-const OPTIONS: WebSocketOptions = { handshakeTimeout: 1000, closeTimeout: 1000 }
+const OPTIONS: WebSocketOptions = { handshakeTimeout: 30_000, closeTimeout: 1000 }
 
 type Ending = 'close' | 'peer closes' | 'reset' | 'refusal'
 
