@@ -127,6 +127,18 @@ for (const setup of IN_MEMORY) {
     t.match(readClose(await peer.nextFrame()), { code: 1011 })
   })
 
+  t.test(`what waits in a view that is destroyed counts no longer: ${nameOf(setup)}`, async t => {
+    const { ws } = await open(t, setup)
+    const { bytes } = ws
+    bytes.on('error', () => {})
+    bytes.cork()
+    bytes.write(Buffer.alloc(10_000))
+    t.ok(ws.bufferedAmount >= 10_000, `${ws.bufferedAmount} bytes`)
+    bytes.destroy()
+    // the handshake and the Close may wait
+    t.ok(ws.bufferedAmount < 1000, `${ws.bufferedAmount} bytes`)
+  })
+
   t.test(`writes wait for the wire, and fail when it ends: ${nameOf(setup)}`, async t => {
     const { ws, peer } = await open(t, setup, { highWaterMark: 20_000 })
     const { bytes } = ws
