@@ -67,6 +67,9 @@ async function talk(t: Test, url: string, compressed: boolean): Promise<void> {
   t.strictSame([code, String(reason)], [4010, 'as you wish'])
 }
 
+// before the first test: tap ends a file whose tests are done while it still waits
+const browser = await launchBrowser(t)
+
 for (const compressed of [false, true]) {
   t.test(`ws on both sides, ${compressed ? 'compressed' : 'plain'}`, async t => {
     await t.test('frames', async t => talk(t, `ws://127.0.0.1:${await relayTo(t, await target(t))}`, compressed))
@@ -97,7 +100,6 @@ const PAGE_TALK = `new Promise((resolve, reject) => {
   ws.onerror = () => reject(new Error('failed'))
 })`
 
-const browser = await launchBrowser(t)
 if (browser) {
   t.test('Chromium on one side, ws on the other', async t => {
     for (const options of [{}, { connect: { extensions: [] } }] satisfies RelayOptions[]) {
